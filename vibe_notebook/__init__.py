@@ -1,0 +1,1 @@
+"""tqdm for AI agents."""
