@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from ._json import scrub, to_json_value
+from ._json import to_json_value
 from .exceptions import ProtocolError
 
 __all__ = [

@@ -1,0 +1,319 @@
+"""The growing parts of a run: what the reducer applies events to.
+
+A node keeps what was said of its part with the place of each saying, and folds it when read.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from ._pieces import Pieces
+from .events import Artifact, PartCompleted, ToolCallDelta, ToolFinished, ToolProgress, ToolStarted
+from .transcript import ArtifactPart, Part, Progress, TextPart, ThinkingPart, ToolPart, ToolState
+
+if TYPE_CHECKING:
+    from .events import Event
+    from .ordering import Place, Track
+    from .reducer import RunLog
+
+__all__ = ["ArtifactNode", "Node", "TextNode", "ToolNode"]
+
+
+class Node(ABC):
+    """A part in the making. ``version`` changes whenever it does."""
+
+    def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
+        self.run = run
+        self.kind, _, self.name = key
+        self.message_id = message_id
+        self.version = 0
+        self.since: dict[Track | None, Place] = {}  # the first place of each track
+
+    def apply(self, event: Event, place: Place) -> None:
+        """Take one event."""
+        self.version += 1
+        first = self.since.get(place[0])
+        if first is None or (place[1:] if place[0] is None else place[1:3]) < (first[1:] if place[0] is None else first[1:3]):
+            self.since = {**self.since, place[0]: place}
+        self._take(event, place)
+
+    def first(self) -> int:
+        """The position of its first event."""
+        return min(_position(place) for place in self.since.values())
+
+    def drop_derived(self, message_id: str | None) -> None:
+        """Forget what second-hand deltas of the message built."""
+        self.version += 1
+        self._drop_derived(message_id)
+        left = self.places()
+        self.since = {}
+        for place in left:
+            first = self.since.get(place[0])
+            if first is None or place[1:] < first[1:]:
+                self.since[place[0]] = place
+
+    @property
+    @abstractmethod
+    def is_empty(self) -> bool:
+        """Whether nothing is left of it: the node is not there any more."""
+
+    @abstractmethod
+    def places(self) -> list[Place]:
+        """The places of all that is left."""
+
+    @abstractmethod
+    def part(self) -> Part | None:
+        """Its value now; ``None`` if there is nothing to show."""
+
+    @abstractmethod
+    def compact(self) -> None:
+        """Free what only an open run needs."""
+
+    @abstractmethod
+    def _take(self, event: Event, place: Place) -> None: ...
+
+    @abstractmethod
+    def _drop_derived(self, message_id: str | None) -> None: ...
+
+
+class TextNode(Node):
+    """A text or thinking part."""
+
+    def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
+        super().__init__(run, key, message_id)
+        self.text = Pieces()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.text.blocks
+
+    def places(self) -> list[Place]:
+        return [(b.track, *b.lo, b.arrival) for b in self.text.blocks]
+
+    def part(self) -> Part | None:
+        self.text.refresh()
+        text = self.text.read()
+        cls = ThinkingPart if self.kind == "thinking" else TextPart
+        return cls(run_id=self.run.run_id, message_id=self.message_id, part_id=self.name, text=text) if text else None
+
+    def compact(self) -> None:
+        self.text.compact()
+
+    def _take(self, event: Event, place: Place) -> None:
+        if isinstance(event, PartCompleted):
+            self.text.add(place, event.text, whole=True, derived=_twin(event))
+        else:
+            self.text.add(place, event.delta, derived=_twin(event))  # type: ignore[union-attr]
+
+    def _drop_derived(self, message_id: str | None) -> None:
+        self.text.drop_derived(message_id)
+
+
+class ToolNode(Node):
+    """A tool call: argument text, progress text, and the other things said of it."""
+
+    def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
+        super().__init__(run, key, message_id)
+        self.args = Pieces()
+        self.output = Pieces()
+        self.said: list[tuple[Place, Event]] = []
+        self.names: list[tuple[Place, str, tuple[str | None] | None]] = []
+        self.target: ToolNode | None = None  # the earlier call that this one's events complete
+        self.followers: list[ToolNode] = []
+
+    @property
+    def tool_call_id(self) -> str:
+        return self.name
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.args.blocks or self.output.blocks or self.said or self.names)
+
+    def places(self) -> list[Place]:
+        texts = [(b.track, *b.lo, b.arrival) for text in (self.args, self.output) for b in text.blocks]
+        return [*texts, *(place for place, _ in self.said), *(place for place, _, _ in self.names)]
+
+    def is_written_here(self) -> bool:
+        """Whether its first event in order is the model writing it, in its own run."""
+        written = self.args.first()
+        return written is not None and not self.args.blocks[0].whole and written == self.first()
+
+    def relink(self, target: ToolNode | None) -> None:
+        """Complete *target* with this call's events; ``None``: be a call of its own."""
+        if self.target is not None and self in self.target.followers:
+            self.target.followers.remove(self)
+            self.target.version += 1
+        self.target = target
+        if target is not None:
+            target.followers.append(self)
+            target.version += 1
+
+    def state(self) -> ToolState:
+        """The one state, whatever came: a result outlasts all that is not one."""
+        events = self._events()
+        finished = [event for event in events if isinstance(event, ToolFinished)]
+        if finished:
+            return finished[-1].status
+        run = self.followers[-1].run if self.followers else self.run
+        state: ToolState = "preparing"
+        for event in events:
+            if isinstance(event, ToolStarted):
+                state = "running"
+            elif isinstance(event, ToolProgress):
+                state = event.state or ("running" if state == "preparing" else state)
+        if run.ended and state in ("preparing", "running"):
+            return "unfinished"
+        return state
+
+    def part(self) -> Part | None:
+        if self.target is not None:
+            return None
+        events = self._events()
+        args_text, args = self.arguments()
+        finished = next((e for e in reversed(events) if isinstance(e, ToolFinished)), None)
+        output: Any = finished.output if finished is not None else None
+        if output is None:
+            output = self.progress_output()
+        started = next((e.ts for e in events if isinstance(e, ToolStarted) and e.ts is not None), None)
+        return ToolPart(
+            run_id=self.run.run_id,
+            message_id=self.message_id,
+            tool_call_id=self.tool_call_id,
+            tool_name=self.tool_name(),
+            args=args,
+            args_text=args_text,
+            state=self.state(),
+            output=output,
+            error=finished.error if finished is not None else None,
+            progress=self.progress(events),
+            started_at=started,
+            finished_at=finished.ts if finished is not None else None,
+        )
+
+    def tool_name(self) -> str:
+        """The last name that anything said of it."""
+        named = [(_position(place), name) for place, name, _ in self.names]
+        return max(named)[1] if named else ""
+
+    def arguments(self) -> tuple[str, Any]:
+        """(text so far, value if that text is complete JSON)."""
+        source = next((n.args for n in reversed(self.followers) if n.args.blocks), self.args)
+        source.refresh()
+        text = source.read()
+        is_value, value = source.value()
+        if is_value and not isinstance(value, str):
+            return text, value
+        return text, _loads(text)
+
+    def progress_output(self) -> Any:
+        """What progress events built: the appended text, or the value that replaced it."""
+        source = next((n.output for n in reversed(self.followers) if n.output.blocks), self.output)
+        source.refresh()
+        if not source.blocks:
+            return None
+        is_value, value = source.value()
+        return value if is_value else source.read()
+
+    def progress(self, events: list[Event] | None = None) -> Progress | None:
+        """How far it says it is."""
+        said: dict[str, Any] = {}
+        for event in self._events() if events is None else events:
+            if isinstance(event, ToolProgress):
+                new = {"progress": event.progress, "total": event.total, "message": event.message}
+                said.update({k: v for k, v in new.items() if v is not None})
+        return Progress(**said) if said else None
+
+    def compact(self) -> None:
+        self.args.compact()
+        self.output.compact()
+
+    def _events(self) -> list[Event]:
+        """What was said, in order, what completes it from later runs included."""
+        said = self.said
+        if len(said) > 1 and any(place[0] is not None for place, _ in said):
+            said = sorted(said, key=lambda item: _position(item[0]))
+        events = [event for _, event in said]
+        for node in self.followers:
+            events += node._events()  # noqa: SLF001 - its own kind
+        return events
+
+    def _take(self, event: Event, place: Place) -> None:
+        name = getattr(event, "tool_name", None)
+        if name and not (self.names and self.names[-1][1] == name and self.names[-1][2] == _twin(event)):
+            self.names.append((place, name, _twin(event)))
+        if isinstance(event, ToolCallDelta):
+            self.args.add(place, event.delta, derived=_twin(event))
+            return
+        if isinstance(event, ToolStarted) and event.args is not None:
+            text = event.args if isinstance(event.args, str) else json.dumps(event.args, ensure_ascii=False)
+            self.args.add(place, text, whole=True, value=event.args)
+        if isinstance(event, ToolProgress):
+            if event.output is not None:
+                text = event.output if isinstance(event.output, str) else json.dumps(event.output, ensure_ascii=False)
+                self.output.add(place, text, whole=True, value=event.output)
+            if event.delta is not None:
+                self.output.add(place, event.delta)
+            if event.delta is not None and (event.progress, event.total, event.message, event.state) == (None,) * 4:
+                if any(isinstance(e, ToolProgress | ToolStarted) for _, e in self.said):
+                    return  # only text, and the call is known to run: nothing else to remember
+                event = event.model_copy(update={"delta": None, "output": None})
+        self.said.append((place, event))
+
+    def _drop_derived(self, message_id: str | None) -> None:
+        self.args.drop_derived(message_id)
+        self.names = [(place, name, derived) for place, name, derived in self.names if derived != (message_id,)]
+
+
+class ArtifactNode(Node):
+    """A file, image or document: the last one said with its id."""
+
+    def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
+        super().__init__(run, key, message_id)
+        self.said: list[tuple[Place, Artifact]] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.said
+
+    def places(self) -> list[Place]:
+        return [place for place, _ in self.said]
+
+    def part(self) -> Part | None:
+        _, event = max(self.said, key=lambda item: _position(item[0]))
+        return ArtifactPart(
+            run_id=self.run.run_id,
+            message_id=event.message_id,
+            **event.model_dump(
+                include={"artifact_id", "action", "name", "media_type", "data", "url", "tool_call_id"}
+            ),
+        )
+
+    def compact(self) -> None:
+        """An artifact is small in number: nothing to free."""
+
+    def _take(self, event: Event, place: Place) -> None:
+        if isinstance(event, Artifact):
+            self.said.append((place, event))
+
+    def _drop_derived(self, message_id: str | None) -> None:
+        """Artifacts have no derived twins."""
+
+
+def _position(place: Place) -> int:
+    track, seq, sub, arrival = place
+    return arrival if track is None else track.position(seq, sub, arrival)
+
+
+def _twin(event: Event) -> tuple[str | None] | None:
+    return (event.message_id,) if event.derived else None
+
+
+def _loads(text: str) -> Any:
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

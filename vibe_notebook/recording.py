@@ -1,0 +1,134 @@
+"""Keeping a run in a file and playing it again: JSON Lines of events.
+
+Beside display on the path: it writes what the registry delivers, with the registry's ids, and
+reads it back as a source for ``watch``.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+import anyio
+
+from .events import Event, read_event, to_json
+from .exceptions import ProtocolError
+from .registration import Registration
+from .registry import Registry, get_registry
+
+__all__ = ["Recorder", "Replay", "record", "replay"]
+
+
+class Recorder:
+    """Writes events to a file, each line complete and on its way to the disk at once."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        self._file: TextIO | None = self.path.open("w", encoding="utf-8", newline="\n")
+        self._taps: list[Registration] = []
+
+    def write(self, event: Event) -> None:
+        """Append one event; one without a time gets the present one, so that a replay can keep pace."""
+        line = to_json(event if event.ts is not None else event.model_copy(update={"ts": time.time()}))
+        with self._lock:
+            if self._file is not None:
+                self._file.write(line + "\n")
+                self._file.flush()
+
+    def attach(self, registry: Registry, agent_id: str | None = None) -> Self:
+        """Write all that the registry delivers from now on, of one agent or of all."""
+        self._taps.append(registry.tap(agent_id, self.write))
+        return self
+
+    def close(self) -> None:
+        """Stop and close the file; idempotent."""
+        for tap in self._taps:
+            tap.close()
+        with self._lock:
+            file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def record(
+    path: str | os.PathLike[str], *, agent_id: str | None = None, registry: Registry | None = None
+) -> Recorder:
+    """Record what agents do until it is closed: ``with vibe.record("run.jsonl"): ...``.
+
+    Of one agent or of all, from the given or the default registry. An existing file is replaced.
+    """
+    return Recorder(path).attach(registry or get_registry(), agent_id)
+
+
+class Replay:
+    """A recording as a source of events, sync and async; each iteration starts anew.
+
+    ``speed`` 2 is twice as fast as it was; ``None`` or 0 does not wait at all. A line that is
+    not an event raises ``ProtocolError`` that names the line, after what came before it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, speed: float | None = 1.0) -> None:
+        if speed is not None and speed < 0:
+            msg = f"speed={speed}: must be positive, or None to not wait."
+            raise ValueError(msg)
+        self.path = Path(path)
+        self.speed = speed
+
+    def __repr__(self) -> str:
+        return f"replay({str(self.path)!r}, speed={self.speed})"
+
+    def __iter__(self) -> Iterator[Event]:
+        for delay, event in self._paced():
+            if delay > 0:
+                time.sleep(delay)
+            yield event
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        for delay, event in self._paced():
+            # Also where nothing is to be waited for: a burst must not keep others from running.
+            await anyio.sleep(max(delay, 0))
+            yield event
+
+    def events(self) -> Iterator[Event]:
+        """All events, without waiting."""
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                text = line.strip()
+                if number == 1:
+                    text = text.removeprefix(b"\xef\xbb\xbf")
+                if not text:
+                    continue
+                try:
+                    yield read_event(text)
+                except ProtocolError as error:
+                    msg = f"{self.path}, line {number}: {error}"
+                    raise ProtocolError(msg, field=error.field, line=number) from None
+
+    def _paced(self) -> Iterator[tuple[float, Event]]:
+        """(seconds to wait, event). Paced by when it should be, so that waits do not add up."""
+        began: tuple[float, float] | None = None
+        for event in self.events():
+            delay = 0.0
+            if self.speed and event.ts is not None:
+                began = began or (time.monotonic(), event.ts)
+                delay = began[0] + (event.ts - began[1]) / self.speed - time.monotonic()
+            yield delay, event
+
+
+def replay(path: str | os.PathLike[str], *, speed: float | None = 1.0) -> Replay:
+    """Play a recording: ``vibe.watch(vibe.replay("run.jsonl", speed=4))``."""
+    return Replay(path, speed=speed)

@@ -1,0 +1,139 @@
+"""Reading a registry's events, from any thread or event loop, at the reader's own pace.
+
+Beside the registry. A subscription holds nothing but its place in the registry's ring: a slow
+reader costs nothing, and is told by a gap event what it missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from ._ring import Cursor
+from .events import Custom, Event, with_id
+
+__all__ = ["Source", "Subscription", "gap"]
+
+_BATCH = 256
+
+
+def gap(agent_id: str, missed: int | None) -> Custom:
+    """Say that *missed* events are gone. It carries no id: nothing can resume from it."""
+    return Custom(agent_id=agent_id, run_id="", name="gap", value={"missed": missed})
+
+
+class Source(Protocol):
+    """What a subscription needs of its registry."""
+
+    changed: threading.Condition
+
+    def read(self, cursor: Cursor, limit: int) -> tuple[int | None, list[tuple[int, Event]]]:
+        """The next rows; under the lock of ``changed``."""
+
+    def drop(self, subscription: Subscription) -> None:
+        """Forget the subscription."""
+
+
+class Subscription(Iterator[Event], AsyncIterator[Event]):
+    """An iterator, sync and async, over what a registry delivers; made by ``Registry.subscribe``.
+
+    It ends when it, its agent or the registry is closed, after what was already there.
+    """
+
+    def __init__(self, source: Source, cursor: Cursor) -> None:
+        self.agent_id = cursor.agent_id
+        self.ended = False
+        self.closed = False
+        self._source = source
+        self._cursor = cursor
+        self._ready: deque[Event] = deque()
+        self._waker: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        """End the iteration; idempotent, from any thread."""
+        self.closed = True
+        self._ready.clear()
+        self._source.drop(self)
+
+    def take_waker(self) -> Callable[[], None] | None:
+        """Under the lock: what wakes an async reader that waits."""
+        waker, self._waker = self._waker, None
+        return waker
+
+    async def aclose(self) -> None:
+        """As ``close``."""
+        self.close()
+
+    def __next__(self) -> Event:
+        while True:
+            with self._source.changed:
+                event = self._take()
+                while event is None and not self.ended:
+                    self._source.changed.wait()
+                    event = self._take()
+            if event is None:
+                raise StopIteration
+            return event
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        while True:
+            ready, wake = _waker()
+            with self._source.changed:
+                event = self._take()
+                if event is None and not self.ended:
+                    self._waker = wake
+            if event is not None:
+                return event
+            if self.ended:
+                raise StopAsyncIteration
+            await ready()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take(self) -> Event | None:
+        if not self._ready and not self.closed:
+            missed, rows = self._source.read(self._cursor, _BATCH)
+            if missed != 0:
+                self._ready.append(gap(self.agent_id or "", missed))
+            self._ready.extend(with_id(event, number) for number, event in rows)
+        return self._ready.popleft() if self._ready else None
+
+
+def _waker() -> tuple[Callable[[], Any], Callable[[], None]]:
+    """(what to await, what wakes it from any thread), on asyncio or trio, whichever runs."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        trio = sys.modules["trio"]
+        token, trio_event = trio.lowlevel.current_trio_token(), trio.Event()
+        return trio_event.wait, lambda: token.run_sync_soon(trio_event.set)
+    event = asyncio.Event()
+
+    def wake() -> None:
+        with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(event.set)
+
+    return event.wait, wake
