@@ -1,1 +1,94 @@
-"""tqdm for AI agents."""
+"""tqdm for AI agents: watch any agent's work live in a Jupyter notebook.
+
+::
+
+    import vibe_notebook as vibe
+
+    async for event in vibe.watch(agent.run_stream_events("…")):
+        ...
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from ._by_hand import Live, live
+    from ._handlers import handler
+    from ._watch import Watch, last, watch
+    from .display._output import configure
+    from .exceptions import VibeNotebookError
+    from .recording import Recorder, Replay, record, replay
+    from .registry import Registry, get_registry
+    from .transcript import Transcript
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Live",
+    "Recorder",
+    "Registry",
+    "Replay",
+    "Transcript",
+    "VibeNotebookError",
+    "Watch",
+    "configure",
+    "get_registry",
+    "handler",
+    "last",
+    "live",
+    "load_ipython_extension",
+    "record",
+    "replay",
+    "unload_ipython_extension",
+    "watch",
+]
+
+_HOMES = {
+    "Live": "._by_hand",
+    "Recorder": ".recording",
+    "Registry": ".registry",
+    "Replay": ".recording",
+    "Transcript": ".transcript",
+    "VibeNotebookError": ".exceptions",
+    "Watch": "._watch",
+    "configure": ".display._output",
+    "get_registry": ".registry",
+    "handler": "._handlers",
+    "last": "._watch",
+    "live": "._by_hand",
+    "record": ".recording",
+    "replay": ".recording",
+    "watch": "._watch",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(home, __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """``%load_ext vibe_notebook``: the magics and the completion of their options."""
+    from .magic import load  # noqa: PLC0415 - IPython is there when this is called
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """``%unload_ext vibe_notebook``: removes every hook."""
+    from .magic import unload  # noqa: PLC0415
+
+    unload(shell)

@@ -1,0 +1,220 @@
+"""``live``: push an agent's work by hand, from any thread, into the same view that ``watch`` uses.
+
+At the top of the path, where there is no SDK stream to wrap.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+import threading
+import uuid
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from ._pipeline import Pipeline
+from .events import (
+    Artifact,
+    Event,
+    RunFinished,
+    RunStarted,
+    TextDelta,
+    ThinkingDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+    Usage,
+)
+from .exceptions import ClosedError
+from .recording import Recorder
+from .registry import Registry, get_registry
+from .transcript import Transcript
+
+__all__ = ["Live", "LiveTool", "live"]
+
+
+class LiveTool:
+    """A tool call in progress; an exception that leaves its block marks it as an error."""
+
+    def __init__(self, owner: Live, tool_call_id: str, name: str) -> None:
+        self.tool_call_id = tool_call_id
+        self.name = name
+        self._owner = owner
+        self._finished = False
+
+    def progress(
+        self, message: str | None = None, *, progress: float | None = None, total: float | None = None
+    ) -> None:
+        """Say how far it is: in words, or as ``progress`` of ``total``."""
+        self._say(ToolProgress, message=message, progress=progress, total=total)
+
+    def write(self, text: str) -> None:
+        """Append to its output while it runs."""
+        self._say(ToolProgress, delta=text)
+
+    def result(self, output: Any = None) -> None:
+        """Finish it well; any value, a table is summarised."""
+        self._finished = True
+        self._say(ToolFinished, tool_name=self.name, status="ok", output=output)
+
+    def error(self, error: object, *, status: Literal["error", "denied", "cancelled"] = "error") -> None:
+        """Finish it badly: a message or an exception."""
+        text = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
+        self._finished = True
+        self._say(ToolFinished, tool_name=self.name, status=status, error=text)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._finished:
+            return
+        if error is None:
+            self.result()
+        else:
+            self.error(error, status="error" if isinstance(error, Exception) else "cancelled")
+
+    def _say(self, cls: Any, **payload: Any) -> None:
+        self._owner.emit(cls, tool_call_id=self.tool_call_id, **payload)
+
+
+class Live:
+    """One run that is said by hand; made by ``live``. Thread-safe; ends with its block or ``close()``."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._lock = threading.RLock()
+        self._run_id = uuid.uuid4().hex
+        self._numbers = itertools.count()
+        self._part: tuple[str, str] | None = None
+        self._begun = False
+        self.usage: Usage | None = None
+
+    @property
+    def agent_id(self) -> str:
+        """The agent's id."""
+        return self._pipeline.agent_id or "agent"
+
+    @property
+    def transcript(self) -> Transcript:
+        """What was said so far."""
+        made = self._pipeline.transcripts if self._pipeline.settled else self._pipeline.current()
+        return made.get(self.agent_id, Transcript(agent_id=self.agent_id))
+
+    def text(self, delta: str) -> None:
+        """Append to the answer; Markdown. What follows a tool call or thinking is a new part."""
+        self._delta(TextDelta, "text", delta)
+
+    def thinking(self, delta: str) -> None:
+        """Append to what it thinks."""
+        self._delta(ThinkingDelta, "thinking", delta)
+
+    def tool(self, name: str, args: Any = None, *, tool_call_id: str | None = None) -> LiveTool:
+        """Start a tool call: ``with live.tool("search", {"q": "x"}) as tool: tool.result(...)``."""
+        made = LiveTool(self, tool_call_id or f"call-{next(self._numbers)}", name)
+        self.emit(ToolStarted, tool_call_id=made.tool_call_id, tool_name=name, args={} if args is None else args)
+        return made
+
+    def artifact(
+        self, name: str, data: bytes | None = None, *, url: str | None = None, media_type: str | None = None
+    ) -> None:
+        """Show a file: its bytes, or where it is."""
+        self.emit(
+            Artifact,
+            artifact_id=name,
+            name=name,
+            data=base64.b64encode(data).decode() if data is not None else None,
+            url=url,
+            media_type=media_type,
+        )
+
+    def close(self, error: BaseException | None = None) -> None:
+        """End the run and show its final form. Idempotent."""
+        with self._lock:
+            if not self._begun or self._pipeline.settled:
+                return
+            if error is None:
+                self.emit(RunFinished, outcome="success", usage=self.usage)
+            elif isinstance(error, Exception):
+                text = f"{type(error).__name__}: {error}"
+                self.emit(RunFinished, outcome="error", error=text, usage=self.usage)
+            else:
+                self.emit(RunFinished, outcome="cancelled", usage=self.usage)
+        self._pipeline.settle()
+
+    def __enter__(self) -> Self:
+        with self._lock:
+            if not self._begun:
+                self._begun = True
+                self._pipeline.begin()
+                self.emit(RunStarted, agent_name=self._pipeline.title or self.agent_id)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(error)
+
+    def emit(self, cls: type[Event], **payload: Any) -> None:
+        """Say any event of this run."""
+        with self._lock:
+            if not self._begun:
+                msg = "This live view has not begun: use it as `with vibe.live(...) as live:`."
+                raise ClosedError(msg)
+            if self._pipeline.settled:
+                msg = "This live view has ended; start a new one with vibe.live(...)."
+                raise ClosedError(msg)
+            if cls not in (TextDelta, ThinkingDelta, ToolProgress, ToolFinished):
+                self._part = None
+            event = cls(agent_id=self.agent_id, run_id=self._run_id, **payload)
+        self._pipeline.dispatch([event])
+
+    def _delta(self, cls: type[Event], kind: str, delta: str) -> None:
+        with self._lock:
+            if self._part is None or self._part[0] != kind:
+                self._part = (kind, str(next(self._numbers)))
+            self.emit(cls, part_id=self._part[1], delta=delta)
+
+
+def live(
+    name: str = "agent",
+    *,
+    title: str | None = None,
+    registry: Registry | None = None,
+    display: bool = True,
+    record: str | os.PathLike[str] | Recorder | None = None,
+) -> Live:
+    """Show work that you report by hand.
+
+    ::
+
+        with vibe.live("researcher") as live:
+            live.thinking("hm")
+            live.text("Hello **world**")
+            with live.tool("search", {"q": "x"}) as tool:
+                tool.progress("1 of 3")
+                tool.result({"hits": 3})
+
+    *name* is the agent's id; nothing is shown before the block is entered.
+    """
+    return Live(
+        Pipeline(
+            registry or get_registry(),
+            agent_id=name,
+            title=title,
+            adapter="",
+            renderer=None if display else "none",
+            record=record,
+        )
+    )

@@ -1,0 +1,100 @@
+"""A watch in a notebook: the widget while it is live, the static form in its place when it ends."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..transcript import Transcript
+from ._output import bundle, new_display_id, show
+from ._view import View
+from ._widget import StreamWidget
+
+if TYPE_CHECKING:
+    from ..registry import Registry
+
+__all__ = ["WidgetOutput"]
+
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+_LINGER = 8
+"""Ended views that stay answerable because a reloaded page or a second view still shows them."""
+
+_lingering: deque[WidgetOutput] = deque()
+
+
+class WidgetOutput:
+    """One display: a full bundle with the widget at first, without it at the end.
+
+    A reopened notebook shows "Loading widget…" where the widget's view was saved, whatever is
+    beside it; so the same display id is updated to html, markdown and text only.
+    """
+
+    def __init__(self, registry: Registry, *, title: str, on_stop: Callable[[], object] | None) -> None:
+        self._title = title
+        self._on_stop = on_stop
+        self._display_id = new_display_id()
+        self._view = View(registry, title=title, send=self._send, stoppable=on_stop is not None)
+        self._widget: StreamWidget | None = StreamWidget(self._view.snapshot, self._receive)
+        data, metadata = _parts(self._widget._repr_mimebundle_())  # noqa: SLF001 - the display protocol
+        show({**bundle({}, title=title), **data}, metadata, display_id=self._display_id)
+
+    def watch(self, agent_id: str, since: int) -> None:
+        """Show an agent too."""
+        self._view.watch(agent_id, since)
+        self._view.wake()
+
+    def note(self, text: str) -> None:
+        """Show a failure in the background."""
+        self._view.note(text)
+
+    def finish(self, transcripts: Mapping[str, Transcript]) -> None:
+        """Send the whole state once, then put the static form in the widget's place."""
+        first = next(iter(transcripts.values()), Transcript())
+        self._view.finish(
+            outcome=first.outcome,
+            error=first.error,
+            usage=first.usage.model_dump(exclude_none=True) if first.usage else None,
+        )
+        self._view.resync(-1)
+        data = bundle(transcripts, title=self._title, is_open=self._view.is_open, note=self._view.head["note"])
+        show(data, display_id=self._display_id, update=True)
+        if self._widget is not None and not self._widget.mounted:
+            self.close()  # nobody looks (nbconvert, papermill): nothing is to be answered any more
+            return
+        _lingering.append(self)
+        while len(_lingering) > _LINGER:
+            _lingering.popleft().close()
+
+    def close(self) -> None:
+        """Close the comm."""
+        widget, self._widget = self._widget, None
+        if widget is not None:
+            widget.close()
+        if self in _lingering:
+            _lingering.remove(self)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self._widget is not None:
+            self._widget.send(message)
+
+    def _receive(self, content: dict[str, Any]) -> None:
+        """What the user did; may come on a thread of the kernel's, in the middle of anything."""
+        match content.get("type"):
+            case "hello" | "resync":
+                number = content.get("n")
+                self._view.resync(number if isinstance(number, int) else -1)
+            case "toggle":
+                self._view.is_open[str(content.get("key"))] = bool(content.get("open"))
+            case "stop":
+                if self._on_stop is not None:
+                    self._on_stop()
+            case "bye":
+                if self._view.head["state"] == "ended":
+                    self.close()
+
+
+def _parts(made: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(data, metadata) of a ``_repr_mimebundle_``; Colab needs the metadata to show custom widgets."""
+    data, metadata = made if isinstance(made, tuple) else (made, {})
+    return {**(data or {})}, {**(metadata or {})}

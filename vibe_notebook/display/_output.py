@@ -1,0 +1,171 @@
+"""Where a watch is shown: the live widget, one static display, or plain text.
+
+Below ``_watch.py``, above the view and the forms. Everything is shown by display id only:
+nothing is ever printed into another cell.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from ..transcript import Transcript
+
+if TYPE_CHECKING:
+    from ..registry import Registry
+
+__all__ = ["Output", "Renderer", "bundle", "choose", "configure", "make_output"]
+
+Renderer = Literal["auto", "widget", "static", "text", "none"]
+_RENDERERS = ("auto", "widget", "static", "text")
+_VARIABLE = "VIBE_NOTEBOOK_RENDERER"
+
+
+class _Config:
+    renderer: str | None = None
+
+
+def configure(*, renderer: Renderer | None = None) -> None:
+    """Choose how streams are shown, for this process: "auto", "widget", "static" or "text".
+
+    ``None`` goes back to the environment's ``VIBE_NOTEBOOK_RENDERER``, else "auto".
+    """
+    if renderer is not None:
+        _check(renderer, "renderer")
+    _Config.renderer = renderer
+
+
+def choose() -> str:
+    """The renderer to use now: the configured one, else the environment's; auto is resolved."""
+    name = _Config.renderer or os.environ.get(_VARIABLE) or "auto"
+    _check(name, _VARIABLE)
+    if name != "auto":
+        return name
+    return "widget" if in_kernel() else "text"
+
+
+def _check(name: str, source: str) -> None:
+    if name not in _RENDERERS:
+        msg = f"{source}={name!r}: must be one of {', '.join(_RENDERERS)}."
+        raise ValueError(msg)
+
+
+def in_kernel() -> bool:
+    """Whether a Jupyter kernel runs this process, without importing anything for it."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    return getattr(shell, "kernel", None) is not None
+
+
+class Output(Protocol):
+    """A place where a watch is shown."""
+
+    def watch(self, agent_id: str, since: int) -> None:
+        """Show an agent too, from its event number *since* on."""
+
+    def note(self, text: str) -> None:
+        """Show a failure in the background."""
+
+    def finish(self, transcripts: Mapping[str, Transcript]) -> None:
+        """Show the final form; nothing comes after it."""
+
+
+def make_output(
+    registry: Registry,
+    *,
+    title: str,
+    on_stop: Callable[[], object] | None,
+    renderer: str | None = None,
+) -> Output:
+    """Open the output that fits; ``on_stop`` is what the Stop button does."""
+    name = renderer or choose()
+    if name == "widget":
+        from ._live import WidgetOutput  # noqa: PLC0415 - only here is Jupyter needed
+
+        return WidgetOutput(registry, title=title, on_stop=on_stop)
+    if name == "text" and not in_kernel():
+        from ._terminal import TerminalOutput  # noqa: PLC0415
+
+        return TerminalOutput(registry)
+    if name == "none":
+        return NoOutput()
+    return StaticOutput(title=title, text_only=name == "text")
+
+
+class NoOutput:
+    """Shows nothing."""
+
+    def watch(self, agent_id: str, since: int) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+    def finish(self, transcripts: Mapping[str, Transcript]) -> None:
+        """Show nothing."""
+
+
+class StaticOutput(NoOutput):
+    """Emits exactly one display, at the end: for nbval, papermill and front ends without widgets."""
+
+    def __init__(self, *, title: str, text_only: bool) -> None:
+        self._title = title
+        self._text_only = text_only
+        self._notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Keep it for the end."""
+        self._notes.append(text)
+
+    def finish(self, transcripts: Mapping[str, Transcript]) -> None:
+        """Show all of it."""
+        data = bundle(transcripts, title=self._title, note="\n".join(self._notes) or None)
+        if self._text_only:
+            data = {"text/plain": data["text/plain"]}
+        show(data)
+
+
+def bundle(
+    transcripts: Mapping[str, Transcript],
+    *,
+    title: str,
+    is_open: Mapping[str, bool] | None = None,
+    note: str | None = None,
+) -> dict[str, str]:
+    """The static form in html, markdown and text; several agents under their names."""
+    from ._html import transcript_html  # noqa: PLC0415 - rendering is loaded when something is shown
+    from ._markdown_form import transcript_markdown  # noqa: PLC0415
+    from ._text import transcript_text  # noqa: PLC0415
+
+    several = len(transcripts) > 1
+    items = [(f"{title} · {name}" if several else title, t) for name, t in transcripts.items()]
+    items = items or [(title, Transcript())]
+    html = [transcript_html(t, title=name, is_open=is_open or {}, note=note) for name, t in items]
+    return {
+        "text/plain": "\n\n".join(transcript_text(t, title=name) for name, t in items),
+        "text/markdown": "\n\n".join(transcript_markdown(t, title=name) for name, t in items),
+        "text/html": "\n".join(html),
+    }
+
+
+def show(
+    data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None, *, display_id: str | None = None, update: bool = False
+) -> None:
+    """Publish a raw bundle, or replace the one with that id; in a plain terminal print its text."""
+    from IPython.display import display, update_display  # noqa: PLC0415
+
+    if not in_kernel() and sys.modules["IPython"].get_ipython() is None:
+        sys.stdout.write(f"{data['text/plain']}\n")
+        return
+    if update:
+        update_display(dict(data), metadata=dict(metadata or {}), raw=True, display_id=display_id)
+    else:
+        display(dict(data), metadata=dict(metadata or {}), raw=True, display_id=display_id)
+
+
+def new_display_id() -> str:
+    """An id that no other display has."""
+    return f"vibe-{uuid.uuid4().hex}"

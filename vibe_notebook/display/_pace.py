@@ -1,0 +1,144 @@
+"""When to draw: one pacer for all views of a kernel.
+
+Between the registry's ``wake`` and a view's ``flush``. At most 30 messages a second for a view
+and 200 for all together, shared fairly: Jupyter Server drops what exceeds 1,000 a second and
+tells nobody. The first change is drawn at once, in the thread that made it; one thread covers
+only what is left over when nothing more comes.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["PACER", "Drawable", "Pacer"]
+
+VIEW_INTERVAL = 1 / 30
+"""Seconds between two messages of one view; at 16 ms nobody saw a difference but the CPU did."""
+
+ALL_INTERVAL = 1 / 200
+"""Seconds between two messages of all views together."""
+
+SHARE = 5
+"""Drawing waits at least this many times its own cost, so it never takes more than a fifth."""
+
+
+class Drawable(Protocol):
+    """What a pacer draws."""
+
+    def flush(self) -> None:
+        """Draw what is new."""
+
+
+class _Slot:
+    __slots__ = ("busy", "cost", "dirty", "due")
+
+    def __init__(self) -> None:
+        self.due = 0.0
+        self.cost = 0.0
+        self.dirty = False
+        self.busy = False
+
+
+class Pacer:
+    """Calls ``flush`` of the views that asked for it, never two at once for one view."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, threads: bool = True) -> None:
+        self._clock = clock
+        self._threads = threads
+        self._changed = threading.Condition()
+        self._slots: dict[Drawable, _Slot] = {}
+        self._thread: threading.Thread | None = None
+
+    def add(self, view: Drawable) -> None:
+        """Begin to draw a view."""
+        with self._changed:
+            self._slots[view] = _Slot()
+
+    def remove(self, view: Drawable) -> None:
+        """Stop drawing it."""
+        with self._changed:
+            self._slots.pop(view, None)
+            self._changed.notify()
+
+    @property
+    def interval(self) -> float:
+        """Seconds that each view waits between two messages now."""
+        costs = sum(slot.cost for slot in self._slots.values())
+        return max(VIEW_INTERVAL, ALL_INTERVAL * len(self._slots), SHARE * costs)
+
+    def wake(self, view: Drawable) -> None:
+        """The view has something new: draw it now if it is due, else soon."""
+        slot = self._slots.get(view)
+        if slot is None or slot.dirty:
+            return  # gone, or already waiting for its turn
+        with self._changed:
+            if slot.busy or self._clock() < slot.due:
+                slot.dirty = True
+                if not slot.busy:
+                    self._cover()
+                return
+            slot.busy = True
+        self._draw(view, slot)
+
+    def run_due(self) -> float | None:
+        """Draw what is due; return seconds until the next is, ``None`` if nothing waits."""
+        while True:
+            with self._changed:
+                waiting = [(s.due, v, s) for v, s in self._slots.items() if s.dirty and not s.busy]
+                if not waiting:
+                    return None
+                due, view, slot = min(waiting, key=lambda item: item[0])
+                left = due - self._clock()
+                if left > 0:
+                    return left
+                slot.busy = True
+                slot.dirty = False
+            self._draw(view, slot)
+
+    def _draw(self, view: Drawable, slot: _Slot) -> None:
+        began = self._clock()
+        try:
+            view.flush()
+        finally:
+            ended = self._clock()
+            with self._changed:
+                slot.cost = 0.7 * slot.cost + 0.3 * (ended - began)
+                slot.due = ended + self.interval
+                slot.busy = False
+                if slot.dirty:
+                    self._cover()
+
+    def _cover(self) -> None:
+        """Under the lock: see that somebody draws what waits."""
+        if not self._threads:
+            return
+        if self._thread is not None:
+            self._changed.notify()
+            return
+        run = contextvars.copy_context().run
+        thread = threading.Thread(target=run, args=(self._tail,), name="vibe-pacer", daemon=True)
+        self._thread = thread
+        try:
+            thread.start()
+        except RuntimeError:  # no threads here (WebAssembly): the next event or the end draws
+            self._thread = None
+
+    def _tail(self) -> None:
+        while True:
+            left = self.run_due()
+            with self._changed:
+                if left is None:
+                    # Somebody may have come between the look and this lock.
+                    if not any(slot.dirty and not slot.busy for slot in self._slots.values()):
+                        self._thread = None
+                        return
+                    continue
+                self._changed.wait(left)
+
+
+PACER = Pacer()
+"""The kernel's one pacer: the limits are the server's, so they are shared by all views."""

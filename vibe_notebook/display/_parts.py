@@ -1,0 +1,304 @@
+"""What a live view has sent of each part, and the messages that bring it up to date.
+
+Between the reducer's nodes and the wire (docs/wire.md). ``read`` takes what is new from a node,
+under the registry's lock and without rendering; ``ops`` renders it, outside.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..transcript import ArtifactPart, ToolPart
+from ._format import args_text, output_text, preview
+from ._markdown import MarkdownStream
+
+if TYPE_CHECKING:
+    from .._nodes import ArtifactNode, TextNode, ToolNode
+    from .._pieces import Pieces
+    from ..reducer import RunLog
+
+__all__ = ["ArtifactShown", "Op", "RunShown", "Shown", "TextShown", "ThinkingShown", "ToolShown", "utf16"]
+
+Op = list[Any]
+
+PREVIEW_SOURCE = 4096
+"""Characters of streaming arguments beyond which their one-line preview is not made anew."""
+
+
+OUTPUT_LIMIT = 100_000
+"""Characters of a running tool's output that are shown live; the transcript keeps it all."""
+
+
+def utf16(text: str) -> int:
+    """The length as JavaScript counts it."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def common(old: str, new: str) -> int:
+    """How many characters the two begin with in common, by bisection: slices compare fast."""
+    if new.startswith(old):
+        return len(old)
+    low, high = 0, min(len(old), len(new))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if old[low:middle] == new[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+class _Field:
+    """A plain text as the browser has it."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self.units = 0
+
+    def append(self, key: str, name: str, text: str) -> Op:
+        op = ["txt", key, name, self.units, text]
+        self.pieces.append(text)
+        self.units += utf16(text)
+        return op
+
+    def replace(self, key: str, name: str, text: str) -> list[Op]:
+        old = self.read()
+        if text == old:
+            return []
+        kept = text[: common(old, text)]
+        self.pieces = [kept]
+        self.units = utf16(kept)
+        return [self.append(key, name, text[len(kept) :])]
+
+    def read(self) -> str:
+        if len(self.pieces) > 1:
+            self.pieces = ["".join(self.pieces)]
+        return self.pieces[0] if self.pieces else ""
+
+
+class _Follower:
+    """Reads what a growing text has gained since the last look."""
+
+    def __init__(self) -> None:
+        self.epoch = -1
+        self.size = 0
+
+    def read(self, text: Pieces) -> tuple[bool, str]:
+        """(whether it replaces all, the text)."""
+        text.refresh()
+        if text.epoch == self.epoch:
+            new = text.tail(self.size)
+            self.size = text.size
+            return False, new
+        first = self.epoch == -1
+        self.epoch, self.size = text.epoch, text.size
+        return not first, text.read()
+
+
+class Shown:
+    """A part as the browser has it. ``ops`` of the base only sets what changed in ``props``."""
+
+    kind = ""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.parent = ""
+        self.props: dict[str, Any] = {}
+        self.fields: dict[str, _Field] = {}
+        self._new: dict[str, Any] = {}
+
+    def read(self, node: Any) -> None:
+        """Under the lock: take what is new."""
+
+    def ops(self) -> list[Op]:
+        """Outside of the lock: what brings the browser up to date."""
+        changed = {k: v for k, v in self._new.items() if self.props.get(k, _NOTHING) != v}
+        self.props.update(changed)
+        self._new = {}
+        return [["set", self.key, changed]] if changed else []
+
+    def snapshot(self) -> dict[str, Any]:
+        """The part as a whole."""
+        return {
+            "key": self.key,
+            "kind": self.kind,
+            "props": dict(self.props),
+            "fields": {name: field.read() for name, field in self.fields.items()},
+            "blocks": [],
+            "open": "",
+            "tail": "",
+            "parts": [],
+        }
+
+    def _append(self, name: str, text: str) -> list[Op]:
+        if not text:
+            return []
+        return [self.fields.setdefault(name, _Field()).append(self.key, name, text)]
+
+    def _replace(self, name: str, text: str) -> list[Op]:
+        return self.fields.setdefault(name, _Field()).replace(self.key, name, text)
+
+
+_NOTHING = object()
+
+
+class TextShown(Shown):
+    """Markdown, rendered here block by block."""
+
+    kind = "text"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self._follow = _Follower()
+        self._pending: list[tuple[bool, str]] = []
+        self._stream = MarkdownStream()
+        self._open = ""
+
+    def read(self, node: TextNode) -> None:
+        replaces, text = self._follow.read(node.text)
+        if replaces:
+            self._pending = []
+        if replaces or text:
+            self._pending.append((replaces, text))
+
+    def ops(self) -> list[Op]:
+        ops: list[Op] = []
+        for replaces, text in self._pending:
+            if replaces:
+                self._stream = MarkdownStream()
+                self._open = ""
+                ops.append(["rst", self.key])
+            self._stream.append(text)
+        if self._pending:
+            self._pending = []
+            update = self._stream.update()
+            if update.closed:
+                ops.append(["blk", self.key, update.closed])
+                self._open = ""
+            if update.open is not None and (update.open != self._open or update.closed):
+                keep = common(self._open, update.open)
+                ops.append(["opn", self.key, utf16(self._open[:keep]), update.open[keep:]])
+                self._open = update.open
+            if update.append:
+                ops.append(["app", self.key, update.append])
+        return ops + super().ops()
+
+    def snapshot(self) -> dict[str, Any]:
+        stream = self._stream
+        return {
+            **super().snapshot(),
+            "blocks": list(stream.blocks),
+            "open": stream.open_html,
+            "tail": stream.tail,
+        }
+
+
+class ThinkingShown(Shown):
+    """Thinking, as plain text: open while it streams, folded when something else follows."""
+
+    kind = "thinking"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self._follow = _Follower()
+        self._pending: list[tuple[bool, str]] = []
+
+    def read(self, node: TextNode) -> None:
+        self._pending.append(self._follow.read(node.text))
+
+    def done(self, *, is_done: bool) -> None:
+        """Whether anything came after it."""
+        self._new["done"] = is_done
+
+    def ops(self) -> list[Op]:
+        ops: list[Op] = []
+        for replaces, text in self._pending:
+            ops += self._replace("text", text) if replaces else self._append("text", text)
+        self._pending = []
+        return ops + super().ops()
+
+
+class ToolShown(Shown):
+    """A tool call. Arguments and output stream as text; what is complete is shown as a whole."""
+
+    kind = "tool"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self._args, self._output = _Follower(), _Follower()
+        self._pending: list[tuple[str, bool, str]] = []
+        self._whole: ToolPart | None = None
+        self._seen: object = None
+
+    def read(self, node: ToolNode) -> None:
+        state = node.state()
+        self._new |= {"name": node.tool_name(), "state": state}
+        if state == "preparing":
+            self._pending.append(("args", *self._args.read(node.args)))
+            if node.args.size <= PREVIEW_SOURCE:
+                self._new["preview"] = preview(node.args.read())
+            return
+        # A long output comes line by line: the whole part is read only when more than that is new.
+        calls = [node, *node.followers]
+        seen = state, [(len(call.said), call.args.epoch, call.args.size) for call in calls]
+        if seen == self._seen and not node.output.wholes and len(calls) == 1:
+            if node.output.size <= OUTPUT_LIMIT:
+                self._pending.append(("output", *self._output.read(node.output)))
+            return
+        part = node.part()
+        if isinstance(part, ToolPart):
+            self._whole, self._seen, self._pending = part, seen, []
+            self._output.read(node.output)
+
+    def ops(self) -> list[Op]:
+        ops: list[Op] = []
+        part, self._whole = self._whole, None
+        if part is not None:
+            self._new |= {
+                "preview": preview(part.args_text if part.args is None else part.args),
+                "t0": part.started_at,
+                "t1": part.finished_at,
+                "error": part.error,
+            }
+            if part.progress is not None:
+                self._new |= part.progress.model_dump()
+            ops += self._replace("args", args_text(part))
+            ops += self._replace("output", output_text(part))
+        for name, replaces, text in self._pending:
+            ops += self._replace(name, text) if replaces else self._append(name, text)
+        self._pending = []
+        return ops + super().ops()
+
+
+class ArtifactShown(Shown):
+    """A file, image or document."""
+
+    kind = "artifact"
+
+    def read(self, node: ArtifactNode) -> None:
+        part = node.part()
+        if isinstance(part, ArtifactPart):
+            self._new |= artifact_props(part)
+
+
+def artifact_props(part: ArtifactPart) -> dict[str, Any]:
+    """Only a raster image's data goes to the browser as such; an url is a link there, never fetched."""
+    raster = part.media_type in ("image/png", "image/jpeg", "image/gif", "image/webp")
+    return {
+        "name": part.name or part.artifact_id,
+        "action": part.action,
+        "media_type": part.media_type,
+        "url": part.url,
+        "src": f"data:{part.media_type};base64,{part.data}" if raster and part.data else None,
+        "size": len(part.data) * 3 // 4 if part.data else None,
+    }
+
+
+class RunShown(Shown):
+    """A subagent that no tool call claims, or another agent of the same view."""
+
+    kind = "run"
+
+    def read(self, node: RunLog) -> None:
+        final = node.final
+        self._new |= {"name": node.agent_name or node.run_id, "state": final.outcome if final else "running"}
