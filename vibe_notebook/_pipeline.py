@@ -50,6 +50,7 @@ class Pipeline:
         self.transcripts: dict[str, Transcript] = {}
         self.settled = False
         self.renderer = renderer
+        self.passive = False  # it only looks on: somebody else dispatches
         self._adapter: Adapter | None = None if isinstance(adapter, str) else adapter
         self._adapter_name = adapter if isinstance(adapter, str) else ""
         self._record = record
@@ -69,7 +70,7 @@ class Pipeline:
         title = self.title or self.agent_id or "agent"
         self._output = make_output(self.registry, title=title, on_stop=self._on_stop, renderer=self.renderer)
         if self.agent_id is not None:
-            self.follow(self.agent_id)
+            self.follow(self.agent_id, since=0 if self.passive else None)
 
     def stop_with(self, on_stop: Callable[[], object]) -> None:
         """Give the view a Stop button."""
@@ -88,6 +89,8 @@ class Pipeline:
 
     def take(self, native: Any) -> None:
         """Pass one native event on. Raises ``AdapterError`` or ``ProtocolError`` for what cannot be read."""
+        if self.passive:
+            return
         adapter = self._adapter
         if adapter is None:
             name = self._adapter_name
@@ -136,7 +139,7 @@ class Pipeline:
             self.settled = True
         try:
             adapter = self._adapter
-            if adapter is None and self._adapter_name:
+            if adapter is None and self._adapter_name and not self.passive:
                 if self.agent_id is None:
                     self.follow(fresh_agent_id(self.registry))
                 # Nothing was read, so any adapter says all there is to say: how it ended.

@@ -31,7 +31,7 @@ from .transcript import Transcript
 if TYPE_CHECKING:
     from .adapters import Adapter
 
-__all__ = ["Watch", "last", "live_watches", "watch"]
+__all__ = ["Watch", "last", "live_watches", "watch", "watch_agent"]
 
 log = logging.getLogger("vibe_notebook")
 
@@ -95,6 +95,11 @@ class Watch:
             from IPython.display import display  # noqa: PLC0415
 
             display({"text/plain": f"{self!r}: iterate it, or await it"}, raw=True)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether its source has an async form."""
+        return is_async(self._source)
 
     # Its end
 
@@ -419,3 +424,36 @@ def watch(
     made = Watch(source, pipeline)
     pipeline.stop_with(made.cancel)
     return made
+
+
+def watch_agent(
+    agent_id: str,
+    *,
+    title: str | None = None,
+    registry: Registry | None = None,
+    display: bool = True,
+    record: str | os.PathLike[str] | Recorder | None = None,
+) -> Watch:
+    """Show an agent of the registry: all it has said, and what it says until its open run ends."""
+    registry = registry or get_registry()
+    pipeline = Pipeline(
+        registry,
+        agent_id=agent_id,
+        title=title or agent_id,
+        renderer=None if display else "none",
+        record=record,
+    )
+    pipeline.passive = True
+    made = Watch(_until_it_ends(registry, agent_id), pipeline)
+    pipeline.stop_with(made.cancel)
+    return made
+
+
+async def _until_it_ends(registry: Registry, agent_id: str) -> AsyncIterator[Any]:
+    async with registry.subscribe(agent_id) as subscription:
+        if registry.transcript(agent_id).runs and registry.open_run(agent_id) is None:
+            return
+        async for event in subscription:
+            yield event
+            if event.type == "run_finished" and registry.open_run(agent_id) is None:
+                return
