@@ -1,0 +1,54 @@
+"""Files inside what tools and models return: taken out of the JSON, as artifact fields.
+
+Used by adapters. A file is an object or dict with ``media_type`` and ``data`` (bytes, or base64
+in a recording), or with a ``url``; pydantic-ai and data URLs agree on no more than that.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from ._read import get, ident, items, text
+
+__all__ = ["file_fields", "from_url", "take_files"]
+
+
+def file_fields(value: object) -> dict[str, Any] | None:
+    """Return an artifact's ``media_type`` with ``data`` or ``url``; ``None``: *value* is no file."""
+    kind, data = text(get(value, "kind")), get(value, "data")
+    if kind == "binary" and isinstance(data, bytes | str):
+        encoded = base64.b64encode(data).decode() if isinstance(data, bytes) else text(data)
+        # JSON mode writes base64 in its URL-safe alphabet, browsers read only the other.
+        return {"media_type": ident(get(value, "media_type")), "data": encoded.translate(_STANDARD)}
+    if kind.endswith("-url") and (url := ident(get(value, "url"))):
+        return from_url(url) | ({"media_type": media} if (media := ident(get(value, "media_type"))) else {})
+    return None
+
+
+def from_url(url: str) -> dict[str, Any]:
+    """Return ``data`` and ``media_type`` for a base64 data URL, ``url`` for any other."""
+    head, comma, body = url.partition(";base64,")
+    if comma and head[:5].lower() == "data:":
+        return {"media_type": head[5:] or None, "data": body}
+    return {"url": url}
+
+
+def take_files(content: object) -> tuple[Any, list[dict[str, Any]]]:
+    """Split what a tool returned into the rest, where a label stands for each file, and the files."""
+    single = file_fields(content)
+    if single is not None:
+        return _label(single), [single]
+    found = [file_fields(item) for item in items(content)]
+    files = [fields for fields in found if fields is not None]
+    if not files:
+        return content, []
+    pairs = zip(items(content), found, strict=True)
+    return [item if fields is None else _label(fields) for item, fields in pairs], files
+
+
+def _label(fields: dict[str, Any]) -> str:
+    return f"[{fields.get('media_type') or 'file'}]"
+
+
+_STANDARD = str.maketrans("-_", "+/")

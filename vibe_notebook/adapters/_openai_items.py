@@ -1,0 +1,124 @@
+"""OpenAI's output items: which part they are, what a tool call was asked and what came of it.
+
+Pure; used by ``openai_responses``. Each kind of item keeps its arguments and its result in fields
+of its own names.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ._files import from_url
+from ._read import get, ident, integer, items, json_text, plain, reason, text
+
+__all__ = [
+    "SERVER_TOOLS",
+    "args_of",
+    "call_id_of",
+    "images_of",
+    "name_of",
+    "outcome_of",
+    "part_of",
+    "picture",
+    "result_of",
+]
+
+SERVER_TOOLS: Final = frozenset(
+    ("web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_call"),
+)
+"""Items whose tool the provider runs; of all others the application says that they run."""
+
+_ARGS: Final = ("arguments", "input", "code", "action", "actions", "operation")
+_NAMED_ARGS: Final = ("queries", "revised_prompt")
+
+
+def call_id_of(item: object) -> str | None:
+    """Return the id that results name; a call that was approved goes on under its request's id."""
+    fields = ("approval_request_id", "call_id", "id")
+    return next((name for field in fields if (name := ident(get(item, field)))), None)
+
+
+def name_of(item: object) -> str | None:
+    """Return the tool's name, else its kind."""
+    return text(get(item, "name")) or text(get(item, "type")).removesuffix("_call") or None
+
+
+def args_of(item: object) -> str:
+    """Return all of the arguments as text, "" if there are none."""
+    for field in _ARGS:
+        value = get(item, field)
+        if isinstance(value, str):
+            return text(value)
+        if value is not None:
+            return json_text(_without_nulls(plain(value)))
+    named = {field: plain(value) for field in _NAMED_ARGS if (value := get(item, field)) is not None}
+    return json_text(named) if named else ""
+
+
+def outcome_of(item: object) -> dict[str, Any]:
+    """Return ``status``, ``output`` and ``error`` of a call that the provider ran."""
+    error = get(item, "error")
+    status = text(get(item, "status"))
+    if error is not None or status in ("failed", "incomplete"):
+        message = (
+            text(get(error, "message")) or reason(_without_nulls(plain(error))) or f"The call is {status}."
+        )
+        return {"status": "error", "output": _output(item), "error": message}
+    return {"output": _output(item)}
+
+
+def result_of(native: object) -> dict[str, Any]:
+    """Return the fields of a ``ToolFinished``, from what the application says of a call."""
+    output, error = plain(get(native, "output")), get(native, "error")
+    fields = {"tool_call_id": ident(get(native, "call_id")), "tool_name": text(get(native, "name")) or None}
+    if error is None:
+        return {**fields, "output": output}
+    return {
+        **fields,
+        "status": "error",
+        "output": plain(error) if output is None else output,
+        "error": reason(error),
+    }
+
+
+def part_of(native: object, topic: str, item_id: str) -> tuple[str, str]:
+    """Return the kind and id of the part that an event is about."""
+    if topic == "reasoning_summary_text":
+        return "thinking", f"{item_id}:{integer(get(native, 'summary_index')) or 0}"
+    index = integer(get(native, "content_index")) or 0
+    if topic == "reasoning_text":  # an item may have a summary too, which counts from 0 as well
+        return "thinking", f"{item_id}:raw:{index}"
+    return "text", f"{item_id}:{index}"
+
+
+def images_of(item: object) -> list[dict[str, Any]]:
+    """Return the artifact fields of the images that a call made."""
+    result = get(item, "result")
+    if text(get(item, "type")) == "image_generation_call":
+        return [picture(result, get(item, "output_format"))] if isinstance(result, str) and result else []
+    urls = [ident(get(out, "url")) for out in items(get(item, "outputs")) if get(out, "type") == "image"]
+    return [{"media_type": "image/png", **from_url(url)} for url in urls if url]
+
+
+def picture(data: object, output_format: object) -> dict[str, Any]:
+    """Return the artifact fields of a base64 image."""
+    kind = text(output_format) or "png"
+    return {"media_type": "image/svg+xml" if kind == "svg" else f"image/{kind}", "data": text(data)}
+
+
+def _output(item: object) -> Any:
+    if text(get(item, "type")) == "image_generation_call":
+        return None
+    outputs = items(get(item, "outputs"))
+    logs = [text(get(out, "logs")) for out in outputs if get(out, "type") == "logs"]
+    if outputs:
+        return "\n".join(logs) if logs else None
+    found = next((v for f in ("output", "results", "result") if (v := get(item, f)) is not None), None)
+    return _without_nulls(plain(found))
+
+
+def _without_nulls(value: Any) -> Any:
+    # Raw JSON leaves out what typed objects and their dumps have as null.
+    if isinstance(value, dict):
+        return {k: _without_nulls(v) for k, v in value.items() if v is not None}
+    return [_without_nulls(v) for v in value] if isinstance(value, list) else value

@@ -1,0 +1,294 @@
+"""OpenAI's Responses API: ``responses.create(stream=True)`` and ``responses.stream()``.
+
+A run holds several responses. Each numbers its events from 0 (``sequence_number``), so every event
+made from one carries that number, counted under the response's id; events may come twice or late.
+The application runs its own tools: what it knows of them can be fed in, as the API's
+``function_call_output`` dicts, as ``{"call_id", "name", "arguments"}`` and ``{"call_id",
+"output"}``, or as our events. Source: the API's streaming reference, ``openai.types.responses``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vibe_notebook.events import (
+    Artifact,
+    MessageFinished,
+    MessageStarted,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+    skip,
+)
+
+from ._base import Adapter
+from ._openai_items import (
+    SERVER_TOOLS,
+    args_of,
+    call_id_of,
+    images_of,
+    name_of,
+    outcome_of,
+    part_of,
+    picture,
+    result_of,
+)
+from ._read import get, ident, integer, items, json_text, parsed, text, usage_of
+
+__all__ = ["OpenAIResponsesAdapter", "matches"]
+
+_TEXTS: Final = ("output_text", "refusal", "reasoning_summary_text", "reasoning_text")
+_QUIET: Final = frozenset(
+    ("", "audio", "audio.transcript", "mcp_list_tools", "shell_call_command", "shell_call_output_content"),
+)
+"""What says nothing that the finished item, or the event before it, does not say."""
+_ARGS: Final = {
+    "function_call_arguments": "arguments",
+    "mcp_call_arguments": "arguments",
+    "custom_tool_call_input": "input",
+    "code_interpreter_call_code": "code",
+}
+
+
+def matches(native: object) -> bool:
+    """Whether *native* is a Responses event, or the output of a tool in the API's own form."""
+    kind = text(get(native, "type"))
+    if kind == "error":
+        return integer(get(native, "sequence_number")) is not None
+    return kind.startswith("response.") or (
+        kind.endswith("call_output") and ident(get(native, "call_id")) is not None
+    )
+
+
+@dataclass
+class _Response:
+    key: str
+    """Its id, or one made here for a stream that was resumed in the middle."""
+    id: str | None = None
+
+
+@dataclass
+class _Item:
+    response: _Response
+    call_id: str = ""
+    name: str | None = None
+    is_known: bool = False
+    is_started: bool = False
+    is_done: bool = False
+    is_whole: bool = False
+    """All of its arguments were shown: late pieces of them are not needed."""
+
+
+class OpenAIResponsesAdapter(Adapter):
+    """One run: one request, or a loop of requests and tool calls."""
+
+    name = "openai_responses"
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._response: _Response | None = None
+        self._responses: dict[str, _Response] = {}
+        self._items: dict[str, _Item] = {}
+        self._places: dict[tuple[str, int | None], str] = {}
+        self._awaiting: dict[str, None] = {}
+
+    def _read(self, native: object) -> None:
+        kind = text(get(native, "type"))
+        if not kind.startswith("response.") and kind != "error":
+            self._app(native, kind)
+            return
+        kind = kind.removeprefix("response.")
+        item_id = ident(get(native, "item_id")) or ident(get(native, "item", "id"))
+        response = self._response_of(native, item_id)
+        seq = integer(get(native, "sequence_number"))
+        self._envelope = {"message_id": response.key}
+        if seq is not None:
+            self._envelope |= {"seq": seq, "counter": response.key}
+        self._event(native, kind, response, item_id or f"{get(native, 'output_index')}")
+        if seq is not None and not self._out:
+            self._out.append(skip(self.agent_id, self.run_id, **self._envelope))
+
+    def _close(self) -> None:
+        if self._awaiting:
+            self.end("interrupted")
+
+    def _event(self, native: object, kind: str, response: _Response, item_id: str) -> None:  # noqa: C901, PLR0912 - one flat table of the protocol's types
+        topic, _, verb = kind.rpartition(".")
+        place = response.key, integer(get(native, "output_index"))
+        if item_id not in self._items:  # some servers give one item several ids, but one place
+            item_id = self._places.setdefault(place, item_id) if place[1] is not None else item_id
+        call = self._items.get(item_id)
+        match topic, verb:
+            case "", "created":
+                self.say(MessageStarted)
+            case "", "completed" | "failed" | "incomplete" | "cancelled":
+                self._response_done(get(native, "response"), verb, response)
+            case "", "error":
+                problem = get(native, "error") or native
+                code = ident(get(problem, "code"))
+                self.end("error", text(get(problem, "message")) or code or "error", code)
+            case _, "delta" if topic in _TEXTS:
+                self.say_text(*part_of(native, topic, item_id), text(get(native, "delta")))
+            case _, "done" if topic in _TEXTS:
+                whole = get(native, "refusal" if topic == "refusal" else "text")
+                self._whole(native, topic, item_id, whole)
+            case "content_part" | "reasoning_summary_part", "added" | "done":
+                self._content(native, item_id, get(native, "part"))
+            case "audio.transcript", "delta":
+                self.say_text("text", "audio", text(get(native, "delta")))
+            case "output_item", "added" | "done":
+                self._item(get(native, "item"), item_id, response, is_done=verb == "done")
+            case _, "delta" if topic in _ARGS:
+                self._args_delta(call, text(get(native, "delta")))
+            case _, "done" if topic in _ARGS:
+                self._args_whole(call, json_text(get(native, _ARGS[topic])))
+            case "shell_call_output_content", "delta":
+                said = text(get(native, "delta", "stdout")) + text(get(native, "delta", "stderr"))
+                if said and call is not None and call.is_known:
+                    self.say(ToolProgress, tool_call_id=call.call_id, delta=said)
+            case "image_generation_call", "partial_image":
+                fields = picture(get(native, "partial_image_b64"), get(native, "output_format"))
+                self._image(call, item_id, fields)
+            case _, _ if topic in SERVER_TOOLS:
+                self._server_state(topic, self._items.setdefault(item_id, _Item(response)), item_id)
+            case _ if topic not in _QUIET:
+                self.say_unknown(native, kind if kind == "error" else f"response.{kind}")
+
+    # Responses: only a few events name theirs, and a resumed stream starts in the middle of one.
+
+    def _response_of(self, native: object, item_id: str | None) -> _Response:
+        response_id = ident(get(native, "response", "id"))
+        if response_id is None and item_id in self._items:
+            return self._items[item_id].response
+        if response_id in self._responses:
+            return self._responses[response_id]
+        response = self._response
+        if response is None or (response_id is not None and response.id is not None):
+            response = _Response(response_id or f"{self.run_id}:{len(self._responses)}")
+        if response_id is not None:
+            response.id = response_id
+            self._responses[response_id] = response
+        self._response = response
+        return response
+
+    def _response_done(self, body: object, status: str, response: _Response) -> None:
+        for i, item in enumerate(items(get(body, "output"))):
+            item_id = self._places.get((response.key, i)) or ident(get(item, "id")) or str(i)
+            if not self._items.setdefault(item_id, _Item(response)).is_done:
+                self._item(item, item_id, response, is_done=True)
+        code = ident(get(body, "error", "code"))
+        if status == "failed":
+            self.end("error", text(get(body, "error", "message")) or code or "The response failed.", code)
+        elif status == "cancelled":
+            self.end("cancelled")
+        elif status == "incomplete":
+            status = code = ident(get(body, "incomplete_details", "reason")) or status
+            if code != "steered":  # the user said more; the next response goes on
+                self.end("error", f"The response is incomplete: {code}.", code)
+        usage = usage_of(
+            get(body, "usage"),
+            cached=("input_tokens_details", "cached_tokens"),
+            reasoning=("output_tokens_details", "reasoning_tokens"),
+            model=ident(get(body, "model")),
+        )
+        self.say(MessageFinished, finish_reason=status, usage=usage)
+        self.streams.forget(response.key)
+
+    # Text and thinking.
+
+    def _whole(self, native: object, topic: str, item_id: str, whole: object) -> None:
+        if isinstance(whole, str) and whole:
+            self.say_whole(*part_of(native, topic, item_id), text(whole))
+
+    def _content(self, native: object, item_id: str, content: object) -> None:
+        kind = text(get(content, "type")).replace("summary_text", "reasoning_summary_text")
+        if kind in _TEXTS:
+            self._whole(native, kind, item_id, get(content, "refusal" if kind == "refusal" else "text"))
+
+    # Tool calls: only the item itself links its id to the call's.
+
+    def _item(self, item: object, item_id: str, response: _Response, *, is_done: bool) -> None:
+        kind = text(get(item, "type"))
+        state = self._items.setdefault(item_id, _Item(response))
+        if kind.endswith("_call"):
+            self._call(item, item_id, state, is_done=is_done)
+        elif is_done and kind in ("message", "reasoning"):
+            for field, index in (("summary", "summary_index"), ("content", "content_index")):
+                for i, content in enumerate(items(get(item, field))):
+                    self._content({index: i}, item_id, content)
+        elif is_done and kind == "mcp_approval_request":
+            self._awaiting[item_id] = None
+            self.say_rest_of_args(item_id, name_of(item), args_of(item))
+            self.say(ToolProgress, tool_call_id=item_id, state="awaiting_approval")
+        elif is_done and kind.endswith("_output") and ident(get(item, "call_id")) is not None:
+            self.say(ToolFinished, **result_of(item))
+        elif is_done:
+            self.say_unknown(item, kind)
+        state.is_done = state.is_done or is_done
+
+    def _call(self, item: object, item_id: str, call: _Item, *, is_done: bool) -> None:
+        is_new, call.is_known = not call.is_known, True
+        call.call_id, call.name = call_id_of(item) or item_id, name_of(item)
+        self._awaiting.pop(call.call_id, None)
+        is_server = text(get(item, "type")) in SERVER_TOOLS
+        if is_server and (is_new or not is_done):
+            self._tool_started(call)
+        elif is_new or not is_done:
+            self.say_args(call.call_id, call.name, "")
+        if not is_done:
+            return
+        self._args_whole(call, args_of(item))
+        if is_server:
+            self.say(ToolFinished, tool_call_id=call.call_id, tool_name=call.name, **outcome_of(item))
+            for i, fields in enumerate(images_of(item)):
+                self._image(call, f"{item_id}:{i}" if i else item_id, fields)
+
+    def _tool_started(self, call: _Item) -> None:
+        call.is_started = True
+        self.say(ToolStarted, tool_call_id=call.call_id, tool_name=call.name)
+
+    def _server_state(self, topic: str, call: _Item, item_id: str) -> None:
+        if not call.is_started:
+            call.call_id, call.name = call.call_id or item_id, call.name or topic.removesuffix("_call")
+            self._tool_started(call)
+
+    def _args_delta(self, call: _Item | None, delta: str) -> None:
+        # Of a call that is not known yet nothing can be shown: its whole arguments come at its end.
+        if delta and call is not None and call.is_known and not call.is_whole:
+            self.say_args(call.call_id, call.name, delta)
+
+    def _args_whole(self, call: _Item | None, whole: str) -> None:
+        if not whole or call is None or not call.is_known or call.is_whole:
+            return
+        call.is_whole = True
+        if not self.say_rest_of_args(call.call_id, call.name, whole):
+            # Pieces are missing in the middle. Nothing but a start replaces what they built.
+            self.say(ToolStarted, tool_call_id=call.call_id, tool_name=call.name, args=parsed(whole))
+
+    def _image(self, call: _Item | None, artifact_id: str, fields: dict[str, Any]) -> None:
+        call_id = call.call_id if call is not None and call.is_known else artifact_id
+        self.say(Artifact, artifact_id=artifact_id, tool_call_id=call_id, **fields)
+
+    # What the application says of the tools that it runs.
+
+    def _app(self, native: object, kind: str) -> None:
+        fields = native if isinstance(native, Mapping) else {}
+        request = ident(get(native, "approval_request_id"))
+        if kind == "mcp_approval_response" and request is not None:
+            self._awaiting.pop(request, None)
+            if get(native, "approve") is False:
+                said = text(get(native, "reason")) or None
+                self.say(ToolFinished, tool_call_id=request, status="denied", error=said)
+            else:
+                self.say(ToolProgress, tool_call_id=request, state="running")
+        elif ident(get(native, "call_id")) is None:
+            self.say_unknown(native, kind)
+        elif kind.endswith("_output") or (not kind and ("output" in fields or "error" in fields)):
+            self.say(ToolFinished, **result_of(native))
+        elif not kind:
+            name, args = text(get(native, "name")) or None, parsed(get(native, "arguments"))
+            self.say(ToolStarted, tool_call_id=ident(get(native, "call_id")), tool_name=name, args=args)
+        else:
+            self.say_unknown(native, kind)

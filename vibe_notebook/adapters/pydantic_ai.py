@@ -1,0 +1,299 @@
+"""pydantic-ai 1.x and 2.x: ``Agent.run_stream_events`` and what ``event_stream_handler`` gets.
+
+The SDK has no message ids, so they are made here; order is that of arrival. Its source:
+``pydantic_ai.messages``, told apart by ``event_kind``, ``part_kind`` and ``part_delta_kind``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from vibe_notebook.events import (
+    Artifact,
+    MessageFinished,
+    MessageStarted,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+)
+
+from ._base import Adapter
+from ._files import take_files
+from ._read import (
+    get,
+    ident,
+    integer,
+    items,
+    json_text,
+    number,
+    parsed,
+    plain,
+    reason,
+    text,
+    usage_of,
+)
+
+__all__ = ["PydanticAIAdapter", "matches"]
+
+_TEXTS: Final = frozenset(("text", "thinking"))
+_STATUS: Final = {"failed": "error", "retried": "error", "denied": "denied", "interrupted": "cancelled"}
+_PROGRESS: Final = frozenset(("done", "progress", "total", "message"))
+_CUSTOM_ENVELOPE: Final = frozenset(
+    ("event_kind", "name", "kind", "tool_call_id", "tool_name", "capability_id"),
+)
+
+
+def matches(native: object) -> bool:
+    """Whether *native* is an event of pydantic-ai: only its events have an ``event_kind``."""
+    return isinstance(get(native, "event_kind"), str)
+
+
+@dataclass
+class _Part:
+    kind: str
+    has_delta: bool = False
+    call_id: str = ""
+    tool_name: str = ""
+    merged: dict[str, Any] = field(default_factory=dict)
+    """Arguments that came as dicts: there is no text of them until they are complete."""
+
+
+@dataclass
+class _Message:
+    id: str
+    parts: dict[int, _Part] = field(default_factory=dict)
+    is_complete: bool = False  # its last part ended: only deltas may still come
+    is_answered: bool = False  # its tools ran, or run
+
+
+class PydanticAIAdapter(Adapter):
+    """One agent run; a nested agent's run is an adapter of its own, with its parent's ids."""
+
+    name = "pydantic_ai"
+    cancellations = frozenset(("RunCancelled",))
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._message: _Message | None = None
+        self._messages = 0
+
+    def _read(self, native: object) -> None:  # noqa: C901 - one flat table of the protocol's kinds
+        kind = ident(get(native, "event_kind"))
+        if self._message is not None:
+            self._envelope = {"message_id": self._message.id}
+        match kind:
+            case "part_start":
+                self._part_start(native)
+            case "part_delta":
+                self._part_delta(native)
+            case "part_end":
+                self._part_end(native)
+            case "function_tool_call" | "output_tool_call" | "builtin_tool_call":
+                self._tool_call(native, kind)
+            case "function_tool_result" | "output_tool_result" | "builtin_tool_result":
+                self._tool_event_result(native, kind)
+            case "deferred_tool_requests":
+                self._awaiting(get(native, "requests"))
+            case "custom" | "capability":
+                self._custom(native, kind)
+            case "agent_run_result":
+                self._run_result(get(native, "result"))
+            case "final_result":
+                pass  # says which part answers, which the run's own result says better
+            case _:
+                self.say_unknown(native, kind)
+
+    # Messages: the SDK marks none, but numbers the parts of each from 0.
+
+    def _open(self, *, anew: bool = False) -> _Message:
+        if self._message is None or anew:
+            self._close()
+            self._message = _Message(f"{self.run_id}:{self._messages}")
+            self._messages += 1
+            self._envelope = {"message_id": self._message.id}
+            self.say(MessageStarted)
+        return self._message
+
+    def _answered(self) -> None:
+        """The message's tools run: it is over, the next part belongs to another one."""
+        if self._message is not None and not self._message.is_answered:
+            self._message.is_answered = True
+            self.say(MessageFinished)
+
+    def _close(self) -> None:
+        if self._message is not None:
+            self._envelope = {"message_id": self._message.id}
+            self._answered()
+            self.streams.forget(self._message.id)
+            self._message = None
+
+    def _starts_anew(self, index: int, native: object) -> bool:
+        message = self._message
+        if message is None or message.is_answered:
+            return True
+        # A part that replaces another names the one before it; a message's first part cannot.
+        if index or 0 not in message.parts or get(native, "previous_part_kind"):
+            return False
+        return message.is_complete or len(message.parts) > 1 or message.parts[0].has_delta
+
+    # Parts of a model response.
+
+    def _part_start(self, native: object) -> None:
+        index, part = integer(get(native, "index")) or 0, get(native, "part")
+        message = self._open(anew=self._starts_anew(index, native))
+        old, new = message.parts.get(index), _Part(text(get(part, "part_kind")))
+        message.parts[index] = new
+        if old is not None and old.kind in _TEXTS and old.kind != new.kind:
+            self.say_whole(old.kind, str(index), "")
+        match new.kind:
+            case "text" | "thinking":
+                say = self.say_text if old is None or old.kind not in _TEXTS else self.say_whole
+                say(new.kind, str(index), text(get(part, "content")))
+            case "tool-call" | "builtin-tool-call":
+                self._name_call(message, index, new, part)
+                if old is not None and old.call_id == new.call_id:
+                    self.say_rest_of_args(new.call_id, new.tool_name, json_text(get(part, "args")))
+                else:
+                    self._args_delta(new, get(part, "args"), shows=True)
+            case "builtin-tool-return":
+                self._tool_result(part, new.kind)
+            case "file":
+                files = take_files(get(part, "content"))[1]
+                self._files(files, f"{message.id}:{index}", part_id=str(index))
+            case _:
+                self.say_unknown(part or native, new.kind or "part_start")
+
+    def _part_delta(self, native: object) -> None:
+        index, delta = integer(get(native, "index")) or 0, get(native, "delta")
+        kind = text(get(delta, "part_delta_kind")).replace("tool_call", "tool-call")
+        message = self._open()
+        part = message.parts.setdefault(index, _Part(kind))
+        part.has_delta = True
+        if kind == "tool-call":
+            name = text(get(delta, "tool_name_delta"))
+            part.tool_name += name
+            self._name_call(message, index, part, delta)
+            self._args_delta(part, get(delta, "args_delta"), shows=bool(name))
+        elif kind in _TEXTS:
+            self.say_text(kind, str(index), text(get(delta, "content_delta")))
+        else:
+            self.say_unknown(native, "part_delta")
+
+    def _part_end(self, native: object) -> None:
+        index, whole = integer(get(native, "index")) or 0, get(native, "part")
+        message, kind = self._open(), text(get(whole, "part_kind"))
+        message.is_complete = message.is_complete or not get(native, "next_part_kind")
+        part = message.parts.setdefault(index, _Part(kind))
+        if kind in _TEXTS:
+            self.say_whole(kind, str(index), text(get(whole, "content")))
+        elif kind in ("tool-call", "builtin-tool-call"):
+            self._name_call(message, index, part, whole)
+            args = get(whole, "args") or part.merged or None
+            # What contradicts the streamed text waits for ToolStarted, which replaces it.
+            self.say_rest_of_args(part.call_id, part.tool_name, json_text(args))
+            if kind == "builtin-tool-call":  # the provider runs it; for an own tool an event will say so
+                self._say_started(part.call_id, whole)
+
+    # Tool calls.
+
+    @staticmethod
+    def _name_call(message: _Message, index: int, part: _Part, call: object) -> None:
+        part.call_id = part.call_id or ident(get(call, "tool_call_id")) or f"{message.id}:{index}"
+        part.tool_name = text(get(call, "tool_name")) or part.tool_name
+
+    def _args_delta(self, part: _Part, args: object, *, shows: bool) -> None:
+        if isinstance(args, Mapping):
+            part.merged.update(plain(args))
+        delta = text(args)
+        if delta or shows:
+            self.say_args(part.call_id, part.tool_name or None, delta)
+
+    def _tool_call(self, native: object, kind: str) -> None:
+        call = get(native, "part")
+        call_id = ident(get(call, "tool_call_id"))
+        if call_id is None:
+            self.say_unknown(native, kind)
+            return
+        if kind != "builtin_tool_call":
+            self._answered()
+        self._say_started(call_id, call)
+
+    def _say_started(self, call_id: str, call: object) -> None:
+        name = text(get(call, "tool_name")) or None
+        self.say(ToolStarted, tool_call_id=call_id, tool_name=name, args=parsed(get(call, "args")))
+
+    def _tool_event_result(self, native: object, kind: str) -> None:
+        if kind != "builtin_tool_result":
+            self._answered()
+        part = get(native, "part")
+        call_id = self._tool_result(get(native, "result") if part is None else part, kind)  # 1.x: result
+        if call_id is not None:  # what the tool adds for the model to look at
+            files = take_files(get(native, "content"))[1]
+            self._files(files, f"{call_id}:content", tool_call_id=call_id)
+
+    def _tool_result(self, part: object, kind: str) -> str | None:
+        call_id = ident(get(part, "tool_call_id"))
+        if call_id is None:
+            self.say_unknown(part, kind)
+            return None
+        status = _STATUS.get(text(get(part, "outcome")), "ok")
+        if text(get(part, "part_kind")) == "retry-prompt":
+            status = "error"
+        content, files = take_files(get(part, "content"))
+        self.say(
+            ToolFinished,
+            tool_call_id=call_id,
+            tool_name=text(get(part, "tool_name")) or None,
+            status=status,
+            output=plain(content),
+            error=None if status == "ok" else reason(content),
+        )
+        self._files(files, call_id, tool_call_id=call_id)
+        return call_id
+
+    def _files(self, files: list[dict[str, Any]], prefix: str, **of: str) -> None:
+        for i, fields in enumerate(files):
+            self.say(Artifact, artifact_id=f"{prefix}:{i}", **fields, **of)
+
+    def _awaiting(self, requests: object) -> bool:
+        approvals = items(get(requests, "approvals"))
+        for call in approvals:
+            call_id = ident(get(call, "tool_call_id"))
+            if call_id is not None:
+                self.say(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+        return bool(approvals or items(get(requests, "calls")))
+
+    def _custom(self, native: object, kind: str) -> None:
+        """Progress that a tool emits, by its usual field names; all else under its own name."""
+        fields = plain(native)
+        if not isinstance(fields, dict):
+            self.say_unknown(native, kind)
+            return
+        name = text(fields.get("name")) or text(fields.get("kind")) or kind
+        call_id = ident(fields.get("tool_call_id"))
+        payload = {k: v for k, v in fields.items() if k not in _CUSTOM_ENVELOPE}
+        if isinstance(
+            payload.get("data", {}) or {}, dict
+        ):  # the fields of a class that the SDK does not know
+            payload |= payload.pop("data", None) or {}
+        if call_id is not None and _PROGRESS & payload.keys():
+            done = payload.pop("done", None)
+            done = payload.pop("progress", None) if done is None else done
+            total, said = number(payload.pop("total", None)), text(payload.pop("message", None)) or None
+            self.say(ToolProgress, tool_call_id=call_id, progress=number(done), total=total, message=said)
+            if not payload:
+                return
+        self.say_unknown(payload, name, tool_call_id=call_id)
+
+    def _run_result(self, result: object) -> None:
+        output, usage = get(result, "output"), get(result, "usage")
+        if get(usage, "input_tokens") is None and callable(usage):  # 1.x: a method
+            usage = usage()
+        has_details = get(usage, "output_reasoning_tokens") is None  # 1.x
+        reasoning = ("details", "reasoning_tokens") if has_details else ("output_reasoning_tokens",)
+        self._result = plain(output)
+        self._usage = usage_of(usage, cached=("cache_read_tokens",), reasoning=reasoning) or self._usage
+        if self._awaiting(output):
+            self.end("interrupted")
