@@ -1,0 +1,100 @@
+# Two commands: `make test` checks everything, `make demo` shows it. Both need git, make and a
+# Python >= 3.11, and put all else (node and npm too) into a virtual environment of their own.
+#
+#   PYTHON=…        the interpreter to build it with
+#   REQUIRE_ALL=1   a skipped test is a failure
+#   HEADLESS=1      the demo opens no window
+#   JOBS=2          tests at a time
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help test demo lint unit js notebooks browser fuzz bench format env clean begin
+
+VENV ?= .venv
+JOBS ?= 2
+BIN := $(abspath $(VENV))/bin
+VAR := $(abspath $(VENV))/var
+READY := $(VENV)/.ready
+PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
+
+SOURCES := vibe_notebook tests tools $(wildcard benchmarks)
+NODE_MODULES := tests/js/node_modules/.ready
+
+export PATH := $(BIN):$(PATH)
+export VIBE_SUMMARY := $(VAR)/summary.txt
+# node and uv trust what the machine trusts, as pip does.
+export NODE_USE_SYSTEM_CA ?= 1
+ifneq ($(filter-out 0,$(REQUIRE_ALL)),)
+export VIBE_REQUIRE_ALL := 1
+endif
+
+# Tests get an empty home of their own: nobody's Jupyter settings change what they see, and they
+# work where the real one cannot be written to.
+HOMELESS := env -u XDG_CACHE_HOME -u XDG_CONFIG_HOME -u XDG_DATA_HOME \
+	-u IPYTHONDIR -u JUPYTER_CONFIG_DIR -u JUPYTER_DATA_DIR -u JUPYTER_RUNTIME_DIR HOME=$(VAR)/home
+PYTEST := VIBE_SECTION=$$section $(HOMELESS) $(BIN)/python -m pytest
+SUMMARY := $(BIN)/python -m tools.summary
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: begin lint unit js notebooks browser ## lint and every test; ends with one summary
+	@$(SUMMARY) print
+
+demo: $(READY) ## open the demo notebook in JupyterLab
+	$(BIN)/python -m vibe_notebook.cli demo $(if $(filter-out 0,$(HEADLESS)),--headless)
+
+lint: $(READY) $(NODE_MODULES) ## ruff, mypy, import-linter, tsc
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(HOMELESS) $(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(if $(wildcard vibe_notebook/display/static/*.js),$(BIN)/node tests/js/node_modules/.bin/tsc --project tests/js)
+	@$(SUMMARY) note lint passed
+
+unit: $(READY) ## unit and property tests
+	@section=unit; set -x; $(PYTEST) -n $(JOBS) -m "not browser and not notebooks" $(ARGS)
+
+js: $(READY) $(NODE_MODULES) ## the front end's tests
+	$(BIN)/python -m tools.js_tests
+
+notebooks: $(READY) ## run every notebook, and the tests that need a kernel
+	@section=notebooks; set -x; \
+	$(if $(wildcard notebooks/*.ipynb),VIBE_NOTEBOOK_RENDERER=static $(PYTEST) -p tests.conftest -p no:xdist --nbval-lax --nbval-current-env notebooks &&) \
+	$(if $(wildcard tests/notebooks/test_*.py),$(PYTEST) tests/notebooks &&) \
+	true
+
+browser: $(READY) ## the tests in a real browser
+	@section=browser; set -x; \
+	$(if $(wildcard tests/browser/test_*.py),VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(PYTEST) tests/browser,true)
+
+fuzz: $(READY) ## the property tests, 20,000 examples each
+	@section=fuzz; set -x; VIBE_HYPOTHESIS=fuzz $(PYTEST) -n $(JOBS) --timeout=0 -m "not browser and not notebooks" $(ARGS)
+
+bench: $(READY) ## measure
+	$(BIN)/python -m benchmarks
+
+format: $(READY) ## ruff's formatter and its safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+env: $(READY) $(NODE_MODULES) ## only make the environment
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) tests/js/node_modules build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+begin: $(READY)
+	@$(SUMMARY) begin
+
+# Candidates are run, not only looked up: a pyenv shim exists for versions that are not installed.
+$(READY): pyproject.toml tools/environment.py
+	@for python in $(PYTHONS); do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			exec "$$python" tools/environment.py $(VENV); \
+		fi; \
+	done; \
+	echo "error: no Python 3.11 or newer among: $(PYTHONS). Name one: make PYTHON=/path/to/python3" >&2; exit 1
+
+$(NODE_MODULES): tests/js/package.json tests/js/package-lock.json | $(READY)
+	cd tests/js && npm_config_cache=$(VAR)/npm $(BIN)/npm ci --ignore-scripts
+	@touch $@

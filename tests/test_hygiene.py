@@ -1,0 +1,118 @@
+"""The tree stays clean: stripped notebooks, no strangers' addresses, short documented modules."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# Spelled apart: this file is in the tree too.
+REGISTRIES = re.compile("|".join(["py" + r"pi\.org", r"python" + r"hosted\.org", "npm" + r"js\.(?:org|com)"]))
+HOMES = re.compile(
+    "/" + r"(?:home|Users)/(?!jovyan\b)[a-z]\w*/|/" + r"root/|[A-Z]:\\{1,2}" + r"Users\\", re.ASCII
+)
+LINES = 300
+LONGER = {
+    "events.py": "thirteen models and their union are read together",
+}
+
+
+def tracked(*patterns: str) -> list[Path]:
+    """Files that git knows or would add: what a commit could hold."""
+    # The tests' home is not the user's, so neither are git's settings about whose tree this is.
+    git = [
+        "git",
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "--",
+    ]
+    out = subprocess.run([*git, *patterns], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return sorted(path for name in set(out.split("\0")) if name and (path := ROOT / name).is_file())
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def leftovers(notebook: dict[str, Any]) -> list[str]:
+    """What a run left in a notebook that should have been stripped."""
+    found = ["widget state"] if "widgets" in notebook.get("metadata", {}) else []
+    for number, cell in enumerate(notebook.get("cells", []), 1):
+        if cell.get("outputs"):
+            found.append(f"outputs in cell {number}")
+        if cell.get("execution_count") is not None:
+            found.append(f"execution count in cell {number}")
+    return found
+
+
+def strangers(text: str) -> list[str]:
+    """Registry hosts and home folders in *text*."""
+    return [match.group() for pattern in (REGISTRIES, HOMES) for match in pattern.finditer(text)]
+
+
+def test_committed_notebooks_carry_no_outputs_and_no_widget_state() -> None:
+    found = {
+        name_of(path): leftovers(json.loads(path.read_text(encoding="utf-8"))) for path in tracked("*.ipynb")
+    }
+    assert {name: what for name, what in found.items() if what} == {}
+
+
+@pytest.mark.parametrize(
+    "notebook",
+    [
+        {"metadata": {"widgets": {}}, "cells": []},
+        {"cells": [{"outputs": [{"output_type": "stream"}]}]},
+        {"cells": [{"outputs": [], "execution_count": 1}]},
+    ],
+)
+def test_a_notebook_that_was_run_is_noticed(notebook: dict[str, Any]) -> None:
+    assert leftovers(notebook)
+
+
+def test_no_file_names_a_registry_host_or_a_developers_folder() -> None:
+    found = {}
+    for path in tracked():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # an image or another binary
+        if names := strangers(text):
+            found[name_of(path)] = names
+    assert found == {}
+
+
+@pytest.mark.parametrize("parts", [("https://py", "pi.org/x"), ("/", "home/ann/x"), ("C:\\", "Users\\ann")])
+def test_a_strangers_address_is_noticed(parts: tuple[str, str]) -> None:
+    assert strangers("".join(parts))
+
+
+def test_the_readme_names_both_commands_by_its_twentieth_line() -> None:
+    top = "\n".join((ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:20])
+    assert "make demo" in top
+    assert "make test" in top
+
+
+@pytest.mark.parametrize(
+    "path", tracked("vibe_notebook/*.py", "tests/*.py", "tools/*.py", "benchmarks/*.py"), ids=name_of
+)
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_bytes())), f"{name_of(path)} has no docstring"
+
+
+@pytest.mark.parametrize("path", tracked("vibe_notebook/*.py"), ids=name_of)
+def test_a_module_is_short_or_has_a_reason_not_to_be(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    name = path.relative_to(ROOT / "vibe_notebook").as_posix()
+    assert lines <= LINES or name in LONGER, f"{name} has {lines} lines: split it, or say in LONGER why not"
+    assert lines > LINES or name not in LONGER, f"{name} is short again: take it out of LONGER"

@@ -1,0 +1,1 @@
+"""Scripts of the repository: what the Makefile's targets are made of."""

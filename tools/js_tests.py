@@ -1,0 +1,40 @@
+"""Run the front end's tests in node; with ``VIBE_REQUIRE_ALL`` a skipped one is a failure."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tools.summary import note
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    """Run ``tests/js/*.test.js`` and note how many passed."""
+    files = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/js/*.test.js"))
+    if not files:
+        # Without a file, node --test goes looking for tests everywhere.
+        note("js", "no tests")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        tap = Path(folder, "tap")
+        reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout"]
+        reporters += ["--test-reporter=tap", f"--test-reporter-destination={tap}"]
+        code = subprocess.run(["node", "--test", *reporters, *files], cwd=ROOT, check=False).returncode
+        report = tap.read_text(encoding="utf-8")
+    counts = {name: int(number) for name, number in re.findall(r"^# (\w+) (\d+)$", report, re.MULTILINE)}
+    skipped = re.findall(r"^\s*ok \d+ - (.*) # SKIP", report, re.MULTILINE)
+    if code == 0 and skipped and os.environ.get("VIBE_REQUIRE_ALL"):
+        print(f"error: skipped, and nothing may be: {'; '.join(skipped)}", file=sys.stderr)
+        return 1
+    note("js", f"{counts.get('pass', 0)} passed", skipped)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""What `make test` says at its end: one line a section, one line for what was skipped.
+
+The sections note their results in the file that ``VIBE_SUMMARY`` names; without it, as in a
+plain pytest run, nothing is written.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def _file() -> Path | None:
+    name = os.environ.get("VIBE_SUMMARY")
+    return Path(name) if name else None
+
+
+def begin() -> None:
+    """Forget the last run; its clock starts now."""
+    if file := _file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"begin\t{time.time():.0f}\n", encoding="utf-8")
+
+
+def note(section: str, result: str, skipped: Iterable[str] = ()) -> None:
+    """Remember a section's result and the reasons why parts of it were skipped."""
+    if file := _file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write(f"result\t{section}\t{result}\n")
+            lines.writelines(
+                f"skipped\t{section}: {' '.join(reason.split())}\n" for reason in sorted(set(skipped))
+            )
+
+
+def render(lines: Iterable[str], now: float) -> str:
+    """Make the summary of the noted *lines*."""
+    results: list[str] = []
+    skipped: list[str] = []
+    began = now
+    for line in lines:
+        kind, *rest = line.split("\t")
+        match kind:
+            case "begin":
+                began = float(rest[0])
+            case "result":
+                results.append(f"  {rest[0]:<10} {rest[1]}")
+            case "skipped":
+                skipped.append(rest[0])
+    return "\n".join(
+        [
+            "",
+            *results,
+            f"skipped: {'; '.join(skipped) or 'nothing'}",
+            f"make test: all passed in {now - began:.0f} s",
+        ]
+    )
+
+
+def main() -> int:
+    """``begin``, ``note SECTION RESULT`` or ``print``."""
+    match sys.argv[1:]:
+        case ["begin"]:
+            begin()
+        case ["note", section, result]:
+            note(section, result)
+        case ["print"] if (file := _file()) and file.exists():
+            print(render(file.read_text(encoding="utf-8").splitlines(), time.time()))
+        case _:
+            print(f"usage: {sys.argv[0]} begin | note SECTION RESULT | print", file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
