@@ -55,7 +55,8 @@ def lint(package: Path) -> subprocess.CompletedProcess[str]:
 
 def loaded_by(module: str) -> set[str]:
     """Top-level names in ``sys.modules`` of a fresh interpreter once *module* is imported."""
-    code = f"import {module}, sys, json; print(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    names = "sorted({name.split('.')[0] for name in sys.modules})"
+    code = f"import {module}, sys, json; print(json.dumps({names}))"
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(json.loads(out.stdout))
 
