@@ -111,14 +111,17 @@ class Notebook:
     def open(self, *, kernel: bool = True) -> None:
         """Open it and wait until its kernel, if it has one, is idle."""
         self.page.goto(f"{self.url}/lab/tree/{self.name}?reset")
-        self.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.context?.isReady", timeout=60_000)
+        self.page.wait_for_function(
+            "() => window.jupyterapp?.shell?.currentWidget?.context?.isReady", timeout=60_000
+        )
         if kernel:
             self.wait_idle()
 
     def wait_idle(self, timeout: float = 60_000) -> None:
         """Wait until nothing runs."""
         self.page.wait_for_function(
-            "() => jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=timeout
+            "() => jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
+            timeout=timeout,
         )
 
     def command(self, name: str, args: dict[str, Any] | None = None) -> None:
