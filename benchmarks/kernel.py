@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import queue
 import time
@@ -46,15 +47,7 @@ def measure(way: str, pieces: list[str], *, rate: float) -> Figures:
         client.execute_interactive("import vibe_notebook, ipywidgets, vibe_notebook.display._live", timeout=60)
         run = client.execute(WAYS[way] + "\nfinal = time.process_time()")
         _collect(client, run, figures)
-        said: dict[str, Any] = {}
-
-        def keep(message: dict[str, Any]) -> None:
-            if message["msg_type"] == "stream":
-                said.update(json.loads(message["content"]["text"]))
-
-        client.execute_interactive(
-            "print(json.dumps({'marks': marks, 'ended': ended, 'final': final}))", output_hook=keep, timeout=60
-        )
+        said = _ask(client, "json.dumps({'marks': marks, 'ended': ended, 'final': final})")
         marks = said["marks"]
         fifths = [b - a for a, b in zip(marks, marks[1:], strict=False)][:5]
         figures.cpu = marks[-1] - marks[0]
@@ -65,6 +58,16 @@ def measure(way: str, pieces: list[str], *, rate: float) -> Figures:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+def _ask(client: Any, expression: str) -> dict[str, Any]:
+    request = client.execute("", silent=True, user_expressions={"said": expression})
+    while True:
+        reply = client.get_shell_msg(timeout=60)
+        if reply["parent_header"].get("msg_id") == request:
+            text = reply["content"]["user_expressions"]["said"]["data"]["text/plain"]
+            found: dict[str, Any] = json.loads(ast.literal_eval(text))
+            return found
 
 
 def _collect(client: Any, run: str, figures: Figures) -> None:
