@@ -21,7 +21,7 @@ from vibe_notebook.events import Event, ToolFinished, ToolStarted, is_skip
 NATIVES = recording("openai_responses").natives
 TURN1 = NATIVES[:30]
 SSE = (SAMPLES / "openai_responses.turn1.sse").read_bytes()
-REQUEST = {"model": "gpt-5.2", "input": "weather?"}
+REQUEST: dict[str, Any] = {"model": "gpt-5.2", "input": "weather?"}
 
 
 def transport() -> httpx2.MockTransport:
@@ -107,7 +107,10 @@ def test_each_response_counts_for_itself() -> None:
         if event.counter:
             assert event.message_id == event.counter
             numbers.setdefault(event.counter, []).append(event.seq)
-    assert {name: (seqs[0], seqs[-1]) for name, seqs in numbers.items()} == {"resp_1": (0, 29), "resp_2": (0, 10)}
+    assert {name: (seqs[0], seqs[-1]) for name, seqs in numbers.items()} == {
+        "resp_1": (0, 29),
+        "resp_2": (0, 10),
+    }
 
 
 def test_what_shows_nothing_holds_its_place() -> None:
@@ -129,9 +132,14 @@ def test_natives_in_any_order_and_more_than_once_come_to_the_same(order: list[in
 def test_pieces_that_never_came_are_in_what_the_response_repeats_at_its_end(rolls: random.Random) -> None:
     natives = [native for native in TURN1[1:-1] if rolls.random() < 0.5]
     natives = [TURN1[0], *natives, TURN1[-1]]
-    texts = [{k: part.get(k) for k in ("kind", "text", "id", "args")} for part in shown("openai_responses", natives)]
+    texts = [
+        {k: part.get(k) for k in ("kind", "text", "id", "args")}
+        for part in shown("openai_responses", natives)
+    ]
     key = str
-    whole = [{k: part.get(k) for k in ("kind", "text", "id", "args")} for part in shown("openai_responses", TURN1)]
+    whole = [
+        {k: part.get(k) for k in ("kind", "text", "id", "args")} for part in shown("openai_responses", TURN1)
+    ]
     assert sorted(texts, key=key) == sorted(whole, key=key)
 
 
@@ -175,7 +183,9 @@ def test_a_summary_and_the_raw_thinking_of_one_item_are_two_parts() -> None:
 
 
 def test_a_refusal_is_text() -> None:
-    natives = numbered(about("refusal.delta", content_index=0, delta="No"), about("refusal.done", refusal="No."))
+    natives = numbered(
+        about("refusal.delta", content_index=0, delta="No"), about("refusal.done", refusal="No.")
+    )
     assert shown("openai_responses", natives) == [{"kind": "text", "text": "No."}]
 
 
@@ -251,13 +261,20 @@ def test_a_web_search_runs_from_its_first_sign_to_its_done_item() -> None:
         about("web_search_call.searching"),
         about("web_search_call.completed"),
         item(
-            "done", type="web_search_call", status="completed", action={"type": "search", "query": "q", "queries": None}
+            "done",
+            type="web_search_call",
+            status="completed",
+            action={"type": "search", "query": "q", "queries": None},
         ),
     )
     kinds = [event.type for event in run("openai_responses", natives) if event.type.startswith("tool")]
     assert kinds == ["tool_started", "tool_call_delta", "tool_finished"]
     (part,) = shown("openai_responses", natives)
-    assert (part["name"], part["args"], part["status"]) == ("web_search", {"type": "search", "query": "q"}, "ok")
+    assert (part["name"], part["args"], part["status"]) == (
+        "web_search",
+        {"type": "search", "query": "q"},
+        "ok",
+    )
 
 
 def test_code_is_written_run_and_answered_with_logs_and_images() -> None:
@@ -296,7 +313,13 @@ def test_a_failed_mcp_call_says_why() -> None:
         about("mcp_call_arguments.delta", delta='{"k": '),
         about("mcp_call_arguments.delta", delta="2}"),
         about("mcp_call.failed"),
-        item("done", status="failed", arguments='{"k": 2}', error={"type": "http_error", "message": "no"}, **call),
+        item(
+            "done",
+            status="failed",
+            arguments='{"k": 2}',
+            error={"type": "http_error", "message": "no"},
+            **call,
+        ),
     )
     (finished,) = said("openai_responses", natives, "tool_finished")
     assert finished == {"tool_call_id": "i", "tool_name": "lookup", "status": "error", "error": "no"}
@@ -310,13 +333,21 @@ def asked(**response: Any) -> list[dict[str, Any]]:
 
 
 def test_a_call_that_needs_approval_interrupts_the_run() -> None:
-    assert said("openai_responses", asked(), "tool_progress") == [{"tool_call_id": "ask", "state": "awaiting_approval"}]
+    assert said("openai_responses", asked(), "tool_progress") == [
+        {"tool_call_id": "ask", "state": "awaiting_approval"}
+    ]
     assert ended(asked()).outcome == "interrupted"
 
 
 def test_an_approved_call_goes_on_as_the_same_call() -> None:
     approved = {"type": "mcp_approval_response", "approval_request_id": "ask", "approve": True}
-    call = {"type": "mcp_call", "name": "wipe", "arguments": "{}", "approval_request_id": "ask", "output": "clean"}
+    call = {
+        "type": "mcp_call",
+        "name": "wipe",
+        "arguments": "{}",
+        "approval_request_id": "ask",
+        "output": "clean",
+    }
     natives = [*asked(), approved, {**item("done", **call), "sequence_number": 9}]
     (part,) = shown("openai_responses", natives)
     assert (part["id"], part["status"], part["output"]) == ("ask", "ok", "clean")
@@ -364,5 +395,7 @@ def test_a_response_that_the_user_steers_is_no_error() -> None:
 def test_usage_is_said_once_by_each_response() -> None:
     events = recording("openai_responses").events()
     usages = [event.usage for event in events if event.type == "message_finished"]
-    assert [(u.cached_input_tokens, u.reasoning_tokens, u.model) for u in usages if u] == [(20, 30, "gpt-5.2")] * 2
+    assert [(u.cached_input_tokens, u.reasoning_tokens, u.model) for u in usages if u] == [
+        (20, 30, "gpt-5.2")
+    ] * 2
     assert ended(list(NATIVES)).usage is None
