@@ -14,7 +14,7 @@ from vibe_notebook.events import Event, ToolFinished, to_json
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 EXPECTED = json.loads((SAMPLES / "EXPECTED.json").read_text())
-IDS = {"agent_id": "a", "run_id": "r"}
+IDS: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ def run(name: str, natives: Iterable[Any], exc: BaseException | None = None) -> 
 
 def shown(name: str, natives: Iterable[Any]) -> list[dict[str, Any]]:
     """The parts that the natives amount to."""
-    return fold(run(name, natives))["items"]
+    items: list[dict[str, Any]] = fold(run(name, natives))["items"]
+    return items
 
 
 def said(name: str, natives: Iterable[Any], *types: str) -> list[dict[str, Any]]:
@@ -109,12 +110,21 @@ def fold(events: Iterable[Event]) -> dict[str, Any]:
         "items": [part for part in parts.values() if part.get("text") != ""],
         "run": end and end.outcome,
         "error": end and end.error,
-        "usage": {n: sum(getattr(u, n) for u in usages) for n in ("input_tokens", "output_tokens")} if usages else None,
+        "usage": {n: sum(getattr(u, n) for u in usages) for n in ("input_tokens", "output_tokens")}
+        if usages
+        else None,
     }
 
 
 def _tool(parts: dict[tuple[str, ...], dict[str, Any]], event: Any) -> None:
-    new = {"kind": "tool", "id": event.tool_call_id, "name": "", "args": None, "status": "preparing", "output": None}
+    new = {
+        "kind": "tool",
+        "id": event.tool_call_id,
+        "name": "",
+        "args": None,
+        "status": "preparing",
+        "output": None,
+    }
     part = parts.setdefault((event.run_id, "tool", event.tool_call_id), {**new, "written": ""})
     part["name"] = getattr(event, "tool_name", None) or part["name"]
     match event.type:

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 
 from tests.adapters.support import IDS, RECORDINGS, Recording, fold, recording, run
 from vibe_notebook import adapters
-from vibe_notebook.events import Event, RunFinished, RunStarted, TextDelta, ToolFinished, is_skip, parse_event, to_json
+from vibe_notebook.events import (
+    Event,
+    RunFinished,
+    RunStarted,
+    TextDelta,
+    ToolFinished,
+    is_skip,
+    parse_event,
+    to_json,
+)
 from vibe_notebook.exceptions import AdapterError
 
 NAMES = adapters.names()
@@ -23,8 +32,25 @@ JSON = st.recursive(
     max_leaves=8,
 )
 FIELDS = sorted(
-    {key for name in RECORDINGS for native in recording(name).natives if isinstance(native, dict) for key in native}
-    | {"item", "call_id", "arguments", "tool_call_id", "part_kind", "content", "args", "agent_id", "run_id", "name"}
+    {
+        key
+        for name in RECORDINGS
+        for native in recording(name).natives
+        if isinstance(native, dict)
+        for key in native
+    }
+    | {
+        "item",
+        "call_id",
+        "arguments",
+        "tool_call_id",
+        "part_kind",
+        "content",
+        "args",
+        "agent_id",
+        "run_id",
+        "name",
+    }
 )
 KINDS = sorted(
     {
@@ -148,7 +174,7 @@ def test_what_ends_the_stream_decides_the_outcome(
 ) -> None:
     started, finished = run(name, [], exc)
     assert started == RunStarted(**IDS)
-    assert finished == RunFinished(**IDS, outcome=outcome, error=error)
+    assert finished == RunFinished(**{**IDS, "outcome": outcome, "error": error})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -176,7 +202,8 @@ def test_an_error_without_a_readable_message_is_still_an_error(name: str) -> Non
 
 @pytest.mark.parametrize("name", NAMES)
 def test_our_own_events_pass_through_any_stream_unchanged(name: str) -> None:
-    foreign = TextDelta(agent_id="other", run_id="x", seq=7, ts=1.0, delta="hi", hue="red")
+    newer: dict[str, Any] = {"hue": "red"}
+    foreign = TextDelta(agent_id="other", run_id="x", seq=7, ts=1.0, delta="hi", **newer)
     own = ToolFinished(**IDS, tool_call_id="c", output=1)
     adapter = adapters.get(name, **IDS)
     assert adapter.feed(foreign) == [foreign]
@@ -243,7 +270,7 @@ def test_no_json_at_all_is_read_by_two_adapters(native: Any) -> None:
 def test_an_unknown_native_goes_on_under_its_own_name(name: str) -> None:
     native = {"type": "brand_new", "event_kind": "brand_new", "value": 1, "agent_id": "a", "run_id": "r"}
     events = [event for event in run(name, [native]) if event.type == "custom" and not is_skip(event)]
-    assert [event.name for event in events] == ["brand_new"]  # type: ignore[union-attr]
+    assert [event.name for event in events] == ["brand_new"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -27,7 +27,9 @@ def test_an_unknown_name_is_answered_with_those_that_are_known() -> None:
 
 
 def test_detect_says_what_it_saw_and_what_to_do() -> None:
-    with pytest.raises(AdapterError, match=r"yields builtins\.int, and no adapter .* Pass adapter=, one of: events"):
+    with pytest.raises(
+        AdapterError, match=r"yields builtins\.int, and no adapter .* Pass adapter=, one of: events"
+    ):
         adapters.detect(3)
 
 

@@ -13,7 +13,15 @@ from typing import Any
 
 import pydantic
 import pytest
-from pydantic_ai import Agent, AgentRunResultEvent, BinaryContent, CustomEvent, ModelRetry, RunContext, ToolDenied
+from pydantic_ai import (
+    Agent,
+    AgentRunResultEvent,
+    BinaryContent,
+    CustomEvent,
+    ModelRetry,
+    RunContext,
+    ToolDenied,
+)
 from pydantic_ai.exceptions import ApprovalRequired
 from pydantic_ai.messages import (
     AgentStreamEvent,
@@ -35,6 +43,7 @@ from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults
 from tests.adapters.support import IDS, run, said, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import Event
+
 
 @dataclass(kw_only=True)
 class StepEvent(CustomEvent):
@@ -79,12 +88,12 @@ async def model(messages: list[Any], info: AgentInfo) -> AsyncIterator[Any]:
     yield {3: DeltaToolCall(name="weather", json_args='{"city": "Atlantis"}', tool_call_id="c2")}
 
 
-def agent() -> Agent[None, str]:
+def agent() -> Agent[object, str]:
     made = Agent(FunctionModel(stream_function=model), retries=2)
     answered = asyncio.Event()
 
     @made.tool
-    async def weather(ctx: RunContext[None], city: str) -> dict[str, Any]:
+    async def weather(ctx: RunContext[object], city: str) -> dict[str, Any]:
         await ctx.emit(NoteEvent(note=city))
         if city == "Atlantis":
             answered.set()
@@ -94,7 +103,12 @@ def agent() -> Agent[None, str]:
         await ctx.emit(StepEvent(done=1, total=2, message="asked"))
         seen = datetime.datetime(2026, 11, 21, tzinfo=datetime.UTC)
         place = Place(city, uuid.UUID(int=1))
-        return {"now": Weather(place=place, seen=seen), "place": place, "seen": seen, "cost": decimal.Decimal("0.1")}
+        return {
+            "now": Weather(place=place, seen=seen),
+            "place": place,
+            "seen": seen,
+            "cost": decimal.Decimal("0.1"),
+        }
 
     return made
 
@@ -125,7 +139,12 @@ def test_a_real_agent_is_shown_whole_and_its_calls_keep_their_own_results() -> N
     assert (paris["id"], paris["args"], paris["status"]) == ("c1", {"city": "Paris"}, "ok")
     place = {"city": "Paris", "id": "00000000-0000-0000-0000-000000000001"}
     seen = "2026-11-21T00:00:00Z"
-    assert paris["output"] == {"now": {"place": place, "seen": seen}, "place": place, "seen": seen, "cost": "0.1"}
+    assert paris["output"] == {
+        "now": {"place": place, "seen": seen},
+        "place": place,
+        "seen": seen,
+        "cost": "0.1",
+    }
     assert (atlantis["id"], atlantis["args"], atlantis["status"]) == ("c2", {"city": "Atlantis"}, "error")
     assert "no such city" in atlantis["output"]
 
@@ -138,7 +157,7 @@ def test_live_objects_and_their_json_give_equal_events() -> None:
 def test_the_event_stream_handler_gives_the_same_events_up_to_the_result() -> None:
     adapter, events = adapters.get("pydantic_ai", **IDS), list[Event]()
 
-    async def handler(ctx: RunContext[None], stream: Any) -> None:
+    async def handler(ctx: RunContext[object], stream: Any) -> None:
         del ctx
         async for native in stream:
             events.extend(adapter.feed(native))
@@ -168,11 +187,20 @@ def test_custom_events_are_progress_where_they_say_so_and_else_themselves() -> N
     assert said("pydantic_ai", natives, "tool_progress") == [
         {"tool_call_id": "c1", "progress": 1.0, "total": 2.0, "message": "asked"}
     ]
-    assert {"name": "note", "value": {"note": "Paris"}, "tool_call_id": "c1"} in said("pydantic_ai", natives, "custom")
+    assert {"name": "note", "value": {"note": "Paris"}, "tool_call_id": "c1"} in said(
+        "pydantic_ai", natives, "custom"
+    )
 
 
 def test_a_custom_event_of_a_class_that_nobody_knows_is_the_same() -> None:
-    native = {"event_kind": "custom", "name": "far", "tool_call_id": "c", "tool_name": "t", "done": 1, "extra": [2]}
+    native = {
+        "event_kind": "custom",
+        "name": "far",
+        "tool_call_id": "c",
+        "tool_name": "t",
+        "done": 1,
+        "extra": [2],
+    }
     with pytest.warns(UserWarning, match="Unknown event name"):
         unknown = STREAM.validate_python(native)
     assert type(unknown).__name__ == "UnknownCustomEvent"
@@ -215,7 +243,7 @@ def test_a_run_that_waits_for_an_approval_is_interrupted_and_goes_on_in_the_next
     made = Agent(FunctionModel(stream_function=asks), output_type=[str, DeferredToolRequests])
 
     @made.tool
-    def wipe(ctx: RunContext[None], disk: str) -> str:
+    def wipe(ctx: RunContext[object], disk: str) -> str:
         if not ctx.tool_call_approved:
             raise ApprovalRequired
         return disk
@@ -224,7 +252,9 @@ def test_a_run_that_waits_for_an_approval_is_interrupted_and_goes_on_in_the_next
     for form in (natives, recorded(natives)):
         events = run("pydantic_ai", form)
         assert events[-1].outcome == "interrupted"  # type: ignore[union-attr]
-        assert {"tool_call_id": "c1", "state": "awaiting_approval"} in said("pydantic_ai", form, "tool_progress")
+        assert {"tool_call_id": "c1", "state": "awaiting_approval"} in said(
+            "pydantic_ai", form, "tool_progress"
+        )
     history = natives[-1].result.all_messages()
     answer = DeferredToolResults(approvals={"c1": ToolDenied("hands off")})
     after = asyncio.run(live(made, None, message_history=history, deferred_tool_results=answer))  # type: ignore[arg-type]
@@ -256,7 +286,10 @@ def test_deltas_after_the_end_of_a_part_are_part_of_it() -> None:
         PartEndEvent(index=1, part=ThinkingPart("t")),
         PartDeltaEvent(index=0, delta=TextPartDelta("c")),
     ]
-    assert shown("pydantic_ai", natives) == [{"kind": "text", "text": "abc"}, {"kind": "thinking", "text": "t"}]
+    assert shown("pydantic_ai", natives) == [
+        {"kind": "text", "text": "abc"},
+        {"kind": "thinking", "text": "t"},
+    ]
     assert said("pydantic_ai", natives, "part_completed") == []
 
 
@@ -293,7 +326,11 @@ def test_a_part_that_turns_out_to_be_of_another_kind_leaves_nothing_behind() -> 
 @pytest.mark.parametrize("ends", [True, False], ids=["2.x", "1.x without part ends"])
 def test_an_index_that_starts_again_at_0_is_another_message(ends: bool) -> None:  # noqa: FBT001
     end = [PartEndEvent(index=0, part=TextPart("ab"))] if ends else []
-    one = [PartStartEvent(index=0, part=TextPart("a")), PartDeltaEvent(index=0, delta=TextPartDelta("b")), *end]
+    one = [
+        PartStartEvent(index=0, part=TextPart("a")),
+        PartDeltaEvent(index=0, delta=TextPartDelta("b")),
+        *end,
+    ]
     assert [part["text"] for part in shown("pydantic_ai", [*one, *one])] == ["ab", "ab"]
 
 
@@ -301,7 +338,11 @@ def test_arguments_that_come_as_dicts_are_merged_and_shown_when_complete() -> No
     natives: list[Any] = [
         PartStartEvent(index=0, part=ToolCallPart("f", {"a": 1}, "c")),
         PartDeltaEvent(index=0, delta=ToolCallPartDelta(args_delta={"b": "°"})),
-        {"event_kind": "part_end", "index": 0, "part": {"part_kind": "tool-call", "tool_name": "f", "tool_call_id": "c"}},
+        {
+            "event_kind": "part_end",
+            "index": 0,
+            "part": {"part_kind": "tool-call", "tool_name": "f", "tool_call_id": "c"},
+        },
     ]
     assert said("pydantic_ai", natives, "tool_call_delta") == [
         {"tool_call_id": "c", "tool_name": "f"},
@@ -329,13 +370,20 @@ def test_a_tool_that_the_provider_runs_has_its_call_and_result_among_the_parts()
         PartStartEvent(index=2, part=TextPart("Three."), previous_part_kind="builtin-tool-return"),
     ]
     tool, text = shown("pydantic_ai", natives)
-    assert (tool["name"], tool["args"], tool["status"], tool["output"]) == ("web_search", {"q": "x"}, "ok", {"hits": 3})
+    assert (tool["name"], tool["args"], tool["status"], tool["output"]) == (
+        "web_search",
+        {"q": "x"},
+        "ok",
+        {"hits": 3},
+    )
     assert text["text"] == "Three."
     assert len({event.message_id for event in run("pydantic_ai", natives) if event.message_id}) == 1
 
 
 def test_a_file_is_an_artifact_and_its_better_version_the_same_one() -> None:
-    drafts = [FilePart(BinaryContent(data, media_type="image/png")) for data in (b"\xfb\xff", b"\xfb\xff\xfe")]
+    drafts = [
+        FilePart(BinaryContent(data, media_type="image/png")) for data in (b"\xfb\xff", b"\xfb\xff\xfe")
+    ]
     natives = [PartStartEvent(index=0, part=draft) for draft in drafts]
     expected = {
         "kind": "artifact",
@@ -356,7 +404,13 @@ def result(**part: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("outcome", "status"),
-    [("success", "ok"), ("failed", "error"), ("retried", "error"), ("denied", "denied"), ("interrupted", "cancelled")],
+    [
+        ("success", "ok"),
+        ("failed", "error"),
+        ("retried", "error"),
+        ("denied", "denied"),
+        ("interrupted", "cancelled"),
+    ],
 )
 def test_each_outcome_of_a_call_has_its_status(outcome: str, status: str) -> None:
     (finished,) = said("pydantic_ai", [result(outcome=outcome, content="why")], "tool_finished")
@@ -368,7 +422,10 @@ def test_a_1x_result_and_its_retry_prompt_are_read() -> None:
     errors = [{"type": "missing", "loc": ["city", 0], "msg": "Field required", "input": {}}]
     retry = {"part_kind": "retry-prompt", "tool_name": "f", "tool_call_id": "c", "content": errors}
     natives = [
-        {"event_kind": "function_tool_call", "part": {"tool_name": "f", "tool_call_id": "c", "args": '{"x": 1}'}},
+        {
+            "event_kind": "function_tool_call",
+            "part": {"tool_name": "f", "tool_call_id": "c", "args": '{"x": 1}'},
+        },
         {"event_kind": "function_tool_result", "result": retry},
     ]
     assert said("pydantic_ai", natives, "tool_started", "tool_finished") == [
@@ -394,7 +451,12 @@ def test_1x_usage_is_a_method_and_its_reasoning_a_detail() -> None:
     assert end.type == "run_finished"
     assert end.result == "done"
     assert end.usage is not None
-    assert (end.usage.input_tokens, end.usage.output_tokens, end.usage.reasoning_tokens, end.usage.cost) == (3, 2, 1, 0.5)
+    assert (end.usage.input_tokens, end.usage.output_tokens, end.usage.reasoning_tokens, end.usage.cost) == (
+        3,
+        2,
+        1,
+        0.5,
+    )
 
 
 def test_files_in_a_result_become_artifacts_of_the_call() -> None:
@@ -406,7 +468,9 @@ def test_files_in_a_result_become_artifacts_of_the_call() -> None:
 
     natives = asyncio.run(live(made))
     assert run("pydantic_ai", natives) == run("pydantic_ai", recorded(natives))
-    call, chart = (part for part in shown("pydantic_ai", natives) if "c1" in (part.get("id"), part.get("tool_call_id")))
+    call, chart = (
+        part for part in shown("pydantic_ai", natives) if "c1" in (part.get("id"), part.get("tool_call_id"))
+    )
     assert call["output"] == ["Paris", "[image/png]"]
     assert (chart["media_type"], chart["data"]) == ("image/png", base64.b64encode(b"\xfb\xef").decode())
 

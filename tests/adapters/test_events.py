@@ -1,0 +1,72 @@
+"""Our own events as a stream: nothing is touched, and what was left open is closed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.adapters.support import IDS, run
+from vibe_notebook import adapters
+from vibe_notebook.events import Event, RunFinished, RunStarted, TextDelta, to_json
+
+OTHER: dict[str, Any] = {"agent_id": "other", "run_id": "x"}
+EXTRA: dict[str, Any] = {"hue": "red"}  # a field of a newer peer
+EVENTS: list[Event] = [
+    RunStarted(**OTHER, id=4, ts=1.5),
+    TextDelta(**OTHER, delta="hi", seq=3, sub=1, counter="k", **EXTRA),
+    RunFinished(**OTHER),
+]
+
+
+@pytest.mark.parametrize(
+    "form", [lambda e: e, lambda e: e.model_dump(), to_json, lambda e: to_json(e).encode() + b"\n"]
+)
+def test_events_dicts_and_lines_come_out_as_they_went_in(form: Any) -> None:
+    assert run("events", [form(event) for event in EVENTS]) == EVENTS
+
+
+def test_every_run_left_open_is_ended_and_the_innermost_first() -> None:
+    child: dict[str, Any] = {"agent_id": "other", "run_id": "y"}
+    natives = [*EVENTS, RunStarted(**{**OTHER, "run_id": "z"}), RunStarted(**child, parent_run_id="z")]
+    ended = run("events", natives, ValueError("cut"))[len(natives) :]
+    assert ended == [
+        RunFinished(agent_id="other", run_id=run_id, outcome="error", error="ValueError: cut")
+        for run_id in ("y", "z")
+    ]
+
+
+def test_an_event_after_the_end_of_its_run_does_not_open_it_again() -> None:
+    late = TextDelta(**OTHER, delta="late")
+    assert run("events", [*EVENTS, late]) == [*EVENTS, late]
+
+
+def test_empty_lines_are_nothing() -> None:
+    assert adapters.get("events").feed("\n") == adapters.get("events").feed(b"") == []
+
+
+@pytest.mark.parametrize("native", ["{oops", b"\xff{", "[1]", 3, {"type": "text_delta"}, {"no": "type"}])
+def test_what_is_no_event_is_shown_under_its_own_name(native: Any) -> None:
+    started, custom, finished = run("events", [native])
+    assert (started.type, finished.type) == ("run_started", "run_finished")
+    assert custom.type == "custom"
+    assert (custom.agent_id, custom.run_id) == ("a", "r")
+
+
+def test_an_event_with_a_field_that_is_wrong_keeps_its_agent_and_run() -> None:
+    broken = {"type": "text_delta", **OTHER, "delta": 3}
+    custom, finished = run("events", [broken])
+    assert (custom.agent_id, custom.run_id, custom.type) == ("other", "x", "custom")
+    assert custom.value == broken  # type: ignore[union-attr]
+    assert finished == RunFinished(**OTHER)
+
+
+def test_a_newer_peers_event_is_custom() -> None:
+    line = json.dumps({"type": "brand_new", **OTHER, "seq": 2, "hue": "red"})
+    custom = run("events", [line])[0]
+    assert (custom.name, custom.value, custom.seq) == ("brand_new", {"hue": "red"}, 2)  # type: ignore[union-attr]
+
+
+def test_nothing_at_all_is_a_run_of_its_own() -> None:
+    assert run("events", []) == [RunStarted(**IDS), RunFinished(**IDS)]
