@@ -38,9 +38,9 @@ class OpenFence:
         if match is None:  # the parser said that it is one
             message = f"not the opening line of a fence: {opener!r}"
             raise ValueError(message)
-        indent, marks, self.info = match.groups()
-        mark = re.escape(marks[0])
-        self._closer = re.compile(rf"^ {{0,3}}{mark}{{{len(marks)},}}[ \t]*\n", re.MULTILINE)
+        indent, self.marks, self.info = match.groups()
+        mark = re.escape(self.marks[0])
+        self._closer = re.compile(rf"^ {{0,3}}{mark}{{{len(self.marks)},}}[ \t]*\n", re.MULTILINE)
         self._may_close = re.compile(rf" {{0,3}}{mark}*[ \t]*\Z")
         self._indent = re.compile(rf"^ {{1,{len(indent)}}}", re.MULTILINE) if indent else None
         self._seen = [opener]

@@ -125,10 +125,13 @@ def _split(md: MarkdownIt, token: Token) -> Iterator[Token]:
 
 def _trimmed(url: str) -> str:
     """Leave out what more likely belongs to the sentence than to the address."""
-    url = url.rstrip(".,:;!?*_~'|")
-    while url.endswith((")", "]")) and url.count(url[-1]) > url.count("([" [url[-1] == "]"]):
-        url = url[:-1].rstrip(".,:;!?*_~'|")
-    return url
+    surplus = {mark: url.count(mark) - url.count(opener) for mark, opener in (")(", "][")}
+    end = len(url)
+    while url[end - 1] in ".,:;!?*_~'|" or surplus.get(url[end - 1], 0) > 0:
+        end -= 1
+        if url[end] in surplus:
+            surplus[url[end]] -= 1
+    return url[:end]
 
 
 def _text(token: Token, content: str) -> Token:

@@ -1,0 +1,208 @@
+"""The saved form of a transcript: one static ``<div>``, for the notebook file and every viewer of it.
+
+It must do without a stylesheet: JupyterLab's sanitiser removes ``<style>``, scripts and ``data-*``,
+GitHub's inline styles too. So the order of the words alone must read well, and what styles there
+are name no text or background colour, which would be wrong in one of the themes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import TYPE_CHECKING, assert_never
+
+from ._format import (
+    OUTCOME_MARKS,
+    STATE_MARKS,
+    args_text,
+    byte_size,
+    children_of,
+    clean,
+    duration_of,
+    in_line,
+    is_table,
+    name_of,
+    output_text,
+    preview,
+    size,
+    unclaimed_runs,
+    usage_text,
+)
+from ._markdown import render
+from ._math import isolate
+from ._sanitize import is_link, is_raster
+
+if TYPE_CHECKING:
+    from ..transcript import ArtifactPart, Part, Run, ToolPart, Transcript
+
+__all__ = ["transcript_html"]
+
+_LINE = "rgba(128,128,128,.35)"
+_ALARM = "rgba(219,68,55,.8)"
+_PAUSE = "rgba(230,150,0,.8)"
+
+_HEAD = f"margin:0 0 .6em;padding:0 0 .35em;border-bottom:1px solid {_LINE}"
+_MUTED = "opacity:.65"
+_BOX = "margin:.4em 0;padding:.3em .7em;border:1px solid {line};border-left:{left};border-radius:6px"
+_SUMMARY = "cursor:pointer;overflow-wrap:anywhere"
+_PREVIEW = "opacity:.65;font-family:monospace;font-size:90%"
+_LABEL = "margin:.6em 0 .15em;opacity:.65;font-size:85%"
+_PRE = "margin:0;padding:0;max-height:30em;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere"
+_THOUGHT = f"margin:.3em 0 .3em .3em;padding:0 0 0 .8em;border-left:2px solid {_LINE};opacity:.75;white-space:pre-wrap"
+_ALARMED = {"error": _ALARM, "denied": _ALARM, "cancelled": _PAUSE, "awaiting_approval": _PAUSE}
+
+
+def transcript_html(
+    transcript: Transcript,
+    *,
+    title: str | None = None,
+    is_open: Mapping[str, bool] | None = None,
+    note: str | None = None,
+) -> str:
+    """Return the transcript as HTML that is safe as it stands, whatever the agent wrote.
+
+    ``is_open`` is the user's choice by ``part.key``; what it does not name is folded. ``note`` is
+    a line about the recording itself, put at the end.
+    """
+    return "".join(_Page(is_open or {}).write(transcript, title, note))
+
+
+class _Page:
+    def __init__(self, is_open: Mapping[str, bool]) -> None:
+        self._is_open = is_open
+
+    def write(self, transcript: Transcript, title: str | None, note: str | None) -> Iterator[str]:
+        yield '<div class="vibe jp-RenderedHTMLCommon">\n'
+        yield _head(transcript, title)
+        yield from self._parts(transcript.parts, 0)
+        for name, run in unclaimed_runs(transcript):
+            yield from self._run(name, run)
+        if transcript.error:
+            yield _error(transcript.error)
+        if note:
+            yield f'<p class="vibe-note" style="{_MUTED}">{_text(note)}</p>\n'
+        yield "</div>"
+
+    def _parts(self, parts: tuple[Part, ...], depth: int) -> Iterator[str]:
+        for part in parts:
+            match part.kind:
+                case "text":
+                    if part.text.strip():
+                        yield f'<div class="vibe-text">\n{render(part.text)}</div>\n'
+                case "thinking":
+                    if part.text.strip():
+                        yield self._thinking(part.key, part.text)
+                case "tool":
+                    yield from self._tool(part, depth)
+                case "artifact":
+                    yield _artifact(part)
+                case _:
+                    assert_never(part.kind)
+
+    def _fold(self, key: str, *, name: str, style: str, summary: str) -> str:
+        is_open = " open" if self._is_open.get(key, False) else ""
+        return (
+            f'<details class="{name}"{is_open} style="{style}"><summary style="{_SUMMARY}">{summary}</summary>\n'
+        )
+
+    def _thinking(self, key: str, text: str) -> str:
+        summary = f'<span style="{_MUTED}">Thinking</span>'
+        fold = self._fold(key, name="vibe-thinking", style="margin:.4em 0", summary=summary)
+        return f'{fold}<div style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
+
+    def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
+        short = preview(part.args_text if part.args is None else part.args)
+        facts = " · ".join(fact for fact in (part.state.replace("_", " "), duration_of(part)) if fact)
+        summary = f"<strong>{STATE_MARKS[part.state]}</strong> <code>{escape(name_of(part))}</code> "
+        if short:
+            summary += f'<span style="{_PREVIEW}">{_text(short)}</span> '
+        summary += f'<span style="{_MUTED}">· {facts}</span>'
+        line = _ALARMED.get(part.state)
+        box = _BOX.format(line=_LINE, left=f"3px solid {line}" if line else f"1px solid {_LINE}")
+        yield self._fold(part.key, name=f"vibe-tool vibe-{part.state}", style=box, summary=summary)
+        if args := args_text(part):
+            yield _section("Arguments", f'<pre style="{_PRE}">{escape(args)}</pre>')
+        if is_table(part.output):
+            yield _section("Output", _table(part.output))
+        elif output := output_text(part):
+            yield _section("Output", f'<pre style="{_PRE}">{escape(output)}</pre>')
+        if part.error:
+            yield _section("Error", f'<pre style="{_PRE}">{escape(clean(part.error))}</pre>')
+        if part.children:
+            yield '<div class="vibe-children" style="margin:.6em 0 0">\n'
+            yield from self._parts(children_of(part, depth), depth + 1)
+            yield "</div>\n"
+        yield "</details>\n"
+
+    def _run(self, name: str, run: Run) -> Iterator[str]:
+        mark = f"{OUTCOME_MARKS[run.outcome]} {run.outcome}" if run.outcome else "open"
+        box = _BOX.format(line=_LINE, left=f"1px solid {_LINE}")
+        yield f'<div class="vibe-run" style="{box}">\n<p style="margin:0 0 .4em"><strong>{_text(name)}</strong> '
+        yield f'<span style="{_MUTED}">{mark}</span></p>\n'
+        yield from self._parts(run.parts, 0)
+        if run.error:
+            yield _error(run.error)
+        yield "</div>\n"
+
+
+def _head(transcript: Transcript, title: str | None) -> str:
+    words = [f"<strong>{_text(in_line(title, 200))}</strong>"] if title else []
+    if transcript.outcome:
+        words.append(f"{OUTCOME_MARKS[transcript.outcome]} {transcript.outcome}")
+    if usage := usage_text(transcript.usage):
+        words.append(f'<span style="{_MUTED}">{_text(usage)}</span>')
+    if not words:
+        return ""
+    return f'<div class="vibe-head" style="{_HEAD}">{" · ".join(words)}</div>\n'
+
+
+def _artifact(part: ArtifactPart) -> str:
+    name = _text(in_line(part.name or "") or "artifact")
+    if part.url and is_link(part.url):
+        href = escape(part.url)
+        name = f'<a href="{href}" target="_blank" rel="noopener noreferrer">{name}</a>'
+    facts = [] if part.action == "created" else [_text(in_line(part.action))]
+    facts += [_text(in_line(part.media_type))] if part.media_type else []
+    facts += [size(byte_size(part.data))] if part.data else []
+    about = f' <span style="{_MUTED}">· {" · ".join(facts)}</span>' if facts else ""
+    image = ""
+    source = f"data:{part.media_type};base64,{part.data}"
+    if part.data and is_raster(source):
+        alt = escape(in_line(part.name or ""))
+        image = f'<br><img src="{escape(source)}" alt="{alt}" style="max-width:100%">'
+    return f'<div class="vibe-artifact" style="margin:.4em 0">◆ {name}{about}{image}</div>\n'
+
+
+def _section(label: str, html: str) -> str:
+    return f'<div style="{_LABEL}">{label}</div>\n{html}\n'
+
+
+def _table(table: Mapping[str, object]) -> str:
+    columns, rows, total = table["columns"], table["rows"], table["total"]
+    if not (isinstance(columns, list) and isinstance(rows, list)):
+        return ""
+    head = "".join(f'<th style="text-align:left">{_cell(name)}</th>' for name in columns)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="text-align:left">{_cell(cell)}</td>' for cell in row) + "</tr>\n"
+        for row in rows
+    )
+    note = f"showing {len(rows)} of {total:,} rows"
+    return (
+        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
+        f'<div style="{_MUTED}">{note}</div>'
+    )
+
+
+def _cell(value: object) -> str:
+    return _text(preview(value, 200)) if value is not None else ""
+
+
+def _error(text: str) -> str:
+    box = _BOX.format(line=_ALARM, left=f"3px solid {_ALARM}")
+    body = f'<pre style="{_PRE}">{escape(clean(text))}</pre>'
+    return f'<div class="vibe-error" style="{box}"><strong>✗ Error</strong>\n{body}</div>\n'
+
+
+def _text(text: str) -> str:
+    """Escape plain text, for MathJax too."""
+    return isolate(escape(clean(text)))
