@@ -13,7 +13,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -53,8 +54,8 @@ class Watch:
         self._entered = False
         self._lock = threading.Lock()
         self._cancelled = False
-        self._steps_made: Generator[Any, None, None] | None = None
-        self._asteps_made: AsyncGenerator[Any, None] | None = None
+        self._steps_made: Callable[[], Generator[Any, None, None] | None] = _nothing
+        self._asteps_made: Callable[[], AsyncGenerator[Any, None] | None] = _nothing
         self._interrupt: Any = None  # interrupts the pending step, while there is one
 
     # What it shows
@@ -146,13 +147,15 @@ class Watch:
             msg = f"{type_name(self._source)} is an async stream: use `async for`, or `await` the watch."
             raise TypeError(msg)
         self._claim()
-        self._steps_made = self._steps()
-        return self._steps_made
+        steps = self._steps()
+        self._steps_made = weakref.ref(steps)  # weak: `break` drops the iterator, and that closes it
+        return steps
 
     def __aiter__(self) -> AsyncIterator[Any]:
         self._claim()
-        self._asteps_made = self._asteps()
-        return self._asteps_made
+        steps = self._asteps()
+        self._asteps_made = weakref.ref(steps)
+        return steps
 
     def __await__(self) -> Generator[Any, None, Transcript]:
         return self._drain().__await__()
@@ -165,8 +168,9 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._steps_made is not None and error is None:
-                self._steps_made.close()
+            steps = self._steps_made()
+            if steps is not None and error is None:
+                steps.close()
         finally:
             self._settle(error or GeneratorExit())
 
@@ -177,13 +181,15 @@ class Watch:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        steps = self._asteps_made()
+        running = steps is not None and steps.ag_running  # another task consumes it
+        if running:
+            self.cancel()
         try:
-            if self._asteps_made is not None and error is None and not self._asteps_made.ag_running:
-                await self._asteps_made.aclose()
+            if steps is not None and error is None and not running:
+                await steps.aclose()
         finally:
             self._settle(error or GeneratorExit())
-            if self._asteps_made is not None and self._asteps_made.ag_running:
-                self.cancel()
 
     async def _drain(self) -> Transcript:
         self._claim()
@@ -324,6 +330,10 @@ class Watch:
             self._drain_sync()
         except Exception:
             log.exception("The stream of %r failed", self.title)
+
+
+def _nothing() -> None:
+    return None
 
 
 class _Ticker:

@@ -57,7 +57,9 @@ class WidgetOutput:
             usage=first.usage.model_dump(exclude_none=True) if first.usage else None,
         )
         self._view.resync(-1)
-        data = bundle(transcripts, title=self._title, is_open=self._view.is_open, note=self._view.head["note"])
+        data = bundle(
+            transcripts, title=self._title, is_open=self._view.is_open, note=self._view.head["note"]
+        )
         show(data, display_id=self._display_id, update=True)
         if self._widget is not None and not self._widget.mounted:
             self.close()  # nobody looks (nbconvert, papermill): nothing is to be answered any more

@@ -152,7 +152,11 @@ def bundle(
 
 
 def show(
-    data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None, *, display_id: str | None = None, update: bool = False
+    data: Mapping[str, Any],
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    display_id: str | None = None,
+    update: bool = False,
 ) -> None:
     """Publish a raw bundle, or replace the one with that id; in a plain terminal print its text."""
     from IPython.display import display, update_display  # noqa: PLC0415

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..transcript import ArtifactPart, ToolPart
 from ._format import args_text, output_text, preview
-from ._markdown import MarkdownStream
+from ._markdown import MarkdownStream, Update
 
 if TYPE_CHECKING:
     from .._nodes import ArtifactNode, TextNode, ToolNode
@@ -171,17 +171,25 @@ class TextShown(Shown):
             self._stream.append(text)
         if self._pending:
             self._pending = []
-            update = self._stream.update()
-            if update.closed:
-                ops.append(["blk", self.key, update.closed])
-                self._open = ""
-            if update.open is not None and (update.open != self._open or update.closed):
-                keep = common(self._open, update.open)
-                ops.append(["opn", self.key, utf16(self._open[:keep]), update.open[keep:]])
-                self._open = update.open
-            if update.append:
-                ops.append(["app", self.key, update.append])
+            ops += self._changes(self._stream.update())
         return ops + super().ops()
+
+    def finish(self) -> list[Op]:
+        """Nothing more comes: close the open block as the whole document would."""
+        return self._changes(self._stream.finish())
+
+    def _changes(self, update: Update) -> list[Op]:
+        ops: list[Op] = []
+        if update.closed:
+            ops.append(["blk", self.key, update.closed])
+            self._open = ""
+        if update.open is not None and (update.open or self._open):
+            keep = common(self._open, update.open)
+            ops.append(["opn", self.key, utf16(self._open[:keep]), update.open[keep:]])
+            self._open = update.open
+        if update.append:
+            ops.append(["app", self.key, update.append])
+        return ops
 
     def snapshot(self) -> dict[str, Any]:
         stream = self._stream

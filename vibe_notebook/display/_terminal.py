@@ -41,7 +41,9 @@ class Printer:
             case "part_completed":
                 self._completed(event)
             case "tool_started":
-                self._line(f"→ {clean(event.tool_name or event.tool_call_id)} {clean(preview(event.args))}".rstrip())
+                self._line(
+                    f"→ {clean(event.tool_name or event.tool_call_id)} {clean(preview(event.args))}".rstrip()
+                )
             case "tool_finished":
                 said = event.error if event.error is not None else preview(event.output)
                 mark = _MARKS[event.status]

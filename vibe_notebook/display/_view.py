@@ -48,6 +48,7 @@ class View:
         self._structure: object = None
         self._nodes: dict[Node, Shown] = {}
         self.is_open: dict[str, bool] = {}
+        self._ending = False
         self.number = 0
         self.head: dict[str, Any] = {
             "title": title,
@@ -119,6 +120,7 @@ class View:
         with self._lock:
             self._head_new |= {"state": "ended", "stoppable": False, **head}
             self._dirty[None] = None
+            self._ending = True
             self.flush()
 
     def snapshot(self) -> dict[str, Any]:
@@ -153,6 +155,9 @@ class View:
                     changed.append(shown)
         for shown in changed:
             ops += shown.ops()
+        if self._ending:
+            texts = [shown for shown in self._shown.values() if isinstance(shown, TextShown)]
+            ops += [op for shown in texts for op in shown.finish()]
         head, self._head_new = self._head_new, {}
         if head:
             self.head |= head
@@ -248,7 +253,9 @@ class View:
                     shown.done(is_done=index < len(items) - 1 or (isinstance(item, Node) and item.run.ended))
                 if key in want:
                     order.append(key)
-        self._places = {parent: keys for parent, keys in self._places.items() if parent == "" or parent in self._shown}
+        self._places = {
+            parent: keys for parent, keys in self._places.items() if parent == "" or parent in self._shown
+        }
         return ops
 
 

@@ -1,0 +1,136 @@
+"""Recordings and a fold that knows nothing of the package's own reducer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vibe_notebook import adapters
+from vibe_notebook.events import Event, ToolFinished, to_json
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+EXPECTED = json.loads((SAMPLES / "EXPECTED.json").read_text())
+IDS = {"agent_id": "a", "run_id": "r"}
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What one stream yielded, and what it must amount to."""
+
+    adapter: str
+    natives: tuple[Any, ...]
+    expected: dict[str, Any]
+
+    def events(self) -> list[Event]:
+        return run(self.adapter, self.natives)
+
+
+def run(name: str, natives: Iterable[Any], exc: BaseException | None = None) -> list[Event]:
+    """Feed all of them, then finish."""
+    adapter = adapters.get(name, **IDS)
+    return [event for native in natives for event in adapter.feed(native)] + adapter.finish(exc)
+
+
+def shown(name: str, natives: Iterable[Any]) -> list[dict[str, Any]]:
+    """The parts that the natives amount to."""
+    return fold(run(name, natives))["items"]
+
+
+def said(name: str, natives: Iterable[Any], *types: str) -> list[dict[str, Any]]:
+    """The events of these types, as plain dicts without the envelope."""
+    envelope = {"agent_id", "run_id", "message_id", "seq", "sub", "counter", "type"}
+    return [
+        {k: v for k, v in event.model_dump(exclude_defaults=True).items() if k not in envelope}
+        for event in run(name, natives)
+        if event.type in types
+    ]
+
+
+@cache
+def recording(name: str) -> Recording:
+    """A recording by its adapter's name."""
+    if name == "text":
+        items = [{"kind": "text", "text": "Hello world"}]
+        return Recording(name, ("Hello ", "", "world"), {"items": items, "run": ["success"], "usage": None})
+    if name == "events":
+        source = recording("pydantic_ai")
+        return Recording(name, tuple(to_json(event) for event in source.events()), source.expected)
+    lines = (SAMPLES / f"{name}.jsonl").read_text().splitlines()
+    return Recording(name, tuple(_native(json.loads(line)) for line in lines), EXPECTED[name])
+
+
+RECORDINGS = ("events", "openai_responses", "pydantic_ai", "text")
+
+
+def _native(line: dict[str, Any]) -> Any:
+    if line["cls"] != "app:tool_failed":
+        return line["event"]
+    # What an application says itself when its tool failed.
+    output = line["event"]["output"]
+    call_id = line["event"]["call_id"]
+    return ToolFinished(**IDS, tool_call_id=call_id, status="error", output=output, error=output)
+
+
+def fold(events: Iterable[Event]) -> dict[str, Any]:
+    """Apply events in the order given: ``items``, ``run``, ``error``, ``usage``."""
+    parts: dict[tuple[str, ...], dict[str, Any]] = {}
+    ends: list[Any] = []
+    usages: list[Any] = []
+    for event in events:
+        match event.type:
+            case "text_delta" | "thinking_delta":
+                kind = event.type.removesuffix("_delta")
+                key = (event.run_id, str(event.message_id), kind, event.part_id)
+                parts.setdefault(key, {"kind": kind, "text": ""})["text"] += event.delta
+            case "part_completed":
+                key = (event.run_id, str(event.message_id), event.kind, event.part_id)
+                parts.setdefault(key, {"kind": event.kind, "text": ""})["text"] = event.text
+            case "tool_call_delta" | "tool_started" | "tool_progress" | "tool_finished":
+                _tool(parts, event)
+            case "artifact":
+                parts[event.run_id, "artifact", event.artifact_id] = event.model_dump(
+                    include={"artifact_id", "media_type", "data", "url", "tool_call_id"}, exclude_none=True
+                ) | {"kind": "artifact"}
+            case "message_finished":
+                usages += [event.usage] if event.usage else []
+            case "run_finished":
+                ends.append(event)
+    end = ends[-1] if ends else None
+    usages = [end.usage] if end is not None and end.usage else usages
+    for part in parts.values():
+        text = part.pop("written", None)
+        if part.get("args") is None and text:
+            part["args"] = _loads(text)
+    return {
+        "items": [part for part in parts.values() if part.get("text") != ""],
+        "run": end and end.outcome,
+        "error": end and end.error,
+        "usage": {n: sum(getattr(u, n) for u in usages) for n in ("input_tokens", "output_tokens")} if usages else None,
+    }
+
+
+def _tool(parts: dict[tuple[str, ...], dict[str, Any]], event: Any) -> None:
+    new = {"kind": "tool", "id": event.tool_call_id, "name": "", "args": None, "status": "preparing", "output": None}
+    part = parts.setdefault((event.run_id, "tool", event.tool_call_id), {**new, "written": ""})
+    part["name"] = getattr(event, "tool_name", None) or part["name"]
+    match event.type:
+        case "tool_call_delta":
+            part["written"] += event.delta
+        case "tool_started":
+            part["status"] = "running"
+            part["args"] = part["args"] if event.args is None else event.args
+        case "tool_progress":
+            part["status"] = event.state or part["status"]
+        case "tool_finished":
+            part |= {"status": event.status, "output": event.output}
+
+
+def _loads(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

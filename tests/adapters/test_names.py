@@ -1,0 +1,55 @@
+"""Which adapter reads a stream, and what loading one costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from vibe_notebook import adapters
+from vibe_notebook.exceptions import AdapterError
+
+
+@pytest.mark.parametrize("name", ["openai_responses", "OpenAI-Responses", " openai ", "OPENAI"])
+def test_a_name_is_found_in_any_spelling(name: str) -> None:
+    assert adapters.get(name).name == "openai_responses"
+
+
+def test_each_name_is_its_adapters_own() -> None:
+    assert [adapters.get(name).name for name in adapters.names()] == adapters.names()
+    assert adapters.names() == sorted(adapters.names())
+
+
+def test_an_unknown_name_is_answered_with_those_that_are_known() -> None:
+    with pytest.raises(AdapterError, match=r"'nope'; one of: events, openai_responses, pydantic_ai, text\."):
+        adapters.get("nope")
+
+
+def test_detect_says_what_it_saw_and_what_to_do() -> None:
+    with pytest.raises(AdapterError, match=r"yields builtins\.int, and no adapter .* Pass adapter=, one of: events"):
+        adapters.detect(3)
+
+
+def test_detect_never_guesses_between_two() -> None:
+    with pytest.raises(AdapterError, match=r"more than one .*openai_responses, pydantic_ai"):
+        adapters.detect({"type": "response.created", "event_kind": "part_start"})
+
+
+def test_a_line_of_a_recording_is_an_event_and_other_text_is_text() -> None:
+    line = '{"type":"run_started","agent_id":"a","run_id":"r"}\n'
+    assert adapters.detect(line) == adapters.detect(line.encode()) == "events"
+    assert adapters.detect("{") == adapters.detect('{"type":"run_started"}') == adapters.detect("") == "text"
+
+
+def test_no_sdk_is_imported_even_when_every_adapter_is() -> None:
+    code = (
+        "import sys; from vibe_notebook import adapters\n"
+        "assert not any(name.startswith('vibe_notebook.adapters.pydantic') for name in sys.modules)\n"
+        "[adapters.get(name).feed({'type': 'x'}) for name in adapters.names()]\n"
+        "try: adapters.detect(3)\n"
+        "except TypeError: pass\n"
+        "print(*(n for n in ('pydantic_ai', 'openai', 'httpx', 'httpx2', 'IPython') if n in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

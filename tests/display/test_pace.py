@@ -1,0 +1,150 @@
+"""The pacer: how often it draws, fairly, and never more than the server takes."""
+
+from __future__ import annotations
+
+import threading
+
+from vibe_notebook.display._pace import ALL_INTERVAL, SHARE, VIEW_INTERVAL, Pacer
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Canvas:
+    """A view that counts how often it is drawn, at a given cost."""
+
+    def __init__(self, clock: Clock, cost: float = 0.0) -> None:
+        self.clock, self.cost = clock, cost
+        self.times: list[float] = []
+
+    def flush(self) -> None:
+        self.times.append(self.clock.now)
+        self.clock.now += self.cost
+
+
+def run(pacer: Pacer, clock: Clock, views: list[Canvas], seconds: float, step: float = 0.001) -> None:
+    """Every view has something new at every step; what is due is drawn as the thread would."""
+    end = clock.now + seconds
+    while clock.now < end:
+        for view in views:
+            pacer.wake(view)
+        pacer.run_due()
+        clock.now += step
+
+
+def test_the_first_change_is_drawn_at_once_in_the_thread_that_made_it() -> None:
+    clock = Clock()
+    pacer, view = Pacer(clock, threads=False), Canvas(clock)
+    pacer.add(view)
+    pacer.wake(view)
+    assert view.times == [100.0]
+
+
+def test_what_comes_too_soon_is_drawn_once_when_it_is_due() -> None:
+    clock = Clock()
+    pacer, view = Pacer(clock, threads=False), Canvas(clock)
+    pacer.add(view)
+    for _ in range(50):
+        pacer.wake(view)
+    assert len(view.times) == 1
+    left = pacer.run_due()
+    assert left is not None
+    assert 0 < left <= VIEW_INTERVAL
+    clock.now += left
+    assert pacer.run_due() is None
+    assert len(view.times) == 2
+
+
+def test_one_view_is_drawn_at_most_thirty_times_a_second() -> None:
+    clock = Clock()
+    pacer, view = Pacer(clock, threads=False), Canvas(clock)
+    pacer.add(view)
+    run(pacer, clock, [view], 2.0)
+    assert 50 <= len(view.times) <= 61
+
+
+def test_a_hundred_views_share_two_hundred_messages_a_second_fairly() -> None:
+    clock = Clock()
+    pacer = Pacer(clock, threads=False)
+    views = [Canvas(clock) for _ in range(100)]
+    for view in views:
+        pacer.add(view)
+    run(pacer, clock, views, 2.0, step=0.005)
+    counts = [len(view.times) for view in views]
+    assert sum(counts) <= 2.0 / ALL_INTERVAL + len(views)
+    assert max(counts) - min(counts) <= 1
+
+
+def test_drawing_never_takes_more_than_a_fifth_of_the_time() -> None:
+    clock = Clock()
+    pacer = Pacer(clock, threads=False)
+    views = [Canvas(clock, cost=0.05) for _ in range(3)]
+    for view in views:
+        pacer.add(view)
+    run(pacer, clock, views, 2.0)  # it learns what they cost
+    for view in views:
+        view.times.clear()
+    began = clock.now
+    run(pacer, clock, views, 30.0)
+    spent = 0.05 * sum(len(view.times) for view in views)
+    assert spent / (clock.now - began) <= 1 / SHARE
+
+
+def test_a_view_that_is_removed_is_not_drawn_any_more() -> None:
+    clock = Clock()
+    pacer, view = Pacer(clock, threads=False), Canvas(clock)
+    pacer.add(view)
+    pacer.wake(view)
+    pacer.wake(view)
+    pacer.remove(view)
+    clock.now += 1
+    assert pacer.run_due() is None
+    pacer.wake(view)
+    assert len(view.times) == 1
+
+
+def test_the_last_change_is_drawn_without_anybody_dispatching_and_no_thread_is_left() -> None:
+    drawn = threading.Semaphore(0)
+
+    class View:
+        def flush(self) -> None:
+            drawn.release()
+
+    pacer, view = Pacer(), View()
+    pacer.add(view)
+    pacer.wake(view)
+    pacer.wake(view)  # too soon: the tail thread draws it
+    assert drawn.acquire(timeout=5)
+    assert drawn.acquire(timeout=5)
+    for thread in threading.enumerate():
+        if thread.name == "vibe-pacer":
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+def test_a_view_that_is_being_drawn_is_not_drawn_twice_at_once() -> None:
+    inside, most = 0, 0
+    lock = threading.Lock()
+
+    class View:
+        def flush(self) -> None:
+            nonlocal inside, most
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            with lock:
+                inside -= 1
+
+    pacer, view = Pacer(), View()
+    pacer.add(view)
+    threads = [threading.Thread(target=lambda: [pacer.wake(view) for _ in range(2000)]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1

@@ -1,0 +1,145 @@
+"""Markdown source to top-level blocks, and a block to sanitised HTML: the one renderer of agent text.
+
+Pure: what a block looks like depends on its own source, and on link references that were defined
+before it, and nothing else. ``_markdown.py`` uses it for the live and the saved form alike.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+from markdown_it import MarkdownIt
+
+from ._highlight import highlight
+from ._math import isolate, math_plugin, mathml, tex
+from ._rules import rules_plugin
+from ._sanitize import clean
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
+
+    from markdown_it.token import Token
+    from markdown_it.utils import EnvType, OptionsDict
+
+__all__ = ["Block", "Math", "language_of", "parse", "render_block", "render_code"]
+
+Math = Literal["mathml", "tex"]
+"""Formulas as MathML, or kept as TeX for the page's MathJax."""
+
+_ALIGNED = re.compile(r"text-align:(left|right|center)")
+_LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A top-level block: its tokens, and its lines ``start`` to before ``end`` of the parsed source."""
+
+    tokens: list[Token]
+
+    @property
+    def kind(self) -> str:
+        """markdown-it's name of the block's first token."""
+        return self.tokens[0].type
+
+    @property
+    def start(self) -> int:
+        """Number of the block's first line."""
+        return (self.tokens[0].map or [0, 0])[0]
+
+    @property
+    def end(self) -> int:
+        """Number of the first line after the block."""
+        return (self.tokens[0].map or [0, 0])[1]
+
+
+def parse(source: str, references: MutableMapping[str, Any]) -> list[Block]:
+    """Return the top-level blocks of *source*; link references that it defines go to *references*."""
+    blocks: list[Block] = []
+    level = 0
+    for token in _parser().parse(source, {"references": references}):
+        if level == 0 and token.nesting >= 0:
+            blocks.append(Block([]))
+        blocks[-1].tokens.append(token)
+        level += token.nesting
+    return blocks
+
+
+def render_block(block: Block, math: Math, *, is_open: bool = False) -> str:
+    """Return the block's sanitised HTML.
+
+    A fence that ends a block which *is_open* may not be closed yet: it is left uncoloured.
+    """
+    tokens = block.tokens
+    last = next((token for token in reversed(tokens) if token.nesting >= 0), None) if is_open else None
+    parser = _parser()
+    return clean(parser.renderer.render(tokens, parser.options, {"math": math, "growing": last}))
+
+
+def render_code(language: str, code: str = "") -> str:
+    """Return the HTML of a fence that is still open, with *code* so far."""
+    return clean(_code_html(language, escape(code)))
+
+
+@cache
+def _parser() -> MarkdownIt:
+    md = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False, "maxNesting": 100})
+    md.enable(["table", "strikethrough"])
+    md.use(rules_plugin).use(math_plugin)
+    # Every address is parsed as a link, so that what is refused loses its address, not its text.
+    md.validateLink = lambda _url: True  # type: ignore[method-assign]
+    for name, rule in (
+        ("text", _text),
+        ("fence", _fence),
+        ("td_open", _cell),
+        ("th_open", _cell),
+        ("math_inline", _formula),
+        ("math_display", _formula),
+        ("math_block", _formula),
+    ):
+        md.add_render_rule(name, rule)
+    return md
+
+
+def _text(_self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
+    html = escape(tokens[index].content)
+    return isolate(html) if env["math"] == "tex" else html
+
+
+def _fence(_self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
+    token = tokens[index]
+    language, code = language_of(token.info), token.content
+    is_growing = token is env["growing"]
+    return _code_html(language, highlight(code, language) if language and not is_growing else escape(code))
+
+
+def language_of(info: str) -> str:
+    """Return the language that a fence's opening line names, or ""."""
+    match = _LANGUAGE.match(info.strip().lstrip("{."))
+    return match[0].lower() if match else ""
+
+
+def _code_html(language: str, html: str) -> str:
+    name = f' class="language-{language}"' if language else ""
+    return f'<div class="highlight"><pre><code{name}>{html}</code></pre></div>\n'
+
+
+def _cell(self: Any, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    # JupyterLab sets the cells of HTML outputs flush right unless they say otherwise themselves.
+    token = tokens[index]
+    if not _ALIGNED.fullmatch(str(token.attrs.get("style", ""))):
+        token.attrSet("style", "text-align:left")
+    del env
+    return str(self.renderToken(tokens, index, options, {}))
+
+
+def _formula(_self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
+    token = tokens[index]
+    display = token.type != "math_inline"
+    convert = mathml if env["math"] == "mathml" else tex
+    html = convert(token.content, display=display)
+    tag = "div" if token.block else "span"
+    return f'<{tag} class="math">{html}</{tag}>' + ("\n" if token.block else "")
