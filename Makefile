@@ -32,7 +32,7 @@ endif
 # work where the real one cannot be written to.
 HOMELESS := env -u XDG_CACHE_HOME -u XDG_CONFIG_HOME -u XDG_DATA_HOME \
 	-u IPYTHONDIR -u JUPYTER_CONFIG_DIR -u JUPYTER_DATA_DIR -u JUPYTER_RUNTIME_DIR HOME=$(VAR)/home
-PYTEST := VIBE_SECTION=$$section $(HOMELESS) $(BIN)/python -m pytest
+PYTEST = VIBE_SECTION=$@ $(HOMELESS) $(BIN)/python -m pytest
 SUMMARY := $(BIN)/python -m tools.summary
 
 help: ## this list
@@ -45,31 +45,28 @@ demo: $(READY) ## open the demo notebook in JupyterLab
 	$(BIN)/python -m vibe_notebook.cli demo $(if $(filter-out 0,$(HEADLESS)),--headless)
 
 lint: $(READY) $(NODE_MODULES) ## ruff, mypy, import-linter, tsc
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(HOMELESS) $(BIN)/mypy $(SOURCES)
-	$(BIN)/lint-imports --no-logo --no-cache
-	$(if $(wildcard vibe_notebook/display/static/*.js),$(BIN)/node tests/js/node_modules/.bin/tsc --project tests/js)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(HOMELESS) $(BIN)/mypy $(SOURCES)
+	@$(BIN)/lint-imports --no-logo --no-cache
+	$(if $(wildcard vibe_notebook/display/static/*.js),@$(BIN)/node tests/js/node_modules/.bin/tsc --project tests/js)
 	@$(SUMMARY) note lint passed
 
 unit: $(READY) ## unit and property tests
-	@section=unit; set -x; $(PYTEST) -n $(JOBS) -m "not browser and not notebooks" $(ARGS)
+	@$(PYTEST) -n $(JOBS) -m "not browser and not notebooks" $(ARGS)
 
 js: $(READY) $(NODE_MODULES) ## the front end's tests
-	$(BIN)/python -m tools.js_tests
+	@$(BIN)/python -m tools.js_tests
 
 notebooks: $(READY) ## run every notebook, and the tests that need a kernel
-	@section=notebooks; set -x; \
-	$(if $(wildcard notebooks/*.ipynb),VIBE_NOTEBOOK_RENDERER=static $(PYTEST) -p tests.conftest -p no:xdist --nbval-lax --nbval-current-env notebooks &&) \
-	$(if $(wildcard tests/notebooks/test_*.py),$(PYTEST) tests/notebooks &&) \
-	true
+	$(if $(wildcard notebooks/*.ipynb),@VIBE_NOTEBOOK_RENDERER=static $(PYTEST) -p tests.conftest -p no:xdist --nbval-lax --nbval-current-env notebooks)
+	$(if $(wildcard tests/notebooks/test_*.py),@$(PYTEST) tests/notebooks)
 
 browser: $(READY) ## the tests in a real browser
-	@section=browser; set -x; \
-	$(if $(wildcard tests/browser/test_*.py),VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(PYTEST) tests/browser,true)
+	$(if $(wildcard tests/browser/test_*.py),@VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(PYTEST) tests/browser)
 
 fuzz: $(READY) ## the property tests, 20,000 examples each
-	@section=fuzz; set -x; VIBE_HYPOTHESIS=fuzz $(PYTEST) -n $(JOBS) --timeout=0 -m "not browser and not notebooks" $(ARGS)
+	@VIBE_HYPOTHESIS=fuzz $(PYTEST) -n $(JOBS) --timeout=0 -m "not browser and not notebooks" $(ARGS)
 
 bench: $(READY) ## measure
 	$(BIN)/python -m benchmarks
@@ -96,5 +93,5 @@ $(READY): pyproject.toml tools/environment.py
 	echo "error: no Python 3.11 or newer among: $(PYTHONS). Name one: make PYTHON=/path/to/python3" >&2; exit 1
 
 $(NODE_MODULES): tests/js/package.json tests/js/package-lock.json | $(READY)
-	cd tests/js && npm_config_cache=$(VAR)/npm $(BIN)/npm ci --ignore-scripts
+	@cd tests/js && npm_config_cache=$(VAR)/npm $(BIN)/npm ci --ignore-scripts
 	@touch $@

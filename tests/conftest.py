@@ -74,7 +74,8 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     section = os.environ.get("VIBE_SECTION")
-    if section:
+    # A worker of pytest-xdist has a terminal too: the one that collects them all speaks.
+    if section and not hasattr(terminalreporter.config, "workerinput"):
         passed = len(terminalreporter.stats.get("passed", []))
         skipped = [_reason(report) for report in terminalreporter.stats.get("skipped", [])]
         count = f", {len(skipped)} skipped" if skipped else ""

@@ -60,3 +60,9 @@ def test_every_dependency_of_the_package_is_pinned_within_its_range() -> None:
 
 def test_binder_opens_jupyterlab_as_it_was_measured() -> None:
     assert {"jupyterlab", "ipykernel", "ipywidgets", "anywidget"} <= set(PINS)
+
+
+def test_the_notebook_that_binder_opens_is_there() -> None:
+    named = re.findall(r"lab/tree/(\S+\.ipynb)", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert named
+    assert [name for name in named if not (ROOT / name).is_file()] == []

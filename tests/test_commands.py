@@ -48,10 +48,10 @@ def test_a_skip_is_a_failure_where_all_is_required(tmp_path: Path, kind: str) ->
 def test_a_skip_is_noted_with_its_reason_where_it_is_allowed(tmp_path: Path) -> None:
     (tmp_path / "test_skips.py").write_text(SKIPS["a test"] + "def test_other(): pass\n", encoding="utf-8")
     notes = tmp_path / "notes"
-    result = pytest_run(tmp_path, VIBE_SUMMARY=str(notes), VIBE_SECTION="unit")
+    result = pytest_run(tmp_path, "-n1", VIBE_SUMMARY=str(notes), VIBE_SECTION="unit")
     assert result.returncode == 0, result.stdout
     said = summary.render(notes.read_text(encoding="utf-8").splitlines(), 0)
-    assert "1 passed, 1 skipped" in said
+    assert said.splitlines()[1] == "  unit       1 passed, 1 skipped"
     assert "skipped: unit: no such thing" in said
 
 

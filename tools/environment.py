@@ -27,7 +27,7 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> bool:
 def make_venv(venv: Path) -> Path:
     """Make the environment if there is none that works; return its interpreter."""
     python = venv / "bin" / "python"
-    if python.exists() and run(python, "-m", "pip", "--version"):
+    if python.exists() and run(python, "-c", "import pip"):
         return python
     shutil.rmtree(venv, ignore_errors=True)
     if not _has_ensurepip():
@@ -117,6 +117,8 @@ def main() -> int:
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    # The tests' home, see the Makefile.
+    (venv / "var" / "home").mkdir(parents=True, exist_ok=True)
     (venv / ".ready").touch()
     return 0
 
