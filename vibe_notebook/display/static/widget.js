@@ -1,0 +1,574 @@
+/**
+ * The browser's half of docs/wire.md, the last step of the path: the kernel renders, this applies.
+ * The state belongs to the model (createStore); a view (createView) has one node for each part and brings
+ * it up to date once a frame. What is not HTML that the kernel sanitised is set as text.
+ * @import {AnyModel, AnyWidget} from "@anywidget/types"
+ * @typedef {{ list: string[], length: number }} Grown a growing text; another object once it was cut
+ * @typedef {{ key: string, kind: string, props: Record<string, any>, fields: Map<string, Grown>,
+ *   blocks: string[], open: string, tail: Grown, up?: Part, parts: Part[] }} Part
+ * @typedef {{ el: HTMLElement, box?: Element, sync: () => void, tick: () => number | undefined }} Node
+ * @typedef {ReturnType<typeof createStore>} Store
+ * @typedef {ReturnType<typeof createView>} View
+ */
+
+const GONE = "The kernel is gone. What was streamed stays.";
+const FIELD = (/** @type {string} */ name, /** @type {string} */ title) =>
+  `<div class="vibe-${name}"><div class="vibe-label">${title}</div><pre></pre></div>`;
+const MARK = '<span class="vibe-mark" aria-hidden="true"></span>';
+const WORDS = '<span class="vibe-word"></span><span class="vibe-time"></span>';
+/** @type {Record<string, string>} */
+const FORMS = {
+  root: `<div class="vibe jp-RenderedHTMLCommon"><div class="vibe-head">${MARK}<bdi class="vibe-title"></bdi>${WORDS}\
+<span class="vibe-usage"></span><button type="button" class="vibe-stop"></button></div><div class="vibe-parts" \
+aria-live="off"></div><div class="vibe-error"></div><div class="vibe-note" role="status"></div></div>`,
+  text: '<div class="vibe-text"><div class="vibe-open"></div></div>',
+  thinking: '<details class="vibe-thinking"><summary class="vibe-summary"></summary><div class="vibe-thought"></div></details>',
+  tool: `<details class="vibe-tool"><summary class="vibe-summary">${MARK}<code><bdi class="vibe-name"></bdi></code>\
+<bdi class="vibe-preview"></bdi><span class="vibe-bar"><i></i></span><bdi class="vibe-progress"></bdi>${WORDS}</summary>\
+${FIELD("args", "Arguments")}${FIELD("output", "Output")}${FIELD("error", "Error")}<div class="vibe-parts"></div></details>`,
+  artifact: '<div class="vibe-artifact"><a class="vibe-link" target="_blank" rel="noopener noreferrer"><bdi class="vibe-name"></bdi></a>\
+<span class="vibe-facts"></span></div>',
+  run: `<div class="vibe-run"><div class="vibe-summary">${MARK}<bdi class="vibe-name"></bdi><span class="vibe-word"></span>\
+</div><div class="vibe-parts"></div></div>`,
+};
+
+/** @param {string} html */
+function parse(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content;
+}
+
+/** Sets text where it changed; without any, the element is hidden. @param {HTMLElement} el @param {any} value */
+function show(el, value) {
+  const text = String(value || "");
+  if (el.textContent !== text) el.textContent = text;
+  el.hidden = !text;
+}
+
+/** @param {...any} words */
+const dots = (...words) => words.filter((w) => w || w === 0).join(" · ");
+/** @param {any} n @param {string} unit */
+const count = (n, unit) => n && `${Number(n).toLocaleString("en-US")} ${unit}`;
+/** @param {any} state */
+const words = (state) => String(state ?? "").replaceAll("_", " ");
+
+/** @param {number} s seconds */
+function duration(s) {
+  const m = Math.floor(s / 60);
+  if (m < 1) return `${s < 10 ? Math.max(s, 0).toFixed(1) : Math.floor(s)} s`;
+  return m < 60 ? `${m} m ${Math.floor(s % 60)} s` : `${Math.floor(m / 60)} h ${m % 60} m`;
+}
+
+/** Where appended text belongs: the innermost last element that can hold text. @param {HTMLElement} el */
+function innermost(el) {
+  for (;;) {
+    let last = el.lastChild;
+    while (last?.nodeType === 3 && !last.nodeValue?.trim()) last = last.previousSibling;
+    if (last?.nodeType !== 1 || /^(br|hr|img|input)$/i.test(last.nodeName)) return el;
+    el = /** @type {HTMLElement} */ (last);
+  }
+}
+
+/** Shows a growing text by adding what is new. @param {HTMLElement} el @param {Element[]} [scrolls] */
+function growing(el, scrolls) {
+  /** @type {Grown | undefined} */
+  let from;
+  let [shown, stick] = [0, true];
+  if (scrolls) el.onscroll = () => (stick = el.scrollTop + el.clientHeight > el.scrollHeight - 4);
+  return (/** @type {Grown} */ text) => {
+    if (from && from !== text) [el.textContent, shown] = ["", 0];
+    from = text;
+    const add = text.list.slice(shown).join("");
+    shown = text.list.length;
+    const end = /** @type {Text | null} */ (el.lastChild);
+    // A text node is extended only while it is short: extending copies it.
+    if (add && end?.nodeType === 3 && end.length < 4096) end.appendData(add);
+    else if (add) el.append(add);
+    if (add && stick) scrolls?.push(el);
+  };
+}
+
+/**
+ * The user's choice wins over the kernel's. A click is the user's; a toggle event can be code's.
+ * @param {HTMLElement} el @param {HTMLElement} summary @param {Part} part @param {Store} store
+ */
+function folding(el, summary, part, store) {
+  const details = /** @type {HTMLDetailsElement} */ (el);
+  let was = false;
+  summary.onclick = (event) => {
+    event.preventDefault();
+    details.open = was = !details.open;
+    store.toggle(part, was);
+  };
+  return (/** @type {boolean} */ preset) => {
+    const open = store.chosen.get(part.key) ?? preset;
+    if (open !== was) details.open = was = open;
+  };
+}
+
+/** What brings a kind of part up to date.
+ * @type {Record<string, (el: HTMLElement, at: Record<string, any>, part: Part, store: Store, view: View) => () => void>} */
+const KINDS = {
+  root(el, at, part, store) {
+    at.stop.onclick = store.stop;
+    return () => {
+      const { title, outcome, error, usage, note, stoppable } = part.props;
+      const state = store.live() ? (store.gone() ? "disconnected" : "live") : (outcome ?? "ended");
+      el.dataset.state = state;
+      show(at.title, title);
+      show(at.word, words(state));
+      show(at.usage, typeof usage === "string" ? usage : usage && dots(usage.model, count(usage.input_tokens, "in"),
+        count(usage.output_tokens, "out"), usage.cost && `$${Number(usage.cost).toFixed(4)}`));
+      show(at.stop, store.stopping() ? "Stopping…" : "Stop");
+      at.stop.disabled = store.stopping();
+      at.stop.hidden = !stoppable || state !== "live";
+      show(at.error, error);
+      show(at.note, dots(note, store.gone() && GONE));
+    };
+  },
+
+  text(el, { open }, part) {
+    /** @type {string[] | undefined} */
+    let blocks;
+    /** @type {Grown | undefined} */
+    let tail;
+    let [shown, html, grow] = [0, "", growing(open)];
+    return () => {
+      if (blocks !== part.blocks) el.replaceChildren(open);
+      if (blocks !== part.blocks) [blocks, shown] = [part.blocks, 0];
+      for (; shown < part.blocks.length; shown++) open.before(parse(part.blocks[shown]));
+      if (tail !== part.tail) {
+        if (html !== part.open || tail?.length) open.innerHTML = html = part.open;
+        [tail, grow] = [part.tail, growing(innermost(open))];
+      }
+      grow(tail);
+    };
+  },
+
+  thinking(el, { summary, thought }, part, store, view) {
+    const fold = folding(el, summary, part, store);
+    const grow = growing(thought, view.scrolls);
+    return () => {
+      const { open, done } = part.props;
+      el.dataset.state = done ? "done" : "running";
+      show(summary, done ? "Thought" : "Thinking…");
+      grow(grown(part, "text"));
+      fold(open ?? !done);
+    };
+  },
+
+  tool(el, at, part, store, view) {
+    const fold = folding(el, at.summary, part, store);
+    const [args, output] = [at.args, at.output].map((f) => growing(f.lastChild, view.scrolls));
+    return () => {
+      const { name, state, preview, progress, total, message, error, open } = part.props;
+      const busy = /^(preparing|running|awaiting_approval)$/.test(state);
+      el.dataset.state = state ?? "";
+      show(at.name, name);
+      show(at.preview, preview);
+      show(at.word, state === "ok" ? "" : words(state));
+      show(at.progress, busy && dots(total ? `${progress ?? 0}/${total}` : progress, message));
+      at.bar.hidden = !busy || !(total > 0);
+      at.bar.firstChild.style.width = `${Math.min(Math.max((100 * progress) / total || 0, 0), 100)}%`;
+      at.args.hidden = !grown(part, "args").length;
+      at.output.hidden = !grown(part, "output").length;
+      args(grown(part, "args"));
+      output(grown(part, "output"));
+      show(at.error.lastChild, error);
+      at.error.hidden = !error;
+      fold(!!open);
+    };
+  },
+
+  artifact(el, { link, name, facts }, part) {
+    const img = document.createElement("img");
+    return () => {
+      const { action, media_type, url, src, size } = part.props;
+      show(name, (img.alt = String(part.props.name || "artifact")));
+      show(facts, dots(action, media_type, size > 1023 ? count(Math.round(size / 1024), "KB") : count(size, "B")));
+      if (/^https?:\/\//i.test(url)) link.href = url;
+      else link.removeAttribute("href");
+      if (!/^data:image\/(png|jpeg|gif|webp)[;,]/i.test(src)) return img.remove();
+      if (img.getAttribute("src") !== src) img.src = src;
+      if (!img.parentNode) el.prepend(img);
+    };
+  },
+
+  run(el, { name, word }, part) {
+    return () => {
+      el.dataset.state = part.props.state ?? "";
+      show(name, part.props.name);
+      show(word, words(part.props.state));
+    };
+  },
+};
+
+/** The nearest ancestor that scrolls now. @param {Element} el */
+function scroller(el) {
+  for (let up = el.parentElement; up; up = up.parentElement) {
+    if (up.scrollHeight > up.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(up).overflowY)) return up;
+  }
+  return document.documentElement;
+}
+
+/** How far the element reaches below what its scroller shows. @param {Element} el @param {Element} box */
+const below = (el, box) => el.getBoundingClientRect().bottom -
+  (box === document.documentElement ? innerHeight : box.getBoundingClientRect().bottom);
+
+/** @param {Part} part @returns {number} */
+const depth = (part) => (part.up ? depth(part.up) + 1 : 0);
+
+/** One view. @param {Store} store @param {HTMLElement} host */
+function createView(store, host) {
+  /** @type {Map<Part, Node>} */
+  const nodes = new Map();
+  /** @type {Set<Part>} */
+  const dirty = new Set();
+  /** @type {Node[]} */
+  const dropped = [];
+  let [frame, timer] = [0, 0];
+
+  /** @param {Part} part @returns {Node} */
+  function build(part) {
+    const el = /** @type {HTMLElement} */ (parse(FORMS[part.kind]).firstChild);
+    /** @type {Record<string, any>} */
+    const at = {};
+    for (const kid of el.querySelectorAll("[class]")) at[kid.className.slice(5)] = kid;
+    const sync = KINDS[part.kind](el, at, part, store, view);
+    return { el, box: at.parts, sync, tick: () => at.time && store.clock(part.props, at.time) };
+  }
+
+  /** @param {Part} part @returns {Node} */
+  function sync(part) {
+    const node = nodes.get(part) ?? build(part);
+    nodes.set(part, node);
+    node.sync();
+    if (node.tick() === undefined) view.ticking.delete(node);
+    else view.ticking.add(node);
+    /** @type {HTMLElement | undefined} */
+    let before;
+    for (const kid of part.parts) {
+      const { el } = nodes.get(kid) ?? sync(kid);
+      const next = before ? before.nextSibling : node.box?.firstChild;
+      if (el !== next) node.box?.insertBefore(el, next ?? null);
+      before = el;
+    }
+    return node;
+  }
+
+  function soon() {
+    frame ||= requestAnimationFrame(flush);
+    timer ||= setTimeout(flush, 100); // a hidden tab has no frames
+  }
+
+  function rest() {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    frame = timer = 0;
+  }
+
+  function flush() {
+    rest();
+    const el = nodes.get(store.root)?.el;
+    // The notebook is scrolled only to keep the end in sight, not if the reader left it or is selecting.
+    const seen = el && below(el, scroller(el)) < 4 && getSelection()?.type !== "Range";
+    for (const node of dropped.splice(0)) node.el.remove();
+    // From the top down, or a part could be put into what is still inside it.
+    for (const part of [...dirty].sort((a, b) => depth(a) - depth(b))) sync(part);
+    dirty.clear();
+    for (const box of view.scrolls.splice(0)) box.scrollTop = box.scrollHeight;
+    if (!el) host.append(sync(store.root).el);
+    else if (seen) {
+      const box = scroller(el);
+      const over = below(el, box);
+      if (over > 0) box.scrollTop += over;
+    }
+    store.beat();
+  }
+
+  const view = {
+    /** @type {Set<Node>} */
+    ticking: new Set(),
+    /** @type {Element[]} what is to follow its tail once all is written */
+    scrolls: [],
+    flush,
+    /** @param {Part} part */
+    touch(part) {
+      dirty.add(part);
+      soon();
+    },
+    /** @param {Part} part */
+    drop(part) {
+      const node = nodes.get(part);
+      if (node) dropped.push(node) && view.ticking.delete(node);
+      nodes.delete(part);
+      dirty.delete(part);
+      soon();
+    },
+    close() {
+      rest();
+      nodes.get(store.root)?.el.remove();
+    },
+  };
+  return view;
+}
+
+/** @returns {Grown} */
+const grow = (text = "") => ({ list: text ? [text] : [], length: text.length });
+/** @param {Grown} old @param {number} keep @param {string} text */
+function splice(old, keep, text) {
+  if (keep > old.length) throw new RangeError(`keep ${keep} of ${old.length}`);
+  if (keep < old.length) return grow(old.list.join("").slice(0, keep) + text);
+  if (text) old.list.push(text);
+  old.length += text.length;
+  return old;
+}
+/** The same object if the text only grew. @param {Grown} old @param {string} text */
+function regrow(old, text) {
+  const was = old.list.join("");
+  return text.startsWith(was) ? splice(old, was.length, text.slice(was.length)) : grow(text);
+}
+/** @param {Part} part @param {string} name */
+const grown = (part, name) => part.fields.get(name) ?? NONE;
+const NONE = Object.freeze(grow());
+
+/** @param {string} key @param {string} kind @returns {Part} */
+const create = (key, kind) => ({ key, kind, props: {}, fields: new Map(), blocks: [], open: "", tail: grow(), parts: [] });
+
+/** One model's state, in step with the kernel's. @param {AnyModel} model */
+function createStore(model) {
+  const root = create("", "root");
+  let parts = new Map([["", root]]);
+  /** @type {Map<string, boolean>} what the user opened and closed */
+  const chosen = new Map();
+  /** @type {Set<View>} */
+  const views = new Set();
+  let [last, gap, gone, stopping] = [0, false, false, false];
+  let [wait, asked, skew] = [2000, 0, 0]; // ms, questions without an answer, seconds
+  let [timer, pulse] = [0, 0];
+  const live = () => root.props.state !== "ended";
+  const touch = (/** @type {Part} */ part) => views.forEach((view) => view.touch(part));
+  const find = (/** @type {string} */ key) => /** @type {Part} */ (parts.get(key));
+
+  /** @param {Part} part @param {Part} up @param {number} index */
+  function place(part, up, index) {
+    for (let above = /** @type {Part | undefined} */ (up); above; above = above.up) {
+      if (above === part) throw new RangeError("a part inside itself");
+    }
+    part.up?.parts.splice(part.up.parts.indexOf(part), 1);
+    up.parts.splice(index, 0, part);
+    part.up = up;
+    touch(up);
+  }
+
+  /** @param {Part} part */
+  function forget(part) {
+    parts.delete(part.key);
+    views.forEach((view) => view.drop(part));
+    part.parts.forEach(forget);
+  }
+
+  /** @param {Record<string, any>} props */
+  function head(props) {
+    Object.assign(root.props, props);
+    if (props.now) skew = props.now - Date.now() / 1000;
+    touch(root);
+  }
+
+  /** @param {any} snapshot */
+  function full(snapshot) {
+    const before = parts;
+    parts = new Map([["", root]]);
+    root.props = {};
+    head(snapshot.head ?? {});
+    /** @param {any[]} list @param {Part} up */
+    const take = (list, up) => {
+      up.parts = list.map((now) => {
+        let part = before.get(now.key);
+        if (!part || part.kind !== now.kind) part = create(now.key, now.kind);
+        const { fields, blocks = [], open = "", tail = "" } = now;
+        const was = part.fields;
+        parts.set(part.key, Object.assign(part, { up, props: { ...now.props }, fields: new Map() }));
+        for (const name in fields) part.fields.set(name, regrow(was.get(name) ?? grow(), fields[name]));
+        if (part.blocks.some((html, i) => html !== blocks[i])) part.blocks = [];
+        part.blocks.push(...blocks.slice(part.blocks.length));
+        part.tail = part.open === open ? regrow(part.tail, tail) : grow(tail);
+        part.open = open;
+        take(now.parts ?? [], part);
+        touch(part);
+        return part;
+      });
+    };
+    take(snapshot.parts ?? [], root);
+    before.forEach((part) => parts.get(part.key) !== part && views.forEach((view) => view.drop(part)));
+  }
+
+  /** @type {Record<string, (...args: any[]) => void>} */
+  const OPS = {
+    full,
+    head,
+    add(key, kind, up, index, props) {
+      if (parts.has(key)) throw new RangeError("a part twice");
+      const part = Object.assign(create(key, kind), { props });
+      place(part, find(up), index);
+      parts.set(key, part);
+    },
+    del(key) {
+      const { up } = find(key);
+      up?.parts.splice(up.parts.indexOf(find(key)), 1);
+      forget(find(key));
+    },
+    move: (key, up, index) => place(find(key), find(up), index),
+    set: (key, props) => Object.assign(find(key).props, props),
+    txt(key, field, keep, text) {
+      const { fields } = find(key);
+      fields.set(field, splice(fields.get(field) ?? grow(), keep, text));
+    },
+    blk: (key, blocks) => Object.assign(find(key), { open: "", tail: grow() }).blocks.push(...blocks),
+    opn(key, keep, html) {
+      Object.assign(find(key), { open: find(key).open.slice(0, keep) + html, tail: grow() });
+    },
+    app: (key, text) => splice(find(key).tail, find(key).tail.length, text),
+    rst: (key) => Object.assign(find(key), { blocks: [], open: "", tail: grow() }),
+  };
+
+  /** @param {object} message */
+  function send(message) {
+    try {
+      model.send(message);
+    } catch (error) {
+      console.warn(error);
+      leave();
+    }
+  }
+
+  function leave() {
+    gone = true;
+    clearTimeout(timer);
+    touch(root);
+  }
+
+  function arm() {
+    clearTimeout(timer);
+    timer = views.size && !gone && (gap || live()) ? setTimeout(ask, wait) : 0;
+  }
+
+  function ask() {
+    // JupyterLab alone shows its kernel: one that is gone, or idle and yet silent, will never answer.
+    const kernel = /** @type {any} */ (model.widget_manager)?.kernel;
+    if (kernel === null || kernel?.status === "dead" || (asked++ > 3 && kernel?.status === "idle")) return leave();
+    send({ type: "resync", n: last });
+    wait = Math.min(wait * 2, 5000);
+    arm();
+  }
+
+  /** @param {any} message */
+  function receive(message) {
+    if (typeof message?.n !== "number") return;
+    const { n, ops } = message;
+    const whole = ops.findLastIndex((/** @type {any[]} */ op) => op[0] === "full");
+    let fine = n === last + 1 || whole >= 0;
+    if (gone) touch(root);
+    [asked, gone] = [0, false];
+    if (n <= last) return timer || arm();
+    try {
+      for (const [op, ...args] of fine ? ops.slice(Math.max(whole, 0)) : []) {
+        OPS[op](...args);
+        const part = parts.get(args[0]);
+        if (part) touch(part);
+      }
+    } catch (error) {
+      console.warn(error);
+      fine = false;
+    }
+    if (fine) {
+      [last, gap, wait] = [n, false, 2000];
+      arm();
+    } else if (!gap) {
+      [gap, wait] = [true, 500];
+      if (views.size) ask();
+    }
+  }
+
+  const store = {
+    root,
+    chosen,
+    live,
+    gone: () => gone,
+    stopping: () => stopping,
+
+    /** @param {Part} part @param {boolean} open */
+    toggle(part, open) {
+      chosen.set(part.key, open);
+      touch(part);
+      send({ type: "toggle", key: part.key, open });
+    },
+
+    stop() {
+      stopping = true;
+      touch(root);
+      send({ type: "stop" });
+    },
+
+    /** Writes how long it took or takes; gives the age while it runs. @param {any} props @param {HTMLElement} el */
+    clock({ t0, t1 }, el) {
+      if (gone && !t1) return;
+      const age = (t1 || (live() ? Date.now() / 1000 + skew : NaN)) - t0;
+      show(el, t0 && age === age && duration(age));
+      return t0 && !t1 && live() ? age : undefined;
+    },
+
+    /** The one timer of all that runs: tenths of a second while they are shown. */
+    beat() {
+      clearTimeout(pulse);
+      let youngest = Infinity;
+      for (const view of views) for (const node of view.ticking) youngest = Math.min(youngest, node.tick() ?? Infinity);
+      pulse = youngest < Infinity ? setTimeout(store.beat, youngest < 10 ? 100 : 1000) : 0;
+    },
+
+    /** @param {HTMLElement} host */
+    mount(host) {
+      const view = createView(store, host);
+      views.add(view);
+      view.flush();
+      send({ type: "hello", n: last });
+      wait = gap ? 1000 : 2000;
+      arm();
+      return () => {
+        view.close();
+        views.delete(view);
+        if (!views.size) send({ type: "bye" });
+        arm();
+        store.beat();
+      };
+    },
+    leave,
+  };
+
+  const snapshot = () => model.get("_snapshot") ?? {};
+  full(snapshot());
+  last = snapshot().n ?? 0;
+  model.on("msg:custom", receive);
+  model.on("change:_snapshot", () => receive({ n: snapshot().n, ops: [["full", snapshot()]] }));
+  model.on("comm:close", leave);
+  model.on("comm_live_update", leave);
+  return store;
+}
+
+/**
+ * A function, so that each model has its own store: hosts hand `initialize` and `render` different proxies
+ * of one model, which therefore cannot be a key.
+ * @type {AnyWidget}
+ */
+export default () => {
+  /** @type {Store} */
+  let store;
+  return {
+    initialize({ model }) {
+      store = createStore(model);
+      return store.leave;
+    },
+    render: ({ el }) => store.mount(el),
+  };
+};
