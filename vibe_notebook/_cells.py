@@ -65,7 +65,7 @@ class Quiet(Awaitable[Any]):
         self._made = made
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return self._made.__await__()  # type: ignore[no-any-return]
+        return (yield from self._made.__await__())
 
     def __del__(self) -> None:
         # Not run: %%capture and its like call the magic and drop what it returns.

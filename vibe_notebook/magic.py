@@ -30,7 +30,7 @@ _REMOTE_ONLY = ("header", "param", "after")
 
 
 def _parser() -> MagicArgumentParser:
-    parser = MagicArgumentParser("vibe_stream", add_help=False, prog="%vibe_stream", allow_abbrev=False)
+    parser = MagicArgumentParser("%vibe_stream", add_help=False)
     add = parser.add_argument
     add("--title", help="what the view is called")
     add("--block", action="store_true", help="keep the cell busy until the stream ends")

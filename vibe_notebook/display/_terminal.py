@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..events import Event
 from ..transcript import Transcript
-from ._format import preview
-from ._text import clean
+from ._format import clean, preview
 
 if TYPE_CHECKING:
     from ..registration import Registration
