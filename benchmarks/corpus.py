@@ -6,10 +6,47 @@ import random
 
 __all__ = ["fence", "mixed", "pieces"]
 
-_WORDS = (
-    "the agent reads a file and finds that one value is missing so it leaves out the row and says why "
-    "before it goes on to compute the mean of what is left which is what was asked for"
-).split()
+_WORDS = [
+    "the",
+    "agent",
+    "reads",
+    "a",
+    "file",
+    "and",
+    "finds",
+    "that",
+    "one",
+    "value",
+    "is",
+    "missing",
+    "so",
+    "it",
+    "leaves",
+    "out",
+    "the",
+    "row",
+    "and",
+    "says",
+    "why",
+    "before",
+    "it",
+    "goes",
+    "on",
+    "to",
+    "compute",
+    "the",
+    "mean",
+    "of",
+    "what",
+    "is",
+    "left",
+    "which",
+    "is",
+    "what",
+    "was",
+    "asked",
+    "for",
+]
 
 
 def mixed(size: int, seed: int = 7) -> str:
@@ -28,13 +65,25 @@ def mixed(size: int, seed: int = 7) -> str:
             [
                 lambda: f"## {words(2, 5)}\n",
                 lambda: words(30, 90) + ".\n",
-                lambda: words(30, 90) + f" with `code` and [a link](https://example.org/{rng.randrange(99)}).\n",
+                lambda: (
+                    words(30, 90) + f" with `code` and [a link](https://example.org/{rng.randrange(99)}).\n"
+                ),
                 lambda: "".join(f"- {words(4, 12)}\n" for _ in range(rng.randint(3, 8))),
-                lambda: "| a | b | c |\n| --- | --- | ---: |\n"
-                + "".join(f"| {words(1, 3)} | {words(1, 3)} | {rng.random():.3f} |\n" for _ in range(rng.randint(3, 8))),
-                lambda: "```python\n"
-                + "".join(f"def f{i}(x: int) -> int:\n    return x + {i}  # {words(2, 5)}\n" for i in range(rng.randint(2, 6)))
-                + "```\n",
+                lambda: (
+                    "| a | b | c |\n| --- | --- | ---: |\n"
+                    + "".join(
+                        f"| {words(1, 3)} | {words(1, 3)} | {rng.random():.3f} |\n"
+                        for _ in range(rng.randint(3, 8))
+                    )
+                ),
+                lambda: (
+                    "```python\n"
+                    + "".join(
+                        f"def f{i}(x: int) -> int:\n    return x + {i}  # {words(2, 5)}\n"
+                        for i in range(rng.randint(2, 6))
+                    )
+                    + "```\n"
+                ),
                 lambda: f"> {words(10, 30)}\n",
             ]
         )()
@@ -45,7 +94,7 @@ def mixed(size: int, seed: int = 7) -> str:
 
 def fence(size: int) -> str:
     """One code block of about *size* bytes."""
-    lines = []
+    lines: list[str] = []
     length = 0
     while length < size:
         line = f"value_{len(lines)} = compute({len(lines)}, 'text')  # line {len(lines)}"

@@ -31,7 +31,18 @@ from vibe_notebook.events import (
 )
 from vibe_notebook.registry import Registry
 
-WORDS = ["plain ", "**bold** ", "`code` ", "\n\n", "- item\n", "# head\n", "```\ncode\n```\n", "😀 ", "| a |\n| - |\n| b |\n\n", "<b>x</b> "]
+WORDS = [
+    "plain ",
+    "**bold** ",
+    "`code` ",
+    "\n\n",
+    "- item\n",
+    "# head\n",
+    "```\ncode\n```\n",
+    "😀 ",
+    "| a |\n| - |\n| b |\n\n",
+    "<b>x</b> ",
+]
 
 
 def some_events(rng: random.Random, count: int) -> list[Event]:
@@ -53,19 +64,35 @@ def some_events(rng: random.Random, count: int) -> list[Event]:
             case 4:
                 event = ThinkingDelta(**base, delta=text)
             case 5:
-                event = ToolCallDelta(**base, tool_call_id=call, tool_name="name", delta=rng.choice(['{"a": 1}', "{", "😀"]))
+                event = ToolCallDelta(
+                    **base, tool_call_id=call, tool_name="name", delta=rng.choice(['{"a": 1}', "{", "😀"])
+                )
             case 6:
-                event = ToolStarted(**base, tool_call_id=call, tool_name="name", args=rng.choice([None, {"a": [1]}]), ts=1.0)
+                event = ToolStarted(
+                    **base, tool_call_id=call, tool_name="name", args=rng.choice([None, {"a": [1]}]), ts=1.0
+                )
             case 7:
-                event = ToolProgress(**base, tool_call_id=call, delta=text, progress=rng.choice([None, 1.0]), total=3.0)
+                event = ToolProgress(
+                    **base, tool_call_id=call, delta=text, progress=rng.choice([None, 1.0]), total=3.0
+                )
             case 8:
-                event = ToolFinished(**base, tool_call_id=call, status=rng.choice(["ok", "error"]), output=rng.choice([None, text, {"x": 1}]), ts=2.0)
+                event = ToolFinished(
+                    **base,
+                    tool_call_id=call,
+                    status=rng.choice(["ok", "error"]),
+                    output=rng.choice([None, text, {"x": 1}]),
+                    ts=2.0,
+                )
             case 9:
                 event = PartCompleted(**base, part_id=rng.choice("01"), text=rng.choice(["", text * 2]))
             case 10:
-                event = Artifact(**base, artifact_id=rng.choice("xy"), name=text, media_type="image/png", data="AAAA")
+                event = Artifact(
+                    **base, artifact_id=rng.choice("xy"), name=text, media_type="image/png", data="AAAA"
+                )
             case _:
-                known: Event = RunStarted(agent_id="a", run_id="sub", parent_run_id="r1", parent_tool_call_id="t1")
+                known: Event = RunStarted(
+                    agent_id="a", run_id="sub", parent_run_id="r1", parent_tool_call_id="t1"
+                )
                 event = rng.choice([known, RunFinished(agent_id="a", run_id=run)])
         made.append(event)
     return made
@@ -86,7 +113,15 @@ def shown(part: dict[str, Any]) -> Any:
             return ("thinking", part["key"], part["fields"].get("text", ""))
         case "tool":
             props, fields = part["props"], part["fields"]
-            return ("tool", part["key"], props["name"], props["state"], fields.get("args", ""), fields.get("output", ""), inside)
+            return (
+                "tool",
+                part["key"],
+                props["name"],
+                props["state"],
+                fields.get("args", ""),
+                fields.get("output", ""),
+                inside,
+            )
         case "artifact":
             return ("artifact", part["key"], part["props"]["name"])
         case _:
@@ -102,7 +137,15 @@ def said(part: Any) -> Any:
             return ("thinking", part.key, part.text)
         case "tool":
             args = part.args_text if part.state == "preparing" else args_text(part)
-            return ("tool", part.key, part.tool_name, part.state, args, output_text(part), [said(p) for p in part.children])
+            return (
+                "tool",
+                part.key,
+                part.tool_name,
+                part.state,
+                args,
+                output_text(part),
+                [said(p) for p in part.children],
+            )
         case _:
             return ("artifact", part.key, part.name or part.artifact_id)
 
@@ -152,7 +195,9 @@ def test_the_view_ends_as_the_transcript_says(seed: int, count: int) -> None:
     assert [shown(part) for part in top] == [said(part) for part in transcript.parts]
     unclaimed = [part for part in stage.browser.tree() if part["kind"] == "run"]
     assert [[shown(p) for p in run["parts"]] for run in unclaimed] == [
-        [said(p) for p in run.parts] for run in transcript.runs if run.parts or (run.parent_run_id and not run.parts and unclaimed and run.run_id in str(unclaimed))
+        [said(p) for p in run.parts]
+        for run in transcript.runs
+        if run.parts or (run.parent_run_id and not run.parts and unclaimed and run.run_id in str(unclaimed))
     ]
 
 

@@ -233,8 +233,8 @@ class View:
         ops: list[Op] = []
         wanted = {key: (parent, item) for parent, items in want.items() for key, item in items}
         for key in [key for key in self._shown if key not in wanted]:
-            shown = self._shown.pop(key)
-            siblings = self._places.get(shown.parent)
+            gone = self._shown.pop(key)
+            siblings = self._places.get(gone.parent)
             if siblings is not None and key in siblings:
                 siblings.remove(key)
             ops.append(["del", key])
