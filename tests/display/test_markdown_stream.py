@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from vibe_notebook.display._markdown import MarkdownStream, Update, render
-from vibe_notebook.display._open import OPEN_LIMIT
 
-from tests.display.markdown_documents import blocks, split_documents, visible
+from tests.display.markdown_documents import split_documents, visible
 
 
 class Screen:
@@ -31,14 +28,6 @@ class Screen:
     @property
     def text(self) -> str:
         return visible("".join(self.closed) + self.open, self.tail)
-
-
-def fed(stream: MarkdownStream, *pieces: str) -> list[Update]:
-    updates = []
-    for piece in pieces:
-        stream.append(piece)
-        updates.append(stream.update())
-    return updates
 
 
 @given(split_documents())
