@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from tests.display.markdown_documents import split_documents, visible
 from vibe_notebook.display._markdown import MarkdownStream, Update, render
+
+from tests.display.markdown_documents import split_documents, visible
 
 
 class Screen:
@@ -27,14 +28,6 @@ class Screen:
     @property
     def text(self) -> str:
         return visible("".join(self.closed) + self.open, self.tail)
-
-
-def fed(stream: MarkdownStream, *pieces: str) -> list[Update]:
-    updates = []
-    for piece in pieces:
-        stream.append(piece)
-        updates.append(stream.update())
-    return updates
 
 
 @given(split_documents())
