@@ -106,6 +106,22 @@ export function mount(snapshot) {
   };
 }
 
+/** A widget on a new page, with one view; `frame` gives it operations and lets it write them. */
+export function shown(snapshot) {
+  const clock = page();
+  const widget = mount(snapshot);
+  const { el, $, unmount } = widget.view();
+  const frame = (...ops) => {
+    widget.ops(...ops);
+    clock.pass(16);
+  };
+  const texts = (css) => [...el.querySelectorAll(css)].map((e) => e.textContent);
+  return { clock, ...widget, el, $, unmount, frame, texts };
+}
+
+/** The operation that adds a running tool call at the top. */
+export const tool = (props, key = "t") => ["add", key, "tool", "", 0, { name: "search", state: "running", ...props }];
+
 /** The same random numbers each time (mulberry32). */
 export function random(seed) {
   let a = seed;
@@ -130,6 +146,11 @@ export const HOSTILE = [
   '"><svg onload=alert(1)>',
   "&lt;b&gt; 🐈 \u0000 é",
 ];
+
+const BLOCKS = ["<p>one</p>\n", "<ul>\n<li>a <em>b</em></li>\n</ul>\n", "<pre><code>c</code></pre>\n", "<hr>\n"];
+const OPS = "add add del move set txt txt blk opn opn app app rst head full".split(" ");
+const STATES = "preparing running awaiting_approval ok error denied cancelled unfinished".split(" ");
+const EMPTY = () => ({ fields: {}, blocks: [], open: "", tail: "", parts: [] });
 
 /** The kernel's half in the plainest form: whole strings, whole lists, and the operations that lead there. */
 export class Kernel {
@@ -156,20 +177,18 @@ export class Kernel {
   step() {
     const { rnd } = this;
     const text = () => rnd.pick(["a ", "word ", "\n", "x".repeat(30), ...HOSTILE]);
-    const html = () => rnd.pick(["<p>one</p>\n", "<ul>\n<li>a <em>b</em></li>\n</ul>\n", "<pre><code>c</code></pre>\n", "<hr>\n"]);
+    const html = () => rnd.pick(BLOCKS);
     const all = [...this.parts.values()].slice(1);
     const of = (...kinds) => rnd.pick(all.filter((part) => kinds.includes(part.kind)));
     const where = (except) => {
-      const inside = (part) => part === except || part.parts.some(inside);
       const homes = [this.top, ...all.filter((p) => ["tool", "run"].includes(p.kind))];
       const free = homes.filter((home) => !except || !this.#below(except, home));
       const up = rnd.pick(free);
-      return { up, index: rnd.below(up.parts.filter((p) => p !== except).length + 1), inside };
+      return { up, index: rnd.below(up.parts.filter((p) => p !== except).length + 1) };
     };
     const words = of("text");
     const any = rnd.pick(all);
-    const name = rnd.pick(["add", "add", "del", "move", "set", "txt", "txt", "blk", "opn", "opn", "app", "app", "rst", "head", "full"]);
-    switch (name) {
+    switch (rnd.pick(OPS)) {
       case "del":
         if (!any || rnd.next() < 0.5) return this.#add(where());
         this.#remove(any);
@@ -225,7 +244,8 @@ export class Kernel {
         Object.assign(words, { blocks: [], open: "", tail: "" });
         return ["rst", words.key];
       case "head": {
-        const props = { title: text(), note: text(), usage: rnd.pick([null, "3 in", { input_tokens: 1234, model: text() }]) };
+        const usage = rnd.pick([null, "3 in", { input_tokens: 1234, model: text() }]);
+        const props = { title: text(), note: text(), usage };
         Object.assign(this.head, props);
         return ["head", { ...props, now: this.clock.now / 1000 }];
       }
@@ -259,14 +279,15 @@ export class Kernel {
         return { done: rnd.next() < 0.5 };
       case "tool":
         return {
-          name: text(), preview: text(), error: text(), message: text(), t0: rnd.pick([null, t0]), t1: rnd.pick([null, t0 + 3]),
-          state: rnd.pick(["preparing", "running", "awaiting_approval", "ok", "error", "denied", "cancelled", "unfinished"]),
+          name: text(), preview: text(), error: text(), message: text(), state: rnd.pick(STATES),
+          t0: rnd.pick([null, t0]), t1: rnd.pick([null, t0 + 3]),
           progress: rnd.pick([null, 1, 2.5]), total: rnd.pick([null, 0, 4]), open: rnd.next() < 0.5,
         };
       case "artifact":
         return {
           name: text(), media_type: text(), action: text(), size: rnd.pick([null, 12, 34567]),
-          url: rnd.pick([null, "https://example.org/", ...HOSTILE]), src: rnd.pick([null, "data:image/png;base64,AA==", ...HOSTILE]),
+          url: rnd.pick([null, "https://example.org/", ...HOSTILE]),
+          src: rnd.pick([null, "data:image/png;base64,AA==", ...HOSTILE]),
         };
       case "run":
         return { name: text(), state: rnd.pick(["running", "ok", "error"]) };
@@ -278,7 +299,7 @@ export class Kernel {
   #add({ up, index }) {
     const kind = this.rnd.pick(["text", "text", "thinking", "tool", "tool", "artifact", "run"]);
     const key = this.rnd.pick([`k${++this.#made}`, `__proto__${this.#made}`, `"]<b>${this.#made}`]);
-    const part = { key, kind, up: up.key, props: this.#props(kind), fields: {}, blocks: [], open: "", tail: "", parts: [] };
+    const part = { key, kind, up: up.key, props: this.#props(kind), ...EMPTY() };
     this.parts.set(key, part);
     up.parts.splice(index, 0, part);
     return ["add", key, kind, up.key, index, { ...part.props }];

@@ -151,7 +151,8 @@ test("a newer snapshot in the trait is shown, an older one is not", () => {
 
 test("the snapshot's own value is never written to", () => {
   const clock = page();
-  const snapshot = { n: 0, head: { title: "a" }, parts: [{ key: "t", kind: "text", props: {}, blocks: ["<p>a</p>"], open: "", tail: "" }] };
+  const part = { key: "t", kind: "text", props: {}, blocks: ["<p>a</p>"], open: "", tail: "" };
+  const snapshot = { n: 0, head: { title: "a" }, parts: [part] };
   const before = JSON.stringify(snapshot);
   const { view, ops } = mount(snapshot);
   view();
