@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Kernel, mount, page, random } from "./fake.js";
+import { mount, page } from "./fake.js";
+import { Kernel, random } from "./kernel.js";
 
 /** What a view shows that is made from the kernel's whole state. */
 function fresh(kernel) {
