@@ -36,7 +36,9 @@ def awaited(lines: list[str]) -> list[str]:
     So the cell is busy while the agent works, later cells wait, and the loop stays free: clicks
     arrive. Leading comments are allowed, which IPython's own cell magics do not.
     """
-    first = next((i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), None)
+    first = next(
+        (i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), None
+    )
     if first is None:
         return lines
     found = _CELL.match(lines[first].rstrip("\n"))
@@ -125,7 +127,10 @@ class Streams:
     def __repr__(self) -> str:
         if not self.watches:
             return "No live streams."
-        rows = [(made.agent_id or "?", made.title, f"{len(made.transcript.tools)} tool calls") for made in self.watches]
+        rows = [
+            (made.agent_id or "?", made.title, f"{len(made.transcript.tools)} tool calls")
+            for made in self.watches
+        ]
         widths = [max(len(row[i]) for row in rows) for i in range(2)]
         return "\n".join(f"{a:<{widths[0]}}  {t:<{widths[1]}}  {n}" for a, t, n in rows)
 
@@ -138,7 +143,11 @@ def matcher(options: Mapping[str, bool] | Collection[str]) -> Callable[[Completi
         line = context.line_with_cursor[: context.cursor_position]
         if not re.match(r"\s*(\w+\s*=\s*)?%{1,2}vibe_stream\s", line) or not context.token.startswith("-"):
             return {"completions": [], "suppress": False}
-        found = [SimpleCompletion(text=name, type="option") for name in sorted(options) if name.startswith(context.token)]
+        found = [
+            SimpleCompletion(text=name, type="option")
+            for name in sorted(options)
+            if name.startswith(context.token)
+        ]
         return {"completions": found, "matched_fragment": context.token, "suppress": bool(found)}
 
     return complete  # type: ignore[no-any-return]

@@ -28,7 +28,12 @@ class Target:
     value: str
 
     def __str__(self) -> str:
-        names = {"url": "the URL", "recording": "the recording", "agent": "the agent", "expression": "the expression"}
+        names = {
+            "url": "the URL",
+            "recording": "the recording",
+            "agent": "the agent",
+            "expression": "the expression",
+        }
         return f"{names[self.kind]} {self.value!r}"
 
 
@@ -70,7 +75,9 @@ def undefined(text: str, namespace: Mapping[str, Any]) -> list[str] | None:
     bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
     bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     wanted = dict.fromkeys(node.id for node in names if isinstance(node.ctx, ast.Load))
-    return [name for name in wanted if name not in bound and name not in namespace and not hasattr(builtins, name)]
+    return [
+        name for name in wanted if name not in bound and name not in namespace and not hasattr(builtins, name)
+    ]
 
 
 def _unquoted(text: str) -> str:
