@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from ._pipeline import Pipeline
+from ._transcribed import Transcribed
 from .events import (
     Artifact,
     Event,
@@ -29,7 +30,6 @@ from .events import (
 from .exceptions import ClosedError
 from .recording import Recorder
 from .registry import Registry, get_registry
-from .transcript import Transcript
 
 __all__ = ["Live", "LiveTool", "live"]
 
@@ -70,10 +70,11 @@ class LiveTool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._finished:
-            return
+        if self._owner.done():
+            return  # the run was ended meanwhile, and with it this call
         if error is None:
-            self.result()
+            if not self._finished:
+                self.result()
         else:
             self.error(error, status="error" if isinstance(error, Exception) else "cancelled")
 
@@ -81,28 +82,18 @@ class LiveTool:
         self._owner.emit(cls, tool_call_id=self.tool_call_id, **payload)
 
 
-class Live:
+class Live(Transcribed):
     """One run that is said by hand; made by ``live``. Thread-safe; ends with its block or ``close()``."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+        super().__init__(pipeline)
         self._lock = threading.RLock()
         self._run_id = uuid.uuid4().hex
         self._numbers = itertools.count()
         self._part: tuple[str, str] | None = None
         self._begun = False
+        self._closed = False
         self.usage: Usage | None = None
-
-    @property
-    def agent_id(self) -> str:
-        """The agent's id."""
-        return self._pipeline.agent_id or "agent"
-
-    @property
-    def transcript(self) -> Transcript:
-        """What was said so far."""
-        made = self._pipeline.transcripts if self._pipeline.settled else self._pipeline.current()
-        return made.get(self.agent_id, Transcript(agent_id=self.agent_id))
 
     def text(self, delta: str) -> None:
         """Append to the answer; Markdown. What follows a tool call or thinking is a new part."""
@@ -115,7 +106,9 @@ class Live:
     def tool(self, name: str, args: Any = None, *, tool_call_id: str | None = None) -> LiveTool:
         """Start a tool call: ``with live.tool("search", {"q": "x"}) as tool: tool.result(...)``."""
         made = LiveTool(self, tool_call_id or f"call-{next(self._numbers)}", name)
-        self.emit(ToolStarted, tool_call_id=made.tool_call_id, tool_name=name, args={} if args is None else args)
+        self.emit(
+            ToolStarted, tool_call_id=made.tool_call_id, tool_name=name, args={} if args is None else args
+        )
         return made
 
     def artifact(
@@ -134,23 +127,22 @@ class Live:
     def close(self, error: BaseException | None = None) -> None:
         """End the run and show its final form. Idempotent."""
         with self._lock:
-            if not self._begun or self._pipeline.settled:
+            if not self._begun or self._closed:
                 return
-            if error is None:
-                self.emit(RunFinished, outcome="success", usage=self.usage)
-            elif isinstance(error, Exception):
-                text = f"{type(error).__name__}: {error}"
-                self.emit(RunFinished, outcome="error", error=text, usage=self.usage)
-            else:
-                self.emit(RunFinished, outcome="cancelled", usage=self.usage)
+            self._closed = True
+        outcome = "success" if error is None else "error" if isinstance(error, Exception) else "cancelled"
+        text = f"{type(error).__name__}: {error}" if outcome == "error" else None
+        self._dispatch(RunFinished, outcome=outcome, error=text, usage=self.usage)
         self._pipeline.settle()
 
     def __enter__(self) -> Self:
         with self._lock:
-            if not self._begun:
-                self._begun = True
-                self._pipeline.begin()
-                self.emit(RunStarted, agent_name=self._pipeline.title or self.agent_id)
+            if self._begun:
+                msg = "This live view was used already; start a new one with vibe.live(...)."
+                raise ClosedError(msg)
+            self._begun = True
+        self._pipeline.begin()
+        self._dispatch(RunStarted, agent_name=self.title)
         return self
 
     def __exit__(
@@ -166,25 +158,34 @@ class Live:
     ) -> None:
         self.close(error)
 
-    def emit(self, cls: type[Event], **payload: Any) -> None:
-        """Say any event of this run."""
+    def emit(self, cls: type[Any], **payload: Any) -> None:
+        """Say any event of this run. Raises ``ClosedError`` outside of its block."""
         with self._lock:
-            if not self._begun:
-                msg = "This live view has not begun: use it as `with vibe.live(...) as live:`."
-                raise ClosedError(msg)
-            if self._pipeline.settled:
-                msg = "This live view has ended; start a new one with vibe.live(...)."
-                raise ClosedError(msg)
-            if cls not in (TextDelta, ThinkingDelta, ToolProgress, ToolFinished):
+            self._check_open()
+            if cls not in (ToolProgress, ToolFinished):
                 self._part = None
-            event = cls(agent_id=self.agent_id, run_id=self._run_id, **payload)
-        self._pipeline.dispatch([event])
+        self._dispatch(cls, **payload)
 
-    def _delta(self, cls: type[Event], kind: str, delta: str) -> None:
+    def _delta(self, cls: type[Any], kind: str, delta: str) -> None:
         with self._lock:
+            self._check_open()
             if self._part is None or self._part[0] != kind:
                 self._part = (kind, str(next(self._numbers)))
-            self.emit(cls, part_id=self._part[1], delta=delta)
+            part_id = self._part[1]
+        self._dispatch(cls, part_id=part_id, delta=delta)
+
+    def _check_open(self) -> None:
+        if not self._begun:
+            msg = "This live view has not begun: use it as `with vibe.live(...) as live:`."
+            raise ClosedError(msg)
+        if self._closed:
+            msg = "This live view has ended; start a new one with vibe.live(...)."
+            raise ClosedError(msg)
+
+    def _dispatch(self, cls: type[Any], **payload: Any) -> None:
+        """Outside of the lock: callbacks run here, and may say more."""
+        event: Event = cls(agent_id=self.agent_id, run_id=self._run_id, **payload)
+        self._pipeline.dispatch([event])
 
 
 def live(

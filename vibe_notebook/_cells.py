@@ -8,12 +8,17 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
-from typing import TYPE_CHECKING, Any
+import tokenize
+import warnings
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 from IPython.core.error import UsageError
+from IPython.core.inputtransformer2 import make_tokens_by_line
 
+from ._options import split
+from .display._format import clean
 from .display._output import choose
 
 if TYPE_CHECKING:
@@ -21,13 +26,16 @@ if TYPE_CHECKING:
 
     from ._watch import Watch
 
-__all__ = ["Body", "Quiet", "Streams", "awaited", "evaluate", "matcher"]
+__all__ = ["Body", "Quiet", "Streams", "awaited", "evaluate", "matcher", "name_of"]
 
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _CELL = re.compile(r"%%vibe_stream(?P<line>[ \t].*)?$")
 _LINE = re.compile(r"(?P<target>[A-Za-z_]\w*[ \t]*=[ \t]*)?%vibe_stream[ \t]+(?P<line>.*)$")
-_BLOCK = re.compile(r"(?:--\S+(?:[= ]\S+)?[ \t]+)*?--block\b")
 _MISPLACED = "put %%vibe_stream first in its cell: it cannot stand under another cell magic."
+_TEXT = frozenset(
+    ("!", "HTML", "SVG", "bash", "file", "html", "javascript", "js", "latex", "markdown", "perl", "ruby")
+) | frozenset(("script", "sh", "svg", "sx", "system", "writefile"))
+"""Cell magics whose body is not Python: it may well speak of %%vibe_stream."""
 
 
 def awaited(lines: list[str]) -> list[str]:
@@ -36,7 +44,7 @@ def awaited(lines: list[str]) -> list[str]:
     So the cell is busy while the agent works, later cells wait, and the loop stays free: clicks
     arrive. Leading comments are allowed, which IPython's own cell magics do not.
     """
-    first = next((i for i, line in enumerate(lines) if line.strip() and not line.lstrip().startswith("#")), None)
+    first = _significant(lines, 0)
     if first is None:
         return lines
     found = _CELL.match(lines[first].rstrip("\n"))
@@ -44,16 +52,41 @@ def awaited(lines: list[str]) -> list[str]:
         line, body = (found["line"] or "").strip(), "".join(lines[first + 1 :])
         return [*lines[:first], f"await get_ipython().run_cell_magic('vibe_stream', {line!r}, {body!r})\n"]
     if lines[first].startswith("%%"):
-        if any(_CELL.match(line.rstrip("\n")) for line in lines[first + 1 :]):
-            raised = f"from IPython.core.error import UsageError as _UsageError; raise _UsageError({_MISPLACED!r})\n"
-            return [raised]
+        under = _significant(lines, first + 1)
+        name = lines[first][2:].split(maxsplit=1)[0] if lines[first][2:].strip() else ""
+        if under is not None and name not in _TEXT and _CELL.match(lines[under].rstrip("\n")):
+            return [f"from IPython.core.error import UsageError; raise UsageError({_MISPLACED!r})\n"]
         return lines
-    return [_awaited_line(line) for line in lines]
+    candidates = {i for i, line in enumerate(lines) if _LINE.match(line.rstrip("\n"))}
+    if not candidates:
+        return lines
+    starts = _statements(lines)
+    return [_awaited_line(line) if i in candidates & starts else line for i, line in enumerate(lines)]
+
+
+def _significant(lines: list[str], start: int) -> int | None:
+    """The next line that is neither blank nor a comment."""
+    rest = range(start, len(lines))
+    return next((i for i in rest if lines[i].strip() and not lines[i].lstrip().startswith("#")), None)
+
+
+def _statements(lines: list[str]) -> set[int]:
+    """The lines on which something begins: not those inside of a string or of brackets."""
+    groups = make_tokens_by_line(lines)
+    tokens = (next((t for t in group if t.type not in _BLANK), None) for group in groups)
+    return {token.start[0] - 1 for token in tokens if token is not None}
+
+
+_BLANK = frozenset((tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT))
 
 
 def _awaited_line(line: str) -> str:
     found = _LINE.match(line.rstrip("\n"))
-    if not found or not (_BLOCK.match(found["line"]) or choose() == "static"):
+    try:
+        waits = found is not None and (split(found["line"])[0].block or choose() == "static")
+    except (UsageError, ValueError):
+        return line  # the magic says what is wrong
+    if found is None or not waits:
         return line
     return f"{found['target'] or ''}await get_ipython().run_line_magic('vibe_stream', {found['line']!r})\n"
 
@@ -61,15 +94,24 @@ def _awaited_line(line: str) -> str:
 class Quiet(Awaitable[Any]):
     """An awaitable that shows nothing where it is the value of a cell and nobody awaits it."""
 
-    def __init__(self, made: Any) -> None:
+    def __init__(self, made: Coroutine[Any, Any, Any]) -> None:
         self._made = made
+        self._awaited = False
 
     def __await__(self) -> Generator[Any, None, Any]:
+<<<<<<< HEAD
         return (yield from self._made.__await__())
+=======
+        self._awaited = True
+        return self._made.__await__()
+>>>>>>> c62e029ec08500de4740aea820f9f6cb674b4590
 
     def __del__(self) -> None:
-        # Not run: %%capture and its like call the magic and drop what it returns.
-        self._made.close()
+        if not self._awaited:
+            # Called by %%capture and its like, or inside of a function: they drop what it returns.
+            self._made.close()
+            msg = "%vibe_stream was not awaited: it waits only at the top level of a cell, not under a magic."
+            warnings.warn(msg, RuntimeWarning, stacklevel=2)
 
     def __repr__(self) -> str:
         return "<vibe_stream: not awaited; put %%vibe_stream first in its cell>"
@@ -96,6 +138,7 @@ class Body:
 
     async def run(self) -> Any:
         """Run the statements; return what the last expression evaluates to."""
+        __tracebackhide__ = True  # a traceback shows the user's own lines
         for tree, mode in ((self._statements, "exec"), (self._last, "eval")):
             code = compile(tree, self._name, mode, _FLAGS)
             value = eval(code, self._shell.user_ns)  # noqa: S307 - the user's own cell
@@ -116,7 +159,7 @@ class Streams:
     def __init__(self, watches: list[Watch]) -> None:
         self.watches = watches
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Watch]:
         return iter(self.watches)
 
     def __len__(self) -> int:
@@ -125,20 +168,40 @@ class Streams:
     def __repr__(self) -> str:
         if not self.watches:
             return "No live streams."
-        rows = [(made.agent_id or "?", made.title, f"{len(made.transcript.tools)} tool calls") for made in self.watches]
-        widths = [max(len(row[i]) for row in rows) for i in range(2)]
-        return "\n".join(f"{a:<{widths[0]}}  {t:<{widths[1]}}  {n}" for a, t, n in rows)
+        rows = [(name_of(m), m.title, f"{len(m.transcript.tools)} tool calls") for m in self.watches]
+        cells = [tuple(map(clean, row)) for row in rows]  # ids and titles may be an agent's
+        widths = [max(len(row[i]) for row in cells) for i in range(2)]
+        return "\n".join(f"{a:<{widths[0]}}  {t:<{widths[1]}}  {n}" for a, t, n in cells)
+
+
+def name_of(made: Watch) -> str:
+    """What ``%vibe_stop`` calls it: its agent's id, or its title before an agent is known."""
+    return made.agent_id or made.title
 
 
 def matcher(options: Mapping[str, bool] | Collection[str]) -> Callable[[CompletionContext], Any]:
     """A completer of exactly the options, where an option can stand."""
 
-    @context_matcher(identifier="vibe_notebook.options", priority=150)  # type: ignore[misc]
+    @context_matcher(identifier="vibe_notebook.options", priority=150)  # type: ignore[untyped-decorator]
     def complete(context: CompletionContext) -> dict[str, Any]:
-        line = context.line_with_cursor[: context.cursor_position]
-        if not re.match(r"\s*(\w+\s*=\s*)?%{1,2}vibe_stream\s", line) or not context.token.startswith("-"):
+        before = context.line_with_cursor[: context.cursor_position]
+        found = _OPTION.match(before)
+        if found is None or not _options_only(found["before"]):
             return {"completions": [], "suppress": False}
-        found = [SimpleCompletion(text=name, type="option") for name in sorted(options) if name.startswith(context.token)]
-        return {"completions": found, "matched_fragment": context.token, "suppress": bool(found)}
+        word = found["word"]
+        names = [name for name in sorted(options) if name.startswith(word)]
+        fit = [SimpleCompletion(text=name, type="option") for name in names]
+        return {"completions": fit, "matched_fragment": word, "suppress": bool(fit)}
 
-    return complete  # type: ignore[no-any-return]
+    return cast("Callable[[CompletionContext], Any]", complete)
+
+
+_OPTION = re.compile(r"\s*(\w+\s*=\s*)?%{1,2}vibe_stream\s(?P<before>.*?)(?P<word>-\S*)$")
+
+
+def _options_only(text: str) -> bool:
+    """Whether TARGET has not begun."""
+    try:
+        return not split(text)[1]
+    except UsageError:
+        return False

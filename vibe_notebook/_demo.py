@@ -73,7 +73,9 @@ def _write(notebook: Any, folder: Path, exporter: Any, *, headless: bool) -> int
     sys.stdout.flush()
     if headless:
         return 0
-    sys.stdout.write("Opening JupyterLab: choose Run, then Run All Cells, to watch it live. Ctrl-C ends it.\n")
+    sys.stdout.write(
+        "Opening JupyterLab: choose Run, then Run All Cells, to watch it live. Ctrl-C ends it.\n"
+    )
     sys.stdout.flush()
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return subprocess.call([sys.executable, "-m", "jupyterlab", *root, str(executed)])

@@ -13,28 +13,23 @@ from typing import Any, Self
 
 from . import adapters
 from ._pipeline import Pipeline
-from .exceptions import AdapterError
+from ._transcribed import Transcribed
+from .exceptions import AdapterError, ClosedError
 from .recording import Recorder
 from .registry import Registry, get_registry
-from .transcript import Transcript
 
 __all__ = ["PydanticAIHandler", "handler"]
 
 
-class _Handler:
-    """A hook's common part: it begins with the first event and ends with ``close()``, its block,
-    or the cell that it began in.
+class _Handler(Transcribed):
+    """A hook's common part.
+
+    It begins with the first event, and ends with ``close()``, its block, or the cell it began in.
     """
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+        super().__init__(pipeline)
         self._begun = False
-
-    @property
-    def transcript(self) -> Transcript:
-        """What was pushed so far."""
-        made = self._pipeline.transcripts if self._pipeline.settled else self._pipeline.current()
-        return next(iter(made.values()), Transcript())
 
     def close(self, error: BaseException | None = None) -> None:
         """End the run and show its final form. Idempotent."""
@@ -59,6 +54,9 @@ class _Handler:
         self.close(error)
 
     def _begin(self) -> None:
+        if self.done():
+            msg = "This handler has ended, with its block or its cell; make a new one with vibe.handler(...)."
+            raise ClosedError(msg)
         if self._begun:
             return
         self._begun = True
@@ -104,7 +102,8 @@ def handler(
     key = name.strip().lower().replace("-", "_")
     made = _HANDLERS.get(key)
     if made is None:
-        msg = f"{name!r} has no push-style hook (there is one for: {', '.join(_HANDLERS)}); wrap its stream with vibe.watch."
+        known = ", ".join(_HANDLERS)
+        msg = f"{name!r} has no push-style hook (there is one for: {known}); wrap its stream with vibe.watch."
         raise AdapterError(msg)
     return made(
         Pipeline(

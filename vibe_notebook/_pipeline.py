@@ -6,17 +6,19 @@ of it, whatever happened. Used by ``watch``, ``live`` and the magic.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import threading
 import time
+import weakref
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import adapters
-from .display._output import Output, make_output
+from .display._output import Output, choose, make_output
 from .events import Event
-from .exceptions import AdapterError, ProtocolError
 from .recording import Recorder
 from .registry import Registry
 from .transcript import Transcript
@@ -28,6 +30,8 @@ __all__ = ["Pipeline"]
 
 log = logging.getLogger("vibe_notebook")
 
+_lock = threading.Lock()
+_given: weakref.WeakKeyDictionary[Registry, set[str]] = weakref.WeakKeyDictionary()
 _TIMED = frozenset(("run_started", "tool_started", "tool_finished", "run_finished"))
 
 
@@ -48,29 +52,39 @@ class Pipeline:
         self.agent_id = agent_id
         self.title = title
         self.transcripts: dict[str, Transcript] = {}
-        self.settled = False
+        self.settled = False  # all of it has ended, and the transcripts are final
         self.renderer = renderer
         self.passive = False  # it only looks on: somebody else dispatches
         self._adapter: Adapter | None = None if isinstance(adapter, str) else adapter
-        self._adapter_name = adapter if isinstance(adapter, str) else ""
+        self._adapter_name = adapter if isinstance(adapter, str) else adapter.name
+        if self._adapter is not None and agent_id is None:
+            self.agent_id = self._adapter.agent_id
         self._record = record
         self._recorder: Recorder | None = None
         self._on_stop: Callable[[], object] | None = None
         self._output: Output | None = None
         self._since: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._settling = False
         self._noted = False
 
     def begin(self) -> None:
-        """Open the recording and the output. Raises what opening the file raises, before anything is shown."""
+        """Open the recording and the output; what that raises comes before anything is shown."""
+        renderer = self.renderer or choose()
         if isinstance(self._record, Recorder):
             self._recorder = self._record
         elif self._record is not None:
             self._recorder = Recorder(self._record)
         title = self.title or self.agent_id or "agent"
-        self._output = make_output(self.registry, title=title, on_stop=self._on_stop, renderer=self.renderer)
-        if self.agent_id is not None:
+        self._output = make_output(self.registry, title=title, on_stop=self._on_stop, renderer=renderer)
+        if self.agent_id is not None and (self.passive or not self._adapter_name):
+            # Otherwise the first event tells: a stream of our own events brings its agents' ids.
             self.follow(self.agent_id, since=0 if self.passive else None)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether somebody can see what becomes of it."""
+        return self.renderer != "none"
 
     def stop_with(self, on_stop: Callable[[], object]) -> None:
         """Give the view a Stop button."""
@@ -88,28 +102,23 @@ class Pipeline:
             self._output.watch(agent_id, at)
 
     def take(self, native: Any) -> None:
-        """Pass one native event on. Raises ``AdapterError`` or ``ProtocolError`` for what cannot be read."""
+        """Pass one native event on. Raises ``AdapterError`` for a stream that no adapter knows."""
         if self.passive:
             return
         adapter = self._adapter
         if adapter is None:
             name = self._adapter_name
-            if name == "auto":
-                name = adapters.detect(native)
-            own_ids = name == "events"
-            if self.agent_id is None and not own_ids:
-                self.follow(fresh_agent_id(self.registry))
-            adapter = self._adapter = adapters.get(name, agent_id=self.agent_id or "agent")
+            adapter = self._make(adapters.detect(native) if name == "auto" else name)
         try:
             events = adapter.feed(native)
-        except (AdapterError, ProtocolError):
-            raise
         except Exception as error:
             # An adapter's fault must not end the agent's work: its user still gets the native.
             if not self._noted:
                 self._noted = True
                 log.exception("The adapter %s could not read an event", adapter.name)
-                self.note(f"The adapter {adapter.name} could not read an event: {type(error).__name__}: {error}")
+                self.note(
+                    f"The adapter {adapter.name} could not read an event: {type(error).__name__}: {error}"
+                )
             return
         self.dispatch(events)
 
@@ -134,25 +143,41 @@ class Pipeline:
     def settle(self, exc: BaseException | None = None) -> None:
         """End the stream's runs, show the final form, close the recording. Idempotent."""
         with self._lock:
-            if self.settled:
+            if self._settling:
                 return
-            self.settled = True
+            self._settling = True
         try:
-            adapter = self._adapter
-            if adapter is None and self._adapter_name and not self.passive:
-                if self.agent_id is None:
-                    self.follow(fresh_agent_id(self.registry))
-                # Nothing was read, so any adapter says all there is to say: how it ended.
-                name = "text" if self._adapter_name == "auto" else self._adapter_name
-                adapter = adapters.get(name, agent_id=self.agent_id)
-            if adapter is not None:
-                self.dispatch(adapter.finish(exc))
+            self._finish(exc)
         finally:
             self.transcripts = self.current()
-            if self._output is not None:
-                self._output.finish(self.transcripts)
-            if self._recorder is not None:
-                self._recorder.close()
+            self.settled = True
+            try:
+                if self._output is not None:
+                    self._output.finish(self.transcripts)
+            except Exception:
+                # What the stream itself raised matters more than that its last form cannot be drawn.
+                log.exception("The final form of %r could not be shown", self.title or self.agent_id)
+            finally:
+                if self._recorder is not None and self._recorder is not self._record:
+                    self._recorder.close()
+
+    def _finish(self, exc: BaseException | None) -> None:
+        if self.passive or not (self._adapter or self._adapter_name):
+            return
+        # Where nothing was read, any adapter says all there is to say: how it ended.
+        name = "text" if self._adapter_name == "auto" else self._adapter_name
+        said = (self._adapter or self._make(name)).finish(exc)
+        self.dispatch(said)
+        is_said = any(event.type == "run_finished" and event.outcome == "error" for event in said)
+        if isinstance(exc, Exception) and not isinstance(exc, CancelledError) and not is_said:
+            # The runs had all ended before: a recording whose last line is damaged.
+            self.note(f"{type(exc).__name__}: {exc}")
+
+    def _make(self, name: str) -> Adapter:
+        if self.agent_id is None and name != "events":
+            self.follow(fresh_agent_id(self.registry))
+        self._adapter = adapters.get(name, agent_id=self.agent_id or "agent")
+        return self._adapter
 
     def _transcript(self, agent_id: str) -> Transcript:
         with self.registry.reading(agent_id) as found:
@@ -162,9 +187,13 @@ class Pipeline:
 
 
 def fresh_agent_id(registry: Registry) -> str:
-    """An id that no agent of the registry has."""
-    taken = set(registry.agents())
-    return next(name for n in range(1, len(taken) + 2) if (name := f"agent-{n}") not in taken)
+    """An id that no agent of the registry has, nor another watch that has not said anything yet."""
+    with _lock:
+        given = _given.setdefault(registry, set())
+        taken = given.union(registry.agents())
+        name = next(name for n in itertools.count(1) if (name := f"agent-{n}") not in taken)
+        given.add(name)
+        return name
 
 
 def _timed(event: Event) -> Event:

@@ -6,15 +6,35 @@ that yields one, or an object with ``stream_events()``; it is opened only when i
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import inspect
-from collections.abc import AsyncIterator, Iterator
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-__all__ = ["is_async_only", "open_async", "open_sync", "type_name"]
+from ._steps import END, in_thread
+from .registry import Registry
+from .subscription import Subscription
+
+__all__ = [
+    "Threaded",
+    "check",
+    "closer",
+    "discard",
+    "is_async",
+    "is_async_only",
+    "open_async",
+    "open_sync",
+    "type_name",
+    "until_it_ends",
+]
 
 _DEPTH = 8
 """An awaitable that yields a context manager that yields …: further is a circle."""
+_NEVER = (str, bytes, bytearray, dict, type, type(None))
+"""Some of these can be iterated, but none is a stream of events."""
 
 
 def type_name(source: Any) -> str:
@@ -22,34 +42,46 @@ def type_name(source: Any) -> str:
     return type(source).__qualname__
 
 
+def check(source: Any) -> None:
+    """Raise ``TypeError`` for what can never be a stream."""
+    if isinstance(source, _NEVER) or not (is_async(source) or _is_sync(source)):
+        raise _not_a_stream(source)
+
+
 def is_async_only(source: Any) -> bool:
     """Whether a plain ``for`` cannot read it."""
-    if hasattr(source, "__iter__") or hasattr(source, "__enter__"):
+    if _is_sync(source):
         return False
     if hasattr(source, "__aiter__") or hasattr(source, "__aenter__") or inspect.isawaitable(source):
         return True
     events = getattr(source, "stream_events", None)
-    return callable(events) and (inspect.isasyncgenfunction(events) or not inspect.isgeneratorfunction(events))
+    return callable(events) and not inspect.isgeneratorfunction(events)
 
 
 def is_async(source: Any) -> bool:
     """Whether it has an async form, which is then preferred."""
-    return (
-        hasattr(source, "__aiter__") or hasattr(source, "__aenter__") or inspect.isawaitable(source)
-    ) or callable(getattr(source, "stream_events", None))
+    if isinstance(source, _NEVER):
+        return False
+    if hasattr(source, "__aiter__") or hasattr(source, "__aenter__") or inspect.isawaitable(source):
+        return True
+    return not _is_sync(source) and is_async_only(source)
+
+
+def _is_sync(source: Any) -> bool:
+    # A future has __iter__ too, for `yield from`: its results are no events.
+    return (hasattr(source, "__iter__") or hasattr(source, "__enter__")) and not asyncio.isfuture(source)
 
 
 def open_sync(source: Any, stack: contextlib.ExitStack) -> Iterator[Any]:
     """Open for ``for``; *stack* closes it."""
     for _ in range(_DEPTH):
-        if isinstance(source, str | bytes | dict):
-            break  # iterable, but never a stream of events
+        if isinstance(source, _NEVER):
+            break
         if hasattr(source, "__iter__"):
-            close = getattr(source, "close", None)
-            if callable(close):
+            if (close := _method(source, "close")) is not None:
                 stack.callback(close)
-            iterator = iter(source)
-            if iterator is not source and callable(close := getattr(iterator, "close", None)):
+            iterator: Iterator[Any] = iter(source)
+            if iterator is not source and (close := _method(iterator, "close")) is not None:
                 stack.callback(close)
             return iterator
         if hasattr(source, "__enter__"):
@@ -61,12 +93,14 @@ def open_sync(source: Any, stack: contextlib.ExitStack) -> Iterator[Any]:
     raise _not_a_stream(source)
 
 
-async def open_async(source: Any, stack: contextlib.AsyncExitStack) -> AsyncIterator[Any] | Iterator[Any]:
-    """Open for ``async for``; *stack* closes it. A sync iterator comes back for a sync source."""
+async def open_async(source: Any, stack: contextlib.AsyncExitStack) -> AsyncIterator[Any]:
+    """Open for ``async for``; *stack* closes it. A sync source is stepped in worker threads."""
     for _ in range(_DEPTH):
+        if isinstance(source, _NEVER):
+            break
         if hasattr(source, "__aiter__"):
             _close_later(source, stack)
-            iterator = aiter(source)
+            iterator: AsyncIterator[Any] = aiter(source)
             if iterator is not source:
                 _close_later(iterator, stack)
             return iterator
@@ -74,16 +108,116 @@ async def open_async(source: Any, stack: contextlib.AsyncExitStack) -> AsyncIter
             source = await source
         elif hasattr(source, "__aenter__"):
             source = await stack.enter_async_context(source)
+        elif _is_sync(source):
+            made = Threaded(source)
+            stack.push_async_callback(made.aclose)
+            return made
         elif callable(getattr(source, "stream_events", None)):
             source = source.stream_events()
         else:
-            return open_sync(source, stack.enter_context(contextlib.ExitStack()))
+            break
     raise _not_a_stream(source)
 
 
+def closer(source: Any, iterator: Any) -> Callable[[], object] | None:
+    """What ends a blocked ``next`` from another thread. A generator cannot be closed while it runs."""
+    for made in (iterator, source):
+        if not inspect.isgenerator(made) and (close := _method(made, "close")) is not None:
+            return close
+    return None
+
+
+def discard(source: Any) -> None:
+    """Close what will never be opened, as far as that is possible without opening it."""
+    if inspect.iscoroutine(source) or inspect.isgenerator(source):
+        source.close()
+
+
+class Threaded(AsyncIterator[Any]):
+    """A sync source as an async iterator: it may block, so each step gets a thread."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self._iterator: Iterator[Any] | None = None
+        self._stack = contextlib.ExitStack()
+        self._lock = threading.Lock()
+        self._busy = False
+        self._closed = False
+
+    async def __anext__(self) -> Any:
+        native = await in_thread(self._next)
+        if native is END:
+            raise StopAsyncIteration
+        return native
+
+    async def aclose(self) -> None:
+        """Close the source, or leave that to the step which is still blocked in it."""
+        with self._lock:
+            self._closed = True
+            busy = self._busy
+        if not busy:
+            await in_thread(self._stack.close)
+        elif self._iterator is not None and (close := closer(self._source, self._iterator)) is not None:
+            await in_thread(close)
+
+    def _next(self) -> Any:
+        with self._lock:
+            if self._closed:
+                return END
+            self._busy = True
+        try:
+            if self._iterator is None:
+                self._iterator = open_sync(self._source, self._stack)
+            return next(self._iterator, END)
+        finally:
+            with self._lock:
+                self._busy = False
+                closed = self._closed
+            if closed:
+                self._stack.close()
+
+
+async def until_it_ends(registry: Registry, agent_id: str) -> AsyncIterator[Any]:
+    """An agent's events from now until it has no open run; at once if it has said all."""
+    with registry.subscribe(agent_id) as subscription:
+        end = _End(registry, agent_id, subscription)
+        registry.attach(agent_id, end)
+        try:
+            end.wake()
+            async for event in subscription:
+                yield event
+        finally:
+            registry.detach(agent_id, end)
+
+
+class _End:
+    """Closes a subscription when the agent's last open run has ended, by an event or by ``finish``."""
+
+    def __init__(self, registry: Registry, agent_id: str, subscription: Subscription) -> None:
+        self._registry = registry
+        self._agent_id = agent_id
+        self._subscription = subscription
+
+    def touch(self, node: object) -> None:
+        """Not what changes, but whether it goes on."""
+
+    def wake(self) -> None:
+        """Look whether it goes on."""
+        if self._registry.open_run(self._agent_id) is None and self._registry.transcript(self._agent_id).runs:
+            self._subscription.close()
+
+    def note(self, text: str) -> None:
+        """Others show it."""
+
+
+def _method(source: Any, name: str) -> Callable[[], object] | None:
+    found = getattr(source, name, None)
+    return found if callable(found) else None
+
+
 def _close_later(source: Any, stack: contextlib.AsyncExitStack) -> None:
-    close = getattr(source, "aclose", None) or getattr(source, "close", None)
-    if not callable(close):
+    close = _method(source, "aclose") or _method(source, "close")
+    if close is None:
         return
 
     async def closing() -> None:
@@ -95,7 +229,12 @@ def _close_later(source: Any, stack: contextlib.AsyncExitStack) -> None:
 
 
 def _not_a_stream(source: Any) -> TypeError:
+    hint = ""
+    if isinstance(source, str | os.PathLike):
+        hint = " A recording is played with vibe.replay(path)."
+    elif inspect.isroutine(source) or isinstance(source, type):
+        hint = " Did you forget to call it?"
     return TypeError(
         f"{type_name(source)} is not a stream: pass an iterable or async iterable of events, an awaitable "
-        "or context manager that gives one, or an object with stream_events()."
+        f"or context manager that gives one, or an object with stream_events().{hint}"
     )

@@ -28,7 +28,12 @@ class Target:
     value: str
 
     def __str__(self) -> str:
-        names = {"url": "the URL", "recording": "the recording", "agent": "the agent", "expression": "the expression"}
+        names = {
+            "url": "the URL",
+            "recording": "the recording",
+            "agent": "the agent",
+            "expression": "the expression",
+        }
         return f"{names[self.kind]} {self.value!r}"
 
 
@@ -61,16 +66,20 @@ def find(text: str, namespace: Mapping[str, Any], agents: Collection[str]) -> Ta
 
 
 def undefined(text: str, namespace: Mapping[str, Any]) -> list[str] | None:
-    """The names that the expression needs and nobody has; ``None`` if it is no expression."""
+    """The names that the expression needs and nobody has; ``None`` if it can be no stream's expression."""
     try:
         tree = compile(text, "<target>", "eval", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    if isinstance(tree.body, ast.Constant):
+        return None  # a quoted path, a number: no stream
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
     bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     wanted = dict.fromkeys(node.id for node in names if isinstance(node.ctx, ast.Load))
-    return [name for name in wanted if name not in bound and name not in namespace and not hasattr(builtins, name)]
+    return [
+        name for name in wanted if name not in bound and name not in namespace and not hasattr(builtins, name)
+    ]
 
 
 def _unquoted(text: str) -> str:
@@ -82,5 +91,6 @@ def _why(text: str, path: str, missing: list[str] | None, agents: Collection[str
     if path.endswith(".jsonl"):
         return f"there is no recording {path!r}."
     if missing:
-        return f"{text!r} is no known agent, and as an expression it needs {', '.join(missing)}, not defined.{known}"
+        names = ", ".join(missing)
+        return f"{text!r} is no known agent, and as an expression it needs {names}, not defined.{known}"
     return f"{text!r} is neither a URL, a .jsonl recording, agent:ID nor a Python expression.{known}"

@@ -5,18 +5,16 @@ At the top of the path. Loaded by ``%load_ext vibe_notebook``; unloading removes
 
 from __future__ import annotations
 
-import argparse
-import os
-import shlex
 from collections.abc import Awaitable
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
-from IPython.core.magic_arguments import MagicArgumentParser
 
 from . import _cells
+from ._background import start
+from ._options import OPTIONS, Options, split
 from ._targets import Target, TargetError, find
 from ._watch import Watch, live_watches, watch, watch_agent
 from .display._output import choose
@@ -25,8 +23,8 @@ from .registry import get_registry
 
 __all__ = ["VibeMagics", "load", "unload"]
 
-_SECRET = frozenset(("authorization", "cookie", "proxy-authorization"))
 _REMOTE_ONLY = ("header", "param", "after")
+<<<<<<< HEAD
 
 
 def _parser() -> MagicArgumentParser:
@@ -106,36 +104,46 @@ def headers(items: list[str]) -> dict[str, str]:
             raise UsageError(msg)
         found[name] = value
     return found
+=======
+_WATCHED_ONLY = {"title": "--title", "record": "--record", "no_display": "--no-display"}
+>>>>>>> c62e029ec08500de4740aea820f9f6cb674b4590
 
 
 @magics_class
-class VibeMagics(Magics):  # type: ignore[misc]
+class VibeMagics(Magics):
     """The magics of vibe_notebook."""
 
-    @no_var_expand  # type: ignore[misc]
-    @line_cell_magic  # type: ignore[misc]
-    def vibe_stream(self, line: str, cell: str | None = None) -> Watch | Awaitable[Any] | None:
-        """Watch an agent's work: ``%vibe_stream [options] TARGET``, or over a cell whose last
-        expression is the stream.
+    shell: InteractiveShell
 
-        TARGET is an http(s) stream, a .jsonl recording, agent:ID or a Python expression.
-        Options come first: --title TEXT, --block, --as NAME, --record FILE, --speed X,
-        --header K=V, --param K=V, --after ID, --no-display.
+    @no_var_expand
+    @line_cell_magic
+    def vibe_stream(self, line: str, cell: str | None = None) -> Watch | Awaitable[Any]:
+        """Watch an agent's work, live, in this cell.
+
+        ``%vibe_stream [options] TARGET``, or ``%%vibe_stream [options]`` over a cell whose last
+        expression is the stream. TARGET is an http(s) stream, a .jsonl recording, agent:ID or a
+        Python expression. Options come first: --title TEXT, --block, --as NAME, --record FILE,
+        --speed X, --header K=V, --param K=V, --after ID, --no-display.
         """
         options, text = split(line)
+        is_static = self._renderer() == "static"
         if cell is not None:
             if text:
                 msg = f"%%vibe_stream takes options only; {text!r} belongs in the cell."
                 raise UsageError(msg)
-            body = _cells.Body(self.shell, cell)
-            return _cells.Quiet(self._cell(options, body))
+            self._check(options, Target("expression", "the cell's last"))
+            return _cells.Quiet(self._cell(options, _cells.Body(self.shell, cell)))
         made = self._watch(options, self._target(text))
-        if options.block or choose() == "static":
-            return self._block(made)
-        made.start()
+        if options.block or is_static:
+            return _cells.Quiet(_drained(made))
+        try:
+            start(made)
+        except OSError as error:
+            msg = f"%vibe_stream: {error}"
+            raise UsageError(msg) from error
         return made
 
-    @line_magic  # type: ignore[misc]
+    @line_magic
     def vibe_streams(self, line: str) -> _cells.Streams:
         """List the streams that are live."""
         if line.strip():
@@ -143,18 +151,18 @@ class VibeMagics(Magics):  # type: ignore[misc]
             raise UsageError(msg)
         return _cells.Streams(live_watches())
 
-    @line_magic  # type: ignore[misc]
+    @line_magic
     def vibe_stop(self, line: str) -> None:
         """Stop a live stream by its id: ``%vibe_stop ID``, or all: ``%vibe_stop --all``."""
         wanted, live = line.strip(), live_watches()
         if wanted == "--all":
             chosen = live
         elif wanted:
-            chosen = [made for made in live if made.agent_id == wanted]
+            chosen = [made for made in live if _cells.name_of(made) == wanted]
         else:
             chosen = live if len(live) == 1 else []
         if not chosen and wanted != "--all":
-            ids = ", ".join(str(made.agent_id) for made in live) or "none"
+            ids = ", ".join(map(_cells.name_of, live)) or "none"
             msg = f"%vibe_stop: {wanted or 'which one'}? Live streams: {ids}; or --all."
             raise UsageError(msg)
         for made in chosen:
@@ -167,7 +175,13 @@ class VibeMagics(Magics):  # type: ignore[misc]
             msg = f"%vibe_stream: {error}"
             raise UsageError(msg) from None
 
-    def _watch(self, options: argparse.Namespace, target: Target) -> Watch:
+    def _renderer(self) -> str:
+        try:
+            return choose()
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+    def _check(self, options: Options, target: Target) -> None:
         given = [f"--{name}" for name in _REMOTE_ONLY if getattr(options, name)]
         if target.kind != "url" and given:
             msg = f"{', '.join(given)}: only for http(s) streams, and {target} is none."
@@ -175,55 +189,50 @@ class VibeMagics(Magics):  # type: ignore[misc]
         if target.kind != "recording" and options.speed is not None:
             msg = f"--speed: only for recordings, and {target} is none."
             raise UsageError(msg)
+
+    def _watch(self, options: Options, target: Target) -> Watch:
+        self._check(options, target)
         if target.kind == "url":
-            headers(options.header)
             msg = "This version of vibe_notebook cannot follow URLs yet; pass a stream or a recording."
             raise UsageError(msg)
+        if target.kind == "agent":
+            return self._keep(options, self._agent(options, target.value))
         if target.kind == "recording":
             source: Any = replay(target.value, speed=1.0 if options.speed is None else options.speed)
-        elif target.kind == "agent":
-            return self._keep(options, self._agent(options, target.value))
         else:
             source = _cells.evaluate(self.shell, target.value)
         return self._of(options, source)
 
-    def _agent(self, options: argparse.Namespace, agent_id: str) -> Watch:
+    def _agent(self, options: Options, agent_id: str) -> Watch:
         return watch_agent(
             agent_id, title=options.title, display=not options.no_display, record=options.record
         )
 
-    def _of(self, options: argparse.Namespace, source: Any) -> Watch:
+    def _of(self, options: Options, source: Any) -> Watch:
         """A watch of whatever an expression gave."""
         if isinstance(source, Watch):
+            given = [name for field, name in _WATCHED_ONLY.items() if getattr(options, field)]
+            if given:
+                msg = f"{', '.join(given)}: the expression gave a watch already; say it in vibe.watch(...)."
+                raise UsageError(msg)
             return self._keep(options, source)
         if isinstance(source, str) and source in get_registry().agents():
             return self._keep(options, self._agent(options, source))
-        if isinstance(source, str | bytes | dict | int | float) or source is None:
-            msg = f"%vibe_stream: the expression gave {type(source).__name__}, which is no stream of events."
-            raise UsageError(msg)
-        return self._keep(
-            options, watch(source, title=options.title, display=not options.no_display, record=options.record)
-        )
+        try:
+            made = watch(source, title=options.title, display=not options.no_display, record=options.record)
+        except TypeError as error:
+            msg = f"%vibe_stream: the expression gave {type(source).__name__}. {error}"
+            raise UsageError(msg) from None
+        return self._keep(options, made)
 
-    def _keep(self, options: argparse.Namespace, made: Watch) -> Watch:
+    def _keep(self, options: Options, made: Watch) -> Watch:
         if options.name:
-            if not options.name.isidentifier():
-                msg = f"--as {options.name}: not a variable name."
-                raise UsageError(msg)
             self.shell.user_ns[options.name] = made
         return made
 
-    def _block(self, made: Watch) -> Watch | Awaitable[Any]:
-        if not made.is_async:
-            for _ in made:
-                pass
-            return made
-        return _cells.Quiet(_drained(made))
-
-    async def _cell(self, options: argparse.Namespace, body: _cells.Body) -> None:
-        source = await body.run()
-        made = self._of(options, source)
-        await made
+    async def _cell(self, options: Options, body: _cells.Body) -> None:
+        __tracebackhide__ = True  # a traceback shows the user's own lines
+        await self._of(options, await body.run())
 
 
 async def _drained(made: Watch) -> Watch:
@@ -253,5 +262,3 @@ def unload(shell: InteractiveShell) -> None:
         for name in ("vibe_stream", "vibe_streams", "vibe_stop"):
             shell.magics_manager.magics[kind].pop(name, None)
     shell.magics_manager.registry.pop("VibeMagics", None)
-
-

@@ -1,0 +1,242 @@
+"""One step of a source at a time, and how ``cancel()`` interrupts the one that is pending.
+
+Below ``_watch.py``. Steps run in the consumer's own task or thread: SDK streams hold task groups,
+which allow neither a task nor a cancel scope per item.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import ctypes
+import logging
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final
+
+import anyio.to_thread
+
+__all__ = ["END", "Stepper", "Ticker", "in_thread"]
+
+log = logging.getLogger("vibe_notebook")
+
+TICK = 0.1
+"""Seconds between looks at the signals: an idle loop takes an interrupt only when it next wakes."""
+
+END: Final = object()
+"""What a step gives when there is nothing more, also because it was cancelled."""
+
+
+class Stopped(BaseException):
+    """Raised by ``cancel()`` in the pending step of a thread; never seen outside of it."""
+
+
+class Stepper:
+    """Steps a source until it ends or is cancelled, from any thread."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.cancelled = False
+        self.ended = False
+        self._pending: dict[object, Callable[[], object]] = {}
+
+    def cancel(self) -> bool:
+        """Interrupt what is pending; returns whether it had not ended or been cancelled before."""
+        with self.lock:
+            if self.ended or self.cancelled:
+                return False
+            self.cancelled = True
+            for interrupt in list(self._pending.values()):
+                interrupt()
+        return True
+
+    def end(self) -> bool:
+        """No ``cancel`` has an effect from now on; returns whether one had."""
+        with self.lock:
+            self.ended = True
+            return self.cancelled
+
+    def step(self, call: Callable[[], Any], close: Callable[[], object] | None = None) -> Any:
+        """What *call* gives, or ``END``. *close* may end it from another thread."""
+        knock = _Knock(close)
+        with knock.audible():
+            return self._step(call, knock)
+
+    def _step(self, call: Callable[[], Any], knock: _Knock) -> Any:
+        try:
+            with self.lock:
+                if self.cancelled:
+                    return END
+                self._pending[knock] = knock.send
+            native = call()
+        except BaseException as error:
+            self._disarm(knock, error)
+            if self.cancelled:
+                return END  # our own interrupt, or what the source made of it
+            raise
+        self._disarm(knock)
+        return END if self.cancelled else native
+
+    async def astep(self, step: Callable[[], Awaitable[Any]]) -> Any:
+        """What *step* gives, awaited in this very task, or ``END``."""
+        try:
+            task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        except RuntimeError:
+            task = None
+        if task is None:  # trio has no such door: there, cancel() takes effect after the step
+            return END if self.cancelled or (native := await step()) is END or self.cancelled else native
+        before, knocked, key = task.cancelling(), False, object()
+
+        def interrupt() -> None:
+            nonlocal knocked
+            if key in self._pending and not knocked:
+                knocked = True
+                task.cancel()
+
+        def knock() -> None:
+            with contextlib.suppress(RuntimeError):  # its loop is closed: nothing is pending there
+                loop.call_soon_threadsafe(interrupt)
+
+        try:
+            with self.lock:
+                if self.cancelled:
+                    return END
+                self._pending[key] = knock
+            native = await step()
+        except asyncio.CancelledError:
+            if knocked and task.cancelling() == before + 1:
+                return END
+            raise  # somebody outside cancels too
+        except (Exception, BaseExceptionGroup):
+            if knocked:
+                return END  # what the source made of being interrupted
+            raise
+        finally:
+            with self.lock:
+                self._pending.pop(key, None)
+            if knocked:
+                task.uncancel()
+        return END if self.cancelled else native
+
+    def _disarm(self, knock: _Knock, error: BaseException | None = None) -> None:
+        """From here on nothing of ours can be raised in this thread: what was sent has arrived."""
+        while True:
+            try:
+                with self.lock:
+                    self._pending.pop(knock, None)
+                if knock.sent and not isinstance(error, knock.kind):
+                    knock.receive()
+            except knock.kind as late:
+                if not knock.sent:
+                    raise
+                error = late
+            else:
+                return
+
+
+class _Knock:
+    """Interrupts a thread: the main one by a signal, another by an exception raised in it."""
+
+    def __init__(self, close: Callable[[], object] | None) -> None:
+        self.ident = threading.get_ident()
+        self.main = threading.current_thread() is threading.main_thread()
+        self.kind: type[BaseException] = KeyboardInterrupt if self.main else Stopped
+        self.sent = False
+        self._close = close
+        self._previous = signal.getsignal(signal.SIGINT) if self.main else None
+
+    @contextlib.contextmanager
+    def audible(self) -> Iterator[None]:
+        """See that the signal raises: in an awaited cell the kernel only cancels a task, later."""
+        if not self.main or not callable(self._previous) or self._previous is signal.default_int_handler:
+            yield
+            return
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def send(self) -> None:
+        """Under the lock, while the step is pending."""
+        if threading.get_ident() == self.ident:
+            return  # the source itself, or a signal's handler: the step looks when it is back
+        if not self.main:
+            self.sent = True
+            _raise_in(self.ident, Stopped)
+            if self._close is not None:  # may block, and cancel() must not
+                threading.Thread(target=_closing, args=(self._close,), daemon=True).start()
+        elif callable(self._previous) and hasattr(signal, "pthread_kill"):
+            self.sent = True
+            signal.pthread_kill(self.ident, signal.SIGINT)
+
+    def receive(self) -> None:
+        """It was sent, but has not arrived: wait for it, or take it back."""
+        if self.main:
+            time.sleep(0.2)  # the signal ends it; a source that ate it does not
+        else:
+            _raise_in(self.ident, None)
+
+
+def _raise_in(ident: int, kind: type[BaseException] | None) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(ident), ctypes.py_object(kind) if kind is not None else None
+    )
+
+
+def _closing(close: Callable[[], object]) -> None:
+    try:
+        close()
+    except Exception:
+        log.debug("A cancelled source could not be closed from another thread", exc_info=True)
+
+
+class Ticker:
+    """Keeps the running loop awake while a step is awaited, so that an interrupt is seen soon."""
+
+    def __init__(self) -> None:
+        self._handle: asyncio.TimerHandle | None = None
+        with contextlib.suppress(RuntimeError):  # no asyncio loop here: nothing to keep awake
+            self._loop = asyncio.get_running_loop()
+            self._tick()
+
+    def _tick(self) -> None:
+        self._handle = self._loop.call_later(TICK, self._tick)
+
+    def stop(self) -> None:
+        """Let the loop sleep again."""
+        if self._handle is not None:
+            self._handle.cancel()
+
+
+async def in_thread(function: Callable[[], Any]) -> Any:
+    """Call *function* in a thread that the end of the process does not wait for."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def tell(result: Any, error: BaseException | None) -> None:
+        if done.done():
+            return  # abandoned meanwhile
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        result, raised = None, None
+        try:
+            result = function()
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+            raised = error
+        with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(tell, result, raised)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(run,), name="vibe-watch", daemon=True).start()
+    return await done

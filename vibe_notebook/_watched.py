@@ -1,0 +1,300 @@
+"""A stream that is being watched: who consumes it, how it is cancelled, how it ends.
+
+At the top of the path. The source is stepped in the consumer's own task (``_steps.py``), what it
+gives goes down the path (``_pipeline.py``) and, unchanged, to the consumer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from functools import partial
+from types import AsyncGeneratorType, GeneratorType, TracebackType
+from typing import Any, Self, cast
+
+from ._pipeline import Pipeline
+from ._sources import (
+    closer,
+    discard,
+    is_async,
+    is_async_only,
+    open_async,
+    open_sync,
+    type_name,
+)
+from ._steps import END, Stepper, Ticker, in_thread
+from ._transcribed import Transcribed
+from .exceptions import ConsumedError
+from .transcript import Transcript
+
+__all__ = ["Watch", "last", "live_watches"]
+
+log = logging.getLogger("vibe_notebook")
+
+
+class Watch(Transcribed):
+    """A stream being watched; made by ``watch``.
+
+    Consume it once: ``for``, ``async for``, ``await``, or in a ``with`` or ``async with`` block.
+    """
+
+    def __init__(self, source: Any, pipeline: Pipeline) -> None:
+        super().__init__(pipeline)
+        self._source = source
+        self._stepper = Stepper()
+        self._claimed = False
+        self._entered = False
+        self._begun = False
+        self._left_with: BaseException | None = None
+        self._steps_made: Callable[[], GeneratorType[Any, None, None] | None] = _nothing
+        self._asteps_made: Callable[[], AsyncGeneratorType[Any, None] | None] = _nothing
+
+    # What it shows
+
+    @property
+    def title(self) -> str:
+        """What the view is called."""
+        return self._pipeline.title or self.agent_id or type_name(self._source)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether its source has an async form."""
+        return is_async(self._source)
+
+    def __repr__(self) -> str:
+        now = "live" if self._begun else "not started"
+        state = (self.transcript.outcome or "ended") if self.done() else now
+        return f"<watch {self.title!r}: {state}>"
+
+    def _ipython_display_(self) -> None:
+        """Shown already, where it was started: nothing twice."""
+        if not self._begun:
+            from IPython.display import display  # noqa: PLC0415
+
+            display({"text/plain": f"{self!r}: iterate it, or await it"}, raw=True)
+
+    # Its end
+
+    def cancel(self) -> bool:
+        """End it: interrupts the pending step, closes the source; what was streamed stays.
+
+        From any thread, any number of times. The consumer's loop ends normally. Returns whether
+        there was anything to cancel, as ``asyncio.Task.cancel`` does.
+        """
+        with self._stepper.lock:
+            if not self._stepper.cancel():
+                return False
+            begun = self._begun
+        if not begun:  # and never will
+            discard(self._source)
+            self._settle()
+        return True
+
+    def claim(self) -> None:
+        """Become its consumer. Raises ``ConsumedError`` if there is one."""
+        with self._stepper.lock:
+            if self._claimed:
+                msg = "This watch already has a consumer; make a new one with vibe.watch(...)."
+                raise ConsumedError(msg)
+            self._claimed = True
+
+    def _enter(self) -> None:
+        if self._entered or self._claimed:
+            msg = "This watch was used already; make a new one with vibe.watch(...)."
+            raise ConsumedError(msg)
+        self._entered = True
+        self.begin()
+
+    def _leave(self, error: BaseException | None) -> None:
+        self._claimed = True  # nobody can begin to iterate what has been left
+        if self._steps_made is self._asteps_made is _nothing:
+            discard(self._source)
+        self._steps_made = self._asteps_made = _nothing
+        self._settle(error or GeneratorExit())
+
+    def begin(self) -> None:
+        """Show it. Raises what its recording or output raises."""
+        with self._stepper.lock:
+            if self._begun or self._stepper.cancelled:
+                return
+            self._begun = True
+        _live[self] = None
+        _last[:] = [self]
+        try:
+            self._pipeline.begin()
+        except BaseException as error:
+            discard(self._source)
+            self._settle(error)
+            raise
+
+    def _settle(self, exc: BaseException | None = None) -> None:
+        cancelled = self._stepper.end()
+        if type(exc).__module__.startswith("trio"):  # its Cancelled cannot be made, nor imported here
+            exc = asyncio.CancelledError()
+        try:
+            self._pipeline.settle(asyncio.CancelledError() if cancelled else exc)
+        finally:
+            _live.pop(self, None)
+
+    # Consumers
+
+    def __iter__(self) -> Iterator[Any]:
+        if is_async_only(self._source):
+            msg = f"{type_name(self._source)} is an async stream: use `async for`, or `await` the watch."
+            raise TypeError(msg)
+        self.claim()
+        steps = cast("GeneratorType[Any, None, None]", self._steps())
+        # Weak: `break` drops the iterator, and that closes it. In a `with` block, its end does.
+        self._steps_made = (lambda: steps) if self._entered else weakref.ref(steps)
+        return steps
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        self.claim()
+        steps = cast("AsyncGeneratorType[Any, None]", self._asteps())
+        self._asteps_made = (lambda: steps) if self._entered else weakref.ref(steps)
+        return steps
+
+    def __await__(self) -> Generator[Any, None, Transcript]:
+        return self._drain().__await__()
+
+    def __enter__(self) -> Self:
+        if is_async_only(self._source):
+            msg = f"{type_name(self._source)} is an async stream: use `async with`, or `await` the watch."
+            raise TypeError(msg)
+        self._enter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        steps = self._steps_made()
+        try:
+            if steps is not None and steps.gi_running:
+                self.cancel()  # another thread consumes it
+            elif steps is not None:
+                self._left_with = error
+                steps.close()
+        finally:
+            self._leave(error)
+
+    async def __aenter__(self) -> Self:
+        self._enter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        steps = self._asteps_made()
+        try:
+            if steps is not None and steps.ag_running:
+                self.cancel()  # another task consumes it
+            elif steps is not None:
+                self._left_with = error
+                await steps.aclose()
+        finally:
+            self._leave(error)
+
+    async def _drain(self) -> Transcript:
+        self.claim()
+        await self.consume()
+        return self.transcript
+
+    async def consume(self) -> None:
+        """Drain it, here."""
+        if is_async(self._source):
+            async for _ in self._asteps():
+                pass
+            return
+        # A sync source may block: it gets a thread, the loop stays free for clicks.
+        ticking = Ticker()
+        try:
+            self.begin()
+            await self._stepper.astep(lambda: in_thread(self.consume_sync))
+        except BaseException as error:
+            self._stepper.cancel()  # the thread is left alone, and ends with its step
+            self._settle(error)
+            raise
+        finally:
+            ticking.stop()
+        self._settle()
+
+    def consume_sync(self) -> None:
+        """Drain it, in this thread."""
+        for _ in self._steps():
+            pass
+
+    def _steps(self) -> Generator[Any, None, None]:
+        failure: BaseException | None = None
+        try:
+            self.begin()
+            if self._stepper.cancelled:
+                return
+            with contextlib.ExitStack() as stack:
+                iterator = self._stepper.step(lambda: open_sync(self._source, stack))
+                advance, close = partial(next, iterator, END), closer(self._source, iterator)
+                while iterator is not END and (native := self._stepper.step(advance, close)) is not END:
+                    self._pipeline.take(native)
+                    yield native
+        except BaseException as error:
+            failure = self._failure(error)
+            if failure is not None:
+                raise
+        finally:
+            self._settle(failure)
+
+    async def _asteps(self) -> AsyncGenerator[Any, None]:
+        failure: BaseException | None = None
+        ticking = Ticker()
+        try:
+            self.begin()
+            if self._stepper.cancelled:
+                return
+            async with contextlib.AsyncExitStack() as stack:
+                iterator = await self._stepper.astep(lambda: open_async(self._source, stack))
+
+                async def advance() -> Any:
+                    try:
+                        return await iterator.__anext__()
+                    except StopAsyncIteration:
+                        return END
+
+                while iterator is not END and (native := await self._stepper.astep(advance)) is not END:
+                    self._pipeline.take(native)
+                    yield native
+        except BaseException as error:
+            failure = self._failure(error)
+            if failure is not None:
+                raise
+        finally:
+            ticking.stop()
+            self._settle(failure)
+
+    def _failure(self, error: BaseException) -> BaseException | None:
+        """What ended the steps; ``None`` for what a cancelled source says to being closed."""
+        if self._stepper.cancelled and isinstance(error, Exception):
+            log.debug("The cancelled source of %r failed to close", self.title, exc_info=error)
+            return None
+        if self._left_with is not None and isinstance(error, GeneratorExit):
+            self._settle(self._left_with)  # the block's own error is what ended it
+        return error
+
+
+def _nothing() -> None:
+    return None
+
+
+_live: dict[Watch, None] = {}
+_last: list[Watch] = []
+
+
+def live_watches() -> list[Watch]:
+    """The watches that have begun and not ended, oldest first."""
+    return list(_live)
+
+
+def last() -> Watch | None:
+    """The watch that was started last in this process, also by a magic."""
+    return _last[0] if _last else None
