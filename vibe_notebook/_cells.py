@@ -99,12 +99,8 @@ class Quiet(Awaitable[Any]):
         self._awaited = False
 
     def __await__(self) -> Generator[Any, None, Any]:
-<<<<<<< HEAD
-        return (yield from self._made.__await__())
-=======
         self._awaited = True
         return self._made.__await__()
->>>>>>> c62e029ec08500de4740aea820f9f6cb674b4590
 
     def __del__(self) -> None:
         if not self._awaited:
