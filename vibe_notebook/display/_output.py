@@ -139,7 +139,7 @@ def bundle(
     from ._html import transcript_html  # noqa: PLC0415 - rendering is loaded when something is shown
     from ._markdown_form import transcript_markdown  # noqa: PLC0415
     from ._text import transcript_text  # noqa: PLC0415
-    from ._view import other_agent  # noqa: PLC0415
+    from ._tree import other_agent  # noqa: PLC0415
 
     several = len(transcripts) > 1
     items = [(f"{title} · {name}" if several else title, t) for name, t in transcripts.items()]
