@@ -36,13 +36,17 @@ def main() -> None:
     lines = ["# Benchmarks", "", "Made by `make bench`; nothing here is written by hand.", ""]
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS)
     lines += [
-        f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, {versions}.",
+        (
+            f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, "
+            f"Python {platform.python_version()}, {versions}."
+        ),
         "",
-        f"A plain kernel, {options.size:,} bytes in pieces of about four characters at {options.rate:,.0f} pieces a "
-        "second. Bytes and counts are exact, times are good to a factor of two. *Growth* is the last fifth's "
-        "processor time over the first's. *Payload* leaves out Jupyter's envelope; the final whole state (ours) is "
-        "left out of bytes and processor time and given apart.",
+        (
+            f"A plain kernel, {options.size:,} bytes in pieces of about four characters at {options.rate:,.0f} pieces a "
+            "second. Bytes and counts are exact, times are good to a factor of two. *Growth* is the last fifth's "
+            "processor time over the first's. *Payload* leaves out Jupyter's envelope; the final whole state (ours) is "
+            "left out of bytes and processor time and given apart."
+        ),
         "",
     ]
     for name, text in (("Mixed Markdown", mixed(options.size)), ("One code block", fence(options.size))):
@@ -55,8 +59,10 @@ def main() -> None:
         lines += [
             f"## {name}",
             "",
-            "| way | raw bytes, ratio to ours | CPU, ratio to ours | growth | raw bytes per source byte | payload per "
-            "source byte | messages | CPU s | final CPU s | last piece → last message, ms |",
+            (
+                "| way | raw bytes, ratio to ours | CPU, ratio to ours | growth | raw bytes per source byte | payload per "
+                "source byte | messages | CPU s | final CPU s | last piece → last message, ms |"
+            ),
             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
             *(row(figures, floor) for figures in made),
             "",

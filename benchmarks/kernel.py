@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import queue
 import time
@@ -44,12 +45,14 @@ def measure(way: str, pieces: list[str], *, rate: float) -> Figures:
         client.execute_interactive(setup, timeout=60)
         client.execute_interactive(COMMON, timeout=60)
         # Imports are not what is measured.
-        client.execute_interactive("import vibe_notebook, ipywidgets, vibe_notebook.display._live", timeout=60)
+        client.execute_interactive(
+            "import vibe_notebook, ipywidgets, vibe_notebook.display._live", timeout=60
+        )
         run = client.execute(WAYS[way] + "\nfinal = time.process_time()")
         _collect(client, run, figures)
         said = _ask(client, "json.dumps({'marks': marks, 'ended': ended, 'final': final})")
         marks = said["marks"]
-        fifths = [b - a for a, b in zip(marks, marks[1:], strict=False)][:5]
+        fifths = [b - a for a, b in itertools.pairwise(marks)][:5]
         figures.cpu = marks[-1] - marks[0]
         figures.cpu_final = said["final"] - marks[-1]
         figures.growth = fifths[-1] / fifths[0] if fifths[0] else float("nan")
@@ -80,7 +83,10 @@ def _collect(client: Any, run: str, figures: Figures) -> None:
         message = client.session.deserialize(parts)
         kind = message["msg_type"]
         if kind == "status":
-            if message["content"]["execution_state"] == "idle" and message["parent_header"].get("msg_id") == run:
+            if (
+                message["content"]["execution_state"] == "idle"
+                and message["parent_header"].get("msg_id") == run
+            ):
                 return
             continue
         if kind == "error":
@@ -101,9 +107,9 @@ def _collect(client: Any, run: str, figures: Figures) -> None:
 
 def _is_final(message: dict[str, Any]) -> bool:
     """Our whole state, sent once at the end: reported apart."""
-    content = message["content"]
+    content: dict[str, Any] = message["content"]
     if message["msg_type"] == "update_display_data":
         return "text/html" in content["data"] and "vibe" in content["data"]["text/html"][:200]
     data = content.get("data", {}).get("content", {})
     ops = data.get("ops") if isinstance(data, dict) else None
-    return bool(ops) and ops[0][0] == "full"
+    return bool(ops and ops[0][0] == "full")

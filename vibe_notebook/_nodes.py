@@ -137,6 +137,7 @@ class ToolNode(Node):
 
     def is_written_here(self) -> bool:
         """Whether its first event in order is the model writing it, in its own run."""
+        self.args.refresh()
         written = self.args.first()
         return written is not None and not self.args.blocks[0].whole and written == self.first()
 

@@ -323,6 +323,26 @@ def test_a_part_that_turns_out_to_be_of_another_kind_leaves_nothing_behind() -> 
     assert shown("pydantic_ai", natives) == [{"kind": "thinking", "text": "hm"}]
 
 
+def test_a_first_part_that_grew_is_replaced_if_the_new_one_names_it() -> None:
+    natives = [
+        PartStartEvent(index=0, part=TextPart("dra")),
+        *deltas((0, "ft")),
+        PartStartEvent(index=0, part=TextPart("final"), previous_part_kind="text"),
+    ]
+    assert shown("pydantic_ai", natives) == [{"kind": "text", "text": "final"}]
+
+
+def test_the_first_part_after_a_tool_call_is_in_another_message() -> None:
+    call = ToolCallPart("f", "{}", "c")
+    natives: list[Any] = [
+        PartStartEvent(index=0, part=call),
+        {"event_kind": "function_tool_call", "part": {"tool_name": "f", "tool_call_id": "c"}},
+        PartStartEvent(index=0, part=TextPart("a")),
+    ]
+    events = run("pydantic_ai", natives)
+    assert next(event.message_id for event in events if event.type == "text_delta") == "r:1"
+
+
 @pytest.mark.parametrize("ends", [True, False], ids=["2.x", "1.x without part ends"])
 def test_an_index_that_starts_again_at_0_is_another_message(ends: bool) -> None:  # noqa: FBT001
     end = [PartEndEvent(index=0, part=TextPart("ab"))] if ends else []

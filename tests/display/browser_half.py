@@ -58,7 +58,14 @@ class Browser:
         put("", snapshot["parts"])
 
     def tree(self, parent: str = "") -> list[dict[str, Any]]:
-        return [{**self.parts[key], "parts": self.tree(key)} for key in self.children.get(parent, [])]
+        return [
+            {
+                **self.parts[key],
+                "fields": {name: text for name, text in self.parts[key]["fields"].items() if text},
+                "parts": self.tree(key),
+            }
+            for key in self.children.get(parent, [])
+        ]
 
     # The ops
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
+from tests.display.markdown_documents import split_documents, visible
 from vibe_notebook.display._markdown import MarkdownStream, Update, render
-from vibe_notebook.display._open import OPEN_LIMIT
-
-from tests.display.markdown_documents import blocks, split_documents, visible
 
 
 class Screen:

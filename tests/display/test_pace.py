@@ -142,7 +142,12 @@ def test_a_view_that_is_being_drawn_is_not_drawn_twice_at_once() -> None:
 
     pacer, view = Pacer(), View()
     pacer.add(view)
-    threads = [threading.Thread(target=lambda: [pacer.wake(view) for _ in range(2000)]) for _ in range(4)]
+
+    def wake_often() -> None:
+        for _ in range(2000):
+            pacer.wake(view)
+
+    threads = [threading.Thread(target=wake_often) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -36,7 +36,7 @@ class WidgetOutput:
         self._display_id = new_display_id()
         self._view = View(registry, title=title, send=self._send, stoppable=on_stop is not None)
         self._widget: StreamWidget | None = StreamWidget(self._view.snapshot, self._receive)
-        data, metadata = _parts(self._widget._repr_mimebundle_())  # noqa: SLF001 - the display protocol
+        data, metadata = _parts(self._widget._repr_mimebundle_())
         show({**bundle({}, title=title), **data}, metadata, display_id=self._display_id)
 
     def watch(self, agent_id: str, since: int) -> None:

@@ -139,11 +139,16 @@ def bundle(
     from ._html import transcript_html  # noqa: PLC0415 - rendering is loaded when something is shown
     from ._markdown_form import transcript_markdown  # noqa: PLC0415
     from ._text import transcript_text  # noqa: PLC0415
+    from ._view import other_agent  # noqa: PLC0415
 
     several = len(transcripts) > 1
     items = [(f"{title} · {name}" if several else title, t) for name, t in transcripts.items()]
     items = items or [(title, Transcript())]
-    html = [transcript_html(t, title=name, is_open=is_open or {}, note=note) for name, t in items]
+    html = []
+    for index, (name, transcript) in enumerate(items):
+        prefix = other_agent(index)
+        chosen = {k.removeprefix(prefix): v for k, v in (is_open or {}).items() if k.startswith(prefix)}
+        html.append(transcript_html(transcript, title=name, is_open=chosen, note=note if not index else None))
     return {
         "text/plain": "\n\n".join(transcript_text(t, title=name) for name, t in items),
         "text/markdown": "\n\n".join(transcript_markdown(t, title=name) for name, t in items),

@@ -123,7 +123,7 @@ class Shown:
             "key": self.key,
             "kind": self.kind,
             "props": dict(self.props),
-            "fields": {name: field.read() for name, field in self.fields.items()},
+            "fields": {name: text for name, field in self.fields.items() if (text := field.read())},
             "blocks": [],
             "open": "",
             "tail": "",
@@ -248,7 +248,9 @@ class ToolShown(Shown):
             return
         # A long output comes line by line: the whole part is read only when more than that is new.
         calls = [node, *node.followers]
-        seen = state, [(len(call.said), call.args.epoch, call.args.size) for call in calls]
+        for call in calls:
+            call.args.refresh()
+        seen = state, [(len(call.said), call.args.epoch, call.args.size, call.run.shifts) for call in calls]
         if seen == self._seen and not node.output.wholes and len(calls) == 1:
             if node.output.size <= OUTPUT_LIMIT:
                 self._pending.append(("output", *self._output.read(node.output)))

@@ -6,18 +6,24 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
-from ..events import Event
+from ..events import (
+    Artifact,
+    Event,
+    PartCompleted,
+    RunFinished,
+    TextDelta,
+    ThinkingDelta,
+    ToolFinished,
+    ToolStarted,
+)
 from ..transcript import Transcript
-from ._format import preview
-from ._text import clean
+from ._format import STATE_MARKS, clean, preview
 
 if TYPE_CHECKING:
     from ..registration import Registration
     from ..registry import Registry
 
 __all__ = ["Printer", "TerminalOutput"]
-
-_MARKS = {"ok": "✓", "error": "✗", "denied": "⊘", "cancelled": "■"}
 
 
 class Printer:
@@ -26,31 +32,26 @@ class Printer:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
         self._open: tuple[str, ...] | None = None  # the part whose line is being written
-        self._written: dict[tuple[str, ...], str] = {}
+        self._written: dict[tuple[str, ...], list[str]] = {}
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
-        match event.type:
-            case "text_delta" | "thinking_delta":
-                part = (event.type, event.agent_id, event.run_id, event.message_id or "", event.part_id)
-                if part != self._open:
-                    self._line("  thinking: " if event.type == "thinking_delta" else "")
-                    self._open = part
-                self._written[part] = self._written.get(part, "") + event.delta
-                self._write(clean(event.delta))
-            case "part_completed":
-                self._completed(event)
-            case "tool_started":
-                self._line(
-                    f"→ {clean(event.tool_name or event.tool_call_id)} {clean(preview(event.args))}".rstrip()
-                )
-            case "tool_finished":
+        match event:
+            case TextDelta() | ThinkingDelta():
+                self._delta(event)
+            case PartCompleted():
+                part = _part_of(event, event.kind)
+                if "".join(self._written.get(part, ())) != event.text:
+                    self._written[part] = [event.text]
+                    self._line(clean(event.text))
+            case ToolStarted():
+                self._line(f"→ {_name(event)} {clean(preview(event.args))}".rstrip())
+            case ToolFinished():
                 said = event.error if event.error is not None else preview(event.output)
-                mark = _MARKS[event.status]
-                self._line(f"{mark} {clean(event.tool_name or event.tool_call_id)}: {clean(preview(said))}")
-            case "artifact":
+                self._line(f"{STATE_MARKS[event.status]} {_name(event)}: {clean(preview(said))}")
+            case Artifact():
                 self._line(f"+ {clean(event.name or event.artifact_id)}")
-            case "run_finished":
+            case RunFinished():
                 if event.outcome != "success":
                     self._line(f"[{event.outcome}] {clean(event.error or '')}".rstrip())
                 self._line("")
@@ -58,11 +59,14 @@ class Printer:
                 return
         self._stream.flush()
 
-    def _completed(self, event: Event) -> None:
-        part = (f"{event.kind}_delta", event.agent_id, event.run_id, event.message_id or "", event.part_id)  # type: ignore[union-attr]
-        if self._written.get(part) != event.text:  # type: ignore[union-attr]
-            self._written[part] = event.text  # type: ignore[union-attr]
-            self._line(clean(event.text))  # type: ignore[union-attr]
+    def _delta(self, event: TextDelta | ThinkingDelta) -> None:
+        kind = "text" if isinstance(event, TextDelta) else "thinking"
+        part = _part_of(event, kind)
+        if part != self._open:
+            self._line("  thinking: " if kind == "thinking" else "")
+            self._open = part
+        self._written.setdefault(part, []).append(event.delta)
+        self._write(clean(event.delta))
 
     def _line(self, text: str) -> None:
         if self._open is not None:
@@ -72,6 +76,14 @@ class Printer:
 
     def _write(self, text: str) -> None:
         self._stream.write(text)
+
+
+def _part_of(event: TextDelta | ThinkingDelta | PartCompleted, kind: str) -> tuple[str, ...]:
+    return (kind, event.agent_id, event.run_id, event.message_id or "", event.part_id)
+
+
+def _name(event: ToolStarted | ToolFinished) -> str:
+    return clean(event.tool_name or event.tool_call_id)
 
 
 class TerminalOutput:

@@ -20,7 +20,7 @@ from ..transcript import _key as part_key
 from ._pace import PACER, Pacer
 from ._parts import ArtifactShown, Op, RunShown, Shown, TextShown, ThinkingShown, ToolShown
 
-__all__ = ["View"]
+__all__ = ["View", "other_agent"]
 
 log = logging.getLogger("vibe_notebook")
 
@@ -46,6 +46,7 @@ class View:
         self._shown: dict[str, Shown] = {}
         self._places: dict[str, list[str]] = {"": []}
         self._structure: object = None
+        self._shifts: dict[RunLog, int] = {}
         self._nodes: dict[Node, Shown] = {}
         self.is_open: dict[str, bool] = {}
         self._ending = False
@@ -142,10 +143,18 @@ class View:
         with self._registry.changed:  # the registry's lock: nodes are read, nothing is rendered
             dirty, self._dirty = self._dirty, {}
             if None in dirty or any(node not in self._nodes for node in dirty) or self._moved():
-                known = self._nodes
+                known, shifts = self._nodes, self._shifts
                 ops += self._arrange()
-                # A run as a whole changed: that it ended shows in all of its tool calls.
-                touched = [n for n in self._nodes if None in dirty or n in dirty or n not in known]
+                # A run as a whole changed: that it ended shows in all of its tool calls. Where events
+                # came out of order, places moved, also inside of parts that nothing was added to.
+                touched = [
+                    node
+                    for node in self._nodes
+                    if None in dirty
+                    or node in dirty
+                    or node not in known
+                    or shifts.get(node.run) != self._shifts.get(node.run)
+                ]
             else:
                 touched = [node for node in dirty if node is not None]
             for node in touched:
@@ -179,24 +188,25 @@ class View:
     def _arrange(self) -> list[Op]:
         """Compare what should be there with what was sent: parts come, go and move."""
         self._structure = self._signature()
+        self._shifts = {run: run.shifts for found in self._logs() for run in found.runs.values()}
         want: dict[str, list[tuple[str, Any]]] = {"": []}
         for i, found in enumerate(self._logs()):
             found.link()
             runs = found.ordered(since=self._since[found.agent_id])
             nested, roots, unclaimed = found.children(runs)
-            top = ""
+            top, prefix = "", ""
             if i:
-                top = f"agent/{found.agent_id}"
+                top, prefix = f"agent/{found.agent_id}", other_agent(i)
                 want[""].append((top, None))
                 want[top] = []
             for run in runs:
                 if run in roots:
-                    self._want(want, top, run, nested)
+                    self._want(want, top, run, nested, prefix)
             for run in unclaimed:
                 key = f"run/{found.agent_id}/{run.run_id}"
                 want[top].append((key, run))
                 want[key] = []
-                self._want(want, key, run, nested)
+                self._want(want, key, run, nested, prefix)
         return self._diff(want)
 
     def _want(
@@ -205,6 +215,7 @@ class View:
         parent: str,
         run: RunLog,
         nested: dict[ToolNode, list[RunLog]],
+        prefix: str,
     ) -> None:
         stack = [(parent, run)]
         while stack:
@@ -212,7 +223,7 @@ class View:
             for node in run.ordered():
                 if _is_blank(node):
                     continue
-                key = _key(run, node)
+                key = prefix + _key(run, node)
                 want.setdefault(parent, []).append((key, node))
                 if isinstance(node, ToolNode) and node in nested:
                     want[key] = []
@@ -222,8 +233,8 @@ class View:
         ops: list[Op] = []
         wanted = {key: (parent, item) for parent, items in want.items() for key, item in items}
         for key in [key for key in self._shown if key not in wanted]:
-            shown = self._shown.pop(key)
-            siblings = self._places.get(shown.parent)
+            gone = self._shown.pop(key)
+            siblings = self._places.get(gone.parent)
             if siblings is not None and key in siblings:
                 siblings.remove(key)
             ops.append(["del", key])
@@ -238,7 +249,7 @@ class View:
                     shown = self._shown[key] = _shown(key, item)
                     shown.parent = parent
                     have.insert(index, key)
-                    ops.append(["add", key, shown.kind, parent, index, {}])
+                    ops.append(["add", key, shown.kind, parent, index, dict(shown.props)])
                 elif shown.parent != parent or index >= len(have) or have[index] != key:
                     self._places[shown.parent].remove(key)
                     shown.parent = parent
@@ -259,8 +270,14 @@ class View:
         return ops
 
 
+def other_agent(index: int) -> str:
+    """What the keys of a view's further agents begin with: two agents may use the same run ids."""
+    return f"@{index}/" if index else ""
+
+
 def _is_blank(node: Node) -> bool:
     if isinstance(node, TextNode):
+        node.text.refresh()
         return node.text.size == 0
     return isinstance(node, ToolNode) and node.target is not None
 

@@ -1,0 +1,282 @@
+"""The live view: what its messages build is what the transcript says, whatever comes and whatever is lost."""
+
+from __future__ import annotations
+
+import html
+import random
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.display.browser_half import Browser
+from vibe_notebook.display._format import args_text, output_text
+from vibe_notebook.display._markdown import render
+from vibe_notebook.display._pace import Pacer
+from vibe_notebook.display._view import View
+from vibe_notebook.events import (
+    Artifact,
+    Event,
+    PartCompleted,
+    RunFinished,
+    RunStarted,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+)
+from vibe_notebook.registry import Registry
+
+WORDS = [
+    "plain ",
+    "**bold** ",
+    "`code` ",
+    "\n\n",
+    "- item\n",
+    "# head\n",
+    "```\ncode\n```\n",
+    "😀 ",
+    "| a |\n| - |\n| b |\n\n",
+    "<b>x</b> ",
+]
+
+
+def some_events(rng: random.Random, count: int) -> list[Event]:
+    """A busy agent: parallel tools, a subagent, late and derived events, replaced parts."""
+    made: list[Event] = []
+    runs = ["r1", "r2", "sub"]
+    for i in range(count):
+        run = rng.choice(runs)
+        base: dict[str, Any] = {"agent_id": "a", "run_id": run, "message_id": rng.choice([None, "m1", "m2"])}
+        if rng.random() < 0.3:
+            base |= {"seq": rng.randrange(40), "sub": i, "counter": rng.choice(["", "c"])}
+        if rng.random() < 0.1:
+            base["derived"] = True
+        call = rng.choice(["t1", "t2"])
+        text = rng.choice(WORDS)
+        match rng.randrange(12):
+            case 0 | 1 | 2 | 3:
+                event: Event = TextDelta(**base, part_id=rng.choice("01"), delta=text)
+            case 4:
+                event = ThinkingDelta(**base, delta=text)
+            case 5:
+                event = ToolCallDelta(
+                    **base, tool_call_id=call, tool_name="name", delta=rng.choice(['{"a": 1}', "{", "😀"])
+                )
+            case 6:
+                event = ToolStarted(
+                    **base, tool_call_id=call, tool_name="name", args=rng.choice([None, {"a": [1]}]), ts=1.0
+                )
+            case 7:
+                event = ToolProgress(
+                    **base, tool_call_id=call, delta=text, progress=rng.choice([None, 1.0]), total=3.0
+                )
+            case 8:
+                event = ToolFinished(
+                    **base,
+                    tool_call_id=call,
+                    status=rng.choice(["ok", "error"]),
+                    output=rng.choice([None, text, {"x": 1}]),
+                    ts=2.0,
+                )
+            case 9:
+                event = PartCompleted(**base, part_id=rng.choice("01"), text=rng.choice(["", text * 2]))
+            case 10:
+                event = Artifact(
+                    **base, artifact_id=rng.choice("xy"), name=text, media_type="image/png", data="AAAA"
+                )
+            case _:
+                known: Event = RunStarted(
+                    agent_id="a", run_id="sub", parent_run_id="r1", parent_tool_call_id="t1"
+                )
+                event = rng.choice([known, RunFinished(agent_id="a", run_id=run)])
+        made.append(event)
+    return made
+
+
+def visible(markup: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
+
+
+def shown(part: dict[str, Any]) -> Any:
+    """What a part of the browser's tree says, in the transcript's terms."""
+    inside = [shown(child) for child in part["parts"]]
+    match part["kind"]:
+        case "text":
+            assert part["open"] == part["tail"] == ""
+            return ("text", part["key"], visible("".join(part["blocks"])))
+        case "thinking":
+            return ("thinking", part["key"], part["fields"].get("text", ""))
+        case "tool":
+            props, fields = part["props"], part["fields"]
+            return (
+                "tool",
+                part["key"],
+                props["name"],
+                props["state"],
+                fields.get("args", ""),
+                fields.get("output", ""),
+                inside,
+            )
+        case "artifact":
+            return ("artifact", part["key"], part["props"]["name"])
+        case _:
+            return ("run", part["props"]["name"], inside)
+
+
+def said(part: Any) -> Any:
+    """The same of the transcript."""
+    match part.kind:
+        case "text":
+            return ("text", part.key, visible(render(part.text, math="mathml")))
+        case "thinking":
+            return ("thinking", part.key, part.text)
+        case "tool":
+            args = part.args_text if part.state == "preparing" else args_text(part)
+            return (
+                "tool",
+                part.key,
+                part.tool_name,
+                part.state,
+                args,
+                output_text(part),
+                [said(p) for p in part.children],
+            )
+        case _:
+            return ("artifact", part.key, part.name or part.artifact_id)
+
+
+class Stage:
+    """A view with a browser behind a line that may lose messages."""
+
+    def __init__(self, loss: float = 0.0, seed: int = 0) -> None:
+        self.registry = Registry(hold=0, max_wait=1e9)
+        self.browser = Browser()
+        self.sent: list[dict[str, Any]] = []
+        self._rng, self._loss = random.Random(seed), loss
+        self.view = View(self.registry, title="t", send=self.send, pacer=Pacer(lambda: 0.0, threads=False))
+        self.view.watch("a")
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.sent.append(message)
+        if self._rng.random() >= self._loss:
+            self.browser.receive(message)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 60))
+def test_after_every_message_the_browser_has_what_a_snapshot_says(seed: int, count: int) -> None:
+    rng = random.Random(seed)
+    stage = Stage()
+    for event in some_events(rng, count):
+        stage.registry.dispatch(event)
+        if rng.random() < 0.3:
+            stage.view.flush()
+            assert stage.browser.tree() == stage.view.snapshot()["parts"]
+    stage.view.finish()
+    assert stage.browser.tree() == stage.view.snapshot()["parts"]
+    assert stage.browser.head["state"] == "ended"
+
+
+@given(st.integers(0, 2**32), st.integers(1, 60))
+def test_the_view_ends_as_the_transcript_says(seed: int, count: int) -> None:
+    rng = random.Random(seed)
+    stage = Stage()
+    for event in some_events(rng, count):
+        stage.registry.dispatch(event)
+        if rng.random() < 0.3:
+            stage.view.flush()
+    stage.view.finish()
+    transcript = stage.registry.transcript("a")
+    top = [part for part in stage.browser.tree() if part["kind"] != "run"]
+    assert [shown(part) for part in top] == [said(part) for part in transcript.parts]
+    unclaimed = [part for part in stage.browser.tree() if part["kind"] == "run"]
+    assert [[shown(p) for p in run["parts"]] for run in unclaimed] == [
+        [said(p) for p in run.parts]
+        for run in transcript.runs
+        if run.parts or (run.parent_run_id and not run.parts and unclaimed and run.run_id in str(unclaimed))
+    ]
+
+
+@pytest.mark.parametrize("loss", [0.01, 0.1, 0.5])
+def test_a_browser_that_lost_messages_is_complete_once_it_asks(loss: float) -> None:
+    rng = random.Random(1)
+    stage = Stage(loss=loss, seed=2)
+    for event in some_events(rng, 400):
+        stage.registry.dispatch(event)
+        stage.view.flush()
+    stage.view.finish()
+    for _ in range(100):
+        if stage.browser.number == stage.view.number:
+            break
+        stage.view.resync(stage.browser.number)
+    assert stage.browser.tree() == stage.view.snapshot()["parts"]
+
+
+def test_a_resync_that_lacks_nothing_is_answered_without_the_whole_state() -> None:
+    stage = Stage()
+    stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="x"))
+    stage.view.resync(stage.view.number)
+    assert stage.sent[-1] == {"n": stage.view.number, "ops": []}
+
+
+def test_growing_text_is_sent_once_however_long_it_becomes() -> None:
+    stage = Stage()
+    total = 0
+    for i in range(2000):
+        piece = f"word{i} " if i % 20 else f"word{i}.\n\n"
+        total += len(piece)
+        stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta=piece))
+        stage.view.flush()
+    ops = [op for message in stage.sent for op in message["ops"]]
+    payload = sum(len(str(op)) for op in ops)
+    assert payload < 12 * total
+
+
+def test_a_long_output_is_sent_piece_by_piece() -> None:
+    stage = Stage()
+    stage.registry.dispatch(ToolStarted(agent_id="a", run_id="r", tool_call_id="t", args={}))
+    for i in range(500):
+        stage.registry.dispatch(ToolProgress(agent_id="a", run_id="r", tool_call_id="t", delta=f"line {i}\n"))
+        stage.view.flush()
+    sent = [op[4] for message in stage.sent for op in message["ops"] if op[0] == "txt" and op[2] == "output"]
+    assert "".join(sent) == "".join(f"line {i}\n" for i in range(500))
+
+
+def test_two_agents_of_one_view_have_their_own_panes() -> None:
+    stage = Stage()
+    stage.view.watch("b")
+    stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="one"))
+    stage.registry.dispatch(TextDelta(agent_id="b", run_id="r", delta="two"))
+    stage.view.finish()
+    first, second = stage.browser.tree()
+    assert (first["kind"], second["kind"], second["props"]["name"]) == ("text", "run", "b")
+    assert visible("".join(second["parts"][0]["blocks"])) == "two"
+
+
+def test_a_fault_of_the_view_is_said_in_it_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+
+    def broken(*_: object) -> None:
+        message = "no"
+        raise ValueError(message)
+
+    monkeypatch.setattr(stage.view, "_arrange", broken)
+    stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="one"))
+    stage.view.flush()
+    assert "ValueError" in stage.browser.head["note"]
+    assert stage.registry.transcript("a").text == "one"
+
+
+def test_a_view_shows_only_what_came_since_it_was_opened() -> None:
+    registry = Registry()
+    registry.dispatch([TextDelta(agent_id="a", run_id="old", delta="before")])
+    browser = Browser()
+    view = View(registry, title="t", send=browser.receive, pacer=Pacer(lambda: 0.0, threads=False))
+    view.watch("a", registry.arrivals("a"))
+    registry.dispatch([TextDelta(agent_id="a", run_id="new", delta="after")])
+    view.finish()
+    assert [visible("".join(p["blocks"])) for p in browser.tree()] == ["after"]
