@@ -93,16 +93,21 @@ def _footnote_ref(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
 
 
 def _links(state: StateCore) -> None:
-    """Make bare addresses links, and note which images already stand in one."""
+    """Make bare addresses links and refused ones plain text, and note which images stand in a link."""
     for block in state.tokens:
         if block.type == "inline" and block.children:
             block.children = list(_linked(state.md, block.children))
 
 
 def _linked(md: MarkdownIt, tokens: list[Token]) -> Iterator[Token]:
-    depth = 0
+    depth, tag = 0, "a"
     for token in tokens:
-        depth += token.nesting if token.type in ("link_open", "link_close") else 0
+        if token.type in ("link_open", "link_close"):
+            depth += token.nesting
+            if token.nesting == 1:
+                tag = "a" if is_link(str(token.attrs.get("href", ""))) else "span"
+            token.tag = tag
+            token.attrs = token.attrs if tag == "a" else {}
         if token.type == "image":
             token.meta["linked"] = depth > 0
         if depth or token.type != "text" or "://" not in token.content:
