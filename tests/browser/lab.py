@@ -40,7 +40,8 @@ SETTINGS = {
     },
     "docmanager-extension/plugin": {"autosave": False},
 }
-KERNEL = "jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
+PANEL = "window.vibePages?.panel()"
+KERNEL = f"{PANEL}?.sessionContext?.session?.kernel"
 PREPARE = "from tests.browser.kernel_side import *\n%load_ext vibe_notebook"
 
 
@@ -143,7 +144,7 @@ class Notebook:
 
     def wait_ready(self) -> None:
         """Wait until the document is there."""
-        self.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.context?.isReady")
+        self.page.wait_for_function(f"() => {PANEL}?.context?.isReady")
 
     def reload(self) -> None:
         """Reload the page and wait until it has found its kernel again."""
@@ -163,7 +164,14 @@ class Notebook:
 
     def select(self, index: int) -> None:
         """Make a cell the active one."""
-        self.page.evaluate("(i) => { jupyterapp.shell.currentWidget.content.activeCellIndex = i; }", index)
+        self.page.evaluate(
+            """(i) => {
+                const panel = vibePages.panel();
+                jupyterapp.shell.activateById(panel.id);
+                panel.content.activeCellIndex = i;
+            }""",
+            index,
+        )
 
     def run(self, *indices: int) -> None:
         """Run cells, one after the other in the kernel's queue, without waiting for them."""
@@ -202,7 +210,7 @@ class Notebook:
 
     def save(self) -> dict[str, Any]:
         """Save it and read it from the disk."""
-        self.page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
+        self.page.evaluate(f"() => {PANEL}.context.save()")
         content: dict[str, Any] = json.loads(self.path.read_text())
         return content
 
@@ -216,4 +224,4 @@ class Notebook:
 
     def close(self) -> None:
         """Shut its kernel down."""
-        self.page.evaluate("async () => { await jupyterapp?.shell?.currentWidget?.sessionContext?.shutdown?.(); }")
+        self.page.evaluate(f"async () => {{ await {PANEL}?.sessionContext?.shutdown(); }}")

@@ -39,5 +39,6 @@ window.vibePages = (() => {
     for (const view of found) if ((await digest(prints(view))) !== wanted) return false;
     return true;
   };
-  return { views, prints, digest, allAre };
+  const panel = () => [...(window.jupyterapp?.shell.widgets("main") ?? [])].find((tab) => tab.content?.widgets && tab.context);
+  return { panel, views, prints, digest, allAre };
 })();
