@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import queue
 import random
 import signal
@@ -517,10 +518,15 @@ def test_an_async_cancel_that_races_with_the_end_is_either_early_or_late() -> No
 
 @pytest.fixture
 def restless() -> Iterator[None]:
-    """Threads that take turns as often as they can."""
+    """Threads that take turns as often as they can.
+
+    Without the collector: Python drops whatever is raised in a finaliser, Ctrl-C as well.
+    """
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
+    gc.disable()
     yield
+    gc.enable()
     sys.setswitchinterval(before)
 
 
