@@ -43,7 +43,6 @@ class Hanging:
 
         async def produce() -> None:
             await send.send("a")
-            self.hangs.set()
             await anyio.sleep_forever()
 
         try:
@@ -51,6 +50,7 @@ class Hanging:
                 tasks.start_soon(produce)
                 async for item in receive:
                     yield item
+                    self.hangs.set()
         finally:
             self.closed.set()
 
