@@ -6,10 +6,11 @@ import random
 
 __all__ = ["fence", "mixed", "pieces"]
 
-_WORDS = (
+_SENTENCE = (
     "the agent reads a file and finds that one value is missing so it leaves out the row and says why "
     "before it goes on to compute the mean of what is left which is what was asked for"
-).split()  # noqa: SIM905 - a sentence reads better than a list of its words
+)
+_WORDS = _SENTENCE.split()
 
 
 class _Writer:

@@ -19,40 +19,58 @@ class Alarm:
     def __init__(self, ring: Callable[[], float | None]) -> None:
         self._ring = ring
         self._changed = threading.Condition()
-        self._due: float | None = None
         self._thread: threading.Thread | None = None
+        self.due: float | None = None
+        """When it rings, in ``time.monotonic`` seconds. Free to read: it is never late."""
+        self.works = True
+        """False where no thread can be started (WebAssembly): whoever dispatches has to look."""
 
     def set(self, due: float) -> None:
-        """Ring at *due* (``time.monotonic`` seconds) or earlier if already set so."""
+        """Ring at *due* or earlier if already set so."""
         with self._changed:
-            if self._due is not None and self._due <= due:
+            if self.due is not None and self.due <= due:
                 return
-            self._due = due
+            self.due = due
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="vibe-alarm", daemon=True)
-                try:
-                    self._thread.start()
-                except RuntimeError:  # no threads here (WebAssembly): the next dispatch looks instead
-                    self._thread = None
+                self._start()
             else:
                 self._changed.notify()
 
     def cancel(self) -> None:
         """Forget what was set."""
         with self._changed:
-            self._due = None
+            self.due = None
             self._changed.notify()
 
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="vibe-alarm", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._thread, self.works = None, False
+
     def _run(self) -> None:
-        while True:
+        try:
+            while self._wait():
+                after = self._ring()
+                if after is not None:
+                    with self._changed:
+                        self.due = after if self.due is None else min(self.due, after)
+        finally:
             with self._changed:
-                while self._due is not None and (left := self._due - time.monotonic()) > 0:
-                    self._changed.wait(left)
-                if self._due is None:
-                    self._thread = None
-                    return
-                self._due = None
-            after = self._ring()
-            if after is not None:
-                with self._changed:
-                    self._due = after if self._due is None else min(self._due, after)
+                self._thread = None
+                # A callback may have ended this thread (SystemExit): what is due stays due.
+                if self.due is not None:
+                    self._start()
+
+    def _wait(self) -> bool:
+        """Until it is time; False: nothing is due any more."""
+        with self._changed:
+            while self.due is not None:
+                left = self.due - time.monotonic()
+                if left <= 0:
+                    self.due = None
+                    return True
+                self._changed.wait(left)
+            self._thread = None
+            return False

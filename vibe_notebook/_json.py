@@ -10,23 +10,39 @@ import dataclasses
 import datetime
 import enum
 import math
+import reprlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["TABLE_ROWS", "bounded_repr", "scrub", "to_json_value"]
 
-REPR_LIMIT = 10_000
+REPR_LIMIT: Final = 10_000
 """Characters of a ``repr`` that are kept."""
 
-TABLE_ROWS = 20
+TABLE_ROWS: Final = 20
 """Rows of a table that are kept in its summary."""
 
-DEPTH_LIMIT = 64
-"""Nesting beyond which a value is shown as its repr; a cycle ends here too."""
+DEPTH_LIMIT: Final = 64
+"""Nesting beyond which a value is shown as its repr."""
+
+ITEM_LIMIT: Final = 5_000_000
+"""Items of one value that are kept: lists that share lists can stand for more than any memory holds."""
+
+INT_BITS: Final = 10_000
+"""Bits beyond which a whole number is shown as text: Python itself refuses to write or read 4,300 digits."""
+
+_REPR = reprlib.Repr()
+_REPR.maxlevel = 4
+_REPR.maxtuple = _REPR.maxlist = _REPR.maxarray = _REPR.maxdict = 50
+_REPR.maxset = _REPR.maxfrozenset = _REPR.maxdeque = 50
+_REPR.maxstring = _REPR.maxlong = _REPR.maxother = 1_000
+_CONTAINERS: Final = (list, tuple, dict, set, frozenset)
 
 
 def scrub(text: str) -> str:
     """Make *text* valid Unicode: surrogate pairs are joined, lone halves become U+FFFD."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -37,7 +53,8 @@ def scrub(text: str) -> str:
 def bounded_repr(value: object) -> str:
     """``repr(value)``, never longer than ``REPR_LIMIT`` and never raising."""
     try:
-        text = repr(value)
+        # What nests is shortened while it is written, not after: its whole repr may not fit in memory.
+        text = _REPR.repr(value) if isinstance(value, _CONTAINERS) else repr(value)
     except Exception as error:  # noqa: BLE001 - a broken __repr__ must not end a stream
         return f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
     if len(text) > REPR_LIMIT:
@@ -45,63 +62,84 @@ def bounded_repr(value: object) -> str:
     return scrub(text)
 
 
-def to_json_value(value: Any, depth: int = 0) -> Any:
+def to_json_value(value: Any) -> Any:
     """Return *value* as JSON types, the same object if it is a plain scalar already.
 
     Pydantic models and dataclasses become objects, dates their ISO form, enum members their
     value, numpy scalars the number; a table (pandas, polars) becomes
     ``{"columns", "rows", "total"}`` with its first rows, and anything else its bounded repr.
+    What refers to itself, or is nested or shared beyond the limits, ends in a bounded repr.
     """
-    kind = type(value)
-    if value is None or kind is bool or kind is int:
-        return value
-    if kind is str:
-        return scrub(value)
-    if kind is float:
-        return value if math.isfinite(value) else repr(value)
-    if depth > DEPTH_LIMIT:
-        return bounded_repr(value)
-    if isinstance(value, Mapping):
-        return {
-            scrub(k) if isinstance(k, str) else bounded_repr(k): to_json_value(v, depth + 1)
-            for k, v in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [to_json_value(item, depth + 1) for item in value]
-    return _object(value, depth)
+    return _Conversion().convert(value)
 
 
-def _object(value: Any, depth: int) -> Any:
-    if isinstance(value, enum.Enum):
-        return to_json_value(value.value, depth + 1)
-    if isinstance(value, str):
-        return scrub(str(value))
-    if isinstance(value, int | float):
-        return to_json_value(value.real, depth + 1) if depth <= DEPTH_LIMIT else bounded_repr(value)
-    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
-        return value.isoformat()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return {f.name: to_json_value(getattr(value, f.name), depth + 1) for f in fields}
-    try:
+class _Conversion:
+    """One value's way to JSON, with what it has cost so far."""
+
+    def __init__(self) -> None:
+        self._above: list[int] = []  # ids of the containers that the present item is in
+        self._items = 0
+
+    def convert(self, value: Any) -> Any:
+        kind = type(value)
+        if value is None or kind is bool:
+            return value
+        if kind is str:
+            return scrub(value)
+        if kind is int:
+            return value if value.bit_length() <= INT_BITS else f"{value:#x}"[:REPR_LIMIT]
+        if kind is float:
+            return value if math.isfinite(value) else repr(value)
+        self._items += 1
+        if len(self._above) > DEPTH_LIMIT or id(value) in self._above or self._items > ITEM_LIMIT:
+            return bounded_repr(value)
+        self._above.append(id(value))
+        try:
+            return self._nested(value)
+        except Exception:  # noqa: BLE001 - any failure of a foreign object falls back to its repr
+            return bounded_repr(value)
+        finally:
+            self._above.pop()
+
+    def _nested(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            self._items += len(value)
+            return {self._key(k): self.convert(v) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            self._items += len(value)
+            return [self.convert(item) for item in value]
+        if isinstance(value, enum.Enum):
+            return self.convert(value.value)
+        # Of subclasses, without what they override: numpy's float64 is a float.
+        if isinstance(value, str):
+            return scrub(str.__str__(value))
+        if isinstance(value, int):
+            return self.convert(int.__int__(value))
+        if isinstance(value, float):
+            return self.convert(float.__float__(value))
+        if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+            return value.isoformat()
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {f.name: self.convert(getattr(value, f.name)) for f in dataclasses.fields(value)}
         dump = getattr(value, "model_dump", None)
         if callable(dump) and not isinstance(value, type):
-            return to_json_value(dump(mode="json"), depth + 1)
+            return self.convert(dump(mode="json"))
         table = _table(value)
         if table is not None:
             return table
         item = getattr(value, "item", None)
         if callable(item) and getattr(value, "shape", None) == ():
-            return to_json_value(item(), depth + 1)
-    except Exception:  # noqa: BLE001 - any failure of a foreign object falls back to its repr
+            return self.convert(item())
         return bounded_repr(value)
-    return bounded_repr(value)
+
+    def _key(self, key: object) -> str:
+        return scrub(str.__str__(key)) if isinstance(key, str) else bounded_repr(key)
 
 
 def _table(value: Any) -> dict[str, Any] | None:
     """Summarise a pandas or polars frame, told by its shape and columns, without importing either."""
     columns, shape = getattr(value, "columns", None), getattr(value, "shape", None)
-    if isinstance(value, type) or columns is None or not isinstance(shape, tuple) or len(shape) != 2:  # noqa: PLR2004
+    if isinstance(value, type) or columns is None or not isinstance(shape, tuple) or len(shape) != len(("rows", "columns")):
         return None
     head = value.head(TABLE_ROWS)
     if callable(getattr(head, "itertuples", None)):
@@ -111,7 +149,7 @@ def _table(value: Any) -> dict[str, Any] | None:
     else:
         return None
     return {
-        "columns": [name if isinstance(name, str) else str(name) for name in columns],
+        "columns": [scrub(str(name)) for name in columns],
         "rows": to_json_value(rows),
         "total": int(shape[0]),
     }

@@ -10,15 +10,24 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from ._pieces import Pieces
-from .events import Artifact, PartCompleted, ToolCallDelta, ToolFinished, ToolProgress, ToolStarted
+from .events import (
+    Artifact,
+    PartCompleted,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+)
 from .transcript import ArtifactPart, Part, Progress, TextPart, ThinkingPart, ToolPart, ToolState
 
 if TYPE_CHECKING:
+    from ._track import Place, Track
     from .events import Event
-    from .ordering import Place, Track
     from .reducer import RunLog
 
-__all__ = ["ArtifactNode", "Node", "TextNode", "ToolNode"]
+__all__ = ["ArtifactNode", "Node", "TextNode", "ToolNode", "position"]
 
 
 class Node(ABC):
@@ -35,13 +44,13 @@ class Node(ABC):
         """Take one event."""
         self.version += 1
         first = self.since.get(place[0])
-        if first is None or (place[1:] if place[0] is None else place[1:3]) < (first[1:] if place[0] is None else first[1:3]):
+        if first is None or place < first:  # of one track: (seq, sub, arrival) decides
             self.since = {**self.since, place[0]: place}
         self._take(event, place)
 
     def first(self) -> int:
         """The position of its first event."""
-        return min(_position(place) for place in self.since.values())
+        return min(position(place) for place in self.since.values())
 
     def drop_derived(self, message_id: str | None) -> None:
         """Forget what second-hand deltas of the message built."""
@@ -51,7 +60,7 @@ class Node(ABC):
         self.since = {}
         for place in left:
             first = self.since.get(place[0])
-            if first is None or place[1:] < first[1:]:
+            if first is None or place < first:
                 self.since[place[0]] = place
 
     @property
@@ -84,13 +93,14 @@ class TextNode(Node):
     def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
         super().__init__(run, key, message_id)
         self.text = Pieces()
+        self.told = 0  # the epoch of the text that callbacks have
 
     @property
     def is_empty(self) -> bool:
         return not self.text.blocks
 
     def places(self) -> list[Place]:
-        return [(b.track, *b.lo, b.arrival) for b in self.text.blocks]
+        return [block.place() for block in self.text.blocks]
 
     def part(self) -> Part | None:
         self.text.refresh()
@@ -104,8 +114,8 @@ class TextNode(Node):
     def _take(self, event: Event, place: Place) -> None:
         if isinstance(event, PartCompleted):
             self.text.add(place, event.text, whole=True, derived=_twin(event))
-        else:
-            self.text.add(place, event.delta, derived=_twin(event))  # type: ignore[union-attr]
+        elif isinstance(event, TextDelta | ThinkingDelta):
+            self.text.add(place, event.delta, derived=_twin(event))
 
     def _drop_derived(self, message_id: str | None) -> None:
         self.text.drop_derived(message_id)
@@ -119,7 +129,7 @@ class ToolNode(Node):
         self.args = Pieces()
         self.output = Pieces()
         self.said: list[tuple[Place, Event]] = []
-        self.names: list[tuple[Place, str, tuple[str | None] | None]] = []
+        self.names: dict[tuple[Track | None, str, tuple[str | None] | None], Place] = {}  # each name's last
         self.target: ToolNode | None = None  # the earlier call that this one's events complete
         self.followers: list[ToolNode] = []
 
@@ -129,11 +139,11 @@ class ToolNode(Node):
 
     @property
     def is_empty(self) -> bool:
-        return not (self.args.blocks or self.output.blocks or self.said or self.names)
+        return not (self.args.blocks or self.output.blocks or self.said)
 
     def places(self) -> list[Place]:
-        texts = [(b.track, *b.lo, b.arrival) for text in (self.args, self.output) for b in text.blocks]
-        return [*texts, *(place for place, _ in self.said), *(place for place, _, _ in self.names)]
+        texts = [block.place() for text in (self.args, self.output) for block in text.blocks]
+        return [*texts, *(place for place, _ in self.said)]
 
     def is_written_here(self) -> bool:
         """Whether its first event in order is the model writing it, in its own run."""
@@ -143,28 +153,53 @@ class ToolNode(Node):
 
     def relink(self, target: ToolNode | None) -> None:
         """Complete *target* with this call's events; ``None``: be a call of its own."""
-        if self.target is not None and self in self.target.followers:
-            self.target.followers.remove(self)
-            self.target.version += 1
+        if target is self.target:
+            return
+        for other in (self.target, target):
+            if other is not None:
+                other.version += 1
+                other.followers = [node for node in other.followers if node is not self]
         self.target = target
         if target is not None:
             target.followers.append(self)
-            target.version += 1
+            target.followers.sort(key=lambda node: node.run.arrival)
 
     def state(self) -> ToolState:
         """The one state, whatever came: a result outlasts all that is not one."""
-        events = self._events()
+        return self._state([self, *self.followers])
+
+    def open_since(self, before: list[ToolNode]) -> int | None:
+        """The position from which on a later run's result completes it; ``None``: it has its own.
+
+        That is where it asked for approval, or where its run ended without a result. *before*
+        are the later calls that complete it already.
+        """
+        nodes = [self, *before]
+        state = self._state(nodes)
+        if state == "unfinished":
+            return nodes[-1].run.ended_at
+        if state != "awaiting_approval":
+            return None
+        asked = [
+            position(place)
+            for node in nodes
+            for place, event in node.said
+            if isinstance(event, ToolProgress) and event.state == "awaiting_approval"
+        ]
+        return max(asked)
+
+    def _state(self, nodes: list[ToolNode]) -> ToolState:
+        events = [event for node in nodes for event in node.own_events()]
         finished = [event for event in events if isinstance(event, ToolFinished)]
         if finished:
             return finished[-1].status
-        run = self.followers[-1].run if self.followers else self.run
         state: ToolState = "preparing"
         for event in events:
             if isinstance(event, ToolStarted):
                 state = "running"
             elif isinstance(event, ToolProgress):
                 state = event.state or ("running" if state == "preparing" else state)
-        if run.ended and state in ("preparing", "running"):
+        if nodes[-1].run.ended and state in ("preparing", "running"):
             return "unfinished"
         return state
 
@@ -195,8 +230,10 @@ class ToolNode(Node):
 
     def tool_name(self) -> str:
         """The last name that anything said of it."""
-        named = [(_position(place), name) for place, name, _ in self.names]
-        return max(named)[1] if named else ""
+        for node in (self, *self.followers):
+            if node.names:
+                return max((position(place), name) for (_, name, _), place in node.names.items())[1]
+        return ""
 
     def arguments(self) -> tuple[str, Any]:
         """(text so far, value if that text is complete JSON)."""
@@ -230,20 +267,24 @@ class ToolNode(Node):
         self.args.compact()
         self.output.compact()
 
-    def _events(self) -> list[Event]:
-        """What was said, in order, what completes it from later runs included."""
+    def own_events(self) -> list[Event]:
+        """What its own run said of it, in order."""
         said = self.said
         if len(said) > 1 and any(place[0] is not None for place, _ in said):
-            said = sorted(said, key=lambda item: _position(item[0]))
-        events = [event for _, event in said]
-        for node in self.followers:
-            events += node._events()  # noqa: SLF001 - its own kind
-        return events
+            said = sorted(said, key=lambda item: position(item[0]))
+        return [event for _, event in said]
+
+    def _events(self) -> list[Event]:
+        """What was said, in order, what completes it from later runs included."""
+        return [event for node in (self, *self.followers) for event in node.own_events()]
 
     def _take(self, event: Event, place: Place) -> None:
         name = getattr(event, "tool_name", None)
-        if name and not (self.names and self.names[-1][1] == name and self.names[-1][2] == _twin(event)):
-            self.names.append((place, name, _twin(event)))
+        if name:
+            key = (place[0], name, _twin(event))
+            last = self.names.get(key)
+            if last is None or place > last:
+                self.names[key] = place
         if isinstance(event, ToolCallDelta):
             self.args.add(place, event.delta, derived=_twin(event))
             return
@@ -256,15 +297,23 @@ class ToolNode(Node):
                 self.output.add(place, text, whole=True, value=event.output)
             if event.delta is not None:
                 self.output.add(place, event.delta)
-            if event.delta is not None and (event.progress, event.total, event.message, event.state) == (None,) * 4:
-                if any(isinstance(e, ToolProgress | ToolStarted) for _, e in self.said):
-                    return  # only text, and the call is known to run: nothing else to remember
+            if event.delta is not None or event.output is not None:
                 event = event.model_copy(update={"delta": None, "output": None})
+                says_more = (event.progress, event.total, event.message, event.state) != (None,) * 4
+                if not says_more and not self._is_first_word(place):
+                    return  # only text, and the call is known to run before it: nothing to remember
         self.said.append((place, event))
+
+    def _is_first_word(self, place: Place) -> bool:
+        """Whether nothing of the same track says before it that the call runs."""
+        return not any(
+            said[0] is place[0] and said < place and isinstance(event, ToolProgress | ToolStarted)
+            for said, event in self.said
+        )
 
     def _drop_derived(self, message_id: str | None) -> None:
         self.args.drop_derived(message_id)
-        self.names = [(place, name, derived) for place, name, derived in self.names if derived != (message_id,)]
+        self.names = {key: place for key, place in self.names.items() if key[2] != (message_id,)}
 
 
 class ArtifactNode(Node):
@@ -282,7 +331,7 @@ class ArtifactNode(Node):
         return [place for place, _ in self.said]
 
     def part(self) -> Part | None:
-        _, event = max(self.said, key=lambda item: _position(item[0]))
+        _, event = max(self.said, key=lambda item: position(item[0]))
         return ArtifactPart(
             run_id=self.run.run_id,
             message_id=event.message_id,
@@ -302,7 +351,8 @@ class ArtifactNode(Node):
         """Artifacts have no derived twins."""
 
 
-def _position(place: Place) -> int:
+def position(place: Place) -> int:
+    """Where the event stands among all of its agent's."""
     track, seq, sub, arrival = place
     return arrival if track is None else track.position(seq, sub, arrival)
 

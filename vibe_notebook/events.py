@@ -8,11 +8,12 @@ know survive a round trip.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from ._json import to_json_value
+from ._json import bounded_repr
+from ._envelope import Envelope, Json, Number, Outcome, PartKind, Text, ToolStatus, Usage
 from .exceptions import ProtocolError
 
 __all__ = [
@@ -39,63 +40,17 @@ __all__ = [
     "with_id",
 ]
 
-Json = Annotated[Any, BeforeValidator(to_json_value)]
-"""Any value; what is not JSON becomes a summary when the event is made."""
-
-PartKind = Literal["text", "thinking"]
-Outcome = Literal["success", "error", "cancelled", "interrupted"]
-ToolStatus = Literal["ok", "error", "denied", "cancelled"]
-
-
-class Usage(BaseModel):
-    """What a run or a message cost. Counts are tokens, ``cost`` is in the provider's currency."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_input_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    cost: float | None = None
-    model: str | None = None
-
-
-class _Envelope(BaseModel):
-    """What every event carries: who says it, where it belongs, and its place in the order."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
-
-    agent_id: str
-    """The view it belongs to; a subagent's events carry its parent's."""
-    run_id: str
-    """One request; a subagent is a run with a parent."""
-    message_id: str | None = None
-    """One model call."""
-    seq: int | None = None
-    """The number that the SOURCE gave its native event; ``None``: arrival is the order."""
-    sub: int = 0
-    """Tells apart the events made from one native, which share its ``seq``."""
-    counter: str = ""
-    """Which count ``seq`` belongs to: "" is the run's own."""
-    id: int | str | None = None
-    """Delivery order and resume point; each registry and each log writes its own."""
-    ts: float | None = None
-    """Seconds since the epoch; for display only, never for order."""
-    derived: bool = False
-    """A second-hand twin of deltas that a better source also sends."""
-
-
-class RunStarted(_Envelope):
+class RunStarted(Envelope):
     """A request to an agent begins."""
 
     type: Literal["run_started"] = "run_started"
-    agent_name: str | None = None
-    parent_run_id: str | None = None
-    parent_tool_call_id: str | None = None
+    agent_name: Text | None = None
+    parent_run_id: Text | None = None
+    parent_tool_call_id: Text | None = None
     input: Json = None
 
 
-class RunFinished(_Envelope):
+class RunFinished(Envelope):
     """A request ends; nothing of it is left preparing or running.
 
     ``cancelled`` covers the user's interrupt; ``interrupted`` is paused for an answer, resumable.
@@ -103,116 +58,116 @@ class RunFinished(_Envelope):
 
     type: Literal["run_finished"] = "run_finished"
     outcome: Outcome = "success"
-    error: str | None = None
-    code: str | None = None
+    error: Text | None = None
+    code: Text | None = None
     usage: Usage | None = None
     result: Json = None
 
 
-class MessageStarted(_Envelope):
+class MessageStarted(Envelope):
     """One model call begins."""
 
     type: Literal["message_started"] = "message_started"
-    role: str = "assistant"
-    agent_name: str | None = None
+    role: Text = "assistant"
+    agent_name: Text | None = None
 
 
-class TextDelta(_Envelope):
+class TextDelta(Envelope):
     """More text of a part."""
 
     type: Literal["text_delta"] = "text_delta"
-    part_id: str = "0"
-    delta: str
+    part_id: Text = "0"
+    delta: Text
 
 
-class ThinkingDelta(_Envelope):
+class ThinkingDelta(Envelope):
     """More thinking of a part."""
 
     type: Literal["thinking_delta"] = "thinking_delta"
-    part_id: str = "0"
-    delta: str
+    part_id: Text = "0"
+    delta: Text
 
 
-class PartCompleted(_Envelope):
+class PartCompleted(Envelope):
     """The whole text of a part: REPLACES what its deltas built."""
 
     type: Literal["part_completed"] = "part_completed"
-    part_id: str = "0"
+    part_id: Text = "0"
     kind: PartKind = "text"
-    text: str
+    text: Text
 
 
-class MessageFinished(_Envelope):
+class MessageFinished(Envelope):
     """One model call ends."""
 
     type: Literal["message_finished"] = "message_finished"
-    finish_reason: str | None = None
+    finish_reason: Text | None = None
     usage: Usage | None = None
 
 
-class ToolCallDelta(_Envelope):
+class ToolCallDelta(Envelope):
     """More of the argument text that the model is writing for a tool call."""
 
     type: Literal["tool_call_delta"] = "tool_call_delta"
-    tool_call_id: str
-    tool_name: str | None = None
-    delta: str = ""
+    tool_call_id: Text
+    tool_name: Text | None = None
+    delta: Text = ""
 
 
-class ToolStarted(_Envelope):
+class ToolStarted(Envelope):
     """A tool runs. ``args`` REPLACES the streamed argument text; ``None`` keeps it."""
 
     type: Literal["tool_started"] = "tool_started"
-    tool_call_id: str
-    tool_name: str | None = None
+    tool_call_id: Text
+    tool_name: Text | None = None
     args: Json = None
 
 
-class ToolProgress(_Envelope):
+class ToolProgress(Envelope):
     """A running tool says something: ``delta`` appends to its output, ``output`` replaces it."""
 
     type: Literal["tool_progress"] = "tool_progress"
-    tool_call_id: str
-    delta: str | None = None
+    tool_call_id: Text
+    delta: Text | None = None
     output: Json = None
-    progress: float | None = None
-    total: float | None = None
-    message: str | None = None
+    progress: Number | None = None
+    total: Number | None = None
+    message: Text | None = None
     state: Literal["running", "awaiting_approval"] | None = None
 
 
-class ToolFinished(_Envelope):
+class ToolFinished(Envelope):
     """A tool's result; a later one REPLACES it."""
 
     type: Literal["tool_finished"] = "tool_finished"
-    tool_call_id: str
-    tool_name: str | None = None
+    tool_call_id: Text
+    tool_name: Text | None = None
     status: ToolStatus = "ok"
     output: Json = None
-    error: str | None = None
+    error: Text | None = None
 
 
-class Artifact(_Envelope):
+class Artifact(Envelope):
     """A file, image or document; the same id REPLACES. ``data`` is base64."""
 
     type: Literal["artifact"] = "artifact"
-    artifact_id: str
-    action: str = "created"
-    name: str | None = None
-    media_type: str | None = None
-    data: str | None = None
-    url: str | None = None
-    tool_call_id: str | None = None
-    part_id: str | None = None
+    artifact_id: Text
+    action: Text = "created"
+    name: Text | None = None
+    media_type: Text | None = None
+    data: Text | None = None
+    url: Text | None = None
+    tool_call_id: Text | None = None
+    part_id: Text | None = None
 
 
-class Custom(_Envelope):
+class Custom(Envelope):
     """Anything else a protocol says, by name."""
 
     type: Literal["custom"] = "custom"
-    name: str
+    name: Text
     value: Json = None
-    tool_call_id: str | None = None
+    tool_call_id: Text | None = None
 
 
 Event = Annotated[
@@ -233,13 +188,13 @@ Event = Annotated[
 ]
 """Any of the thirteen, told apart by ``type``."""
 
-_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
-_TYPES: frozenset[str] = frozenset(
-    cls.model_fields["type"].default for cls in get_args(get_args(Event)[0])
-)
-_ENVELOPE: frozenset[str] = frozenset(_Envelope.model_fields)
+NAME_LIMIT = 100
+"""Characters of a wrong name that an error message repeats."""
 
-SKIP: ClassVar[str] = "skip"  # type: ignore[misc]
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+EVENT_CLASSES: frozenset[type] = frozenset(get_args(get_args(Event)[0]))
+_TYPES: frozenset[str] = frozenset(cls.model_fields["type"].default for cls in EVENT_CLASSES)  # type: ignore[attr-defined]
+_ENVELOPE: frozenset[str] = frozenset(Envelope.model_fields)
 
 
 def parse_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
@@ -247,8 +202,8 @@ def parse_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
 
     Raises ``ProtocolError`` that names the field that is wrong.
     """
-    if isinstance(obj, _Envelope):
-        return obj  # type: ignore[return-value]
+    if isinstance(obj, Envelope) and hasattr(obj, "type"):
+        return cast("Event", obj)
     if isinstance(obj, str | bytes | bytearray):
         obj = _loads(obj)
     if not isinstance(obj, dict):
@@ -260,9 +215,9 @@ def parse_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
         raise _protocol_error(obj, error) from None
 
 
-def read_event(obj: Event | dict[str, Any] | str | bytes) -> Event:
+def read_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
     """Like ``parse_event``, for streams: an unknown ``type`` becomes ``Custom(name=type, …)``."""
-    if isinstance(obj, str | bytes):
+    if isinstance(obj, str | bytes | bytearray):
         obj = _loads(obj)
     if isinstance(obj, dict):
         kind = obj.get("type")
@@ -318,9 +273,14 @@ def _protocol_error(obj: dict[str, Any], error: ValidationError) -> ProtocolErro
     kind = obj.get("type")
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
         known = ", ".join(sorted(_TYPES))
-        return ProtocolError(f"type: {kind!r} is not an event type; one of {known}.", field="type")
+        return ProtocolError(f"type: {_short(kind)} is not an event type; one of {known}.", field="type")
     path = [str(step) for step in first["loc"]]
     if path and path[0] == kind:
         path = path[1:]
     field = ".".join(path) or "type"
-    return ProtocolError(f"{kind}.{field}: {first['msg']}.", field=field)
+    return ProtocolError(f"{kind}.{_short(field)[1:-1]}: {first['msg']}.", field=field)
+
+
+def _short(value: object) -> str:
+    text = bounded_repr(value)
+    return text if len(text) <= NAME_LIMIT else f"{text[: NAME_LIMIT - 1]}…"

@@ -11,11 +11,11 @@ or bounds did to the order of delivery.
 from __future__ import annotations
 
 import time
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from ._track import Place, Track
 from .events import Event
 
 __all__ = ["DELTA_KINDS", "Delivery", "Place", "Retraction", "Sequencer", "Track"]
@@ -25,8 +25,8 @@ DELTA_KINDS: Final = {"text_delta": "text", "thinking_delta": "thinking", "tool_
 
 _FINISHES: Final = frozenset(("message_finished", "run_finished"))
 
-Place = tuple["Track | None", int, int, int]
-"""(track, seq, sub, arrival); an unsequenced event has no track."""
+NESTED_FINISHES: Final = 32
+"""Finishes that set each other free in one go; the rest of a longer chain follows after them."""
 
 
 class Delivery(NamedTuple):
@@ -45,95 +45,8 @@ class Retraction(NamedTuple):
     kind: str
 
 
-class Track:
-    """One count: which numbers were seen, what is held, and which arrivals it has had."""
-
-    __slots__ = (
-        "arrivals", "closed", "count", "ends", "held", "last", "message_id", "next", "ranks", "shifts", "starts", "subs",
-    )  # fmt: skip
-
-    def __init__(self, message_id: str | None) -> None:
-        self.message_id = message_id
-        self.next: int | None = None  # None until a base is known
-        self.last = (-1, 0)  # the greatest (seq, sub) delivered
-        self.closed = False
-        self.held: dict[int, tuple[float, list[tuple[Event, Place]]]] = {}
-        self.shifts = 0  # arrivals out of order; 0: every position is its own arrival
-        # Seen: closed intervals of seqs with sub 0, and the (seq, sub) with another sub.
-        self.starts: list[int] = []
-        self.ends: list[int] = []
-        self.subs: list[tuple[int, int]] = []
-        # The k-th arrival of this track was arrivals[i] + k - ranks[i], i the last with ranks[i] <= k.
-        self.count = 0
-        self.ranks: list[int] = []
-        self.arrivals: list[int] = []
-
-    def see(self, seq: int, sub: int, arrival: int) -> bool:
-        """Accept (seq, sub) as the event that arrived as number *arrival*; False: a duplicate."""
-        ends = self.ends
-        if sub == 0 and ends and seq == ends[-1] + 1 and not self._subs_after(seq):
-            ends[-1] = seq
-        elif not self._insert(seq, sub):
-            return False
-        rank = self.count
-        self.count += 1
-        if not self.ranks or arrival != self.arrivals[-1] + rank - self.ranks[-1]:
-            self.ranks.append(rank)
-            self.arrivals.append(arrival)
-        return True
-
-    def _subs_after(self, seq: int) -> bool:
-        return bool(self.subs) and self.subs[-1] > (seq, 0)
-
-    def _insert(self, seq: int, sub: int) -> bool:
-        top = max((self.ends[-1], 0) if self.ends else (seq, sub), self.subs[-1] if self.subs else (seq, sub))
-        if sub:
-            at = bisect_left(self.subs, (seq, sub))
-            if at < len(self.subs) and self.subs[at] == (seq, sub):
-                return False
-            self.subs.insert(at, (seq, sub))
-        else:
-            at = bisect_right(self.starts, seq)
-            if at and seq <= self.ends[at - 1]:
-                return False
-            after = at < len(self.starts) and self.starts[at] == seq + 1
-            if at and self.ends[at - 1] == seq - 1:
-                self.ends[at - 1] = seq
-                if after:
-                    self.ends[at - 1] = self.ends.pop(at)
-                    del self.starts[at]
-            elif after:
-                self.starts[at] = seq
-            else:
-                self.starts.insert(at, seq)
-                self.ends.insert(at, seq)
-        if (seq, sub) < top:
-            self.shifts += 1
-        return True
-
-    def position(self, seq: int, sub: int, arrival: int) -> int:
-        """Where among all arrivals the event stands once its track is sorted.
-
-        Where its own arrival was not kept (merged text), pass -1.
-        """
-        if not self.shifts and arrival >= 0:
-            return arrival
-        rank = bisect_left(self.subs, (seq, sub)) if self.subs else 0
-        at = bisect_left(self.starts, seq)
-        if sub and at < len(self.starts) and self.starts[at] == seq:
-            at += 1
-        rank += sum(self.ends[i] - self.starts[i] + 1 for i in range(at))
-        if at and self.ends[at - 1] >= seq:
-            rank -= self.ends[at - 1] - seq + (0 if sub else 1)
-        i = bisect_right(self.ranks, rank) - 1
-        return self.arrivals[i] + rank - self.ranks[i]
-
-    def has_hole(self, after: int, before: int) -> bool:
-        """Whether a number strictly between the two was never seen."""
-        if before - after <= 1:
-            return False
-        at = bisect_right(self.starts, after + 1) - 1
-        return at < 0 or self.ends[at] < before - 1
+Results = list[Delivery | Retraction]
+Slot = list[tuple[Event, Place]]
 
 
 class _Run:
@@ -178,92 +91,112 @@ class Sequencer:
         self._max_wait = max_wait
         self._runs: dict[str, _Run] = {}
         self._waiting: dict[Track, None] = {}
+        self._active: list[Track] = []  # whose events are being delivered
+        self._postponed: list[Track] = []
+        self.soonest: float | None = None
+        """Not later than ``deadline``, and free to read; ``None``: nothing is held."""
         self.arrivals = 0
         self.counts = Counts()
 
     @property
     def held(self) -> int:
         """How many events wait for one that is missing."""
-        return sum(len(items) for track in self._waiting for _, items in track.held.values())
+        return sum(track.holding for track in self._waiting)
 
     @property
     def deadline(self) -> float | None:
         """When ``tick`` has something to do, on the caller's clock; ``None``: nothing is held."""
-        if not self._waiting:
-            return None
-        return min(self._due(track) for track in self._waiting)
+        return min((self._due(track) for track in self._waiting), default=None)
 
     def began(self, run_id: str) -> int:
         """The arrival of a run's first event, whatever became of that event."""
         run = self._runs.get(run_id)
         return run.arrival if run is not None else self.arrivals
 
-    def push(self, events: Sequence[Event]) -> list[Delivery | Retraction]:
+    def run_of(self, message_id: str) -> str | None:
+        """The newest run that has a message or a count of that name."""
+        for name, run in reversed(self._runs.items()):
+            if (message_id, False) in run.tracks or any(key[0] == message_id for key in run.direct | run.derived):
+                return name
+        return None
+
+    def step(self, event: Event) -> Place | None:
+        """The streaming path: the place of an event whose turn it is and that changes nothing else.
+
+        ``None``: nothing was done, ``push`` it.
+        """
+        kind = event.type
+        run = self._runs.get(event.run_id)
+        if run is None or event.derived or kind in _FINISHES:
+            return None
+        builds = DELTA_KINDS.get(kind)
+        if builds is not None and (event.message_id, builds) not in run.direct:
+            return None
+        arrival = self.arrivals
+        seq = event.seq
+        if seq is None:
+            self.arrivals = arrival + 1
+            return (None, 0, 0, arrival)
+        track = run.tracks.get((event.counter, False))
+        if track is None or event.sub or not track.step(seq, arrival):
+            return None
+        self.arrivals = arrival + 1
+        return (track, seq, 0, arrival)
+
+    def push(self, events: Sequence[Event]) -> Results:
         """Take what was made from one native event; return what may be delivered now."""
-        out: list[Delivery | Retraction] = []
-        slot: list[tuple[Event, Place]] = []
+        out: Results = []
+        slot: Slot = []
         owner: Track | None = None
         for event in events:
             run = self._runs.get(event.run_id)
             if run is None:
                 run = self._runs[event.run_id] = _Run(self.arrivals)
-            kind = DELTA_KINDS.get(event.type)
-            if kind is not None and (event.message_id, kind) not in run.direct:
-                key = (event.message_id, kind)
-                if event.derived:
-                    run.derived.add(key)
-                else:
-                    run.direct.add(key)
-                    if key in run.derived:
-                        out.append(Retraction(event.run_id, event.message_id, kind))
-            if event.seq is None:
-                if slot:
-                    self._slot(owner, slot, out)  # type: ignore[arg-type]
-                    slot = []
-                place: Place = (None, 0, 0, self.arrivals)
-                self.arrivals += 1
-                if event.type in _FINISHES:
-                    self._finish(run, event.message_id if event.type == "message_finished" else None, out, event)
-                self._deliver(run, event, place, late=False, out=out)
-                continue
-            track = run.tracks.get((event.counter, event.derived))
-            if track is None:
-                track = run.tracks[event.counter, event.derived] = Track(event.message_id)
-                track.closed = run.closed
-            if not track.see(event.seq, event.sub, self.arrivals):
+            self._note_twins(run, event, out)
+            track = self._accept(run, event)
+            if track is None and event.seq is not None:
                 self.counts.duplicates += 1
                 continue
-            place = (track, event.seq, event.sub, self.arrivals)
+            place: Place = (track, event.seq or 0, event.sub if track is not None else 0, self.arrivals)
             self.arrivals += 1
-            if slot and (track is not owner or event.seq != slot[0][1][1]):
-                self._slot(owner, slot, out)  # type: ignore[arg-type]
+            if owner is not None and (track is not owner or place[1] != slot[0][1][1]):
+                self._slot(owner, slot, out)
                 slot = []
             owner = track
-            slot.append((event, place))
-        if slot:
-            self._slot(owner, slot, out)  # type: ignore[arg-type]
-        return out
+            if track is None:
+                self._turn(run, event, place, late=False, out=out)
+            else:
+                slot.append((event, place))
+        if owner is not None:
+            self._slot(owner, slot, out)
+        return self._settled(out)
 
-    def tick(self) -> list[Delivery | Retraction]:
+    def tick(self) -> Results:
         """Release what has waited long enough."""
         now = self._clock()
-        out: list[Delivery | Retraction] = []
+        out: Results = []
         for track in [t for t in self._waiting if self._due(t) <= now]:
+            if not track.held:
+                continue  # a finish among what was released before has set it free
             if track.next is None:
                 self._found(track, min(track.held), out)
             else:
                 self._release(track, out)
+        self._settled(out)
+        self.soonest = self.deadline
         return out
 
-    def finish(self, run_id: str | None = None, message_id: str | None = None) -> list[Delivery | Retraction]:
+    def finish(self, run_id: str | None = None, message_id: str | None = None) -> Results:
         """End a message, a run, or with neither all runs: flush what they hold, in order."""
-        out: list[Delivery | Retraction] = []
+        out: Results = []
         runs: Iterable[_Run] = list(self._runs.values())
         if run_id is not None:
             runs = [self._runs.setdefault(run_id, _Run(self.arrivals))]
         for run in runs:
-            self._finish(run, message_id, out)
-        return out
+            if message_id is not None:
+                run.tracks.setdefault((message_id, False), Track(message_id))
+            self._close(run, message_id, out, whole=message_id is None)
+        return self._settled(out)
 
     def forget(self, run_id: str | None = None) -> None:
         """Drop what is known of a run, or of all: a repeat of its events counts as new."""
@@ -271,106 +204,126 @@ class Sequencer:
             run = self._runs.pop(name, None)
             for track in run.tracks.values() if run else ():
                 self._waiting.pop(track, None)
+        if not self._waiting:
+            self.soonest = None
+
+    def _note_twins(self, run: _Run, event: Event, out: Results) -> None:
+        builds = DELTA_KINDS.get(event.type)
+        key = (event.message_id, builds or "")
+        if builds is None or key in run.direct:
+            return
+        if event.derived:
+            run.derived.add(key)
+            return
+        run.direct.add(key)
+        if key in run.derived:
+            out.append(Retraction(event.run_id, event.message_id, builds))
+
+    def _accept(self, run: _Run, event: Event) -> Track | None:
+        """The track of a sequenced event; ``None`` for another, and for a duplicate."""
+        if event.seq is None:
+            return None
+        track = run.tracks.get((event.counter, event.derived))
+        if track is None:
+            track = run.tracks[event.counter, event.derived] = Track(event.message_id)
+            track.closed = run.closed
+        return track if track.see(event.seq, event.sub, self.arrivals) else None
 
     def _due(self, track: Track) -> float:
         oldest = next(iter(track.held.values()))[0]
         return oldest + (self._hold if track.next is None else self._max_wait)
 
-    def _slot(self, track: Track, slot: list[tuple[Event, Place]], out: list[Delivery | Retraction]) -> None:
+    def _slot(self, track: Track, slot: Slot, out: Results) -> None:
         seq = slot[0][1][1]
-        if track.next is None and not track.closed:
-            base = seq == 0 or self._hold <= 0 or any(_opens(event) for event, _ in slot)
-            self._keep(track, seq, slot)
-            if base:
-                self._found(track, seq, out)
-            else:
-                self._bound(track, out)
-            return
-        if track.next is None or seq == track.next or track.closed or seq < track.next:
+        if track.closed or (track.next is not None and seq <= track.next):
             self._out(track, slot, out)
             self._drain(track, out)
             return
-        self._keep(track, seq, slot)
-        self._bound(track, out)
-
-    def _bound(self, track: Track, out: list[Delivery | Retraction]) -> None:
-        # Counting the events is only worth it once there could be too many of them.
-        if len(track.held) >= self._max_held // 2 and sum(len(i) for _, i in track.held.values()) > self._max_held:
+        is_base = track.next is None and (seq == 0 or self._hold <= 0 or any(_opens(event) for event, _ in slot))
+        now = self._clock()
+        track.keep(seq, slot, now)
+        if is_base:
+            self._found(track, seq, out)
+        elif track.holding > self._max_held:
             self._release(track, out)
+        if track.held and track not in self._waiting:
+            self._waiting[track] = None
+            due = now + (self._hold if track.next is None else self._max_wait)
+            self.soonest = due if self.soonest is None else min(self.soonest, due)
 
-    def _keep(self, track: Track, seq: int, slot: list[tuple[Event, Place]]) -> None:
-        if seq in track.held:
-            track.held[seq][1].extend(slot)
-        else:
-            track.held[seq] = (self._clock(), slot)
-        self._waiting[track] = None
-
-    def _found(self, track: Track, base: int, out: list[Delivery | Retraction]) -> None:
+    def _found(self, track: Track, base: int, out: Results) -> None:
         """The base is known: what is below it goes first, then what follows without a gap."""
         for seq in sorted(seq for seq in track.held if seq < base):
-            self._out(track, track.held.pop(seq)[1], out)
-        track.next = max(base, track.next or base)
+            self._out(track, track.take(seq), out)
+        track.next = base if track.next is None else max(base, track.next)
         self._drain(track, out)
 
-    def _drain(self, track: Track, out: list[Delivery | Retraction]) -> None:
-        while track.held and track.next in track.held:
-            self._out(track, track.held.pop(track.next)[1], out)
-        if track.held and track.closed:
+    def _drain(self, track: Track, out: Results) -> None:
+        while track.next in track.held:
+            self._out(track, track.take(track.next), out)  # type: ignore[arg-type] - None is no key
+        if track.closed:
             self._release(track, out)
         elif not track.held:
             self._waiting.pop(track, None)
 
-    def _release(self, track: Track, out: list[Delivery | Retraction]) -> None:
-        held, track.held = track.held, {}
+    def _release(self, track: Track, out: Results) -> None:
         self._waiting.pop(track, None)
-        for seq in sorted(held):
+        for seq, slot in [(seq, track.take(seq)) for seq in sorted(track.held)]:
             if track.next is not None and seq > track.next:
                 self.counts.gaps += 1
-            self._out(track, held[seq][1], out)
+            self._out(track, slot, out)
 
-    def _out(self, track: Track, slot: list[tuple[Event, Place]], out: list[Delivery | Retraction]) -> None:
+    def _out(self, track: Track, slot: Slot, out: Results) -> None:
+        self._active.append(track)
         for event, place in sorted(slot, key=_sub) if len(slot) > 1 else slot:
-            at = (place[1], place[2])
-            late = at < track.last
-            if not late:
-                track.last = at
-                track.next = max(track.next or 0, at[0] + 1)
-            run = self._runs[event.run_id]
-            if event.type in _FINISHES:
-                self._finish(run, event.message_id if event.type == "message_finished" else None, out, event)
-            self._deliver(run, event, place, late=late, out=out)
+            late = track.passed(place[1], place[2])
+            self._turn(self._runs[event.run_id], event, place, late=late, out=out)
+        self._active.pop()
 
-    def _deliver(self, run: _Run, event: Event, place: Place, *, late: bool, out: list[Delivery | Retraction]) -> None:
-        if event.derived and (event.message_id, _derived_kind(event)) in run.direct:
+    def _turn(self, run: _Run, event: Event, place: Place, *, late: bool, out: Results) -> None:
+        """Deliver the event, after what its finish sets free and unless a direct twin was seen."""
+        if event.type in _FINISHES:
+            self._finished(run, event, out)
+        if event.derived and (event.message_id, _builds(event)) in run.direct:
             self.counts.derived_suppressed += 1
             return
         if late:
             self.counts.late += 1
         out.append(Delivery(event, place, late))
 
-    def _finish(
-        self, run: _Run, message_id: str | None, out: list[Delivery | Retraction], event: Event | None = None
+    def _finished(self, run: _Run, event: Event, out: Results) -> None:
+        whole = event.type == "run_finished"
+        counter = event.counter or event.message_id
+        if not whole and counter:
+            # It may be the first that is heard of the count: what comes later finds it closed.
+            run.tracks.setdefault((counter, False), Track(event.message_id))
+        self._close(run, event.message_id, out, whole=whole, counter=event.counter)
+
+    def _close(
+        self, run: _Run, message_id: str | None, out: Results, *, whole: bool, counter: str = ""
     ) -> None:
-        """Close the run's counts, or the message's own; a sequenced finish comes before what follows it."""
-        whole = event.type == "run_finished" if event is not None else message_id is None
-        if whole:
-            run.closed = True
-        elif event is not None and event.counter:
-            run.tracks.setdefault((event.counter, False), Track(message_id))
-        elif message_id is not None:
-            run.tracks.setdefault((message_id, False), Track(message_id))
-        for (counter, _), track in list(run.tracks.items()):
-            own = counter != "" and (
-                counter == message_id
-                or (message_id is not None and track.message_id == message_id)
-                or (event is not None and counter == event.counter)
+        """Close the run's counts, or the message's own."""
+        run.closed = run.closed or whole
+        for (name, _), track in list(run.tracks.items()):
+            is_its = name != "" and (
+                name in (message_id, counter) or (message_id is not None and track.message_id == message_id)
             )
-            if not (whole or own):
+            if not (whole or is_its):
                 continue
             track.closed = True
-            if event is not None and event.seq is not None and counter == event.counter:
-                continue  # its own count: _out goes on with what is held after it
-            self._release(track, out)
+            if not track.held or track in self._active:
+                continue  # a finish's own count goes on by itself with what is held after the finish
+            if len(self._active) >= NESTED_FINISHES:
+                self._postponed.append(track)
+            else:
+                self._release(track, out)
+
+    def _settled(self, out: Results) -> Results:
+        while self._postponed:
+            self._release(self._postponed.pop(), out)
+        if not self._waiting:
+            self.soonest = None
+        return out
 
 
 def _sub(item: tuple[Event, Place]) -> int:
@@ -383,6 +336,5 @@ def _opens(event: Event) -> bool:
     return event.type == ("message_started" if event.counter else "run_started")
 
 
-def _derived_kind(event: Event) -> str | None:
+def _builds(event: Event) -> str | None:
     return event.kind if event.type == "part_completed" else DELTA_KINDS.get(event.type)
-

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
+from ._json import bounded_repr
 from .events import Event, is_skip, with_id
 
 __all__ = ["Callback", "Outbox", "Registration"]
@@ -15,6 +17,9 @@ __all__ = ["Callback", "Outbox", "Registration"]
 log = logging.getLogger("vibe_notebook")
 
 Callback = Callable[[Event], object]
+
+FLUSH_TIMEOUT: Final = 5.0
+"""Seconds that closing a tap waits for a callback in another thread, which may itself wait for the closer."""
 
 _SLOTS: Final = {
     "text_delta": "on_result",
@@ -38,7 +43,10 @@ class Registration:
         self.failed: set[str] = set()
 
     def close(self) -> None:
-        """Remove the callbacks; idempotent."""
+        """Remove the callbacks; idempotent. None of them is called any more once it returns.
+
+        But for one that another thread is in the middle of.
+        """
         self._remove(self)
 
     unregister = close
@@ -52,15 +60,17 @@ class Registration:
         self.close()
 
     def names(self, event: Event) -> list[str]:
-        """Which callbacks the event is for."""
-        names = ["tap"]
-        if not is_skip(event):
-            if event.type == "part_completed":
-                names.append("on_result" if event.kind == "text" else "on_thinking")
-            elif event.type in _SLOTS:
-                names.append(_SLOTS[event.type])
-            names.append("on_event")
-        return [name for name in names if name in self.callbacks]
+        """Which of its callbacks the event is for, a tap aside."""
+        if is_skip(event):
+            return []
+        if event.type == "part_completed":
+            slot = "on_result" if event.kind == "text" else "on_thinking"
+        else:
+            slot = _SLOTS.get(event.type, "")
+        return [name for name in (slot, "on_event") if name in self.callbacks]
+
+
+_Item = tuple[int, Event, "Event | None", tuple[Registration, ...]]
 
 
 class Outbox:
@@ -71,48 +81,65 @@ class Outbox:
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
-        self._waiting: deque[tuple[int, Event, tuple[Registration, ...]]] = deque()
-        self._busy = False
+        self.waiting: deque[_Item] = deque()
+        self._owner: int | None = None  # the thread that drains
         self._report = report
 
-    def put(self, number: int, event: Event, registrations: tuple[Registration, ...]) -> None:
-        """Add an event for those that are registered now."""
-        self._waiting.append((number, event, registrations))
+    def put(
+        self, number: int, event: Event, kept: Event | None, registrations: tuple[Registration, ...]
+    ) -> None:
+        """Add an event for those that are registered now; *kept* is its form for taps."""
+        self.waiting.append((number, event, kept, registrations))
 
-    def clear(self) -> None:
-        """Forget what was not handed on yet."""
-        self._waiting.clear()
-
-    def claim(self) -> bool:
-        """Under the lock: whether the caller is to drain."""
-        if self._busy or not self._waiting:
-            return False
-        self._busy = True
-        return True
-
-    def drain(self, lock: Any) -> None:
-        """Outside of the lock: call until nothing is left."""
+    def drain(self, changed: threading.Condition) -> None:
+        """Outside of the lock: call until nothing is left, unless another does so already."""
+        with changed:
+            if self._owner is not None or not self.waiting:
+                return
+            self._owner = threading.get_ident()
         try:
             while True:
-                with lock:
-                    if not self._waiting:
-                        self._busy = False
+                with changed:
+                    if not self.waiting:
+                        self._release(changed)
                         return
-                    number, event, registrations = self._waiting.popleft()
-                event = with_id(event, number)
-                for registration in registrations:
-                    for name in registration.names(event):
-                        self._call(registration, name, event)
+                    item = self.waiting.popleft()
+                self._hand_over(item, item[3])
         except BaseException:
-            with lock:
-                self._busy = False
+            with changed:
+                self._release(changed)
             raise
 
+    def flush(self, tap: Registration, changed: threading.Condition) -> None:
+        """Before a tap is closed: hand it what was put out for it until now."""
+        with changed:
+            if self._owner is not None and self._owner != threading.get_ident():
+                changed.wait_for(lambda: self._owner is None, timeout=FLUSH_TIMEOUT)
+            items = [item for item in self.waiting if tap in item[3]]
+        for item in items:
+            self._hand_over(item, (tap,))
+
+    def _release(self, changed: threading.Condition) -> None:
+        self._owner = None
+        changed.notify_all()
+
+    def _hand_over(self, item: _Item, registrations: tuple[Registration, ...]) -> None:
+        number, event, kept, _ = item
+        event = with_id(event, number)
+        for registration in registrations:
+            if kept is not None and "tap" in registration.callbacks:
+                self._call(registration, "tap", event if kept is item[1] else with_id(kept, number))
+            for name in registration.names(event):
+                self._call(registration, name, event)
+
     def _call(self, registration: Registration, name: str, event: Event) -> None:
+        call = registration.callbacks.get(name)
+        if call is None:
+            return  # closed meanwhile
         try:
-            registration.callbacks[name](event)
+            call(event)
         except Exception as error:
             if name not in registration.failed:
                 registration.failed.add(name)
                 log.exception("The callback %s of agent %r raised; the stream goes on", name, event.agent_id)
-                self._report(f"The callback {name} raised {type(error).__name__}: {error}")
+                self._report(f"The callback {name} raised {bounded_repr(error)}")

@@ -10,19 +10,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Final, Self, cast
 
+from ._agent import Agent, Shared, Watcher
 from ._alarm import Alarm
-from ._nodes import Node, TextNode
-from ._ring import Cursor, Ring
-from .events import Event, PartCompleted, is_skip, parse_event
+from ._readers import Readers
+from ._ring import Ring
+from .events import EVENT_CLASSES, Event, parse_event
 from .exceptions import ClosedError
 from .ordering import Delivery, Retraction, Sequencer
 from .reducer import AgentLog
-from .registration import Callback, Outbox, Registration
+from .registration import Callback, Registration
 from .subscription import Subscription
 from .transcript import Transcript
 
@@ -41,34 +42,6 @@ class Stats:
     derived_suppressed: int = 0
     dropped: int = 0
     evicted: int = 0
-
-
-class Watcher(Protocol):
-    """A live display of an agent."""
-
-    def touch(self, node: Node | None) -> None:
-        """Something changed (``None``: of a run as a whole). Called under the lock: only take note."""
-
-    def wake(self) -> None:
-        """There is something to show. Called outside of the lock."""
-
-    def note(self, text: str) -> None:
-        """A failure in the background that the user should see."""
-
-
-class _Agent:
-    def __init__(self, sequencer: Sequencer, agent_id: str) -> None:
-        self.log = AgentLog(agent_id, sequencer.began)
-        self.sequencer = sequencer
-        self.registrations: tuple[Registration, ...] = ()
-        self.watchers: tuple[Watcher, ...] = ()
-        self.outbox = Outbox(self.note)
-        self.dropped = 0
-        self.evicted = 0
-
-    def note(self, text: str) -> None:
-        for watcher in self.watchers:
-            watcher.note(text)
 
 
 class Registry:
@@ -90,36 +63,52 @@ class Registry:
         ring: int = 4096,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._order = {"hold": hold, "max_held": max_held, "max_wait": max_wait, "clock": clock}
+        self._new_order = lambda: Sequencer(hold=hold, max_held=max_held, max_wait=max_wait, clock=clock)
+        self._clock = clock
         self._keep_runs = keep_runs
         self._lock = threading.RLock()
         self.changed = threading.Condition(self._lock)
-        self._agents: dict[str, _Agent] = {}
-        self._ring = Ring(ring)
-        self._taps: tuple[Registration, ...] = ()
-        self._subscriptions: dict[Subscription, None] = {}
-        self._ended: deque[tuple[_Agent, str]] = deque()
+        self._agents: dict[str, Agent] = {}
+        self._shared = Shared(Ring(ring))
+        self._readers = Readers(self.changed, self._shared.ring, self._missed)
+        self._ended: deque[tuple[Agent, str]] = deque()
         self._alarm = Alarm(self._on_alarm) if clock is time.monotonic else None
         self.closed = False
 
     # Sources
 
-    def dispatch(self, event: Event | dict[str, Any] | Iterable[Event | dict[str, Any]]) -> None:
+    def dispatch(self, event: Event | dict[str, Any] | str | bytes | Iterable[Event | dict[str, Any]]) -> None:
         """Take one event, or the list made from one native event.
 
-        Raises ``ProtocolError`` for what is not an event, ``ClosedError`` after ``close()``.
+        Raises ``ProtocolError`` for what is not an event (nothing of the list is taken then),
+        ``ClosedError`` after ``close()``.
         """
-        if not isinstance(event, list):
-            event = [event] if isinstance(event, dict) or hasattr(event, "agent_id") else list(event)  # type: ignore[list-item]
-        events: list[Event] = [e if hasattr(e, "agent_id") else parse_event(e) for e in event]  # type: ignore[misc]
-        while events:
-            agent_id = events[0].agent_id
-            own = [e for e in events if e.agent_id == agent_id] if len(events) > 1 else events
-            events = [e for e in events if e.agent_id != agent_id] if len(own) < len(events) else []
+        if type(event) not in EVENT_CLASSES:
+            self._dispatch_slot(event)
+            return
+        one = cast("Event", event)
+        with self._lock:
+            agent = self._agents.get(one.agent_id)
+            if agent is None or self.closed:
+                agent = self._agent(one.agent_id)
+            place = agent.sequencer.step(one)
+            if place is not None:
+                agent.deliver(one, place)
+            else:
+                self._take(agent, agent.sequencer.push((one,)))
+        if agent.outbox.waiting or agent.watchers or self._readers:
+            self._hand_on(agent)
+
+    def _dispatch_slot(self, given: Any) -> None:
+        is_one = isinstance(given, (dict, str, bytes, bytearray)) or not isinstance(given, Iterable)
+        slots: dict[str, list[Event]] = {}
+        for item in [given] if is_one or hasattr(given, "agent_id") else given:
+            event = parse_event(item)
+            slots.setdefault(event.agent_id, []).append(event)
+        for agent_id, events in slots.items():
             with self._lock:
-                self._check_open()
                 agent = self._agent(agent_id)
-                self._take(agent, agent.sequencer.push(own))
+                self._take(agent, agent.sequencer.push(events))
             self._hand_on(agent)
 
     def finish(self, agent_id: str, run_id: str | None = None, message_id: str | None = None) -> None:
@@ -130,18 +119,20 @@ class Registry:
                 return
             self._take(agent, agent.sequencer.finish(run_id, message_id))
             if message_id is None:
-                for run in [run_id] if run_id is not None else list(agent.log.runs):
-                    self._end_run(agent, run)
+                for name in [run_id] if run_id is not None else list(agent.log.runs):
+                    run = agent.log.runs.get(name)
+                    if run is not None and not run.ended:
+                        run.closed_at = agent.sequencer.arrivals
+                        self._end_run(agent, name)
         self._hand_on(agent)
 
     def tick(self) -> None:
         """Release what was held long enough; only needed with a clock of your own."""
         with self._lock:
-            agents = [agent for agent in self._agents.values() if agent.sequencer.deadline is not None]
+            agents = [agent for agent in self._agents.values() if agent.sequencer.soonest is not None]
             for agent in agents:
                 self._take(agent, agent.sequencer.tick())
-        for agent in agents:
-            self._hand_on(agent)
+        self._hand_on(*agents)
 
     # Consumers
 
@@ -184,7 +175,7 @@ class Registry:
         if agent_id is None:
             with self._lock:
                 self._check_open()
-                self._taps = (*self._taps, registration)
+                self._shared.taps = (*self._shared.taps, registration)
         else:
             self._add(registration)
         return registration
@@ -192,30 +183,28 @@ class Registry:
     def unregister(self, agent_id: str) -> None:
         """Drop an agent's callbacks and ordering state; its transcript stays. Unknown is fine."""
         with self._lock:
+            self._readers.end(agent_id)
             agent = self._agents.get(agent_id)
-            if agent is None:
-                return
-            agent.registrations = ()
-            agent.outbox.clear()
-            self._take(agent, agent.sequencer.finish())
-            agent.sequencer.forget()
-            for subscription in self._subscriptions:
-                if subscription.agent_id == agent_id:
-                    subscription.ended = True
-        self._hand_on(agent)
+            if agent is not None:
+                for registration in agent.registrations:
+                    registration.callbacks = {}
+                agent.registrations = ()
+                self._take(agent, agent.sequencer.finish())
+                agent.sequencer.forget()
+        if agent is not None:
+            self._hand_on(agent)
+        self._readers.wake()
 
     def subscribe(self, agent_id: str | None = None, *, after: int | None = None) -> Subscription:
-        """Iterate over what is delivered, of one agent or of all, after id *after* (``None``: from now on)."""
+        """Iterate over what is delivered, of one agent or of all, after id *after*; ``None``: from now on."""
         with self._lock:
             self._check_open()
-            subscription = Subscription(self, self._ring.cursor(agent_id, after))
-            self._subscriptions[subscription] = None
-            return subscription
+            return self._readers.add(agent_id, after)
 
     def attach(self, agent_id: str, watcher: Watcher) -> None:
         """Let a live display take note of what changes."""
         with self._lock:
-            agent = self._agent(agent_id)
+            agent = self._make(agent_id)
             agent.watchers = (*agent.watchers, watcher)
 
     def detach(self, agent_id: str, watcher: Watcher) -> None:
@@ -257,6 +246,12 @@ class Registry:
             runs = agent.log.ordered() if agent is not None else []
             return next((r.run_id for r in reversed(runs) if not r.ended and r.parent == (None, None)), None)
 
+    def run_of(self, agent_id: str, message_id: str) -> str | None:
+        """The agent's newest run that knows a message or a count of that name."""
+        with self._lock:
+            agent = self._agents.get(agent_id)
+            return agent.sequencer.run_of(message_id) if agent is not None else None
+
     def stats(self, agent_id: str) -> Stats:
         """What became of an agent's events; all zero for an unknown one."""
         with self._lock:
@@ -265,7 +260,7 @@ class Registry:
                 return Stats()
             counts = agent.sequencer.counts
             return Stats(
-                delivered=self._ring.delivered(agent_id),
+                delivered=self._shared.ring.delivered(agent_id),
                 held=agent.sequencer.held,
                 duplicates=counts.duplicates,
                 gaps=counts.gaps,
@@ -301,10 +296,9 @@ class Registry:
             self.closed = True
             if self._alarm is not None:
                 self._alarm.cancel()
-            for subscription in self._subscriptions:
-                subscription.ended = True
-        for agent in agents:
-            self._hand_on(agent)
+            self._readers.end(None)
+        self._hand_on(*agents)
+        self._readers.wake()
 
     def __enter__(self) -> Self:
         return self
@@ -322,143 +316,99 @@ class Registry:
     ) -> None:
         self.close()
 
-    # For subscriptions
-
-    def read(self, cursor: Cursor, limit: int) -> tuple[int | None, list[tuple[int, Event]]]:
-        """The next rows for a subscription."""
-        with self._lock:
-            missed, rows = self._ring.read(cursor, limit)
-            agent = self._agents.get(cursor.agent_id) if cursor.agent_id is not None else None
-            if agent is not None:
-                agent.dropped += missed or 0
-            return missed, rows
-
-    def drop(self, subscription: Subscription) -> None:
-        """A subscription is closed."""
-        with self.changed:
-            subscription.ended = True
-            self._subscriptions.pop(subscription, None)
-            waker = subscription.take_waker()
-            self.changed.notify_all()
-        if waker is not None:
-            waker()
-
     # The mechanism
 
-    def _agent(self, agent_id: str) -> _Agent:
+    def _make(self, agent_id: str) -> Agent:
         agent = self._agents.get(agent_id)
         if agent is None:
-            agent = self._agents[agent_id] = _Agent(Sequencer(**self._order), agent_id)  # type: ignore[arg-type]
+            agent = self._agents[agent_id] = Agent(agent_id, self._new_order(), self._shared)
         return agent
+
+    def _agent(self, agent_id: str) -> Agent:
+        self._check_open()
+        return self._make(agent_id)
 
     def _check_open(self) -> None:
         if self.closed:
-            msg = "This registry is closed; make a new one, or use get_registry()."
-            raise ClosedError(msg)
+            raise ClosedError("This registry is closed; make a new one, or use get_registry().")
 
-    def _take(self, agent: _Agent, results: list[Delivery | Retraction]) -> None:
-        """Under the lock: reduce and number what the sequencer let go."""
-        for result in results:
-            if isinstance(result, Retraction):
-                for node in agent.log.retract(result):
-                    self._touch(agent, node)
-                    if isinstance(node, TextNode):
-                        self._emit(agent, _whole(agent, result.run_id, node, derived=True))
-                continue
-            event, place, late = result
-            if is_skip(event):
-                self._emit(agent, event)
-                continue
-            changed = agent.log.apply(event, place)
-            self._touch(agent, changed)
-            if late and isinstance(changed, TextNode):
-                event = _whole(agent, event.run_id, changed, derived=event.derived)
-            self._emit(agent, event)
-            if event.type == "run_finished":
-                self._end_run(agent, event.run_id)
-        due = agent.sequencer.deadline
-        if due is not None and self._alarm is not None:
-            self._alarm.set(due)
+    def _take(self, agent: Agent, results: list[Delivery | Retraction]) -> None:
+        """Under the lock: reduce what the sequencer let go, and see to what it holds."""
+        for run_id in agent.take(results):
+            self._end_run(agent, run_id)
+        due = agent.sequencer.soonest
+        alarm = self._alarm
+        if due is None or alarm is None:
+            return
+        if alarm.due is None or due < alarm.due:
+            alarm.set(due)
+        if not alarm.works and due <= self._clock():
+            for run_id in agent.take(agent.sequencer.tick()):
+                self._end_run(agent, run_id)
 
-    def _touch(self, agent: _Agent, node: Node | None) -> None:
-        for watcher in agent.watchers:
-            watcher.touch(node)
+    def _hand_on(self, *agents: Agent) -> None:
+        """Outside of the lock: call back, show, and wake those who wait, whatever a callback raises."""
+        with ExitStack() as stack:
+            if self._readers:
+                stack.callback(self._readers.wake)
+            for agent in agents:
+                for watcher in agent.watchers:
+                    stack.callback(watcher.wake)
+                if agent.outbox.waiting:
+                    stack.callback(agent.outbox.drain, self.changed)
 
-    def _emit(self, agent: _Agent, event: Event) -> None:
-        number = self._ring.append(event)
-        if agent.registrations or self._taps:
-            agent.outbox.put(number, event, agent.registrations + self._taps)
-
-    def _hand_on(self, agent: _Agent) -> None:
-        """Outside of the lock: call back, show, and wake those who wait."""
-        if agent.registrations or self._taps:
-            with self._lock:
-                mine = agent.outbox.claim()
-            if mine:
-                agent.outbox.drain(self._lock)
-        for watcher in agent.watchers:
-            watcher.wake()
-        if self._subscriptions:
-            with self._lock:
-                wakers = [waker for s in self._subscriptions if (waker := s.take_waker()) is not None]
-                self.changed.notify_all()
-            for waker in wakers:
-                waker()
-
-    def _end_run(self, agent: _Agent, run_id: str) -> None:
+    def _end_run(self, agent: Agent, run_id: str) -> None:
         run = agent.log.runs.get(run_id)
         if run is None:
             return
-        run.closed = True
         run.version += 1
         run.compact()
-        self._touch(agent, None)
-        if run.parent != (None, None) or (agent, run_id) in self._ended:
+        agent.touch(None)
+        if (agent, run_id) in self._ended or agent.log.is_part(run):
             return
         self._ended.append((agent, run_id))
         while len(self._ended) > self._keep_runs:
-            oldest, name = self._ended.popleft()
-            self._drop_run(oldest, name)
-            oldest.evicted += 1
+            oldest, name = self._ended[0]
+            oldest.evicted += self._drop_run(oldest, name)
 
-    def _drop_run(self, agent: _Agent, run_id: str) -> None:
-        for name, run in list(agent.log.runs.items()):
-            if run.parent[0] == run_id and name != run_id:
-                self._drop_run(agent, name)
-        agent.log.runs.pop(run_id, None)
-        agent.sequencer.forget(run_id)
+    def _drop_run(self, agent: Agent, run_id: str) -> int:
+        """Forget a run and its subagents; return how many that were."""
+        dropped = agent.log.drop(run_id)
+        for name in {run_id, *dropped}:
+            agent.sequencer.forget(name)
+            if (agent, name) in self._ended:
+                self._ended.remove((agent, name))
+        agent.touch(None)
+        return len(dropped)
 
     def _add(self, registration: Registration) -> None:
         with self._lock:
-            self._check_open()
             agent = self._agent(registration.agent_id)
             agent.registrations = (*agent.registrations, registration)
 
     def _remove(self, registration: Registration) -> None:
         with self._lock:
-            self._taps = tuple(tap for tap in self._taps if tap is not registration)
-            agent = self._agents.get(registration.agent_id)
-            if agent is not None:
+            agents = [agent for agent in (self._agents.get(registration.agent_id),) if agent is not None]
+            if registration in self._shared.taps:
+                self._shared.taps = tuple(tap for tap in self._shared.taps if tap is not registration)
+                agents = list(self._agents.values())
+            for agent in agents:
                 agent.registrations = tuple(r for r in agent.registrations if r is not registration)
+        if "tap" in registration.callbacks:
+            for agent in agents:
+                agent.outbox.flush(registration, self.changed)
+        registration.callbacks = {}
+
+    def _missed(self, agent_id: str, count: int) -> None:
+        agent = self._agents.get(agent_id)
+        if agent is not None:
+            agent.dropped += count
 
     def _on_alarm(self) -> float | None:
         self.tick()
         with self._lock:
-            dues = [agent.sequencer.deadline for agent in self._agents.values()]
+            dues = [agent.sequencer.soonest for agent in self._agents.values()]
         return min((due for due in dues if due is not None), default=None)
-
-
-def _whole(agent: _Agent, run_id: str, node: TextNode, *, derived: bool) -> PartCompleted:
-    """The part as it is now, for those who cannot put a late delta in its place."""
-    return PartCompleted(
-        agent_id=agent.log.agent_id,
-        run_id=run_id,
-        message_id=node.message_id,
-        derived=derived,
-        part_id=node.name,
-        kind="thinking" if node.kind == "thinking" else "text",
-        text=node.text.read(),
-    )
 
 
 _default: Registry | None = None

@@ -11,9 +11,9 @@ import contextlib
 import sys
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from ._ring import Cursor
 from .events import Custom, Event, with_id
@@ -48,52 +48,65 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
 
     def __init__(self, source: Source, cursor: Cursor) -> None:
         self.agent_id = cursor.agent_id
-        self.ended = False
         self.closed = False
+        self._end: int | None = None  # the last id that it reads
         self._source = source
         self._cursor = cursor
         self._ready: deque[Event] = deque()
-        self._waker: Callable[[], None] | None = None
+        self._wakers: list[Callable[[], None]] = []
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will come beyond what is already there."""
+        return self._end is not None
 
     def close(self) -> None:
         """End the iteration; idempotent, from any thread."""
-        self.closed = True
-        self._ready.clear()
+        with self._source.changed:
+            self.closed = True
+            self._ready.clear()
         self._source.drop(self)
 
-    def take_waker(self) -> Callable[[], None] | None:
-        """Under the lock: what wakes an async reader that waits."""
-        waker, self._waker = self._waker, None
-        return waker
+    def end(self, last_id: int) -> None:
+        """Under the lock: end after the event with that id."""
+        if self._end is None:
+            self._end = last_id
+
+    def take_wakers(self) -> list[Callable[[], None]]:
+        """Under the lock: what wakes the async readers that wait."""
+        wakers, self._wakers = self._wakers, []
+        return wakers
 
     async def aclose(self) -> None:
         """As ``close``."""
         self.close()
 
     def __next__(self) -> Event:
-        while True:
-            with self._source.changed:
+        with self._source.changed:
+            event = self._take()
+            while event is None and not self.ended:
+                self._source.changed.wait()
                 event = self._take()
-                while event is None and not self.ended:
-                    self._source.changed.wait()
-                    event = self._take()
-            if event is None:
-                raise StopIteration
-            return event
+        if event is None:
+            self._source.drop(self)
+            raise StopIteration
+        return event
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Event:
         while True:
-            ready, wake = _waker()
+            ready: Callable[[], Awaitable[object]] | None = None
             with self._source.changed:
                 event = self._take()
                 if event is None and not self.ended:
-                    self._waker = wake
+                    ready, wake = _waker()
+                    self._wakers.append(wake)
             if event is not None:
                 return event
-            if self.ended:
+            if ready is None:
+                self._source.drop(self)
                 raise StopAsyncIteration
             await ready()
 
@@ -118,22 +131,23 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
             missed, rows = self._source.read(self._cursor, _BATCH)
             if missed != 0:
                 self._ready.append(gap(self.agent_id or "", missed))
-            self._ready.extend(with_id(event, number) for number, event in rows)
+            end = self._end
+            self._ready.extend(with_id(event, number) for number, event in rows if end is None or number <= end)
         return self._ready.popleft() if self._ready else None
 
 
-def _waker() -> tuple[Callable[[], Any], Callable[[], None]]:
+def _waker() -> tuple[Callable[[], Awaitable[object]], Callable[[], None]]:
     """(what to await, what wakes it from any thread), on asyncio or trio, whichever runs."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         trio = sys.modules["trio"]
         token, trio_event = trio.lowlevel.current_trio_token(), trio.Event()
-        return trio_event.wait, lambda: token.run_sync_soon(trio_event.set)
+        return trio_event.wait, lambda: _call(token.run_sync_soon, trio_event.set)
     event = asyncio.Event()
+    return event.wait, lambda: _call(loop.call_soon_threadsafe, event.set)
 
-    def wake() -> None:
-        with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(event.set)
 
-    return event.wait, wake
+def _call(soon: Callable[[Callable[[], object]], object], wake: Callable[[], object]) -> None:
+    with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
+        soon(wake)

@@ -29,14 +29,6 @@ class Screen:
         return visible("".join(self.closed) + self.open, self.tail)
 
 
-def fed(stream: MarkdownStream, *pieces: str) -> list[Update]:
-    updates = []
-    for piece in pieces:
-        stream.append(piece)
-        updates.append(stream.update())
-    return updates
-
-
 @given(split_documents())
 def test_closed_blocks_are_the_whole_rendering_whatever_the_pieces(
     split: tuple[str, list[tuple[str, bool]]],

@@ -264,7 +264,7 @@ def test_a_fault_of_the_view_is_said_in_it_and_ends_nothing(monkeypatch: pytest.
         message = "no"
         raise ValueError(message)
 
-    monkeypatch.setattr(stage.view, "_arrange", broken)
+    monkeypatch.setattr(stage.view._tree, "arrange", broken)
     stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="one"))
     stage.view.flush()
     assert "ValueError" in stage.browser.head["note"]

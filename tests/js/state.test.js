@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Kernel, mount, page, random } from "./fake.js";
+import { mount, page } from "./fake.js";
+import { Kernel, random } from "./kernel.js";
 
 /** What a view shows that is made from the kernel's whole state. */
 function fresh(kernel) {
@@ -151,7 +152,8 @@ test("a newer snapshot in the trait is shown, an older one is not", () => {
 
 test("the snapshot's own value is never written to", () => {
   const clock = page();
-  const snapshot = { n: 0, head: { title: "a" }, parts: [{ key: "t", kind: "text", props: {}, blocks: ["<p>a</p>"], open: "", tail: "" }] };
+  const part = { key: "t", kind: "text", props: {}, blocks: ["<p>a</p>"], open: "", tail: "" };
+  const snapshot = { n: 0, head: { title: "a" }, parts: [part] };
   const before = JSON.stringify(snapshot);
   const { view, ops } = mount(snapshot);
   view();

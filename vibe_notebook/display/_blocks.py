@@ -124,7 +124,7 @@ def language_of(info: str) -> str:
 
 def _code_html(language: str, html: str) -> str:
     name = f' class="language-{language}"' if language else ""
-    return f'<div class="highlight"><pre><code{name}>{html}</code></pre></div>\n'
+    return f'<div class="highlight" style="margin:0 0 1em"><pre><code{name}>{html}</code></pre></div>\n'
 
 
 def _cell(self: Any, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:

@@ -232,16 +232,14 @@ def usage_text(usage: Usage | None) -> str:
     if usage is None:
         return ""
     counts = [
-        (usage.input_tokens, "in", usage.cached_input_tokens, "cached"),
-        (usage.output_tokens, "out", usage.reasoning_tokens, "reasoning"),
+        (usage.input_tokens, "tokens in", usage.cached_input_tokens, "cached"),
+        (usage.output_tokens, "tokens out", usage.reasoning_tokens, "reasoning"),
     ]
     words = [
         f"{count:,} {word}" + (f" ({part:,} {part_word})" if part else "")
         for count, word, part, part_word in counts
         if count is not None
     ]
-    if words:
-        words[-1] += " tokens"
     if usage.cost is not None:
         words.append(f"cost {usage.cost:.4g}")
     if usage.model:

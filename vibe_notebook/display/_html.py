@@ -44,10 +44,10 @@ _PAUSE = "rgba(230,150,0,.8)"
 _HEAD = f"margin:0 0 .6em;padding:0 0 .35em;border-bottom:1px solid {_LINE}"
 _MUTED = "opacity:.65"
 _BOX = "margin:.4em 0;padding:.3em .7em;border:1px solid {line};border-left:{left};border-radius:6px"
-_SUMMARY = "cursor:pointer;overflow-wrap:anywhere"
+_SUMMARY = "cursor:pointer;overflow-wrap:break-word"
 _PREVIEW = "opacity:.65;font-family:monospace;font-size:90%"
 _LABEL = "margin:.6em 0 .15em;opacity:.65;font-size:85%"
-_PRE = "margin:0;padding:0;max-height:30em;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere"
+_PRE = "margin:0;padding:0;max-height:30em;overflow:auto;white-space:pre-wrap;overflow-wrap:break-word"
 _THOUGHT = f"margin:.3em 0 .3em .3em;padding:0 0 0 .8em;border-left:2px solid {_LINE};opacity:.75;white-space:pre-wrap"
 _ALARMED = {"error": _ALARM, "denied": _ALARM, "cancelled": _PAUSE, "awaiting_approval": _PAUSE}
 
@@ -111,23 +111,23 @@ class _Page:
         return f'{fold}<div style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
-        short = preview(part.args_text if part.args is None else part.args)
+        short = preview(part.args_text if part.args is None else part.args, 64)
         facts = " · ".join(fact for fact in (part.state.replace("_", " "), duration_of(part)) if fact)
         summary = f"<strong>{STATE_MARKS[part.state]}</strong> <code>{escape(name_of(part))}</code> "
         if short:
             summary += f'<span style="{_PREVIEW}">{_text(short)}</span> '
-        summary += f'<span style="{_MUTED}">· {facts}</span>'
+        summary += f'<span style="{_MUTED};white-space:nowrap">· {facts}</span>'
         line = _ALARMED.get(part.state)
         box = _BOX.format(line=_LINE, left=f"3px solid {line}" if line else f"1px solid {_LINE}")
         yield self._fold(part.key, name=f"vibe-tool vibe-{part.state}", style=box, summary=summary)
         if args := args_text(part):
-            yield _section("Arguments", f'<pre style="{_PRE}">{escape(args)}</pre>')
+            yield _section("Arguments", _pre(args))
         if is_table(part.output):
             yield _section("Output", _table(part.output))
         elif output := output_text(part):
-            yield _section("Output", f'<pre style="{_PRE}">{escape(output)}</pre>')
+            yield _section("Output", _pre(output))
         if part.error:
-            yield _section("Error", f'<pre style="{_PRE}">{escape(clean(part.error))}</pre>')
+            yield _section("Error", _pre(clean(part.error)))
         if part.children:
             yield '<div class="vibe-children" style="margin:.6em 0 0">\n'
             yield from self._parts(children_of(part, depth), depth + 1)
@@ -199,8 +199,12 @@ def _cell(value: object) -> str:
 
 def _error(text: str) -> str:
     box = _BOX.format(line=_ALARM, left=f"3px solid {_ALARM}")
-    body = f'<pre style="{_PRE}">{escape(clean(text))}</pre>'
-    return f'<div class="vibe-error" style="{box}"><strong>✗ Error</strong>\n{body}</div>\n'
+    return f'<div class="vibe-error" style="{box}"><strong>✗ Error</strong>\n{_pre(clean(text))}</div>\n'
+
+
+def _pre(text: str) -> str:
+    # Without <code>, nbconvert sets it in the font of the text.
+    return f'<pre style="{_PRE}"><code>{escape(text)}</code></pre>'
 
 
 def _text(text: str) -> str:

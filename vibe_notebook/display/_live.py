@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ __all__ = ["WidgetOutput"]
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _LINGER = 8
 """Ended views that stay answerable because a reloaded page or a second view still shows them."""
+
+_SENDING = threading.Lock()
+"""The kernel's sockets lose messages, in silence, where several threads send at once."""
 
 _lingering: deque[WidgetOutput] = deque()
 
@@ -77,8 +81,10 @@ class WidgetOutput:
             _lingering.remove(self)
 
     def _send(self, message: dict[str, Any]) -> None:
-        if self._widget is not None:
-            self._widget.send(message)
+        widget = self._widget
+        if widget is not None:
+            with _SENDING:
+                widget.send(message)
 
     def _receive(self, content: dict[str, Any]) -> None:
         """What the user did; may come on a thread of the kernel's, in the middle of anything."""

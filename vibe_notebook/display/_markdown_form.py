@@ -23,7 +23,7 @@ from ._format import (
     unclaimed_runs,
     usage_text,
 )
-from ._neutral import neutral
+from ._neutral import is_safe, neutral
 from ._sanitize import is_link
 
 if TYPE_CHECKING:
@@ -37,51 +37,62 @@ _TICKS = re.compile(r"`+")
 
 def transcript_markdown(transcript: Transcript, *, title: str | None = None) -> str:
     """Return the transcript as Markdown: text as the agent wrote it, but without its raw HTML."""
-    head = [f"**{_escaped(in_line(title, 200))}**"] if title and title.strip() else []
-    if transcript.outcome:
-        head.append(f"{OUTCOME_MARKS[transcript.outcome]} {transcript.outcome}")
-    if usage := usage_text(transcript.usage):
-        head.append(_escaped(usage))
-    paragraphs = [" · ".join(head), *(_part(part, 0) for part in transcript.parts)]
-    for name, run in unclaimed_runs(transcript):
-        outcome = f" · {run.outcome}" if run.outcome else ""
-        body = [f"**{_escaped(name)}**{outcome}", *(_part(part, 0) for part in run.parts)]
-        body += [f"**Error**\n\n{_fenced(clean(run.error))}"] if run.error else []
-        paragraphs.append(_quoted("\n\n".join(body)))
-    if transcript.error:
-        paragraphs.append(f"**✗ Error**\n\n{_fenced(clean(transcript.error))}")
-    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
+    markdown = _Form(is_strict=False).write(transcript, title)
+    # What is code in a part may be none behind the list that ends the part before.
+    return markdown if is_safe(markdown) else _Form(is_strict=True).write(transcript, title)
 
 
-def _part(part: Part, depth: int) -> str:
-    match part.kind:
-        case "text":
-            return neutral(part.text).strip("\n")
-        case "thinking":
-            text = neutral(part.text).strip("\n")
-            return _quoted(f"*Thinking*\n\n{text}") if text.strip() else ""
-        case "tool":
-            return "\n\n".join(_tool(part, depth))
-        case "artifact":
-            return _artifact(part)
-    assert_never(part.kind)
+class _Form:
+    def __init__(self, *, is_strict: bool) -> None:
+        self._is_strict = is_strict
 
+    def write(self, transcript: Transcript, title: str | None) -> str:
+        head = [f"**{_escaped(in_line(title, 200))}**"] if title and title.strip() else []
+        if transcript.outcome:
+            head.append(f"{OUTCOME_MARKS[transcript.outcome]} {transcript.outcome}")
+        if usage := usage_text(transcript.usage):
+            head.append(_escaped(usage))
+        paragraphs = [" · ".join(head), *(self._part(part, 0) for part in transcript.parts)]
+        for name, run in unclaimed_runs(transcript):
+            outcome = f" · {run.outcome}" if run.outcome else ""
+            body = [f"**{_escaped(name)}**{outcome}", *(self._part(part, 0) for part in run.parts)]
+            body += [f"**Error**\n\n{_fenced(clean(run.error))}"] if run.error else []
+            paragraphs.append(_quoted("\n\n".join(body)))
+        if transcript.error:
+            paragraphs.append(f"**✗ Error**\n\n{_fenced(clean(transcript.error))}")
+        return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
 
-def _tool(part: ToolPart, depth: int) -> Iterator[str]:
-    facts = [part.state.replace("_", " "), duration_of(part)]
-    short = preview(part.args_text if part.args is None else part.args)
-    words = [f"**{STATE_MARKS[part.state]}** {_code(name_of(part))}", *([_code(short)] if short else [])]
-    yield " ".join(words) + " · " + " · ".join(fact for fact in facts if fact)
-    if args := args_text(part):
-        yield f"Arguments:\n\n{_fenced(args, is_json=part.args is not None)}"
-    if output := output_text(part):
-        is_json = pretty(part.output) == output and output[0] in "{["
-        yield f"Output:\n\n{_fenced(output, is_json=is_json)}"
-    if part.error:
-        yield f"Error:\n\n{_fenced(clean(part.error))}"
-    children = [_part(child, depth + 1) for child in children_of(part, depth)]
-    if any(children):
-        yield _quoted("\n\n".join(child for child in children if child))
+    def _part(self, part: Part, depth: int) -> str:
+        match part.kind:
+            case "text":
+                return self._neutral(part.text)
+            case "thinking":
+                text = self._neutral(part.text)
+                return _quoted(f"*Thinking*\n\n{text}") if text.strip() else ""
+            case "tool":
+                return "\n\n".join(self._tool(part, depth))
+            case "artifact":
+                return _artifact(part)
+        assert_never(part.kind)
+
+    def _neutral(self, text: str) -> str:
+        return neutral(text, is_strict=self._is_strict).strip("\n")
+
+    def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
+        facts = [part.state.replace("_", " "), duration_of(part)]
+        short = preview(part.args_text if part.args is None else part.args)
+        words = [f"**{STATE_MARKS[part.state]}** {_code(name_of(part))}", *([_code(short)] if short else [])]
+        yield " ".join(words) + " · " + " · ".join(fact for fact in facts if fact)
+        if args := args_text(part):
+            yield f"Arguments:\n\n{_fenced(args, is_json=part.args is not None)}"
+        if output := output_text(part):
+            is_json = pretty(part.output) == output and output[0] in "{["
+            yield f"Output:\n\n{_fenced(output, is_json=is_json)}"
+        if part.error:
+            yield f"Error:\n\n{_fenced(clean(part.error))}"
+        children = [self._part(child, depth + 1) for child in children_of(part, depth)]
+        if any(children):
+            yield _quoted("\n\n".join(child for child in children if child))
 
 
 def _artifact(part: ArtifactPart) -> str:

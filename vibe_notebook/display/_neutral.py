@@ -1,20 +1,25 @@
 """Agent text that stays Markdown: its raw HTML made text, its images made links, its fences closed.
 
-For viewers that render ``text/markdown`` by themselves and may let HTML through. What is surely
-code stays untouched; in doubt ``<`` is escaped.
+For viewers that render ``text/markdown`` by themselves and may let HTML through. Code is spared, as
+far as it is code whatever stands before it: ``is_safe`` reads the whole as such a viewer would, and
+where it fails, ``_markdown_form.py`` spares nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from .._json import scrub
-from ._blocks import Block, parse
 from ._format import clean
 from ._open import OpenFence
+from ._sanitize import is_raster
 
-__all__ = ["neutral"]
+__all__ = ["is_safe", "neutral"]
 
 _TICKS = re.compile(r"`+")
 _INLINE = re.compile(
@@ -22,7 +27,7 @@ _INLINE = re.compile(
     r"|(?P<code>`+)"
     r"|(?P<link><(?:https?://|mailto:)[^\s<>`]*>)"
     r"|(?P<raster>!\[[^\[\]\\`<\n]*\]\(data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*\))"
-    r"|(?P<math>\$[^$`\n]+\$)"
+    r"|(?P<math>\$\$[^$`]+\$\$|\$[^$`\n]+\$)"
     r"|(?P<image>!\[)"
     r"|(?P<tag><(?=[A-Za-z/!?]))"
 )
@@ -30,36 +35,59 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _CODE = ("fence", "code_block")
 
 
-def neutral(text: str) -> str:
-    """Return *text* as Markdown that shows the same and can neither fetch, run nor swallow anything."""
+def neutral(text: str, *, is_strict: bool = False) -> str:
+    """Return *text* as Markdown that shows the same and can neither fetch, run nor swallow anything.
+
+    ``is_strict`` spares no code, in which the escapes then show.
+    """
     text = clean(scrub(text))
-    blocks = parse(text, {})
+    tokens = _parser(html=False).parse(text)
     lines = text.split("\n")
-    out = list(map(_TAG.sub, ["&lt;"] * len(lines), lines))
-    for first, last, kind in _regions(blocks):
+    out = [_TAG.sub("&lt;", line) for line in lines]
+    for first, last, kind in _regions(tokens):
         source = "\n".join(lines[first:last])
         if kind == "table":
             out[first:last] = ["|".join(map(_inline, _cells(line))) for line in lines[first:last]]
         else:
             out[first:last] = (source if kind == "code" else _inline(source)).split("\n")
-    return "\n".join(out) + _closing(blocks, lines)
+    result = text.replace("<", "&lt;").replace("![", "🖼 [") if is_strict else "\n".join(out)
+    return result + _closing(tokens, lines)
 
 
-def _regions(blocks: list[Block]) -> Iterator[tuple[int, int, str]]:
+def is_safe(markdown: str) -> bool:
+    """Tell whether a viewer that lets HTML through finds neither HTML nor a remote image in it."""
+    return not _is_unsafe(_parser(html=True).parse(markdown))
+
+
+@cache
+def _parser(*, html: bool) -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": html}).enable(["table", "strikethrough"])
+
+
+def _is_unsafe(tokens: Sequence[Token]) -> bool:
+    return any(
+        token.type in ("html_block", "html_inline")
+        or (token.type == "image" and not is_raster(str(token.attrs.get("src", ""))))
+        or (token.children and _is_unsafe(token.children))
+        for token in tokens
+    )
+
+
+def _regions(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
     """Yield the lines of code, tables and other inline text."""
-    for block in blocks:
-        in_table = 0
-        for token in block.tokens:
-            if token.type in ("table_open", "table_close"):
-                in_table += token.nesting
-            if token.map is None:
-                continue
-            if token.type == "table_open":
-                yield (*token.map, "table")  # type: ignore[misc]
-            elif token.type in _CODE:
-                yield (*token.map, "code")  # type: ignore[misc]
-            elif token.type == "inline" and not in_table:
-                yield (*token.map, "inline")  # type: ignore[misc]
+    in_table = 0
+    for token in tokens:
+        if token.type in ("table_open", "table_close"):
+            in_table += token.nesting
+        if token.map is None:
+            continue
+        first, last = token.map
+        if token.type == "table_open":
+            yield first, last, "table"
+        elif token.type in _CODE:
+            yield first, last, "code"
+        elif token.type == "inline" and not in_table:
+            yield first, last, "inline"
 
 
 def _cells(line: str) -> list[str]:
@@ -76,6 +104,8 @@ def _inline(source: str) -> str:
         kind, found = match.lastgroup, match[0]
         if kind == "code" and (end := _end_of_code(source, found, position)):
             found, position = source[match.start() : end], end
+            # A line that begins with a tag is raw HTML even in the middle of a code span.
+            found = _TAG.sub("< ", found) if "\n" in found else found
         elif kind == "math":
             # An entity would be part of the formula; a space is not, and opens no tag either.
             found = _TAG.sub("< ", found)
@@ -94,11 +124,12 @@ def _end_of_code(source: str, ticks: str, position: int) -> int:
     return 0
 
 
-def _closing(blocks: list[Block], lines: list[str]) -> str:
+def _closing(tokens: Sequence[Token], lines: list[str]) -> str:
     """Return the line that closes a fence left open at the end, or ""."""
-    if not blocks or blocks[-1].kind != "fence":
+    last = tokens[-1] if tokens else None
+    if last is None or last.type != "fence" or last.map is None:
         return ""
-    start = blocks[-1].start
+    start = last.map[0]
     fence = OpenFence(lines[start] + "\n")
     _, rest = fence.feed("\n".join(lines[start + 1 :]) + "\n")
     return f"\n{fence.marks}" if rest is None else ""

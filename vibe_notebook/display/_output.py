@@ -6,6 +6,7 @@ nothing is ever printed into another cell.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import uuid
@@ -81,6 +82,8 @@ def make_output(
     renderer: str | None = None,
 ) -> Output:
     """Open the output that fits; ``on_stop`` is what the Stop button does."""
+    if in_kernel():
+        _keep_out_of_cells()
     name = renderer or choose()
     if name == "widget":
         from ._live import WidgetOutput  # noqa: PLC0415 - only here is Jupyter needed
@@ -93,6 +96,14 @@ def make_output(
     if name == "none":
         return NoOutput()
     return StaticOutput(title=title, text_only=name == "text")
+
+
+def _keep_out_of_cells() -> None:
+    # Python prints what no handler takes to stderr, which in a kernel is some other cell's output.
+    # The views show failures; whoever wants the log adds a handler of their own.
+    log = logging.getLogger("vibe_notebook")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
 
 
 class NoOutput:
@@ -139,7 +150,7 @@ def bundle(
     from ._html import transcript_html  # noqa: PLC0415 - rendering is loaded when something is shown
     from ._markdown_form import transcript_markdown  # noqa: PLC0415
     from ._text import transcript_text  # noqa: PLC0415
-    from ._view import other_agent  # noqa: PLC0415
+    from ._tree import other_agent  # noqa: PLC0415
 
     several = len(transcripts) > 1
     items = [(f"{title} · {name}" if several else title, t) for name, t in transcripts.items()]

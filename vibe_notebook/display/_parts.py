@@ -9,17 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..transcript import ArtifactPart, ToolPart
+from ._fields import Field, Follower, Op, common, utf16
 from ._format import args_text, output_text, preview
 from ._markdown import MarkdownStream, Update
 
 if TYPE_CHECKING:
     from .._nodes import ArtifactNode, TextNode, ToolNode
-    from .._pieces import Pieces
     from ..reducer import RunLog
 
-__all__ = ["ArtifactShown", "Op", "RunShown", "Shown", "TextShown", "ThinkingShown", "ToolShown", "utf16"]
-
-Op = list[Any]
+__all__ = ["ArtifactShown", "Op", "RunShown", "Shown", "TextShown", "ThinkingShown", "ToolShown"]
 
 PREVIEW_SOURCE = 4096
 """Characters of streaming arguments beyond which their one-line preview is not made anew."""
@@ -27,72 +25,6 @@ PREVIEW_SOURCE = 4096
 
 OUTPUT_LIMIT = 100_000
 """Characters of a running tool's output that are shown live; the transcript keeps it all."""
-
-
-def utf16(text: str) -> int:
-    """The length as JavaScript counts it."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def common(old: str, new: str) -> int:
-    """How many characters the two begin with in common, by bisection: slices compare fast."""
-    if new.startswith(old):
-        return len(old)
-    low, high = 0, min(len(old), len(new))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if old[low:middle] == new[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-class _Field:
-    """A plain text as the browser has it."""
-
-    def __init__(self) -> None:
-        self.pieces: list[str] = []
-        self.units = 0
-
-    def append(self, key: str, name: str, text: str) -> Op:
-        op = ["txt", key, name, self.units, text]
-        self.pieces.append(text)
-        self.units += utf16(text)
-        return op
-
-    def replace(self, key: str, name: str, text: str) -> list[Op]:
-        old = self.read()
-        if text == old:
-            return []
-        kept = text[: common(old, text)]
-        self.pieces = [kept]
-        self.units = utf16(kept)
-        return [self.append(key, name, text[len(kept) :])]
-
-    def read(self) -> str:
-        if len(self.pieces) > 1:
-            self.pieces = ["".join(self.pieces)]
-        return self.pieces[0] if self.pieces else ""
-
-
-class _Follower:
-    """Reads what a growing text has gained since the last look."""
-
-    def __init__(self) -> None:
-        self.epoch = -1
-        self.size = 0
-
-    def read(self, text: Pieces) -> tuple[bool, str]:
-        """(whether it replaces all, the text)."""
-        text.refresh()
-        if text.epoch == self.epoch:
-            new = text.tail(self.size)
-            self.size = text.size
-            return False, new
-        first = self.epoch == -1
-        self.epoch, self.size = text.epoch, text.size
-        return not first, text.read()
 
 
 class Shown:
@@ -104,7 +36,7 @@ class Shown:
         self.key = key
         self.parent = ""
         self.props: dict[str, Any] = {}
-        self.fields: dict[str, _Field] = {}
+        self.fields: dict[str, Field] = {}
         self._new: dict[str, Any] = {}
 
     def read(self, node: Any) -> None:
@@ -133,10 +65,10 @@ class Shown:
     def _append(self, name: str, text: str) -> list[Op]:
         if not text:
             return []
-        return [self.fields.setdefault(name, _Field()).append(self.key, name, text)]
+        return [self.fields.setdefault(name, Field()).append(self.key, name, text)]
 
     def _replace(self, name: str, text: str) -> list[Op]:
-        return self.fields.setdefault(name, _Field()).replace(self.key, name, text)
+        return self.fields.setdefault(name, Field()).replace(self.key, name, text)
 
 
 _NOTHING = object()
@@ -149,7 +81,7 @@ class TextShown(Shown):
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
-        self._follow = _Follower()
+        self._follow = Follower()
         self._pending: list[tuple[bool, str]] = []
         self._stream = MarkdownStream()
         self._open = ""
@@ -208,7 +140,7 @@ class ThinkingShown(Shown):
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
-        self._follow = _Follower()
+        self._follow = Follower()
         self._pending: list[tuple[bool, str]] = []
 
     def read(self, node: TextNode) -> None:
@@ -233,7 +165,7 @@ class ToolShown(Shown):
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
-        self._args, self._output = _Follower(), _Follower()
+        self._args, self._output = Follower(), Follower()
         self._pending: list[tuple[str, bool, str]] = []
         self._whole: ToolPart | None = None
         self._seen: object = None

@@ -70,10 +70,10 @@ def _tasks_and_alerts(state: StateCore) -> None:
         if inline.type != "inline" or paragraph.type != "paragraph_open":
             continue
         if outer.type == "list_item_open" and (task := _TASK.match(inline.content)):
-            outer.attrJoin("class", "task-list-item")
+            outer.attrs |= {"class": "task-list-item", "style": "list-style-type:none"}
             inline.content = ("☐" if task[1] == " " else "☑") + inline.content[task.end() :]
         elif outer.type == "blockquote_open" and (alert := _ALERT.match(inline.content)):
-            outer.attrJoin("class", f"vibe-alert vibe-{alert[1].lower()}")
+            outer.attrSet("class", f"vibe-alert vibe-{alert[1].lower()}")
             rest = inline.content[alert.end() :]
             inline.content = f"**{alert[1].capitalize()}**" + (f"\\\n{rest}" if rest else "")
         elif outer.type == "footnote_reference_open":
@@ -93,16 +93,21 @@ def _footnote_ref(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
 
 
 def _links(state: StateCore) -> None:
-    """Make bare addresses links, and note which images already stand in one."""
+    """Make bare addresses links and refused ones plain text, and note which images stand in a link."""
     for block in state.tokens:
         if block.type == "inline" and block.children:
             block.children = list(_linked(state.md, block.children))
 
 
 def _linked(md: MarkdownIt, tokens: list[Token]) -> Iterator[Token]:
-    depth = 0
+    depth, tag = 0, "a"
     for token in tokens:
-        depth += token.nesting if token.type in ("link_open", "link_close") else 0
+        if token.type in ("link_open", "link_close"):
+            depth += token.nesting
+            if token.nesting == 1:
+                tag = "a" if is_link(str(token.attrs.get("href", ""))) else "span"
+            token.tag = tag
+            token.attrs = token.attrs if tag == "a" else {}
         if token.type == "image":
             token.meta["linked"] = depth > 0
         if depth or token.type != "text" or "://" not in token.content:

@@ -2,6 +2,7 @@
  * The browser's half of docs/wire.md, the last step of the path: the kernel renders, this applies.
  * The state belongs to the model (createStore); a view (createView) has one node for each part and brings
  * it up to date once a frame. What is not HTML that the kernel sanitised is set as text.
+ * All in one file, for a widget travels as one module.
  * @import {AnyModel, AnyWidget} from "@anywidget/types"
  * @typedef {{ list: string[], length: number }} Grown a growing text; another object once it was cut
  * @typedef {{ key: string, kind: string, props: Record<string, any>, fields: Map<string, Grown>,
@@ -26,8 +27,8 @@ aria-live="off"></div><div class="vibe-error"></div><div class="vibe-note" role=
   tool: `<details class="vibe-tool"><summary class="vibe-summary">${MARK}<code><bdi class="vibe-name"></bdi></code>\
 <bdi class="vibe-preview"></bdi><span class="vibe-bar"><i></i></span><bdi class="vibe-progress"></bdi>${WORDS}</summary>\
 ${FIELD("args", "Arguments")}${FIELD("output", "Output")}${FIELD("error", "Error")}<div class="vibe-parts"></div></details>`,
-  artifact: '<div class="vibe-artifact"><a class="vibe-link" target="_blank" rel="noopener noreferrer"><bdi class="vibe-name"></bdi></a>\
-<span class="vibe-facts"></span></div>',
+  artifact: `<div class="vibe-artifact"><a class="vibe-link" target="_blank" rel="noopener noreferrer">\
+<bdi class="vibe-name"></bdi></a><span class="vibe-facts"></span></div>`,
   run: `<div class="vibe-run"><div class="vibe-summary">${MARK}<bdi class="vibe-name"></bdi><span class="vibe-word"></span>\
 </div><div class="vibe-parts"></div></div>`,
 };
@@ -65,7 +66,7 @@ function innermost(el) {
   for (;;) {
     let last = el.lastChild;
     while (last?.nodeType === 3 && !last.nodeValue?.trim()) last = last.previousSibling;
-    if (last?.nodeType !== 1 || /^(br|hr|img|input)$/i.test(last.nodeName)) return el;
+    if (last?.nodeType !== 1 || /^(br|hr|img|input|math)$/i.test(last.nodeName)) return el;
     el = /** @type {HTMLElement} */ (last);
   }
 }
@@ -107,8 +108,10 @@ function folding(el, summary, part, store) {
   };
 }
 
-/** What brings a kind of part up to date.
- * @type {Record<string, (el: HTMLElement, at: Record<string, any>, part: Part, store: Store, view: View) => () => void>} */
+/**
+ * What brings a kind of part up to date.
+ * @type {Record<string, (el: HTMLElement, at: Record<string, any>, part: Part, store: Store, view: View) => () => void>}
+ */
 const KINDS = {
   root(el, at, part, store) {
     at.stop.onclick = store.stop;
@@ -124,7 +127,7 @@ const KINDS = {
       at.stop.disabled = store.stopping();
       at.stop.hidden = !stoppable || state !== "live";
       show(at.error, error);
-      show(at.note, dots(note, store.gone() && GONE));
+      show(at.note, dots(note, state === "disconnected" && GONE));
     };
   },
 
@@ -219,7 +222,7 @@ const below = (el, box) => el.getBoundingClientRect().bottom -
 /** @param {Part} part @returns {number} */
 const depth = (part) => (part.up ? depth(part.up) + 1 : 0);
 
-/** One view. @param {Store} store @param {HTMLElement} host */
+/** One view: a node for each part. @param {Store} store @param {HTMLElement} host */
 function createView(store, host) {
   /** @type {Map<Part, Node>} */
   const nodes = new Map();
@@ -445,7 +448,7 @@ function createStore(model) {
 
   function leave() {
     gone = true;
-    clearTimeout(timer);
+    arm();
     touch(root);
   }
 

@@ -1,0 +1,113 @@
+"""Nothing that an agent writes can run, load or send anything, in any form of the view."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from tests.display.hostile import PAYLOADS, attacks, mixes
+from tests.display.markdown_documents import Page
+from vibe_notebook.display._format import clean
+from vibe_notebook.display._html import transcript_html
+from vibe_notebook.display._markdown import MarkdownStream, render
+from vibe_notebook.display._markdown_form import transcript_markdown
+from vibe_notebook.display._sanitize import clean as sanitised
+from vibe_notebook.display._text import transcript_text
+from vibe_notebook.events import Usage
+from vibe_notebook.transcript import ArtifactPart, Run, TextPart, ThinkingPart, ToolPart, Transcript
+
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def hostile_transcript(text: str) -> Transcript:
+    """A transcript with *text* in every place that an agent or its tools can reach."""
+    tool: dict[str, Any] = {"tool_call_id": text, "tool_name": text, "error": text}
+    child = ToolPart(**tool, state="error", args={text: [text]}, output={text: {text: text}})
+    return Transcript(
+        agent_id=text,
+        outcome="error",
+        error=text,
+        usage=Usage(model=text, input_tokens=1),
+        parts=(
+            TextPart(text=text),
+            ThinkingPart(text=text),
+            ToolPart(**tool, args_text=text, state="running", output=text),
+            ToolPart(**tool, state="ok", output={"columns": [text], "rows": [[text]], "total": 9}, children=(child,)),
+            ArtifactPart(artifact_id=text, name=text, media_type=text, url=text, data=text, action=text),
+            ArtifactPart(artifact_id=text, name=text, media_type="image/png", data=text, url="https://" + text),
+            TextPart(text=text),
+        ),
+        runs=(Run(run_id=text, agent_name=text, error=text, parts=(TextPart(text=text),)),),
+    )
+
+
+def flat(tokens: list[Token]) -> list[Token]:
+    return [inner for token in tokens for inner in [token, *flat(token.children or [])]]
+
+
+def markdown_attacks(markdown: str) -> list[str]:
+    """What a viewer that lets HTML through would make of *markdown*."""
+    tokens = flat(MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown))
+    raw = [token.content for token in tokens if token.type in ("html_block", "html_inline")]
+    remote = [str(t.attrs["src"]) for t in tokens if t.type == "image"]
+    return raw + [source for source in remote if not source.startswith("data:image/")]
+
+
+@pytest.mark.parametrize("text", PAYLOADS)
+@pytest.mark.parametrize("math", ["tex", "mathml"])
+def test_no_known_payload_survives_rendering(text: str, math: Any) -> None:
+    assert attacks(render(text, math=math)) == []
+
+
+@given(mixes)
+def test_no_mix_of_payloads_survives_rendering(text: str) -> None:
+    for html in (render(text), render(text, math="mathml")):
+        assert attacks(html) == []
+        page, again = Page(html), Page(sanitised(html))
+        assert (page.elements, page.texts) == (again.elements, again.texts)
+
+
+@given(st.lists(mixes, max_size=4))
+def test_no_payload_survives_in_what_is_shown_while_it_is_written(pieces: list[str]) -> None:
+    stream = MarkdownStream()
+    for piece in pieces:
+        stream.append(piece)
+        update = stream.update()
+        assert attacks("".join(update.closed) + (update.open or "")) == []
+
+
+@pytest.mark.parametrize("text", PAYLOADS)
+def test_no_known_payload_survives_in_the_saved_forms(text: str) -> None:
+    transcript = hostile_transcript(text)
+    assert attacks(transcript_html(transcript, title=text, note=text)) == []
+    assert markdown_attacks(transcript_markdown(transcript, title=text)) == []
+    assert CONTROLS.findall(transcript_text(transcript, title=text)) == []
+
+
+@given(mixes)
+def test_no_mix_of_payloads_survives_in_the_saved_forms(text: str) -> None:
+    transcript = hostile_transcript(text)
+    assert attacks(transcript_html(transcript, title=text, note=text)) == []
+    assert markdown_attacks(transcript_markdown(transcript, title=text)) == []
+    assert CONTROLS.findall(transcript_text(transcript, title=text)) == []
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=0x2100), max_size=40))
+def test_cleaning_twice_is_cleaning_once_and_leaves_no_control_character(text: str) -> None:
+    assert CONTROLS.findall(clean(text)) == []
+    assert clean(clean(text)) == clean(text)
+
+
+def test_terminal_sequences_go_and_other_control_characters_are_made_visible() -> None:
+    assert clean("a\x1b[31mred\x1b[0m\x1b]0;t\x07\r\nb\tc\x00\x7f\x9b\u202e") == "ared\nb\tc␀␡�"
+
+
+def test_a_call_is_marked_up_as_text_only_in_the_page() -> None:
+    html = transcript_html(hostile_transcript("<b>x</b>"), title="<b>x</b>")
+    assert "<b>" not in html

@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { mount, page, shown, tool } from "./fake.js";
+
+test("many messages within a frame are one write", () => {
+  const { clock, ops, $ } = shown();
+  ops(["add", "x", "text", "", 0, {}]);
+  for (let i = 0; i < 50; i++) ops(["opn", "x", 0, `<p>${i}</p>`]);
+  assert.equal($(".vibe-text"), null);
+  clock.pass(16);
+  assert.equal($(".vibe-open").textContent, "49");
+});
+
+test("a hidden tab, which has no frames, is written to all the same", () => {
+  const { clock, ops, $ } = shown();
+  clock.hidden = true;
+  ops(["head", { title: "hidden" }]);
+  clock.pass(99);
+  assert.equal($(".vibe-title").textContent, "");
+  clock.pass(1);
+  assert.equal($(".vibe-title").textContent, "hidden");
+});
+
+test("Stop is there while a stoppable stream is live; it is sent once and says so in every view", () => {
+  const { frame, model, view, $, clock } = shown();
+  assert.ok($("button").hidden);
+  frame(["head", { stoppable: true, state: "live" }]);
+  const second = view();
+  assert.deepEqual([$("button").hidden, $("button").textContent], [false, "Stop"]);
+  $("button").click();
+  clock.pass(16);
+  for (const { $: find } of [{ $ }, second]) {
+    assert.deepEqual([find("button").textContent, find("button").disabled], ["Stopping…", true]);
+    find("button").click();
+  }
+  assert.deepEqual(model.sentOf("stop"), [{ type: "stop" }]);
+  frame(["head", { state: "ended", outcome: "cancelled" }]);
+  assert.ok($("button").hidden);
+  assert.equal($(".vibe-word").textContent, "cancelled");
+});
+
+test("the header tells outcome, usage, error and note", () => {
+  const { frame, $ } = shown();
+  frame(["head", { state: "live", usage: { model: "m", input_tokens: 12345, output_tokens: 6, cost: 0.5 } }]);
+  assert.equal($(".vibe-word").textContent, "live");
+  assert.equal($(".vibe-usage").textContent, "m · 12,345 in · 6 out · $0.5000");
+  frame(["head", { state: "ended", outcome: "error", error: "ValueError", note: "late", usage: "as the kernel says" }]);
+  const told = ["word", "usage", "error", "note"].map((name) => $(`.vibe-${name}`).textContent);
+  assert.deepEqual(told, ["error", "as the kernel says", "ValueError", "late"]);
+  assert.equal($(".vibe").dataset.state, "error");
+});
+
+test("durations count by the kernel's clock while something runs, and stand still after", () => {
+  const { clock, frame, $ } = shown();
+  const kernel = clock.now / 1000 - 3600;
+  const time = () => $(".vibe-tool .vibe-time").textContent;
+  frame(["head", { state: "live", now: kernel }], tool({ t0: kernel - 2 }));
+  clock.pass(500);
+  assert.equal(time(), "2.5 s");
+  clock.pass(60_000);
+  assert.equal(time(), "1 m 2 s");
+  frame(["set", "t", { t1: kernel + 1.2, state: "ok" }]);
+  assert.equal(time(), "3.2 s");
+  clock.pass(10_000);
+  assert.equal(time(), "3.2 s");
+});
+
+test("no timer is left once the stream has ended", () => {
+  const { clock, frame } = shown();
+  frame(["head", { state: "live", now: clock.now / 1000, t0: clock.now / 1000 }], tool({ t0: clock.now / 1000 }));
+  clock.pass(5000);
+  assert.ok(clock.pending > 0);
+  frame(["set", "t", { state: "ok", t1: clock.now / 1000 }], ["head", { state: "ended", t1: clock.now / 1000 }]);
+  assert.equal(clock.pending, 0);
+});
+
+test("no timer is left once the last view is gone, which is told to the kernel", () => {
+  const { clock, frame, view, unmount, model, ops, el } = shown();
+  frame(tool({ t0: clock.now / 1000 }));
+  const second = view();
+  ops(["head", { title: "new" }]);
+  unmount();
+  assert.deepEqual(model.sentOf("bye"), []);
+  second.unmount();
+  assert.deepEqual(model.sentOf("bye"), [{ type: "bye" }]);
+  assert.equal(clock.pending, 0);
+  assert.equal(el.innerHTML, "");
+});
+
+test("messages that come while no view is there are in the next view", () => {
+  const { clock, view, unmount, ops, model } = shown();
+  unmount();
+  ops(["head", { title: "unseen" }]);
+  model.receive({ n: 9, ops: [] });
+  assert.equal(clock.pending, 0);
+  assert.equal(view().$(".vibe-title").textContent, "unseen");
+  assert.deepEqual(model.sent.at(-1), { type: "hello", n: 1 });
+});
+
+test("a destroyed model leaves no timer", () => {
+  const { clock, frame, destroy } = shown();
+  frame(tool({ t0: clock.now / 1000 }));
+  destroy();
+  clock.pass(200);
+  assert.equal(clock.pending, 0);
+});
+
+for (const event of ["comm:close", "comm_live_update"]) {
+  test(`when the kernel is gone (${event}) the content stays, with a note, and nothing runs on`, () => {
+    const { clock, frame, model, $ } = shown();
+    frame(["head", { state: "live", stoppable: true, title: "T" }], tool({ t0: clock.now / 1000 }));
+    model.fire(event);
+    clock.pass(200);
+    assert.match($(".vibe-note").textContent, /kernel is gone/i);
+    assert.equal($(".vibe-name").textContent, "search");
+    assert.ok($("button").hidden);
+    assert.equal(clock.pending, 0);
+    frame(["head", { title: "back" }]);
+    assert.ok($(".vibe-note").hidden);
+    assert.ok(clock.pending > 0);
+  });
+}
+
+test("a kernel that JupyterLab shows as dead, absent, or idle and yet silent, is gone", () => {
+  for (const [kernel, after] of [[null, 2000], [{ status: "dead" }, 2000], [{ status: "idle" }, 30_000]]) {
+    const { clock, model, $ } = shown();
+    model.widget_manager.kernel = kernel;
+    clock.pass(after + 100);
+    assert.ok(!$(".vibe-note").hidden);
+    assert.equal(clock.pending, 0);
+  }
+  const { clock, model, $ } = shown();
+  model.widget_manager.kernel = { status: "busy" };
+  clock.pass(60_000);
+  assert.ok($(".vibe-note").hidden);
+});
+
+test("a message that cannot be sent shows that the kernel is gone", (t) => {
+  const warn = t.mock.method(console, "warn", () => {});
+  const { clock, frame, model, $ } = shown();
+  frame(["head", { state: "live", stoppable: true }]);
+  model.answer = () => {
+    throw new Error("Kernel is dead");
+  };
+  $("button").click();
+  clock.pass(100);
+  assert.ok(!$(".vibe-note").hidden);
+  assert.equal(warn.mock.callCount(), 1);
+});
+
+test("two models on a page know nothing of each other", () => {
+  const clock = page();
+  const [a, b] = [mount(), mount()];
+  const views = [a.view(), b.view()];
+  a.ops(["head", { title: "a" }]);
+  b.ops(["head", { title: "b" }]);
+  clock.pass(16);
+  assert.deepEqual(views.map(({ $ }) => $(".vibe-title").textContent), ["a", "b"]);
+});

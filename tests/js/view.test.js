@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { shown, tool } from "./fake.js";
+
+const TEXT = ["add", "x", "text", "", 0, {}];
+
+test("the root carries the classes of the saved form, and the view says hello with what it has", () => {
+  const { model, $ } = shown({ n: 7, head: { title: "Researcher" }, parts: [] });
+  assert.ok($(".vibe.jp-RenderedHTMLCommon"));
+  assert.equal($(".vibe-title").textContent, "Researcher");
+  assert.deepEqual(model.sent, [{ type: "hello", n: 7 }]);
+});
+
+test("parts come where their index says, inside the part that is their parent", () => {
+  const { frame, texts } = shown();
+  frame(tool({ name: "a" }, "a"), tool({ name: "b" }, "b"));
+  frame(["add", "c", "tool", "a", 0, { name: "c" }], ["add", "d", "tool", "a", 0, { name: "d" }]);
+  assert.deepEqual(texts(".vibe-name"), ["b", "a", "d", "c"]);
+  frame(["move", "c", "", 0]);
+  assert.deepEqual(texts(".vibe-name"), ["c", "b", "a", "d"]);
+  frame(["del", "a"]);
+  assert.deepEqual(texts(".vibe-name"), ["c", "b"]);
+});
+
+test("two parts that change places with each other, one inside the other, do", () => {
+  const { frame, texts, $ } = shown();
+  frame(tool({ name: "a" }, "a"), ["add", "b", "tool", "a", 0, { name: "b" }]);
+  frame(["set", "b", { state: "ok" }], ["move", "b", "", 0], ["move", "a", "b", 0]);
+  assert.deepEqual(texts(".vibe-name"), ["b", "a"]);
+  assert.equal($(".vibe-parts .vibe-parts .vibe-name").textContent, "a");
+});
+
+test("closed blocks are put in once and never touched again, before the open one", () => {
+  const { frame, $ } = shown();
+  frame(TEXT, ["opn", "x", 0, "<p>on"], ["app", "x", "e"]);
+  assert.equal($(".vibe-text").innerHTML, '<div class="vibe-open"><p>one</p></div>');
+  frame(["blk", "x", ["<p>one</p>", "<p>two</p>"]], ["opn", "x", 0, "<p>th</p>"]);
+  const [one] = $(".vibe-text").children;
+  frame(["opn", "x", 5, "ree</p>"]);
+  frame(["blk", "x", ["<p>three</p>"]]);
+  assert.equal($(".vibe-text").innerHTML, '<p>one</p><p>two</p><p>three</p><div class="vibe-open"></div>');
+  assert.equal($(".vibe-text").firstChild, one);
+  frame(["rst", "x"], ["blk", "x", ["<p>other</p>"]]);
+  assert.equal($(".vibe-text").innerHTML, '<p>other</p><div class="vibe-open"></div>');
+});
+
+test("text appended to the open block goes into its innermost last element", () => {
+  for (const [html, expected] of [
+    ["<pre><code>a</code></pre>\n", "<pre><code>a+</code></pre>\n"],
+    ["<pre><code>\n\n</code></pre>\n", "<pre><code>\n\n+</code></pre>\n"],
+    ["<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n", "<ul>\n<li>a</li>\n<li>b+</li>\n</ul>\n"],
+    ["<p>a <em>b</em> c</p>", "<p>a <em>b</em> c+</p>"],
+    ["<p>a<br></p>", "<p>a<br>+</p>"],
+    ["", "+"],
+  ]) {
+    const { frame, $ } = shown();
+    frame(TEXT, ["opn", "x", 0, html]);
+    frame(["app", "x", "+"]);
+    const wanted = document.createElement("div");
+    wanted.innerHTML = expected;
+    assert.equal($(".vibe-open").innerHTML, wanted.innerHTML);
+  }
+});
+
+test("appended text extends what is there, and starts another node only when that is long", () => {
+  const { frame, $ } = shown();
+  frame(tool(), ["txt", "t", "args", 0, "a"]);
+  const pre = $(".vibe-args pre");
+  const [node] = pre.childNodes;
+  frame(["txt", "t", "args", 1, "b".repeat(5000)]);
+  frame(["txt", "t", "args", 5001, "c"]);
+  assert.equal(pre.firstChild, node);
+  assert.equal(pre.childNodes.length, 2);
+  assert.equal(pre.textContent, `a${"b".repeat(5000)}c`);
+  frame(["txt", "t", "args", 1, "!"]);
+  assert.equal(pre.textContent, "a!");
+});
+
+test("a full state keeps the nodes of the parts that stay, and what the user opened", () => {
+  const { frame, $, el } = shown();
+  frame(tool(), ["txt", "t", "output", 0, "ab"], ["add", "x", "text", "", 1, {}], ["blk", "x", ["<p>a</p>"]]);
+  $("summary").click();
+  const kept = [$(".vibe-tool"), $(".vibe-output pre").firstChild, $(".vibe-text p")];
+  frame(["full", { n: 2, head: {}, parts: [
+    { key: "n", kind: "run", props: { name: "new" }, fields: {}, parts: [] },
+    { key: "x", kind: "text", props: {}, fields: {}, blocks: ["<p>a</p>", "<p>b</p>"], open: "<p>c</p>", tail: "d", parts: [] },
+    { key: "t", kind: "tool", props: { name: "search", state: "ok", open: false }, fields: { output: "abc" }, parts: [] },
+  ] }]);
+  assert.deepEqual([$(".vibe-tool"), $(".vibe-output pre").firstChild, $(".vibe-text p")], kept);
+  assert.equal($(".vibe-tool").open, true);
+  assert.deepEqual([...$(".vibe-parts").children].map((e) => e.textContent), ["new", "abcd", "searchArgumentsOutputabcError"]);
+  frame(["full", { n: 3, head: {}, parts: [] }]);
+  assert.equal(el.querySelector(".vibe-parts").childElementCount, 0);
+});
+
+test("a tool call is closed unless it is said to be open, and names its state unless it is ok", () => {
+  const { frame, $ } = shown();
+  frame(tool({ state: "awaiting_approval", preview: "q: 1" }));
+  assert.equal($(".vibe-tool").open, false);
+  assert.equal($(".vibe-word:not(.vibe-head *)").textContent, "awaiting approval");
+  assert.equal($(".vibe-preview").textContent, "q: 1");
+  frame(["set", "t", { state: "ok", open: true }]);
+  assert.equal($(".vibe-tool").open, true);
+  assert.equal($(".vibe-tool").dataset.state, "ok");
+  assert.equal($(".vibe-word:not(.vibe-head *)").hidden, true);
+});
+
+test("only the fields that have something are shown", () => {
+  const { frame, $ } = shown();
+  const visible = () => ["args", "output", "error"].filter((name) => !$(`.vibe-${name}:not(.vibe > *)`).hidden);
+  frame(tool());
+  assert.deepEqual(visible(), []);
+  frame(["txt", "t", "args", 0, "{}"]);
+  assert.deepEqual(visible(), ["args"]);
+  frame(["txt", "t", "output", 0, "1"], ["set", "t", { error: "no" }]);
+  assert.deepEqual(visible(), ["args", "output", "error"]);
+});
+
+test("progress is a bar and words while the call is busy, and gone after", () => {
+  const { frame, $ } = shown();
+  frame(tool({ progress: 3, total: 4, message: "reading" }));
+  assert.equal($(".vibe-progress").textContent, "3/4 · reading");
+  assert.equal($(".vibe-bar i").style.width, "75%");
+  frame(["set", "t", { progress: 9 }]);
+  assert.equal($(".vibe-bar i").style.width, "100%");
+  frame(["set", "t", { total: null }]);
+  assert.ok($(".vibe-bar").hidden);
+  frame(["set", "t", { state: "ok" }]);
+  assert.ok($(".vibe-progress").hidden);
+});
+
+test("thinking is open while it is written and folds when it is done, unless the user chose", () => {
+  const { frame, $, el } = shown();
+  frame(["add", "a", "thinking", "", 0, { done: false }], ["add", "b", "thinking", "", 1, { done: false }]);
+  frame(["txt", "a", "text", 0, "hm"]);
+  const [a, b] = el.querySelectorAll(".vibe-thinking");
+  assert.ok(a.open && b.open);
+  assert.equal($("summary").textContent, "Thinking…");
+  b.querySelector("summary").click();
+  b.querySelector("summary").click();
+  frame(["set", "a", { done: true }], ["set", "b", { done: true }]);
+  assert.equal($("summary").textContent, "Thought");
+  assert.equal($(".vibe-thought").textContent, "hm");
+  assert.deepEqual([a.open, b.open], [false, true]);
+});
+
+test("the user's toggle is sent once, holds in every view, and outlives what the kernel sets", () => {
+  const { clock, model, view, frame, $ } = shown();
+  frame(tool());
+  const second = view();
+  $("summary").click();
+  clock.pass(16);
+  const late = view();
+  assert.ok($("details").open && second.$("details").open && late.$("details").open);
+  frame(["set", "t", { open: false, state: "ok" }]);
+  frame(["del", "t"], tool());
+  assert.ok($("details").open && second.$("details").open);
+  second.$("summary").click();
+  clock.pass(16);
+  assert.equal($("details").open, false);
+  assert.deepEqual(model.sentOf("toggle"), [{ type: "toggle", key: "t", open: true }, { type: "toggle", key: "t", open: false }]);
+});
+
+test("what the kernel opens and closes is no toggle of the user", () => {
+  const { frame, model, $, clock } = shown();
+  frame(tool({ open: true }));
+  frame(["set", "t", { open: false }]);
+  clock.pass(1000);
+  assert.equal($("details").open, false);
+  assert.deepEqual(model.sentOf("toggle"), []);
+});
+
+test("the end is kept in sight if it was in sight, and a reader who scrolled up is left alone", (t) => {
+  const { el, ops, clock } = shown();
+  const box = document.body;
+  const height = () => 40 + 20 * el.querySelectorAll("p").length;
+  let top = 0;
+  box.style.overflowY = "auto";
+  t.after(() => ["clientHeight", "scrollHeight", "scrollTop", "getBoundingClientRect"].forEach((name) => delete box[name]));
+  Object.defineProperties(box, {
+    clientHeight: { value: 100, configurable: true },
+    scrollHeight: { get: height, configurable: true },
+    scrollTop: { get: () => top, set: (to) => (top = Math.max(0, Math.min(to, height() - 100))), configurable: true },
+    getBoundingClientRect: { value: () => ({ bottom: 100 }), configurable: true },
+  });
+  el.firstChild.getBoundingClientRect = () => ({ bottom: height() - top });
+  const grow = (blocks) => {
+    ops(["blk", "x", Array(blocks).fill("<p>a</p>")]);
+    clock.pass(16);
+  };
+  ops(TEXT);
+  for (const [blocks, expected] of [[2, 0], [3, 40], [1, 60]]) {
+    grow(blocks);
+    assert.equal(top, expected);
+  }
+  top = 50;
+  grow(4);
+  assert.equal(top, 50);
+  top = 140;
+  grow(1);
+  assert.equal(top, 160);
+  getSelection().selectAllChildren(el);
+  grow(1);
+  assert.equal(top, 160);
+  getSelection().removeAllRanges();
+});
+
+test("a long output follows its tail until it is scrolled up", () => {
+  const { frame, $ } = shown();
+  frame(tool());
+  const pre = $(".vibe-output pre");
+  let top = 0;
+  Object.defineProperties(pre, {
+    scrollHeight: { value: 500 },
+    clientHeight: { value: 100 },
+    scrollTop: { get: () => top, set: (to) => (top = to) },
+  });
+  const write = (keep) => frame(["txt", "t", "output", keep, "a"]);
+  write(0);
+  assert.equal(top, 500);
+  top = 50;
+  pre.dispatchEvent(new document.defaultView.Event("scroll"));
+  write(1);
+  assert.equal(top, 50);
+  top = 400;
+  pre.dispatchEvent(new document.defaultView.Event("scroll"));
+  write(2);
+  assert.equal(top, 500);
+});

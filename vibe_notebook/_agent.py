@@ -1,0 +1,120 @@
+"""One agent within a registry: its order, its log, and those who follow it.
+
+Part of the registry, whose lock every method expects to be held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ._nodes import Node, TextNode
+from .events import PartCompleted, is_skip
+from .ordering import Delivery, Retraction, Sequencer
+from .reducer import AgentLog
+from .registration import Outbox, Registration
+
+if TYPE_CHECKING:
+    from ._ring import Ring
+    from ._track import Place
+    from .events import Event
+
+__all__ = ["Agent", "Shared", "Watcher"]
+
+
+class Watcher(Protocol):
+    """A live display of an agent."""
+
+    def touch(self, node: Node | None) -> None:
+        """Something changed (``None``: of a run as a whole). Called under the lock: only take note."""
+
+    def wake(self) -> None:
+        """There is something to show. Called outside of the lock."""
+
+    def note(self, text: str) -> None:
+        """A failure in the background that the user should see."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all agents of a registry have in common."""
+
+    ring: Ring
+    taps: tuple[Registration, ...] = ()
+
+
+class Agent:
+    """Takes what the sequencer lets go, reduces it, numbers it, and puts it out."""
+
+    def __init__(self, agent_id: str, sequencer: Sequencer, shared: Shared) -> None:
+        self.log = AgentLog(agent_id, sequencer.began)
+        self.sequencer = sequencer
+        self.registrations: tuple[Registration, ...] = ()
+        self.watchers: tuple[Watcher, ...] = ()
+        self.outbox = Outbox(self.note)
+        self.dropped = 0
+        self.evicted = 0
+        self._shared = shared
+
+    def note(self, text: str) -> None:
+        """Show a failure in the agent's views."""
+        for watcher in self.watchers:
+            watcher.note(text)
+
+    def touch(self, node: Node | None) -> None:
+        """Tell the views what changed."""
+        for watcher in self.watchers:
+            watcher.touch(node)
+
+    def take(self, results: list[Delivery | Retraction]) -> list[str]:
+        """Take all of it; return the runs that ended by it."""
+        ended: list[str] = []
+        for result in results:
+            if isinstance(result, Delivery):
+                event, place, late = result
+                self.deliver(event, place, late=late)
+                if event.type == "run_finished":
+                    ended.append(event.run_id)
+                continue
+            for node in self.log.retract(result):
+                self.touch(node)
+                if isinstance(node, TextNode):
+                    self._emit(self._whole(node, derived=True), None)
+        return ended
+
+    def deliver(self, event: Event, place: Place, *, late: bool = False) -> None:
+        """Take one event whose turn it is."""
+        if is_skip(event):
+            self._emit(event, event)
+            return
+        node = self.log.apply(event, place)
+        if self.watchers:
+            self.touch(node)
+        if isinstance(node, TextNode) and (late or node.text.epoch != node.told):
+            # More than the end of the text changed: only the whole of it says so to who appends deltas.
+            whole = self._whole(node, derived=event.derived)
+            is_same = isinstance(event, PartCompleted) and event.text == whole.text
+            self._emit(event if is_same else whole, event)
+        else:
+            self._emit(event, event)
+
+    def _emit(self, event: Event, kept: Event | None) -> None:
+        """Number it. *kept* is what a recording takes: a replay puts late events in their place by itself."""
+        number = self._shared.ring.append(event)
+        registrations = self.registrations + self._shared.taps
+        if registrations:
+            self.outbox.put(number, event, kept, registrations)
+
+    def _whole(self, node: TextNode, *, derived: bool) -> PartCompleted:
+        """The part as it is now."""
+        node.text.refresh()
+        node.told = node.text.epoch
+        return PartCompleted(
+            agent_id=self.log.agent_id,
+            run_id=node.run.run_id,
+            message_id=node.message_id,
+            derived=derived,
+            part_id=node.name,
+            kind="thinking" if node.kind == "thinking" else "text",
+            text=node.text.read(),
+        )

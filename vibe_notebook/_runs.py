@@ -1,0 +1,190 @@
+"""One run in the making: its nodes, and what is said of it as a whole.
+
+Part of the reducer. Everything is placed by (track, seq, sub), so a late event lands where it
+belongs, and every property is folded in that order when it is read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ._nodes import ArtifactNode, Node, TextNode, ToolNode, position
+from .events import (
+    Artifact,
+    MessageFinished,
+    PartCompleted,
+    RunFinished,
+    RunStarted,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+    Usage,
+)
+from .ordering import DELTA_KINDS
+
+if TYPE_CHECKING:
+    from ._track import Place, Track
+    from .events import Event
+
+__all__ = ["RunLog", "total"]
+
+_T = TypeVar("_T")
+
+
+class RunLog:
+    """One run's nodes and what is said of the run as a whole."""
+
+    def __init__(self, run_id: str, arrival: int) -> None:
+        self.run_id = run_id
+        self.arrival = arrival  # of its first event: runs are ordered by it
+        self.nodes: dict[tuple[str, str | None, str], Node] = {}
+        self.tracks: dict[Track, None] = {}
+        self.version = 0  # changes with the set or the order of nodes
+        self.closed_at: int | None = None  # how many events had come when finish() was called
+        self.over_at: int | None = None  # when the run that it is a part of ended
+        self.started: list[tuple[Place, RunStarted]] = []
+        self.finished: list[tuple[Place, RunFinished]] = []
+        self.usages: dict[str | None, list[tuple[Place, Usage]]] = {}
+        self._derived: dict[tuple[str | None, str], dict[Node, None]] = {}
+        self._sorted: tuple[int, int, list[Node]] = (-1, 0, [])
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of this run may be left preparing or running."""
+        return bool(self.finished) or self.closed_at is not None or self.over_at is not None
+
+    @property
+    def ended_at(self) -> int | None:
+        """The position of its end."""
+        ends = [self.closed_at, self.over_at, *(position(place) for place, _ in self.finished)]
+        return min((end for end in ends if end is not None), default=None)
+
+    @property
+    def shifts(self) -> int:
+        """How often an event arrived out of order: positions may have moved since."""
+        return sum(track.shifts for track in self.tracks)
+
+    @property
+    def parent(self) -> tuple[str | None, str | None]:
+        """(parent_run_id, parent_tool_call_id), from whichever RunStarted says so."""
+        return self._begins("parent_run_id") or None, self._begins("parent_tool_call_id") or None
+
+    @property
+    def agent_name(self) -> str | None:
+        """What it calls itself."""
+        name: str | None = self._begins("agent_name")
+        return name
+
+    @property
+    def input(self) -> Any:
+        """What was asked."""
+        return self._begins("input")
+
+    @property
+    def final(self) -> RunFinished | None:
+        """How it ended: the first failure in order, else the last that is said.
+
+        An interrupted run is resumable, so what comes after that counts.
+        """
+        ordered = [event for _, event in _ordered(self.finished)]
+        failed = (event for event in ordered if event.outcome in ("error", "cancelled"))
+        return next(failed, ordered[-1] if ordered else None)
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the run says it used, else the sum of its messages."""
+        said = [event.usage for _, event in _ordered(self.finished) if event.usage is not None]
+        return said[-1] if said else total([_ordered(usages)[-1][1] for usages in self.usages.values()])
+
+    def ordered(self) -> list[Node]:
+        """The nodes in the order of their first appearance."""
+        version, shifts, nodes = self._sorted
+        now = self.shifts
+        if version != self.version or shifts != now:
+            nodes = [node for node in self.nodes.values() if not node.is_empty]
+            places = {node: node.first() for node in nodes}
+            nodes.sort(key=places.__getitem__)
+            self._sorted = (self.version, now, nodes)
+        return nodes
+
+    def apply(self, event: Event, place: Place) -> Node | None:
+        """Put the event where it belongs; return the node it changed."""
+        if place[0] is not None:
+            self.tracks[place[0]] = None
+        node = self._node(event)
+        if node is None:
+            self._about_the_run(event, place)
+            return None
+        before = node.since
+        node.apply(event, place)
+        if node.since is not before:
+            self.version += 1
+        if event.derived:
+            kind = event.kind if isinstance(event, PartCompleted) else DELTA_KINDS.get(event.type, "")
+            self._derived.setdefault((event.message_id, kind), {})[node] = None
+        return node
+
+    def retract(self, message_id: str | None, kind: str) -> list[Node]:
+        """Drop what derived deltas built; return the nodes that changed."""
+        nodes = list(self._derived.pop((message_id, kind), {}))
+        for node in nodes:
+            node.drop_derived(message_id)
+        self.version += 1
+        return nodes
+
+    def compact(self) -> None:
+        """Free what only an open run needs."""
+        for node in self.nodes.values():
+            node.compact()
+
+    def _node(self, event: Event) -> Node | None:
+        key: tuple[str, str | None, str]
+        cls: type[Node]
+        if isinstance(event, TextDelta | ThinkingDelta):
+            key, cls = (DELTA_KINDS[event.type], event.message_id, event.part_id), TextNode
+        elif isinstance(event, ToolCallDelta | ToolStarted | ToolProgress | ToolFinished):
+            key, cls = ("tool", None, event.tool_call_id), ToolNode
+        elif isinstance(event, PartCompleted):
+            key, cls = (event.kind, event.message_id, event.part_id), TextNode
+        elif isinstance(event, Artifact):
+            key, cls = ("artifact", None, event.artifact_id), ArtifactNode
+        else:
+            return None
+        node = self.nodes.get(key)
+        if node is None:
+            node = self.nodes[key] = cls(self, key, event.message_id)
+        return node
+
+    def _about_the_run(self, event: Event, place: Place) -> None:
+        if isinstance(event, RunStarted):
+            self.started.append((place, event))
+            self.version += 1
+        elif isinstance(event, RunFinished):
+            self.finished.append((place, event))
+            self.version += 1
+        elif isinstance(event, MessageFinished) and event.usage is not None:
+            self.usages.setdefault(event.message_id, []).append((place, event.usage))
+
+    def _begins(self, field: str) -> Any:
+        """The first value in order that a RunStarted gives."""
+        values = (getattr(event, field) for _, event in _ordered(self.started))
+        return next((value for value in values if value is not None), None)
+
+
+def _ordered(said: list[tuple[Place, _T]]) -> list[tuple[Place, _T]]:
+    return sorted(said, key=lambda item: position(item[0])) if len(said) > 1 else said
+
+
+def total(usages: list[Usage]) -> Usage | None:
+    """Add up; a field that nobody reported stays ``None``."""
+    if len(usages) <= 1:
+        return usages[0] if usages else None
+    fields = ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cost")
+    sums = {}
+    for field in fields:
+        said = [value for usage in usages if (value := getattr(usage, field)) is not None]
+        sums[field] = sum(said) if said else None
+    return Usage(**sums, model=next((u.model for u in reversed(usages) if u.model), None))
