@@ -38,9 +38,16 @@ def hostile_transcript(text: str) -> Transcript:
             TextPart(text=text),
             ThinkingPart(text=text),
             ToolPart(**tool, args_text=text, state="running", output=text),
-            ToolPart(**tool, state="ok", output={"columns": [text], "rows": [[text]], "total": 9}, children=(child,)),
+            ToolPart(
+                **tool,
+                state="ok",
+                output={"columns": [text], "rows": [[text]], "total": 9},
+                children=(child,),
+            ),
             ArtifactPart(artifact_id=text, name=text, media_type=text, url=text, data=text, action=text),
-            ArtifactPart(artifact_id=text, name=text, media_type="image/png", data=text, url="https://" + text),
+            ArtifactPart(
+                artifact_id=text, name=text, media_type="image/png", data=text, url="https://" + text
+            ),
             TextPart(text=text),
         ),
         runs=(Run(run_id=text, agent_name=text, error=text, parts=(TextPart(text=text),)),),

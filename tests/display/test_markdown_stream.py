@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from vibe_notebook.display._markdown import MarkdownStream, Update, render
-
 from tests.display.markdown_documents import split_documents, visible
+from vibe_notebook.display._markdown import MarkdownStream, Update, render
 
 
 class Screen:

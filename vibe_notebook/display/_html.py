@@ -101,9 +101,7 @@ class _Page:
 
     def _fold(self, key: str, *, name: str, style: str, summary: str) -> str:
         is_open = " open" if self._is_open.get(key, False) else ""
-        return (
-            f'<details class="{name}"{is_open} style="{style}"><summary style="{_SUMMARY}">{summary}</summary>\n'
-        )
+        return f'<details class="{name}"{is_open} style="{style}"><summary style="{_SUMMARY}">{summary}</summary>\n'
 
     def _thinking(self, key: str, text: str) -> str:
         summary = f'<span style="{_MUTED}">Thinking</span>'

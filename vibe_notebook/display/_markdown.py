@@ -7,7 +7,6 @@ is an open code fence or longer than 16 KiB: then text is passed on as text unti
 
 from __future__ import annotations
 
-import re
 from collections import ChainMap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
