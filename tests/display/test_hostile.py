@@ -80,6 +80,18 @@ def test_no_mix_of_payloads_survives_rendering(text: str) -> None:
         assert (page.elements, page.texts) == (again.elements, again.texts)
 
 
+@pytest.mark.parametrize(
+    "html", [*PAYLOADS, '<img src="https://evil.example/x">', '<a href="/x" id="a" style="top:0">x</a>']
+)
+def test_the_sanitiser_alone_lets_no_payload_through(html: str) -> None:
+    assert attacks(sanitised(html)) == []
+
+
+@given(mixes)
+def test_the_sanitiser_alone_lets_no_mix_through(html: str) -> None:
+    assert attacks(sanitised(html)) == []
+
+
 @given(st.lists(mixes, max_size=4))
 def test_no_payload_survives_in_what_is_shown_while_it_is_written(pieces: list[str]) -> None:
     stream = MarkdownStream()

@@ -109,7 +109,7 @@ class _Page:
         return f'{fold}<div style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
-        short = preview(part.args_text if part.args is None else part.args, 64)
+        short = preview(part.args_text if part.args is None else part.args, 52)
         facts = " · ".join(fact for fact in (part.state.replace("_", " "), duration_of(part)) if fact)
         summary = f"<strong>{STATE_MARKS[part.state]}</strong> <code>{escape(name_of(part))}</code> "
         if short:
