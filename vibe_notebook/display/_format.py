@@ -203,7 +203,7 @@ def duration_of(part: ToolPart) -> str:
     if part.started_at is None or part.finished_at is None:
         return ""
     seconds = max(0.0, part.finished_at - part.started_at)
-    if seconds < 60:  # noqa: PLR2004
+    if round(seconds, 1) < 60:  # noqa: PLR2004
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

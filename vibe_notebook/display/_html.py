@@ -101,9 +101,7 @@ class _Page:
 
     def _fold(self, key: str, *, name: str, style: str, summary: str) -> str:
         is_open = " open" if self._is_open.get(key, False) else ""
-        return (
-            f'<details class="{name}"{is_open} style="{style}"><summary style="{_SUMMARY}">{summary}</summary>\n'
-        )
+        return f'<details class="{name}"{is_open} style="{style}"><summary style="{_SUMMARY}">{summary}</summary>\n'
 
     def _thinking(self, key: str, text: str) -> str:
         summary = f'<span style="{_MUTED}">Thinking</span>'
@@ -111,7 +109,7 @@ class _Page:
         return f'{fold}<div style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
-        short = preview(part.args_text if part.args is None else part.args, 64)
+        short = preview(part.args_text if part.args is None else part.args, 52)
         facts = " · ".join(fact for fact in (part.state.replace("_", " "), duration_of(part)) if fact)
         summary = f"<strong>{STATE_MARKS[part.state]}</strong> <code>{escape(name_of(part))}</code> "
         if short:
