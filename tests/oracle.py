@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from vibe_notebook.events import Event
-
-Slot = list[Event]
+Slot = list[Any]
 
 
-def in_order(arrived: list[Event]) -> list[Event]:
+def in_order(arrived: list[Any]) -> list[Any]:
     """Distinct events; those of each count sorted into the arrival positions that it has had."""
     seen: set[Any] = set()
-    distinct: list[Event] = []
+    distinct: list[Any] = []
     for event in arrived:
         key = (event.run_id, event.counter, event.derived, event.seq, event.sub)
         if event.seq is None or key not in seen:
             seen.add(key)
             distinct.append(event)
-    queues: dict[Any, list[Event]] = defaultdict(list)
+    queues: dict[Any, list[Any]] = defaultdict(list)
     for event in distinct:
         if event.seq is not None:
             queues[event.run_id, event.counter, event.derived].append(event)
@@ -28,10 +26,13 @@ def in_order(arrived: list[Event]) -> list[Event]:
     return [e if e.seq is None else queues[e.run_id, e.counter, e.derived].pop() for e in distinct]
 
 
-def fold(arrived: list[Event]) -> list[tuple[Any, ...]]:
+def fold(arrived: list[Any]) -> list[tuple[Any, ...]]:
     """(kind, run, message, part, text) of text and thinking, (tool, run, id, args, output, state) of tools."""
-    direct = {(e.run_id, e.message_id, e.type) for e in arrived if e.type.endswith("_delta") and not e.derived}
+    direct = {
+        (e.run_id, e.message_id, e.type) for e in arrived if e.type.endswith("_delta") and not e.derived
+    }
     parts: dict[tuple[Any, ...], Any] = {}
+    key: tuple[Any, ...]
     for e in in_order(arrived):
         if e.derived and (e.run_id, e.message_id, e.type) in direct:
             continue
@@ -45,7 +46,7 @@ def fold(arrived: list[Event]) -> list[tuple[Any, ...]]:
                 key = ("tool", e.run_id, e.tool_call_id)
                 parts[key] = _tool(e, *parts.get(key, ("", None, "preparing")))
     ended = _ended(arrived)
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for key, value in parts.items():
         if key[0] != "tool":
             rows += [(*key, value)] if value else []
@@ -69,7 +70,7 @@ def _tool(e: Any, args: str, output: str | None, state: str) -> tuple[str, str |
     return args if e.args is None else e.args, output, state if is_over else "running"
 
 
-def _ended(arrived: list[Event]) -> set[str]:
+def _ended(arrived: list[Any]) -> set[str]:
     """The runs that have ended, or that are part of one that has."""
     ended = {e.run_id for e in arrived if e.type == "run_finished"}
     above = {e.run_id: e.parent_run_id for e in arrived if e.type == "run_started" and e.parent_run_id}
@@ -98,12 +99,12 @@ def shown(transcript: Any) -> list[tuple[Any, ...]]:
     return sorted(rows, key=lambda row: runs.index(row[1]))
 
 
-def delivered_prefix(arrived: list[Event]) -> tuple[dict[tuple[Any, Any], str], int]:
+def delivered_prefix(arrived: list[Any]) -> tuple[dict[tuple[Any, Any], str], int]:
     """({(message, part): text} that callbacks have by now, how many events must wait), one run's.
 
     For counts with a base of 0 or one that their MessageStarted gives, and bounds that never fire.
     """
-    seen: dict[Any, dict[int, Event]] = defaultdict(dict)
+    seen: dict[Any, dict[int, Any]] = defaultdict(dict)
     direct = {e.message_id for e in arrived if e.type == "text_delta" and not e.derived}
     text: dict[tuple[Any, Any], str] = {}
     for e in arrived:

@@ -111,7 +111,11 @@ class TextNode(Node):
         self.text.refresh()
         text = self.text.read()
         cls = ThinkingPart if self.kind == "thinking" else TextPart
-        return cls(run_id=self.run.run_id, message_id=self.message_id, part_id=self.name, text=text) if text else None
+        return (
+            cls(run_id=self.run.run_id, message_id=self.message_id, part_id=self.name, text=text)
+            if text
+            else None
+        )
 
     def compact(self) -> None:
         self.text.compact()
@@ -299,7 +303,11 @@ class ToolNode(Node):
             self.args.add(place, text, whole=True, value=event.args)
         if isinstance(event, ToolProgress):
             if event.output is not None:
-                text = event.output if isinstance(event.output, str) else json.dumps(event.output, ensure_ascii=False)
+                text = (
+                    event.output
+                    if isinstance(event.output, str)
+                    else json.dumps(event.output, ensure_ascii=False)
+                )
                 self.output.add(place, text, whole=True, value=event.output)
             if event.delta is not None:
                 self.output.add(place, event.delta)
