@@ -132,10 +132,11 @@ def test_calls_and_thinking_are_folded_unless_the_user_opened_them() -> None:
         ("unfinished", "○"),
     ],
 )
-def test_a_calls_state_is_a_mark_a_word_and_a_class(state: Any, mark: str) -> None:
+def test_a_calls_state_is_a_mark_a_class_and_unless_all_is_well_a_word(state: Any, mark: str) -> None:
     html = transcript_html(transcript(tool(state=state)))
-    assert f'class="vibe-tool vibe-{state}"' in html
-    assert f"{mark} search · {state.replace('_', ' ')}" in visible(html)
+    assert f'class="vibe-tool vibe-is-{state}"' in html
+    word = "" if state == "ok" else f" · {state.replace('_', ' ')}"
+    assert f"{mark} search{word}" in visible(html)
 
 
 def test_the_page_names_no_text_or_background_colour_and_needs_no_stylesheet() -> None:

@@ -153,8 +153,8 @@ def args_text(part: ToolPart) -> str:
 
 def output_text(part: ToolPart) -> str:
     """Return a call's output as it is shown in full, as plain text: "" if there is none."""
-    if part.output is None:
-        return ""
+    if part.output is None or part.output == part.error:
+        return ""  # what went wrong is shown once, as the error
     return _table_text(part.output) if is_table(part.output) else _shown(pretty(part.output))
 
 
