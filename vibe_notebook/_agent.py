@@ -19,7 +19,21 @@ if TYPE_CHECKING:
     from ._track import Place
     from .events import Event
 
-__all__ = ["Agent", "Shared", "Watcher"]
+__all__ = ["Agent", "Shared", "Stats", "Watcher"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What became of one agent's events, in numbers of events (``gaps``: of gaps, ``evicted``: of runs)."""
+
+    delivered: int = 0
+    held: int = 0
+    duplicates: int = 0
+    gaps: int = 0
+    late: int = 0
+    derived_suppressed: int = 0
+    dropped: int = 0
+    evicted: int = 0
 
 
 class Watcher(Protocol):
@@ -60,6 +74,20 @@ class Agent:
         """Show a failure in the agent's views."""
         for watcher in self.watchers:
             watcher.note(text)
+
+    def stats(self) -> Stats:
+        """What became of its events."""
+        counts = self.sequencer.counts
+        return Stats(
+            delivered=self._shared.ring.delivered(self.log.agent_id),
+            held=self.sequencer.held,
+            duplicates=counts.duplicates,
+            gaps=counts.gaps,
+            late=counts.late,
+            derived_suppressed=counts.derived_suppressed,
+            dropped=self.dropped,
+            evicted=self.evicted,
+        )
 
     def touch(self, node: Node | None) -> None:
         """Tell the views what changed."""
