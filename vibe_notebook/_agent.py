@@ -6,7 +6,7 @@ Part of the registry, whose lock every method expects to be held.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ._nodes import Node, TextNode
 from .events import PartCompleted, is_skip
