@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from vibe_notebook.events import Event
-
-Slot = list[Event]
+Slot = list[Any]
 
 
-def in_order(arrived: list[Event]) -> list[Event]:
+def in_order(arrived: list[Any]) -> list[Any]:
     """Distinct events; those of each count sorted into the arrival positions that it has had."""
     seen: set[Any] = set()
-    distinct: list[Event] = []
+    distinct: list[Any] = []
     for event in arrived:
         key = (event.run_id, event.counter, event.derived, event.seq, event.sub)
         if event.seq is None or key not in seen:
             seen.add(key)
             distinct.append(event)
-    queues: dict[Any, list[Event]] = defaultdict(list)
+    queues: dict[Any, list[Any]] = defaultdict(list)
     for event in distinct:
         if event.seq is not None:
             queues[event.run_id, event.counter, event.derived].append(event)
@@ -28,11 +26,13 @@ def in_order(arrived: list[Event]) -> list[Event]:
     return [e if e.seq is None else queues[e.run_id, e.counter, e.derived].pop() for e in distinct]
 
 
-def fold(arrived: list[Event]) -> list[tuple[Any, ...]]:
-    """(kind, run, message, part, text) of text and thinking, (tool, run, id, args, state) of tools."""
-    direct = {(e.run_id, e.message_id, e.type) for e in arrived if e.type.endswith("_delta") and not e.derived}
+def fold(arrived: list[Any]) -> list[tuple[Any, ...]]:
+    """(kind, run, message, part, text) of text and thinking, (tool, run, id, args, output, state) of tools."""
+    direct = {
+        (e.run_id, e.message_id, e.type) for e in arrived if e.type.endswith("_delta") and not e.derived
+    }
     parts: dict[tuple[Any, ...], Any] = {}
-    ended = {e.run_id for e in arrived if e.type == "run_finished"}
+    key: tuple[Any, ...]
     for e in in_order(arrived):
         if e.derived and (e.run_id, e.message_id, e.type) in direct:
             continue
@@ -42,31 +42,88 @@ def fold(arrived: list[Event]) -> list[tuple[Any, ...]]:
                 parts[key] = parts.get(key, "") + e.delta
             case "part_completed":
                 parts[e.kind, e.run_id, e.message_id, e.part_id] = e.text
-            case "tool_call_delta" | "tool_started" | "tool_finished":
-                args, state = parts.get(("tool", e.run_id, e.tool_call_id), ("", "preparing"))
-                if e.type == "tool_call_delta":
-                    args += e.delta
-                elif e.type == "tool_finished":
-                    state = e.status
-                else:
-                    args = args if e.args is None else e.args
-                    state = state if state in ("ok", "error") else "running"
-                parts["tool", e.run_id, e.tool_call_id] = (args, state)
+            case "tool_call_delta" | "tool_started" | "tool_progress" | "tool_finished":
+                key = ("tool", e.run_id, e.tool_call_id)
+                parts[key] = _tool(e, *parts.get(key, ("", None, "preparing")))
+    ended = _ended(arrived)
+    rows: list[tuple[Any, ...]] = []
+    for key, value in parts.items():
+        if key[0] != "tool":
+            rows += [(*key, value)] if value else []
+            continue
+        args, output, state = value
+        if key[1] in ended and state in ("preparing", "running"):
+            state = "unfinished"
+        rows.append((*key, args, output, state))
     runs = list(dict.fromkeys(e.run_id for e in arrived))
-    rows = [
-        (*k, *((v[0], "unfinished" if k[1] in ended and v[1] in ("preparing", "running") else v[1]) if k[0] == "tool" else (v,)))
-        for k, v in parts.items()
-        if v != ""
-    ]
     return sorted(rows, key=lambda row: runs.index(row[1]))
 
 
+def _tool(e: Any, args: str, output: str | None, state: str) -> tuple[str, str | None, str]:
+    is_over = state in ("ok", "error")
+    if e.type == "tool_call_delta":
+        return args + e.delta, output, state
+    if e.type == "tool_finished":
+        return args, output, e.status
+    if e.type == "tool_progress":
+        return args, (output or "") + e.delta, "running" if state == "preparing" else state
+    return args if e.args is None else e.args, output, state if is_over else "running"
+
+
+def _ended(arrived: list[Any]) -> set[str]:
+    """The runs that have ended, or that are part of one that has."""
+    ended = {e.run_id for e in arrived if e.type == "run_finished"}
+    above = {e.run_id: e.parent_run_id for e in arrived if e.type == "run_started" and e.parent_run_id}
+    said = {e.run_id for e in arrived}
+    for _ in above:
+        ended |= {run for run, parent in above.items() if parent in ended & said}
+    return ended
+
+
 def shown(transcript: Any) -> list[tuple[Any, ...]]:
-    """Our transcript in the same terms."""
+    """Our transcript in the same terms, subagents beside their parents."""
     rows: list[tuple[Any, ...]] = []
-    for p in transcript.parts:
-        if p.kind == "tool":
-            rows.append(("tool", p.run_id, p.tool_call_id, p.args_text, p.state))
-        else:
-            rows.append((p.kind, p.run_id, p.message_id, p.part_id, p.text))
-    return rows
+
+    def walk(parts: Any) -> None:
+        for p in parts:
+            if p.kind == "tool":
+                rows.append(("tool", p.run_id, p.tool_call_id, p.args_text, p.output, p.state))
+                walk(p.children)
+            else:
+                rows.append((p.kind, p.run_id, p.message_id, p.part_id, p.text))
+
+    walk(transcript.parts)
+    for run in transcript.runs:
+        walk(run.parts)
+    runs = [run.run_id for run in transcript.runs]
+    return sorted(rows, key=lambda row: runs.index(row[1]))
+
+
+def delivered_prefix(arrived: list[Any]) -> tuple[dict[tuple[Any, Any], str], int]:
+    """({(message, part): text} that callbacks have by now, how many events must wait), one run's.
+
+    For counts with a base of 0 or one that their MessageStarted gives, and bounds that never fire.
+    """
+    seen: dict[Any, dict[int, Any]] = defaultdict(dict)
+    direct = {e.message_id for e in arrived if e.type == "text_delta" and not e.derived}
+    text: dict[tuple[Any, Any], str] = {}
+    for e in arrived:
+        if e.seq is not None:
+            seen[e.counter].setdefault(e.seq, e)
+        elif e.message_id not in direct:
+            key = (e.message_id, e.part_id)
+            text[key] = text.get(key, "") + e.delta
+    waiting = 0
+    for events in seen.values():
+        opening = [seq for seq, e in events.items() if e.type == "message_started"]
+        at = 0 if 0 in events else min(opening, default=-1)
+        while at in events:
+            e = events.pop(at)
+            key = (e.message_id, getattr(e, "part_id", None))
+            if e.type == "text_delta":
+                text[key] = text.get(key, "") + e.delta
+            elif e.type == "part_completed":
+                text[key] = e.text
+            at += 1
+        waiting += len(events)
+    return {key: value for key, value in text.items() if value}, waiting

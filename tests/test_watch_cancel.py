@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import queue
 import random
 import signal
@@ -17,11 +18,8 @@ import anyio
 import pytest
 
 import vibe_notebook as vibe
+from tests.watching import drained, quiet, until
 from vibe_notebook import _watch
-
-
-def quiet(source: Any, **options: Any) -> vibe.Watch:
-    return vibe.watch(source, **{"registry": vibe.Registry(), "display": False, **options})
 
 
 class Hanging:
@@ -45,7 +43,6 @@ class Hanging:
 
         async def produce() -> None:
             await send.send("a")
-            self.hangs.set()
             await anyio.sleep_forever()
 
         try:
@@ -53,6 +50,7 @@ class Hanging:
                 tasks.start_soon(produce)
                 async for item in receive:
                     yield item
+                    self.hangs.set()
         finally:
             self.closed.set()
 
@@ -332,15 +330,16 @@ def test_cancel_between_two_steps_leaves_the_consumers_own_awaits_alone() -> Non
     assert asyncio.run(main()) == ["body went on"]
 
 
-def test_cancel_from_a_callback_of_the_registry_ends_it() -> None:
-    for consume in (list, lambda w: asyncio.run(_drained(w))):
-        registry = vibe.Registry()
-        watched = quiet(
-            Hanging().sync() if consume is list else Hanging().aio(), registry=registry, agent_id="x"
-        )
-        registry.register("x", on_result=lambda _, watched=watched: watched.cancel())
-        consume(watched)
-        ended_as_cancelled(watched)
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_cancel_from_a_callback_of_the_registry_ends_it(kind: str) -> None:
+    registry = vibe.Registry()
+    watched = quiet(Hanging().sync() if kind == "sync" else Hanging().aio(), registry=registry, agent_id="x")
+    registry.register("x", on_result=lambda _: watched.cancel())
+    if kind == "sync":
+        list(watched)
+    else:
+        asyncio.run(drained(watched))
+    ended_as_cancelled(watched)
 
 
 def test_a_source_may_cancel_its_own_watch() -> None:
@@ -415,9 +414,8 @@ def test_cancellation_from_outside_settles_as_cancelled_and_is_raised_again() ->
         watched = quiet(made(hanging))
 
         async def main(watched: vibe.Watch, hanging: Hanging) -> None:
-            task = asyncio.ensure_future(_drained(watched))
-            while not hanging.hangs.is_set():
-                await asyncio.sleep(0.001)
+            task = asyncio.ensure_future(drained(watched))
+            await until(hanging.hangs.is_set)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -445,9 +443,8 @@ def test_cancellation_from_outside_and_cancel_at_once_raise() -> None:
     watched = quiet(hanging.aio())
 
     async def main() -> None:
-        task = asyncio.ensure_future(_drained(watched))
-        while not hanging.hangs.is_set():
-            await asyncio.sleep(0)
+        task = asyncio.ensure_future(drained(watched))
+        await until(hanging.hangs.is_set)
         watched.cancel()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -476,9 +473,13 @@ def test_keyboard_interrupt_settles_as_cancelled_and_is_raised_again() -> None:
 
 def test_keyboard_interrupt_in_the_loops_body_settles_as_cancelled() -> None:
     watched = quiet(["a", "b"])
-    with pytest.raises(KeyboardInterrupt):
+
+    def consume() -> None:
         for _ in watched:
             raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        consume()
     ended_as_cancelled(watched)
 
 
@@ -495,12 +496,11 @@ def test_an_async_cancel_that_races_with_the_end_is_either_early_or_late() -> No
         said: list[bool] = []
         thread = threading.Thread(target=lambda: said.append(watched.cancel()))
         wait = chance.random() * 0.001
-        task = asyncio.ensure_future(_drained(watched))
+        task = asyncio.ensure_future(drained(watched))
         await asyncio.sleep(wait)
         thread.start()
         transcript = await task
-        while thread.is_alive():
-            await asyncio.sleep(0)
+        await until(lambda: not thread.is_alive())
         assert task.cancelling() == 0
         assert watched.done()
         assert transcript.outcome == ("cancelled" if said == [True] else "success")
@@ -518,10 +518,15 @@ def test_an_async_cancel_that_races_with_the_end_is_either_early_or_late() -> No
 
 @pytest.fixture
 def restless() -> Iterator[None]:
-    """Threads that take turns as often as they can."""
+    """Threads that take turns as often as they can.
+
+    Without the collector: Python drops whatever is raised in a finaliser, Ctrl-C as well.
+    """
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
+    gc.disable()
     yield
+    gc.enable()
     sys.setswitchinterval(before)
 
 
@@ -572,7 +577,3 @@ def test_a_sync_cancel_that_races_with_the_end_leaves_no_stray_interrupt(where: 
         thread.join()
     assert failures == []
     assert outcomes == {"cancelled", "success"}
-
-
-async def _drained(watched: vibe.Watch) -> vibe.Transcript:
-    return await watched

@@ -6,7 +6,7 @@ Part of the registry, whose lock every method expects to be held.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ._nodes import Node, TextNode
 from .events import PartCompleted, is_skip
@@ -19,7 +19,24 @@ if TYPE_CHECKING:
     from ._track import Place
     from .events import Event
 
-__all__ = ["Agent", "Shared", "Watcher"]
+__all__ = ["Agent", "Shared", "Stats", "Watcher"]
+
+_OF_RUNS: Final = frozenset(("run_started", "run_finished"))
+"""Events of no part that change how parts look: a view then reads all of them anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What became of one agent's events, in numbers of events (``gaps``: of gaps, ``evicted``: of runs)."""
+
+    delivered: int = 0
+    held: int = 0
+    duplicates: int = 0
+    gaps: int = 0
+    late: int = 0
+    derived_suppressed: int = 0
+    dropped: int = 0
+    evicted: int = 0
 
 
 class Watcher(Protocol):
@@ -61,6 +78,20 @@ class Agent:
         for watcher in self.watchers:
             watcher.note(text)
 
+    def stats(self) -> Stats:
+        """What became of its events."""
+        counts = self.sequencer.counts
+        return Stats(
+            delivered=self._shared.ring.delivered(self.log.agent_id),
+            held=self.sequencer.held,
+            duplicates=counts.duplicates,
+            gaps=counts.gaps,
+            late=counts.late,
+            derived_suppressed=counts.derived_suppressed,
+            dropped=self.dropped,
+            evicted=self.evicted,
+        )
+
     def touch(self, node: Node | None) -> None:
         """Tell the views what changed."""
         for watcher in self.watchers:
@@ -88,7 +119,7 @@ class Agent:
             self._emit(event, event)
             return
         node = self.log.apply(event, place)
-        if self.watchers:
+        if self.watchers and (node is not None or event.type in _OF_RUNS):
             self.touch(node)
         if isinstance(node, TextNode) and (late or node.text.epoch != node.told):
             # More than the end of the text changed: only the whole of it says so to who appends deltas.

@@ -28,7 +28,19 @@ class Block:
     A piece's number is (seq, sub), or (arrival, 0) for unsequenced ones.
     """
 
-    __slots__ = ("arrival", "derived", "hi", "lengths", "lo", "pieces", "runs", "text", "track", "value", "whole")
+    __slots__ = (
+        "arrival",
+        "derived",
+        "hi",
+        "lengths",
+        "lo",
+        "pieces",
+        "runs",
+        "text",
+        "track",
+        "value",
+        "whole",
+    )
 
     def __init__(
         self, place: Place, text: str, *, whole: bool, value: Any, derived: tuple[str | None] | None

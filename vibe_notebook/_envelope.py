@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from ._json import scrub, to_json_value
 
@@ -37,7 +37,7 @@ ToolStatus = Literal["ok", "error", "denied", "cancelled"]
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
     # A newer peer's fields are as hostile as any.
-    __pydantic_extra__: dict[str, Json]
+    __pydantic_extra__: dict[str, Json] = Field(init=False)
 
 
 class Usage(_Model):

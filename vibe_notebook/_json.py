@@ -11,7 +11,7 @@ import datetime
 import enum
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 __all__ = ["TABLE_ROWS", "bounded_repr", "scrub", "to_json_value"]
@@ -30,6 +30,13 @@ ITEM_LIMIT: Final = 5_000_000
 
 INT_BITS: Final = 10_000
 """Bits beyond which a whole number is shown as text: Python itself refuses to write or read 4,300 digits."""
+
+# Of subclasses, without what they override: numpy's float64 is a float.
+_PLAIN: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+)
 
 _REPR = reprlib.Repr()
 _REPR.maxlevel = 4
@@ -110,17 +117,16 @@ class _Conversion:
             return [self.convert(item) for item in value]
         if isinstance(value, enum.Enum):
             return self.convert(value.value)
-        # Of subclasses, without what they override: numpy's float64 is a float.
-        if isinstance(value, str):
-            return scrub(str.__str__(value))
-        if isinstance(value, int):
-            return self.convert(int.__int__(value))
-        if isinstance(value, float):
-            return self.convert(float.__float__(value))
+        for base, plain in _PLAIN:
+            if isinstance(value, base):
+                return self.convert(plain(value))
         if isinstance(value, datetime.datetime | datetime.date | datetime.time):
             return value.isoformat()
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return {f.name: self.convert(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return self._foreign(value)
+
+    def _foreign(self, value: Any) -> Any:
         dump = getattr(value, "model_dump", None)
         if callable(dump) and not isinstance(value, type):
             return self.convert(dump(mode="json"))
@@ -139,7 +145,8 @@ class _Conversion:
 def _table(value: Any) -> dict[str, Any] | None:
     """Summarise a pandas or polars frame, told by its shape and columns, without importing either."""
     columns, shape = getattr(value, "columns", None), getattr(value, "shape", None)
-    if isinstance(value, type) or columns is None or not isinstance(shape, tuple) or len(shape) != len(("rows", "columns")):
+    is_frame = columns is not None and isinstance(shape, tuple) and len(shape) == len(("rows", "columns"))
+    if isinstance(value, type) or not is_frame:
         return None
     head = value.head(TABLE_ROWS)
     if callable(getattr(head, "itertuples", None)):

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["ArtifactNode", "Node", "TextNode", "ToolNode", "position"]
 
 
+_Said = tuple["Track | None", "str | None", "tuple[str | None] | None"]
+"""(track, what was said, the message that it is a second-hand twin of)."""
+
+
 class Node(ABC):
     """A part in the making. ``version`` changes whenever it does."""
 
@@ -37,6 +41,7 @@ class Node(ABC):
         self.run = run
         self.kind, _, self.name = key
         self.message_id = message_id
+        """Of the first event delivered."""
         self.version = 0
         self.since: dict[Track | None, Place] = {}  # the first place of each track
 
@@ -106,7 +111,11 @@ class TextNode(Node):
         self.text.refresh()
         text = self.text.read()
         cls = ThinkingPart if self.kind == "thinking" else TextPart
-        return cls(run_id=self.run.run_id, message_id=self.message_id, part_id=self.name, text=text) if text else None
+        return (
+            cls(run_id=self.run.run_id, message_id=self.message_id, part_id=self.name, text=text)
+            if text
+            else None
+        )
 
     def compact(self) -> None:
         self.text.compact()
@@ -129,7 +138,8 @@ class ToolNode(Node):
         self.args = Pieces()
         self.output = Pieces()
         self.said: list[tuple[Place, Event]] = []
-        self.names: dict[tuple[Track | None, str, tuple[str | None] | None], Place] = {}  # each name's last
+        self.names: dict[_Said, Place] = {}  # each name's last
+        self.messages: dict[_Said, Place] = {}  # each message's first
         self.target: ToolNode | None = None  # the earlier call that this one's events complete
         self.followers: list[ToolNode] = []
 
@@ -215,7 +225,7 @@ class ToolNode(Node):
         started = next((e.ts for e in events if isinstance(e, ToolStarted) and e.ts is not None), None)
         return ToolPart(
             run_id=self.run.run_id,
-            message_id=self.message_id,
+            message_id=min(self.messages, key=lambda key: position(self.messages[key]))[1],
             tool_call_id=self.tool_call_id,
             tool_name=self.tool_name(),
             args=args,
@@ -232,7 +242,7 @@ class ToolNode(Node):
         """The last name that anything said of it."""
         for node in (self, *self.followers):
             if node.names:
-                return max((position(place), name) for (_, name, _), place in node.names.items())[1]
+                return max((position(place), name or "") for (_, name, _), place in node.names.items())[1]
         return ""
 
     def arguments(self) -> tuple[str, Any]:
@@ -282,9 +292,10 @@ class ToolNode(Node):
         name = getattr(event, "tool_name", None)
         if name:
             key = (place[0], name, _twin(event))
-            last = self.names.get(key)
-            if last is None or place > last:
-                self.names[key] = place
+            self.names[key] = max(place, self.names.get(key, place))
+        key = (place[0], event.message_id, _twin(event))
+        if place <= self.messages.get(key, place):
+            self.messages[key] = place
         if isinstance(event, ToolCallDelta):
             self.args.add(place, event.delta, derived=_twin(event))
             return
@@ -293,7 +304,11 @@ class ToolNode(Node):
             self.args.add(place, text, whole=True, value=event.args)
         if isinstance(event, ToolProgress):
             if event.output is not None:
-                text = event.output if isinstance(event.output, str) else json.dumps(event.output, ensure_ascii=False)
+                text = (
+                    event.output
+                    if isinstance(event.output, str)
+                    else json.dumps(event.output, ensure_ascii=False)
+                )
                 self.output.add(place, text, whole=True, value=event.output)
             if event.delta is not None:
                 self.output.add(place, event.delta)
@@ -314,6 +329,7 @@ class ToolNode(Node):
     def _drop_derived(self, message_id: str | None) -> None:
         self.args.drop_derived(message_id)
         self.names = {key: place for key, place in self.names.items() if key[2] != (message_id,)}
+        self.messages = {key: place for key, place in self.messages.items() if key[2] != (message_id,)}
 
 
 class ArtifactNode(Node):

@@ -30,7 +30,7 @@ class Pieces:
         self.epoch = 0
         self.mixed = False  # fed by more than one track: places are compared by position
         self.wholes = 0
-        self.shifts = 0
+        self.shifts = 0  # of all its tracks when it was last in order; -1: look anew
 
     def add(
         self,
@@ -45,7 +45,12 @@ class Pieces:
         blocks = self.blocks
         if blocks and not whole:
             last = blocks[-1]
-            if last.pieces is not None and last.track is place[0] and last.derived == derived and not last.whole:
+            if (
+                last.pieces is not None
+                and last.track is place[0]
+                and last.derived == derived
+                and not last.whole
+            ):
                 seq = place[3] if place[0] is None else place[1]
                 if last.append(seq, place[2], text):
                     self.size += len(text)
@@ -58,9 +63,9 @@ class Pieces:
         at = self._where(block)
         blocks.insert(at, block)
         self.wholes += block.whole
-        if self.mixed and at and blocks[at - 1].end() > block.start():
-            self._resort()  # it falls between the pieces of another track's block
-            self.changed()
+        self.shifts = -1
+        if self.mixed and at and blocks[at - 1].end() > block.start() and self._resort():
+            self.changed()  # it falls between the pieces of another track's block
         elif at < len(blocks) - 1:
             self.changed()
         elif not block.whole:
@@ -72,6 +77,8 @@ class Pieces:
         """Forget what second-hand deltas of the message built."""
         self.blocks = [block for block in self.blocks if block.derived != (message_id,)]
         self.wholes = sum(block.whole for block in self.blocks)
+        if self.mixed:
+            self._resort()
         self.mixed = len({block.track for block in self.blocks}) > 1
         self.changed()
 
@@ -86,8 +93,8 @@ class Pieces:
             shifts = sum(track.shifts for track in {b.track for b in self.blocks if b.track is not None})
             if shifts != self.shifts:
                 self.shifts = shifts
-                self._resort()
-                self.changed()
+                if self._resort():
+                    self.changed()
 
     def read(self) -> str:
         """The whole text."""
@@ -150,9 +157,11 @@ class Pieces:
                 return i + 1
         return 0
 
-    def _resort(self) -> None:
-        """Order by position, piece by piece: blocks of several tracks meet."""
+    def _resort(self) -> bool:
+        """Order by position, piece by piece: blocks of several tracks meet. Whether anything moved."""
         single = [piece for block in self.blocks for piece in block.singles()]
-        self.blocks = sorted(single, key=Block.start)
-
-
+        ordered = sorted(single, key=Block.start)
+        if ordered == single:
+            return False
+        self.blocks = ordered
+        return True

@@ -62,37 +62,50 @@ class Ring:
 
     def cursor(self, agent_id: str | None, after: int | None) -> Cursor:
         """Start reading after an id; ``None``: from now on."""
-        at = self.last_id if after is None else after
+        at = self.last_id if after is None else max(after, 0)
+        if at > self.last_id:
+            # An id of another life of this registry: nobody can tell what was missed since.
+            return Cursor(agent_id, 0, None)
         tally = self._tallies.get(agent_id) if agent_id is not None else None
         if tally is None:
             return Cursor(agent_id, at, 0)
         if tally.gone_id <= at:
             ringed = sum(1 for number, event in self._rows if number <= at and event.agent_id == agent_id)
             return Cursor(agent_id, at, tally.gone + ringed)
-        return Cursor(agent_id, at, 0 if at <= 0 else None)
+        return Cursor(agent_id, at, 0 if at == 0 else None)
 
     def read(self, cursor: Cursor, limit: int) -> tuple[int | None, list[tuple[int, Event]]]:
         """(how many events were missed, ``None`` if some but unknown; the next rows)."""
         rows = self._rows
-        first = rows[0][0] if rows else self.last_id + 1
-        missed: int | None = 0
-        if cursor.agent_id is None:
-            missed = max(0, first - 1 - cursor.after)
-        else:
-            tally = self._tallies.get(cursor.agent_id)
-            if tally is not None and tally.gone_id > cursor.after:
-                missed = None if cursor.known is None else tally.gone - cursor.known
-                cursor.known = tally.gone
-        start = max(0, cursor.after + 1 - first)
+        first = self.last_id - len(rows) + 1
+        missed = self._missed(cursor, first)
+        pending = min(self.last_id - cursor.after, len(rows))
         taken: list[tuple[int, Event]] = []
-        for row in islice(rows, start, None):
+        # From the near end: a reader that keeps up must not walk through the whole ring.
+        for row in reversed(list(islice(reversed(rows), pending))):
             cursor.after = row[0]
             if cursor.agent_id is None or row[1].agent_id == cursor.agent_id:
                 taken.append(row)
                 if len(taken) >= limit:
                     break
-        else:
-            cursor.after = max(cursor.after, self.last_id if rows else cursor.after)
         if cursor.known is not None:
             cursor.known += len(taken)
         return missed, taken
+
+    def _missed(self, cursor: Cursor, first: int) -> int | None:
+        if cursor.known is None:
+            # Told once; from here on the count is known again.
+            tally = self._tallies.get(cursor.agent_id) if cursor.agent_id is not None else None
+            cursor.known = tally.gone if tally is not None else 0
+            cursor.after = max(cursor.after, first - 1)
+            return None
+        if cursor.agent_id is None:
+            missed = max(0, first - 1 - cursor.after)
+            cursor.after += missed
+            return missed
+        tally = self._tallies.get(cursor.agent_id)
+        if tally is None or tally.gone_id <= cursor.after:
+            return 0
+        missed = tally.gone - cursor.known
+        cursor.known = tally.gone
+        return missed

@@ -66,18 +66,25 @@ class Stepper:
             return self._step(call, knock)
 
     def _step(self, call: Callable[[], Any], knock: _Knock) -> Any:
+        # At most one interrupt is sent, and it may be raised wherever it likes. So from the moment
+        # that one can be sent until none can be under way, there are two handlers around all we do.
         try:
+            try:
+                with self.lock:
+                    if self.cancelled:
+                        return END
+                    self._pending[knock] = knock.send
+                native = call()
+                self._disarm(knock, arrived=False)
+            except BaseException as error:
+                self._disarm(knock, arrived=isinstance(error, knock.kind))
+                raise
+        except BaseException:
             with self.lock:
-                if self.cancelled:
-                    return END
-                self._pending[knock] = knock.send
-            native = call()
-        except BaseException as error:
-            self._disarm(knock, error)
+                self._pending.pop(knock, None)
             if self.cancelled:
                 return END  # our own interrupt, or what the source made of it
             raise
-        self._disarm(knock)
         return END if self.cancelled else native
 
     async def astep(self, step: Callable[[], Awaitable[Any]]) -> Any:
@@ -121,20 +128,12 @@ class Stepper:
                 task.uncancel()
         return END if self.cancelled else native
 
-    def _disarm(self, knock: _Knock, error: BaseException | None = None) -> None:
-        """From here on nothing of ours can be raised in this thread: what was sent has arrived."""
-        while True:
-            try:
-                with self.lock:
-                    self._pending.pop(knock, None)
-                if knock.sent and not isinstance(error, knock.kind):
-                    knock.receive()
-            except knock.kind as late:
-                if not knock.sent:
-                    raise
-                error = late
-            else:
-                return
+    def _disarm(self, knock: _Knock, *, arrived: bool) -> None:
+        """When this returns nothing of ours can be raised in this thread any more."""
+        with self.lock:
+            self._pending.pop(knock, None)
+        if knock.sent and not arrived:
+            knock.receive()
 
 
 class _Knock:

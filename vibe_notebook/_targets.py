@@ -50,7 +50,7 @@ def find(text: str, namespace: Mapping[str, Any], agents: Collection[str]) -> Ta
     if path.endswith(".jsonl") and Path(path).expanduser().is_file():
         fits.append(Target("recording", str(Path(path).expanduser())))
     if text.startswith("agent:"):
-        fits.append(Target("agent", text.removeprefix("agent:").strip()))
+        fits.append(Target("agent", _id(text)))
     missing = undefined(text, namespace)
     if missing == []:
         fits.append(Target("expression", text))
@@ -80,6 +80,14 @@ def undefined(text: str, namespace: Mapping[str, Any]) -> list[str] | None:
     return [
         name for name in wanted if name not in bound and name not in namespace and not hasattr(builtins, name)
     ]
+
+
+def _id(text: str) -> str:
+    agent_id = text.removeprefix("agent:").strip()
+    if not agent_id:
+        msg = "agent: needs an id: write agent:ID."
+        raise TargetError(msg)
+    return agent_id
 
 
 def _unquoted(text: str) -> str:

@@ -52,8 +52,6 @@ class Watch(Transcribed):
         self._steps_made: Callable[[], GeneratorType[Any, None, None] | None] = _nothing
         self._asteps_made: Callable[[], AsyncGeneratorType[Any, None] | None] = _nothing
 
-    # What it shows
-
     @property
     def title(self) -> str:
         """What the view is called."""
@@ -274,7 +272,8 @@ class Watch(Transcribed):
 
     def _failure(self, error: BaseException) -> BaseException | None:
         """What ended the steps; ``None`` for what a cancelled source says to being closed."""
-        if self._stepper.cancelled and isinstance(error, Exception):
+        group = error if isinstance(error, BaseExceptionGroup) else BaseExceptionGroup("", [error])
+        if self._stepper.cancelled and group.split((Exception, GeneratorExit))[1] is None:
             log.debug("The cancelled source of %r failed to close", self.title, exc_info=error)
             return None
         if self._left_with is not None and isinstance(error, GeneratorExit):

@@ -8,20 +8,22 @@ know survive a round trip.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ._json import bounded_repr
 from ._envelope import Envelope, Json, Number, Outcome, PartKind, Text, ToolStatus, Usage
+from ._json import bounded_repr
 from .exceptions import ProtocolError
 
 __all__ = [
+    "EVENT_CLASSES",
     "Artifact",
     "Custom",
     "Event",
     "MessageFinished",
     "MessageStarted",
+    "Outcome",
     "PartCompleted",
     "RunFinished",
     "RunStarted",
@@ -39,6 +41,7 @@ __all__ = [
     "to_json",
     "with_id",
 ]
+
 
 class RunStarted(Envelope):
     """A request to an agent begins."""
@@ -203,7 +206,7 @@ def parse_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
     Raises ``ProtocolError`` that names the field that is wrong.
     """
     if isinstance(obj, Envelope) and hasattr(obj, "type"):
-        return cast("Event", obj)
+        return obj
     if isinstance(obj, str | bytes | bytearray):
         obj = _loads(obj)
     if not isinstance(obj, dict):

@@ -179,4 +179,6 @@ def unload(shell: InteractiveShell) -> None:
     for kind in ("line", "cell"):
         for name in ("vibe_stream", "vibe_streams", "vibe_stop"):
             shell.magics_manager.magics[kind].pop(name, None)
-    shell.magics_manager.registry.pop("VibeMagics", None)
+    made = shell.magics_manager.registry.pop("VibeMagics", None)
+    # IPython puts magics there to be configured, and never takes them out.
+    shell.configurables[:] = [c for c in shell.configurables if c is not made]

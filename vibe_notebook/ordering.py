@@ -116,7 +116,10 @@ class Sequencer:
     def run_of(self, message_id: str) -> str | None:
         """The newest run that has a message or a count of that name."""
         for name, run in reversed(self._runs.items()):
-            if (message_id, False) in run.tracks or any(key[0] == message_id for key in run.direct | run.derived):
+            if (message_id, False) in run.tracks or any(
+                (message_id, builds) in run.direct or (message_id, builds) in run.derived
+                for builds in DELTA_KINDS.values()
+            ):
                 return name
         return None
 
@@ -239,10 +242,10 @@ class Sequencer:
             self._out(track, slot, out)
             self._drain(track, out)
             return
-        is_base = track.next is None and (seq == 0 or self._hold <= 0 or any(_opens(event) for event, _ in slot))
+        is_first = seq == 0 or self._hold <= 0 or any(_opens(event) for event, _ in slot)
         now = self._clock()
         track.keep(seq, slot, now)
-        if is_base:
+        if track.next is None and is_first:
             self._found(track, seq, out)
         elif track.holding > self._max_held:
             self._release(track, out)
@@ -259,8 +262,8 @@ class Sequencer:
         self._drain(track, out)
 
     def _drain(self, track: Track, out: Results) -> None:
-        while track.next in track.held:
-            self._out(track, track.take(track.next), out)  # type: ignore[arg-type] - None is no key
+        while track.next is not None and track.next in track.held:
+            self._out(track, track.take(track.next), out)
         if track.closed:
             self._release(track, out)
         elif not track.held:

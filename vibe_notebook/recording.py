@@ -12,16 +12,20 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Final, Self, TextIO
 
 import anyio
 
 from .events import Event, read_event, to_json
-from .exceptions import ProtocolError
+from .exceptions import ClosedError, ProtocolError
 from .registration import Registration
 from .registry import Registry, get_registry
 
 __all__ = ["Recorder", "Replay", "record", "replay"]
+
+
+LONGEST_WAIT: Final = 86_400.0
+"""Seconds: a time stamp may be anything, and no clock can wait for all of it."""
 
 
 class Recorder:
@@ -71,7 +75,10 @@ def record(
 
     Of one agent or of all, from the given or the default registry. An existing file is replaced.
     """
-    return Recorder(path).attach(registry or get_registry(), agent_id)
+    registry = registry or get_registry()
+    if registry.closed:
+        raise ClosedError("This registry is closed: there is nothing to record; use get_registry().")
+    return Recorder(path).attach(registry, agent_id)
 
 
 class Replay:
@@ -82,7 +89,7 @@ class Replay:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, speed: float | None = 1.0) -> None:
-        if speed is not None and speed < 0:
+        if speed is not None and not speed >= 0:
             msg = f"speed={speed}: must be positive, or None to not wait."
             raise ValueError(msg)
         self.path = Path(path)
@@ -126,7 +133,7 @@ class Replay:
             if self.speed and event.ts is not None:
                 began = began or (time.monotonic(), event.ts)
                 delay = began[0] + (event.ts - began[1]) / self.speed - time.monotonic()
-            yield delay, event
+            yield min(delay, LONGEST_WAIT), event
 
 
 def replay(path: str | os.PathLike[str], *, speed: float | None = 1.0) -> Replay:

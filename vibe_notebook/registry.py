@@ -8,43 +8,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Self, cast
 
-from ._agent import Agent, Shared, Watcher
+from ._agent import Agent, Shared, Stats, Watcher
 from ._alarm import Alarm
+from ._kept import Kept
 from ._readers import Readers
+from ._reading import Reading
 from ._ring import Ring
 from .events import EVENT_CLASSES, Event, parse_event
 from .exceptions import ClosedError
 from .ordering import Delivery, Retraction, Sequencer
-from .reducer import AgentLog
 from .registration import Callback, Registration
 from .subscription import Subscription
-from .transcript import Transcript
 
 __all__ = ["Registration", "Registry", "Stats", "Subscription", "Watcher", "get_registry"]
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """What became of one agent's events, in numbers of events (``gaps``: of gaps, ``evicted``: of runs)."""
-
-    delivered: int = 0
-    held: int = 0
-    duplicates: int = 0
-    gaps: int = 0
-    late: int = 0
-    derived_suppressed: int = 0
-    dropped: int = 0
-    evicted: int = 0
-
-
-class Registry:
+class Registry(Reading):
     """Orders, keeps and hands on the events of any number of agents.
 
     ``hold`` (s) is how long the first events of a count without a known base wait for lower
@@ -53,7 +38,7 @@ class Registry:
     subscription can replay. With a ``clock`` of your own, call ``tick()`` when it moves.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each bound has its own name
         self,
         *,
         hold: float = 0.05,
@@ -63,21 +48,21 @@ class Registry:
         ring: int = 4096,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._new_order = lambda: Sequencer(hold=hold, max_held=max_held, max_wait=max_wait, clock=clock)
+        self._new_order = partial(Sequencer, hold=hold, max_held=max_held, max_wait=max_wait, clock=clock)
         self._clock = clock
-        self._keep_runs = keep_runs
-        self._lock = threading.RLock()
+        super().__init__()
         self.changed = threading.Condition(self._lock)
-        self._agents: dict[str, Agent] = {}
         self._shared = Shared(Ring(ring))
         self._readers = Readers(self.changed, self._shared.ring, self._missed)
-        self._ended: deque[tuple[Agent, str]] = deque()
+        self._kept = Kept(keep_runs)
         self._alarm = Alarm(self._on_alarm) if clock is time.monotonic else None
         self.closed = False
 
     # Sources
 
-    def dispatch(self, event: Event | dict[str, Any] | str | bytes | Iterable[Event | dict[str, Any]]) -> None:
+    def dispatch(
+        self, event: Event | dict[str, Any] | str | bytes | Iterable[Event | dict[str, Any]]
+    ) -> None:
         """Take one event, or the list made from one native event.
 
         Raises ``ProtocolError`` for what is not an event (nothing of the list is taken then),
@@ -136,7 +121,7 @@ class Registry:
 
     # Consumers
 
-    def register(
+    def register(  # noqa: PLR0913 - one a kind of event
         self,
         agent_id: str,
         *,
@@ -214,62 +199,6 @@ class Registry:
             if agent is not None:
                 agent.watchers = tuple(w for w in agent.watchers if w is not watcher)
 
-    # Reading
-
-    def transcript(self, agent_id: str, run_id: str | None = None) -> Transcript:
-        """All of an agent's runs in order, or one; empty for one that has said nothing."""
-        with self.reading(agent_id) as found:
-            return found.snapshot(run_id) if found is not None else Transcript(agent_id=agent_id)
-
-    @contextmanager
-    def reading(self, agent_id: str) -> Iterator[AgentLog | None]:
-        """Hold the lock while reading an agent's log; ``None`` for an unknown agent."""
-        with self._lock:
-            agent = self._agents.get(agent_id)
-            yield agent.log if agent is not None else None
-
-    def arrivals(self, agent_id: str) -> int:
-        """How many events of the agent have come so far: where a new view of it begins."""
-        with self._lock:
-            agent = self._agents.get(agent_id)
-            return agent.sequencer.arrivals if agent is not None else 0
-
-    def agents(self) -> list[str]:
-        """The agents that have said something or are registered, oldest first."""
-        with self._lock:
-            return list(self._agents)
-
-    def open_run(self, agent_id: str) -> str | None:
-        """The agent's newest request that has not ended."""
-        with self._lock:
-            agent = self._agents.get(agent_id)
-            runs = agent.log.ordered() if agent is not None else []
-            return next((r.run_id for r in reversed(runs) if not r.ended and r.parent == (None, None)), None)
-
-    def run_of(self, agent_id: str, message_id: str) -> str | None:
-        """The agent's newest run that knows a message or a count of that name."""
-        with self._lock:
-            agent = self._agents.get(agent_id)
-            return agent.sequencer.run_of(message_id) if agent is not None else None
-
-    def stats(self, agent_id: str) -> Stats:
-        """What became of an agent's events; all zero for an unknown one."""
-        with self._lock:
-            agent = self._agents.get(agent_id)
-            if agent is None:
-                return Stats()
-            counts = agent.sequencer.counts
-            return Stats(
-                delivered=self._shared.ring.delivered(agent_id),
-                held=agent.sequencer.held,
-                duplicates=counts.duplicates,
-                gaps=counts.gaps,
-                late=counts.late,
-                derived_suppressed=counts.derived_suppressed,
-                dropped=agent.dropped,
-                evicted=agent.evicted,
-            )
-
     def forget(self, agent_id: str, run_id: str | None = None) -> None:
         """Drop a run's transcript and what detects its duplicates, or all of an agent's."""
         with self._lock:
@@ -277,7 +206,7 @@ class Registry:
             if agent is None:
                 return
             for name in [run_id] if run_id is not None else list(agent.log.runs):
-                self._drop_run(agent, name)
+                self._kept.drop(agent, name)
             if run_id is None:
                 agent.sequencer.forget()
                 if not (agent.registrations or agent.watchers):
@@ -364,22 +293,8 @@ class Registry:
         run.version += 1
         run.compact()
         agent.touch(None)
-        if (agent, run_id) in self._ended or agent.log.is_part(run):
-            return
-        self._ended.append((agent, run_id))
-        while len(self._ended) > self._keep_runs:
-            oldest, name = self._ended[0]
-            oldest.evicted += self._drop_run(oldest, name)
-
-    def _drop_run(self, agent: Agent, run_id: str) -> int:
-        """Forget a run and its subagents; return how many that were."""
-        dropped = agent.log.drop(run_id)
-        for name in {run_id, *dropped}:
-            agent.sequencer.forget(name)
-            if (agent, name) in self._ended:
-                self._ended.remove((agent, name))
-        agent.touch(None)
-        return len(dropped)
+        if not agent.log.is_part(run):
+            self._kept.add(agent, run_id)
 
     def _add(self, registration: Registration) -> None:
         with self._lock:

@@ -132,7 +132,9 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
             if missed != 0:
                 self._ready.append(gap(self.agent_id or "", missed))
             end = self._end
-            self._ready.extend(with_id(event, number) for number, event in rows if end is None or number <= end)
+            self._ready.extend(
+                with_id(event, number) for number, event in rows if end is None or number <= end
+            )
         return self._ready.popleft() if self._ready else None
 
 

@@ -17,6 +17,7 @@ PAYLOADS = [
     "<style>*{background:url(https://evil.example/x)}</style>",
     "<form action=https://evil.example><input name=a><button>b</button></form>",
     "<a href=javascript:alert(1)>x</a>",
+    "<a href=data:text/html;base64,PHNjcmlwdD4=>x</a>",
     "<base href=https://evil.example>",
     "<meta http-equiv=refresh content='0;url=https://evil.example'>",
     "<link rel=stylesheet href=https://evil.example/x.css>",
@@ -68,12 +69,42 @@ PAYLOADS = [
     "    <script>\n- ```\n  <script>\n<script>alert(1)</script>",
 ]
 
-_glue = st.sampled_from(["", " ", "\n", "\n\n", "`", "``", "*", "$", "[", "](", "> ", "- ", "|", "\\", "<", "```\n", "    "])
+_glue = st.sampled_from(
+    ["", " ", "\n", "\n\n", "`", "``", "*", "$", "[", "](", "> ", "- ", "|", "\\", "<", "```\n", "    "]
+)
 mixes = st.lists(st.one_of(st.sampled_from(PAYLOADS), _glue, st.text(max_size=4)), max_size=12).map("".join)
 
 _FORBIDDEN = frozenset(
-    "script style iframe svg form input button textarea select object embed link meta base frame applet template "
-    "noscript audio video source track canvas foreignobject annotation-xml mglyph malignmark title".split()
+    [
+        "script",
+        "style",
+        "iframe",
+        "svg",
+        "form",
+        "input",
+        "button",
+        "textarea",
+        "select",
+        "object",
+        "embed",
+        "link",
+        "meta",
+        "base",
+        "frame",
+        "applet",
+        "template",
+        "noscript",
+        "audio",
+        "video",
+        "source",
+        "track",
+        "canvas",
+        "foreignobject",
+        "annotation-xml",
+        "mglyph",
+        "malignmark",
+        "title",
+    ]
 )
 _RASTER = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
 
@@ -88,8 +119,22 @@ def attacks(html: str) -> list[str]:
         for name, value in attributes.items():
             is_bad = (
                 name.startswith("on")
-                or name in {"srcset", "srcdoc", "action", "formaction", "background", "poster", "xlink:href", "id", "name"}
-                or (name == "href" and (tag != "a" or not value.lower().startswith(("http://", "https://", "mailto:"))))
+                or name
+                in {
+                    "srcset",
+                    "srcdoc",
+                    "action",
+                    "formaction",
+                    "background",
+                    "poster",
+                    "xlink:href",
+                    "id",
+                    "name",
+                }
+                or (
+                    name == "href"
+                    and (tag != "a" or not value.lower().startswith(("http://", "https://", "mailto:")))
+                )
                 or (name == "src" and not (tag == "img" and _RASTER.fullmatch(value)))
                 or (name == "style" and ("url" in value or "(" in value.replace("rgba(", "")))
             )

@@ -29,7 +29,11 @@ def _lead(text: str, first: str, rest: str) -> str:
 def _fences(draw: st.DrawFn) -> str:
     mark = draw(st.sampled_from(["```", "~~~", "````", " ```", "   ~~~"]))
     info = draw(st.sampled_from(["", "py", "python title=x", "nosuch", "c++", "{python}", "`"]))
-    closing = draw(st.sampled_from([mark, mark, mark.strip() + "`", mark + "  ", "  " + mark.strip(), "", "``", "    ```"]))
+    closing = draw(
+        st.sampled_from(
+            [mark, mark, mark.strip() + "`", mark + "  ", "  " + mark.strip(), "", "``", "    ```"]
+        )
+    )
     return "\n".join([mark + info, *draw(bodies), *([closing] if closing else [])])
 
 
@@ -69,7 +73,9 @@ _leaves = st.one_of(
     st.tuples(st.sampled_from(["$$", "\\["]), bodies, st.sampled_from(["$$", "\\]", "", "x $$"])).map(
         lambda t: "\n".join([t[0], *t[1], t[2]])
     ),
-    st.sampled_from(["$$x$$", "$$x", "\\[ a \\]", "text $$b$$ text", "$$", "<div>", "<details>\n<summary>s</summary>"]),
+    st.sampled_from(
+        ["$$x$$", "$$x", "\\[ a \\]", "text $$b$$ text", "$$", "<div>", "<details>\n<summary>s</summary>"]
+    ),
 )
 blocks = st.recursive(_leaves, _containers, max_leaves=6)
 
@@ -80,8 +86,12 @@ DEFINITIONS = "[ref]: https://example.com/ref 'title'\n\n[open]: <https://exampl
 @st.composite
 def documents(draw: st.DrawFn) -> str:
     parts = draw(st.lists(blocks, min_size=1, max_size=6))
-    gaps = draw(st.lists(st.sampled_from(["\n\n", "\n", "\n\n\n", "\n \n"]), min_size=len(parts), max_size=len(parts)))
-    text = DEFINITIONS * draw(st.booleans()) + "".join(part + gap for part, gap in zip(parts, gaps, strict=True))
+    gaps = draw(
+        st.lists(st.sampled_from(["\n\n", "\n", "\n\n\n", "\n \n"]), min_size=len(parts), max_size=len(parts))
+    )
+    text = DEFINITIONS * draw(st.booleans()) + "".join(
+        part + gap for part, gap in zip(parts, gaps, strict=True)
+    )
     if not text.startswith(DEFINITIONS):
         text = text.replace("]:", "] :")
     if draw(st.booleans()):

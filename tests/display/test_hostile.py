@@ -38,9 +38,16 @@ def hostile_transcript(text: str) -> Transcript:
             TextPart(text=text),
             ThinkingPart(text=text),
             ToolPart(**tool, args_text=text, state="running", output=text),
-            ToolPart(**tool, state="ok", output={"columns": [text], "rows": [[text]], "total": 9}, children=(child,)),
+            ToolPart(
+                **tool,
+                state="ok",
+                output={"columns": [text], "rows": [[text]], "total": 9},
+                children=(child,),
+            ),
             ArtifactPart(artifact_id=text, name=text, media_type=text, url=text, data=text, action=text),
-            ArtifactPart(artifact_id=text, name=text, media_type="image/png", data=text, url="https://" + text),
+            ArtifactPart(
+                artifact_id=text, name=text, media_type="image/png", data=text, url="https://" + text
+            ),
             TextPart(text=text),
         ),
         runs=(Run(run_id=text, agent_name=text, error=text, parts=(TextPart(text=text),)),),
@@ -71,6 +78,18 @@ def test_no_mix_of_payloads_survives_rendering(text: str) -> None:
         assert attacks(html) == []
         page, again = Page(html), Page(sanitised(html))
         assert (page.elements, page.texts) == (again.elements, again.texts)
+
+
+@pytest.mark.parametrize(
+    "html", [*PAYLOADS, '<img src="https://evil.example/x">', '<a href="/x" id="a" style="top:0">x</a>']
+)
+def test_the_sanitiser_alone_lets_no_payload_through(html: str) -> None:
+    assert attacks(sanitised(html)) == []
+
+
+@given(mixes)
+def test_the_sanitiser_alone_lets_no_mix_through(html: str) -> None:
+    assert attacks(sanitised(html)) == []
 
 
 @given(st.lists(mixes, max_size=4))

@@ -30,7 +30,10 @@ def test_an_unknown_language_leaves_the_code_plain(info: str) -> None:
 
 @pytest.mark.parametrize("code", ["\n\n  x\n\n", "\ufeffx\n", "a\tb\n", "x\x0c\n", "'unclosed\n"])
 def test_colouring_never_changes_the_code(code: str) -> None:
-    assert "".join(Page(render(f"```python\n{code}```")).texts).strip(" ") == f"{code}\n".removesuffix("\n") + "\n"
+    assert (
+        "".join(Page(render(f"```python\n{code}```")).texts).strip(" ")
+        == f"{code}\n".removesuffix("\n") + "\n"
+    )
 
 
 def test_a_task_list_shows_boxes_as_text_and_needs_no_form_elements() -> None:
@@ -49,7 +52,9 @@ def test_a_footnote_is_marked_and_stays_where_it_was_written() -> None:
 
 
 def test_table_cells_say_their_own_alignment_since_jupyterlab_sets_them_flush_right() -> None:
-    cells = [attrs["style"] for tag, attrs in Page(render("|a|b|\n|-|-:|\n|1|2|")).elements if tag in ("td", "th")]
+    cells = [
+        attrs["style"] for tag, attrs in Page(render("|a|b|\n|-|-:|\n|1|2|")).elements if tag in ("td", "th")
+    ]
     assert cells == ["text-align:left", "text-align:right"] * 2
 
 
@@ -69,7 +74,9 @@ def test_addresses_become_links_that_open_elsewhere_and_tell_nothing(text: str, 
 
 
 def test_a_remote_image_becomes_a_link_and_one_in_a_link_only_its_name() -> None:
-    html = render("![a *chart*](https://example.com/c.png) [![badge](https://example.com/b.svg)](https://example.com)")
+    html = render(
+        "![a *chart*](https://example.com/c.png) [![badge](https://example.com/b.svg)](https://example.com)"
+    )
     assert visible(html) == "🖼 a chart 🖼 badge"
     assert [tag for tag, _ in Page(html).elements] == ["p", "a", "a", "span"]
 

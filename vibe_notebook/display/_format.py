@@ -153,8 +153,8 @@ def args_text(part: ToolPart) -> str:
 
 def output_text(part: ToolPart) -> str:
     """Return a call's output as it is shown in full, as plain text: "" if there is none."""
-    if part.output is None:
-        return ""
+    if part.output is None or part.output == part.error:
+        return ""  # what went wrong is shown once, as the error
     return _table_text(part.output) if is_table(part.output) else _shown(pretty(part.output))
 
 
@@ -203,7 +203,7 @@ def duration_of(part: ToolPart) -> str:
     if part.started_at is None or part.finished_at is None:
         return ""
     seconds = max(0.0, part.finished_at - part.started_at)
-    if seconds < 60:  # noqa: PLR2004
+    if round(seconds, 1) < 60:  # noqa: PLR2004
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -51,4 +51,4 @@ def _lexer(language: str) -> Any:
 def _css_class(kind: Any) -> str:
     while kind not in STANDARD_TYPES:
         kind = kind.parent
-    return STANDARD_TYPES[kind]
+    return str(STANDARD_TYPES[kind])

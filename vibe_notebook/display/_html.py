@@ -101,25 +101,25 @@ class _Page:
 
     def _fold(self, key: str, *, name: str, style: str, summary: str) -> str:
         is_open = " open" if self._is_open.get(key, False) else ""
-        return (
-            f'<details class="{name}"{is_open} style="{style}"><summary style="{_SUMMARY}">{summary}</summary>\n'
-        )
+        return f'<details class="{name}"{is_open} style="{style}"><summary style="{_SUMMARY}">{summary}</summary>\n'
 
     def _thinking(self, key: str, text: str) -> str:
-        summary = f'<span style="{_MUTED}">Thinking</span>'
+        summary = f'<span style="{_MUTED}">Thought</span>'
         fold = self._fold(key, name="vibe-thinking", style="margin:.4em 0", summary=summary)
         return f'{fold}<div style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
-        short = preview(part.args_text if part.args is None else part.args, 64)
-        facts = " · ".join(fact for fact in (part.state.replace("_", " "), duration_of(part)) if fact)
+        short = preview(part.args_text if part.args is None else part.args, 52)
+        state = "" if part.state == "ok" else part.state.replace("_", " ")  # its mark says it
+        facts = " · ".join(fact for fact in (state, duration_of(part)) if fact)
         summary = f"<strong>{STATE_MARKS[part.state]}</strong> <code>{escape(name_of(part))}</code> "
         if short:
             summary += f'<span style="{_PREVIEW}">{_text(short)}</span> '
-        summary += f'<span style="{_MUTED};white-space:nowrap">· {facts}</span>'
+        if facts:
+            summary += f'<span style="{_MUTED};white-space:nowrap">· {facts}</span>'
         line = _ALARMED.get(part.state)
         box = _BOX.format(line=_LINE, left=f"3px solid {line}" if line else f"1px solid {_LINE}")
-        yield self._fold(part.key, name=f"vibe-tool vibe-{part.state}", style=box, summary=summary)
+        yield self._fold(part.key, name=f"vibe-tool vibe-is-{part.state}", style=box, summary=summary)
         if args := args_text(part):
             yield _section("Arguments", _pre(args))
         if is_table(part.output):
@@ -199,7 +199,7 @@ def _cell(value: object) -> str:
 
 def _error(text: str) -> str:
     box = _BOX.format(line=_ALARM, left=f"3px solid {_ALARM}")
-    return f'<div class="vibe-error" style="{box}"><strong>✗ Error</strong>\n{_pre(clean(text))}</div>\n'
+    return f'<div class="vibe-failure" style="{box}"><strong>✗ Error</strong>\n{_pre(clean(text))}</div>\n'
 
 
 def _pre(text: str) -> str:

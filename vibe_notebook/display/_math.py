@@ -70,8 +70,9 @@ def _code(source: str) -> str:
 
 def math_plugin(md: MarkdownIt) -> None:
     """Teach *md* the tokens ``math_inline``, ``math_display`` (in a paragraph) and ``math_block``."""
-    alt = {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    md.block.ruler.before("fence", "math_block", _block, alt)
+    md.block.ruler.before(
+        "fence", "math_block", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    )
     md.inline.ruler.before("escape", "math_inline", _inline)
 
 

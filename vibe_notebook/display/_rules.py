@@ -37,9 +37,8 @@ _URL = re.compile(r"(?<![\w/])https?://[^\s<>\"`\\]+", re.IGNORECASE)
 
 def rules_plugin(md: MarkdownIt) -> None:
     """Teach *md* these rules; its renderer shows an image only if that fetches nothing."""
-    alt = {"alt": ["paragraph", "reference"]}
     md.block.ruler.before("table", "too_deep", _too_deep)
-    md.block.ruler.before("reference", "footnote_def", footnote_def, alt)
+    md.block.ruler.before("reference", "footnote_def", footnote_def, {"alt": ["paragraph", "reference"]})
     md.inline.ruler.before("link", "footnote_ref", _footnote_ref)
     md.core.ruler.before("inline", "tasks_and_alerts", _tasks_and_alerts)
     md.core.ruler.push("links", _links)

@@ -138,7 +138,7 @@ class View:
                 arranged, stale = self._tree.arrange(logs)
                 ops += arranged
                 # A run as a whole changed: that it ended shows in all of its tool calls.
-                touched = list(self._tree.nodes) if None in dirty else [*dict.fromkeys([*touched, *stale])]  # type: ignore[list-item]
+                touched = list(self._tree.nodes) if None in dirty else [*dict.fromkeys([*touched, *stale])]
             for node in touched:
                 shown = self._tree.nodes.get(node)
                 if shown is not None:

@@ -1,0 +1,211 @@
+"""Watching in a real kernel, judged by the messages it sends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.notebooks.kernel import Kernel, errors, kernel, kinds, printed
+from vibe_notebook._options import OPTIONS
+
+HANGS = """
+async def hangs():
+    yield "Hello "
+    print("hanging", flush=True)
+    await asyncio.Event().wait()
+"""
+
+
+@pytest.fixture(scope="module")
+def k() -> Iterator[Kernel]:
+    with kernel() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def static() -> Iterator[Kernel]:
+    with kernel("static") as made:
+        yield made
+
+
+def says(text: str) -> Any:
+    return lambda m: m["msg_type"] == "stream" and text in m["content"]["text"]
+
+
+def idle(message: dict[str, Any]) -> bool:
+    return message["msg_type"] == "status" and message["content"]["execution_state"] == "idle"
+
+
+def test_a_watch_is_one_display_with_a_widget_that_its_static_form_replaces(k: Kernel) -> None:
+    said = [m for m in k.run("t = await vibe.watch(['Hello ', '**world**'])") if "display" in m["msg_type"]]
+    assert [m["msg_type"] for m in said] == ["display_data", "update_display_data"]
+    first, last = (m["content"] for m in said)
+    assert first["transient"]["display_id"] == last["transient"]["display_id"]
+    assert "application/vnd.jupyter.widget-view+json" in first["data"]
+    assert set(first["data"]) >= {"text/html", "text/markdown", "text/plain"}
+    assert set(last["data"]) == {"text/html", "text/markdown", "text/plain"}
+    assert "<strong>world</strong>" in last["data"]["text/html"]
+
+
+def test_the_cell_form_displays_nothing_twice_and_has_no_value(k: Kernel) -> None:
+    said = k.run("# comment\n%%vibe_stream --as w\nawait asyncio.sleep(0)\n['a', 'b']")
+    assert [kind for kind in kinds(said) if "comm" not in kind] == ["display_data", "update_display_data"]
+    assert printed(k.run("print(w.transcript.text, vibe.last() is w)")) == "ab True\n"
+
+
+def test_the_cell_is_busy_and_later_cells_wait(k: Kernel) -> None:
+    k.run(
+        "order = []\nasync def slow():\n    yield 'a'\n    await asyncio.sleep(0.2)\n    order.append('stream')"
+    )
+    first = k.send("%%vibe_stream --no-display\nslow()")
+    second = k.send("order.append('later cell'); print(order)")
+    k.wait(second, idle)
+    assert printed(k.of(second)) == "['stream', 'later cell']\n"
+    ends = [m["parent_header"]["msg_id"] for m in k.messages if idle(m)]
+    assert ends.index(first) < ends.index(second)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "await vibe.watch(hangs(), display=False)",
+        "async for _ in vibe.watch(hangs(), display=False): pass",
+        "%%vibe_stream --no-display\nhangs()",
+        "%vibe_stream --block --no-display hangs()",
+    ],
+)
+def test_an_interrupt_takes_effect_within_a_moment_while_a_watch_is_awaited(k: Kernel, cell: str) -> None:
+    k.run(HANGS)
+    sent = k.send(cell)
+    k.wait(sent, says("hanging"))
+    time.sleep(0.2)  # the loop is idle now: nothing is due that would wake it
+    began = time.monotonic()
+    k.manager.interrupt_kernel()
+    k.wait(sent, idle)
+    took = time.monotonic() - began
+    assert errors(k.of(sent)) in (["CancelledError"], ["KeyboardInterrupt"])
+    assert took < 3, "an idle loop alone took more than 8 s"
+    said = printed(k.run("w = vibe.last(); print(w.done(), w.transcript.outcome, w.transcript.text)"))
+    assert said == "True cancelled Hello \n"
+
+
+def test_an_interrupt_ends_a_sync_loop(k: Kernel) -> None:
+    k.run("import time\ndef blocks():\n    yield 'a'\n    print('hanging', flush=True)\n    time.sleep(60)")
+    for cell in (
+        "for _ in vibe.watch(blocks(), display=False): pass",
+        "await vibe.watch(blocks(), display=False)",
+    ):
+        sent = k.send(cell)
+        k.wait(sent, says("hanging"))
+        k.manager.interrupt_kernel()
+        k.wait(sent, idle)
+        assert errors(k.of(sent)) in (["CancelledError"], ["KeyboardInterrupt"])
+        assert printed(k.run("print(vibe.last().transcript.outcome)")) == "cancelled\n"
+
+
+def test_the_line_form_returns_at_once_and_goes_on_in_its_own_cell(k: Kernel) -> None:
+    k.run(
+        "go = asyncio.Event()\nasync def waits():\n    yield 'Hello '\n    await go.wait()\n    yield 'world'"
+    )
+    sent = k.send("%vibe_stream --as w waits()")
+    k.wait(sent, idle)
+    later = k.run("s = %vibe_streams\nprint(w.done(), len(s))\ns")
+    assert printed(later) == "False 1\n"
+    (table,) = (m["content"]["data"]["text/plain"] for m in later if m["msg_type"] == "execute_result")
+    assert "0 tool calls" in table
+    k.send("go.set()")
+    k.wait(sent, lambda m: m["msg_type"] == "update_display_data")
+    assert printed(k.run("print(w.transcript.text)")) == "Hello world\n"
+
+
+def test_stop_ends_a_stream_of_an_earlier_cell(k: Kernel) -> None:
+    k.run(HANGS)
+    sent = k.send("%vibe_stream --as w hangs()")
+    k.wait(sent, says("hanging"))
+    assert errors(k.run("%vibe_stop --all")) == []
+    k.wait(sent, lambda m: m["msg_type"] == "update_display_data")
+    assert printed(k.run("print(w.transcript.outcome, len(vibe._watch.live_watches()))")) == "cancelled 0\n"
+
+
+def test_an_agent_that_pushes_from_a_thread_is_followed_until_its_run_ends(k: Kernel) -> None:
+    k.run(
+        "import threading\nfrom vibe_notebook.testing import scripted\nnext_one = threading.Event()\n"
+        "events = scripted('Hello world', agent_id='pushed')\nvibe.get_registry().dispatch(events[:2])\n"
+        "def push():\n    next_one.wait(30)\n    for event in events[2:]: vibe.get_registry().dispatch(event)\n"
+        "threading.Thread(target=push).start()"
+    )
+    sent = k.send("next_one.set()\n%vibe_stream --block agent:pushed")
+    k.wait(sent, idle)
+    assert errors(k.of(sent)) == []
+    assert printed(k.run("print(vibe.last().transcript.text, vibe.last().transcript.outcome)")) == (
+        "Hello world success\n"
+    )
+
+
+def test_live_shows_what_a_thread_says_in_the_cell_where_it_began(k: Kernel) -> None:
+    said = k.run(
+        "import threading\nwith vibe.live('by hand') as live:\n    t = threading.Thread(target=live.text, args=('Hi',))\n"
+        "    t.start(); t.join()"
+    )
+    assert [kind for kind in kinds(said) if "comm" not in kind] == ["display_data", "update_display_data"]
+
+
+def test_a_handler_ends_with_its_cell(k: Kernel) -> None:
+    k.run(
+        "from pydantic_ai import Agent\nfrom pydantic_ai.models.test import TestModel\n"
+        "h = vibe.handler('pydantic_ai', display=False)\n"
+        "r = await Agent(TestModel(custom_output_text='done')).run('x', event_stream_handler=h)"
+    )
+    assert printed(k.run("print(h.done(), h.transcript.outcome, h.transcript.text)")) == "True success done\n"
+
+
+def test_an_error_in_the_body_shows_the_users_line(k: Kernel) -> None:
+    said = k.run("%%vibe_stream\na = 0\nb = 1 / a\n[b]")
+    assert errors(said) == ["ZeroDivisionError"]
+    (error,) = (m for m in said if m["msg_type"] == "error")
+    assert "b = " in "\n".join(error["content"]["traceback"])
+
+
+def test_usage_errors_are_short(k: Kernel) -> None:
+    for cell in ("%%time\n%%vibe_stream\n['a']", "%%capture\n%%vibe_stream\n['a']", "%vibe_stream --bogus x"):
+        said = k.run(cell)
+        assert "UsageError" in errors(said) or "UsageError" in printed(said)
+        assert len(printed(said).splitlines()) <= 2
+
+
+def test_completion_offers_exactly_the_options(k: Kernel) -> None:
+    for code in ("%vibe_stream --", "%%vibe_stream --block --"):
+        reply = k.client.complete(code, len(code), reply=True, timeout=30)["content"]
+        assert reply["matches"] == sorted(OPTIONS)
+        assert code[reply["cursor_start"] : reply["cursor_end"]] == "--"
+
+
+def test_unloading_leaves_no_trace(k: Kernel) -> None:
+    try:
+        assert errors(k.run("%unload_ext vibe_notebook")) == []
+        assert "not found" in printed(k.run("%vibe_stream ['a']")) + str(k.run("%%vibe_stream\n['a']"))
+    finally:
+        k.run("%load_ext vibe_notebook")
+    assert errors(k.run("%vibe_stream --block --no-display ['a']")) == []
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "await vibe.watch(['Hello'])",
+        "for _ in vibe.watch(['Hello']): pass",
+        "%vibe_stream ['Hello']",
+        "%%vibe_stream\n['Hello']",
+        "t = %vibe_stream --block ['Hello']",
+        "with vibe.live('a') as live: live.text('Hello')",
+    ],
+)
+def test_static_is_exactly_one_display_and_the_same_in_every_run(static: Kernel, cell: str) -> None:
+    cell = cell.replace("await vibe", "_ = await vibe")
+    first, second = ([m for m in static.run(cell) if m["msg_type"] != "status"] for _ in range(2))
+    assert kinds(first) == kinds(second) == ["display_data"]
+    assert first[-1]["content"]["data"] == second[-1]["content"]["data"]
+    assert first[-1]["content"]["transient"] == {}
