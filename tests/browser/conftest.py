@@ -60,7 +60,7 @@ class Watched:
 @pytest.fixture
 def watched(chromium: Browser) -> Iterator[Watched]:
     """A fresh page."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 1400}, device_scale_factor=1.5)
+    context = chromium.new_context(viewport={"width": 1280, "height": 1900}, device_scale_factor=1.5)
     context.set_default_timeout(PATIENCE)
     context.add_init_script(path=Path(__file__).with_name("pages.js"))
     yield Watched(context.new_page())

@@ -163,12 +163,12 @@ class Notebook:
         )
 
     def select(self, index: int) -> None:
-        """Make a cell the active one."""
+        """Make a code cell the active one."""
         self.page.evaluate(
             """(i) => {
                 const panel = vibePages.panel();
                 jupyterapp.shell.activateById(panel.id);
-                panel.content.activeCellIndex = i;
+                panel.content.activeCellIndex = panel.content.widgets.indexOf(vibePages.codeCells()[i]);
             }""",
             index,
         )
@@ -215,8 +215,9 @@ class Notebook:
         return content
 
     def cell(self, index: int) -> Locator:
-        """A code cell."""
-        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(index)
+        """A code cell; JupyterLab takes those far out of sight off the page."""
+        self.page.evaluate("() => vibePages.codeCells().forEach((cell, i) => { cell.node.dataset.cell = i; })")
+        return self.page.locator(f".jp-Notebook [data-cell='{index}']")
 
     def output(self, index: int) -> Locator:
         """The output area of a cell."""

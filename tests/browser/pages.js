@@ -9,7 +9,7 @@ window.vibePages = (() => {
     const title = kids(el).find((kid) => kid.tagName === "DIV" && kid.textContent === label);
     return title ? title.nextElementSibling.textContent : "";
   };
-  const state = (el) => el.dataset.state ?? /\bvibe-(?!tool)(\w+)/.exec(el.className)[1];
+  const state = (el) => el.dataset.state ?? /\bvibe-is-(\w+)/.exec(el.className)[1];
   const parts = (box) => kids(box).flatMap((el) => {
     if (el.classList.contains("vibe-text")) return [["text", normal(el.textContent)]];
     if (el.classList.contains("vibe-thinking")) return [["thinking", normal(el.lastElementChild.textContent)]];
@@ -40,5 +40,6 @@ window.vibePages = (() => {
     return true;
   };
   const panel = () => [...(window.jupyterapp?.shell.widgets("main") ?? [])].find((tab) => tab.content?.widgets && tab.context);
-  return { panel, views, prints, digest, allAre };
+  const codeCells = () => panel().content.widgets.filter((cell) => cell.model.type === "code");
+  return { panel, codeCells, views, prints, digest, allAre };
 })();
