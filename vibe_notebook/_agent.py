@@ -6,7 +6,7 @@ Part of the registry, whose lock every method expects to be held.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ._nodes import Node, TextNode
 from .events import PartCompleted, is_skip
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .events import Event
 
 __all__ = ["Agent", "Shared", "Stats", "Watcher"]
+
+_OF_RUNS: Final = frozenset(("run_started", "run_finished"))
+"""Events of no part that change how parts look: a view then reads all of them anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ class Agent:
             self._emit(event, event)
             return
         node = self.log.apply(event, place)
-        if self.watchers:
+        if self.watchers and (node is not None or event.type in _OF_RUNS):
             self.touch(node)
         if isinstance(node, TextNode) and (late or node.text.epoch != node.told):
             # More than the end of the text changed: only the whole of it says so to who appends deltas.

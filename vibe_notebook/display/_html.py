@@ -199,7 +199,7 @@ def _cell(value: object) -> str:
 
 def _error(text: str) -> str:
     box = _BOX.format(line=_ALARM, left=f"3px solid {_ALARM}")
-    return f'<div class="vibe-error" style="{box}"><strong>✗ Error</strong>\n{_pre(clean(text))}</div>\n'
+    return f'<div class="vibe-failure" style="{box}"><strong>✗ Error</strong>\n{_pre(clean(text))}</div>\n'
 
 
 def _pre(text: str) -> str:
