@@ -50,6 +50,22 @@ def test_a_watch_is_one_display_with_a_widget_that_its_static_form_replaces(k: K
     assert "<strong>world</strong>" in last["data"]["text/html"]
 
 
+def test_show_displays_the_static_form_anew(k: Kernel) -> None:
+    k.run("t = await vibe.watch(['Hello'], title='Again')")
+    (shown,) = (
+        m for m in k.run("vibe.last().show()") if m["msg_type"] != "status" and "input" not in m["msg_type"]
+    )
+    assert shown["msg_type"] == "display_data"
+    assert set(shown["content"]["data"]) == {"text/html", "text/markdown", "text/plain"}
+    assert "Again" in shown["content"]["data"]["text/html"]
+
+
+def test_a_watch_that_is_not_consumed_says_so_and_one_that_was_shown_shows_nothing(k: Kernel) -> None:
+    (said,) = (m for m in k.run("vibe.watch(['a'], title='x')") if m["msg_type"] == "display_data")
+    assert "not started" in said["content"]["data"]["text/plain"]
+    assert kinds(k.run("vibe.last()")) == []
+
+
 def test_the_cell_form_displays_nothing_twice_and_has_no_value(k: Kernel) -> None:
     said = k.run("# comment\n%%vibe_stream --as w\nawait asyncio.sleep(0)\n['a', 'b']")
     assert [kind for kind in kinds(said) if "comm" not in kind] == ["display_data", "update_display_data"]
