@@ -168,7 +168,6 @@ class Registry(Reading):
     def unregister(self, agent_id: str) -> None:
         """Drop an agent's callbacks and ordering state; its transcript stays. Unknown is fine."""
         with self._lock:
-            self._readers.end(agent_id)
             agent = self._agents.get(agent_id)
             if agent is not None:
                 for registration in agent.registrations:
@@ -176,6 +175,7 @@ class Registry(Reading):
                 agent.registrations = ()
                 self._take(agent, agent.sequencer.finish())
                 agent.sequencer.forget()
+            self._readers.end(agent_id)
         if agent is not None:
             self._hand_on(agent)
         self._readers.wake()
