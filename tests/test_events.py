@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vibe_notebook.events import (
     EVENT_CLASSES,
     Artifact,
@@ -43,9 +44,11 @@ def test_there_are_thirteen_in_the_union_told_apart_by_a_snake_case_type() -> No
     assert {sample(cls).type for cls in EVENT_CLASSES} >= {"run_started", "tool_call_delta", "custom"}
 
 
-@pytest.mark.parametrize("cls", sorted(EVENT_CLASSES, key=lambda cls: cls.__name__))
+@pytest.mark.parametrize("cls", sorted(EVENT_CLASSES, key=str))
 def test_every_event_reads_back_equal_from_its_json_and_is_frozen(cls: type[Any]) -> None:
-    event = sample(cls).model_copy(update={"seq": 3, "sub": 1, "counter": "c", "id": 7, "ts": 1.5, "derived": True})
+    event = sample(cls).model_copy(
+        update={"seq": 3, "sub": 1, "counter": "c", "id": 7, "ts": 1.5, "derived": True}
+    )
     assert parse_event(to_json(event)) == event
     assert to_json(event).startswith(f'{{"type":"{event.type}",')
     with pytest.raises(ValueError, match="frozen"):
@@ -66,7 +69,12 @@ def test_a_newer_peers_fields_survive_a_round_trip_and_a_new_id() -> None:
 def test_parse_event_takes_a_model_a_dict_and_json() -> None:
     event = TextDelta(**BASE, delta="x")
     assert parse_event(event) is event
-    for form in (event.model_dump(), to_json(event), to_json(event).encode(), bytearray(to_json(event).encode())):
+    for form in (
+        event.model_dump(),
+        to_json(event),
+        to_json(event).encode(),
+        bytearray(to_json(event).encode()),
+    ):
         assert parse_event(form) == event
 
 
@@ -89,7 +97,9 @@ def test_an_error_names_the_field_that_is_wrong(wrong: dict[str, Any], field: st
     assert field.rpartition(".")[2] in str(caught.value)
 
 
-@pytest.mark.parametrize("wrong", ["", "{", "[1]", "null", b"\xff", "[" * 100_000, 3, None, {"type": "x" * 10**6}])
+@pytest.mark.parametrize(
+    "wrong", ["", "{", "[1]", "null", b"\xff", "[" * 100_000, 3, None, {"type": "x" * 10**6}]
+)
 def test_what_is_no_event_at_all_is_a_short_protocol_error(wrong: Any) -> None:
     with pytest.raises(ProtocolError) as caught:
         parse_event(wrong)
@@ -97,7 +107,9 @@ def test_what_is_no_event_at_all_is_a_short_protocol_error(wrong: Any) -> None:
 
 
 def test_where_a_stream_is_read_an_unknown_type_becomes_custom_and_keeps_its_envelope() -> None:
-    event = read_event({"type": "hologram", **BASE, "seq": 4, "counter": "c", "id": 8, "ts": 2, "name": "n", "x": [1]})
+    event = read_event(
+        {"type": "hologram", **BASE, "seq": 4, "counter": "c", "id": 8, "ts": 2, "name": "n", "x": [1]}
+    )
     assert event == Custom(
         **BASE, seq=4, counter="c", id=8, ts=2, name="hologram", value={"name": "n", "x": [1]}
     )

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
+
 from vibe_notebook import _json
 from vibe_notebook._json import REPR_LIMIT, bounded_repr, scrub, to_json_value
 
@@ -75,7 +76,10 @@ def test_what_is_json_already_stays_as_it_is(value: Any) -> None:
         (np.float32(1.5), 1.5),
         (np.bool_(True), True),
         (np.array([1, 2]), "array([1, 2])"),
-        (pd.DataFrame({"a": [1, 2], 5: ["x", "y"]}), {"columns": ["a", "5"], "rows": [[1, "x"], [2, "y"]], "total": 2}),
+        (
+            pd.DataFrame({"a": [1, 2], 5: ["x", "y"]}),
+            {"columns": ["a", "5"], "rows": [[1, "x"], [2, "y"]], "total": 2},
+        ),
         (pl.DataFrame({"a": [1, 2]}), {"columns": ["a"], "rows": [[1], [2]], "total": 2}),
         (Broken(), "<Broken: its repr raised RuntimeError>"),
         ("\ud800", "\N{REPLACEMENT CHARACTER}"),
@@ -93,7 +97,9 @@ def test_a_long_table_keeps_its_first_rows_and_its_true_size() -> None:
     assert (len(made["rows"]), made["total"]) == (20, 1000)
 
 
-@pytest.mark.parametrize("value", [BrokenMapping(), [Broken()], {"k": BrokenMapping()}, [10**5000], [-(10**5000)]])
+@pytest.mark.parametrize(
+    "value", [BrokenMapping(), [Broken()], {"k": BrokenMapping()}, [10**5000], [-(10**5000)]]
+)
 def test_a_value_that_breaks_becomes_text_and_is_json(value: Any) -> None:
     json.dumps(to_json_value(value), allow_nan=False).encode()
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from vibe_notebook import recording
 from vibe_notebook.events import RunFinished, TextDelta, skip, to_json
 from vibe_notebook.exceptions import ClosedError, ProtocolError
@@ -102,7 +103,7 @@ def test_a_path_that_cannot_be_written_says_so_at_once_and_leaves_nothing_behind
 
 def test_a_crash_leaves_at_most_half_a_line_and_the_rest_is_read(path: Path) -> None:
     path.write_text(to_json(text("1")) + "\n\n" + to_json(text("2")) + "\n" + to_json(text("3"))[:20])
-    got = []
+    got: list[str] = []
     with pytest.raises(ProtocolError) as caught:
         got.extend(event.delta for event in replay(path, speed=None))  # type: ignore[union-attr]
     assert caught.value.line == 4
@@ -118,7 +119,9 @@ def test_a_byte_order_mark_and_an_unknown_type_are_no_trouble(path: Path) -> Non
 
 
 @pytest.mark.parametrize("speed", [1.0, 4.0])
-def test_it_plays_at_its_pace_divided_by_the_speed(path: Path, speed: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_plays_at_its_pace_divided_by_the_speed(
+    path: Path, speed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now, naps = [100.0], []
 
     def sleep(delay: float) -> None:

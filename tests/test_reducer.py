@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from vibe_notebook._nesting import NESTING
 from vibe_notebook.events import (
     Artifact,
@@ -41,7 +42,11 @@ def text(delta: str, **fields: Any) -> tuple[type[Any], dict[str, Any]]:
 
 def test_parts_stand_in_the_order_of_their_first_appearance() -> None:
     transcript = made(
-        (ThinkingDelta, {"delta": "hm"}), text("1"), tool(ToolStarted), text("2"), (Artifact, {"artifact_id": "i"})
+        (ThinkingDelta, {"delta": "hm"}),
+        text("1"),
+        tool(ToolStarted),
+        text("2"),
+        (Artifact, {"artifact_id": "i"}),
     )
     assert [part.kind for part in transcript.parts] == ["thinking", "text", "tool", "artifact"]
     assert (transcript.text, transcript.thinking) == ("12", "hm")
@@ -52,12 +57,16 @@ def test_part_completed_replaces_what_the_deltas_built_and_deltas_after_it_appen
 
 
 def test_parts_differ_by_run_message_kind_and_part_id() -> None:
-    transcript = made(text("1"), text("2", part_id="1"), text("3", message_id="m"), text("4", run_id="s"), text("5"))
+    transcript = made(
+        text("1"), text("2", part_id="1"), text("3", message_id="m"), text("4", run_id="s"), text("5")
+    )
     assert [part.text for part in transcript.parts] == ["15", "2", "3", "4"]  # type: ignore[union-attr]
 
 
 def test_an_artifact_of_the_same_id_replaces() -> None:
-    transcript = made((Artifact, {"artifact_id": "i", "name": "1"}), (Artifact, {"artifact_id": "i", "name": "2"}))
+    transcript = made(
+        (Artifact, {"artifact_id": "i", "name": "1"}), (Artifact, {"artifact_id": "i", "name": "2"})
+    )
     assert [part.name for part in transcript.parts] == ["2"]  # type: ignore[union-attr]
 
 
@@ -137,13 +146,23 @@ def test_a_result_in_the_next_run_completes_the_call_that_awaits_approval() -> N
 
 
 def test_it_also_completes_a_call_that_was_left_unfinished_and_the_newest_one() -> None:
-    left = [tool(ToolStarted), (RunFinished, {}), tool(ToolCallDelta, run_id="q"), (RunFinished, {"run_id": "q"})]
+    left = [
+        tool(ToolStarted),
+        (RunFinished, {}),
+        tool(ToolCallDelta, run_id="q"),
+        (RunFinished, {"run_id": "q"}),
+    ]
     transcript = made(*left, tool(ToolFinished, run_id="s"))
     assert [(call.run_id, call.state) for call in transcript.tools] == [("r", "unfinished"), ("q", "ok")]
 
 
 def test_a_call_that_the_model_writes_anew_is_its_own() -> None:
-    events = [tool(ToolStarted), (RunFinished, {}), tool(ToolCallDelta, run_id="s", delta="{}"), tool(ToolFinished, run_id="s")]
+    events = [
+        tool(ToolStarted),
+        (RunFinished, {}),
+        tool(ToolCallDelta, run_id="s", delta="{}"),
+        tool(ToolFinished, run_id="s"),
+    ]
     assert [call.state for call in made(*events).tools] == ["unfinished", "ok"]
 
 
@@ -206,7 +225,13 @@ def test_the_run_that_made_the_call_is_found_without_its_name() -> None:
 
 
 def test_with_no_parent_call_its_parts_are_in_runs() -> None:
-    transcript = made(text("outer"), start("s", "r"), text("inner", run_id="s"), start("q", "r", "unknown"), text("q", run_id="q"))
+    transcript = made(
+        text("outer"),
+        start("s", "r"),
+        text("inner", run_id="s"),
+        start("q", "r", "unknown"),
+        text("q", run_id="q"),
+    )
     assert transcript.text == "outer"
     assert [[part.text for part in run.parts] for run in transcript.runs] == [[], ["inner"], ["q"]]  # type: ignore[union-attr]
 
@@ -267,12 +292,16 @@ def finish(outcome: str, **fields: Any) -> tuple[type[Any], dict[str, Any]]:
         (["success", "interrupted"], "interrupted"),
     ],
 )
-def test_the_first_failure_is_the_outcome_else_the_last_that_is_said(said: list[str], outcome: str | None) -> None:
+def test_the_first_failure_is_the_outcome_else_the_last_that_is_said(
+    said: list[str], outcome: str | None
+) -> None:
     assert made(text("x"), *(finish(each) for each in said)).outcome == outcome
 
 
 def test_the_transcripts_outcome_and_error_are_those_of_the_newest_request() -> None:
-    transcript = made(finish("success"), finish("error", run_id="s", error="boom", code="E1", result={"x": 1}))
+    transcript = made(
+        finish("success"), finish("error", run_id="s", error="boom", code="E1", result={"x": 1})
+    )
     assert (transcript.outcome, transcript.error) == ("error", "boom")
     assert (transcript.runs[1].code, transcript.runs[1].result) == ("E1", {"x": 1})
     assert made(finish("success"), text("x", run_id="s")).outcome is None
@@ -284,7 +313,10 @@ def test_usage_is_the_runs_own_word_else_the_sum_of_its_messages_and_adds_up_ove
         return MessageFinished, {"run_id": run, "message_id": name, "usage": usage}
 
     transcript = made(
-        message("r", "1", 1, 0.5), message("r", "2", 2), message("r", "2", 3), finish("success", run_id="s", usage=Usage(input_tokens=10))
+        message("r", "1", 1, 0.5),
+        message("r", "2", 2),
+        message("r", "2", 3),
+        finish("success", run_id="s", usage=Usage(input_tokens=10)),
     )
     assert transcript.runs[0].usage == Usage(input_tokens=4, cost=0.5, model="m")
     assert transcript.usage == Usage(input_tokens=14, cost=0.5, model="m")
@@ -296,7 +328,9 @@ def test_of_several_numbered_ends_the_last_in_order_says_the_usage_whatever_came
 
 
 def test_a_run_knows_its_name_and_what_was_asked() -> None:
-    (run,) = made((RunStarted, {"agent_name": "n", "input": {"q": 1}}), (RunStarted, {"agent_name": "later"})).runs
+    (run,) = made(
+        (RunStarted, {"agent_name": "n", "input": {"q": 1}}), (RunStarted, {"agent_name": "later"})
+    ).runs
     assert (run.agent_name, run.input) == ("n", {"q": 1})
 
 

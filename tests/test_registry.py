@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+
 from vibe_notebook.events import (
     Custom,
     MessageFinished,
@@ -72,7 +73,9 @@ def test_dispatch_takes_an_event_a_dict_json_and_the_list_of_one_native(registry
     assert registry.transcript("a").text == "123456"
 
 
-@pytest.mark.parametrize("wrong", [None, 1, object(), {"type": "nope"}, "no json", [text("x"), {"type": "text_delta"}]])
+@pytest.mark.parametrize(
+    "wrong", [None, 1, object(), {"type": "nope"}, "no json", [text("x"), {"type": "text_delta"}]]
+)
 def test_what_is_no_event_is_refused_and_nothing_of_its_list_is_taken(registry: Registry, wrong: Any) -> None:
     with pytest.raises(ProtocolError):
         registry.dispatch(wrong)
@@ -156,7 +159,9 @@ def test_no_more_than_the_bound_is_held_however_many_events_a_native_makes(size:
     assert registry.stats("a").gaps >= 1
 
 
-def test_one_that_comes_after_its_gap_was_released_comes_as_the_whole_part(registry: Registry, clock: Clock) -> None:
+def test_one_that_comes_after_its_gap_was_released_comes_as_the_whole_part(
+    registry: Registry, clock: Clock
+) -> None:
     events = heard(registry)
     with registry.subscribe("a") as subscription:
         for seq in (0, 2):
@@ -204,7 +209,9 @@ def test_counts_do_not_wait_for_each_other(registry: Registry) -> None:
     assert words(events) == ["0", "z"]
 
 
-def test_a_skip_advances_the_order_is_sent_and_reaches_neither_callbacks_nor_transcript(registry: Registry) -> None:
+def test_a_skip_advances_the_order_is_sent_and_reaches_neither_callbacks_nor_transcript(
+    registry: Registry,
+) -> None:
     events = heard(registry)
     sent: list[Any] = []
     registry.tap("a", sent.append)
@@ -287,7 +294,9 @@ def test_what_comes_after_a_finish_still_lands_and_a_late_duplicate_is_still_tol
     assert registry.stats("a").duplicates == 1
 
 
-def test_after_run_finished_no_tool_is_left_preparing_or_running_in_its_subagents_neither(registry: Registry) -> None:
+def test_after_run_finished_no_tool_is_left_preparing_or_running_in_its_subagents_neither(
+    registry: Registry,
+) -> None:
     registry.dispatch(ToolStarted(agent_id="a", run_id="r", tool_call_id="t"))
     registry.dispatch(RunStarted(agent_id="a", run_id="s", parent_run_id="r", parent_tool_call_id="t"))
     registry.dispatch(ToolCallDelta(agent_id="a", run_id="s", tool_call_id="u", delta="{"))
@@ -317,7 +326,9 @@ def test_derived_deltas_are_dropped_once_a_direct_one_was_seen(registry: Registr
     assert registry.stats("a").derived_suppressed == 1
 
 
-def test_at_the_first_direct_delta_every_derived_part_of_that_key_goes_shown_or_held(registry: Registry) -> None:
+def test_at_the_first_direct_delta_every_derived_part_of_that_key_goes_shown_or_held(
+    registry: Registry,
+) -> None:
     events = heard(registry)
     registry.dispatch(text("one", derived=True))
     registry.dispatch(text("two", derived=True, part_id="1"))
@@ -354,10 +365,10 @@ def test_each_callback_gets_its_kind_and_on_event_all(registry: Registry) -> Non
         on_tool_preparing=lambda e: calls.append(f"preparing {e.type}"),
         on_tool_started=lambda e: calls.append(f"started {e.type}"),
         on_tool_finished=lambda e: calls.append(f"finished {e.type}"),
-        on_event=lambda e: calls.append("event"),
+        on_event=lambda _: calls.append("event"),
         on_finished=lambda e: calls.append(f"run {e.type}"),
     )
-    base = {"agent_id": "a", "run_id": "r"}
+    base: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
     registry.dispatch(TextDelta(**base, delta="x"))
     registry.dispatch(ThinkingDelta(**base, delta="x"))
     registry.dispatch(PartCompleted(**base, kind="thinking", text="y"))
@@ -391,7 +402,8 @@ def test_an_empty_registration_is_ignored(registry: Registry) -> None:
 
 
 def test_several_registrations_are_called_and_a_closed_one_no_more(registry: Registry) -> None:
-    first, second = [], []
+    first: list[Any] = []
+    second: list[Any] = []
     with registry.register("a", on_result=first.append):
         registry.register("a", on_result=second.append)
         registry.dispatch(text("1"))
@@ -428,7 +440,9 @@ def test_a_callback_that_raises_is_reported_once_and_never_stops_the_stream(
     assert notes == ["The callback on_result raised ValueError('0')"]
 
 
-def test_a_callback_that_raises_a_base_exception_raises_it_and_loses_nothing_after(registry: Registry) -> None:
+def test_a_callback_that_raises_a_base_exception_raises_it_and_loses_nothing_after(
+    registry: Registry,
+) -> None:
     events: list[Any] = []
 
     def interrupt(event: Any) -> None:
@@ -470,7 +484,9 @@ def test_a_callback_may_call_any_method(registry: Registry) -> None:
     assert registry.closed
 
 
-def test_calls_are_serial_and_in_order_from_eight_threads_and_never_under_the_lock(registry: Registry) -> None:
+def test_calls_are_serial_and_in_order_from_eight_threads_and_never_under_the_lock(
+    registry: Registry,
+) -> None:
     inside = threading.Lock()
     events: list[Any] = []
     overlaps: list[Any] = []
@@ -634,7 +650,11 @@ def test_close_flushes_ends_subscriptions_and_refuses_more(registry: Registry) -
     registry.close()
     assert words(events) == ["5"]
     assert words(list(subscription)) == ["5"]
-    for call in (lambda: registry.dispatch(text("x")), registry.subscribe, lambda: registry.register("a", on_event=print)):
+    for call in (
+        lambda: registry.dispatch(text("x")),
+        registry.subscribe,
+        lambda: registry.register("a", on_event=print),
+    ):
         with pytest.raises(ClosedError):
             call()
 
@@ -663,7 +683,7 @@ def test_the_default_registry_is_replaced_once_it_is_closed() -> None:
 def test_what_is_held_is_released_in_time_without_another_dispatch_and_the_thread_ends() -> None:
     with Registry(hold=0.05, max_wait=0.1) as registry:
         released = threading.Event()
-        registry.register("a", on_result=lambda event: event.delta == "3" and released.set())
+        registry.register("a", on_result=lambda event: released.set() if event.delta == "3" else None)
         began = time.monotonic()
         registry.dispatch(text("1", 1))
         registry.dispatch(text("3", 3))

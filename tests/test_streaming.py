@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from vibe_notebook import streaming
 from vibe_notebook.events import RunFinished, RunStarted, ToolStarted
 from vibe_notebook.exceptions import ProtocolError
@@ -63,7 +64,9 @@ def test_a_derived_delta_goes_when_the_runtime_speaks_and_is_dropped_after(regis
     assert [part.text for part in registry.transcript("a").parts] == ["direct", "other call"]  # type: ignore[union-attr]
 
 
-def test_the_run_is_the_agents_open_one_and_a_late_repeat_after_its_end_is_still_told(registry: Registry) -> None:
+def test_the_run_is_the_agents_open_one_and_a_late_repeat_after_its_end_is_still_told(
+    registry: Registry,
+) -> None:
     registry.dispatch(RunStarted(agent_id="a", run_id="r"))
     streaming.dispatch_runtime_delta("a", "c", chunk("x", 0))
     registry.dispatch(RunFinished(agent_id="a", run_id="r"))
@@ -129,7 +132,9 @@ def test_a_chunk_that_is_none_names_its_field(wrong: dict[str, Any], field: str)
     assert caught.value.field == field
 
 
-def test_unregister_tolerates_an_agent_that_is_gone_and_an_unknown_callback_is_refused(registry: Registry) -> None:
+def test_unregister_tolerates_an_agent_that_is_gone_and_an_unknown_callback_is_refused(
+    registry: Registry,
+) -> None:
     streaming.unregister("nobody")
     with pytest.raises(TypeError, match="on_everything"):
         streaming.register("a", on_everything=print)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vibe_notebook._ring import Ring
 from vibe_notebook.events import TextDelta
 from vibe_notebook.registry import Registry
@@ -69,7 +71,11 @@ def test_an_id_of_another_life_of_the_registry_starts_anew_with_a_gap_of_unknown
     assert [event.id for event in rest] == [1, 2]
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9)), max_size=60), st.integers(1, 8), st.integers(0, 70))
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9)), max_size=60),
+    st.integers(1, 8),
+    st.integers(0, 70),
+)
 def test_what_a_reader_missed_and_what_it_got_is_all_there_was(steps: Any, size: int, after: int) -> None:
     ring = Ring(size)
     for agent, _ in steps[: len(steps) // 2]:
@@ -129,7 +135,7 @@ def test_two_event_loops_and_trio_each_get_everything() -> None:
     registry.close()
     for thread in threads:
         thread.join(10)
-    assert got == dict.fromkeys(range(3), [str(i) for i in range(200)])
+    assert got == {reader: [str(i) for i in range(200)] for reader in range(3)}
 
 
 def test_two_readers_of_one_subscription_both_end_and_share_its_events() -> None:
@@ -143,27 +149,25 @@ def test_two_readers_of_one_subscription_both_end_and_share_its_events() -> None
             registry.dispatch(text(str(i)))
             await asyncio.sleep(0)
         registry.close()
-        return sum(await asyncio.wait_for(asyncio.gather(*readers), 5), [])
+        first, second = await asyncio.wait_for(asyncio.gather(*readers), 5)
+        return first + second
 
     assert sorted(asyncio.run(main())) == [str(i) for i in range(10)]
 
 
 def test_waking_a_reader_whose_loop_is_gone_harms_nobody() -> None:
     registry = Registry()
-    for run in (lambda c: asyncio.run(c()), trio.run):
-        subscription = registry.subscribe("a")
 
-        async def give_up(subscription: Any = subscription) -> None:
-            try:
-                if run is trio.run:
-                    with trio.move_on_after(0.01):
-                        await anext(subscription)
-                else:
-                    await asyncio.wait_for(anext(subscription), 0.01)
-            except TimeoutError:
-                pass
+    async def give_up_in_asyncio() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(anext(registry.subscribe("a")), 0.01)
 
-        run(give_up)  # type: ignore[operator]
+    async def give_up_in_trio() -> None:
+        with trio.move_on_after(0.01):
+            await anext(registry.subscribe("a"))
+
+    asyncio.run(give_up_in_asyncio())
+    trio.run(give_up_in_trio)
     registry.dispatch(text("1"))
     registry.close()
 

@@ -123,7 +123,7 @@ class TextNode(Node):
     def _take(self, event: Event, place: Place) -> None:
         if isinstance(event, PartCompleted):
             self.text.add(place, event.text, whole=True, derived=_twin(event))
-        elif isinstance(event, TextDelta | ThinkingDelta):
+        elif isinstance(event, (TextDelta, ThinkingDelta)):
             self.text.add(place, event.delta, derived=_twin(event))
 
     def _drop_derived(self, message_id: str | None) -> None:
