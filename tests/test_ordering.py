@@ -20,9 +20,10 @@ def text(seq: int | None, **more: Any) -> TextDelta:
 
 @given(keys)
 def test_a_number_is_new_once_and_a_duplicate_ever_after(arrived: Any) -> None:
-    track, seen = Track(None), set()
+    track = Track(None)
+    seen: set[Any] = set()
     for arrival, key in enumerate(arrived):
-        assert track.see(*key, arrival) == (key not in seen)
+        assert track.see(key[0], key[1], arrival) == (key not in seen)
         seen.add(key)
 
 
@@ -32,10 +33,10 @@ def test_sorted_they_take_the_arrivals_that_they_have_had(arrived: Any, steps: l
     accepted: dict[Any, int] = {}
     for key, step in zip(arrived, steps, strict=False):
         arrival += step
-        if track.see(*key, arrival):
+        if track.see(key[0], key[1], arrival):
             accepted[key] = arrival
     for key, position in zip(sorted(accepted), sorted(accepted.values()), strict=True):
-        assert track.position(*key, accepted[key]) == position
+        assert track.position(key[0], key[1], accepted[key]) == position
 
 
 def test_a_stream_in_order_is_remembered_in_two_numbers() -> None:
