@@ -130,6 +130,21 @@ def test_stop_ends_a_stream_of_an_earlier_cell(k: Kernel) -> None:
     assert printed(k.run("print(w.transcript.outcome, len(vibe._watch.live_watches()))")) == "cancelled 0\n"
 
 
+@pytest.mark.parametrize("cell", ["t = await vibe.watch(hangs())", "%vibe_stream hangs()"])
+def test_the_views_stop_button_ends_the_stream(k: Kernel, cell: str) -> None:
+    k.run(HANGS)
+    sent = k.send(cell)
+    shown = k.wait(sent, lambda m: m["msg_type"] == "display_data")
+    model = shown["content"]["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
+    k.wait(sent, says("hanging"))
+    data = {"method": "custom", "content": {"type": "stop"}}
+    click = k.client.session.msg("comm_msg", {"comm_id": model, "data": data})
+    k.client.shell_channel.send(click)
+    k.wait(sent, lambda m: m["msg_type"] == "update_display_data")
+    assert errors(k.of(sent)) == []
+    assert printed(k.run("print(vibe.last().transcript.outcome)")) == "cancelled\n"
+
+
 def test_an_agent_that_pushes_from_a_thread_is_followed_until_its_run_ends(k: Kernel) -> None:
     k.run(
         "import threading\nfrom vibe_notebook.testing import scripted\nnext_one = threading.Event()\n"
