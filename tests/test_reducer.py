@@ -338,7 +338,7 @@ def test_a_transcript_reads_back_equal_with_any_value_and_a_newer_peers_usage() 
     transcript = made(
         tool(ToolStarted, args={"n": [1, None, 2.5, {"x": "\ud800"}]}),
         tool(ToolFinished, output=float("nan"), ts=1.5),
-        finish("success", usage=Usage(input_tokens=1, new_field=2), result=10**30),  # type: ignore[call-arg]
+        finish("success", usage=Usage(input_tokens=1, new_field=2), result=10**30),
     )
     assert Transcript.model_validate_json(transcript.model_dump_json()) == transcript
     assert transcript.runs[0].usage.model_extra == {"new_field": 2}  # type: ignore[union-attr]

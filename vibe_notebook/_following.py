@@ -28,7 +28,7 @@ class Following(Reading):
         self._shared = Shared(Ring(ring))
         self.closed = False
 
-    def register(  # noqa: PLR0913 - one a kind of event
+    def register(
         self,
         agent_id: str,
         *,

@@ -36,7 +36,7 @@ class Registry(Following):
     subscription can replay. With a ``clock`` of your own, call ``tick()`` when it moves.
     """
 
-    def __init__(  # noqa: PLR0913 - each bound has its own name
+    def __init__(
         self,
         *,
         hold: float = 0.05,
