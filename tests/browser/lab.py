@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import socket
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
+from playwright.sync_api import TimeoutError as NotSeen
 
 CHROMIUM_FLAGS = [
     "--headless",
@@ -28,6 +30,19 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 START_TIMEOUT = 60.0
+ROOT = Path(__file__).parents[2]
+# The popup that asks whether to show Jupyter's news would lie over what is looked at.
+SETTINGS = {
+    "apputils-extension/notification": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+        "doNotDisturbMode": True,
+    },
+    "docmanager-extension/plugin": {"autosave": False},
+}
+PANEL = "window.vibePages?.panel()"
+KERNEL = f"{PANEL}?.sessionContext?.session?.kernel"
+PREPARE = "from tests.browser.kernel_side import *\n%load_ext vibe_notebook"
 
 
 def free_port() -> int:
@@ -38,22 +53,32 @@ def free_port() -> int:
     return port
 
 
-@contextmanager
-def jupyter_lab(folder: Path) -> Iterator[str]:
-    """Run JupyterLab over *folder*; gives its URL. Ended by the process that was started."""
-    port = free_port()
-    home = folder / ".home"
-    home.mkdir()
+def _environment(home: Path) -> dict[str, str]:
+    for name, values in SETTINGS.items():
+        file = home / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
     environment = {
         **os.environ,
         "HOME": str(home),
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "IPYTHONDIR": str(home / "ipython"),
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(ROOT),
     }
     environment.pop("VIBE_NOTEBOOK_RENDERER", None)
+    return environment
+
+
+@contextmanager
+def jupyter_lab(folder: Path) -> Iterator[str]:
+    """Run JupyterLab over *folder*; gives its URL. Ended by the process that was started."""
+    port = free_port()
+    home = folder / ".home"
+    home.mkdir()
     command = [
         sys.executable,
         "-m",
@@ -72,7 +97,9 @@ def jupyter_lab(folder: Path) -> Iterator[str]:
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
     log = (folder / ".lab.log").open("w")
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+    process = subprocess.Popen(
+        command, env=_environment(home), stdout=log, stderr=subprocess.STDOUT, cwd=folder
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + START_TIMEOUT
@@ -83,7 +110,7 @@ def jupyter_lab(folder: Path) -> Iterator[str]:
             except (urllib.error.URLError, ConnectionError):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError((folder / ".lab.log").read_text()) from None
-                time.sleep(0.1)
+                time.sleep(0.1)  # nothing tells when a port begins to answer
         yield url
     finally:
         process.terminate()
@@ -104,26 +131,30 @@ def write_notebook(path: Path, cells: list[str]) -> Path:
 class Notebook:
     """One notebook open in JupyterLab."""
 
-    def __init__(self, page: Page, url: str, name: str) -> None:
+    def __init__(self, page: Page, url: str, path: Path) -> None:
         self.page = page
         self.url = url
-        self.name = name
+        self.path = path
 
-    def open(self, *, kernel: bool = True) -> None:
-        """Open it and wait until its kernel, if it has one, is idle."""
-        self.page.goto(f"{self.url}/lab/tree/{self.name}?reset")
-        self.page.wait_for_function(
-            "() => window.jupyterapp?.shell?.currentWidget?.context?.isReady", timeout=60_000
-        )
-        if kernel:
-            self.wait_idle()
+    def open(self) -> None:
+        """Open it and wait until its kernel is idle."""
+        self.page.goto(f"{self.url}/lab/tree/{self.path.name}?reset")
+        self.wait_ready()
+        self.wait_idle()
 
-    def wait_idle(self, timeout: float = 60_000) -> None:
+    def wait_ready(self) -> None:
+        """Wait until the document is there."""
+        self.page.wait_for_function(f"() => {PANEL}?.context?.isReady")
+
+    def reload(self) -> None:
+        """Reload the page and wait until it has found its kernel again."""
+        self.page.reload()
+        self.wait_ready()
+        self.page.wait_for_function(f"() => ['idle', 'busy'].includes({KERNEL}?.status)")
+
+    def wait_idle(self) -> None:
         """Wait until nothing runs."""
-        self.page.wait_for_function(
-            "() => jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
-            timeout=timeout,
-        )
+        self.page.wait_for_function(f"() => {KERNEL}?.status === 'idle'")
 
     def command(self, name: str, args: dict[str, Any] | None = None) -> None:
         """Run a JupyterLab command, without waiting for what it starts."""
@@ -131,37 +162,67 @@ class Notebook:
             "([name, args]) => { void jupyterapp.commands.execute(name, args); }", [name, args or {}]
         )
 
-    def run_cell(self, index: int) -> None:
-        """Run one cell, without waiting for it."""
+    def select(self, index: int) -> None:
+        """Make a code cell the active one."""
         self.page.evaluate(
-            "(i) => { jupyterapp.shell.currentWidget.content.activeCellIndex = i; void jupyterapp.commands.execute('notebook:run-cell'); }",
+            """(i) => {
+                const panel = vibePages.panel();
+                jupyterapp.shell.activateById(panel.id);
+                panel.content.activeCellIndex = panel.content.widgets.indexOf(vibePages.codeCells()[i]);
+            }""",
             index,
         )
 
-    def run_all(self) -> None:
-        """Run all cells, without waiting for them."""
-        self.command("notebook:run-all-cells")
+    def run(self, *indices: int) -> None:
+        """Run cells, one after the other in the kernel's queue, without waiting for them."""
+        for index in indices:
+            self.select(index)
+            self.command("notebook:run-cell")
+
+    def ask(self, code: str = "", value: str = "None") -> Any:
+        """Run *code* in the kernel, outside of all cells, and return what *value* is then there."""
+        reply = self.page.evaluate(
+            f"""async ([code, value]) => {{
+                const future = {KERNEL}.requestExecute(
+                    {{ code, store_history: false, allow_stdin: false, user_expressions: {{ value }} }});
+                return (await future.done).content;
+            }}""",
+            [code, value],
+        )
+        if reply["status"] != "ok" or reply["user_expressions"]["value"]["status"] != "ok":
+            raise RuntimeError(json.dumps(reply, indent=1))
+        return ast.literal_eval(reply["user_expressions"]["value"]["data"]["text/plain"])
+
+    def wait_shows(self, prints: str, views: int = 1, timeout: float | None = None) -> None:
+        """Wait until there are so many views and the text of each is *prints*, by SHA-256."""
+        digest = self.page.evaluate("(text) => vibePages.digest(text)", prints)
+        try:
+            self.page.wait_for_function("(wanted) => vibePages.allAre(wanted)", arg=[digest, views], timeout=timeout)
+        except NotSeen:
+            shown = self.prints()
+            assert [prints] * views == shown  # says where they differ
+            raise
+
+    def prints(self) -> list[str]:
+        """What each view shows, as JSON of its parts' texts."""
+        found: list[str] = self.page.evaluate("() => vibePages.views().map(vibePages.prints)")
+        return found
 
     def save(self) -> dict[str, Any]:
-        """Save it and read it from the disk of the server."""
-        self.page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
-        with urllib.request.urlopen(f"{self.url}/api/contents/{self.name}", timeout=10) as answer:
-            content: dict[str, Any] = json.load(answer)["content"]
+        """Save it and read it from the disk."""
+        self.page.evaluate(f"() => {PANEL}.context.save()")
+        content: dict[str, Any] = json.loads(self.path.read_text())
         return content
 
-    def output(self, index: int) -> Any:
-        """The output area of a cell."""
-        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(index).locator(".jp-OutputArea").first
+    def cell(self, index: int) -> Locator:
+        """A code cell; JupyterLab takes those far out of sight off the page."""
+        self.page.evaluate("() => vibePages.codeCells().forEach((cell, i) => { cell.node.dataset.cell = i; })")
+        return self.page.locator(f".jp-Notebook [data-cell='{index}']")
 
-    def text(self, index: int) -> str:
-        """The text of a cell's output."""
-        return str(self.output(index).inner_text())
+    def output(self, index: int) -> Locator:
+        """The output area of a cell."""
+        return self.cell(index).locator(".jp-OutputArea").first
 
     def close(self) -> None:
-        """Shut its kernel down and leave."""
-        self.page.evaluate(
-            """async () => {
-                const panel = jupyterapp.shell.currentWidget;
-                await panel?.sessionContext?.shutdown?.();
-            }"""
-        )
+        """Shut its kernel down."""
+        self.page.evaluate(f"async () => {{ await {PANEL}?.sessionContext?.shutdown(); }}")

@@ -19,7 +19,7 @@ const MARK = '<span class="vibe-mark" aria-hidden="true"></span>';
 const WORDS = '<span class="vibe-word"></span><span class="vibe-time"></span>';
 /** @type {Record<string, string>} */
 const FORMS = {
-  root: `<div class="vibe jp-RenderedHTMLCommon"><div class="vibe-head">${MARK}<bdi class="vibe-title"></bdi>${WORDS}\
+  root: `<div class="vibe vibe-live jp-RenderedHTMLCommon"><div class="vibe-head">${MARK}<bdi class="vibe-title"></bdi>${WORDS}\
 <span class="vibe-usage"></span><button type="button" class="vibe-stop"></button></div><div class="vibe-parts" \
 aria-live="off"></div><div class="vibe-error"></div><div class="vibe-note" role="status"></div></div>`,
   text: '<div class="vibe-text"><div class="vibe-open"></div></div>',

@@ -1,0 +1,45 @@
+// Injected into every page: reads a view, live or saved, as kernel_side.prints_of says it must be.
+window.vibePages = (() => {
+  const normal = (text) => (text ?? "").replace(/[ \t\n\r\f\v\u00a0]+/g, " ").replace(/^ | $/g, "");
+  const kids = (el) => [...(el?.children ?? [])];
+  const child = (el, name) => kids(el).find((kid) => kid.classList.contains(name));
+  const field = (el, name, label) => {
+    const live = child(el, `vibe-${name}`);
+    if (live) return live.hidden ? "" : live.querySelector("pre").textContent;
+    const title = kids(el).find((kid) => kid.tagName === "DIV" && kid.textContent === label);
+    return title ? title.nextElementSibling.textContent : "";
+  };
+  const state = (el) => el.dataset.state ?? /\bvibe-is-(\w+)/.exec(el.className)[1];
+  const parts = (box) => kids(box).flatMap((el) => {
+    if (el.classList.contains("vibe-text")) return [["text", normal(el.textContent)]];
+    if (el.classList.contains("vibe-thinking")) return [["thinking", normal(el.lastElementChild.textContent)]];
+    if (el.classList.contains("vibe-tool")) {
+      const name = el.querySelector("summary code").textContent;
+      const texts = [field(el, "args", "Arguments"), field(el, "output", "Output"), field(el, "error", "Error")];
+      const below = child(el, "vibe-parts") ?? child(el, "vibe-children");
+      return [["tool", name, state(el), ...texts.map(normal), parts(below)]];
+    }
+    if (el.classList.contains("vibe-artifact")) return [["artifact", el.querySelector(".vibe-name, a").textContent]];
+    if (el.classList.contains("vibe-run")) {
+      const name = (child(el, "vibe-summary") ?? el).querySelector(".vibe-name, strong").textContent;
+      return [["run", name, parts(child(el, "vibe-parts") ?? el)]];
+    }
+    return [];
+  });
+  const views = (within) => [...(within ?? document).querySelectorAll(".vibe")].filter((el) => !el.parentElement.closest(".vibe"));
+  const prints = (el) => JSON.stringify(parts(child(el, "vibe-parts") ?? el));
+  const digest = async (text) => {
+    const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+    return [...new Uint8Array(bytes)].map((b) => b.toString(16).padStart(2, "0")).join("");
+  };
+  // Whether there are so many views, and each has this digest.
+  const allAre = async ([wanted, count]) => {
+    const found = views();
+    if (found.length !== count) return false;
+    for (const view of found) if ((await digest(prints(view))) !== wanted) return false;
+    return true;
+  };
+  const panel = () => [...(window.jupyterapp?.shell.widgets("main") ?? [])].find((tab) => tab.content?.widgets && tab.context);
+  const codeCells = () => panel().content.widgets.filter((cell) => cell.model.type === "code");
+  return { panel, codeCells, views, prints, digest, allAre };
+})();

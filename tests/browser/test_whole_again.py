@@ -1,0 +1,87 @@
+"""What a page lost, it gets again: by a reload, for a second view, and over a wire that loses messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.conftest import Open
+from tests.browser.lab import PREPARE, Notebook
+
+STORY = f"{PREPARE}\nstory = Story(long_script(), pace=0.004)"
+WATCH = "%vibe_stream --title Story story"
+
+
+def until(notebook: Notebook, gate: str) -> str:
+    """Wait until the agent stands at a gate; return what a page must show then."""
+    notebook.ask(f"await story.at({gate!r})")
+    prints: str = notebook.ask(value="prints_of()")
+    return prints
+
+
+def second_view(notebook: Notebook, index: int) -> None:
+    notebook.select(index)
+    notebook.command("notebook:create-output-view")
+
+
+def test_a_page_that_is_reloaded_in_mid_stream_shows_all_again_goes_on_and_ends_complete(notebook: Open) -> None:
+    book = notebook(STORY, WATCH)
+    book.run(0, 1)
+    book.page.wait_for_selector(".vibe-text")
+    book.wait_shows(until(book, "middle"))
+    book.save()
+
+    book.reload()
+    book.wait_shows(book.ask(value="prints_of()"))
+
+    book.ask("story.open('middle')")
+    book.wait_shows(until(book, "end"))
+    book.ask("story.open('end')")
+    book.page.wait_for_selector(".vibe[data-state=success]")
+    book.wait_shows(book.ask(value="prints_of()"))
+
+
+def test_a_second_view_made_in_mid_stream_is_whole_and_both_end_complete(notebook: Open) -> None:
+    book = notebook(STORY, WATCH)
+    book.run(0, 1)
+    book.page.wait_for_selector(".vibe-text")
+    middle = until(book, "middle")
+
+    second_view(book, 1)
+    book.wait_shows(middle, views=2)
+
+    book.ask("story.open('middle')")
+    book.wait_shows(until(book, "end"), views=2)
+    book.ask("story.open('end')")
+    book.page.wait_for_selector(".jp-Notebook .vibe:not([data-state=live])")
+    book.wait_shows(book.ask(value="prints_of()"), views=2)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.1, 0.5])
+def test_whatever_messages_are_lost_every_view_becomes_complete_before_the_stream_ends(
+    notebook: Open, rate: float
+) -> None:
+    story = (
+        f"{PREPARE}\nfaults = Faults()\nfaults.install()\n"
+        "story = Story(with_lost_last(long_script(), faults), pace=0.004)"
+    )
+    book = notebook(story, WATCH)
+    book.run(0)
+    book.ask(f"faults.rate = {rate}")
+    book.run(1)
+    book.page.wait_for_selector(".vibe")
+    book.wait_shows(until(book, "middle"))
+    book.save()
+    book.reload()
+    second_view(book, 1)
+    book.wait_shows(book.ask(value="prints_of()"), views=2)
+
+    book.ask("story.open('middle')")
+    book.wait_shows(until(book, "last"), views=2)
+    book.ask("story.open('last')")
+    book.wait_shows(until(book, "end"), views=2)
+
+    dropped, sent = book.ask(value="(faults.dropped, faults.sent)")
+    assert dropped >= 1
+    assert dropped / (dropped + sent) > rate * 0.3
+    book.ask("faults.rate = 0; story.open('end')")
+    book.page.wait_for_selector(".vibe[data-state=success]")
