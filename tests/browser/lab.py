@@ -41,7 +41,7 @@ SETTINGS = {
     "docmanager-extension/plugin": {"autosave": False},
 }
 PANEL = "window.vibePages?.panel()"
-KERNEL = f"{PANEL}?.sessionContext?.session?.kernel"
+KERNEL = "window.vibePages?.kernel()"
 PREPARE = "from tests.browser.kernel_side import *\n%load_ext vibe_notebook"
 
 

@@ -41,5 +41,6 @@ window.vibePages = (() => {
   };
   const panel = () => [...(window.jupyterapp?.shell.widgets("main") ?? [])].find((tab) => tab.content?.widgets && tab.context);
   const codeCells = () => panel().content.widgets.filter((cell) => cell.model.type === "code");
-  return { panel, codeCells, views, prints, digest, allAre };
+  const kernel = () => panel()?.sessionContext?.session?.kernel;
+  return { panel, kernel, codeCells, views, prints, digest, allAre };
 })();

@@ -1,0 +1,87 @@
+"""What the user opens stays open, and what the user closes stays closed; live and saved look alike."""
+
+from __future__ import annotations
+
+from tests.browser.conftest import Open
+from tests.browser.lab import PREPARE
+from tests.browser.test_whole_again import STORY, WATCH, until
+
+FOLDS = """(selector) => [...vibePages.views()[0].querySelectorAll(selector)].map((el) => el.open)"""
+LEFT_EDGES = """() => {
+    const view = vibePages.views()[0];
+    const left = (el) => Math.round(el.getBoundingClientRect().left);
+    return [left(view.querySelector(".vibe-text p")), left(view.querySelector(".vibe-text table"))];
+}"""
+
+
+def test_what_the_user_opened_and_closed_stays_so_while_it_streams_and_when_it_settles(notebook: Open) -> None:
+    book = notebook(
+        f"""{PREPARE}
+say = Says("tester", "run")
+story = Story([
+    say.started(), *say.thinking("A first thought.", "t0"), Gate("thinking"),
+    *say.thinking(" And more of it.", "t0"), say.begins("c0", "search", {{"q": 1}}), Gate("running"),
+    *say.writes("c0", "found\\n" * 4), say.ends("c0", "search", output="found"),
+    *say.args("c1", "shell", {{"cmd": "true"}}), say.begins("c1", "shell"), Gate("again"),
+    say.ends("c1", "shell", output="done"), *say.text("So it is.", "x0"),
+    *say.thinking("An afterthought.", "t1"), Gate("end"), *say.text("The end.", "x1"), say.finished(),
+])""",
+        WATCH,
+    )
+    page = book.page
+    book.run(0, 1)
+    page.locator(".vibe-thinking > summary").click()
+    assert page.evaluate(FOLDS, ".vibe-thinking") == [False]
+    book.ask("story.open('thinking')")
+    book.wait_shows(until(book, "running"))
+    assert page.evaluate(FOLDS, ".vibe-thinking") == [False], "closed by the user while it streamed"
+
+    page.locator(".vibe-tool > summary").click()
+    page.locator(".vibe-thinking > summary").click()
+    book.ask("story.open('running')")
+    book.wait_shows(until(book, "again"))
+    assert page.evaluate(FOLDS, ".vibe-tool") == [True, False]
+    page.locator(".vibe-tool > summary").nth(1).click()
+    page.locator(".vibe-tool > summary").nth(1).click()
+
+    book.ask("resync(); story.open('again')")
+    book.wait_shows(until(book, "end"))
+    book.ask("resync()")
+    page.wait_for_selector(".vibe-thinking:not([open])", state="detached")  # the second one thinks still
+    assert page.evaluate(FOLDS, ".vibe-thinking") == [True, True]
+    assert page.evaluate(FOLDS, ".vibe-tool") == [True, False]
+
+    book.ask("story.open('end')")
+    page.wait_for_selector(".vibe:not(.vibe-live)")
+    assert page.evaluate(FOLDS, ".vibe-tool") == [True, False]
+    assert page.evaluate(FOLDS, ".vibe-thinking") == [True, False]
+    book.wait_shows(book.ask(value="prints_of()"))
+
+
+def test_the_widgets_style_does_not_reach_the_saved_form_and_tables_stand_at_the_left_in_both(notebook: Open) -> None:
+    book = notebook(STORY, "%vibe_stream --title Story story", "vibe.last().show()")
+    page = book.page
+    book.run(0, 1)
+    page.wait_for_selector(".vibe-live")
+    book.ask("story.open('middle')")
+    until(book, "end")
+    page.wait_for_selector(".vibe-text table")
+    live = page.evaluate(LEFT_EDGES)
+    assert live[0] == live[1]
+    styled = page.evaluate("(s) => [...document.querySelectorAll(s)].map((el) => getComputedStyle(el).display)", ".vibe-head")
+    assert styled == ["flex"]
+
+    book.ask("story.open('end')")
+    page.wait_for_selector(".vibe:not(.vibe-live)")
+    saved = page.evaluate(LEFT_EDGES)
+    assert saved[0] == saved[1]
+    ruled = page.evaluate(
+        """() => {
+            const rules = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]);
+            const ours = rules.filter((rule) => /\\bvibe-/.test(rule.selectorText ?? ""));
+            const saved = [...document.querySelectorAll(".vibe, .vibe *")];
+            return [ours.length, ours.filter((rule) => saved.some((el) => el.matches(rule.selectorText))).length];
+        }"""
+    )
+    assert ruled[0] > 0
+    assert ruled[1] == 0
