@@ -27,7 +27,7 @@ def in_order(arrived: list[Any]) -> list[Any]:
 
 
 def fold(arrived: list[Any]) -> list[tuple[Any, ...]]:
-    """(kind, run, message, part, text) of text and thinking, (tool, run, id, args, output, state) of tools."""
+    """(kind, run, message, part, text) of text, thinking; (tool, run, id, args, output, state) of tools."""
     direct = {
         (e.run_id, e.message_id, e.type) for e in arrived if e.type.endswith("_delta") and not e.derived
     }

@@ -77,9 +77,7 @@ def make_event(r: random.Random, base: dict[str, Any], text: str, *, twins: bool
             return TextDelta(**base, delta=text)
 
 
-def make_run(  # noqa: C901 - one draw after the other
-    r: random.Random, agent: str, run: str, parent: str | None
-) -> list[Slot]:
+def make_run(r: random.Random, agent: str, run: str, parent: str | None) -> list[Slot]:
     """One run's slots in the order of their source."""
     counts = {name: r.choice([0, 1, 5, 7]) for name in ["", *(f"m{i}" for i in range(r.randint(0, 2)))]}
     slots: list[Slot] = []

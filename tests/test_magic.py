@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -214,15 +213,8 @@ def test_the_line_form_returns_at_once_and_runs_in_the_background(shell: Interac
 def test_the_line_form_works_where_no_loop_runs(run: Run) -> None:
     run("import asyncio\nasync def source():\n    await asyncio.sleep(0)\n    yield 'a'")
     made = run("%vibe_stream --no-display source()")
-    assert asyncio.run(asyncio.wait_for(asyncio.to_thread(lambda: _joined(made)), 10)) == "a"
-
-
-def _joined(made: vibe.Watch) -> str:
-    for thread in threading.enumerate():
-        if thread.name == "vibe-watch":
-            thread.join()
-    assert made.done()
-    return made.transcript.text
+    asyncio.run(until(made.done))
+    assert made.transcript.text == "a"
 
 
 def test_stop_ends_one_by_its_id_or_all(shell: InteractiveShell) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import vibe_notebook as vibe
 from tests.watching import collect, drained, quiet, until
-from vibe_notebook import _watch, adapters
+from vibe_notebook import _background, _watch, adapters
 from vibe_notebook.events import RunFinished, RunStarted, TextDelta
 from vibe_notebook.exceptions import AdapterError, ConsumedError, ProtocolError
 from vibe_notebook.testing import scripted
@@ -119,6 +119,48 @@ def test_a_context_manager_is_entered_and_left() -> None:
     list(quiet(noted.managed()))
     asyncio.run(collect(quiet(anoted.amanaged())))
     assert noted.said == anoted.said == ["entered", "read", "closed", "left"]
+
+
+def test_several_are_awaited_at_once_and_with_a_timeout() -> None:
+    async def main() -> list[str]:
+        registry = vibe.Registry()
+        both = await asyncio.gather(
+            quiet(Noted("a", "b").aio(), registry=registry), quiet(["c", "d"], registry=registry)
+        )
+        return [made.text for made in (*both, await asyncio.wait_for(quiet(Noted("e").aio()), 10))]
+
+    assert asyncio.run(main()) == ["ab", "cd", "e"]
+
+
+def test_where_there_are_no_threads_a_sync_source_is_watched_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> tuple[str, list[Any], bool]:
+        watched = quiet(["d"])
+        _background.start(watched)
+        return (await quiet(["a", "b"])).text, await collect(quiet(["c"])), watched.done()
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert asyncio.run(main()) == ("ab", ["c"], True)
+
+
+def test_what_fails_in_the_background_is_logged_only_where_no_view_shows_it(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def main(watched: vibe.Watch) -> None:
+        _background.start(watched)
+        await until(watched.done)
+        await asyncio.sleep(0)
+
+    asyncio.run(main(quiet(Noted("a", fails=KeyError("gone")).aio())))
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    caplog.clear()
+    asyncio.run(main(vibe.watch(Noted("a", fails=KeyError("gone")).aio(), registry=vibe.Registry())))
+    assert caplog.records == []
+    assert "KeyError" in capsys.readouterr().out
 
 
 def test_objects_pass_through_by_identity() -> None:

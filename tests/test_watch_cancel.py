@@ -187,6 +187,7 @@ def test_cancel_interrupts_async_for_over_a_sync_source() -> None:
 
     assert asyncio.run(main()) == ["a"]
     ended_as_cancelled(watched)
+    assert hanging.closed.wait(10)
 
 
 def test_cancel_interrupts_a_sync_source_that_blocks_the_main_thread() -> None:

@@ -66,7 +66,13 @@ _HOMES = {
 }
 
 
+_MODULES = frozenset(("adapters", "events", "exceptions", "streaming", "testing"))
+"""What ``vibe.testing`` and the like name without an import of their own."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
     home = _HOMES.get(name)
     if home is None:
         msg = f"module {__name__!r} has no attribute {name!r}"
@@ -77,7 +83,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

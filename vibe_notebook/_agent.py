@@ -115,7 +115,7 @@ class Agent:
 
     def deliver(self, event: Event, place: Place, *, late: bool = False) -> None:
         """Take one event whose turn it is."""
-        if is_skip(event):
+        if event.type == "custom" and is_skip(event):
             self._emit(event, event)
             return
         node = self.log.apply(event, place)
@@ -132,9 +132,8 @@ class Agent:
     def _emit(self, event: Event, kept: Event | None) -> None:
         """Number it. *kept* is what a recording takes: a replay puts late events in their place by itself."""
         number = self._shared.ring.append(event)
-        registrations = self.registrations + self._shared.taps
-        if registrations:
-            self.outbox.put(number, event, kept, registrations)
+        if self.registrations or self._shared.taps:
+            self.outbox.put(number, event, kept, self.registrations + self._shared.taps)
 
     def _whole(self, node: TextNode, *, derived: bool) -> PartCompleted:
         """The part as it is now."""

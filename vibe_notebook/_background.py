@@ -42,7 +42,10 @@ def start(made: Watch) -> None:
             return
     # In a copy of the context: what the thread shows belongs to this cell.
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(run,), name="vibe-watch", daemon=True).start()
+    try:
+        threading.Thread(target=context.run, args=(run,), name="vibe-watch", daemon=True).start()
+    except RuntimeError:
+        run()  # no threads here (WebAssembly): the cell waits instead
 
 
 async def _in_background(made: Watch) -> None:

@@ -41,7 +41,13 @@ def run(folder: Path, *, headless: bool) -> int:
     recording = folder / RECORDING
     recording.unlink(missing_ok=True)
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    client = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, timeout=120)
+    client = NotebookClient(
+        notebook,
+        resources={"metadata": {"path": str(folder)}},
+        timeout=120,
+        store_widget_state=False,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its warnings are not the demo's
+    )
     failures: list[BaseException] = []
 
     def execute() -> None:

@@ -145,8 +145,9 @@ class _Conversion:
 def _table(value: Any) -> dict[str, Any] | None:
     """Summarise a pandas or polars frame, told by its shape and columns, without importing either."""
     columns, shape = getattr(value, "columns", None), getattr(value, "shape", None)
-    is_frame = columns is not None and isinstance(shape, tuple) and len(shape) == len(("rows", "columns"))
-    if isinstance(value, type) or not is_frame:
+    if columns is None or isinstance(value, type):
+        return None
+    if not isinstance(shape, tuple) or len(shape) != len(("rows", "columns")):
         return None
     head = value.head(TABLE_ROWS)
     if callable(getattr(head, "itertuples", None)):

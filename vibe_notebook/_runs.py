@@ -112,8 +112,9 @@ class RunLog:
 
     def apply(self, event: Event, place: Place) -> Node | None:
         """Put the event where it belongs; return the node it changed."""
-        if place[0] is not None:
-            self.tracks[place[0]] = None
+        track = place[0]
+        if track is not None and track not in self.tracks:
+            self.tracks[track] = None
         node = self._node(event)
         if node is None:
             self._about_the_run(event, place)
@@ -143,9 +144,10 @@ class RunLog:
     def _node(self, event: Event) -> Node | None:
         key: tuple[str, str | None, str]
         cls: type[Node]
-        if isinstance(event, TextDelta | ThinkingDelta):
+        # Tuples, not unions: this is on the path of every delta, and a union is made anew each time.
+        if isinstance(event, (TextDelta, ThinkingDelta)):
             key, cls = (DELTA_KINDS[event.type], event.message_id, event.part_id), TextNode
-        elif isinstance(event, ToolCallDelta | ToolStarted | ToolProgress | ToolFinished):
+        elif isinstance(event, (ToolCallDelta, ToolStarted, ToolProgress, ToolFinished)):
             key, cls = ("tool", None, event.tool_call_id), ToolNode
         elif isinstance(event, PartCompleted):
             key, cls = (event.kind, event.message_id, event.part_id), TextNode

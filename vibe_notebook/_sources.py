@@ -12,9 +12,10 @@ import inspect
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 
-from ._steps import END, in_thread
+from ._steps import END, Stepper, in_thread
 from .registry import Registry
 from .subscription import Subscription
 
@@ -138,8 +139,9 @@ class Threaded(AsyncIterator[Any]):
 
     def __init__(self, source: Any) -> None:
         self._source = source
-        self._iterator: Iterator[Any] | None = None
+        self._iterator: Any = None
         self._stack = contextlib.ExitStack()
+        self._stepper = Stepper()
         self._lock = threading.Lock()
         self._busy = False
         self._closed = False
@@ -151,14 +153,14 @@ class Threaded(AsyncIterator[Any]):
         return native
 
     async def aclose(self) -> None:
-        """Close the source, or leave that to the step which is still blocked in it."""
+        """Close the source, or interrupt the step that is still in it, which closes it then."""
         with self._lock:
             self._closed = True
             busy = self._busy
-        if not busy:
+        if busy:
+            self._stepper.cancel()
+        else:
             await in_thread(self._stack.close)
-        elif self._iterator is not None and (close := closer(self._source, self._iterator)) is not None:
-            await in_thread(close)
 
     def _next(self) -> Any:
         with self._lock:
@@ -167,8 +169,11 @@ class Threaded(AsyncIterator[Any]):
             self._busy = True
         try:
             if self._iterator is None:
-                self._iterator = open_sync(self._source, self._stack)
-            return next(self._iterator, END)
+                self._iterator = self._stepper.step(lambda: open_sync(self._source, self._stack))
+            iterator = self._iterator
+            if iterator is END:
+                return END
+            return self._stepper.step(partial(next, iterator, END), closer(self._source, iterator))
         finally:
             with self._lock:
                 self._busy = False

@@ -237,5 +237,8 @@ async def in_thread(function: Callable[[], Any]) -> Any:
             loop.call_soon_threadsafe(tell, result, raised)
 
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(run,), name="vibe-watch", daemon=True).start()
+    try:
+        threading.Thread(target=context.run, args=(run,), name="vibe-watch", daemon=True).start()
+    except RuntimeError:
+        run()  # no threads here (WebAssembly): the loop waits, but all of it is shown
     return await done

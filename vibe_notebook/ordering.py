@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
+from ._sequence import Counts, Delivery, Results, Retraction, RunOrder, Slot
 from ._track import Place, Track
 from .events import Event
 
@@ -27,47 +27,6 @@ _FINISHES: Final = frozenset(("message_finished", "run_finished"))
 
 NESTED_FINISHES: Final = 32
 """Finishes that set each other free in one go; the rest of a longer chain follows after them."""
-
-
-class Delivery(NamedTuple):
-    """An event whose turn it is; ``late`` if its gap was given up before it came."""
-
-    event: Event
-    place: Place
-    late: bool
-
-
-class Retraction(NamedTuple):
-    """A direct delta was seen: what derived ones of the same key built goes."""
-
-    run_id: str
-    message_id: str | None
-    kind: str
-
-
-Results = list[Delivery | Retraction]
-Slot = list[tuple[Event, Place]]
-
-
-class _Run:
-    __slots__ = ("arrival", "closed", "derived", "direct", "tracks")
-
-    def __init__(self, arrival: int) -> None:
-        self.arrival = arrival
-        self.closed = False
-        self.tracks: dict[tuple[str, bool], Track] = {}
-        self.direct: set[tuple[str | None, str]] = set()
-        self.derived: set[tuple[str | None, str]] = set()
-
-
-@dataclass(slots=True)
-class Counts:
-    """What became of an agent's events."""
-
-    duplicates: int = 0
-    gaps: int = 0
-    late: int = 0
-    derived_suppressed: int = 0
 
 
 class Sequencer:
@@ -89,7 +48,7 @@ class Sequencer:
         self._hold = hold
         self._max_held = max_held
         self._max_wait = max_wait
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, RunOrder] = {}
         self._waiting: dict[Track, None] = {}
         self._active: list[Track] = []  # whose events are being delivered
         self._postponed: list[Track] = []
@@ -154,7 +113,7 @@ class Sequencer:
         for event in events:
             run = self._runs.get(event.run_id)
             if run is None:
-                run = self._runs[event.run_id] = _Run(self.arrivals)
+                run = self._runs[event.run_id] = RunOrder(self.arrivals)
             self._note_twins(run, event, out)
             track = self._accept(run, event)
             if track is None and event.seq is not None:
@@ -192,9 +151,9 @@ class Sequencer:
     def finish(self, run_id: str | None = None, message_id: str | None = None) -> Results:
         """End a message, a run, or with neither all runs: flush what they hold, in order."""
         out: Results = []
-        runs: Iterable[_Run] = list(self._runs.values())
+        runs: Iterable[RunOrder] = list(self._runs.values())
         if run_id is not None:
-            runs = [self._runs.setdefault(run_id, _Run(self.arrivals))]
+            runs = [self._runs.setdefault(run_id, RunOrder(self.arrivals))]
         for run in runs:
             if message_id is not None:
                 run.tracks.setdefault((message_id, False), Track(message_id))
@@ -210,7 +169,7 @@ class Sequencer:
         if not self._waiting:
             self.soonest = None
 
-    def _note_twins(self, run: _Run, event: Event, out: Results) -> None:
+    def _note_twins(self, run: RunOrder, event: Event, out: Results) -> None:
         builds = DELTA_KINDS.get(event.type)
         key = (event.message_id, builds or "")
         if builds is None or key in run.direct:
@@ -222,7 +181,7 @@ class Sequencer:
         if key in run.derived:
             out.append(Retraction(event.run_id, event.message_id, builds))
 
-    def _accept(self, run: _Run, event: Event) -> Track | None:
+    def _accept(self, run: RunOrder, event: Event) -> Track | None:
         """The track of a sequenced event; ``None`` for another, and for a duplicate."""
         if event.seq is None:
             return None
@@ -283,7 +242,7 @@ class Sequencer:
             self._turn(self._runs[event.run_id], event, place, late=late, out=out)
         self._active.pop()
 
-    def _turn(self, run: _Run, event: Event, place: Place, *, late: bool, out: Results) -> None:
+    def _turn(self, run: RunOrder, event: Event, place: Place, *, late: bool, out: Results) -> None:
         """Deliver the event, after what its finish sets free and unless a direct twin was seen."""
         if event.type in _FINISHES:
             self._finished(run, event, out)
@@ -294,7 +253,7 @@ class Sequencer:
             self.counts.late += 1
         out.append(Delivery(event, place, late))
 
-    def _finished(self, run: _Run, event: Event, out: Results) -> None:
+    def _finished(self, run: RunOrder, event: Event, out: Results) -> None:
         whole = event.type == "run_finished"
         counter = event.counter or event.message_id
         if not whole and counter:
@@ -303,7 +262,7 @@ class Sequencer:
         self._close(run, event.message_id, out, whole=whole, counter=event.counter)
 
     def _close(
-        self, run: _Run, message_id: str | None, out: Results, *, whole: bool, counter: str = ""
+        self, run: RunOrder, message_id: str | None, out: Results, *, whole: bool, counter: str = ""
     ) -> None:
         """Close the run's counts, or the message's own."""
         run.closed = run.closed or whole
@@ -334,9 +293,7 @@ def _sub(item: tuple[Event, Place]) -> int:
 
 
 def _opens(event: Event) -> bool:
-    if event.derived:
-        return False
-    return event.type == ("message_started" if event.counter else "run_started")
+    return not event.derived and event.type == ("message_started" if event.counter else "run_started")
 
 
 def _builds(event: Event) -> str | None:

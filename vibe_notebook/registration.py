@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from ._json import bounded_repr
 from .events import Event, is_skip, with_id
@@ -16,7 +16,8 @@ __all__ = ["Callback", "Outbox", "Registration"]
 
 log = logging.getLogger("vibe_notebook")
 
-Callback = Callable[[Event], object]
+Callback = Callable[[Any], object]
+"""Takes one event; ``Any``, as which of the thirteen it is depends on the slot."""
 
 FLUSH_TIMEOUT: Final = 5.0
 """Seconds that closing a tap waits for a callback in another thread, which may itself wait for the closer."""

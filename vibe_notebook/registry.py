@@ -14,22 +14,20 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
 
-from ._agent import Agent, Shared, Stats, Watcher
+from ._agent import Agent, Stats, Watcher
 from ._alarm import Alarm
+from ._following import Following
 from ._kept import Kept
 from ._readers import Readers
-from ._reading import Reading
-from ._ring import Ring
 from .events import EVENT_CLASSES, Event, parse_event
-from .exceptions import ClosedError
 from .ordering import Delivery, Retraction, Sequencer
-from .registration import Callback, Registration
+from .registration import Registration
 from .subscription import Subscription
 
 __all__ = ["Registration", "Registry", "Stats", "Subscription", "Watcher", "get_registry"]
 
 
-class Registry(Reading):
+class Registry(Following):
     """Orders, keeps and hands on the events of any number of agents.
 
     ``hold`` (s) is how long the first events of a count without a known base wait for lower
@@ -38,7 +36,7 @@ class Registry(Reading):
     subscription can replay. With a ``clock`` of your own, call ``tick()`` when it moves.
     """
 
-    def __init__(  # noqa: PLR0913 - each bound has its own name
+    def __init__(
         self,
         *,
         hold: float = 0.05,
@@ -48,15 +46,13 @@ class Registry(Reading):
         ring: int = 4096,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._new_order = partial(Sequencer, hold=hold, max_held=max_held, max_wait=max_wait, clock=clock)
+        super().__init__(
+            partial(Sequencer, hold=hold, max_held=max_held, max_wait=max_wait, clock=clock), ring
+        )
         self._clock = clock
-        super().__init__()
-        self.changed = threading.Condition(self._lock)
-        self._shared = Shared(Ring(ring))
         self._readers = Readers(self.changed, self._shared.ring, self._missed)
         self._kept = Kept(keep_runs)
         self._alarm = Alarm(self._on_alarm) if clock is time.monotonic else None
-        self.closed = False
 
     # Sources
 
@@ -121,54 +117,9 @@ class Registry(Reading):
 
     # Consumers
 
-    def register(  # noqa: PLR0913 - one a kind of event
-        self,
-        agent_id: str,
-        *,
-        on_result: Callback | None = None,
-        on_thinking: Callback | None = None,
-        on_tool_preparing: Callback | None = None,
-        on_tool_started: Callback | None = None,
-        on_tool_finished: Callback | None = None,
-        on_event: Callback | None = None,
-        on_finished: Callback | None = None,
-    ) -> Registration:
-        """Call back for an agent's events, each with one event, serially, in order.
-
-        A callback that raises is reported once, in the log and in the agent's views.
-        """
-        registration = Registration(
-            agent_id,
-            {
-                "on_result": on_result,
-                "on_thinking": on_thinking,
-                "on_tool_preparing": on_tool_preparing,
-                "on_tool_started": on_tool_started,
-                "on_tool_finished": on_tool_finished,
-                "on_event": on_event,
-                "on_finished": on_finished,
-            },
-            self._remove,
-        )
-        if registration.callbacks:
-            self._add(registration)
-        return registration
-
-    def tap(self, agent_id: str | None, callback: Callback) -> Registration:
-        """Like ``on_event``, for those who keep or send events: skips come too; ``None``: all agents'."""
-        registration = Registration(agent_id or "", {"tap": callback}, self._remove)
-        if agent_id is None:
-            with self._lock:
-                self._check_open()
-                self._shared.taps = (*self._shared.taps, registration)
-        else:
-            self._add(registration)
-        return registration
-
     def unregister(self, agent_id: str) -> None:
         """Drop an agent's callbacks and ordering state; its transcript stays. Unknown is fine."""
         with self._lock:
-            self._readers.end(agent_id)
             agent = self._agents.get(agent_id)
             if agent is not None:
                 for registration in agent.registrations:
@@ -176,6 +127,7 @@ class Registry(Reading):
                 agent.registrations = ()
                 self._take(agent, agent.sequencer.finish())
                 agent.sequencer.forget()
+            self._readers.end(agent_id)
         if agent is not None:
             self._hand_on(agent)
         self._readers.wake()
@@ -185,19 +137,6 @@ class Registry(Reading):
         with self._lock:
             self._check_open()
             return self._readers.add(agent_id, after)
-
-    def attach(self, agent_id: str, watcher: Watcher) -> None:
-        """Let a live display take note of what changes."""
-        with self._lock:
-            agent = self._make(agent_id)
-            agent.watchers = (*agent.watchers, watcher)
-
-    def detach(self, agent_id: str, watcher: Watcher) -> None:
-        """Undo ``attach``."""
-        with self._lock:
-            agent = self._agents.get(agent_id)
-            if agent is not None:
-                agent.watchers = tuple(w for w in agent.watchers if w is not watcher)
 
     def forget(self, agent_id: str, run_id: str | None = None) -> None:
         """Drop a run's transcript and what detects its duplicates, or all of an agent's."""
@@ -247,20 +186,6 @@ class Registry(Reading):
 
     # The mechanism
 
-    def _make(self, agent_id: str) -> Agent:
-        agent = self._agents.get(agent_id)
-        if agent is None:
-            agent = self._agents[agent_id] = Agent(agent_id, self._new_order(), self._shared)
-        return agent
-
-    def _agent(self, agent_id: str) -> Agent:
-        self._check_open()
-        return self._make(agent_id)
-
-    def _check_open(self) -> None:
-        if self.closed:
-            raise ClosedError("This registry is closed; make a new one, or use get_registry().")
-
     def _take(self, agent: Agent, results: list[Delivery | Retraction]) -> None:
         """Under the lock: reduce what the sequencer let go, and see to what it holds."""
         for run_id in agent.take(results):
@@ -295,24 +220,6 @@ class Registry(Reading):
         agent.touch(None)
         if not agent.log.is_part(run):
             self._kept.add(agent, run_id)
-
-    def _add(self, registration: Registration) -> None:
-        with self._lock:
-            agent = self._agent(registration.agent_id)
-            agent.registrations = (*agent.registrations, registration)
-
-    def _remove(self, registration: Registration) -> None:
-        with self._lock:
-            agents = [agent for agent in (self._agents.get(registration.agent_id),) if agent is not None]
-            if registration in self._shared.taps:
-                self._shared.taps = tuple(tap for tap in self._shared.taps if tap is not registration)
-                agents = list(self._agents.values())
-            for agent in agents:
-                agent.registrations = tuple(r for r in agent.registrations if r is not registration)
-        if "tap" in registration.callbacks:
-            for agent in agents:
-                agent.outbox.flush(registration, self.changed)
-        registration.callbacks = {}
 
     def _missed(self, agent_id: str, count: int) -> None:
         agent = self._agents.get(agent_id)

@@ -50,6 +50,22 @@ def test_a_watch_is_one_display_with_a_widget_that_its_static_form_replaces(k: K
     assert "<strong>world</strong>" in last["data"]["text/html"]
 
 
+def test_show_displays_the_static_form_anew(k: Kernel) -> None:
+    k.run("t = await vibe.watch(['Hello'], title='Again')")
+    (shown,) = (
+        m for m in k.run("vibe.last().show()") if m["msg_type"] != "status" and "input" not in m["msg_type"]
+    )
+    assert shown["msg_type"] == "display_data"
+    assert set(shown["content"]["data"]) == {"text/html", "text/markdown", "text/plain"}
+    assert "Again" in shown["content"]["data"]["text/html"]
+
+
+def test_a_watch_that_is_not_consumed_says_so_and_one_that_was_shown_shows_nothing(k: Kernel) -> None:
+    (said,) = (m for m in k.run("vibe.watch(['a'], title='x')") if m["msg_type"] == "display_data")
+    assert "not started" in said["content"]["data"]["text/plain"]
+    assert kinds(k.run("vibe.last()")) == []
+
+
 def test_the_cell_form_displays_nothing_twice_and_has_no_value(k: Kernel) -> None:
     said = k.run("# comment\n%%vibe_stream --as w\nawait asyncio.sleep(0)\n['a', 'b']")
     assert [kind for kind in kinds(said) if "comm" not in kind] == ["display_data", "update_display_data"]
@@ -128,6 +144,21 @@ def test_stop_ends_a_stream_of_an_earlier_cell(k: Kernel) -> None:
     assert errors(k.run("%vibe_stop --all")) == []
     k.wait(sent, lambda m: m["msg_type"] == "update_display_data")
     assert printed(k.run("print(w.transcript.outcome, len(vibe._watch.live_watches()))")) == "cancelled 0\n"
+
+
+@pytest.mark.parametrize("cell", ["t = await vibe.watch(hangs())", "%vibe_stream hangs()"])
+def test_the_views_stop_button_ends_the_stream(k: Kernel, cell: str) -> None:
+    k.run(HANGS)
+    sent = k.send(cell)
+    shown = k.wait(sent, lambda m: m["msg_type"] == "display_data")
+    model = shown["content"]["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
+    k.wait(sent, says("hanging"))
+    data = {"method": "custom", "content": {"type": "stop"}}
+    click = k.client.session.msg("comm_msg", {"comm_id": model, "data": data})
+    k.client.shell_channel.send(click)
+    k.wait(sent, lambda m: m["msg_type"] == "update_display_data")
+    assert errors(k.of(sent)) == []
+    assert printed(k.run("print(vibe.last().transcript.outcome)")) == "cancelled\n"
 
 
 def test_an_agent_that_pushes_from_a_thread_is_followed_until_its_run_ends(k: Kernel) -> None:

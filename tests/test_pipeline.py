@@ -1,0 +1,128 @@
+"""What every way of watching has in common."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vibe_notebook import _pipeline
+from vibe_notebook._pipeline import Pipeline, fresh_agent_id
+from vibe_notebook.registry import Registry
+from vibe_notebook.testing import scripted
+from vibe_notebook.transcript import Transcript
+
+
+class Recorded:
+    """An output that says what it was told."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.said: list[Any] = []
+        self.fails = fails
+
+    def watch(self, agent_id: str, since: int) -> None:
+        self.said.append(("watch", agent_id, since))
+
+    def note(self, text: str) -> None:
+        self.said.append(("note", text))
+
+    def finish(self, transcripts: Mapping[str, Transcript]) -> None:
+        self.said.append(("finish", sorted(transcripts)))
+        if self.fails:
+            raise RuntimeError("cannot draw")
+
+
+@pytest.fixture
+def output(monkeypatch: pytest.MonkeyPatch) -> Recorded:
+    made = Recorded()
+    monkeypatch.setattr(_pipeline, "make_output", lambda *_, **__: made)
+    return made
+
+
+def pipeline(**options: Any) -> Pipeline:
+    return Pipeline(Registry(), **{"agent_id": None, "title": None, "renderer": "none", **options})
+
+
+def test_an_agent_is_shown_from_its_first_event_on_and_all_end_in_one_final_form(output: Recorded) -> None:
+    made = pipeline()
+    made.begin()
+    for event in [*scripted("a", agent_id="x"), *scripted("b", agent_id="y")]:
+        made.take(event)
+    assert made.transcripts == {}
+    made.settle()
+    assert output.said == [("watch", "x", 0), ("watch", "y", 0), ("finish", ["x", "y"])]
+    assert [t.text for t in made.transcripts.values()] == ["a", "b"]
+
+
+def test_settling_twice_shows_the_end_once(output: Recorded) -> None:
+    made = pipeline()
+    made.begin()
+    made.take("a")
+    made.settle(asyncio.CancelledError())
+    made.settle(ValueError("late"))
+    assert [said[0] for said in output.said] == ["watch", "finish"]
+    assert made.transcripts["agent-1"].outcome == "cancelled"
+
+
+def test_it_is_settled_only_when_its_transcripts_are_final(output: Recorded) -> None:
+    seen = []
+    made = pipeline()
+    made.begin()
+    made.take("a")
+    made.registry.register("agent-1", on_finished=lambda _: seen.append(made.settled))
+    made.settle()
+    assert seen == [False]
+    assert made.settled
+
+
+def test_an_output_that_cannot_draw_the_end_hides_neither_the_error_nor_the_recording(
+    output: Recorded, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output.fails = True
+    made = pipeline(record=tmp_path / "x.jsonl")
+    made.begin()
+    made.take("a")
+    made.settle()
+    assert "could not be shown" in caplog.text
+    assert made.settled
+    assert made._recorder is not None
+    assert made._recorder._file is None
+
+
+def test_an_error_after_all_runs_had_ended_is_noted(output: Recorded) -> None:
+    made = pipeline()
+    made.begin()
+    for event in scripted("a"):
+        made.take(event)
+    made.settle(ValueError("line 7"))
+    assert ("note", "ValueError: line 7") in output.said
+    assert made.transcripts["agent"].outcome == "success"
+
+
+def test_fresh_ids_are_never_given_twice() -> None:
+    registry = Registry()
+    names: list[str] = []
+    threads = [threading.Thread(target=lambda: names.append(fresh_agent_id(registry))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(names) == sorted(f"agent-{n}" for n in range(1, 21))
+
+
+def test_what_takes_time_gets_a_time_and_the_sources_own_is_kept() -> None:
+    made = pipeline()
+    made.begin()
+    first, *rest = scripted("a", tools=[("search", {}, 1)])
+    made.take(first.model_copy(update={"ts": 5.0}))
+    for event in rest:
+        made.take(event)
+    made.settle()
+    (call,) = made.transcripts["agent"].tools
+    assert call.started_at is not None
+    assert call.finished_at is not None
+    assert call.started_at <= call.finished_at

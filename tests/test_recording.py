@@ -1,0 +1,159 @@
+"""A recording: what is written survives a crash, and what is read plays at its pace."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from vibe_notebook import recording
+from vibe_notebook.events import RunFinished, TextDelta, skip, to_json
+from vibe_notebook.exceptions import ClosedError, ProtocolError
+from vibe_notebook.recording import Recorder, record, replay
+from vibe_notebook.registry import Registry
+
+
+def text(delta: str, seq: int | None = None, **more: Any) -> TextDelta:
+    return TextDelta(**{"agent_id": "a", "run_id": "r", "message_id": "m", **more}, seq=seq, delta=delta)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.jsonl"
+
+
+def test_it_is_json_lines_with_the_registrys_ids_each_on_the_disk_at_once(path: Path) -> None:
+    registry = Registry()
+    recorder = record(path, registry=registry)
+    for seq in (1, 0):
+        registry.dispatch(text("é\u2028", seq))
+    lines = path.read_bytes().split(b"\n")
+    assert [json.loads(line)["id"] for line in lines[:-1]] == [1, 2]
+    assert [json.loads(line)["seq"] for line in lines[:-1]] == [0, 1]
+    assert all(json.loads(line)["ts"] > 0 for line in lines[:-1])
+    recorder.close()
+    recorder.close()
+    registry.dispatch(text("more"))
+    assert path.read_bytes().split(b"\n") == lines
+
+
+def test_one_agent_or_all_are_recorded_skips_too(tmp_path: Path) -> None:
+    registry = Registry()
+    with record(tmp_path / "all", registry=registry), record(tmp_path / "a", agent_id="a", registry=registry):
+        registry.dispatch(skip("a", "r", 0))
+        registry.dispatch(text("b", agent_id="b"))
+    assert len(list(replay(tmp_path / "all", speed=None))) == 2
+    assert [event.type for event in replay(tmp_path / "a", speed=None)] == ["custom"]
+
+
+def test_a_replay_ends_in_the_transcript_that_was_recorded_with_gaps_late_parts_and_twins(path: Path) -> None:
+    now = 0.0
+    registry, again = Registry(clock=lambda: now), Registry(hold=0)
+    with record(path, registry=registry):
+        registry.dispatch(text("twin", derived=True))
+        for seq in (0, 2, 3):
+            registry.dispatch(text(f"<{seq}>", seq, part_id=str(seq)))
+        now = 2.0
+        registry.tick()
+        registry.dispatch(text("<1>", 1, part_id="1"))
+        registry.dispatch(text("<5>", 5, part_id="1"))
+        registry.dispatch(RunFinished(agent_id="a", run_id="r"))
+        registry.dispatch(text("<4>", 4, part_id="1"))
+    for event in replay(path, speed=None):
+        again.dispatch(event)
+    want = registry.transcript("a")
+    assert [part.text for part in want.parts] == ["<0>", "<1><4><5>", "<2>", "<3>"]  # type: ignore[union-attr]
+    assert again.transcript("a") == want
+
+
+def test_closing_waits_for_what_another_thread_is_about_to_write(path: Path) -> None:
+    registry = Registry()
+    entered, leave = threading.Event(), threading.Event()
+
+    def slow(event: Any) -> None:
+        entered.set()
+        leave.wait(5)
+
+    registry.register("a", on_event=slow)
+    recorder = record(path, registry=registry)
+    thread = threading.Thread(target=registry.dispatch, args=(text("1"),))
+    thread.start()
+    assert entered.wait(5)
+    registry.dispatch(text("2"))
+    threading.Timer(0.02, leave.set).start()
+    recorder.close()
+    thread.join()
+    assert [event.delta for event in replay(path, speed=None)] == ["1", "2"]  # type: ignore[union-attr]
+
+
+def test_a_path_that_cannot_be_written_says_so_at_once_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    registry = Registry()
+    with pytest.raises(OSError, match="missing"):
+        record(tmp_path / "missing" / "run.jsonl", registry=registry)
+    registry.close()
+    with pytest.raises(ClosedError):
+        record(tmp_path / "x", registry=registry)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_crash_leaves_at_most_half_a_line_and_the_rest_is_read(path: Path) -> None:
+    path.write_text(to_json(text("1")) + "\n\n" + to_json(text("2")) + "\n" + to_json(text("3"))[:20])
+    got: list[Any] = []
+    with pytest.raises(ProtocolError) as caught:
+        got.extend(replay(path, speed=None))
+    assert len(got) == 2
+    assert caught.value.line == 4
+    assert "line 4" in str(caught.value)
+    read = replay(path, speed=None).events()
+    assert [next(read).delta, next(read).delta] == ["1", "2"]  # type: ignore[union-attr]
+
+
+def test_a_byte_order_mark_and_an_unknown_type_are_no_trouble(path: Path) -> None:
+    path.write_bytes(b'\xef\xbb\xbf{"type":"new","agent_id":"a","run_id":"r","x":1}\r\n')
+    (event,) = replay(path, speed=None)
+    assert (event.type, event.name, event.value) == ("custom", "new", {"x": 1})  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("speed", [1.0, 4.0])
+def test_it_plays_at_its_pace_divided_by_the_speed(
+    path: Path, speed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, naps = [100.0], []
+
+    def sleep(delay: float) -> None:
+        naps.append(delay)
+        now[0] += delay
+
+    async def nap(delay: float) -> None:
+        sleep(delay)
+
+    monkeypatch.setattr(recording, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    monkeypatch.setattr(recording, "anyio", SimpleNamespace(sleep=nap))
+    with Recorder(path) as recorder:
+        for ts in (50.0, 52.0, 52.0, 51.0, 60.0):
+            recorder.write(text("x", ts=ts))
+    assert len(list(replay(path, speed=speed))) == 5
+    assert sum(naps) == pytest.approx(10 / speed)
+
+    async def play() -> int:
+        return len([event async for event in replay(path, speed=speed)])
+
+    naps.clear()
+    assert asyncio.run(play()) == 5
+    assert sum(naps) == pytest.approx(10 / speed)
+
+
+def test_without_a_speed_nothing_waits_and_a_negative_one_is_refused(path: Path) -> None:
+    with Recorder(path) as recorder:
+        recorder.write(text("x", ts=1.0))
+        recorder.write(text("x", ts=1e300))
+    assert len(list(replay(path, speed=0))) == 2
+    assert [delay for delay, _ in replay(path, speed=1)._paced()][1] == recording.LONGEST_WAIT
+    for wrong in (-1, float("nan")):
+        with pytest.raises(ValueError, match="speed"):
+            replay(path, speed=wrong)
