@@ -8,12 +8,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Error,
+    Page,
+    Request,
+    sync_playwright,
+)
 
 from tests.browser.lab import CHROMIUM_FLAGS, Notebook, jupyter_lab, write_notebook
 
 Open = Callable[..., Notebook]
-PATIENCE = 45_000
+PATIENCE = int(os.environ.get("VIBE_PATIENCE", "45000"))
 """Milliseconds that a condition may take, on two cores that others use too."""
 
 
@@ -30,11 +38,15 @@ def lab(lab_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium() -> Iterator[BrowserContext]:
+    """One browser, and one cache: JupyterLab's own code is fetched once."""
     path = os.environ.get("VIBE_CHROMIUM") or "/usr/bin/chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
-        yield browser
+        context = browser.new_context(viewport={"width": 1280, "height": 1900}, device_scale_factor=1.5)
+        context.set_default_timeout(PATIENCE)
+        context.add_init_script(path=Path(__file__).with_name("pages.js"))
+        yield context
         browser.close()
 
 
@@ -46,31 +58,38 @@ class Watched:
         self.errors: list[str] = []
         self.foreign: list[str] = []
         self.dialogs: list[str] = []
-        page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda request: self._requested(request.url))
-        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("console", self._said)
+        page.on("pageerror", self._failed)
+        page.on("request", self._requested)
+        page.on("dialog", self._asked)
 
-    def _requested(self, url: str) -> None:
-        found = urlsplit(url)
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _failed(self, error: Error) -> None:
+        self.errors.append(str(error))
+
+    def _requested(self, request: Request) -> None:
+        found = urlsplit(request.url)
         if found.scheme not in ("data", "blob", "about") and found.hostname != "127.0.0.1":
-            self.foreign.append(url)
+            self.foreign.append(request.url)
+
+    def _asked(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
 
 
 @pytest.fixture
-def watched(chromium: Browser) -> Iterator[Watched]:
+def watched(chromium: BrowserContext) -> Iterator[Watched]:
     """A fresh page."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 1900}, device_scale_factor=1.5)
-    context.set_default_timeout(PATIENCE)
-    context.add_init_script(path=Path(__file__).with_name("pages.js"))
-    yield Watched(context.new_page())
-    context.close()
+    page = chromium.new_page()
+    yield Watched(page)
+    page.close()
 
 
 @pytest.fixture
-def notebook(
-    watched: Watched, lab: str, lab_folder: Path, request: pytest.FixtureRequest
-) -> Iterator[Open]:
+def notebook(watched: Watched, lab: str, lab_folder: Path, request: pytest.FixtureRequest) -> Iterator[Open]:
     """Opens a fresh notebook of the cells given."""
     opened: list[Notebook] = []
 

@@ -32,7 +32,9 @@ def hostile_script() -> list[Any]:
         call = f"c{i}\"'><script>window.__pwned=1</script>"
         script.append(ev.ToolCallDelta(**say.ids, tool_call_id=call, tool_name=attack, delta=attack))
         script.append(say.begins(call, attack, {attack: [attack]}))
-        progress = ev.ToolProgress(**say.ids, tool_call_id=call, delta=attack, message=attack, progress=1, total=3)
+        progress = ev.ToolProgress(
+            **say.ids, tool_call_id=call, delta=attack, message=attack, progress=1, total=3
+        )
         script.append(progress)
         more: dict[str, Any] = {"error": attack} if i % 2 else {"output": {attack: [attack]}}
         script.append(say.ends(call, attack, **more))

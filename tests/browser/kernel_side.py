@@ -10,12 +10,13 @@ import hashlib
 import json
 import random
 import re
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from html.parser import HTMLParser
 from typing import Any
 
 from ipykernel.comm.comm import BaseComm
-from ipywidgets.widgets.widget import _instances
+from ipywidgets.widgets.widget import _instances  # type: ignore[import-untyped]
 
 import vibe_notebook as vibe
 from vibe_notebook import events as ev
@@ -74,7 +75,7 @@ class Faults:
         self.dropped = 0
         self.sent = 0
         self._random = random.Random(7)
-        self._lost = asyncio.Event()
+        self._lost = threading.Event()
         self._publish: Callable[..., None] = BaseComm.publish_msg
 
     def install(self) -> None:
@@ -91,7 +92,7 @@ class Faults:
                 faults.sent += 1
             faults._publish(comm, msg_type, *args, **kwargs)
 
-        BaseComm.publish_msg = publish
+        BaseComm.publish_msg = publish  # type: ignore[method-assign, assignment]
 
     def cut(self) -> None:
         """Lose everything."""
@@ -100,8 +101,7 @@ class Faults:
 
     async def mend(self) -> None:
         """Once something was lost, lose no more than before."""
-        while not self._lost.is_set():
-            await asyncio.sleep(0.01)  # another thread may lose it, and cannot wake this loop
+        await asyncio.to_thread(self._lost.wait, 30)
         self.lose_all = False
 
 
@@ -192,7 +192,7 @@ def long_script(agent_id: str = "tester") -> list[Any]:
         child.ends("k1", "listen", output="squawk\n  squawk"),
         child.finished(),
         say.ends("c2", "research", output="they talk"),
-        *say.args("c3", "shell", {"cmd": "rm -rf <nothing> && echo \"done\""}),
+        *say.args("c3", "shell", {"cmd": 'rm -rf <nothing> && echo "done"'}),
         say.begins("c3", "shell"),
         say.ends("c3", "shell", error="PermissionError: <not> allowed"),
         *say.thinking("So that is that. " * 3, "t1"),

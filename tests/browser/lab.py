@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import socket
@@ -114,7 +115,12 @@ def jupyter_lab(folder: Path) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            # Its own shutdown waits for ever where a look for extensions to build is under way.
+            process.kill()
+            process.wait(timeout=10)
         log.close()
 
 
@@ -126,6 +132,11 @@ def write_notebook(path: Path, cells: list[str]) -> Path:
     )
     nbformat.write(notebook, path)
     return path
+
+
+def sha256(text: str) -> str:
+    """Its hash, as hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Notebook:
@@ -193,15 +204,15 @@ class Notebook:
             raise RuntimeError(json.dumps(reply, indent=1))
         return ast.literal_eval(reply["user_expressions"]["value"]["data"]["text/plain"])
 
-    def wait_shows(self, prints: str, views: int = 1, timeout: float | None = None) -> None:
-        """Wait until there are so many views and the text of each is *prints*, by SHA-256."""
-        digest = self.page.evaluate("(text) => vibePages.digest(text)", prints)
+    def wait_shows(self, prints: str, views: int = 1) -> None:
+        """Wait until there are so many views, and the text of each is *prints*: the same SHA-256."""
         try:
-            self.page.wait_for_function("(wanted) => vibePages.allAre(wanted)", arg=[digest, views], timeout=timeout)
+            # Plain text and no promise: Playwright takes a promise for a yes.
+            self.page.wait_for_function("(wanted) => vibePages.allShow(wanted)", arg=[prints, views])
         except NotSeen:
-            shown = self.prints()
-            assert [prints] * views == shown  # says where they differ
+            assert self.prints() == [prints] * views  # says where they differ
             raise
+        assert {sha256(shown) for shown in self.prints()} == {sha256(prints)}
 
     def prints(self) -> list[str]:
         """What each view shows, as JSON of its parts' texts."""
@@ -216,7 +227,9 @@ class Notebook:
 
     def cell(self, index: int) -> Locator:
         """A code cell; JupyterLab takes those far out of sight off the page."""
-        self.page.evaluate("() => vibePages.codeCells().forEach((cell, i) => { cell.node.dataset.cell = i; })")
+        self.page.evaluate(
+            "() => vibePages.codeCells().forEach((cell, i) => { cell.node.dataset.cell = i; })"
+        )
         return self.page.locator(f".jp-Notebook [data-cell='{index}']")
 
     def output(self, index: int) -> Locator:

@@ -28,19 +28,13 @@ window.vibePages = (() => {
   });
   const views = (within) => [...(within ?? document).querySelectorAll(".vibe")].filter((el) => !el.parentElement.closest(".vibe"));
   const prints = (el) => JSON.stringify(parts(child(el, "vibe-parts") ?? el));
-  const digest = async (text) => {
-    const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-    return [...new Uint8Array(bytes)].map((b) => b.toString(16).padStart(2, "0")).join("");
-  };
-  // Whether there are so many views, and each has this digest.
-  const allAre = async ([wanted, count]) => {
+  // Whether there are so many views, and each shows just this.
+  const allShow = ([wanted, count]) => {
     const found = views();
-    if (found.length !== count) return false;
-    for (const view of found) if ((await digest(prints(view))) !== wanted) return false;
-    return true;
+    return found.length === count && found.every((view) => prints(view) === wanted);
   };
   const panel = () => [...(window.jupyterapp?.shell.widgets("main") ?? [])].find((tab) => tab.content?.widgets && tab.context);
   const codeCells = () => panel().content.widgets.filter((cell) => cell.model.type === "code");
   const kernel = () => panel()?.sessionContext?.session?.kernel;
-  return { panel, kernel, codeCells, views, prints, digest, allAre };
+  return { panel, kernel, codeCells, views, prints, allShow };
 })();

@@ -38,7 +38,9 @@ def second():
     )
     book.run(0, 1, 2, 3)
 
-    book.page.wait_for_function("() => vibePages.views().filter((el) => !el.matches('.vibe-live')).length === 2")
+    book.page.wait_for_function(
+        "() => vibePages.views().filter((el) => !el.matches('.vibe-live')).length === 2"
+    )
     book.wait_idle()
     wanted = [book.ask(value=f"prints_of(w{i}.transcript)") for i in (1, 2)]
     assert book.prints() == wanted

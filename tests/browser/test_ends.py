@@ -15,7 +15,9 @@ story = Story([say.started(), *say.text("Some of it. ", "x0"), *say.args("c", "s
 SEEN = "() => vibePages.views()[0]?.querySelector('.vibe-tool')?.dataset.state === 'running'"
 
 
-@pytest.mark.parametrize("cell", ["%%vibe_stream --title Story\nstory", 'made = await vibe.watch(story, title="Story")'])
+@pytest.mark.parametrize(
+    "cell", ["%%vibe_stream --title Story\nstory", 'made = await vibe.watch(story, title="Story")']
+)
 def test_the_stop_button_ends_an_awaited_cell_keeps_what_was_streamed_and_the_next_cell_runs(
     notebook: Open, cell: str
 ) -> None:

@@ -29,7 +29,9 @@ from tests.browser.hostile_script import hostile_script
 story = Story(hostile_script())"""
 
 
-def test_hostile_text_in_every_place_neither_runs_nor_loads_live_or_saved(notebook: Open, watched: Watched) -> None:
+def test_hostile_text_in_every_place_neither_runs_nor_loads_live_or_saved(
+    notebook: Open, watched: Watched
+) -> None:
     book = notebook(STORY, "%vibe_stream --title '<img src=x onerror=window.__pwned=1>' story")
     page = book.page
     violations: list[str] = []

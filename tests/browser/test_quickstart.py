@@ -102,7 +102,7 @@ def test_the_quickstart_shows_text_thinking_and_tool_calls_as_they_come_and_ends
     page.evaluate(OBSERVE)
     book.run(0, 1, WATCH_CELL)
 
-    page.wait_for_selector(".vibe-tool[data-state=error] > summary").click()
+    page.locator(".vibe-tool[data-state=error] > summary").click()
     book.cell(WATCH_CELL).scroll_into_view_if_needed()
     page.wait_for_function(LAST_CALL_IS_WRITTEN)
     with held(pid):

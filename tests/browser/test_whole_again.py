@@ -23,7 +23,9 @@ def second_view(notebook: Notebook, index: int) -> None:
     notebook.command("notebook:create-output-view")
 
 
-def test_a_page_that_is_reloaded_in_mid_stream_shows_all_again_goes_on_and_ends_complete(notebook: Open) -> None:
+def test_a_page_that_is_reloaded_in_mid_stream_shows_all_again_goes_on_and_ends_complete(
+    notebook: Open,
+) -> None:
     book = notebook(STORY, WATCH)
     book.run(0, 1)
     book.page.wait_for_selector(".vibe-text")
