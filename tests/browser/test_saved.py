@@ -81,6 +81,7 @@ def test_a_notebook_reopened_without_a_kernel_shows_the_whole_transcript(
     # JupyterLab would start any kernel of the same language.
     content["metadata"]["kernelspec"] = {"name": "gone", "display_name": "Gone", "language": "gone"}
     content["metadata"].pop("language_info", None)
+    content["metadata"]["case"] = is_trusted  # the same content would have the same signature
     path = lab_folder / f"reopened-{is_trusted}.ipynb"
     nbformat.write(nbformat.from_dict(content), path)
     if is_trusted:
