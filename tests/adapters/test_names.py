@@ -22,13 +22,13 @@ def test_each_name_is_its_adapters_own() -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_that_are_known() -> None:
-    with pytest.raises(AdapterError, match=r"'nope'; one of: events, openai_responses, pydantic_ai, text\."):
+    with pytest.raises(AdapterError, match=r"'nope'; one of: anthropic, .*events, .*text\."):
         adapters.get("nope")
 
 
 def test_detect_says_what_it_saw_and_what_to_do() -> None:
     with pytest.raises(
-        AdapterError, match=r"yields builtins\.int, and no adapter .* Pass adapter=, one of: events"
+        AdapterError, match=r"yields builtins\.int, and no adapter .* Pass adapter=, one of: .*events"
     ):
         adapters.detect(3)
 

@@ -257,7 +257,7 @@ def test_a_run_that_waits_for_an_approval_is_interrupted_and_goes_on_in_the_next
         )
     history = natives[-1].result.all_messages()
     answer = DeferredToolResults(approvals={"c1": ToolDenied("hands off")})
-    after = asyncio.run(live(made, None, message_history=history, deferred_tool_results=answer))  # type: ignore[arg-type]
+    after = asyncio.run(live(made, None, message_history=history, deferred_tool_results=answer))
     call, text = shown("pydantic_ai", after)
     assert (call["id"], call["status"], call["output"]) == ("c1", "denied", "hands off")
     assert text["text"] == "Left alone."

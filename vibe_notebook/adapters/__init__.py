@@ -16,6 +16,7 @@ from ._base import Adapter
 __all__ = ["Adapter", "detect", "get", "names"]
 
 _CLASSES: Final = {
+    "anthropic": "AnthropicAdapter",
     "events": "EventsAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
     "pydantic_ai": "PydanticAIAdapter",

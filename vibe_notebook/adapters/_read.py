@@ -142,14 +142,15 @@ def usage_of(
     """Return what was used, with the paths of the counts that every SDK keeps somewhere else."""
     if native is None:
         return None
-    return Usage(
-        input_tokens=integer(get(native, "input_tokens")),
-        output_tokens=integer(get(native, "output_tokens")),
-        cached_input_tokens=integer(get(native, *cached)),
-        reasoning_tokens=integer(get(native, *reasoning)),
-        cost=number(get(native, "cost")),
-        model=model,
-    )
+    fields: dict[str, Any] = {
+        "input_tokens": integer(get(native, "input_tokens")),
+        "output_tokens": integer(get(native, "output_tokens")),
+        "cached_input_tokens": integer(get(native, *cached)),
+        "reasoning_tokens": integer(get(native, *reasoning)),
+        "cost": number(get(native, "cost")),
+        "model": model,
+    }
+    return Usage(**fields)
 
 
 def plain(value: object) -> Any:

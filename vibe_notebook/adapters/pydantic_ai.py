@@ -79,7 +79,7 @@ class PydanticAIAdapter(Adapter):
         self._message: _Message | None = None
         self._messages = 0
 
-    def _read(self, native: object) -> None:  # noqa: C901 - one flat table of the protocol's kinds
+    def _read(self, native: object) -> None:
         kind = ident(get(native, "event_kind"))
         if self._message is not None:
             self._envelope = {"message_id": self._message.id}
