@@ -15,6 +15,8 @@ from vibe_notebook.events import Event, ToolFinished, parse_event, to_json
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 EXPECTED = json.loads((SAMPLES / "EXPECTED.json").read_text())
+# Written by hand after the API's reference, of the same conversation.
+EXPECTED["openai_chat.constructed"] = EXPECTED["openai_responses"]
 IDS: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
 DELTAS = frozenset(("text_delta", "thinking_delta", "tool_call_delta"))
 
@@ -67,8 +69,8 @@ def recording(name: str) -> Recording:
     return Recording(name, tuple(_native(json.loads(line)) for line in lines), EXPECTED[file])
 
 
-RECORDINGS = ("anthropic", "events", "openai_responses", "pydantic_ai", "text")
-FILES: dict[str, str] = {}
+RECORDINGS = ("anthropic", "events", "openai_chat", "openai_responses", "pydantic_ai", "text")
+FILES = {"openai_chat": "openai_chat.constructed"}
 """Recordings whose file is not called as their adapter."""
 
 
