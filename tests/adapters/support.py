@@ -69,8 +69,8 @@ def recording(name: str) -> Recording:
     return Recording(name, tuple(_native(json.loads(line)) for line in lines), EXPECTED[file])
 
 
-RECORDINGS = ("anthropic", "events", "openai_chat", "openai_responses", "pydantic_ai", "text")
-FILES = {"openai_chat": "openai_chat.constructed"}
+RECORDINGS = ("anthropic", "events", "langgraph", "openai_chat", "openai_responses", "pydantic_ai", "text")
+FILES = {"langgraph": "langgraph_messages_updates_anthropic", "openai_chat": "openai_chat.constructed"}
 """Recordings whose file is not called as their adapter."""
 
 

@@ -19,6 +19,7 @@ __all__ = ["Adapter", "choose", "detect", "get", "names"]
 _CLASSES: Final = {
     "anthropic": "AnthropicAdapter",
     "events": "EventsAdapter",
+    "langgraph": "LangGraphAdapter",
     "openai_chat": "OpenAIChatAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
     "pydantic_ai": "PydanticAIAdapter",
@@ -26,7 +27,7 @@ _CLASSES: Final = {
 }
 """Each name is that of its module."""
 
-_ALIASES: Final = {"openai": "openai_responses"}
+_ALIASES: Final = {"langchain": "langgraph", "openai": "openai_responses"}
 
 _FAMILIES: Final = {"openai": ("openai_responses", "openai_chat")}
 """One name for several streams: which one it is, the first native tells."""
