@@ -69,7 +69,16 @@ def recording(name: str) -> Recording:
     return Recording(name, tuple(_native(json.loads(line)) for line in lines), EXPECTED[file])
 
 
-RECORDINGS = ("anthropic", "events", "langgraph", "openai_chat", "openai_responses", "pydantic_ai", "text")
+RECORDINGS = (
+    "agui",
+    "anthropic",
+    "events",
+    "langgraph",
+    "openai_chat",
+    "openai_responses",
+    "pydantic_ai",
+    "text",
+)
 FILES = {"langgraph": "langgraph_messages_updates_anthropic", "openai_chat": "openai_chat.constructed"}
 """Recordings whose file is not called as their adapter."""
 
@@ -86,7 +95,7 @@ def _native(line: dict[str, Any]) -> Any:
 def as_object(value: Any) -> Any:
     """The same fields as attributes: the shape of an SDK's objects. Arguments and results are values."""
     if isinstance(value, dict):
-        values = ("input", "args", "arguments", "result", "output")
+        values = ("input", "args", "arguments", "result", "output", "value")
         fields = {name: item if name in values else as_object(item) for name, item in value.items()}
         return types.SimpleNamespace(**fields)
     return [as_object(item) for item in value] if isinstance(value, list) else value

@@ -17,6 +17,7 @@ from ._base import Adapter
 __all__ = ["Adapter", "choose", "detect", "get", "names"]
 
 _CLASSES: Final = {
+    "agui": "AGUIAdapter",
     "anthropic": "AnthropicAdapter",
     "events": "EventsAdapter",
     "langgraph": "LangGraphAdapter",
@@ -27,7 +28,7 @@ _CLASSES: Final = {
 }
 """Each name is that of its module."""
 
-_ALIASES: Final = {"langchain": "langgraph", "openai": "openai_responses"}
+_ALIASES: Final = {"ag_ui": "agui", "langchain": "langgraph", "openai": "openai_responses"}
 
 _FAMILIES: Final = {"openai": ("openai_responses", "openai_chat")}
 """One name for several streams: which one it is, the first native tells."""
