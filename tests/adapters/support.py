@@ -78,6 +78,7 @@ RECORDINGS = (
     "openai_responses",
     "pydantic_ai",
     "text",
+    "vercel_ai_ui",
 )
 FILES = {"langgraph": "langgraph_messages_updates_anthropic", "openai_chat": "openai_chat.constructed"}
 """Recordings whose file is not called as their adapter."""

@@ -25,10 +25,16 @@ _CLASSES: Final = {
     "openai_responses": "OpenAIResponsesAdapter",
     "pydantic_ai": "PydanticAIAdapter",
     "text": "TextAdapter",
+    "vercel_ai_ui": "VercelAIUIAdapter",
 }
 """Each name is that of its module."""
 
-_ALIASES: Final = {"ag_ui": "agui", "langchain": "langgraph", "openai": "openai_responses"}
+_ALIASES: Final = {
+    "ag_ui": "agui",
+    "langchain": "langgraph",
+    "openai": "openai_responses",
+    "vercel": "vercel_ai_ui",
+}
 
 _FAMILIES: Final = {"openai": ("openai_responses", "openai_chat")}
 """One name for several streams: which one it is, the first native tells."""

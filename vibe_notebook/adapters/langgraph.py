@@ -86,7 +86,7 @@ class LangGraphAdapter(Adapter):
         self._interrupted(get(data, "__interrupt__"))
         if is_whole:  # with what was said in earlier runs: this one answers the last question
             found = messages_in(data)
-            last = max((i for i, one in enumerate(found) if get(one, "type") == "human"), default=-1)
+            last = max((i for i, one in enumerate(found) if text(get(one, "type")) == "human"), default=-1)
             found = found[last + 1 :]
         else:
             updates = data.values() if isinstance(data, Mapping) else ()
@@ -129,7 +129,7 @@ class LangGraphAdapter(Adapter):
         key = run or ident(get(metadata, "langgraph_checkpoint_ns")) or ""
         if kind == "piece":
             self._piece(self._message_of(key, message, metadata), message)
-            if get(message, "chunk_position") == "last":
+            if text(get(message, "chunk_position")) == "last":
                 self._finish(self._open.pop(key))
         elif kind == "ai":
             native_id = ident(get(message, "id"))
@@ -263,7 +263,7 @@ class LangGraphAdapter(Adapter):
         if call_id is None:
             self.say_unknown(message, "tool")
             return
-        fields, files = message_result(call_id, message, is_error=get(message, "status") == "error")
+        fields, files = message_result(call_id, message, is_error=text(get(message, "status")) == "error")
         if not self._calls.answer(call_id, fields):
             return
         if call_id in self._calls.known:

@@ -46,7 +46,7 @@ def matches(native: object) -> bool:
     kind = text(get(native, "type"))
     if kind == "chunk":
         return _is_completion(get(native, "chunk"))
-    is_answer = not kind and get(native, "role") == "tool" and ident(get(native, "tool_call_id")) is not None
+    is_answer = not kind and text(get(native, "role")) == "tool" and ident(get(native, "tool_call_id")) is not None
     return is_answer or kind in _TWINS
 
 
@@ -115,7 +115,7 @@ class OpenAIChatAdapter(Adapter):
         message, native_id = self._message, ident(get(chunk, "id"))
         # Some servers give each chunk of a completion another id.
         is_other = message is not None and native_id is not None and native_id != message.native_id
-        if message is None or (is_other and (message.finish_reason is not None or role == "assistant")):
+        if message is None or (is_other and (message.finish_reason is not None or text(role) == "assistant")):
             self._close()
             made = f"{self.run_id}:{self._count}"
             message = self._message = _Message(native_id or made, native_id, ident(get(chunk, "model")))
