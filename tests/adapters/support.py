@@ -79,8 +79,13 @@ RECORDINGS = (
     "pydantic_ai",
     "text",
     "vercel_ai_ui",
+    "vibex",
 )
-FILES = {"langgraph": "langgraph_messages_updates_anthropic", "openai_chat": "openai_chat.constructed"}
+FILES = {
+    "langgraph": "langgraph_messages_updates_anthropic",
+    "openai_chat": "openai_chat.constructed",
+    "vibex": "vibex_queue",
+}
 """Recordings whose file is not called as their adapter."""
 
 

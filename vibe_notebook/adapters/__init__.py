@@ -26,6 +26,7 @@ _CLASSES: Final = {
     "pydantic_ai": "PydanticAIAdapter",
     "text": "TextAdapter",
     "vercel_ai_ui": "VercelAIUIAdapter",
+    "vibex": "VibexAdapter",
 }
 """Each name is that of its module."""
 

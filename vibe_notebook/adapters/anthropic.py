@@ -47,7 +47,9 @@ def matches(native: object) -> bool:
         is_other = integer(get(native, "sequence_number")) is not None or get(native, "errorText") is not None
         return not is_other and isinstance(get(native, "error", "type"), str)
     if kind == "message":
-        return text(get(native, "role")) == "assistant" and isinstance(get(native, "usage", "input_tokens"), int)
+        return text(get(native, "role")) == "assistant" and isinstance(
+            get(native, "usage", "input_tokens"), int
+        )
     return kind in _RAW or (kind == "tool_result" and ident(get(native, "tool_use_id")) is not None)
 
 

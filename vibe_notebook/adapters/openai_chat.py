@@ -46,7 +46,9 @@ def matches(native: object) -> bool:
     kind = text(get(native, "type"))
     if kind == "chunk":
         return _is_completion(get(native, "chunk"))
-    is_answer = not kind and text(get(native, "role")) == "tool" and ident(get(native, "tool_call_id")) is not None
+    is_answer = (
+        not kind and text(get(native, "role")) == "tool" and ident(get(native, "tool_call_id")) is not None
+    )
     return is_answer or kind in _TWINS
 
 
