@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vibe_notebook import adapters
-from vibe_notebook.events import Event, ToolFinished, parse_event, to_json
+from vibe_notebook.events import Event, ToolFinished, to_json
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 EXPECTED = json.loads((SAMPLES / "EXPECTED.json").read_text())
@@ -73,6 +73,7 @@ RECORDINGS = (
     "agui",
     "anthropic",
     "events",
+    "jido",
     "langgraph",
     "openai_chat",
     "openai_responses",
@@ -112,8 +113,11 @@ def in_order(events: Iterable[Event]) -> list[Event]:
 
     Of derived deltas only those stay whose text no direct delta says.
     """
-    said = list(dict.fromkeys(event.model_dump_json() for event in events))
-    kept = [parse_event(line) for line in said]
+    first: dict[object, Event] = {}
+    for i, event in enumerate(events):
+        place = (event.run_id, event.counter, event.derived, event.seq, event.sub)
+        first.setdefault(place if event.seq is not None else i, event)
+    kept = list(first.values())
     direct = {_text_of(event) for event in kept if event.type in DELTAS and not event.derived}
     kept = [event for event in kept if not event.derived or _text_of(event) not in direct]
     counts: dict[tuple[str, str, bool], list[int]] = {}

@@ -146,14 +146,15 @@ def test_what_one_native_gives_is_one_slot(each: Recording) -> None:
 
 
 def test_numbers_have_no_holes_and_bare_events_no_numbers(each: Recording) -> None:
-    seqs: dict[str, list[int]] = {}
+    seqs: dict[tuple[str, bool], set[int]] = {}
     for event in each.events():
         if event.seq is None:
             assert (event.sub, event.counter) == (0, "")
-        elif event.sub == 0:
-            seqs.setdefault(event.counter, []).append(event.seq)
-    assert all(numbers == list(range(len(numbers))) for numbers in seqs.values())
-    assert bool(seqs) == (each.adapter == "openai_responses")
+        else:
+            seqs.setdefault((event.counter, event.derived), set()).add(event.seq)
+    for numbers in seqs.values():
+        assert sorted(numbers) == list(range(min(numbers), max(numbers) + 1))
+    assert bool(seqs) == (each.adapter in ("openai_responses", "jido"))
 
 
 @given(st.data())

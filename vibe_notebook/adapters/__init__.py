@@ -20,6 +20,7 @@ _CLASSES: Final = {
     "agui": "AGUIAdapter",
     "anthropic": "AnthropicAdapter",
     "events": "EventsAdapter",
+    "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
     "openai_chat": "OpenAIChatAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
