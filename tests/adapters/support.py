@@ -169,8 +169,6 @@ def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
     usages = [end.usage] if end is not None and end.usage else usages
     for part in parts.values():
         text = part.pop("written", None)
-        if ends and part.get("status") in ("preparing", "running"):
-            part["status"] = "unfinished"
         if part.get("args") is None and text:
             part["args"] = _loads(text)
     return {

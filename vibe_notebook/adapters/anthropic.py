@@ -17,7 +17,7 @@ from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, Tool
 from ._anthropic_blocks import CALLS, SERVER_CALLS, counts, is_result, server_result, used
 from ._app import app_event, message_result
 from ._base import Adapter
-from ._read import get, ident, integer, items, json_text, parsed, text
+from ._read import camel, get, ident, integer, items, json_text, parsed, text
 
 __all__ = ["AnthropicAdapter", "matches"]
 
@@ -44,7 +44,9 @@ def matches(native: object) -> bool:
     if kind in _TWINS:
         return get(native, "snapshot") is not None
     if kind == "error":
-        is_other = integer(get(native, "sequence_number")) is not None or get(native, "errorText") is not None
+        is_other = (
+            integer(get(native, "sequence_number")) is not None or camel(native, "errorText") is not None
+        )
         return not is_other and isinstance(get(native, "error", "type"), str)
     if kind == "message":
         return text(get(native, "role")) == "assistant" and isinstance(
