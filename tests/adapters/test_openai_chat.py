@@ -170,3 +170,8 @@ def test_an_error_in_the_middle_of_the_stream_is_the_runs_error() -> None:
 
 def test_a_refusal_is_text() -> None:
     assert shown("openai_chat", [chunk(refusal="No.")])[0] == {"kind": "text", "text": "No."}
+
+
+def test_a_message_that_was_cut_off_ends_where_the_next_begins() -> None:
+    natives = [chunk(role="assistant", content="a"), chunk(role="assistant", content="b") | {"id": "d"}]
+    assert [part["text"] for part in shown("openai_chat", natives)] == ["a", "b"]

@@ -43,6 +43,13 @@ def test_a_step_that_is_tried_again_starts_empty() -> None:
     assert [part["text"] for part in shown("vercel_ai_ui", natives)] == ["good"]
 
 
+def test_only_the_step_at_hand_is_tried_again() -> None:
+    steps = [{"type": "start-step"}, text("0", "kept"), {"type": "start-step"}, text("1", "bad")]
+    natives = [*steps, {"type": "reset-step"}]
+    assert [part["text"] for part in shown("vercel_ai_ui", natives)] == ["kept"]
+    assert len(said("vercel_ai_ui", natives, "part_completed")) == 1
+
+
 def test_preliminary_outputs_replace_each_other_while_the_tool_runs() -> None:
     outputs = [event["output"] for event in said("vercel_ai_ui", NATIVES, "tool_progress")]
     assert outputs == [
@@ -68,6 +75,8 @@ def test_a_call_that_waits_for_leave_pauses_the_run() -> None:
     request = tool("approval-request", approvalId="p")
     assert said("vercel_ai_ui", [request], "tool_progress")[0]["state"] == "awaiting_approval"
     assert ended(request).outcome == "interrupted"
+    assert ended(request, tool("output-available", output=1)).outcome == "success"
+    assert ended(request, tool("output-denied")).outcome == "success"
     answer = {"type": "tool-approval-response", "approvalId": "p"}
     assert ended(request, answer | {"approved": True}).outcome == "success"
     denied = said(
