@@ -108,7 +108,7 @@ class Pipeline:
         adapter = self._adapter
         if adapter is None:
             name = self._adapter_name
-            adapter = self._make(adapters.detect(native) if name == "auto" else name)
+            adapter = self._make(adapters.choose(name, native))
         try:
             events = adapter.feed(native)
         except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import types
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +15,10 @@ from vibe_notebook.events import Event, ToolFinished, to_json
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 EXPECTED = json.loads((SAMPLES / "EXPECTED.json").read_text())
+# Written by hand after the API's reference, of the same conversation.
+EXPECTED["openai_chat.constructed"] = EXPECTED["openai_responses"]
 IDS: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
+DELTAS = frozenset(("text_delta", "thinking_delta", "tool_call_delta"))
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,30 @@ def recording(name: str) -> Recording:
     if name == "events":
         source = recording("pydantic_ai")
         return Recording(name, tuple(to_json(event) for event in source.events()), source.expected)
-    lines = (SAMPLES / f"{name}.jsonl").read_text().splitlines()
-    return Recording(name, tuple(_native(json.loads(line)) for line in lines), EXPECTED[name])
+    file = FILES.get(name, name)
+    lines = (SAMPLES / f"{file}.jsonl").read_text().splitlines()
+    return Recording(name, tuple(_native(json.loads(line)) for line in lines), EXPECTED[file])
 
 
-RECORDINGS = ("events", "openai_responses", "pydantic_ai", "text")
+RECORDINGS = (
+    "agui",
+    "anthropic",
+    "events",
+    "jido",
+    "langgraph",
+    "openai_chat",
+    "openai_responses",
+    "pydantic_ai",
+    "text",
+    "vercel_ai_ui",
+    "vibex",
+)
+FILES = {
+    "langgraph": "langgraph_messages_updates_anthropic",
+    "openai_chat": "openai_chat.constructed",
+    "vibex": "vibex_queue",
+}
+"""Recordings whose file is not called as their adapter."""
 
 
 def _native(line: dict[str, Any]) -> Any:
@@ -76,8 +99,49 @@ def _native(line: dict[str, Any]) -> Any:
     return ToolFinished(**IDS, tool_call_id=call_id, status="error", output=output, error=output)
 
 
-def fold(events: Iterable[Event]) -> dict[str, Any]:
-    """Apply events in the order given: ``items``, ``run``, ``error``, ``usage``."""
+def as_object(value: Any) -> Any:
+    """The same fields as attributes: the shape of an SDK's objects. Arguments and results are values."""
+    if isinstance(value, dict):
+        values = ("input", "args", "arguments", "result", "output", "value")
+        fields = {name: item if name in values else as_object(item) for name, item in value.items()}
+        return types.SimpleNamespace(**fields)
+    return [as_object(item) for item in value] if isinstance(value, list) else value
+
+
+def in_order(events: Iterable[Event]) -> list[Event]:
+    """Put numbered events, each once, in their order at the places that their count has.
+
+    Of derived deltas only those stay whose text no direct delta says.
+    """
+    first: dict[object, Event] = {}
+    for i, event in enumerate(events):
+        place = (event.run_id, event.counter, event.derived, event.seq, event.sub)
+        first.setdefault(place if event.seq is not None else i, event)
+    kept = list(first.values())
+    direct = {_text_of(event) for event in kept if event.type in DELTAS and not event.derived}
+    kept = [event for event in kept if not event.derived or _text_of(event) not in direct]
+    counts: dict[tuple[str, str, bool], list[int]] = {}
+    for i, event in enumerate(kept):
+        if event.seq is not None:
+            counts.setdefault((event.run_id, event.counter, event.derived), []).append(i)
+    ordered = list(kept)
+    for places in counts.values():
+        numbered = sorted((kept[i] for i in places), key=lambda event: (event.seq or 0, event.sub))
+        for i, event in zip(places, numbered, strict=True):
+            ordered[i] = event
+    return ordered
+
+
+def _text_of(event: Event) -> tuple[str, str | None, str]:
+    return event.run_id, event.message_id, event.type
+
+
+def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
+    """Amount to ``items``, ``run``, ``error``, ``usage``.
+
+    *numbered*: events are applied in the order of their numbers, else in the order given.
+    """
+    events = in_order(events) if numbered else list(events)
     parts: dict[tuple[str, ...], dict[str, Any]] = {}
     ends: list[Any] = []
     usages: list[Any] = []
@@ -94,7 +158,8 @@ def fold(events: Iterable[Event]) -> dict[str, Any]:
                 _tool(parts, event)
             case "artifact":
                 parts[event.run_id, "artifact", event.artifact_id] = event.model_dump(
-                    include={"artifact_id", "media_type", "data", "url", "tool_call_id"}, exclude_none=True
+                    include={"artifact_id", "name", "media_type", "data", "url", "tool_call_id"},
+                    exclude_none=True,
                 ) | {"kind": "artifact"}
             case "message_finished":
                 usages += [event.usage] if event.usage else []

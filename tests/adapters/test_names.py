@@ -16,19 +16,33 @@ def test_a_name_is_found_in_any_spelling(name: str) -> None:
     assert adapters.get(name).name == "openai_responses"
 
 
+@pytest.mark.parametrize("name", ["openai", "OpenAI", "auto"])
+def test_one_name_for_both_apis_is_decided_by_the_first_native(name: str) -> None:
+    assert adapters.choose(name, {"type": "response.created"}) == "openai_responses"
+    assert adapters.choose(name, {"object": "chat.completion.chunk"}) == "openai_chat"
+
+
+def test_a_name_of_one_api_is_kept_whatever_the_first_native_is() -> None:
+    assert adapters.choose("openai-chat", {"type": "response.created"}) == "openai_chat"
+    with pytest.raises(AdapterError, match="'nope'"):
+        adapters.choose("nope", "text")
+    with pytest.raises(AdapterError, match="no adapter knows it"):
+        adapters.choose("openai", "text")
+
+
 def test_each_name_is_its_adapters_own() -> None:
     assert [adapters.get(name).name for name in adapters.names()] == adapters.names()
     assert adapters.names() == sorted(adapters.names())
 
 
 def test_an_unknown_name_is_answered_with_those_that_are_known() -> None:
-    with pytest.raises(AdapterError, match=r"'nope'; one of: events, openai_responses, pydantic_ai, text\."):
+    with pytest.raises(AdapterError, match=r"'nope'; one of: agui, .*events, .*vibex\."):
         adapters.get("nope")
 
 
 def test_detect_says_what_it_saw_and_what_to_do() -> None:
     with pytest.raises(
-        AdapterError, match=r"yields builtins\.int, and no adapter .* Pass adapter=, one of: events"
+        AdapterError, match=r"yields builtins\.int, and no adapter .* Pass adapter=, one of: .*events"
     ):
         adapters.detect(3)
 

@@ -6,6 +6,7 @@ so it works on live objects and on their JSON alike, with whatever version is in
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, Final
 
@@ -13,17 +14,32 @@ from vibe_notebook.exceptions import AdapterError
 
 from ._base import Adapter
 
-__all__ = ["Adapter", "detect", "get", "names"]
+__all__ = ["Adapter", "choose", "detect", "get", "names"]
 
 _CLASSES: Final = {
+    "agui": "AGUIAdapter",
+    "anthropic": "AnthropicAdapter",
     "events": "EventsAdapter",
+    "jido": "JidoAdapter",
+    "langgraph": "LangGraphAdapter",
+    "openai_chat": "OpenAIChatAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
     "pydantic_ai": "PydanticAIAdapter",
     "text": "TextAdapter",
+    "vercel_ai_ui": "VercelAIUIAdapter",
+    "vibex": "VibexAdapter",
 }
 """Each name is that of its module."""
 
-_ALIASES: Final = {"openai": "openai_responses"}
+_ALIASES: Final = {
+    "ag_ui": "agui",
+    "langchain": "langgraph",
+    "openai": "openai_responses",
+    "vercel": "vercel_ai_ui",
+}
+
+_FAMILIES: Final = {"openai": ("openai_responses", "openai_chat")}
+"""One name for several streams: which one it is, the first native tells."""
 
 
 def get(name: str, **ids: Any) -> Adapter:
@@ -32,7 +48,7 @@ def get(name: str, **ids: Any) -> Adapter:
     *ids* are those of ``Adapter``. Case does not matter, nor does "-" for "_".
     Raises ``AdapterError`` for a name that is not there.
     """
-    key = str(name).strip().lower().replace("-", "_")
+    key = _key(name)
     key = _ALIASES.get(key, key)
     if key not in _CLASSES:
         msg = f"There is no adapter {name!r}; one of: {', '.join(names())}."
@@ -41,12 +57,28 @@ def get(name: str, **ids: Any) -> Adapter:
     return adapter
 
 
+def choose(name: str, native: object) -> str:
+    """Name the adapter that *name* means for a stream that yields *native* first.
+
+    "auto", and a name that stands for several streams ("openai"), are decided by ``detect``; any
+    other is what ``get`` makes of it. Raises ``AdapterError`` like both.
+    """
+    key = _key(name)
+    if key == "auto":
+        return detect(native)
+    return _detect(native, _FAMILIES[key]) if key in _FAMILIES else get(name).name
+
+
 def detect(native: object) -> str:
     """Name the adapter that reads *native*, the first thing that a stream yields.
 
     Raises ``AdapterError`` if none does, or more than one: it never guesses.
     """
-    fits = [name for name in names() if _module(name).matches(native)]
+    return _detect(native, names())
+
+
+def _detect(native: object, among: Iterable[str]) -> str:
+    fits = [name for name in among if _module(name).matches(native)]
     if len(fits) == 1:
         return fits[0]
     kind = f"{type(native).__module__}.{type(native).__qualname__}"
@@ -58,6 +90,10 @@ def detect(native: object) -> str:
 def names() -> list[str]:
     """Return the names that ``get`` takes, sorted."""
     return sorted(_CLASSES)
+
+
+def _key(name: object) -> str:
+    return str(name).strip().lower().replace("-", "_")
 
 
 def _module(name: str) -> Any:

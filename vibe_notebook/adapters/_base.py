@@ -92,7 +92,7 @@ class Adapter(ABC):
         self.streams = Streams()
         self._out: list[Event] = []
         self._envelope: dict[str, Any] = {}
-        """``message_id``, and where the source numbers its natives ``seq`` and ``counter``."""
+        """``message_id``, ``derived``, and where the source numbers its natives ``seq``, ``counter``."""
 
     def feed(self, native: object) -> list[Event]:
         """Return the events made from one native, perhaps none. Never raises."""
@@ -128,6 +128,12 @@ class Adapter(ABC):
     def _close(self) -> None:  # noqa: B027 - most have nothing to say then
         """Say what is still to be said before the run ends."""
 
+    def start(self, **fields: Any) -> None:
+        """Say that the run starts, if that was not said yet: for sources that have an event for it."""
+        if not self._is_started:
+            self._is_started = True
+            self.say(RunStarted, **self._origin(), **fields)
+
     def say(self, cls: type[Any], **fields: Any) -> None:
         """Add one event to what the native at hand shows."""
         place: dict[str, Any] = {"agent_id": self.agent_id, "run_id": self.run_id, **self._envelope}
@@ -142,7 +148,7 @@ class Adapter(ABC):
     def say_text(self, kind: str, part_id: str, delta: str) -> None:
         """Add to a text or thinking part."""
         if delta:
-            self.streams.add(self._key(kind, part_id), delta, self._envelope.get("seq"))
+            self._streamed(kind, part_id, delta)
             self.say(ThinkingDelta if kind == "thinking" else TextDelta, part_id=part_id, delta=delta)
 
     def say_whole(self, kind: str, part_id: str, whole: str) -> None:
@@ -155,7 +161,7 @@ class Adapter(ABC):
     def say_args(self, call_id: str, name: str | None, delta: str) -> None:
         """Add to a tool call's argument text; an empty *delta* only shows the call."""
         if delta:
-            self.streams.add(self._key("args", call_id), delta, self._envelope.get("seq"))
+            self._streamed("args", call_id, delta)
         self.say(ToolCallDelta, tool_call_id=call_id, tool_name=name or None, delta=delta)
 
     def say_rest_of_args(self, call_id: str, name: str | None, whole: str) -> bool:
@@ -171,6 +177,10 @@ class Adapter(ABC):
             )
         return True
 
+    def _streamed(self, kind: str, name: str, delta: str) -> None:
+        if not self._envelope.get("derived"):  # a twin adds nothing to what the direct delta says
+            self.streams.add(self._key(kind, name), delta, self._envelope.get("seq"))
+
     def _key(self, kind: str, name: str) -> Key:
         return self._envelope.get("message_id"), kind, name
 
@@ -183,17 +193,12 @@ class Adapter(ABC):
         out, self._out = self._out, []
         if out and not self._is_started and out[0].run_id == self.run_id:
             self._is_started = True
-            out.insert(
-                0,
-                RunStarted(
-                    agent_id=self.agent_id,
-                    run_id=self.run_id,
-                    agent_name=self.agent_name,
-                    parent_run_id=self.parent_run_id,
-                    parent_tool_call_id=self.parent_tool_call_id,
-                ),
-            )
+            out.insert(0, RunStarted(agent_id=self.agent_id, run_id=self.run_id, **self._origin()))
         return out
+
+    def _origin(self) -> dict[str, Any]:
+        names = ("agent_name", "parent_run_id", "parent_tool_call_id")
+        return {name: getattr(self, name) for name in names}
 
     def _own(self, native: object) -> Event | None:
         try:

@@ -7,11 +7,11 @@ in a recording), or with a ``url``; pydantic-ai and data URLs agree on no more t
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, Final
 
-from ._read import get, ident, items, text
+from ._read import get, ident, items, plain, text
 
-__all__ = ["file_fields", "from_url", "take_files"]
+__all__ = ["block_file", "file_fields", "from_url", "take_blocks", "take_files"]
 
 
 def file_fields(value: object) -> dict[str, Any] | None:
@@ -47,8 +47,38 @@ def take_files(content: object) -> tuple[Any, list[dict[str, Any]]]:
     return [item if fields is None else _label(fields) for item, fields in pairs], files
 
 
+def block_file(block: object) -> dict[str, Any] | None:
+    """Return the artifact fields of a content block that holds a file; ``None``: it holds none.
+
+    Anthropic nests it in ``source``, OpenAI in ``image_url``, LangChain has it in the block itself.
+    """
+    if text(get(block, "type")) not in _FILE_BLOCKS:
+        return None
+    source = get(block, "source") or get(block, "image_url") or block
+    if isinstance(source, str):
+        return from_url(text(source)) if source else None
+    media = next((m for name in ("media_type", "mime_type") if (m := ident(get(source, name)))), None)
+    encoded = ident(get(source, "data")) or ident(get(source, "base64"))
+    if encoded is not None:
+        return {"media_type": media, "data": encoded.translate(_STANDARD)}
+    url = ident(get(source, "url"))
+    return None if url is None else from_url(url) | ({"media_type": media} if media else {})
+
+
+def take_blocks(content: object) -> tuple[Any, list[dict[str, Any]]]:
+    """Split the content of a message into its text, or what else it is, and its files."""
+    blocks = items(content)
+    found = [block_file(block) for block in blocks]
+    rest = [_label(fields) if fields else block for block, fields in zip(blocks, found, strict=True)]
+    lines = [text(block) or text(get(block, "text")) for block in rest]
+    is_text = all(isinstance(block, str) or text(get(block, "type")) == "text" for block in rest)
+    output = "\n".join(lines) if blocks and is_text else plain(rest if blocks else content)
+    return output, [fields for fields in found if fields is not None]
+
+
 def _label(fields: dict[str, Any]) -> str:
     return f"[{fields.get('media_type') or 'file'}]"
 
 
 _STANDARD = str.maketrans("-_", "+/")
+_FILE_BLOCKS: Final = frozenset(("image", "image_url", "audio", "video", "file", "document"))

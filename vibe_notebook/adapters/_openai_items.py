@@ -20,7 +20,6 @@ __all__ = [
     "outcome_of",
     "part_of",
     "picture",
-    "result_of",
 ]
 
 SERVER_TOOLS: Final = frozenset(
@@ -65,20 +64,6 @@ def outcome_of(item: object) -> dict[str, Any]:
         )
         return {"status": "error", "output": _output(item), "error": message}
     return {"output": _output(item)}
-
-
-def result_of(native: object) -> dict[str, Any]:
-    """Return the fields of a ``ToolFinished``, from what the application says of a call."""
-    output, error = plain(get(native, "output")), get(native, "error")
-    fields = {"tool_call_id": ident(get(native, "call_id")), "tool_name": text(get(native, "name")) or None}
-    if error is None:
-        return {**fields, "output": output}
-    return {
-        **fields,
-        "status": "error",
-        "output": plain(error) if output is None else output,
-        "error": reason(error),
-    }
 
 
 def part_of(native: object, topic: str, item_id: str) -> tuple[str, str]:

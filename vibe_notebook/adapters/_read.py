@@ -12,6 +12,7 @@ import decimal
 import enum
 import json
 import math
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Any, Final
@@ -24,6 +25,7 @@ from vibe_notebook.events import Usage
 
 __all__ = [
     "bounded",
+    "camel",
     "get",
     "ident",
     "integer",
@@ -42,6 +44,7 @@ VALUE_LIMIT: Final = 10_000
 
 DEPTH_LIMIT: Final = 64
 
+_CAPITAL: Final = re.compile("[A-Z]")
 _NO_FIELDS: Final = (str, bytes, bytearray, int, float, list, tuple, set, frozenset, type(None))
 _SCALARS: Final = (
     datetime.date,
@@ -63,6 +66,12 @@ def get(native: object, *path: str) -> Any:
         except Exception:  # noqa: BLE001 - a foreign property may raise anything
             return None
     return native
+
+
+def camel(native: object, name: str) -> Any:
+    """Return a field that JSON has in camelCase, and Python objects in snake_case."""
+    found = get(native, name)
+    return get(native, _CAPITAL.sub(lambda found: f"_{found[0].lower()}", name)) if found is None else found
 
 
 def text(value: object) -> str:
@@ -142,14 +151,15 @@ def usage_of(
     """Return what was used, with the paths of the counts that every SDK keeps somewhere else."""
     if native is None:
         return None
-    return Usage(
-        input_tokens=integer(get(native, "input_tokens")),
-        output_tokens=integer(get(native, "output_tokens")),
-        cached_input_tokens=integer(get(native, *cached)),
-        reasoning_tokens=integer(get(native, *reasoning)),
-        cost=number(get(native, "cost")),
-        model=model,
-    )
+    fields: dict[str, Any] = {
+        "input_tokens": integer(get(native, "input_tokens")),
+        "output_tokens": integer(get(native, "output_tokens")),
+        "cached_input_tokens": integer(get(native, *cached)),
+        "reasoning_tokens": integer(get(native, *reasoning)),
+        "cost": number(get(native, "cost")),
+        "model": model,
+    }
+    return Usage(**fields)
 
 
 def plain(value: object) -> Any:

@@ -9,7 +9,6 @@ The application runs its own tools: what it knows of them can be fed in, as the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from vibe_notebook.events import (
     skip,
 )
 
+from ._app import app_event, result_of
 from ._base import Adapter
 from ._openai_items import (
     SERVER_TOOLS,
@@ -33,7 +33,6 @@ from ._openai_items import (
     outcome_of,
     part_of,
     picture,
-    result_of,
 )
 from ._read import get, ident, integer, items, json_text, parsed, text, usage_of
 
@@ -274,21 +273,18 @@ class OpenAIResponsesAdapter(Adapter):
     # What the application says of the tools that it runs.
 
     def _app(self, native: object, kind: str) -> None:
-        fields = native if isinstance(native, Mapping) else {}
+        said = app_event(native)
         request = ident(get(native, "approval_request_id"))
         if kind == "mcp_approval_response" and request is not None:
             self._awaiting.pop(request, None)
             if get(native, "approve") is False:
-                said = text(get(native, "reason")) or None
-                self.say(ToolFinished, tool_call_id=request, status="denied", error=said)
+                why = text(get(native, "reason")) or None
+                self.say(ToolFinished, tool_call_id=request, status="denied", error=why)
             else:
                 self.say(ToolProgress, tool_call_id=request, state="running")
-        elif ident(get(native, "call_id")) is None:
-            self.say_unknown(native, kind)
-        elif kind.endswith("_output") or (not kind and ("output" in fields or "error" in fields)):
+        elif said is not None:
+            self.say(said[0], **said[1])
+        elif kind.endswith("_output") and ident(get(native, "call_id")) is not None:
             self.say(ToolFinished, **result_of(native))
-        elif not kind:
-            name, args = text(get(native, "name")) or None, parsed(get(native, "arguments"))
-            self.say(ToolStarted, tool_call_id=ident(get(native, "call_id")), tool_name=name, args=args)
         else:
             self.say_unknown(native, kind)

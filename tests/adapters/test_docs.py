@@ -1,0 +1,36 @@
+"""docs/adapters.md says what is there, and its example is an adapter."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.adapters.support import IDS
+from vibe_notebook import adapters
+from vibe_notebook.events import TextDelta, ToolFinished
+
+DOC = (Path(__file__).parents[2] / "docs" / "adapters.md").read_text()
+
+
+def test_the_table_names_every_adapter_and_no_other() -> None:
+    rows = [line.split("|") for line in DOC.split("## Tools")[0].splitlines() if line.startswith("| ")][1:]
+    cells = [re.findall("`([^`]+)`", row[2]) for row in rows if "---" not in row[1]]
+    assert sorted(names[0] for names in cells) == adapters.names()
+    for name, *aliases in cells:
+        assert {adapters.get(alias).name for alias in aliases} <= {name}
+
+
+def test_the_example_is_an_adapter_of_thirty_lines() -> None:
+    code = re.findall("```python\n(.*?)```", DOC, re.DOTALL)[-1]
+    lines = [line for line in code.splitlines() if line.strip()]
+    assert len(lines) <= 30
+    scope: dict[str, Any] = {"__package__": "vibe_notebook.adapters", "__name__": "example"}
+    exec(code, scope)  # noqa: S102 - our own documentation
+    adapter = scope["ExampleAdapter"](**IDS)
+    text = {"kind": "example/text", "message": "m", "delta": "Hi"}
+    assert scope["matches"](text)
+    assert adapter.feed(text)[-1] == TextDelta(**IDS, message_id="m", delta="Hi")
+    result = {"kind": "example/result", "call": "c", "output": {"n": 1}}
+    assert adapter.feed(result) == [ToolFinished(**IDS, tool_call_id="c", output={"n": 1})]
+    assert [event.type for event in adapter.feed({"kind": "example/new"})] == ["custom"]

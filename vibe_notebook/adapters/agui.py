@@ -1,0 +1,273 @@
+"""AG-UI: what an agent's server sends to a user interface, as the events' objects or their JSON.
+
+Texts, thinking and tool calls have ids of their own; order is that of arrival. The protocol cannot
+say that a tool failed: a late snapshot of the messages may, and pydantic-ai's server hides it in
+a value that is called encrypted. A subagent's events carry its run. Source: the AG-UI 1.0
+specification, ``ag_ui.core``; the older ``THINKING_*`` events are read too.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from vibe_notebook.events import (
+    Artifact,
+    Custom,
+    MessageFinished,
+    MessageStarted,
+    RunFinished,
+    RunStarted,
+    ToolFinished,
+    ToolStarted,
+    Usage,
+)
+
+from ._app import message_result
+from ._base import Adapter
+from ._read import camel, get, ident, integer, items, plain, text
+
+__all__ = ["AGUIAdapter", "matches"]
+
+_KINDS: Final = frozenset(
+    [
+        *(f"RUN_{verb}" for verb in ("STARTED", "FINISHED", "ERROR")),
+        *(f"STEP_{verb}" for verb in ("STARTED", "FINISHED")),
+        *(f"SUBAGENT_{verb}" for verb in ("STARTED", "FINISHED", "ERROR")),
+        *(f"TEXT_MESSAGE_{verb}" for verb in ("START", "CONTENT", "END", "CHUNK")),
+        *(f"TOOL_CALL_{verb}" for verb in ("START", "ARGS", "END", "RESULT", "CHUNK")),
+        *(f"REASONING_MESSAGE_{verb}" for verb in ("START", "CONTENT", "END", "CHUNK")),
+        *(f"THINKING_TEXT_MESSAGE_{verb}" for verb in ("START", "CONTENT", "END")),
+        *("REASONING_START", "REASONING_END", "REASONING_ENCRYPTED_VALUE", "THINKING_START", "THINKING_END"),
+        *("STATE_SNAPSHOT", "STATE_DELTA", "MESSAGES_SNAPSHOT", "ACTIVITY_SNAPSHOT", "ACTIVITY_DELTA"),
+        *("RAW", "CUSTOM"),
+    ]
+)
+_QUIET: Final = frozenset(
+    (
+        "REASONING_START",
+        "REASONING_END",
+        "REASONING_MESSAGE_START",
+        "REASONING_MESSAGE_END",
+        "THINKING_START",
+        "THINKING_END",
+        "THINKING_TEXT_MESSAGE_END",
+    )
+)
+_STATUS: Final = {"failed": "error", "retried": "error", "denied": "denied", "interrupted": "cancelled"}
+
+
+def matches(native: object) -> bool:
+    """Whether *native* is an event of AG-UI: their types are in capitals."""
+    return text(get(native, "type")) in _KINDS
+
+
+class AGUIAdapter(Adapter):
+    """One run, its subagents included."""
+
+    name = "agui"
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._text = self._thought = self._call = ""
+        self._thoughts = 0
+        self._open: dict[str, str] = {}
+        self._hidden: set[str] = set()
+        self._runs: dict[str, str] = {}
+        self._results: dict[str, dict[str, Any]] = {}
+        self._calls: dict[str, None] = {}
+        self._texts: dict[str, None] = {}
+
+    def _read(self, native: object) -> None:  # noqa: C901, PLR0912 - one flat table of the protocol's types
+        kind = text(get(native, "type"))
+        run = camel(native, "subagentRunId")
+        self._envelope = {"run_id": self._run_of(run)} if ident(run) else {}
+        delta = text(get(native, "delta"))
+        match kind:
+            case "RUN_STARTED":
+                self.start(input=plain(get(native, "input")))
+            case "RUN_FINISHED":
+                self._run_finished(native)
+            case "RUN_ERROR":
+                code = ident(get(native, "code"))
+                self.end("error", text(get(native, "message")) or code or "error", code)
+            case "SUBAGENT_STARTED" | "SUBAGENT_FINISHED" | "SUBAGENT_ERROR":
+                self._subagent(native, kind)
+            case "TEXT_MESSAGE_START":
+                self._text_start(native)
+            case "TEXT_MESSAGE_CONTENT" | "TEXT_MESSAGE_CHUNK":
+                self._text_delta(native, delta)
+            case "TEXT_MESSAGE_END":
+                self._text_end(ident(camel(native, "messageId")) or self._text)
+            case "REASONING_MESSAGE_CONTENT" | "REASONING_MESSAGE_CHUNK":
+                self._thought = ident(camel(native, "messageId")) or self._thought
+                self._thinking(self._thought, delta)
+            case "THINKING_TEXT_MESSAGE_START":
+                self._thoughts += 1
+            case "THINKING_TEXT_MESSAGE_CONTENT":  # had no ids
+                self._thinking(f"thinking:{self._thoughts}", delta)
+            case "TOOL_CALL_START" | "TOOL_CALL_ARGS" | "TOOL_CALL_CHUNK":
+                self._args(native, delta)
+            case "TOOL_CALL_END":
+                # Its arguments are complete: whoever runs it can start now, and nothing else says so.
+                if (call_id := ident(camel(native, "toolCallId"))) is not None:
+                    self.say(ToolStarted, tool_call_id=call_id)
+            case "TOOL_CALL_RESULT":
+                self._tool_result(native)
+            case "REASONING_ENCRYPTED_VALUE":
+                self._smuggled(native)
+            case "MESSAGES_SNAPSHOT":
+                self._snapshot(native)
+            case "CUSTOM":
+                self.say_unknown(get(native, "value"), text(get(native, "name")) or kind)
+            case _ if kind not in _QUIET:
+                self.say_unknown(native, ident(get(native, "type")))
+
+    # Runs.
+
+    def _run_of(self, native_id: object) -> str:
+        key = ident(native_id) or ""
+        return self._runs.setdefault(key, f"{self.run_id}/{key}")
+
+    def _subagent(self, native: object, kind: str) -> None:
+        if not self._envelope:
+            self.say_unknown(native, kind)
+        elif kind == "SUBAGENT_STARTED":
+            names = (camel(native, name) for name in ("subagentName", "agentName", "name"))
+            name = next((one for one in map(ident, names) if one), None)
+            call_id = ident(camel(native, "parentToolCallId"))
+            parent = {"parent_run_id": self.run_id, "parent_tool_call_id": call_id}
+            self.say(RunStarted, agent_name=name, **parent)
+        else:
+            self._runs.pop(ident(camel(native, "subagentRunId")) or "", None)
+            error = text(get(native, "message")) or None
+            is_error = kind == "SUBAGENT_ERROR"
+            run_id = self._envelope["run_id"]
+            for message_id in [one for one, of in self._open.items() if of == run_id]:
+                self._text_end(message_id)
+            self._envelope = {"run_id": run_id}
+            result = plain(get(native, "result"))
+            outcome = "error" if is_error else "success"
+            self.say(RunFinished, outcome=outcome, error=error if is_error else None, result=result)
+
+    def _run_finished(self, native: object) -> None:
+        self._result = plain(get(native, "result"))
+        self._usage = _usage(get(native, "usage")) or self._usage
+        outcome = get(native, "outcome")
+        name = text(get(outcome, "type")) or text(outcome)
+        if name.startswith("cancel"):
+            self.end("cancelled")
+        elif name.startswith("interrupt"):
+            self.end("interrupted")
+            for interrupt in items(get(outcome, "interrupts")):
+                self.say(Custom, name="interrupt", value=plain(interrupt))
+
+    def _close(self) -> None:
+        for message_id in list(self._open):
+            self._text_end(message_id)
+        for run_id in reversed(self._runs.values()):  # its end never came
+            self._envelope = {"run_id": run_id}
+            self.say(RunFinished, **{"outcome": "success", **self._outcome})
+
+    # Texts and thinking.
+
+    def _text_start(self, native: object) -> None:
+        self._text = ident(camel(native, "messageId")) or f"{self.run_id}:{len(self._texts)}"
+        role = text(get(native, "role")) or "assistant"
+        if role != "assistant":  # what the user or the developer said is not the agent's work
+            self._hidden.add(self._text)
+            self.say_unknown(native, "TEXT_MESSAGE_START")
+        elif self._text not in self._open:
+            self._open[self._text] = self._envelope.get("run_id", self.run_id)
+            self._texts[self._text] = None
+            self._envelope["message_id"] = self._text
+            self.say(MessageStarted, agent_name=ident(get(native, "name")))
+
+    def _text_delta(self, native: object, delta: str) -> None:
+        message_id = ident(camel(native, "messageId")) or self._text
+        if message_id not in self._texts and message_id not in self._hidden:
+            self._text_start(native)  # a chunk starts its message itself
+            message_id = self._text
+        if message_id not in self._hidden:
+            self._text = self._envelope["message_id"] = message_id
+            self.say_text("text", "0", delta)
+
+    def _text_end(self, message_id: str) -> None:
+        run_id = self._open.pop(message_id, None)
+        if run_id is not None:
+            self._envelope = {"run_id": run_id, "message_id": message_id}
+            self.say(MessageFinished)
+
+    def _thinking(self, message_id: str, delta: str) -> None:
+        self._envelope["message_id"] = message_id or None
+        self.say_text("thinking", "0", delta)
+
+    # Tool calls.
+
+    def _args(self, native: object, delta: str) -> None:
+        self._call = ident(camel(native, "toolCallId")) or self._call
+        if not self._call:
+            self.say_unknown(native, text(get(native, "type")))
+            return
+        self._calls[self._call] = None
+        self._envelope["message_id"] = ident(camel(native, "parentMessageId"))
+        self.say_args(self._call, text(camel(native, "toolCallName")) or None, delta)
+
+    def _tool_result(self, native: object) -> None:
+        call_id = ident(camel(native, "toolCallId"))
+        if call_id is None:
+            self.say_unknown(native, "TOOL_CALL_RESULT")
+            return
+        fields, files = message_result(call_id, native, is_error=False)
+        self._results[ident(camel(native, "messageId")) or ""] = fields | {
+            "run_id": self._envelope.get("run_id")
+        }
+        self.say(ToolFinished, **fields)
+        for i, file in enumerate(files):
+            self.say(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+
+    def _smuggled(self, native: object) -> None:
+        fields = self._results.get(ident(camel(native, "entityId")) or "")
+        try:
+            value = json.loads(text(camel(native, "encryptedValue")))
+        except (ValueError, RecursionError):
+            return  # it is encrypted
+        status = _STATUS.get(text(get(value, "pydantic_ai", "outcome")))
+        if fields is not None and status is not None:
+            self._correct(fields, status)
+
+    def _correct(self, fields: dict[str, Any], status: str) -> None:
+        self._envelope = {"run_id": fields.get("run_id") or self.run_id}
+        output = fields["output"]
+        error = output if isinstance(output, str) else json.dumps(output)
+        self.say(ToolFinished, **{**fields, **self._envelope, "status": status, "error": error})
+
+    def _snapshot(self, native: object) -> None:
+        """Take what is known already, and says more now; the history before this run is not shown."""
+        for message in items(get(native, "messages")):
+            message_id, call_id = ident(get(message, "id")), ident(camel(message, "toolCallId"))
+            error = text(get(message, "error"))
+            if call_id in self._calls and error:
+                output = plain(get(message, "content")) or error
+                self.say(ToolFinished, tool_call_id=call_id, status="error", output=output, error=error)
+            elif message_id in self._texts and (whole := text(get(message, "content"))):
+                self._envelope = {"message_id": message_id}
+                self.say_whole("text", "0", whole)
+                self._envelope = {}
+
+
+def _usage(native: object) -> Usage | None:
+    """Add up what each model used."""
+    names = {
+        "input_tokens": "inputTokens",
+        "output_tokens": "outputTokens",
+        "cached_input_tokens": "cachedInputTokens",
+        "reasoning_tokens": "reasoningTokens",
+    }
+    each = items(native) or ([] if native is None else [native])
+    found = {
+        ours: [count for one in each if (count := integer(camel(one, theirs))) is not None]
+        for ours, theirs in names.items()
+    }
+    fields: dict[str, Any] = {name: sum(counts) for name, counts in found.items() if counts}
+    return Usage(**fields) if fields else None

@@ -1,0 +1,243 @@
+"""Anthropic's Messages API: ``messages.create(stream=True)``, ``messages.stream()`` and the tool runner.
+
+A message is content blocks, told apart by ``index``. The ``stream()`` helper repeats each delta as
+an event of its own (``text``, ``thinking``, ``input_json``): those are derived twins. The application
+runs its own tools: what it knows of them can be fed in, as the API's ``tool_result`` blocks (alone
+or in their user message), in the form of ``_app.py``, or as our events. Source: the API's streaming
+reference, ``anthropic.types``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, ToolFinished, ToolStarted
+
+from ._anthropic_blocks import CALLS, SERVER_CALLS, counts, is_result, server_result, used
+from ._app import app_event, message_result
+from ._base import Adapter
+from ._read import camel, get, ident, integer, items, json_text, parsed, text
+
+__all__ = ["AnthropicAdapter", "matches"]
+
+_RAW: Final = frozenset(
+    (
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+        "ping",
+    )
+)
+_TWINS: Final = frozenset(("text", "thinking", "input_json"))
+_QUIET: Final = frozenset(("ping", "signature", "citation", "compaction"))
+_TEXTS: Final = {"text_delta": ("text", "text"), "thinking_delta": ("thinking", "thinking")}
+_INCOMPLETE: Final = frozenset(("max_tokens", "model_context_window_exceeded", "refusal"))
+
+
+def matches(native: object) -> bool:
+    """Whether *native* is an event of the Messages API, a helper's twin, a message or a tool's result."""
+    kind = text(get(native, "type"))
+    if kind in _TWINS:
+        return get(native, "snapshot") is not None
+    if kind == "error":
+        is_other = (
+            integer(get(native, "sequence_number")) is not None or camel(native, "errorText") is not None
+        )
+        return not is_other and isinstance(get(native, "error", "type"), str)
+    if kind == "message":
+        return text(get(native, "role")) == "assistant" and isinstance(
+            get(native, "usage", "input_tokens"), int
+        )
+    return kind in _RAW or (kind == "tool_result" and ident(get(native, "tool_use_id")) is not None)
+
+
+@dataclass
+class _Block:
+    kind: str
+    call_id: str = ""
+    name: str | None = None
+
+
+@dataclass
+class _Message:
+    id: str
+    model: str | None = None
+    blocks: dict[int, _Block] = field(default_factory=dict)
+    latest: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    stop_reason: str | None = None
+
+
+class AnthropicAdapter(Adapter):
+    """One run: one request, or a loop of requests and tool calls."""
+
+    name = "anthropic"
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._message: _Message | None = None
+        self._count = 0
+
+    def _read(self, native: object) -> None:
+        kind = text(get(native, "type"))
+        index = integer(get(native, "index"))
+        match kind:
+            case "message_start":
+                self._message_start(get(native, "message"))
+            case "content_block_start":
+                self._block_start(index or 0, get(native, "content_block"))
+            case "content_block_delta":
+                self._block_delta(index or 0, get(native, "delta"))
+            case "content_block_stop":
+                self._block_stop(index or 0, get(native, "content_block"))
+            case "message_delta":
+                self._message_delta(native)
+            case "message_stop":
+                self._close()
+            case "message":
+                self._whole_message(native)
+            case "error":
+                problem = get(native, "error")
+                code = ident(get(problem, "type"))
+                self.end("error", text(get(problem, "message")) or code or "error", code)
+            case _ if kind in _TWINS and get(native, "snapshot") is not None:
+                self._twin(native, kind)
+            case _ if kind not in _QUIET:
+                self._app(native, kind)
+
+    # Messages.
+
+    def _open(self) -> _Message:
+        # A stream may be watched from its middle on.
+        message = self._message or self._message_start(None)
+        self._envelope = {"message_id": message.id}
+        return message
+
+    def _message_start(self, body: object) -> _Message:
+        self._close()
+        made = f"{self.run_id}:{self._count}"
+        self._count += 1
+        message = _Message(ident(get(body, "id")) or made, ident(get(body, "model")))
+        message.counts |= counts(get(body, "usage"))
+        self._message = message
+        self._envelope = {"message_id": message.id}
+        self.say(MessageStarted)
+        return message
+
+    def _message_delta(self, native: object) -> None:
+        message = self._open()
+        message.counts |= counts(get(native, "usage"))  # cumulative, and only what has changed
+        self._stopped(message, get(native, "delta"))
+
+    def _stopped(self, message: _Message, body: object) -> None:
+        reason = message.stop_reason = ident(get(body, "stop_reason")) or message.stop_reason
+        if reason in _INCOMPLETE:
+            self.end("error", f"The message is incomplete: {reason}.", reason)
+
+    def _close(self) -> None:
+        message, self._message = self._message, None
+        if message is None:
+            return
+        self._envelope = {"message_id": message.id}
+        usage = used(message.counts, message.model)
+        self.say(MessageFinished, finish_reason=message.stop_reason, usage=usage)
+        self.streams.forget(message.id)
+
+    def _whole_message(self, body: object) -> None:
+        self._message_start(body)
+        for i, block in enumerate(items(get(body, "content"))):
+            self._block_start(i, block)
+            self._block_stop(i, block)
+        self._stopped(self._open(), body)
+        self._close()
+
+    # Blocks.
+
+    def _block_start(self, index: int, body: object) -> None:
+        message = self._open()
+        kind = text(get(body, "type"))
+        block = message.blocks[index] = _Block(kind)
+        message.latest = index
+        if kind in ("text", "thinking"):
+            self.say_text(kind, str(index), text(get(body, kind)))
+        elif kind in CALLS:
+            block.call_id = ident(get(body, "id")) or f"{message.id}:{index}"
+            block.name = text(get(body, "name")) or None
+            # Streamed calls start with an empty input, whole ones have it.
+            self.say_args(block.call_id, block.name, json_text(get(body, "input") or None))
+        elif is_result(kind):
+            self._server_result(body)
+        elif kind not in ("redacted_thinking", "compaction"):
+            self.say_unknown(body, kind)
+
+    def _block_delta(self, index: int, delta: object) -> None:
+        message = self._open()
+        kind = text(get(delta, "type"))
+        message.latest = index
+        if kind in _TEXTS:
+            part, name = _TEXTS[kind]
+            self.say_text(part, str(index), text(get(delta, name)))
+        elif kind == "input_json_delta":
+            self._args_delta(message, index, get(delta, "partial_json"))
+        elif kind not in ("signature_delta", "citations_delta", "compaction_delta"):
+            self.say_unknown(delta, kind)
+
+    def _args_delta(self, message: _Message, index: int, delta: object) -> None:
+        block = message.blocks.get(index)
+        # Of a call whose start was not seen not even the id is known.
+        if block is not None and block.call_id and text(delta):
+            self.say_args(block.call_id, block.name, text(delta))
+
+    def _block_stop(self, index: int, body: object) -> None:
+        message = self._open()
+        block = message.blocks.setdefault(index, _Block(text(get(body, "type"))))
+        if block.kind in ("text", "thinking"):
+            if whole := text(get(body, block.kind)):  # only the helper repeats it
+                self.say_whole(block.kind, str(index), whole)
+        elif block.kind in SERVER_CALLS and block.call_id:
+            args = parsed(self.streams.read((message.id, "args", block.call_id)))
+            self.say(ToolStarted, tool_call_id=block.call_id, tool_name=block.name, args=args)
+
+    def _twin(self, native: object, kind: str) -> None:
+        message = self._open()
+        self._envelope["derived"] = True
+        if kind == "input_json":
+            self._args_delta(message, message.latest, get(native, "partial_json"))
+        else:
+            self.say_text(kind, str(message.latest), text(get(native, kind)))
+
+    # Results.
+
+    def _server_result(self, body: object) -> None:
+        call_id = ident(get(body, "tool_use_id"))
+        if call_id is None:
+            self.say_unknown(body, text(get(body, "type")))
+        else:
+            self.say(ToolFinished, tool_call_id=call_id, **server_result(body))
+
+    def _app(self, native: object, kind: str) -> None:
+        said = app_event(native)
+        results = [b for b in items(get(native, "content")) if text(get(b, "type")) == "tool_result"]
+        if said is not None:
+            self.say(said[0], **said[1])
+        elif kind == "tool_result":
+            self._tool_result(native)
+        elif results and not kind:  # the user message of the next request
+            for block in results:
+                self._tool_result(block)
+        else:
+            self.say_unknown(native, kind)
+
+    def _tool_result(self, block: object) -> None:
+        call_id = ident(get(block, "tool_use_id"))
+        if call_id is None:
+            self.say_unknown(block, "tool_result")
+            return
+        fields, files = message_result(call_id, block, is_error=get(block, "is_error") is True)
+        self.say(ToolFinished, **fields)
+        for i, file in enumerate(files):
+            self.say(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)

@@ -1,0 +1,250 @@
+"""OpenAI's Chat Completions and the many servers that speak it: ``create(stream=True)`` and ``.stream()``.
+
+A message is the deltas of one completion ``id``; only the first choice is shown. The ``.stream()``
+helper repeats each delta as an event of its own: those are derived twins. Thinking has no field
+in the API, but in its dialects: ``reasoning_content``, ``reasoning``. The application runs its own
+tools: what it knows of them can be fed in, as the API's ``role: tool`` messages, in the form of
+``_app.py``, or as our events. Source: the API's reference, ``openai.types.chat``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, ToolFinished, Usage
+
+from ._app import app_event, message_result
+from ._base import Adapter
+from ._read import get, ident, integer, items, json_text, text, usage_of
+
+__all__ = ["OpenAIChatAdapter", "matches"]
+
+_OBJECTS: Final = frozenset(("chat.completion.chunk", "chat.completion"))
+_TWINS: Final = frozenset(
+    (
+        "content.delta",
+        "content.done",
+        "refusal.delta",
+        "refusal.done",
+        "tool_calls.function.arguments.delta",
+        "tool_calls.function.arguments.done",
+        "logprobs.content.delta",
+        "logprobs.content.done",
+        "logprobs.refusal.delta",
+        "logprobs.refusal.done",
+    )
+)
+_REASONING: Final = ("reasoning_content", "reasoning")
+_INCOMPLETE: Final = frozenset(("length", "content_filter"))
+
+
+def matches(native: object) -> bool:
+    """Whether *native* is a completion, its chunk, an event of the helper or a tool's message."""
+    if _is_completion(native):
+        return True
+    kind = text(get(native, "type"))
+    if kind == "chunk":
+        return _is_completion(get(native, "chunk"))
+    is_answer = (
+        not kind and text(get(native, "role")) == "tool" and ident(get(native, "tool_call_id")) is not None
+    )
+    return is_answer or kind in _TWINS
+
+
+def _is_completion(native: object) -> bool:
+    return text(get(native, "object")) in _OBJECTS
+
+
+@dataclass
+class _Call:
+    id: str
+    name: str | None = None
+
+
+@dataclass
+class _Message:
+    id: str
+    native_id: str | None
+    model: str | None = None
+    calls: dict[int, _Call] = field(default_factory=dict)
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    is_finished: bool = False
+
+
+class OpenAIChatAdapter(Adapter):
+    """One run: one request, or a loop of requests and tool calls."""
+
+    name = "openai_chat"
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._message: _Message | None = None
+        self._count = 0
+
+    def _read(self, native: object) -> None:
+        kind = text(get(native, "type"))
+        chunk = get(native, "chunk") if kind == "chunk" else native
+        if kind in _TWINS:
+            self._twin(native, kind)
+        elif _is_completion(chunk) or (not kind and get(chunk, "choices") is not None):
+            self._chunk(chunk)
+        else:
+            self._app(native, kind)
+
+    # Messages.
+
+    def _chunk(self, chunk: object) -> None:
+        self._problem(get(chunk, "error"))
+        choices = items(get(chunk, "choices"))
+        choice = next((one for one in choices if (integer(get(one, "index")) or 0) == 0), None)
+        if choice is not None:
+            message = self._open(chunk, get(choice, "delta", "role"))
+            self._problem(get(choice, "error"))
+            is_whole = get(choice, "delta") is None
+            self._delta(message, get(choice, "message" if is_whole else "delta"))
+            self._stopped(message, ident(get(choice, "finish_reason")))
+        current = self._message
+        if current is None or get(chunk, "usage") is None:
+            return
+        # Some servers repeat the usage so far in every chunk.
+        current.usage = _usage(get(chunk, "usage"), current.model)
+        if current.finish_reason is not None:
+            self._finish_message(current)
+
+    def _open(self, chunk: object, role: object = None) -> _Message:
+        message, native_id = self._message, ident(get(chunk, "id"))
+        # Some servers give each chunk of a completion another id.
+        is_other = message is not None and native_id is not None and native_id != message.native_id
+        if message is None or (is_other and (message.finish_reason is not None or text(role) == "assistant")):
+            self._close()
+            made = f"{self.run_id}:{self._count}"
+            message = self._message = _Message(native_id or made, native_id, ident(get(chunk, "model")))
+            self._count += 1
+            self._envelope = {"message_id": message.id}
+            self.say(MessageStarted)
+        self._envelope = {"message_id": message.id}
+        return message
+
+    def _stopped(self, message: _Message, reason: str | None) -> None:
+        message.finish_reason = reason or message.finish_reason
+        if reason in _INCOMPLETE:
+            self.end("error", f"The message is incomplete: {reason}.", reason)
+
+    def _finish_message(self, message: _Message) -> None:
+        # The usage comes after the last choice, if at all.
+        if not message.is_finished:
+            message.is_finished = True
+            self._envelope = {"message_id": message.id}
+            self.say(MessageFinished, finish_reason=message.finish_reason, usage=message.usage)
+
+    def _close(self) -> None:
+        message, self._message = self._message, None
+        if message is not None:
+            self._finish_message(message)
+            self.streams.forget(message.id)
+
+    def _problem(self, error: object) -> None:
+        if error is not None:  # a server between the model and us
+            code = ident(get(error, "code"))
+            self.end("error", text(get(error, "message")) or text(error) or code or "error", code)
+
+    # Deltas, and the whole message of a completion that was not streamed.
+
+    def _delta(self, message: _Message, delta: object) -> None:
+        thinking = next((said for name in _REASONING if (said := text(get(delta, name)))), "")
+        self.say_text("thinking", "0", thinking)
+        content = get(delta, "content")
+        self.say_text("text", "0", text(content))
+        for part in items(content):  # Mistral's
+            inner = items(get(part, "thinking"))
+            self.say_text("thinking", "0", "".join(text(get(one, "text")) for one in inner))
+            self.say_text("text", "0", text(get(part, "text")))
+        self.say_text("text", "refusal", text(get(delta, "refusal")))
+        for i, call in enumerate(items(get(delta, "tool_calls"))):
+            place = integer(get(call, "index"))
+            self._call(message, i if place is None else place, call)
+        legacy = get(delta, "function_call")
+        if legacy is not None:
+            self._call(message, -1, {"function": legacy})
+
+    def _call(self, message: _Message, index: int, native: object) -> None:
+        function = get(native, "function") or get(native, "custom")
+        call_id = ident(get(native, "id"))
+        call = message.calls.get(index)
+        # Some servers give every call the index 0.
+        is_new = call is None or (call_id is not None and call_id != call.id and self._names(function))
+        if call is None or is_new:
+            call = _Call(call_id or f"{message.id}:{index}")
+            message.calls[index] = call
+        call.name = call.name or text(get(function, "name")) or None
+        args = get(function, "arguments")
+        delta = json_text(get(function, "input") if args is None else args)
+        if delta or is_new:
+            self.say_args(call.id, call.name, delta)
+
+    @staticmethod
+    def _names(function: object) -> bool:
+        return bool(text(get(function, "name")))
+
+    # The helper's twins.
+
+    def _twin(self, native: object, kind: str) -> None:
+        topic, _, verb = kind.rpartition(".")
+        message = self._open(None)
+        part = {"content": "0", "refusal": "refusal"}.get(topic)
+        if part is not None and verb == "done":
+            if whole := text(get(native, topic)):
+                self.say_whole("text", part, whole)
+        elif part is not None:
+            self._envelope["derived"] = True
+            self.say_text("text", part, text(get(native, "delta")))
+        elif topic == "tool_calls.function.arguments":
+            self._args_twin(message, native, verb)
+
+    def _args_twin(self, message: _Message, native: object, verb: str) -> None:
+        index = integer(get(native, "index")) or 0
+        name = text(get(native, "name")) or None
+        # Without the chunk that it repeats, the call has no id.
+        call = message.calls.get(index) or _Call(f"{message.id}:{index}", name)
+        if verb == "delta":
+            self._envelope["derived"] = True
+            self.say_args(call.id, call.name, text(get(native, "arguments_delta")))
+        else:
+            self.say_rest_of_args(call.id, call.name, text(get(native, "arguments")))
+
+    # What the application says of the tools that it runs.
+
+    def _app(self, native: object, kind: str) -> None:
+        said = app_event(native)
+        call_id = ident(get(native, "tool_call_id"))
+        if said is None and (kind or call_id is None or get(native, "role") != "tool"):
+            self.say_unknown(native, kind)
+            return
+        self._answered()
+        if said is not None:
+            self.say(said[0], **said[1])
+            return
+        fields, files = message_result(call_id or "", native, is_error=False)
+        self.say(ToolFinished, **fields)
+        for i, file in enumerate(files):
+            self.say(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+
+    def _answered(self) -> None:
+        """The message's tools run: it is over, its usage was not asked for."""
+        message = self._message
+        if message is not None and message.finish_reason is not None:
+            self._finish_message(message)
+        self._envelope = {}
+
+
+def _usage(native: object, model: str | None) -> Usage | None:
+    names = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
+    counts = {ours: get(native, theirs) for ours, theirs in names.items()}
+    details = {
+        "cached": get(native, "prompt_tokens_details", "cached_tokens"),
+        "reasoning": get(native, "completion_tokens_details", "reasoning_tokens"),
+        "cost": get(native, "cost"),
+    }
+    return usage_of(counts | details, cached=("cached",), reasoning=("reasoning",), model=model)
