@@ -84,7 +84,9 @@ def _write(notebook: Any, folder: Path, exporter: Any, *, headless: bool) -> int
     )
     sys.stdout.flush()
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    return subprocess.call([sys.executable, "-m", "jupyterlab", *root, str(executed)])
+    # By root and default URL, not by file: so the address that it prints opens the notebook too.
+    where = [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/lab/tree/{executed.name}"]
+    return subprocess.call([sys.executable, "-m", "jupyterlab", *root, *where])
 
 
 def _follow(path: Path, worker: threading.Thread) -> Iterator[Event]:
