@@ -280,3 +280,25 @@ def test_a_view_shows_only_what_came_since_it_was_opened() -> None:
     registry.dispatch([TextDelta(agent_id="a", run_id="new", delta="after")])
     view.finish()
     assert [visible("".join(p["blocks"])) for p in browser.tree()] == ["after"]
+
+
+def test_an_agent_that_appears_while_the_view_is_drawn_disturbs_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage()
+    reading = stage.registry.reading
+    comers = iter("bc")
+
+    def somebody_comes(agent_id: str) -> Any:
+        comer = next(comers, None)
+        if comer is not None:
+            stage.view.watch(comer)
+            stage.view.is_open[comer] = True
+        return reading(agent_id)
+
+    monkeypatch.setattr(stage.registry, "reading", somebody_comes)
+    stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="one"))
+    stage.view.flush()
+    assert stage.browser.head["note"] is None
+    stage.view.finish()
+    assert visible("".join(stage.browser.tree()[0]["blocks"])) == "one"

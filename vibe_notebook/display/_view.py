@@ -64,9 +64,10 @@ class View:
 
     def watch(self, agent_id: str, since: int = 0) -> None:
         """Show an agent, from its event number *since* on."""
-        self._since[agent_id] = since
-        self._dirty[None] = None
-        self._registry.attach(agent_id, self)
+        with self._registry.changed:  # like touch(): somebody may be drawing
+            self._since[agent_id] = since
+            self._dirty[None] = None
+            self._registry.attach(agent_id, self)
 
     def touch(self, node: Node | None) -> None:
         """Something changed; under the registry's lock."""
@@ -113,7 +114,7 @@ class View:
     def finish(self, **head: Any) -> None:
         """Draw the last of it, whatever the pace, and let go of the registry."""
         self._pacer.remove(self)
-        for agent_id in self._since:
+        for agent_id in list(self._since):
             self._registry.detach(agent_id, self)
         with self._lock:
             self._head_new |= {"state": "ended", "stoppable": False, **head}
@@ -125,7 +126,7 @@ class View:
         """All that was said so far, whole."""
         with self._lock:
             head = {**self.head, "now": time.time()}
-            return {"n": self.number, "head": head, "parts": self._tree.snapshot(self.is_open)}
+            return {"n": self.number, "head": head, "parts": self._tree.snapshot(dict(self.is_open))}
 
     def _collect(self) -> list[Op]:
         ops: list[Op] = []
@@ -155,7 +156,7 @@ class View:
         return ops
 
     def _logs(self) -> Iterator[tuple[AgentLog, int]]:
-        for agent_id, since in self._since.items():
+        for agent_id, since in list(self._since.items()):
             with self._registry.reading(agent_id) as found:
                 if found is not None:
                     yield found, since
