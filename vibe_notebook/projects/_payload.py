@@ -12,7 +12,7 @@ import math
 import os
 import uuid
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AnySet
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from .._json import scrub
@@ -65,7 +65,7 @@ def _plain(value: Any, path: str, depth: int) -> Any:
             return value.isoformat()
         case datetime.timedelta():
             return value.total_seconds()
-        case AnySet():
+        case AbstractSet():
             items = [_plain(item, f"{path}[…]", depth + 1) for item in value]
             return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
         case Sequence():
