@@ -102,7 +102,8 @@ class SqliteLog(EventLog):
         return await wait_for(self._do(lambda tables: tables.project(project_id)))
 
     def knows(self, project_id: str) -> bool:
-        return self._do(lambda tables: tables.project(project_id)).result() is not None
+        found = self._do(lambda tables: tables.project(project_id)).result()
+        return found is not None and not found.closed
 
     def attach(self, project_id: str) -> Tail:
         with self._changed:
