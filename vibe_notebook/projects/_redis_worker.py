@@ -156,7 +156,10 @@ class Worker:
                         *ERRORS
                     ):  # the next command will tell; the reader notices by itself
                         await reader.refresh(client)
-                task.cancel()
+                while not task.done():
+                    # Again: one cancel may be lost in Python 3.11's wait_for(), with which the client sends.
+                    task.cancel()
+                    await asyncio.wait([task], timeout=0.05)
         finally:
             await client.aclose()
             await reading.aclose()
