@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from markdown_it import MarkdownIt
 
+from ._healing import hold
 from ._highlight import highlight
 from ._math import isolate, math_plugin, mathml, tex
+from ._open_leaf import healing_plugin
 from ._rules import rules_plugin
 from ._sanitize import clean
 
@@ -56,11 +58,15 @@ class Block:
         return (self.tokens[0].map or [0, 0])[1]
 
 
-def parse(source: str, references: MutableMapping[str, Any]) -> list[Block]:
-    """Return the top-level blocks of *source*; link references that it defines go to *references*."""
+def parse(source: str, references: MutableMapping[str, Any], *, is_open: bool = False) -> list[Block]:
+    """Return the top-level blocks of *source*; link references that it defines go to *references*.
+
+    What may still change at the end of a source that *is_open* is healed, or held back.
+    """
     blocks: list[Block] = []
     level = 0
-    for token in _parser().parse(source, {"references": references}):
+    source = hold(source) if is_open else source
+    for token in _parser().parse(source, {"references": references, "is_open": is_open}):
         if level == 0 and token.nesting >= 0:
             blocks.append(Block([]))
         blocks[-1].tokens.append(token)
@@ -88,7 +94,7 @@ def render_code(language: str, code: str = "") -> str:
 def _parser() -> MarkdownIt:
     md = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False, "maxNesting": 100})
     md.enable(["table", "strikethrough"])
-    md.use(rules_plugin).use(math_plugin)
+    md.use(rules_plugin).use(math_plugin).use(healing_plugin)
     # Every address is parsed as a link, so that what is refused loses its address, not its text.
     md.validateLink = _any_address  # type: ignore[method-assign]
     for name, rule in (
