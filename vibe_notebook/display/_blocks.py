@@ -21,6 +21,7 @@ from ._math import isolate, math_plugin, mathml, tex
 from ._open_leaf import healing_plugin
 from ._rules import rules_plugin
 from ._sanitize import clean
+from ._tables import tables_plugin
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -33,7 +34,6 @@ __all__ = ["Block", "Math", "language_of", "parse", "render_block", "render_code
 Math = Literal["mathml", "tex"]
 """Formulas as MathML, or kept as TeX for the page's MathJax."""
 
-_ALIGNED = re.compile(r"text-align:(left|right|center)")
 _LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
 
 
@@ -95,17 +95,12 @@ def render_code(language: str, code: str = "") -> str:
 def _parser() -> MarkdownIt:
     md = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False, "maxNesting": 100})
     md.enable(["table", "strikethrough"])
-    md.use(inline_plugin).use(rules_plugin).use(math_plugin).use(healing_plugin)
+    md.use(inline_plugin).use(tables_plugin).use(rules_plugin).use(math_plugin).use(healing_plugin)
     # Every address is parsed as a link, so that what is refused loses its address, not its text.
     md.validateLink = _any_address  # type: ignore[method-assign]
     for name, rule in (
         ("text", _text),
         ("fence", _fence),
-        ("td_open", _cell),
-        ("th_open", _cell),
-        ("td_close", _end_of_cell),
-        ("tr_open", _start_of_row),
-        ("tr_close", _end_of_row),
         ("math_inline", _formula),
         ("math_display", _formula),
         ("math_block", _formula),
@@ -140,26 +135,6 @@ def language_of(info: str) -> str:
 def _code_html(language: str, html: str) -> str:
     name = f' class="language-{language}"' if language else ""
     return f'<div class="highlight" style="margin:0 0 1em"><pre><code{name}>{html}</code></pre></div>\n'
-
-
-def _cell(_self: object, tokens: Sequence[Token], index: int, *_: object) -> str:
-    # JupyterLab sets the cells of HTML outputs flush right unless they say otherwise themselves.
-    token = tokens[index]
-    style = str(token.attrs.get("style", ""))
-    return f'<{token.tag} style="{style if _ALIGNED.fullmatch(style) else "text-align:left"}">'
-
-
-# Rules of their own for what there is most of in a table: the general one takes ten times as long.
-def _end_of_cell(*_: object) -> str:
-    return "</td>\n"
-
-
-def _start_of_row(*_: object) -> str:
-    return "<tr>\n"
-
-
-def _end_of_row(*_: object) -> str:
-    return "</tr>\n"
 
 
 def _formula(_self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:

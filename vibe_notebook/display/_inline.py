@@ -20,7 +20,10 @@ __all__ = ["inline_plugin", "simple_tokens"]
 _MARKS = re.compile(r"[\n&<\[\\$_~*`]")
 """What a rule of ours begins with (and "!", which needs a bracket)."""
 
-_SPAN = re.compile(r"\*\*(?P<strong>[^\W_]+(?: [^\W_]+)*)\*\*(?=[\s,.;:]|\Z)|`(?P<code>[^`\s](?:[^`\n]*[^`\s])?)`(?!`)")
+_SPAN = re.compile(
+    r"(?P<mark>\*\*?)(?P<words>[^\W_]+(?: [^\W_]+)*)(?P=mark)(?=[\s,.;:]|\Z)"
+    r"|`(?P<code>[^`\s](?:[^`\n]*[^`\s])?)`(?!`)"
+)
 _BEFORE = frozenset(" (,;:")
 
 
@@ -43,7 +46,7 @@ def _inline(state: StateCore) -> None:
 
 
 def simple_tokens(text: str) -> list[Token] | None:
-    """Return the tokens of plain text with bold words and code; ``None`` for what needs the parser."""
+    """Return the tokens of plain text with bold or slanted words and code; ``None`` for what needs the parser."""
     if _MARKS.search(text) is None:
         return [_text(text)] if text else []
     tokens: list[Token] = []
@@ -54,7 +57,7 @@ def simple_tokens(text: str) -> list[Token] | None:
             return None
         if plain:
             tokens.append(_text(plain))
-        tokens += _code(match["code"]) if match["code"] else _strong(match["strong"])
+        tokens += _code(match["code"]) if match["code"] else _emphasis(match["mark"], match["words"])
         end = match.end()
     rest = text[end:]
     if _MARKS.search(rest):
@@ -72,7 +75,8 @@ def _code(content: str) -> Iterator[Token]:
     yield Token("code_inline", "code", 0, content=content, markup="`")
 
 
-def _strong(content: str) -> Iterator[Token]:
-    yield Token("strong_open", "strong", 1, markup="**")
-    yield _text(content, 1)
-    yield Token("strong_close", "strong", -1, markup="**")
+def _emphasis(mark: str, words: str) -> Iterator[Token]:
+    tag = "strong" if mark == "**" else "em"
+    yield Token(f"{tag}_open", tag, 1, markup=mark)
+    yield _text(words, 1)
+    yield Token(f"{tag}_close", tag, -1, markup=mark)
