@@ -19,7 +19,47 @@ SHAPES = ("mixed", "fence", "list", "table", "paragraph")
 Call = tuple[str, str, str]
 """A tool call: its name, its arguments as JSON, its output."""
 
-_WORDS = ["the", "agent", "reads", "a", "file", "and", "finds", "that", "one", "value", "is", "missing", "so", "it", "leaves", "out", "the", "row", "and", "says", "why", "before", "it", "goes", "on", "to", "compute", "the", "mean", "of", "what", "is", "left", "which", "is", "what", "was", "asked", "for"]
+_WORDS = [
+    "the",
+    "agent",
+    "reads",
+    "a",
+    "file",
+    "and",
+    "finds",
+    "that",
+    "one",
+    "value",
+    "is",
+    "missing",
+    "so",
+    "it",
+    "leaves",
+    "out",
+    "the",
+    "row",
+    "and",
+    "says",
+    "why",
+    "before",
+    "it",
+    "goes",
+    "on",
+    "to",
+    "compute",
+    "the",
+    "mean",
+    "of",
+    "what",
+    "is",
+    "left",
+    "which",
+    "is",
+    "what",
+    "was",
+    "asked",
+    "for",
+]
 
 
 class _Writer:
