@@ -84,6 +84,13 @@ class Track:
         self.next = seq + 1
         return True
 
+    def advance(self, count: int) -> None:
+        """Accept *count* numbers more, whose arrivals too follow the last one's; as ``step`` does."""
+        self.ends[-1] = seq = self.ends[-1] + count
+        self.count += count
+        self.last = (seq, 0)
+        self.next = seq + 1
+
     def keep(self, seq: int, slot: list[tuple[Event, Place]], now: float) -> None:
         """Hold a slot until its turn."""
         self.holding += len(slot)
