@@ -89,7 +89,7 @@ class Agent:
         self.evicted = 0
         self.due: float | None = None
         """When the registry will look whether something was held long enough."""
-        self._log = AgentLog(agent_id, sequencer.began)
+        self._log = AgentLog(agent_id, sequencer)
         self._sequencer = sequencer
         self._shared = shared
         self._last: Node | None = None  # the part of the last event, if that was a delta in order

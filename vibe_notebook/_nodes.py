@@ -24,6 +24,8 @@ __all__ = ["ArtifactNode", "Node", "TextNode", "ToolNode", "position"]
 class TextNode(Node):
     """A text or thinking part."""
 
+    __slots__ = ("text", "told")
+
     def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
         super().__init__(run, key, message_id)
         self.text = Pieces()
@@ -66,6 +68,8 @@ class TextNode(Node):
 
 class ArtifactNode(Node):
     """A file, image or document: the last one said with its id."""
+
+    __slots__ = ("said",)
 
     def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
         super().__init__(run, key, message_id)

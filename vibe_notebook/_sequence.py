@@ -46,7 +46,7 @@ class RunOrder:
         self.closed = False
         self.tracks: dict[tuple[str, bool], Track] = {}
         self.direct: set[tuple[str | None, str]] = set()
-        self.derived: set[tuple[str | None, str]] = set()
+        self.derived: frozenset[tuple[str | None, str]] = frozenset()
 
 
 @dataclass(slots=True)

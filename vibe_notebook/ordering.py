@@ -36,6 +36,20 @@ class Sequencer:
     monotonic seconds. What comes out are ``Delivery`` and ``Retraction``.
     """
 
+    __slots__ = (
+        "_active",
+        "_clock",
+        "_hold",
+        "_max_held",
+        "_max_wait",
+        "_postponed",
+        "_runs",
+        "_waiting",
+        "arrivals",
+        "counts",
+        "soonest",
+    )
+
     def __init__(
         self,
         *,
@@ -186,7 +200,8 @@ class Sequencer:
         if builds is None or key in run.direct:
             return
         if event.derived:
-            run.derived.add(key)
+            if key not in run.derived:
+                run.derived |= {key}
             return
         run.direct.add(key)
         if key in run.derived:

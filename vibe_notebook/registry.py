@@ -115,6 +115,9 @@ class Registry(Following):
             agents = self._dues.take(self._clock())
             for agent in agents:
                 self._take(agent, agent.sequencer.tick())
+            soonest = self._dues.soonest
+            if soonest is not None and self._alarm is not None and not self.closed:
+                self._alarm.set(soonest)  # now: a callback may end the thread that would ring
         self._hand_on(*agents)
 
     # Consumers
