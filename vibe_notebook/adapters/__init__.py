@@ -22,6 +22,7 @@ _CLASSES: Final = {
     "events": "EventsAdapter",
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
+    "openai_agents": "OpenAIAgentsAdapter",
     "openai_chat": "OpenAIChatAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
     "pydantic_ai": "PydanticAIAdapter",
