@@ -163,7 +163,7 @@ def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
     main = _fold([event for event in events if event.run_id == first])
     places = {(first, item["id"]): item for item in main["items"] if item["kind"] == "tool"}
     for run_id, said in subagents.items():
-        started = next(event for event in said if event.type == "run_started")
+        started = [event for event in said if event.type == "run_started"][-1]  # the best informed
         sub = _fold(said)["items"]
         places |= {(run_id, item["id"]): item for item in sub if item["kind"] == "tool"}
         above = places[started.parent_run_id or first, started.parent_tool_call_id or ""]

@@ -37,7 +37,7 @@ def as_json(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, BaseException):
-        return f"{type(value).__name__}: {value}"
+        return str(value)
     if callable(getattr(value, "clone", None)):  # an agent: the live thing
         return {"name": value.name}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
