@@ -15,6 +15,7 @@ import pytest
 from tests.adapters.support import EXPECTED, check_items, fold, recording, run
 
 RECORDED = {
+    "claude_agent_sdk": "claude_agent_sdk",
     "langgraph": "langgraph",
     "openai_agents": "agents",
 }

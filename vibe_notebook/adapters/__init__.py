@@ -19,6 +19,7 @@ __all__ = ["Adapter", "choose", "detect", "get", "names"]
 _CLASSES: Final = {
     "agui": "AGUIAdapter",
     "anthropic": "AnthropicAdapter",
+    "claude_agent_sdk": "ClaudeAgentSDKAdapter",
     "events": "EventsAdapter",
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
