@@ -19,9 +19,11 @@ __all__ = ["Adapter", "choose", "detect", "get", "names"]
 _CLASSES: Final = {
     "agui": "AGUIAdapter",
     "anthropic": "AnthropicAdapter",
+    "claude_agent_sdk": "ClaudeAgentSDKAdapter",
     "events": "EventsAdapter",
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
+    "openai_agents": "OpenAIAgentsAdapter",
     "openai_chat": "OpenAIChatAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
     "pydantic_ai": "PydanticAIAdapter",
