@@ -15,6 +15,7 @@ import pytest
 from tests.adapters.support import EXPECTED, check_items, fold, recording, run
 
 RECORDED = {
+    "agno": "agno",
     "openai_agents": "agents",
 }
 """Each script of ``tests/samples/record``, and the module that its SDK is imported as."""
