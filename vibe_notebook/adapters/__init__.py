@@ -23,6 +23,7 @@ _CLASSES: Final = {
     "events": "EventsAdapter",
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
+    "llama_index": "LlamaIndexAdapter",
     "openai_agents": "OpenAIAgentsAdapter",
     "openai_chat": "OpenAIChatAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
