@@ -32,9 +32,10 @@ class Recording:
     adapter: str
     natives: tuple[Any, ...]
     expected: dict[str, Any]
+    raised: Exception | None = None
 
     def events(self) -> list[Event]:
-        return run(self.adapter, self.natives)
+        return run(self.adapter, self.natives, self.raised)
 
 
 def run(name: str, natives: Iterable[Any], exc: BaseException | None = None) -> list[Event]:
@@ -72,7 +73,9 @@ def recording(name: str) -> Recording:
     # The first line of those that a script recorded names the SDK.
     lines = [json.loads(line) for line in (SAMPLES / f"{file}.jsonl").read_text().splitlines()]
     natives = tuple(_native(line) for line in lines if "event" in line)
-    return Recording(_adapter_of(name), natives, EXPECTED[file])
+    name_and_message = lines[0].get("raised")
+    raised = type(name_and_message[0], (Exception,), {})(name_and_message[1]) if name_and_message else None
+    return Recording(_adapter_of(name), natives, EXPECTED[file], raised)
 
 
 def _adapter_of(name: str) -> str:
@@ -163,7 +166,7 @@ def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
     main = _fold([event for event in events if event.run_id == first])
     places = {(first, item["id"]): item for item in main["items"] if item["kind"] == "tool"}
     for run_id, said in subagents.items():
-        started = next(event for event in said if event.type == "run_started")
+        started = [event for event in said if event.type == "run_started"][-1]  # the best informed
         sub = _fold(said)["items"]
         places |= {(run_id, item["id"]): item for item in sub if item["kind"] == "tool"}
         above = places[started.parent_run_id or first, started.parent_tool_call_id or ""]

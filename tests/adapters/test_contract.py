@@ -144,7 +144,7 @@ def test_the_registry_makes_the_same_of_it(each: Recording, hold: float) -> None
         for native in each.natives:
             if slot := adapter.feed(native):
                 registry.dispatch(slot)
-        registry.dispatch(adapter.finish())
+        registry.dispatch(adapter.finish(each.raised))
         transcript = registry.transcript("a")
     check_parts(transcript.parts, each.expected["items"])
     assert [transcript.outcome] == each.expected["run"]
@@ -162,8 +162,9 @@ def test_the_same_natives_give_the_same_events(each: Recording) -> None:
 def test_the_run_starts_first_and_ends_last_and_once(each: Recording) -> None:
     kinds = [event.type for event in each.events()]
     assert (kinds[0], kinds[-1]) == ("run_started", "run_finished")
-    runs = {event.run_id for event in each.events()}  # with those of its subagents
-    assert (kinds.count("run_started"), kinds.count("run_finished")) == (len(runs), len(runs))
+    runs = {event.run_id: event for event in reversed(each.events())}  # with those of its subagents
+    assert {event.type for event in runs.values()} == {"run_started"}
+    assert (kinds.count("run_started") >= len(runs), kinds.count("run_finished")) == (True, len(runs))
 
 
 def test_adapters_leave_time_and_delivery_order_to_others(each: Recording) -> None:
@@ -175,7 +176,9 @@ def test_what_one_native_gives_is_one_slot(each: Recording) -> None:
     for native in each.natives:
         numbered = [event for event in adapter.feed(native) if event.seq is not None]
         assert len({(event.counter, event.seq) for event in numbered}) <= 1
-        assert [event.sub for event in numbered] == list(range(len(numbered)))
+        for run_id in {event.run_id for event in numbered}:
+            subs = [event.sub for event in numbered if event.run_id == run_id]
+            assert subs == sorted(set(subs))
 
 
 def test_numbers_have_no_holes_and_bare_events_no_numbers(each: Recording) -> None:
@@ -187,7 +190,10 @@ def test_numbers_have_no_holes_and_bare_events_no_numbers(each: Recording) -> No
             seqs.setdefault((event.run_id, event.counter, event.derived), set()).add(event.seq)
     for numbers in seqs.values():
         assert sorted(numbers) == list(range(min(numbers), max(numbers) + 1))
-    assert bool(seqs) == (each.adapter in ("openai_responses", "jido"))
+    numbered = ("seq", "sequence_number")
+    sources = [native for native in each.natives if isinstance(native, dict)]
+    is_numbered = any(name in native for native in sources for name in numbered)
+    assert bool(seqs) == (is_numbered or each.adapter == "jido")
 
 
 @given(st.data())

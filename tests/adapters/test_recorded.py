@@ -16,8 +16,10 @@ from tests.adapters.support import EXPECTED, check_items, fold, recording, run
 
 RECORDED = {
     "agno": "agno",
+    "langgraph": "langgraph",
     "llama_index": "llama_index.core",
     "openai_agents": "agents",
+    "smolagents": "smolagents",
 }
 """Each script of ``tests/samples/record``, and the module that its SDK is imported as."""
 

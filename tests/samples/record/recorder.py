@@ -37,7 +37,7 @@ def as_json(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, BaseException):
-        return f"{type(value).__name__}: {value}"
+        return str(value)
     if callable(getattr(value, "clone", None)):  # an agent: the live thing
         return {"name": value.name}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -64,7 +64,7 @@ async def record_all(runs: Runs, packages: tuple[str, ...]) -> None:
     sdk = ", ".join(f"{package} {version(package)}" for package in packages)
     for name, (surface, start) in runs.items():
         natives, times, error = await collected(start())
-        head = {"sdk": sdk, "surface": surface} | ({"raised": type(error).__name__} if error else {})
+        head = {"sdk": sdk, "surface": surface} | ({"raised": [type(error).__name__, str(error)]} if error else {})
         lines: list[dict[str, Any]] = [head]
         for i, (at, native) in enumerate(zip(times, natives, strict=True)):
             place = {"i": i, "t": round(at - times[0], 4), "cls": type(native).__name__}
