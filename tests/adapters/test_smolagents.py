@@ -65,7 +65,10 @@ def test_calls_without_ids_are_told_apart_by_their_place() -> None:
         done(call(None, "f"), 1),
     ]
     parts = shown(ADAPTER, natives)
-    assert [(part["name"], part["args"], part["output"]) for part in parts] == [("f", {"a": 1}, 1), ("g", {}, 2)]
+    assert [(part["name"], part["args"], part["output"]) for part in parts] == [
+        ("f", {"a": 1}, 1),
+        ("g", {}, 2),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,16 @@ def final(answer: str, call_id: str) -> dict[str, Any]:
 def weatherman() -> ToolCallingAgent:
     """Text, a call, one that fails, two at once, the answer."""
     asked = [
-        [{"content": "Let me "}, {"content": "check."}, *PARIS_AND_ATLANTIS[0][4:6], PARIS_AND_ATLANTIS[0][7]],
-        [{"content": "And the other."}, call(0, "get_weather", '{"city": "Atlantis", "unit": "C"}', "call_2")],
+        [
+            {"content": "Let me "},
+            {"content": "check."},
+            *PARIS_AND_ATLANTIS[0][4:6],
+            PARIS_AND_ATLANTIS[0][7],
+        ],
+        [
+            {"content": "And the other."},
+            call(0, "get_weather", '{"city": "Atlantis", "unit": "C"}', "call_2"),
+        ],
         [
             call(0, "get_weather", '{"city": "Rome", ', "call_rome"),
             call(1, "get_weather", '{"city": "Oslo", "unit": "C"}', "call_oslo"),
