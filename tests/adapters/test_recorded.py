@@ -15,6 +15,7 @@ import pytest
 from tests.adapters.support import EXPECTED, check_items, fold, recording, run
 
 RECORDED = {
+    "acp": "acp",
     "agno": "agno",
     "langgraph": "langgraph",
     "llama_index": "llama_index.core",

@@ -17,6 +17,7 @@ from ._base import Adapter
 __all__ = ["Adapter", "choose", "detect", "get", "names"]
 
 _CLASSES: Final = {
+    "acp": "ACPAdapter",
     "agno": "AgnoAdapter",
     "agui": "AGUIAdapter",
     "anthropic": "AnthropicAdapter",
