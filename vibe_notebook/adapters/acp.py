@@ -53,6 +53,8 @@ def matches(native: object) -> bool:
         return False
     if camel(_update(native), "sessionUpdate") is not None:
         return text(camel(_update(native), "sessionUpdate")) in _KINDS
+    if camel(camel(_update(native), "toolCall"), "toolCallId") and isinstance(get(native, "options"), list):
+        return True
     return text(camel(get(native, "result") or native, "stopReason")) in _STOPS and not any(
         isinstance(get(native, name), str) for name in ("type", "event", "event_kind", "role", "object")
     )

@@ -39,15 +39,15 @@ class Scripted(acp.Agent):
     def __init__(self, conn: Any) -> None:
         self.conn = conn
 
-    async def initialize(self, protocol_version: int, **_: Any) -> schema.InitializeResponse:
+    async def initialize(self, protocol_version: int, **_: Any) -> schema.InitializeResponse:  # type: ignore[override]
         """Say hello."""
         return schema.InitializeResponse(protocol_version=protocol_version)
 
-    async def new_session(self, **_: Any) -> schema.NewSessionResponse:
+    async def new_session(self, **_: Any) -> schema.NewSessionResponse:  # type: ignore[override]
         """Open the one session."""
         return schema.NewSessionResponse(session_id="s1")
 
-    async def prompt(self, **_: Any) -> schema.PromptResponse:
+    async def prompt(self, **_: Any) -> schema.PromptResponse:  # type: ignore[override]
         """Do it."""
 
         async def say(update: Any) -> None:
@@ -99,12 +99,13 @@ class Watcher(acp.Client):
 async def prompted() -> AsyncIterator[Any]:
     """All that a client receives for one prompt."""
     queue: asyncio.Queue[Any] = asyncio.Queue()
+    watcher = Watcher(queue)  # type: ignore[abstract]  # asked for no more than it does
     ours, theirs = socket.socketpair()
     reader, writer = await asyncio.open_connection(sock=ours)
     agent_reader, agent_writer = await asyncio.open_connection(sock=theirs)
     async with contextlib.AsyncExitStack() as stack:
         agent = acp.AgentSideConnection(Scripted, agent_writer, agent_reader, listening=True)
-        client = acp.ClientSideConnection(Watcher(queue), writer, reader)
+        client = acp.ClientSideConnection(watcher, writer, reader)
         stack.push_async_callback(agent.close)
         stack.push_async_callback(client.close)
         await client.initialize(protocol_version=1)

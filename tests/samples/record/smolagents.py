@@ -20,7 +20,7 @@ def model(*turns: Turn, fails: bool = False) -> OpenAIModel:
     return OpenAIModel("gpt-5-mini", api_key="none", client_kwargs=kwargs, retry=False)
 
 
-@as_tool
+@as_tool  # type: ignore[untyped-decorator]
 def get_weather(city: str, unit: str) -> dict[str, Any]:
     """Return the weather.
 
