@@ -7,5 +7,7 @@ from __future__ import annotations
 
 from ..exceptions import RemoteError
 from ._decoder import ServerSentEvent, SSEDecoder
+from ._event_source import EventSource, event_source
+from ._status import Status
 
-__all__ = ["RemoteError", "SSEDecoder", "ServerSentEvent"]
+__all__ = ["EventSource", "RemoteError", "SSEDecoder", "ServerSentEvent", "Status", "event_source"]
