@@ -57,8 +57,10 @@ def watch(
     if isinstance(adapter, str) and adapter != "auto":
         adapters.get(adapter)  # an unknown name is an error here, not in the middle of a stream
     if registry is None:
-        # A recording has the ids of the run it is of: played beside it, it would be its duplicate.
-        registry = Registry() if isinstance(source, Replay) else get_registry()
+        # A recording has the ids of the run it is of, and a remote stream may be of runs in this very
+        # kernel: shown beside them, it would be their duplicate.
+        is_copy = isinstance(source, Replay) or getattr(source, "own_registry", False) is True
+        registry = Registry() if is_copy else get_registry()
     return _made(
         source,
         Pipeline(

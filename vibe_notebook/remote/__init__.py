@@ -8,6 +8,16 @@ from __future__ import annotations
 from ..exceptions import RemoteError
 from ._decoder import ServerSentEvent, SSEDecoder
 from ._event_source import EventSource, event_source
+from ._follow import Follow, follow
 from ._status import Status
 
-__all__ = ["EventSource", "RemoteError", "SSEDecoder", "ServerSentEvent", "Status", "event_source"]
+__all__ = [
+    "EventSource",
+    "Follow",
+    "RemoteError",
+    "SSEDecoder",
+    "ServerSentEvent",
+    "Status",
+    "event_source",
+    "follow",
+]

@@ -6,42 +6,30 @@ step enters and leaves whatever it needs, so the consumer's task is free between
 
 from __future__ import annotations
 
+import math
 import random
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
 import anyio
 
 from ..exceptions import ConsumedError, RemoteError
+from ._answers import Ended, Lost, Opened, Refused
 from ._decoder import MAX_EVENT, ServerSentEvent, SSEDecoder
-from ._http import Ended, Http, Lost, Opened, Refused
+from ._http import Http
 from ._interrupt import Interruptible
 from ._retry import Backoff
 from ._secrets import Credentials, Params, Token, redact
+from ._settings import Settings
 from ._status import Status
 
 __all__ = ["EventSource", "event_source"]
 
 STATUS_TRIES: Final = 5
 """How often a server that never streamed may say 429 or 5xx; one that did is waited for without end."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
-    """What ``event_source`` says of its options. A proxy's URL may hold a password."""
-
-    reconnect_delay: float
-    idle_timeout: float | None
-    connect_timeout: float
-    max_event: int
-    proxy: str | None = field(repr=False)
-    verify: ssl.SSLContext | bool
-    sleep: Callable[[float], Awaitable[object]]
-    jitter: Callable[[], float]
 
 
 class EventSource(AsyncIterator[ServerSentEvent]):
@@ -67,6 +55,8 @@ class EventSource(AsyncIterator[ServerSentEvent]):
             verify=settings.verify,
             connect_timeout=settings.connect_timeout,
         )
+        self.path = self._http.path
+        self.fetch = self._http.fetch
         self._decoder = SSEDecoder(last_event_id or "", max_event=settings.max_event)
         self._backoff = Backoff(settings.reconnect_delay, settings.jitter)
         self._waiting = Interruptible()
@@ -75,7 +65,8 @@ class EventSource(AsyncIterator[ServerSentEvent]):
         self._pending: deque[ServerSentEvent] = deque()
         self._handed_id = last_event_id or ""
         self._count = 0
-        self._streams = 0
+        self.streams = 0
+        """How many connections have streamed."""
         self._delay: float | None = None
         self._is_busy = False
         self._is_over = False
@@ -89,6 +80,10 @@ class EventSource(AsyncIterator[ServerSentEvent]):
     def last_event_id(self) -> str:
         """The id to resume from: that of the last event that was handed over."""
         return self._handed_id if self._pending else self._decoder.last_event_id
+
+    def hurry(self, reconnect_delay: float) -> None:
+        """Come back sooner, unless the server has said when."""
+        self._backoff.base = min(self._backoff.base, reconnect_delay)
 
     def on_status(self, listener: Callable[[Status], object]) -> None:
         """Call *listener* with the present status, and whenever it changes, in the consumer's task."""
@@ -164,7 +159,10 @@ class EventSource(AsyncIterator[ServerSentEvent]):
     async def _connect(self) -> None:
         self._say(Status("connecting", attempt=self._backoff.tries))
         last_event_id = self._decoder.last_event_id
-        match await self._http.open(last_event_id, self.idle_timeout):
+        answer: Opened | Ended | Refused | Lost = Lost("the server does not answer")
+        with anyio.move_on_after(_seconds(self.idle_timeout)):
+            answer = await self._http.open(last_event_id)
+        match answer:
             case Opened() as opened:
                 self._opened, self.headers = opened, opened.headers
                 # Half a line, half an event, its id: all of that went with the connection before.
@@ -173,8 +171,8 @@ class EventSource(AsyncIterator[ServerSentEvent]):
                     SSEDecoder(last_event_id, max_event=self._settings.max_event),
                 )
                 self._decoder.retry = retry
-                self._streams += 1
-                self._say(Status("live", resumed=self._count if self._streams > 1 else None))
+                self.streams += 1
+                self._say(Status("live", resumed=self._count if self.streams > 1 else None))
             case Ended():
                 self._end(Status("ended"))
             case Refused(reason, status):
@@ -183,11 +181,14 @@ class EventSource(AsyncIterator[ServerSentEvent]):
                 self._lost(lost)
 
     async def _read(self, opened: Opened) -> None:
-        lost = None
+        data, lost = None, None
         try:
-            data = await anext(opened.body, None)
+            with anyio.move_on_after(_seconds(self.idle_timeout)) as patience:
+                data = await anext(opened.body, None)
+            if patience.cancelled_caught:
+                lost = Lost("nothing came for too long")
         except self._http.broken as error:
-            data, lost = None, self._http.lost(error)
+            lost = self._http.lost(error)
         except BaseException:
             await self._drop()  # the body cannot be read on after a cancellation
             raise
@@ -213,7 +214,7 @@ class EventSource(AsyncIterator[ServerSentEvent]):
         if not self.resumable:
             self._refuse(f"{lost.reason}, and this stream cannot be resumed", lost.status)
             return
-        if lost.status is not None and not self._streams and self._backoff.tries >= STATUS_TRIES:
+        if lost.status is not None and not self.streams and self._backoff.tries >= STATUS_TRIES:
             self._refuse(f"{lost.reason}, {self._backoff.tries + 1} times", lost.status)
             return
         if self._decoder.retry is not None:
@@ -244,6 +245,10 @@ class EventSource(AsyncIterator[ServerSentEvent]):
         await self._http.aclose()
         if self.status.state not in ("ended", "refused"):
             self._say(Status("ended"))
+
+
+def _seconds(limit: float | None) -> float:
+    return math.inf if limit is None else limit
 
 
 def event_source(  # noqa: PLR0913 - each is an option with a name of its own

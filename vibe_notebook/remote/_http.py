@@ -6,91 +6,37 @@ leads through the frames that hold a request, which hold what is secret.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import socket
 import ssl
 import urllib.request
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from http import HTTPStatus
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
 from .._json import scrub
 from ..exceptions import MissingExtraError, RemoteError
+from ._answers import Ended, Lost, Opened, Refused, name_of, refusal, root, said
 from ._retry import retry_after
 from ._secrets import Credentials, is_loopback, redact
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Ended", "Http", "Lost", "Opened", "Refused"]
+__all__ = ["Http"]
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS: Final = 20
 _LONGEST_ID: Final = 4096
 """Bytes: servers refuse a request whose headers are much longer, again and again."""
+_LARGEST: Final = 256 * 1024 * 1024
+"""Bytes of a transcript."""
 _CONTROLS: Final = frozenset([*range(9), *range(10, 32), 127])
 _HOST: Final = re.compile(r"[^\s%\[\]/?#@\\]+")
 _NO_CONTENT: Final = 204
 _OK: Final = 200
 _BUSY: Final = (408, 425, 429)
 _SERVER_ERROR: Final = 500
-
-_WHY: Final = {
-    401: "the token was refused, or none was sent: pass token=, or set VIBE_NOTEBOOK_TOKEN (and, for a host "
-    "that is not this machine, VIBE_NOTEBOOK_TOKEN_HOSTS)",
-    403: "whoever this token belongs to may not read the stream",
-    404: "there is no such stream here: check the URL",
-    405: "this is no stream to be read: check the URL",
-    407: "the proxy wants a password: put it in proxy=",
-    410: "the stream is gone for good",
-}
-
-
-@dataclass(slots=True)
-class Opened:
-    """It streams."""
-
-    headers: Mapping[str, str]
-    body: AsyncIterator[bytes]
-    response: httpx2.Response
-
-    async def aclose(self) -> None:
-        """Let go of the connection, also where the task is being cancelled."""
-        # Suppressed: what cannot be closed was broken before.
-        with anyio.move_on_after(1, shield=True), contextlib.suppress(Exception):
-            # The client's generators are nested: only what is raised in the innermost ends them all.
-            with anyio.CancelScope() as scope:
-                scope.cancel()
-                while await anext(self.body, None) is not None:
-                    pass
-            await self.response.aclose()
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The server says that there is no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Trying again cannot mend it."""
-
-    reason: str
-    status: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Trying again may mend it; ``after`` seconds, if the server said so."""
-
-    reason: str
-    status: int | None = None
-    after: float | None = None
 
 
 class Http:
@@ -123,17 +69,44 @@ class Http:
             msg = f"{redact(url)} is no http(s) URL."
             raise RemoteError(msg)
 
-    async def open(self, last_event_id: str, idle_timeout: float | None) -> Opened | Ended | Refused | Lost:
+    async def open(self, last_event_id: str) -> Opened | Ended | Refused | Lost:
         """Ask for the stream, from after *last_event_id* on if that is not empty. Never raises."""
         httpx = self._httpx
         try:
-            return await self._open(last_event_id, idle_timeout)
+            return await self._open(last_event_id)
         except httpx.ConnectError as error:
-            if isinstance(_root(error), ssl.SSLCertVerificationError):
-                return Refused(f"the server's certificate cannot be trusted ({_root(error)})")
+            if isinstance(root(error), ssl.SSLCertVerificationError):
+                return Refused(f"the server's certificate cannot be trusted ({root(error)})")
             return self.lost(error)
         except httpx.TransportError as error:
             return self.lost(error)
+
+    async def fetch(self, path: str, params: Mapping[str, str]) -> bytes | None:
+        """Get JSON of the stream's own host; ``None``: it is not to be had. Never raises."""
+        url = self._url.copy_with(raw_path=path.encode())
+        url = url.copy_merge_params([*self._url.params.multi_items(), *params.items()])
+        request = await self._request(url, "", ours=True, accept=b"application/json")
+        if isinstance(request, Refused):
+            return None
+        try:
+            response = await self._transport(url).handle_async_request(request)
+            opened, found = Opened({}, response.aiter_bytes(), response), bytearray()
+            try:
+                if response.status_code == _OK:
+                    async for piece in opened.body:
+                        found += piece
+                        if len(found) > _LARGEST:
+                            return None
+            finally:
+                await opened.aclose()
+        except self.broken:
+            return None
+        return bytes(found) if response.status_code == _OK else None
+
+    @property
+    def path(self) -> str:
+        """The URL's, as it is sent."""
+        return str(self._url.raw_path.partition(b"?")[0].decode())
 
     def lost(self, error: BaseException) -> Lost:
         """Say what broke a connection."""
@@ -141,14 +114,12 @@ class Http:
         match error:
             case httpx.ConnectTimeout():
                 return Lost("the server does not answer")
-            case httpx.ReadTimeout():
-                return Lost("nothing came for too long")
             case httpx.ProxyError():
                 return Lost("the proxy could not reach it")  # its text may hold what the proxy was told
             case httpx.ConnectError():
-                return Lost(f"no connection ({_said(_root(error))})")
+                return Lost(f"no connection ({said(root(error))})")
             case _:
-                return Lost(f"the connection broke ({_said(error)})")
+                return Lost(f"the connection broke ({said(error)})")
 
     @property
     def broken(self) -> tuple[type[Exception], ...]:
@@ -162,10 +133,10 @@ class Http:
             for transport in transports.values():
                 await transport.aclose()
 
-    async def _open(self, last_event_id: str, idle_timeout: float | None) -> Opened | Ended | Refused | Lost:
+    async def _open(self, last_event_id: str) -> Opened | Ended | Refused | Lost:
         url, ours = self._url, True
         for _ in range(_MOST_REDIRECTS + 1):
-            request = await self._request(url, last_event_id, idle_timeout, ours=ours)
+            request = await self._request(url, last_event_id, ours=ours)
             if isinstance(request, Refused):
                 return request
             response = await self._transport(url).handle_async_request(request)
@@ -184,11 +155,16 @@ class Http:
         return Refused(f"the server redirected more than {_MOST_REDIRECTS} times")
 
     async def _request(
-        self, url: httpx2.URL, last_event_id: str, idle_timeout: float | None, *, ours: bool
+        self,
+        url: httpx2.URL,
+        last_event_id: str,
+        *,
+        ours: bool,
+        accept: bytes = b"text/event-stream",
     ) -> httpx2.Request | Refused:
         headers = {
             b"host": url.netloc,
-            b"accept": b"text/event-stream",
+            b"accept": accept,
             b"accept-encoding": b"identity",
             b"cache-control": b"no-cache",
             b"user-agent": b"vibe_notebook",
@@ -203,7 +179,8 @@ class Http:
         resume = last_event_id.encode().strip(b" \t")
         if resume and len(resume) <= _LONGEST_ID and _CONTROLS.isdisjoint(resume):
             headers[b"last-event-id"] = resume
-        timeout = self._httpx.Timeout(self._connect_timeout, read=idle_timeout)
+        # How long nothing may come is for the reader of the body to say.
+        timeout = self._httpx.Timeout(self._connect_timeout, read=None)
         extensions = {"timeout": timeout.as_dict()}
         request: httpx2.Request = self._httpx.Request(
             "GET", url, headers=list(headers.items()), extensions=extensions
@@ -219,16 +196,14 @@ class Http:
         await opened.aclose()
         if status == _NO_CONTENT:
             return Ended()
-        name = f"{status} {_phrase(status)}".strip()
         if status in _BUSY or status >= _SERVER_ERROR:
-            return Lost(name, status, retry_after(response.headers.get("retry-after")))
+            return Lost(name_of(status), status, retry_after(response.headers.get("retry-after")))
         if status == _OK:
-            said = scrub(kind)[:80] or "nothing"
+            given = scrub(kind)[:80] or "nothing"
             return Refused(
-                f"its content type is {said!r}, not text/event-stream: is this the stream's URL?", status
+                f"its content type is {given!r}, not text/event-stream: is this the stream's URL?", status
             )
-        why = _WHY.get(status, "this is no answer with a stream in it")
-        return Refused(f"{name}: {why}", status)
+        return refusal(status)
 
     def _transport(self, url: httpx2.URL) -> httpx2.AsyncHTTPTransport:
         proxy = self._proxy or _environment_proxy(url)
@@ -272,30 +247,3 @@ def _basic(user: bytes) -> bytes:
     from urllib.parse import unquote_to_bytes  # noqa: PLC0415
 
     return b"Basic " + base64.b64encode(unquote_to_bytes(user))
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
-
-
-def _root(error: BaseException) -> BaseException:
-    """What the client's error was made of, down to the system's own: it says more."""
-    found, below = error, [error]
-    while below:
-        each = below.pop()
-        if isinstance(each, ssl.SSLError) or (isinstance(each, OSError) and each.errno):
-            found = each
-        below += [at for at in (each.__cause__, each.__context__) if at is not None]
-        below += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
-    return found
-
-
-def _said(error: BaseException) -> str:
-    if isinstance(error, socket.gaierror):
-        return "there is no such host"
-    if isinstance(error, OSError) and error.errno and error.errno > 0:
-        return os.strerror(error.errno)
-    return type(error).__name__ if not str(error) else scrub(str(error))[:200]
