@@ -9,15 +9,19 @@ from ..exceptions import RemoteError
 from ._decoder import ServerSentEvent, SSEDecoder
 from ._event_source import EventSource, event_source
 from ._follow import Follow, follow
+from ._merge import Merged
+from ._secrets import redact
 from ._status import Status
 
 __all__ = [
     "EventSource",
     "Follow",
+    "Merged",
     "RemoteError",
     "SSEDecoder",
     "ServerSentEvent",
     "Status",
     "event_source",
     "follow",
+    "redact",
 ]

@@ -244,7 +244,8 @@ class EventSource(AsyncIterator[ServerSentEvent]):
         await self._drop()
         await self._http.aclose()
         if self.status.state not in ("ended", "refused"):
-            self._say(Status("ended"))
+            lost = self.status if self.status.state == "reconnecting" else None
+            self._say(Status("ended", reason=f"stopped while {lost}" if lost else None))
 
 
 def _seconds(limit: float | None) -> float:

@@ -22,6 +22,7 @@ from ._decoder import ServerSentEvent
 from ._dialects import GAP, PROJECT, Dialect, loaded
 from ._event_source import EventSource, event_source
 from ._filling import events_of, note
+from ._secrets import redact
 from ._seen import Seen, ordered
 from ._settings import Options
 from ._status import Status
@@ -41,9 +42,6 @@ class Follow(AsyncIterator[Event]):
     ``last_event_id`` is the server's: that of the last event that was handed over whole.
     """
 
-    own_registry = True
-    """Its ids are of runs elsewhere: the kernel's own registry may hold those very runs."""
-
     def __init__(self, source: EventSource, dialect: Dialect, *, last_event_id: str | None) -> None:
         self._source = source
         self._dialect = dialect
@@ -60,6 +58,11 @@ class Follow(AsyncIterator[Event]):
 
     def __repr__(self) -> str:
         return f"<follow {self.url}: {self.status}>"
+
+    @property
+    def connections(self) -> tuple[Follow, ...]:
+        """Itself: what a view shows the state of."""
+        return (self,)
 
     @property
     def url(self) -> str:
@@ -273,13 +276,17 @@ def follow(
     resumed; what came before stays.
     """
     params = options.get("params") or {}
-    found = _PROJECT.fullmatch(urlsplit(url).path)
-    names = {*parse_qs(urlsplit(url).query), *dict(params)}
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise RemoteError(f"{redact(url)} is no http(s) URL.") from None
+    found = _PROJECT.fullmatch(parts.path)
+    names = {*parse_qs(parts.query), *dict(params)}
     if found and last_event_id is None and "last_event_id" not in names:
         # In the query: a reconnect says in the header where it was.
         params = [*(params.items() if isinstance(params, Mapping) else params), ("last_event_id", "0")]
     options["params"] = params
     source = event_source(url, last_event_id=last_event_id, **options)
-    name = unquote(found[2]) if found else urlsplit(url).path.strip("/").rpartition("/")[2]
+    name = unquote(found[2]) if found else parts.path.strip("/").rpartition("/")[2]
     dialect = Dialect(agent_id=agent_id or name or "agent", run_id=name if found else None, adapter=adapter)
     return Follow(source, dialect, last_event_id=last_event_id)
