@@ -24,6 +24,9 @@ __all__ = ["Routes"]
 
 _JSON: Final = "application/json"
 
+FEW: Final = 8
+"""Enough to see whether there is anything: some of what a log holds are marks that nobody is shown."""
+
 
 class Routes:
     """The endpoints, over one stream of projects."""
@@ -61,7 +64,7 @@ class Routes:
         after = check_id(request.headers.get("last-event-id")) or query
         self.seats.check(project_id)
         if await self._stream.closed(project_id) and (
-            after is None or not await self._stream.read(project_id, after, 1)
+            after is None or not await self._stream.read(project_id, after, FEW)
         ):
             return Response(status_code=204, headers={"Cache-Control": "no-store"})
         self.seats.check(project_id)  # others came while the log was asked
@@ -124,7 +127,7 @@ class Routes:
 
     async def _known(self, project_id: str) -> None:
         """Raise ``Refused`` (404) for a project that nobody has sent anything to."""
-        if not await self._stream.closed(project_id) and not await self._stream.read(project_id, "", 1):
+        if not await self._stream.closed(project_id) and not await self._stream.read(project_id, "", FEW):
             raise Refused(404, "There is no project of that name.")
 
     async def _body(self, request: Request) -> bytes:
