@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -36,6 +37,9 @@ PAYLOAD: Final = {"message_id": "m" * 36, "part_index": 0, "type": "text", "delt
 
 AHEAD: Final = 2_000
 """Events that the sender may be ahead of the slowest listener: less than any log or queue keeps."""
+
+MANY: Final = 500
+"""Listeners beyond which events come slower: each is to find the server at rest."""
 
 Send = Callable[[int], Awaitable[object]]
 
@@ -66,6 +70,10 @@ class Listener(asyncio.Protocol):
             self.seen(data)
 
 
+def _same(listener: Listener) -> Listener:
+    return listener
+
+
 @contextlib.asynccontextmanager
 async def served(app: Any) -> AsyncIterator[int]:
     """An app on a free port of this loop."""
@@ -88,7 +96,7 @@ async def listening(port: int, path: str, count: int) -> AsyncIterator[list[List
     loop = asyncio.get_running_loop()
     made = [Listener(path) for _ in range(count)]
     for listener in made:
-        await loop.create_connection(lambda one=listener: one, "127.0.0.1", port)
+        await loop.create_connection(partial(_same, listener), "127.0.0.1", port)
     for listener in made:
         await listener.began.wait()
     try:
@@ -241,7 +249,7 @@ async def rate_of(
 async def delay_of(log: str, count: int, listeners: int) -> tuple[float, float]:
     """(p50, p95) of our server."""
     async with ours(log) as (port, path, send), listening(port, path, listeners) as made:
-        return await latency(made, send, count, 100 if listeners < 1_000 else 5)  # noqa: PLR2004
+        return await latency(made, send, count, 500 / listeners if listeners > MANY else 100)
 
 
 def compared(repeat: int) -> list[str]:
@@ -280,13 +288,10 @@ def by_log(repeat: int) -> list[str]:
         for name, log in logs.items():
             if log is None:
                 continue
-            for listeners, count in ((1, 20_000), (100, 5_000), (1_000, 500)):
+            for listeners, count, waits in ((1, 20_000, 100), (100, 5_000, 100), (1_000, 500, 10)):
                 share = 1 if name == "memory" else 10
                 rates = [asyncio.run(rate_of(ours, log, count // share, listeners)) for _ in range(repeat)]
-                delays = [
-                    asyncio.run(delay_of(log, 100 if listeners < 1_000 else 10, listeners))
-                    for _ in range(repeat)
-                ]  # noqa: PLR2004
+                delays = [asyncio.run(delay_of(log, waits, listeners)) for _ in range(repeat)]
                 rate = statistics.median(rates)
                 p50, p95 = (statistics.median(column) for column in zip(*delays, strict=True))
                 lines.append(

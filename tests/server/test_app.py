@@ -62,16 +62,19 @@ def test_a_batch_with_one_wrong_event_is_not_taken_at_all(server: BackgroundServ
 
 
 def test_the_list_says_how_far_each_project_is(server: BackgroundServer, project: str) -> None:
+    def row() -> dict[str, Any]:
+        rows = httpx2.get(f"{server.url}/projects").json()["projects"]
+        found: dict[str, Any] = next(row for row in rows if row["project_id"] == project)
+        return found
+
     ids = send(server.url, project, 1, 2)
+    said = {"project_id": project, "events": 2, "last_event_id": ids[-1], "closed": False, "listeners": 0}
+    assert row() == said
     httpx2.post(f"{server.url}/projects/{project}/close")
-    rows = {row["project_id"]: row for row in httpx2.get(f"{server.url}/projects").json()["projects"]}
-    assert rows[project] == {
-        "project_id": project,
-        "events": 2,
-        "last_event_id": ids[-1],
-        "closed": True,
-        "listeners": 0,
-    }
+    assert row()["closed"] is True
+    assert row()["events"] == 2
+    last = row()["last_event_id"]  # after the mark of the end: from there too there is nothing more
+    assert httpx2.get(f"{server.url}/projects/{project}/stream?last_event_id={last}").status_code == 204
 
 
 def test_a_transcript_is_that_of_the_events_and_says_where_to_go_on(

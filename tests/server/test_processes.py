@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import itertools
 import os
 import shutil
@@ -21,7 +22,7 @@ import pytest
 from tests.server.serving import ROOT, Told, read, send, serving, told
 from vibe_notebook.cli import main
 
-REDIS = shutil.which("redis-server")
+REDIS = shutil.which("redis-server") if importlib.util.find_spec("vibe_notebook.projects._redis") else None
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final, Protocol
 
 import anyio
@@ -41,7 +41,7 @@ class Framed(Protocol):
 class Feed(Protocol):
     """A listener of a project."""
 
-    async def batch(self, max_events: int = ...) -> list[Framed]:
+    async def batch(self, max_events: int = ...) -> Sequence[Framed]:
         """What comes next; nothing: the stream has ended."""
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ async def _frames(feed: Feed, seconds: float | None, retry: float) -> AsyncItera
         log.exception("A stream ends early: its log failed.")
 
 
-async def _next(feed: Feed, ends_at: float | None) -> list[Framed]:
+async def _next(feed: Feed, ends_at: float | None) -> Sequence[Framed]:
     if ends_at is None:
         return await feed.batch(BATCH)
     with anyio.move_on_after(ends_at - time.monotonic()):
@@ -99,7 +99,7 @@ async def _next(feed: Feed, ends_at: float | None) -> list[Framed]:
     return []
 
 
-def _pieces(batch: list[Framed]) -> Iterator[bytes]:
+def _pieces(batch: Sequence[Framed]) -> Iterator[bytes]:
     """Put frames together, but not into more than what is sent at once."""
     if len(batch) == 1:
         yield batch[0].frame
