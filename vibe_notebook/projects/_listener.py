@@ -34,13 +34,14 @@ class Listener(AsyncIterator[dict[str, str]]):
         self._at: int | None = None  # its place in the tail, or None while it reads the log
         self._place = after
         self._checked = after is None
+        self._horizon: Id | None = None  # the last id when it began to listen
         self._marked = False  # the last entry was the mark of a closed stream
         self._ended = False
         self._ready: deque[dict[str, str]] = deque()
-        if after is None:
-            with self._tail.lock:
-                self._at = self._tail.end
-                self._place = self._tail.before(self._at)
+        with self._tail.lock:
+            self._horizon = self._tail.before(self._tail.end)
+            if after is None:
+                self._at, self._place = self._tail.end, self._horizon
 
     @property
     def closed(self) -> bool:
@@ -58,6 +59,8 @@ class Listener(AsyncIterator[dict[str, str]]):
             if tail is None or self._ended:
                 return []
             found, ready = self._from_tail(tail, max_events)
+            if self._tail is None:  # closed meanwhile, maybe before this could be woken
+                return []
             if found is None and ready is None:
                 found = await self._from_log(max_events)
             if found:
@@ -79,7 +82,7 @@ class Listener(AsyncIterator[dict[str, str]]):
         return self._ready.popleft()
 
     def get_nowait(self) -> dict[str, str]:
-        """As ``get``, of what is there already.
+        """As ``get``, of what is in memory already; a listener that has history to read must ``get`` it.
 
         Raises:
             asyncio.QueueEmpty: ``get`` would wait.
@@ -124,8 +127,10 @@ class Listener(AsyncIterator[dict[str, str]]):
         with tail.lock:
             if tail.error is not None:
                 raise tail.error
+            if self._horizon is None:
+                self._horizon = tail.origin
             if self._place is None:
-                self._place = tail.origin
+                self._place = self._horizon
             if self._at is None and self._checked and self._place is not None:
                 self._at = tail.number_after(self._place)
             if self._at is not None and self._at < tail.first:
@@ -154,12 +159,23 @@ class Listener(AsyncIterator[dict[str, str]]):
         return found
 
     def _taken(self, entries: Sequence[Entry]) -> list[Entry | Gap]:
-        """Note the place, and leave out the marks of closed streams; one at the very end ends this one."""
+        """Note the place, and leave out the marks of closed streams.
+
+        One that came after listening began ends it there, and so does one with nothing after it; what was
+        closed and opened again before that is history.
+        """
         if not entries:
             return []
         self._place = parse_id(entries[-1].id)
         self._marked = entries[-1].event == END
-        return [entry for entry in entries if entry.event != END]
+        found: list[Entry | Gap] = []
+        for entry in entries:
+            if entry.event != END:
+                found.append(entry)
+            elif self._horizon is not None and parse_id(entry.id) > self._horizon:
+                self._ended = True
+                break
+        return found
 
     def __aiter__(self) -> Self:
         return self

@@ -5,14 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl, unquote
 
 from ..exceptions import ProtocolError
 from ._entry import Entry, Gap, Id
 from ._tail import Tail
 
 __all__ = ["EventLog", "Item", "Page", "Project", "open_log"]
+
+OPTIONS: Final = {
+    "memory": ("max_events", "max_bytes"),
+    "sqlite": ("synchronous",),
+    "redis": ("max_events", "prefix"),
+    "rediss": ("max_events", "prefix"),
+}
 
 Item = tuple[str, str]
 """An event to append: its type, and its data as JSON."""
@@ -83,7 +90,7 @@ class EventLog(ABC):
 
     @abstractmethod
     def knows(self, project_id: str) -> bool:
-        """Whether anything was ever appended to it."""
+        """Whether anything was sent to it, and it was not closed since."""
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -103,27 +110,34 @@ def open_log(url: str | EventLog) -> EventLog:
     """
     if isinstance(url, EventLog):
         return url
-    found = urlsplit(url)
-    options = dict(parse_qsl(found.query, keep_blank_values=True))
+    place, _, query = url.partition("?")
+    scheme, _, rest = place.partition(":")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    known = OPTIONS.get(scheme)
+    if known is None:
+        raise ProtocolError(
+            f"an event log is memory:, sqlite:///file.db or redis://host:6379/0; {scheme[:20]!r} is none",
+            field="log",
+        )
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ProtocolError(
+            f"the log {scheme}: has no option {unknown[0]!r}; it has {', '.join(known) or 'none'}",
+            field="log",
+        )
     try:
-        if found.scheme == "memory":
+        if scheme == "memory":
             from ._memory import MemoryLog  # noqa: PLC0415 - only the log that is asked for
 
             return MemoryLog(**{name: int(value) for name, value in options.items()})
-        if found.scheme == "sqlite":
+        if scheme == "sqlite":
             from ._sqlite import SqliteLog  # noqa: PLC0415 - as above
 
-            return SqliteLog(found.path.removeprefix("/"), **options)
-        if found.scheme in ("redis", "rediss", "unix"):
-            from ._redis import RedisLog  # noqa: PLC0415 - as above
+            return SqliteLog(unquote(rest.removeprefix("///")), **options)
+        from ._redis import RedisLog  # noqa: PLC0415 - as above
 
-            return RedisLog(url)
-    except (TypeError, ValueError) as error:
-        if isinstance(error, ProtocolError):
-            raise
-        raise ProtocolError(f"an option of the log {found.scheme}: is wrong: {error}", field="log") from None
-    raise ProtocolError(
-        "an event log is memory:, sqlite:///file.db or redis://host:6379/0, "
-        f"not {found.scheme or url[:40]!r}",
-        field="log",
-    )
+        return RedisLog(
+            place, **{name: int(value) if name == "max_events" else value for name, value in options.items()}
+        )
+    except ValueError as error:
+        raise ProtocolError(f"the log {scheme}: {error}", field="log") from None

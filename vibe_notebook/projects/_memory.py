@@ -20,13 +20,30 @@ KEYS = 1_000
 class _Stream:
     """One project. Its ids are ``<epoch>-<count>``: an id of an earlier stream of that name is told by it."""
 
-    __slots__ = ("count", "epoch", "keys", "tail")
+    __slots__ = ("count", "epoch", "gone", "keys", "listeners", "tail")
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
         self.epoch = time.time_ns() // 1_000_000
         self.count = 0
+        self.listeners = 0
+        self.gone = False
         self.keys: OrderedDict[str, list[str]] = OrderedDict()
         self.tail = Tail(max_events, max_bytes, (self.epoch, 0))
+
+    def append(self, items: Sequence[Item], key: str | None) -> list[str]:
+        """Under the tail's lock."""
+        if key is not None and key in self.keys:
+            return list(self.keys[key])
+        epoch, count = self.epoch, self.count
+        entries = [Entry(f"{epoch}-{n}", event, data) for n, (event, data) in enumerate(items, count + 1)]
+        self.count = count + len(entries)
+        self.tail.add(entries)
+        ids = [entry.id for entry in entries]
+        if key is not None:
+            self.keys[key] = list(ids)
+            if len(self.keys) > KEYS:
+                self.keys.popitem(last=False)
+        return ids
 
 
 class MemoryLog(EventLog):
@@ -44,21 +61,13 @@ class MemoryLog(EventLog):
 
     def append_now(self, project_id: str, items: Sequence[Item], key: str | None = None) -> list[str]:
         """As ``append``, which never waits here."""
-        stream = self._streams.get(project_id) or self._stream(project_id)
-        tail = stream.tail
-        with tail.lock:
-            if key is not None and key in stream.keys:
-                return stream.keys[key]
-            epoch, count = stream.epoch, stream.count
-            entries = [Entry(f"{epoch}-{n}", event, data) for n, (event, data) in enumerate(items, count + 1)]
-            stream.count = count + len(entries)
-            tail.add(entries)
-            ids = [entry.id for entry in entries]
-            if key is not None:
-                stream.keys[key] = ids
-                if len(stream.keys) > KEYS:
-                    stream.keys.popitem(last=False)
-        tail.wake()
+        while True:
+            stream = self._streams.get(project_id) or self._stream(project_id)
+            with stream.tail.lock:
+                if not stream.gone:
+                    ids = stream.append(items, key)
+                    break
+        stream.tail.wake()
         return ids
 
     async def close(self, project_id: str) -> None:
@@ -66,8 +75,12 @@ class MemoryLog(EventLog):
 
     def close_soon(self, project_id: str) -> None:
         stream = self._streams.get(project_id)
-        if stream is not None and not stream.tail.ended:
-            self.append_now(project_id, [(END, "")])
+        if stream is None:
+            return
+        with stream.tail.lock:
+            if not stream.tail.ended:
+                stream.append([(END, "")], None)
+        stream.tail.wake()
 
     async def read(self, project_id: str, after: Id, limit: int) -> Page:
         stream = self._streams.get(project_id)
@@ -83,10 +96,22 @@ class MemoryLog(EventLog):
             return Page(entries, gap, parse_id(entries[-1].id) if entries else newest)
 
     def attach(self, project_id: str) -> Tail:
-        return self._stream(project_id).tail
+        with self._lock:
+            stream = self._streams.setdefault(project_id, _Stream(*self._limits))
+            stream.listeners += 1
+            return stream.tail
 
     def release(self, project_id: str, tail: Tail) -> None:
-        """Nothing: the tail is the log itself."""
+        """Names that were only asked for are forgotten with their last listener."""
+        with self._lock:
+            stream = self._streams.get(project_id)
+            if stream is None or stream.tail is not tail:
+                return
+            stream.listeners -= 1
+            with tail.lock:
+                if not stream.listeners and not stream.count:
+                    stream.gone = True
+                    del self._streams[project_id]
 
     async def trim(self, project_id: str, keep: int) -> int:
         stream = self._streams.get(project_id)
@@ -100,7 +125,8 @@ class MemoryLog(EventLog):
         return _said(project_id, stream) if stream and stream.count else None
 
     def knows(self, project_id: str) -> bool:
-        return project_id in self._streams
+        stream = self._streams.get(project_id)
+        return stream is not None and stream.count > 0 and not stream.tail.ended
 
     async def aclose(self) -> None:
         """Nothing is held that would have to be let go."""
@@ -113,7 +139,7 @@ class MemoryLog(EventLog):
 def _said(name: str, stream: _Stream) -> Project:
     tail = stream.tail
     with tail.lock:
-        return Project(name, len(tail.entries) - tail.ended, f"{stream.epoch}-{stream.count}", tail.ended)
+        return Project(name, len(tail.entries) - tail.marks, f"{stream.epoch}-{stream.count}", tail.ended)
 
 
 def gap_before(after: Id, oldest: int, newest: Id) -> Gap | None:

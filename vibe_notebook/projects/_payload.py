@@ -12,15 +12,15 @@ import math
 import os
 import uuid
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AnySet
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
-from .._json import scrub
+from .._json import INT_BITS, scrub
 from ..exceptions import ProtocolError
 
 __all__ = ["encode"]
 
-DEPTH: Final = 100
+DEPTH: Final = 200
 
 _PLAIN: Final = (str, int, float)
 _AS_TEXT: Final = (uuid.UUID, decimal.Decimal, os.PathLike)
@@ -39,12 +39,14 @@ def encode(data: Any) -> str:
     try:
         text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
-        text = json.dumps(_plain(data, "data", 0), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        plain = _plain(data, "data", 0)
+        text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return scrub(text)
 
 
-def _plain(value: Any, path: str, depth: int) -> Any:
+def _plain(value: Any, path: str, depth: int) -> Any:  # noqa: C901 - a table of types
     if depth > DEPTH:
+        path = f"{path[:60]}…"
         raise ProtocolError(f"{path}: nested more than {DEPTH} deep, or in itself", field=path)
     if value is None or isinstance(value, bool):
         return value
@@ -54,6 +56,10 @@ def _plain(value: Any, path: str, depth: int) -> Any:
         case str():
             return str.__str__(value)
         case int():
+            if value.bit_length() > INT_BITS:
+                raise ProtocolError(
+                    f"{path}: a number of {value.bit_length():,} bits is too long for JSON", field=path
+                )
             return int(value)
         case float():
             return float(value) if math.isfinite(value) else None
@@ -65,7 +71,7 @@ def _plain(value: Any, path: str, depth: int) -> Any:
             return value.isoformat()
         case datetime.timedelta():
             return value.total_seconds()
-        case AnySet():
+        case AbstractSet():
             items = [_plain(item, f"{path}[…]", depth + 1) for item in value]
             return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
         case Sequence():
@@ -82,7 +88,13 @@ def _foreign(value: Any, path: str, depth: int) -> Any:
             return _plain(fields, path, depth + 1)
         dump = getattr(value, "model_dump", None)
         if callable(dump):
-            return _plain(dump(), path, depth + 1)
+            try:
+                fields = dump()
+            except Exception as error:
+                raise ProtocolError(
+                    f"{path}: {type(value).__qualname__}.model_dump() raised {error!r}", field=path
+                ) from error
+            return _plain(fields, path, depth + 1)
         # numpy's scalars and arrays, without importing it.
         as_list = getattr(value, "tolist", None)
         if callable(as_list):

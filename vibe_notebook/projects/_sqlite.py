@@ -6,6 +6,7 @@ looks for what other processes have appended while anybody listens.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sqlite3
 import threading
@@ -101,7 +102,8 @@ class SqliteLog(EventLog):
         return await wait_for(self._do(lambda tables: tables.project(project_id)))
 
     def knows(self, project_id: str) -> bool:
-        return self._do(lambda tables: tables.project(project_id)).result() is not None
+        found = self._do(lambda tables: tables.project(project_id)).result()
+        return found is not None and not found.closed
 
     def attach(self, project_id: str) -> Tail:
         with self._changed:
@@ -181,22 +183,29 @@ class SqliteLog(EventLog):
             return [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
 
     def _run(self, tables: Tables, jobs: list[_Append | _Job]) -> None:
-        appends = [job for job in jobs if isinstance(job, _Append)]
+        """In their order: who listens and then sends gets what was sent."""
+        for kind, group in itertools.groupby(jobs, type):
+            if kind is _Append:
+                self._append(tables, [job for job in group if isinstance(job, _Append)])
+            else:
+                for job in group:
+                    if isinstance(job, _Job):
+                        self._do_one(tables, job)
+        if tables.changed():
+            self._follow(tables)
+
+    def _append(self, tables: Tables, jobs: list[_Append]) -> None:
         try:
-            made = tables.append([(job.project_id, job.items, job.key) for job in appends]) if appends else []
+            made = tables.append([(job.project_id, job.items, job.key) for job in jobs])
         except (sqlite3.Error, OSError) as error:
             said = self._error(error)
-            for job in appends:
+            for job in jobs:
                 job.done.set_exception(said)
-            appends, made = [], []
+            return
         # Listeners first: who has an acknowledgement may look at once.
-        if appends or tables.changed():
-            self._follow(tables)
-        for job, ids in zip(appends, made, strict=True):
+        self._follow(tables)
+        for job, ids in zip(jobs, made, strict=True):
             job.done.set_result(ids)
-        for job in jobs:
-            if isinstance(job, _Job):
-                self._do_one(tables, job)
 
     def _do_one(self, tables: Tables, job: _Job) -> None:
         try:

@@ -23,7 +23,8 @@ KEYS: Final = 10_000
 
 SCHEMA: Final = """
 create table if not exists streams (
-    project text primary key, epoch integer not null, last integer not null, oldest integer not null
+    project text primary key, epoch integer not null, last integer not null, oldest integer not null,
+    marks integer not null
 ) without rowid;
 create table if not exists events (
     project text not null, n integer not null, event text not null, data text not null,
@@ -76,10 +77,14 @@ class Tables:
         found = db.execute("select epoch, last from streams where project = ?", (project,)).fetchone()
         epoch, last = found or (time.time_ns() // 1_000_000, 0)
         if not found:
-            db.execute("insert into streams values (?, ?, 0, 1)", (project, epoch))
+            db.execute("insert into streams values (?, ?, 0, 1, 0)", (project, epoch))
         rows = [(project, n, event, data) for n, (event, data) in enumerate(items, last + 1)]
         db.executemany("insert into events values (?, ?, ?, ?)", rows)
-        db.execute("update streams set last = ? where project = ?", (last + len(rows), project))
+        marks = sum(event == END for event, _ in items)
+        db.execute(
+            "update streams set last = ?, marks = marks + ? where project = ?",
+            (last + len(rows), marks, project),
+        )
         ids = [f"{epoch}-{n}" for _, n, _, _ in rows]
         if key is not None:
             db.execute(
@@ -125,11 +130,15 @@ class Tables:
         with _transaction(self._db):
             _, last = self.place(project)
             oldest = max(1, last - keep + 1)
+            (marks,) = self._db.execute(
+                "select count(*) from events where project = ? and n < ? and event = ''", (project, oldest)
+            ).fetchone()
             went = self._db.execute(
                 "delete from events where project = ? and n < ?", (project, oldest)
             ).rowcount
             self._db.execute(
-                "update streams set oldest = max(oldest, ?) where project = ?", (oldest, project)
+                "update streams set oldest = max(oldest, ?), marks = marks - ? where project = ?",
+                (oldest, marks, project),
             )
         return went
 
@@ -143,14 +152,14 @@ class Tables:
 
     def _projects(self, where: str, values: tuple[str, ...]) -> list[Project]:
         rows = self._db.execute(
-            "select project, epoch, last, oldest, "  # noqa: S608 - the condition is one of two above
+            "select project, epoch, last, oldest, marks, "  # noqa: S608 - the condition is one of two above
             f"(select event from events where project = s.project and n = s.last) from streams s {where} "
             "order by project",
             values,
         ).fetchall()
         return [
-            Project(name, last - oldest + 1 - (event == END), f"{epoch}-{last}", event == END)
-            for name, epoch, last, oldest, event in rows
+            Project(name, last - oldest + 1 - marks, f"{epoch}-{last}", event == END)
+            for name, epoch, last, oldest, marks, event in rows
         ]
 
 

@@ -30,10 +30,12 @@ class ProjectEventStream:
 
     def create_stream(self, project_id: str) -> Listener:
         """Listen to a project from now on; it need not exist yet. Each call gives a listener of its own."""
-        return self.listen(project_id)
+        listener = self.listen(project_id)
+        self._created.add(project_id)
+        return listener
 
     def get_stream(self, project_id: str) -> Listener | None:
-        """A new listener, from now on, or None if nobody has created the project or sent to it."""
+        """A new listener, from now on; None if nobody has created the project or sent to it, or it is closed."""
         project_id = _valid(project_id)
         if project_id not in self._created and not self.log.knows(project_id):
             return None
@@ -47,7 +49,6 @@ class ProjectEventStream:
         """
         project_id = _valid(project_id)
         place = None if after is None else parse_id(after)
-        self._created.add(project_id)
         return Listener(self.log, project_id, place)
 
     async def send_event(self, project_id: str, event_type: str, data: Any) -> str:
@@ -75,23 +76,27 @@ class ProjectEventStream:
             return []
         return await self.log.append(project_id, encoded, key)
 
-    async def stream_events(
+    def stream_events(
         self, project_id: str, *, last_event_id: str | None = None
     ) -> AsyncIterator[dict[str, str]]:
         """Events as ``{"id", "event", "data"}`` for an SSE response, *data* a JSON string.
 
-        With *last_event_id* first those after it ("" is all); without, what is sent from now on. What is
-        no longer in the log is told by an event ``gap`` without an id.
+        With *last_event_id* first those after it ("" is all); without, what is sent from this call on.
+        What is no longer in the log is told by an event ``gap`` without an id.
         """
-        with self.listen(project_id, after=last_event_id) as listener:
-            async for event in listener:
-                yield event
+        return _events(self.listen(project_id, after=last_event_id))
 
     async def read(self, project_id: str, after: str = "", limit: int = 1_000) -> list[Entry | Gap]:
-        """What the log has after an id, without waiting for more."""
-        page = await self.log.read(_valid(project_id), parse_id(after), limit)
-        found: list[Entry | Gap] = [entry for entry in page.entries if entry.event]
-        return [page.gap, *found] if page.gap else found
+        """What the log has after an id, without waiting for more; nothing: that is all."""
+        place = parse_id(after)
+        while True:
+            page = await self.log.read(_valid(project_id), place, limit)
+            found: list[Entry | Gap] = [entry for entry in page.entries if entry.event]
+            if page.gap:
+                found.insert(0, page.gap)
+            if found or not page.entries:
+                return found
+            place = page.place  # only marks of closed streams: there may be more behind them
 
     def close_stream(self, project_id: str) -> None:
         """End the stream: its listeners end after what was sent. An event sent later opens it again."""
@@ -121,6 +126,12 @@ class ProjectEventStream:
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
+
+
+async def _events(listener: Listener) -> AsyncIterator[dict[str, str]]:
+    with listener:
+        async for event in listener:
+            yield event
 
 
 def _valid(project_id: str) -> str:

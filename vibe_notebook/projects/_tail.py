@@ -34,8 +34,9 @@ class Tail:
         self.first = 0
         self.size = 0
         self.error: Exception | None = None
-        self._futures: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-        self._wakers: list[Callable[[], None]] = []
+        self.marks = 0
+        self._futures: dict[asyncio.AbstractEventLoop, set[asyncio.Future[None]]] = {}
+        self._wakers: set[Callable[[], None]] = set()
 
     @property
     def end(self) -> int:
@@ -64,6 +65,7 @@ class Tail:
         self.entries.extend(entries)
         for entry in entries:
             self.size += len(entry.data)
+            self.marks += entry.event == END
         # Dropping the oldest moves all the others: only when it is worth it.
         if len(self.entries) > self.limit + (self.limit >> 3) or self.size > self.room + (self.room >> 3):
             self._trim(self.limit, self.room)
@@ -81,6 +83,7 @@ class Tail:
             count += 1
         if count:
             self.anchor = parse_id(self.entries[count - 1].id)
+            self.marks -= sum(entry.event == END for entry in self.entries[:count])
             del self.entries[:count]
             self.first += count
             self.size = size
@@ -109,11 +112,20 @@ class Tail:
         loop = _running_loop()
         if loop is None:
             ready, wake = waker()
-            self._wakers.append(wake)
-            return ready
+            self._wakers.add(wake)
+            return lambda: self._until(ready(), self._wakers, wake)
         future = loop.create_future()
-        self._futures.setdefault(loop, []).append(future)
-        return lambda: future
+        waiting = self._futures.setdefault(loop, set())
+        waiting.add(future)
+        return lambda: self._until(future, waiting, future)
+
+    async def _until(self, ready: Awaitable[Any], waiting: set[Any], who: Any) -> None:
+        """Wait; who gives up is woken no more."""
+        try:
+            await ready
+        finally:
+            with self.lock:
+                waiting.discard(who)
 
     def wake(self) -> None:
         """Wake all who wait, without the lock held."""
@@ -121,7 +133,7 @@ class Tail:
             return
         with self.lock:
             futures, self._futures = self._futures, {}
-            wakers, self._wakers = self._wakers, []
+            wakers, self._wakers = self._wakers, set()
         here = _running_loop()
         for loop, waiting in futures.items():
             if loop is here:
@@ -137,8 +149,9 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
     return asyncio._get_running_loop()  # noqa: SLF001 - documented, and the one form that does not raise
 
 
-def _set(futures: list[asyncio.Future[None]]) -> None:
-    for future in futures:
+def _set(futures: set[asyncio.Future[None]]) -> None:
+    # A copy: each one that is set takes itself out.
+    for future in list(futures):
         if not future.done():
             future.set_result(None)
 
