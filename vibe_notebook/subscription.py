@@ -18,7 +18,7 @@ from typing import Protocol, Self
 from ._ring import Cursor
 from .events import Custom, Event, with_id
 
-__all__ = ["Source", "Subscription", "gap"]
+__all__ = ["Source", "Subscription", "gap", "waker"]
 
 _BATCH = 256
 
@@ -101,7 +101,7 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
             with self._source.changed:
                 event = self._take()
                 if event is None and not self.ended:
-                    ready, wake = _waker()
+                    ready, wake = waker()
                     self._wakers.append(wake)
             if event is not None:
                 return event
@@ -138,7 +138,7 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
         return self._ready.popleft() if self._ready else None
 
 
-def _waker() -> tuple[Callable[[], Awaitable[object]], Callable[[], None]]:
+def waker() -> tuple[Callable[[], Awaitable[object]], Callable[[], None]]:
     """(what to await, what wakes it from any thread), on asyncio or trio, whichever runs."""
     try:
         loop = asyncio.get_running_loop()
