@@ -1,95 +1,100 @@
-"""What ``Registry.dispatch`` costs without subscribers, in units of making the event.
-
-``python -m benchmarks.dispatch`` prints it; ``run()`` gives the same as numbers. The garbage
-collector is on, as users have it. Every ratio is of two times of one run: machines differ, and
-one machine differs from itself, by more than what is measured here.
-"""
+"""What ``registry.dispatch`` costs beside making the event: in order, shuffled, long, and with many agents."""
 
 from __future__ import annotations
 
+import gc
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from argparse import Namespace
+from collections.abc import Callable, Iterator
 
-from vibe_notebook.events import TextDelta
+from vibe_notebook.events import RunStarted, TextDelta
 from vibe_notebook.registry import Registry
 
-EVENTS = 200_000
-ROUNDS = 5
+from . import page
+
+__all__ = ["run"]
+
+COUNT = 200_000
+TIMES = 5
 PLACES = 30
-"""How far from its place an event comes in the shuffled stream."""
-AGENTS = (1, 100, 10_000)
 
 
-def stream(events: int, agents: int = 1) -> list[TextDelta]:
-    """Deltas with five fields, of all agents in turn, each agent's in order."""
-    names = [f"agent-{i}" for i in range(agents)]
+def _made(agents: int = 1) -> list[TextDelta]:
     return [
-        TextDelta(agent_id=names[i % agents], run_id="run", message_id="m", seq=i // agents, delta="abcd")
-        for i in range(events)
+        TextDelta(agent_id=f"a{i % agents}", run_id="r", message_id="m", seq=1 + i // agents, delta="abcd")
+        for i in range(COUNT)
     ]
 
 
-def shuffled(events: Iterable[TextDelta], places: int = PLACES) -> list[TextDelta]:
-    """The same, each at most about *places* from where it belongs."""
-    chance = random.Random(7)
-    keyed = [(i + chance.uniform(0, places), event) for i, event in enumerate(events)]
-    return [event for _, event in sorted(keyed, key=lambda item: item[0])]
+def _make() -> None:
+    """Only make them: nothing is kept, so that collecting garbage is no part of it."""
+    for i in range(COUNT):
+        TextDelta(agent_id="a", run_id="r", message_id="m", seq=i, delta="abcd")
 
 
-def timed(call: Callable[[], object]) -> float:
-    """Seconds of the processor that *call* takes, those of the timer's thread included."""
-    began = time.process_time()
-    call()
-    return time.process_time() - began
+def _shuffled(events: list[TextDelta]) -> list[TextDelta]:
+    """Each event at most ``PLACES`` from where it belongs."""
+    rng = random.Random(1)
+    keys = sorted((index + rng.uniform(0, PLACES), index) for index in range(len(events)))
+    return [events[index] for _, index in keys]
 
 
-def created(events: int) -> None:
-    """Make that many, and keep none."""
-    for i in range(events):
-        TextDelta(agent_id="agent-0", run_id="run", message_id="m", seq=i, delta="abcd")
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
-def dispatched(events: list[TextDelta]) -> list[float]:
-    """Seconds that each fifth of the stream takes, the agents' first events included."""
-    fifth = max(len(events) // 5, 1)
-    with Registry() as registry:
+def _dispatched(events: list[TextDelta], agents: int = 1) -> list[float]:
+    """Seconds of each fifth."""
+    gc.collect()
+    gc.freeze()  # what was made before is not looked through again and again
+    registry = Registry()
+    for agent in range(agents):
+        registry.dispatch(RunStarted(agent_id=f"a{agent}", run_id="r", seq=0))
+    fifth = len(events) // 5
 
-        def some(at: int) -> None:
-            dispatch = registry.dispatch
-            for event in events[at : at + fifth]:
-                dispatch(event)
+    def some(start: int) -> None:
+        for event in events[start : start + fifth]:
+            registry.dispatch(event)
 
-        return [timed(lambda at=at: some(at)) for at in range(0, len(events), fifth)]  # type: ignore[misc]
-
-
-def run(events: int = EVENTS, rounds: int = ROUNDS) -> dict[str, float]:
-    """Medians: µs an event, and the ratios to making it (``growth``: the last fifth to the first)."""
-    found: dict[str, list[float]] = {}
-
-    def note(name: str, value: float) -> None:
-        found.setdefault(name, []).append(value)
-
-    for _ in range(rounds):
-        creation = timed(lambda: created(events))
-        made = stream(events)
-        note("creation µs", creation / events * 1e6)
-        fifths = dispatched(made)
-        note("in order", sum(fifths) / creation)
-        note("growth with length", fifths[-1] / fifths[0])
-        note("shuffled", sum(dispatched(shuffled(made))) / creation)
-        for agents in AGENTS[1:]:
-            note(f"{agents} agents", sum(dispatched(stream(events, agents))) / creation)
-    return {name: statistics.median(values) for name, values in found.items()}
+    found = [_seconds(lambda start=start: some(start)) for start in range(0, fifth * 5, fifth)]  # type: ignore[misc]
+    registry.close()
+    gc.unfreeze()
+    return found
 
 
-def main() -> None:
-    """Print a table."""
-    print(f"dispatch, {EVENTS:,} events, median of {ROUNDS}; ratios to making the event")
-    for name, value in run().items():
-        print(f"{name:>20}  {value:.2f}", flush=True)
+def _rounds() -> Iterator[dict[str, float]]:
+    for _ in range(TIMES):
+        create = _seconds(_make)
+        events = _made()
+        ordered = _dispatched(events)
+        found = {"made": create, "in order": sum(ordered), "growth": ordered[-1] / ordered[0]}
+        found["shuffled"] = sum(_dispatched(_shuffled(events)))
+        for agents in (100, 10_000):
+            found[f"{agents:,} agents"] = sum(_dispatched(_made(agents), agents))
+        yield found
 
 
-if __name__ == "__main__":
-    main()
+def run(options: Namespace) -> tuple[str, str]:
+    """Five rounds; every ratio is of one round, and the median of the five is given."""
+    del options
+    rounds = list(_rounds())
+    names = ("in order", "shuffled", "100 agents", "10,000 agents")
+    rows = []
+    for name in names:
+        ratios = [found[name] / found["made"] for found in rounds]
+        each = statistics.median(found[name] for found in rounds) / COUNT * 1e6
+        rows.append([name, f"{statistics.median(ratios):.2f}", f"{each:.2f}"])
+    made = statistics.median(found["made"] for found in rounds) / COUNT * 1e6
+    growth = statistics.median(found["growth"] for found in rounds)
+    body = [
+        (
+            f"{COUNT:,} `TextDelta` of five fields, median of {TIMES} rounds; making one took {made:.2f} µs. *Shuffled*: "
+            f"each up to {PLACES} places off. In order, the last fifth took {growth:.2f} times the first."
+        ),
+        page.table(("dispatch, without subscribers", "ratio to making the event", "µs each"), rows),
+    ]
+    return "Dispatch", "\n\n".join(body)

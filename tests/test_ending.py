@@ -41,6 +41,9 @@ class Slow:
     def note(self, text: str) -> None:
         """Nothing to note."""
 
+    def on_reconnect(self, reconnect: Any) -> None:
+        """No connection."""
+
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         self.threads.append(threading.current_thread())
         self.cells.append(cell.get())

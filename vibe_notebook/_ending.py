@@ -18,7 +18,7 @@ from types import FrameType
 
 import anyio
 
-from .subscription import waker
+from ._wake import waker
 
 __all__ = ["Ending", "patient"]
 
