@@ -17,9 +17,12 @@ from tests.adapters.support import EXPECTED, check_items, fold, recording, run
 RECORDED = {
     "acp": "acp",
     "agno": "agno",
+    "anthropic": "anthropic",
     "langgraph": "langgraph",
     "llama_index": "llama_index.core",
     "openai_agents": "agents",
+    "openai_chat": "openai",
+    "openai_responses": "openai",
     "smolagents": "smolagents",
 }
 """Each script of ``tests/samples/record``, and the module that its SDK is imported as."""
