@@ -16,6 +16,7 @@ from tests.adapters.support import EXPECTED, check_items, fold, recording, run
 
 RECORDED = {
     "claude_agent_sdk": "claude_agent_sdk",
+    "google_adk": "google.adk",
     "langgraph": "langgraph",
     "openai_agents": "agents",
 }

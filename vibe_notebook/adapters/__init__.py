@@ -21,6 +21,7 @@ _CLASSES: Final = {
     "anthropic": "AnthropicAdapter",
     "claude_agent_sdk": "ClaudeAgentSDKAdapter",
     "events": "EventsAdapter",
+    "google_adk": "GoogleADKAdapter",
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
     "openai_agents": "OpenAIAgentsAdapter",
