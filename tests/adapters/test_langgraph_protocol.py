@@ -194,27 +194,27 @@ def parent_of_inner(*natives: Any) -> list[Any]:
 
 
 def test_a_subgraph_can_only_be_the_one_call_that_is_open() -> None:
-    asked = ([], "updates", {"model": {"messages": [ai("c1")]}})
+    asked: Any = ([], "updates", {"model": {"messages": [ai("c1")]}})
     assert parent_of_inner(asked, inner("Hi")) == ["c1"]
 
 
 def test_of_two_open_calls_the_result_says_which_one_it_was() -> None:
-    asked = ([], "updates", {"model": {"messages": [ai("c1", "c2")]}})
+    asked: Any = ([], "updates", {"model": {"messages": [ai("c1", "c2")]}})
     answer = {"type": "tool", "content": "Hi", "tool_call_id": "c2"}
-    result = ([], "messages", (answer, {"langgraph_checkpoint_ns": "tools:t1"}))
+    result: Any = ([], "messages", (answer, {"langgraph_checkpoint_ns": "tools:t1"}))
     assert parent_of_inner(asked, inner("Hi"), result) == [None, "c2"]
 
 
 def test_a_task_says_which_call_its_subgraph_is_for() -> None:
-    asked = ([], "updates", {"model": {"messages": [ai("c1", "c2")]}})
-    task = ([], "tasks", {"id": "t1", "name": "tools", "input": [ai("c2")["tool_calls"][0]]})
+    asked: Any = ([], "updates", {"model": {"messages": [ai("c1", "c2")]}})
+    task: Any = ([], "tasks", {"id": "t1", "name": "tools", "input": [ai("c2")["tool_calls"][0]]})
     assert parent_of_inner(asked, task, inner("Hi")) == ["c2"]
 
 
 def test_a_subgraph_that_no_call_started_is_part_of_the_run() -> None:
     assert parent_of_inner(inner("Hi")) == []
     node = (["writer:w1"], *inner("Hi")[1:])
-    asked = ([], "updates", {"model": {"messages": [ai("c1")]}})
+    asked: Any = ([], "updates", {"model": {"messages": [ai("c1")]}})
     assert parent_of_inner(asked, node) == []
     assert [part.get("text") for part in shown(ADAPTER, [node])] == ["Hi"]
 

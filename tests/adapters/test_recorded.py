@@ -18,6 +18,8 @@ RECORDED = {
     "acp": "acp",
     "agno": "agno",
     "anthropic": "anthropic",
+    "claude_agent_sdk": "claude_agent_sdk",
+    "google_adk": "google.adk",
     "langgraph": "langgraph",
     "llama_index": "llama_index.core",
     "openai_agents": "agents",

@@ -103,7 +103,7 @@ class LangGraphAdapter(ProtocolAdapter):
                 self._finish(message)
                 self._open.pop(run, None)
             case "on_tool_start":
-                self._tool_run_started(run, get(native, "name"), get(data, "input"))
+                self._tool_run_started(run, get(native, "name"), data)
             case "on_tool_end":
                 self._tool_run_ended(run, output)
             case "on_tool_error":
@@ -115,8 +115,9 @@ class LangGraphAdapter(ProtocolAdapter):
 
     # Tools, of events.
 
-    def _tool_run_started(self, run: str, name: object, args: object) -> None:
-        call_id = self._calls.find(text(name), plain(args))
+    def _tool_run_started(self, run: str, name: object, data: object) -> None:
+        args = plain(get(data, "input"))
+        call_id = ident(get(data, "tool_call_id")) or self._calls.find(text(name), args)
         if call_id is not None:
             self._tool_runs[run] = call_id
             self._tool_started(call_id, {"tool_call_id": call_id, "tool_name": text(name)})
