@@ -12,13 +12,17 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import EXPECTED, check_items, fold, recording, run
+from tests.adapters.support import EXPECTED, IDS, check_items, fold, recording, run
+from vibe_notebook import adapters
+from vibe_notebook.adapters import Adapter
+from vibe_notebook.events import Event
 
 RECORDED = {
     "claude_agent_sdk": "claude_agent_sdk",
     "google_adk": "google.adk",
     "langgraph": "langgraph",
     "openai_agents": "agents",
+    "strands": "strands",
 }
 """Each script of ``tests/samples/record``, and the module that its SDK is imported as."""
 
@@ -33,10 +37,15 @@ def test_live_objects_and_their_json_say_what_the_recording_says(script: str, sd
     record = importlib.import_module(f"tests.samples.record.{script}")
     recorder = importlib.import_module("tests.samples.record.recorder")
     for name, (_, start) in record.RUNS.items():
-        natives, _, error = asyncio.run(recorder.collected(start()))
-        adapter = recording(name).adapter
-        live = run(adapter, natives, error)
-        assert live == run(adapter, [recorder.as_json(native) for native in natives], error), name
+        reader, live = adapters.get(recording(name).adapter, **IDS), list[Event]()
+
+        def seen(native: Any, reader: Adapter = reader, live: list[Event] = live) -> None:
+            live.extend(reader.feed(native))
+
+        natives, _, error = asyncio.run(recorder.collected(start(), seen))
+        live += reader.finish(error)
+        assert live == run(reader.name, [native for _, native in natives], error), name
         shown = fold(live, numbered=True)
         check_items(shown["items"], EXPECTED[name]["items"])
+        assert shown["runs"] == EXPECTED[name].get("runs", {})
         assert [shown["run"]] == EXPECTED[name]["run"]
