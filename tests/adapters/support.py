@@ -32,9 +32,10 @@ class Recording:
     adapter: str
     natives: tuple[Any, ...]
     expected: dict[str, Any]
+    raised: Exception | None = None
 
     def events(self) -> list[Event]:
-        return run(self.adapter, self.natives)
+        return run(self.adapter, self.natives, self.raised)
 
 
 def run(name: str, natives: Iterable[Any], exc: BaseException | None = None) -> list[Event]:
@@ -72,7 +73,9 @@ def recording(name: str) -> Recording:
     # The first line of those that a script recorded names the SDK.
     lines = [json.loads(line) for line in (SAMPLES / f"{file}.jsonl").read_text().splitlines()]
     natives = tuple(_native(line) for line in lines if "event" in line)
-    return Recording(_adapter_of(name), natives, EXPECTED[file])
+    name_and_message = lines[0].get("raised")
+    raised = type(name_and_message[0], (Exception,), {})(name_and_message[1]) if name_and_message else None
+    return Recording(_adapter_of(name), natives, EXPECTED[file], raised)
 
 
 def _adapter_of(name: str) -> str:

@@ -18,10 +18,14 @@ from vibe_notebook.adapters import Adapter
 from vibe_notebook.events import Event
 
 RECORDED = {
+    "acp": "acp",
+    "agno": "agno",
     "claude_agent_sdk": "claude_agent_sdk",
     "google_adk": "google.adk",
     "langgraph": "langgraph",
+    "llama_index": "llama_index.core",
     "openai_agents": "agents",
+    "smolagents": "smolagents",
     "strands": "strands",
 }
 """Each script of ``tests/samples/record``, and the module that its SDK is imported as."""
@@ -31,6 +35,7 @@ def scripts() -> list[Any]:
     return [pytest.param(name, sdk, id=name) for name, sdk in RECORDED.items()]
 
 
+@pytest.mark.filterwarnings("ignore")  # an SDK's own are not ours to mend
 @pytest.mark.parametrize(("script", "sdk"), scripts())
 def test_live_objects_and_their_json_say_what_the_recording_says(script: str, sdk: str) -> None:
     pytest.importorskip(sdk)

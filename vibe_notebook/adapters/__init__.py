@@ -17,6 +17,8 @@ from ._base import Adapter
 __all__ = ["Adapter", "choose", "detect", "get", "names"]
 
 _CLASSES: Final = {
+    "acp": "ACPAdapter",
+    "agno": "AgnoAdapter",
     "agui": "AGUIAdapter",
     "anthropic": "AnthropicAdapter",
     "claude_agent_sdk": "ClaudeAgentSDKAdapter",
@@ -24,10 +26,12 @@ _CLASSES: Final = {
     "google_adk": "GoogleADKAdapter",
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
+    "llama_index": "LlamaIndexAdapter",
     "openai_agents": "OpenAIAgentsAdapter",
     "openai_chat": "OpenAIChatAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
     "pydantic_ai": "PydanticAIAdapter",
+    "smolagents": "SmolagentsAdapter",
     "strands": "StrandsAdapter",
     "text": "TextAdapter",
     "vercel_ai_ui": "VercelAIUIAdapter",

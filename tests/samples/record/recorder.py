@@ -70,7 +70,9 @@ async def record_all(runs: Runs, packages: tuple[str, ...]) -> None:
     sdk = ", ".join(f"{package} {version(package)}" for package in packages)
     for name, (surface, start) in runs.items():
         natives, times, error = await collected(start())
-        head = {"sdk": sdk, "surface": surface} | ({"raised": type(error).__name__} if error else {})
+        head = {"sdk": sdk, "surface": surface} | (
+            {"raised": [type(error).__name__, str(error)]} if error else {}
+        )
         lines: list[dict[str, Any]] = [head]
         for i, (at, (cls, native)) in enumerate(zip(times, natives, strict=True)):
             lines.append({"i": i, "t": round(at - times[0], 4), "cls": cls, "event": native})
