@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -229,6 +229,22 @@ def check_items(shown: list[dict[str, Any]], expected: list[dict[str, Any]]) -> 
         # The run's end leaves nothing preparing or running.
         status = UNFINISHED.get(item.get("status", ""), item.get("status"))
         assert status in wanted.get("status", [None])
+
+
+def check_parts(parts: Sequence[Any], expected: list[dict[str, Any]]) -> None:
+    """What the package made of it is what is expected."""
+    assert [part.kind for part in parts] == [item["kind"] for item in expected]
+    for part, item in zip(parts, expected, strict=True):
+        said = {name: value for name, value in item.items() if name in ("text", "name", "args", "output")}
+        shown = {"name": "tool_name"} if part.kind == "tool" else {}
+        said = {shown.get(name, name): value for name, value in said.items() if value is not None}
+        if isinstance(code := said.get("args"), str):  # text that is no JSON
+            assert part.args_text == code
+            del said["args"]
+        assert {name: getattr(part, name) for name in said} == said
+        if part.kind == "tool":
+            assert part.state in item["status"]
+            check_parts(part.children, item.get("children", []))
 
 
 def _tool(parts: dict[tuple[str, ...], dict[str, Any]], event: Any) -> None:

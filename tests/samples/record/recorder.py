@@ -41,7 +41,10 @@ def as_json(value: Any) -> Any:
         return {"name": value.name}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value) if not field.name.startswith("_")]
-        return {name: as_json(getattr(value, name)) for name in names}
+        fields = {name: as_json(getattr(value, name)) for name in names}
+        # pydantic-ai's result has it as a property, before its second version as a method.
+        used = None if "usage" in fields else getattr(value, "usage", None)
+        return fields if used is None else {**fields, "usage": as_json(used() if callable(used) else used)}
     return repr(value)
 
 
