@@ -90,7 +90,6 @@ def _line(row: Row, ours: Seen, control: float) -> list[str]:
     p50, p95 = (percentile(seen.lags, share) if seen.lags else math.nan for share in (0.5, 0.95))
     best = percentile(ours.lags, 0.95) if ours.lags else math.nan
     late = "not within 20 s" if seen.said["sent"] else "kernel still busy"
-    complete = "yes" if seen.is_whole else f"{seen.marks - seen.missing} of {seen.marks} marks"
     return [
         row.way,
         f"{p95 / best:,.1f}",
@@ -102,5 +101,5 @@ def _line(row: Row, ours: Seen, control: float) -> list[str]:
         f"{seen.busy:.1f}",
         f"{seen.growth:.1f}",
         row.kept,
-        complete,
+        seen.complete,
     ]

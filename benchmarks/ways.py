@@ -91,7 +91,7 @@ with Live(RichMarkdown("")) as view:
 """,
     "Panel ChatMessage": """
 import panel as pn
-pn.extension()
+pn.extension(inline=True)
 view = pn.chat.ChatMessage("", show_timestamp=False)
 display(view)
 async for piece in stream():
