@@ -68,8 +68,8 @@ browser: $(READY) ## the tests in a real browser
 fuzz: $(READY) ## the property tests, 20,000 examples each
 	@VIBE_HYPOTHESIS=fuzz $(PYTEST) -n $(JOBS) --timeout=0 -m "not browser and not notebooks" $(ARGS)
 
-bench: $(READY) ## measure
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.bench ## measure ours and the peers, into docs/benchmarks.md (ARGS="NAME…" for some of it)
+	@VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(HOMELESS) $(BIN)/python -m benchmarks $(ARGS)
 
 format: $(READY) ## ruff's formatter and its safe fixes
 	$(BIN)/ruff check --fix .
@@ -91,6 +91,10 @@ $(READY): pyproject.toml tools/environment.py
 		fi; \
 	done; \
 	echo "error: no Python 3.11 or newer among: $(PYTHONS). Name one: make PYTHON=/path/to/python3" >&2; exit 1
+
+$(VENV)/.bench: $(READY)
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/python -m uv pip install --quiet --group bench || $(BIN)/python -m pip install --quiet --group bench
+	@touch $@
 
 $(NODE_MODULES): tests/js/package.json tests/js/package-lock.json | $(READY)
 	@cd tests/js && npm_config_cache=$(VAR)/npm $(BIN)/npm ci --ignore-scripts
