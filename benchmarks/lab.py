@@ -56,9 +56,9 @@ def run(options: Namespace) -> tuple[str, str]:
             print(way, _line(rows[-1], rows[0].seen, control), flush=True)
     ours = rows[0].seen
     lags = {row.way: percentile(row.seen.lags, 0.95) * 1000 if row.seen.lags else math.nan for row in rows}
-    bars(
-        lags, f"Piece → screen, 95th percentile, ms ({options.size // 1000} KB of Markdown)", "bench_lag.svg"
-    )
+    if not options.dry:
+        title = f"Piece → screen, 95th percentile, ms ({options.size // 1000} KB of Markdown)"
+        bars(lags, title, "bench_lag.svg")
     body = [
         (
             f"{options.size:,} bytes of mixed Markdown in pieces of about four characters at {options.rate:,.0f} a second, "

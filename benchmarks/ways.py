@@ -95,7 +95,7 @@ pn.extension(inline=True)
 view = pn.chat.ChatMessage("", show_timestamp=False)
 display(view)
 async for piece in stream():
-    view.object += piece
+    view.stream(piece)
 """,
 }
 """Ways to show Markdown text."""
