@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test demo lint unit js notebooks browser fuzz bench format env clean begin
+.PHONY: help test demo lint unit js notebooks browser fuzz bench vibex format env clean begin
 
 VENV ?= .venv
 JOBS ?= 2
@@ -68,8 +68,10 @@ browser: $(READY) ## the tests in a real browser
 fuzz: $(READY) ## the property tests, 20,000 examples each
 	@VIBE_HYPOTHESIS=fuzz $(PYTEST) -n $(JOBS) --timeout=0 -m "not browser and not notebooks" $(ARGS)
 
-bench: $(VENV)/.bench ## measure ours and the peers, into docs/benchmarks.md (ARGS="NAME…" for some of it)
-	@VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(HOMELESS) $(BIN)/python -m benchmarks $(ARGS)
+bench: $(READY) $(VENV)/.bench vibex ## measure, ours and the others side by side; takes an hour (ARGS="streams" for one section)
+	@VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(BIN)/python -m benchmarks $(ARGS)
+
+vibex: $(VENV)/vibex/.ready ## the origin's own server, for the test that follows it (1.4 GB)
 
 format: $(READY) ## ruff's formatter and its safe fixes
 	$(BIN)/ruff check --fix .
@@ -83,6 +85,16 @@ clean: ## remove what these targets made
 begin: $(READY)
 	@$(SUMMARY) begin
 
+# Others' packages stay out of the environment that the tests run in: with 200 dependencies, one of
+# them a top-level package named "tests", vibex has one of its own.
+$(VENV)/.bench: pyproject.toml | $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group pyproject.toml:bench
+	@touch $@
+
+$(VENV)/vibex/.ready: | $(READY)
+	@$(BIN)/python -m tools.vibex $(VENV)/vibex
+	@touch $@
+
 # Candidates are run, not only looked up: a pyenv shim exists for versions that are not installed.
 $(READY): pyproject.toml tools/environment.py
 	@for python in $(PYTHONS); do \
@@ -91,10 +103,6 @@ $(READY): pyproject.toml tools/environment.py
 		fi; \
 	done; \
 	echo "error: no Python 3.11 or newer among: $(PYTHONS). Name one: make PYTHON=/path/to/python3" >&2; exit 1
-
-$(VENV)/.bench: $(READY)
-	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/python -m uv pip install --quiet --group bench || $(BIN)/python -m pip install --quiet --group bench
-	@touch $@
 
 $(NODE_MODULES): tests/js/package.json tests/js/package-lock.json | $(READY)
 	@cd tests/js && npm_config_cache=$(VAR)/npm $(BIN)/npm ci --ignore-scripts
