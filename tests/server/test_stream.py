@@ -263,7 +263,7 @@ def test_a_listener_that_is_always_behind_lets_others_run() -> None:
 
         task = asyncio.create_task(other())
         sent = 0
-        async for _ in _frames(Endless(), None, 2.0):
+        async for _ in _frames(Endless(), None, 2.0, lambda: 0.0):
             sent += 1
             if sent == 100:
                 break
@@ -319,3 +319,16 @@ def test_a_thousand_listeners_get_every_event_in_order(server: BackgroundServer,
     expected = [f"id: {event.id}".encode() for event in read(server.url, project, most=wanted)]
     assert all(ids == expected for ids in found)
     wait_until_nobody_listens(server.url)
+
+
+def test_what_comes_while_a_stream_pauses_goes_out_at_once() -> None:
+    sent = [[Framed()], [Framed()] * 3]
+
+    class Coming(Endless):
+        async def batch(self, _: int = 1) -> list[Any]:
+            return sent.pop(0) if sent else []
+
+    async def pieces() -> list[bytes]:
+        return [piece async for piece in _frames(Coming(), None, 2.0, lambda: 0.0)]
+
+    assert asyncio.run(pieces()) == [b"retry: 2000\n\n", Framed.frame, Framed.frame * 3]
