@@ -45,7 +45,7 @@ class Proxy:
             for each in pair:
                 each.close()
         else:
-            await asyncio.Event().wait()  # silent, for ever
+            self.silent.append((reader, writer, there, back))  # kept, or it would be closed
 
     async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward one way, in pieces of any size."""
@@ -64,7 +64,6 @@ class Proxy:
         for pair in pairs:
             for task in self.tasks.pop(pair[0], ()):
                 task.cancel()
-            self.silent.append(pair)
             for writer in pair if name != "drop" else ():
                 if name == "reset":
                     found = writer.get_extra_info("socket")
