@@ -21,6 +21,8 @@ import pytest
 from tests.remote.processes import Proxy, Server, proxied, redis, serving
 from vibe_notebook.remote import follow
 
+pytest.importorskip("vibe_notebook.server")
+
 EVENTS, FAULTS = map(int, os.environ.get("VIBE_NO_LOSS", "10000,50").split(","))  # faults: a multiple of 50
 KINDS = {"drop": 12, "reset": 14, "task": 14, "close": 4, "kill": 6}
 """Each fault, and how many of fifty are of that kind."""
@@ -83,7 +85,7 @@ class Run:
         stream = follow(url, last_event_id=last_event_id or None, idle_timeout=0.4, sleep=briefly)
         try:
             async for event in stream:
-                assert event.seq is not None
+                assert event.seq == len(self.received), f"{event.seq} came for {len(self.received)}"
                 self.received.append(event.seq)
                 self.ids.append(str(event.id))
                 async with self.come:
