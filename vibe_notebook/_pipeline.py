@@ -114,8 +114,12 @@ class Pipeline:
         if adapter is None:
             name = self._adapter_name
             adapter = self._make(adapters.choose(name, native))
+        self.dispatch(self.feed(adapter, native))
+
+    def feed(self, adapter: Adapter, native: Any) -> list[Event]:
+        """Return what an adapter makes of one native event."""
         try:
-            events = adapter.feed(native)
+            return adapter.feed(native)
         except Exception as error:
             # An adapter's fault must not end the agent's work: its user still gets the native.
             if not self._noted:
@@ -124,8 +128,7 @@ class Pipeline:
                 self.note(
                     f"The adapter {adapter.name} could not read an event: {type(error).__name__}: {error}"
                 )
-            return
-        self.dispatch(events)
+            return []
 
     def dispatch(self, events: Iterable[Event]) -> None:
         """Pass on what was made from one native event."""

@@ -7,6 +7,7 @@
     ├── AdapterError (TypeError)        no adapter knows the stream, or two do
     ├── ConsumedError (RuntimeError)    a watch was consumed twice
     ├── ClosedError (RuntimeError)      something was used after it was closed
+    ├── LogError (OSError)              a project's event log cannot be written or read
     ├── MissingExtraError (ImportError) an optional dependency is not installed
     └── RemoteError (ConnectionError)   a remote stream that trying again cannot mend
 """
@@ -17,6 +18,7 @@ __all__ = [
     "AdapterError",
     "ClosedError",
     "ConsumedError",
+    "LogError",
     "MissingExtraError",
     "ProtocolError",
     "RemoteError",
@@ -51,6 +53,10 @@ class ConsumedError(VibeNotebookError, RuntimeError):
 
 class ClosedError(VibeNotebookError, RuntimeError):
     """The registry, subscription or live view is closed."""
+
+
+class LogError(VibeNotebookError, OSError):
+    """A project's event log cannot be written or read; the message says which, and why."""
 
 
 class MissingExtraError(VibeNotebookError, ImportError):

@@ -17,14 +17,20 @@ from ._base import Adapter
 __all__ = ["Adapter", "choose", "detect", "get", "names"]
 
 _CLASSES: Final = {
+    "acp": "ACPAdapter",
+    "agno": "AgnoAdapter",
     "agui": "AGUIAdapter",
     "anthropic": "AnthropicAdapter",
+    "claude_agent_sdk": "ClaudeAgentSDKAdapter",
     "events": "EventsAdapter",
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
+    "llama_index": "LlamaIndexAdapter",
+    "openai_agents": "OpenAIAgentsAdapter",
     "openai_chat": "OpenAIChatAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
     "pydantic_ai": "PydanticAIAdapter",
+    "smolagents": "SmolagentsAdapter",
     "text": "TextAdapter",
     "vercel_ai_ui": "VercelAIUIAdapter",
     "vibex": "VibexAdapter",
