@@ -64,6 +64,7 @@ class Proxy:
                     await writer.drain()
                     await asyncio.sleep(0.01)  # it arrives, for a reset would take it along
                     self.fail()
+                    return
                 while at < len(data):
                     size = self.random.randint(1, PIECE)
                     writer.write(data[at : at + size])
@@ -80,7 +81,8 @@ class Proxy:
         pairs, self.open = self.open, set()
         for pair in pairs:
             for task in self.tasks.pop(pair[0], ()):
-                task.cancel()
+                if task is not asyncio.current_task():
+                    task.cancel()
             for writer in pair if name != "drop" else ():
                 if name == "reset":
                     found = writer.get_extra_info("socket")
