@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import adapters
+from ._connections import Connections
 from .display._output import Output, choose, make_output
 from .events import Event
 from .recording import Recorder
@@ -55,6 +56,7 @@ class Pipeline:
         self.settled = False  # all of it has ended, and the transcripts are final
         self.renderer = renderer
         self.passive = False  # it only looks on: somebody else dispatches
+        self.connections = Connections(self._connected)
         self._adapter: Adapter | None = None if isinstance(adapter, str) else adapter
         self._adapter_name = adapter if isinstance(adapter, str) else adapter.name
         if self._adapter is not None and agent_id is None:
@@ -77,6 +79,9 @@ class Pipeline:
             self._recorder = Recorder(self._record)
         title = self.title or self.agent_id or "agent"
         self._output = make_output(self.registry, title=title, on_stop=self._on_stop, renderer=renderer)
+        if self.connections:
+            self._output.on_reconnect(self.connections.reconnect)
+            self._connected()
         if self.agent_id is not None and (self.passive or not self._adapter_name):
             # Otherwise the first event tells: a stream of our own events brings its agents' ids.
             self.follow(self.agent_id, since=0 if self.passive else None)
@@ -138,6 +143,10 @@ class Pipeline:
         """Show a failure in the background."""
         if self._output is not None:
             self._output.note(text)
+
+    def _connected(self) -> None:
+        if self._output is not None:
+            self._output.connection(self.connections.lines(), self.connections.last_words())
 
     def current(self) -> dict[str, Transcript]:
         """The transcripts of this watch's agents, as they are now."""

@@ -155,7 +155,7 @@ def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
     """Amount to ``items``, ``run``, ``error``, ``usage``.
 
     *numbered*: events are applied in the order of their numbers, else in the order given. What a
-    subagent says is in the ``children`` of the tool call that it works for.
+    subagent says is in the ``children`` of the tool call that it works for, else in ``runs``.
     """
     events = in_order(events) if numbered else list(events)
     first = events[0].run_id if events else ""
@@ -169,7 +169,10 @@ def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
         started = [event for event in said if event.type == "run_started"][-1]  # the best informed
         sub = _fold(said)["items"]
         places |= {(run_id, item["id"]): item for item in sub if item["kind"] == "tool"}
-        above = places[started.parent_run_id or first, started.parent_tool_call_id or ""]
+        if started.parent_tool_call_id is None:
+            main["runs"][started.agent_name] = sub
+            continue
+        above = places[started.parent_run_id or first, started.parent_tool_call_id]
         above.setdefault("children", []).extend(sub)
     return main
 
@@ -206,6 +209,7 @@ def _fold(events: list[Event]) -> dict[str, Any]:
             part["args"] = _loads(text)
     return {
         "items": [part for part in parts.values() if part.get("text") != ""],
+        "runs": {},
         "run": end and end.outcome,
         "error": end and end.error,
         "usage": {n: sum(getattr(u, n) for u in usages) for n in ("input_tokens", "output_tokens")}

@@ -118,6 +118,7 @@ def check_ends_once(events: list[Event]) -> None:
 def test_the_recording_amounts_to_the_expected_transcript(each: Recording) -> None:
     result = fold(each.events(), numbered=True)
     check_items(result["items"], each.expected["items"])
+    assert result["runs"] == each.expected.get("runs", {})
     assert [result["run"]] == each.expected["run"]
     assert result["error"] == each.expected.get("error")
     if each.expected["usage"] is not None:

@@ -35,6 +35,7 @@ _CLASSES: Final = {
     "openai_responses": "OpenAIResponsesAdapter",
     "pydantic_ai": "PydanticAIAdapter",
     "smolagents": "SmolagentsAdapter",
+    "strands": "StrandsAdapter",
     "text": "TextAdapter",
     "vercel_ai_ui": "VercelAIUIAdapter",
     "vibex": "VibexAdapter",
