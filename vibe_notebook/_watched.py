@@ -16,15 +16,7 @@ from types import AsyncGeneratorType, GeneratorType, TracebackType
 from typing import Any, Self, cast
 
 from ._pipeline import Pipeline
-from ._sources import (
-    closer,
-    discard,
-    is_async,
-    is_async_only,
-    open_async,
-    open_sync,
-    type_name,
-)
+from ._sources import closer, discard, is_async, is_async_only, open_async, open_sync, type_name
 from ._steps import END, Stepper, Ticker, in_thread
 from ._transcribed import Transcribed
 from .exceptions import ConsumedError
@@ -236,6 +228,7 @@ class Watch(Transcribed):
                 while iterator is not END and (native := self._stepper.step(advance, close)) is not END:
                     self._pipeline.take(native)
                     yield native
+                self._pipeline.taken()
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -262,6 +255,7 @@ class Watch(Transcribed):
                 while iterator is not END and (native := await self._stepper.astep(advance)) is not END:
                     self._pipeline.take(native)
                     yield native
+                self._pipeline.taken()
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
