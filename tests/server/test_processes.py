@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import itertools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -143,6 +144,26 @@ def test_told_to_end_it_lets_its_listeners_resume_elsewhere(log: str) -> None:
         assert time.monotonic() - began < 5
         more = send(second.url, "p", 4)
         assert [event.id for event in read(second.url, "p", had[-1], most=1)] == more
+
+
+def test_under_a_server_of_ones_own_streams_end_as_well() -> None:
+    command = [sys.executable, "-m", "uvicorn", "--factory", "vibe_notebook.server:create_app", "--port", "0"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env) as process:
+        assert process.stderr is not None
+        url = ""
+        for line in process.stderr:
+            if found := re.search(r"http://[0-9.:]+", line):
+                url = found.group()
+                break
+        ids = send(url, "p", 1)
+        with httpx2.stream("GET", f"{url}/projects/p/stream?last_event_id=0") as response:
+            events = told(response)
+            assert next(events).id == ids[0]
+            process.send_signal(signal.SIGTERM)
+            assert list(events) == []  # whole, not cut off
+        rest = process.stderr.read()
+    assert "ERROR" not in rest
 
 
 def test_the_command_says_where_it_is_and_takes_its_token_from_the_environment() -> None:
