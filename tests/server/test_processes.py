@@ -14,13 +14,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.server.serving import ROOT, Told, read, send, serving, told
+from tools import summary
 from vibe_notebook.cli import main
 
 REDIS = shutil.which("redis-server") if importlib.util.find_spec("vibe_notebook.projects._redis") else None
@@ -62,9 +63,7 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             yield url
 
 
-def test_nothing_acknowledged_is_lost_when_the_server_is_killed_in_the_middle(
-    log: str, record_property: Callable[[str, object], None]
-) -> None:
+def test_nothing_acknowledged_is_lost_when_the_server_is_killed_in_the_middle(log: str) -> None:
     acknowledged: list[tuple[str, int]] = []
     sent = itertools.count()
 
@@ -96,8 +95,8 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed_in_the_middle(
     assert {name: kept.get(name) for name, _ in acknowledged} == dict(acknowledged)
     # What was sent but not acknowledged may be there, whole, once: at most one for each sender.
     assert len(there) - 1 - len(acknowledged) <= 4
-    record_property("acknowledged", len(acknowledged))
-    record_property("there", len(there) - 1)
+    kind = log.partition(":")[0]
+    summary.note("kill -9", f"{kind}: {len(acknowledged)} events acknowledged, {len(kept) - 1} there")
 
 
 def until(url: str, marker: str) -> Iterator[Told]:
