@@ -25,7 +25,8 @@ class Following(Reading):
         super().__init__()
         self._new_order = new_order
         self.changed = threading.Condition(self._lock)
-        self._shared = Shared(Ring(ring))
+        self._ring = Ring(ring)
+        self._shared = Shared(self._ring)
         self.closed = False
 
     def register(
@@ -68,6 +69,8 @@ class Following(Reading):
             with self._lock:
                 self._check_open()
                 self._shared.taps = (*self._shared.taps, registration)
+                for agent in self._agents.values():
+                    agent.settle()
         else:
             self._add(registration)
         return registration
@@ -76,6 +79,7 @@ class Following(Reading):
         """Let a live display take note of what changes."""
         with self._lock:
             agent = self._make(agent_id)
+            agent.settle()
             agent.watchers = (*agent.watchers, watcher)
 
     def detach(self, agent_id: str, watcher: Watcher) -> None:
@@ -102,6 +106,7 @@ class Following(Reading):
     def _add(self, registration: Registration) -> None:
         with self._lock:
             agent = self._agent(registration.agent_id)
+            agent.settle()
             agent.registrations = (*agent.registrations, registration)
 
     def _remove(self, registration: Registration) -> None:
@@ -114,5 +119,6 @@ class Following(Reading):
                 agent.registrations = tuple(r for r in agent.registrations if r is not registration)
         if "tap" in registration.callbacks:
             for agent in agents:
-                agent.outbox.flush(registration, self.changed)
+                if agent.outbox is not None:
+                    agent.outbox.flush(registration, self.changed)
         registration.callbacks = {}

@@ -92,6 +92,19 @@ class MarkdownStream:
             rest = self._grow(rest) if self._growing else self._read(rest)
         return self._update_since(blocks, tail)
 
+    def settle(self) -> Update:
+        """Show what is held back at the end, as it is: nothing more comes for now."""
+        blocks, tail = len(self.blocks), len(self._tail)
+        self.update()
+        if not self._growing:
+            html = "".join(
+                render_block(block, self._math, is_open=True)
+                for block in parse(self._source, ChainMap({}, self._references))
+            )
+            if html != self.open_html or self._tail:
+                self._show(html)
+        return self._update_since(blocks, tail)
+
     def finish(self) -> Update:
         """Render the rest and close every block; nothing can be appended any more."""
         blocks, tail = len(self.blocks), len(self._tail)
@@ -122,16 +135,14 @@ class MarkdownStream:
         """
         self._source += text
         complete = self._source.rfind("\n") + 1
-        blocks: list[Block] = []
-        is_whole = complete == len(self._source) > self._parsed
         if complete > self._parsed:
             blocks = self._cut(complete)
             if blocks and blocks[-1].kind == "fence":
                 return self._open_fence()
-        if not is_whole:
-            blocks = parse(self._source, ChainMap({}, self._references))
+        is_long = len(self._source) > OPEN_LIMIT
+        blocks = parse(self._source, ChainMap({}, self._references), is_open=not is_long)
         html = "".join(render_block(block, self._math, is_open=True) for block in blocks)
-        if len(self._source) > OPEN_LIMIT:
+        if is_long:
             kind = blocks[-1].kind if blocks else ""
             self._growing = LongBlock(kind, self._source, check_from=self._check_from)
             self._source, self._parsed, html = "", 0, with_tail(html)
