@@ -214,7 +214,9 @@ def test_the_real_sdk_pushes_into_it() -> None:
     async def main() -> None:
         inner = scripts.agent("inner", [scripts.said("Hi.")])
         tool = inner.as_tool("ask", "Ask", on_stream=hook)
-        outer = scripts.agent("outer", [scripts.call("ask", "c1", input="?")], [scripts.said("Done.")], tools=[tool])
+        outer = scripts.agent(
+            "outer", [scripts.call("ask", "c1", input="?")], [scripts.said("Done.")], tools=[tool]
+        )
         run = vibe.watch(
             scripts.Runner.run_streamed(outer, "?", run_config=scripts.QUIET),
             registry=hook._pipeline.registry,

@@ -152,7 +152,9 @@ def test_thinking_and_parallel_calls_amount_to_what_the_stream_does() -> None:
     hook = quiet()
 
     async def main() -> None:
-        async for _ in scripts.weather().astream(scripts.QUESTION, {"callbacks": [hook]}, stream_mode="messages"):
+        async for _ in scripts.weather().astream(
+            scripts.QUESTION, {"callbacks": [hook]}, stream_mode="messages"
+        ):
             pass
 
     asyncio.run(main())
