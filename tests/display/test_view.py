@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.display.browser_half import Browser
+from tests.display.browser_half import Browser, page_html
+from vibe_notebook._nodes import Node
 from vibe_notebook.display._format import args_text, output_text
 from vibe_notebook.display._markdown import render
 from vibe_notebook.display._pace import Pacer
@@ -98,6 +99,17 @@ def some_events(rng: random.Random, count: int) -> list[Event]:
     return made
 
 
+def in_order(count: int) -> list[Event]:
+    """A new run, in which thinking, texts and calls follow each other."""
+    ids: dict[str, Any] = {"agent_id": "a", "run_id": "plain"}
+    made: list[Event] = [RunStarted(**ids)]
+    for i in range(count):
+        made.append(ThinkingDelta(**ids, part_id=str(i), delta="hm"))
+        made.append(TextDelta(**ids, part_id=str(i), delta="so"))
+        made.append(ToolStarted(**ids, tool_call_id=f"c{i}", tool_name="t", args={}))
+    return made
+
+
 def visible(markup: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
 
@@ -108,14 +120,13 @@ def shown(part: dict[str, Any]) -> Any:
     match part["kind"]:
         case "text":
             assert part["open"] == part["tail"] == ""
-            return ("text", part["key"], visible("".join(part["blocks"])))
+            return ("text", visible(page_html(part["blocks"])))
         case "thinking":
-            return ("thinking", part["key"], part["fields"].get("text", ""))
+            return ("thinking", part["fields"].get("text", ""))
         case "tool":
             props, fields = part["props"], part["fields"]
             return (
                 "tool",
-                part["key"],
                 props["name"],
                 props["state"],
                 fields.get("args", ""),
@@ -123,7 +134,7 @@ def shown(part: dict[str, Any]) -> Any:
                 inside,
             )
         case "artifact":
-            return ("artifact", part["key"], part["props"]["name"])
+            return ("artifact", part["props"]["name"])
         case _:
             return ("run", part["props"]["name"], inside)
 
@@ -132,14 +143,13 @@ def said(part: Any) -> Any:
     """The same of the transcript."""
     match part.kind:
         case "text":
-            return ("text", part.key, visible(render(part.text, math="mathml")))
+            return ("text", visible(render(part.text, math="mathml")))
         case "thinking":
-            return ("thinking", part.key, part.text)
+            return ("thinking", part.text)
         case "tool":
             args = part.args_text if part.state == "preparing" else args_text(part)
             return (
                 "tool",
-                part.key,
                 part.tool_name,
                 part.state,
                 args,
@@ -147,7 +157,7 @@ def said(part: Any) -> Any:
                 [said(p) for p in part.children],
             )
         case _:
-            return ("artifact", part.key, part.name or part.artifact_id)
+            return ("artifact", part.name or part.artifact_id)
 
 
 class Stage:
@@ -179,6 +189,34 @@ def test_after_every_message_the_browser_has_what_a_snapshot_says(seed: int, cou
     stage.view.finish()
     assert stage.browser.tree() == stage.view.snapshot()["parts"]
     assert stage.browser.head["state"] == "ended"
+
+
+@given(st.integers(0, 2**32), st.integers(1, 60), st.sampled_from([0.02, 0.3, 1.0]))
+def test_what_is_added_without_a_look_at_the_rest_is_where_a_look_would_put_it(
+    seed: int, count: int, rate: float
+) -> None:
+    rng = random.Random(seed)
+    stage = Stage()
+    tree = stage.view._tree
+    add, added = tree.add, 0
+
+    def checked(touched: list[Node], logs: Any) -> list[Any] | None:
+        nonlocal added
+        ops = add(touched, logs)
+        if ops is not None:
+            added += len(ops)
+            assert tree.arrange(logs)[0] == []
+        return ops
+
+    tree.add = checked  # type: ignore[method-assign, assignment]
+    for event in [*some_events(rng, count), *in_order(count)]:
+        stage.registry.dispatch(event)
+        if rng.random() < rate:
+            stage.view.flush()
+    stage.view.flush()
+    assert stage.browser.head["note"] is None
+    assert stage.browser.tree() == stage.view.snapshot()["parts"]
+    assert added or rate < 1
 
 
 @given(st.integers(0, 2**32), st.integers(1, 60))
@@ -254,7 +292,7 @@ def test_two_agents_of_one_view_have_their_own_panes() -> None:
     stage.view.finish()
     first, second = stage.browser.tree()
     assert (first["kind"], second["kind"], second["props"]["name"]) == ("text", "run", "b")
-    assert visible("".join(second["parts"][0]["blocks"])) == "two"
+    assert visible(page_html(second["parts"][0]["blocks"])) == "two"
 
 
 def test_a_fault_of_the_view_is_said_in_it_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +317,7 @@ def test_a_view_shows_only_what_came_since_it_was_opened() -> None:
     view.watch("a", registry.arrivals("a"))
     registry.dispatch([TextDelta(agent_id="a", run_id="new", delta="after")])
     view.finish()
-    assert [visible("".join(p["blocks"])) for p in browser.tree()] == ["after"]
+    assert [visible(page_html(p["blocks"])) for p in browser.tree()] == ["after"]
 
 
 def test_an_agent_that_appears_while_the_view_is_drawn_disturbs_nothing(
@@ -301,4 +339,4 @@ def test_an_agent_that_appears_while_the_view_is_drawn_disturbs_nothing(
     stage.view.flush()
     assert stage.browser.head["note"] is None
     stage.view.finish()
-    assert visible("".join(stage.browser.tree()[0]["blocks"])) == "one"
+    assert visible(page_html(stage.browser.tree()[0]["blocks"])) == "one"

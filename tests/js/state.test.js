@@ -65,8 +65,8 @@ test("a message that came twice, or late, changes nothing", () => {
   const clock = page();
   const { model, view } = mount();
   const { $ } = view();
-  const add = { n: 1, ops: [["add", "t", "text", "", 0, {}], ["opn", "t", 0, "<p>a</p>"]] };
-  const app = { n: 2, ops: [["app", "t", "b"]] };
+  const add = { n: 1, ops: [["add", "t", "text", 0, 0, {}], ["o", "t", "<p>a</p>"]] };
+  const app = { n: 2, ops: [["a", "t", "b"]] };
   for (const message of [add, app, app, add, app]) model.receive(message);
   clock.pass(20);
   assert.equal($(".vibe-text").textContent, "ab");
@@ -121,7 +121,7 @@ test("an empty answer with the current number says that nothing is lacking", () 
 test("an operation that does not fit is mended by a resync", (t) => {
   const warn = t.mock.method(console, "warn", () => {});
   for (const op of [
-    ["set", "nobody", {}], ["txt", "t", "args", 7, "x"], ["add", "t", "tool", "", 0, {}], ["move", "t", "t", 0],
+    ["set", "nobody", {}], ["txt", "t", "args", 7, "x"], ["add", "t", "tool", 0, 0, {}], ["move", "t", "t", 0],
     ["add", "u", "text", "nobody", 0, {}], ["del", "nobody"], ["what", "t"],
   ]) {
     const clock = page();
@@ -157,7 +157,7 @@ test("the snapshot's own value is never written to", () => {
   const before = JSON.stringify(snapshot);
   const { view, ops } = mount(snapshot);
   view();
-  ops(["blk", "t", ["<p>b</p>"]], ["set", "t", { x: 1 }], ["head", { title: "b" }], ["add", "u", "run", "", 0, {}]);
+  ops(["b", "t", "<p>b</p>"], ["set", "t", { x: 1 }], ["head", { title: "b" }], ["add", "u", "run", 0, 0, {}]);
   clock.pass(20);
   assert.equal(JSON.stringify(snapshot), before);
 });

@@ -93,7 +93,7 @@ class WidgetOutput:
                 number = content.get("n")
                 self._view.resync(number if isinstance(number, int) else -1)
             case "toggle":
-                self._view.is_open[str(content.get("key"))] = bool(content.get("open"))
+                self._view.toggle(content.get("key"), is_open=bool(content.get("open")))
             case "stop":
                 if self._on_stop is not None:
                     self._on_stop()

@@ -18,7 +18,7 @@ from ..reducer import AgentLog
 from ..registry import Registry
 from ._fields import Op
 from ._pace import PACER, Pacer
-from ._parts import Shown
+from ._shown import Shown
 from ._tree import Tree
 
 __all__ = ["View"]
@@ -122,6 +122,13 @@ class View:
             self._ending = True
             self.flush()
 
+    def toggle(self, number: Any, *, is_open: bool) -> None:
+        """The user opened or closed the part with that number."""
+        with self._lock:
+            key = self._tree.key_of(number) if isinstance(number, int) else None
+            if key is not None:
+                self.is_open[key] = is_open
+
     def snapshot(self) -> dict[str, Any]:
         """All that was said so far, whole."""
         with self._lock:
@@ -135,15 +142,16 @@ class View:
             dirty, self._dirty = self._dirty, {}
             touched: list[Node] = [node for node in dirty if node is not None]
             logs = list(self._logs())
-            if None in dirty or self._tree.lacks(touched) or self._tree.has_moved(logs):
-                arranged, stale = self._tree.arrange(logs)
-                ops += arranged
-                # A run as a whole changed: that it ended shows in all of its tool calls.
-                touched = list(self._tree.nodes) if None in dirty else [*dict.fromkeys([*touched, *stale])]
+            added = None if None in dirty else self._tree.add(touched, logs)
+            if added is None:
+                added, stale = self._tree.arrange(logs)
+                touched = [*dict.fromkeys([*touched, *stale])]
+            ops += added
             for node in touched:
                 shown = self._tree.nodes.get(node)
                 if shown is not None:
                     shown.read(node)
+                    shown.version = node.version
                     changed.append(shown)
         for shown in changed:
             ops += shown.ops()

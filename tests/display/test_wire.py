@@ -1,0 +1,150 @@
+"""What the live view costs: bytes and messages are exact, and work is counted, not timed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from benchmarks.corpus import fence, mixed, pieces
+from tests.display.browser_half import Browser
+from vibe_notebook.display import _blocks, _stream
+from vibe_notebook.display._pace import Pacer
+from vibe_notebook.display._parts import ToolShown
+from vibe_notebook.display._shown import Shown
+from vibe_notebook.display._texts import TextShown
+from vibe_notebook.display._tree import Tree
+from vibe_notebook.display._view import View
+from vibe_notebook.events import Event, TextDelta, ToolCallDelta, ToolFinished, ToolStarted
+from vibe_notebook.registry import Registry
+
+SIZE = 80_000
+DRAW = 33
+"""Events between two draws: 1,000 a second, and 30 draws."""
+
+
+def texts(text: str) -> list[Event]:
+    return [TextDelta(agent_id="a", run_id="r", delta=piece) for piece in pieces(text)]
+
+
+def long_list(size: int) -> str:
+    return "".join(f"- item {i} with **bold** words and `code`\n" for i in range(10**6, 10**6 + size // 45))
+
+
+def long_table(size: int) -> str:
+    rows = (f"| row {i} | **b** words | {i} |\n" for i in range(10**6, 10**6 + size // 40))
+    return "| a | b | c |\n| - | - | -: |\n" + "".join(rows)
+
+
+def paragraph(size: int) -> str:
+    return " ".join(f"word{i} **bold** and" for i in range(10**6, 10**6 + size // 24))
+
+
+def tools(count: int) -> list[Event]:
+    made: list[Event] = []
+    for i in range(count):
+        ids: dict[str, Any] = {"agent_id": "a", "run_id": "r", "tool_call_id": f"call-{10**4 + i}"}
+        made += [
+            ToolCallDelta(**ids, tool_name="search", delta=piece) for piece in ('{"q": "', "some", 'thing"}')
+        ]
+        made.append(ToolStarted(**ids, tool_name="search", args={"q": "something"}))
+        made.append(ToolFinished(**ids, status="ok", output={"hits": [1, 2, 3]}))
+    return made
+
+
+SHAPES: dict[str, Callable[[], list[Event]]] = {
+    "mixed": lambda: texts(mixed(SIZE)),
+    "fence": lambda: texts(fence(SIZE)),
+    "list": lambda: texts(long_list(SIZE)),
+    "table": lambda: texts(long_table(SIZE)),
+    "paragraph": lambda: texts(paragraph(SIZE)),
+    "tool calls": lambda: tools(500),
+}
+
+
+def drawn(events: list[Event], every: int = DRAW) -> Iterator[list[dict[str, Any]]]:
+    """The messages of each fifth of the stream, without its end."""
+    sent: list[dict[str, Any]] = []
+    registry = Registry(hold=0)
+    view = View(registry, title="t", send=sent.append, pacer=Pacer(lambda: 0.0, threads=False))
+    view.watch("a")
+    view.flush()
+    sent.clear()
+    fifth = len(events) // 5
+    for i, event in enumerate(events[: 5 * fifth], 1):
+        registry.dispatch(event)
+        if i % every == 0:
+            view.flush()
+        if i % fifth == 0:
+            yield sent[:]
+            sent.clear()
+
+
+def size(messages: list[dict[str, Any]]) -> int:
+    """Bytes of JSON as Jupyter writes it."""
+    return sum(len(json.dumps(message, ensure_ascii=False).encode()) for message in messages)
+
+
+@pytest.mark.parametrize(("text", "most"), [(mixed(SIZE), 2.2), (fence(SIZE), 1.3)], ids=["mixed", "fence"])
+def test_text_costs_few_bytes_colours_included(text: str, most: float) -> None:
+    payload = sum(size(messages) for messages in drawn(texts(text)))
+    assert payload <= most * len(text.encode())
+
+
+@pytest.mark.parametrize("events", SHAPES.values(), ids=SHAPES)
+def test_bytes_do_not_grow_with_the_transcript(events: Callable[[], list[Event]]) -> None:
+    first, *_, last = [size(messages) for messages in drawn(events())]
+    assert last <= 1.2 * first
+
+
+@pytest.mark.parametrize("events", SHAPES.values(), ids=SHAPES)
+def test_work_does_not_grow_with_the_transcript(
+    events: Callable[[], list[Event]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Characters parsed, parts read, and looks at all parts, in the last fifth as in the first."""
+    parsed, read, looks = [0], [0], [0]
+
+    def counted(source: str, *args: Any, **more: Any) -> list[_blocks.Block]:
+        parsed[-1] += len(source)
+        return _blocks.parse(source, *args, **more)
+
+    def arranged(self: Tree, logs: Any, arrange: Any = Tree.arrange) -> Any:
+        looks[-1] += 1
+        return arrange(self, logs)
+
+    def counting(cls: type[Shown]) -> None:
+        read_it = cls.read
+
+        def reads(self: Any, node: Any) -> None:
+            read[-1] += 1
+            read_it(self, node)
+
+        monkeypatch.setattr(cls, "read", reads)
+
+    monkeypatch.setattr(_stream, "parse", counted)
+    monkeypatch.setattr(Tree, "arrange", arranged)
+    counting(ToolShown)
+    counting(TextShown)
+    for _ in drawn(events()):
+        for counts in (parsed, read, looks):
+            counts.append(0)
+    for counts in (parsed, read):
+        assert counts[4] <= 1.2 * counts[0] + 1, counts
+    assert sum(looks) <= 2  # at the start, and when the run appears
+
+
+def test_what_was_drawn_with_so_few_bytes_is_all_there() -> None:
+    for name in ("list", "table", "tool calls"):
+        browser = Browser()
+        registry = Registry(hold=0)
+        view = View(registry, title="t", send=browser.receive, pacer=Pacer(lambda: 0.0, threads=False))
+        view.watch("a")
+        for i, event in enumerate(SHAPES[name]()[:6000], 1):
+            registry.dispatch(event)
+            if i % 100 == 0:
+                view.flush()
+        view.flush()
+        assert browser.tree() == view.snapshot()["parts"]
+        assert browser.lost == 0
