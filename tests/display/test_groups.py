@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.display.browser_half import page_html
@@ -32,9 +34,9 @@ def test_each_item_is_closed_once_and_what_is_parsed_for_it_does_not_grow(
     assert str(stream.blocks[0]).startswith(LEAVE)
     parsed: list[int] = []
 
-    def counted(source: str, references: dict[str, object]) -> list[_blocks.Block]:
+    def counted(source: str, *args: Any, **more: Any) -> list[_blocks.Block]:
         parsed.append(len(source))
-        return _blocks.parse(source, references)
+        return _blocks.parse(source, *args, **more)
 
     monkeypatch.setattr(_stream, "parse", counted)
     updates = fed(stream, *[line] * 300)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.display.browser_half import item_html, page_html
@@ -10,7 +12,8 @@ from vibe_notebook.display import _blocks, _stream
 from vibe_notebook.display._blocks import lean
 from vibe_notebook.display._markdown import render
 from vibe_notebook.display._open import OPEN_LIMIT
-from vibe_notebook.display._stream import MarkdownStream, Update
+from vibe_notebook.display._stream import MarkdownStream
+from vibe_notebook.display._update import Update
 
 
 def fed(stream: MarkdownStream, *pieces: str) -> list[Update]:
@@ -51,9 +54,9 @@ def test_an_open_fence_is_never_parsed_again(monkeypatch: pytest.MonkeyPatch) ->
     fed(stream, "```\n")
     parsed: list[int] = []
 
-    def counted(source: str, references: dict[str, object]) -> list[_blocks.Block]:
+    def counted(source: str, *args: Any, **more: Any) -> list[_blocks.Block]:
         parsed.append(len(source))
-        return _blocks.parse(source, references)
+        return _blocks.parse(source, *args, **more)
 
     monkeypatch.setattr(_stream, "parse", counted)
     fed(stream, *["line of code\n"] * 1000)

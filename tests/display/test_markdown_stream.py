@@ -13,7 +13,8 @@ from vibe_notebook._pieces import Pieces
 from vibe_notebook.display._blocks import lean
 from vibe_notebook.display._groups import GROUP_FROM, Item
 from vibe_notebook.display._markdown import render
-from vibe_notebook.display._stream import MarkdownStream, Update
+from vibe_notebook.display._stream import MarkdownStream
+from vibe_notebook.display._update import Update
 from vibe_notebook.display._texts import TextShown
 
 Split = tuple[str, list[tuple[str, bool]]]
@@ -66,13 +67,16 @@ def test_closed_blocks_are_the_whole_rendering_whatever_the_pieces(split: Split,
 
 
 @given(split_documents(), group_sizes)
-def test_every_update_shows_what_the_whole_rendering_so_far_shows(split: Split, group_from: int) -> None:
+def test_a_text_that_pauses_anywhere_shows_what_the_whole_rendering_so_far_shows(
+    split: Split, group_from: int
+) -> None:
     _, pieces = split
     stream, screen, so_far = MarkdownStream(group_from=group_from), Screen(), ""
     for piece, _ in pieces:
         stream.append(piece)
         so_far += piece
         screen.apply(stream.update())
+        screen.apply(stream.settle())
         shown, whole = screen.text, visible(render(so_far, math="mathml"))
         # The last line of an open fence is held back while it could still become the closing one.
         assert shown == whole or shown == whole.rstrip("`~ ")

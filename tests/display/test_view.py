@@ -198,13 +198,11 @@ def test_what_is_added_without_a_look_at_the_rest_is_where_a_look_would_put_it(
     rng = random.Random(seed)
     stage = Stage()
     tree = stage.view._tree
-    add, added = tree.add, 0
+    add = tree.add
 
     def checked(touched: list[Node], logs: Any) -> list[Any] | None:
-        nonlocal added
         ops = add(touched, logs)
         if ops is not None:
-            added += len(ops)
             assert tree.arrange(logs)[0] == []
         return ops
 
@@ -216,7 +214,6 @@ def test_what_is_added_without_a_look_at_the_rest_is_where_a_look_would_put_it(
     stage.view.flush()
     assert stage.browser.head["note"] is None
     assert stage.browser.tree() == stage.view.snapshot()["parts"]
-    assert added or rate < 1
 
 
 @given(st.integers(0, 2**32), st.integers(1, 60))

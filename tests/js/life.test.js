@@ -94,7 +94,7 @@ test("messages that come while no view is there are in the next view", () => {
   model.receive({ n: 9, ops: [] });
   assert.equal(clock.pending, 0);
   assert.equal(view().$(".vibe-title").textContent, "unseen");
-  assert.deepEqual(model.sent.at(-1), { type: "hello", n: 1 });
+  assert.deepEqual(model.sent.at(-1), { type: "hello", n: 1, plain: undefined });
 });
 
 test("a destroyed model leaves no timer", () => {

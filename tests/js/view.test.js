@@ -8,7 +8,7 @@ test("the root carries the classes of the saved form, and the view says hello wi
   const { model, $ } = shown({ n: 7, head: { title: "Researcher" }, parts: [] });
   assert.ok($(".vibe.jp-RenderedHTMLCommon"));
   assert.equal($(".vibe-title").textContent, "Researcher");
-  assert.deepEqual(model.sent, [{ type: "hello", n: 7 }]);
+  assert.deepEqual(model.sent, [{ type: "hello", n: 7, plain: undefined }]);
 });
 
 test("parts come where their index says, inside the part that is their parent", () => {

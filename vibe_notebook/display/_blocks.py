@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from markdown_it import MarkdownIt
 
+from ._healing import hold
 from ._highlight import highlight, runs
+from ._inline import inline_plugin
 from ._math import isolate, math_plugin, mathml, tex
+from ._open_leaf import healing_plugin
 from ._rules import rules_plugin
 from ._sanitize import clean, clean_rows
+from ._tables import tables_plugin
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -30,7 +34,6 @@ __all__ = ["Block", "Math", "language_of", "lean", "parse", "render_block", "ren
 Math = Literal["mathml", "tex"]
 """Formulas as MathML, or kept as TeX for the page's MathJax."""
 
-_ALIGNED = re.compile(r"text-align:(left|right|center)")
 _KNOWN = re.compile(
     r'(<t[dh])(?: style="text-align:left")|(<div class="highlight") style="margin:0 0 1em"'
     r'|(<a [^>]*?) target="_blank" rel="noopener noreferrer"(?=>)'
@@ -60,11 +63,15 @@ class Block:
         return (self.tokens[0].map or [0, 0])[1]
 
 
-def parse(source: str, references: MutableMapping[str, Any]) -> list[Block]:
-    """Return the top-level blocks of *source*; link references that it defines go to *references*."""
+def parse(source: str, references: MutableMapping[str, Any], *, is_open: bool = False) -> list[Block]:
+    """Return the top-level blocks of *source*; link references that it defines go to *references*.
+
+    What may still change at the end of a source that *is_open* is healed, or held back.
+    """
     blocks: list[Block] = []
     level = 0
-    for token in _parser().parse(source, {"references": references}):
+    source = hold(source) if is_open else source
+    for token in _parser().parse(source, {"references": references, "is_open": is_open}):
         if level == 0 and token.nesting >= 0:
             blocks.append(Block([]))
         blocks[-1].tokens.append(token)
@@ -84,7 +91,7 @@ def render_block(block: Block, math: Math, *, is_open: bool = False, colours: li
     parser = _parser()
     env = {"math": math, "growing": last, "colours": colours}
     html = str(parser.renderer.render(tokens, parser.options, env))
-    html = clean_rows(html) if block.kind == "tr_open" else clean(html)
+    html = (clean_rows if block.kind in ("tr_open", "table_rows") else clean)(html)
     return html if colours is None else lean(html)
 
 
@@ -102,14 +109,12 @@ def render_code(language: str, code: str = "") -> str:
 def _parser() -> MarkdownIt:
     md = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False, "maxNesting": 100})
     md.enable(["table", "strikethrough"])
-    md.use(rules_plugin).use(math_plugin)
+    md.use(inline_plugin).use(tables_plugin).use(rules_plugin).use(math_plugin).use(healing_plugin)
     # Every address is parsed as a link, so that what is refused loses its address, not its text.
     md.validateLink = _any_address  # type: ignore[method-assign]
     for name, rule in (
         ("text", _text),
         ("fence", _fence),
-        ("td_open", _cell),
-        ("th_open", _cell),
         ("math_inline", _formula),
         ("math_display", _formula),
         ("math_block", _formula),
@@ -147,15 +152,6 @@ def language_of(info: str) -> str:
 def _code_html(language: str, html: str) -> str:
     name = f' class="language-{language}"' if language else ""
     return f'<div class="highlight" style="margin:0 0 1em"><pre><code{name}>{html}</code></pre></div>\n'
-
-
-def _cell(self: Any, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
-    # JupyterLab sets the cells of HTML outputs flush right unless they say otherwise themselves.
-    token = tokens[index]
-    if not _ALIGNED.fullmatch(str(token.attrs.get("style", ""))):
-        token.attrSet("style", "text-align:left")
-    del env
-    return str(self.renderToken(tokens, index, options, {}))
 
 
 def _formula(_self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:

@@ -71,7 +71,7 @@ class Group:
         """Return the items or rows that nothing can change any more, and the line where the rest begins."""
         items = self.items(block)
         if self.lead:
-            return items, items[-1].end if items else block.start + 2
+            return items, block.end
         return items[:-1], items[-1].start
 
     def items(self, block: Block) -> list[Block]:
@@ -96,14 +96,17 @@ class Group:
 
 
 def _children(block: Block) -> list[Block]:
-    """The items of a list, the rows of a table's body."""
+    """The items of a list; the rows of a table's body, simple ones several together."""
     tokens = block.tokens
-    level, kind = (1, "list_item_open") if block.kind in _LISTS else (2, "tr_open")
-    body = 0
-    if level > 1:
+    if block.kind in _LISTS:
+        starts = [i for i, token in enumerate(tokens) if token.level == 1 and token.type == "list_item_open"]
+        end = len(tokens) - 1
+    else:
         body = next((i for i, token in enumerate(tokens) if token.type == "tbody_open"), len(tokens))
-    starts = [i for i in range(body, len(tokens)) if tokens[i].level == level and tokens[i].type == kind]
-    ends = [*starts[1:], len(tokens) - level] if starts else []
+        rows = ("tr_open", "table_rows")
+        starts = [i for i in range(body, len(tokens)) if tokens[i].level == 2 and tokens[i].type in rows]  # noqa: PLR2004
+        end = len(tokens) - 2
+    ends = [*starts[1:], end] if starts else []
     return [Block(tokens[start:end]) for start, end in zip(starts, ends, strict=True)]
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from .._json import scrub
@@ -18,31 +17,12 @@ from ._blocks import Block, Math, language_of, parse, render_block, render_code
 from ._groups import GROUP_FROM, LEAVE, Group, Item, make_item, opens_group
 from ._highlight import runs
 from ._open import OPEN_LIMIT, LongBlock, OpenFence, ends_blank, with_tail
+from ._update import Update
 
-__all__ = ["MarkdownStream", "Update"]
+__all__ = ["MarkdownStream"]
 
 _FINAL = frozenset({"heading_open", "hr", "math_block"})
 """Blocks that their last complete line ends for good."""
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """What changed since the last update, in the order in which it is to be applied.
-
-    ``keep``: only so many of the closed items stay (``None``: all). ``closed``: items that never change
-    again; they come where the open block was, which is then empty. ``open``: HTML of the open block
-    (``None``: unchanged, "": there is none). ``append``: text to add, as text, to the innermost last
-    element of the open block.
-    """
-
-    closed: list[Item] = field(default_factory=list)
-    open: str | None = None
-    append: str = ""
-    keep: int | None = None
-
-    def __bool__(self) -> bool:
-        """Tell whether anything changed."""
-        return bool(self.closed or self.open is not None or self.append or self.keep is not None)
 
 
 class MarkdownStream:
@@ -86,9 +66,17 @@ class MarkdownStream:
     def update(self) -> Update:
         """Render what is new since the last update."""
         self._begin()
-        rest: str | None = self._take() or None
-        while rest is not None:
-            rest = self._grow(rest) if self._growing else self._read(rest)
+        self._advance()
+        return self._end()
+
+    def settle(self) -> Update:
+        """Render what is new, and show what is held back at the end as it is: nothing more comes for now."""
+        self._begin()
+        self._advance()
+        if not self._growing:
+            html = self._open_form(self._parse(self._source, ChainMap({}, self._references)))
+            if html != self.open_html:
+                self._show(html)
         return self._end()
 
     def finish(self) -> Update:
@@ -106,6 +94,11 @@ class MarkdownStream:
         self._close(blocks)
         self._source, self._is_finished = "", True
         return self._end()
+
+    def _advance(self) -> None:
+        rest: str | None = self._take() or None
+        while rest is not None:
+            rest = self._grow(rest) if self._growing else self._read(rest)
 
     def _begin(self) -> None:
         self._was = len(self.blocks), len(self._tail)
@@ -127,8 +120,10 @@ class MarkdownStream:
         self._new = ["\r"] if is_torn else []
         return _normalised(scrub(text[:-1] if is_torn else text))
 
-    def _parse(self, source: str, references: MutableMapping[str, Any]) -> list[Block]:
-        return parse(self._group.lead + source if self._group else source, references)
+    def _parse(
+        self, source: str, references: MutableMapping[str, Any], *, is_open: bool = False
+    ) -> list[Block]:
+        return parse(self._group.lead + source if self._group else source, references, is_open=is_open)
 
     def _read(self, text: str) -> str | None:
         """Parse the open block with *text* added, close what is over and show the rest.
@@ -141,9 +136,10 @@ class MarkdownStream:
             blocks = self._cut(complete)
             if blocks and blocks[-1].kind == "fence":
                 return self._open_fence()
-        blocks = self._parse(self._source, ChainMap({}, self._references))
+        is_long = len(self._source) > OPEN_LIMIT
+        blocks = self._parse(self._source, ChainMap({}, self._references), is_open=not is_long)
         html = self._open_form(blocks)
-        if len(self._source) > OPEN_LIMIT:
+        if is_long:
             kind = blocks[-1].kind if blocks else ""
             self._growing = LongBlock(kind, self._source, check_from=self._check_from)
             self._source, self._parsed, html = "", 0, with_tail(html)

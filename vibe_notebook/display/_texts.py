@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ._fields import Follower, Op, splice, utf16
 from ._shown import Shown
-from ._stream import MarkdownStream, Update
+from ._stream import MarkdownStream
+from ._update import Update
 
 if TYPE_CHECKING:
     from .._nodes import TextNode

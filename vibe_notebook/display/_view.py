@@ -41,7 +41,7 @@ class View:
         self._registry = registry
         self._send = send
         self._pacer = pacer
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._dirty: dict[Node | None, None] = {}
         self._since: dict[str, int] = {}
         self._tree = Tree()
@@ -84,7 +84,7 @@ class View:
 
     def set_head(self, **props: Any) -> None:
         """Change what the header says."""
-        with self._lock:
+        with self.lock:
             self._head_new |= props
         self.wake()
 
@@ -92,7 +92,7 @@ class View:
 
     def flush(self) -> None:
         """Send what is new."""
-        with self._lock:
+        with self.lock:
             try:
                 ops = self._collect()
             except Exception as error:
@@ -105,7 +105,7 @@ class View:
 
     def resync(self, number: int) -> None:
         """Answer a browser that has lost messages after *number*."""
-        with self._lock:
+        with self.lock:
             if number == self.number:
                 self._send({"n": self.number, "ops": []})
             else:
@@ -116,7 +116,7 @@ class View:
         self._pacer.remove(self)
         for agent_id in list(self._since):
             self._registry.detach(agent_id, self)
-        with self._lock:
+        with self.lock:
             self._head_new |= {"state": "ended", "stoppable": False, **head}
             self._dirty[None] = None
             self._ending = True
@@ -124,14 +124,14 @@ class View:
 
     def toggle(self, number: Any, *, is_open: bool) -> None:
         """The user opened or closed the part with that number."""
-        with self._lock:
+        with self.lock:
             key = self._tree.key_of(number) if isinstance(number, int) else None
             if key is not None:
                 self.is_open[key] = is_open
 
     def snapshot(self) -> dict[str, Any]:
         """All that was said so far, whole."""
-        with self._lock:
+        with self.lock:
             head = {**self.head, "now": time.time()}
             return {"n": self.number, "head": head, "parts": self._tree.snapshot(dict(self.is_open))}
 

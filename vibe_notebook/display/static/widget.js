@@ -49,7 +49,8 @@ function patch(box, last, made) {
   for (const node of [...made.childNodes]) {
     const old = last ? last.nextSibling : box.firstChild;
     if (old?.nodeType === 3 && node.nodeType === 3 && node.nodeValue?.startsWith(old.nodeValue ?? "")) {
-      /** @type {Text} */ (old).appendData(node.nodeValue.slice(/** @type {Text} */ (old).length));
+      const text = /** @type {Text} */ (old);
+      text.appendData(node.nodeValue.slice(text.length));
     } else if (old && !old.isEqualNode(node)) {
       if (old.nodeType === 1 && old.cloneNode().isEqualNode(node.cloneNode())) cut(old, patch(old, null, node));
       else box.replaceChild(node, old);
@@ -406,6 +407,24 @@ function createView(store, host) {
   return view;
 }
 
+/** Reads one deflated stream: each call gives the operations of the next message of it. */
+function createInflater() {
+  const stream = new DecompressionStream("deflate-raw");
+  const writer = stream.writable.getWriter();
+  const reader = stream.readable.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  return async (/** @type {string} */ packed) => {
+    // The end of the block was left out, since it is always the same.
+    const bytes = Uint8Array.from(`${atob(packed)}\0\0\xff\xff`, (c) => c.charCodeAt(0));
+    writer.write(bytes).catch(() => {}); // the reader has the error too
+    while (!rest.includes("\n")) rest += (await reader.read()).value;
+    const end = rest.indexOf("\n");
+    const ops = JSON.parse(rest.slice(0, end));
+    rest = rest.slice(end + 1);
+    return ops;
+  };
+}
+
 /** @returns {Grown} */
 const grow = (text = "") => ({ list: text ? [text] : [], length: text.length });
 /** @param {Grown} old @param {number} keep @param {string} text */
@@ -444,6 +463,11 @@ function createStore(model) {
   let [last, gap, gone, stopping] = [0, false, false, false];
   let [wait, asked, skew] = [2000, 0, 0]; // ms, questions without an answer, seconds
   let [timer, pulse] = [0, 0];
+  /** @type {ReturnType<typeof createInflater> | undefined} */
+  let inflate;
+  let [read, reading] = [0, 0]; // the last message that was inflated, and how many wait for it
+  let queue = Promise.resolve();
+  const plain = typeof DecompressionStream === "undefined" || undefined;
   const live = () => root.props.state !== "ended";
   const touch = (/** @type {Part} */ part) => views.forEach((view) => view.touch(part));
   const find = (/** @type {number} */ key) => /** @type {Part} */ (parts.get(key));
@@ -568,22 +592,49 @@ function createStore(model) {
     // JupyterLab alone shows its kernel: one that is gone, or idle and yet silent, will never answer.
     const kernel = /** @type {any} */ (model.widget_manager)?.kernel;
     if (kernel === null || kernel?.status === "dead" || (asked++ > 3 && kernel?.status === "idle")) return leave();
-    send({ type: "resync", n: last });
+    send({ type: "resync", n: last, plain });
     wait = Math.min(wait * 2, 5000);
     arm();
   }
 
-  /** @param {any} message */
+  /** A message's operations; nothing if it goes on with a stream that was not read from its beginning.
+   * @param {number} n @param {string} packed @param {number} begins */
+  async function unpack(n, packed, begins) {
+    try {
+      if (plain || (!begins && read !== n - 1)) return;
+      if (begins) inflate = createInflater();
+      read = n;
+      return await inflate?.(packed);
+    } catch (error) {
+      console.warn(error);
+    }
+  }
+
+  /** Messages come packed, or plain where there is little in them. @param {any} message */
   function receive(message) {
-    if (typeof message?.n !== "number") return;
-    const { n, ops } = message;
-    const whole = ops.findLastIndex((/** @type {any[]} */ op) => op[0] === "full");
-    let fine = n === last + 1 || whole >= 0;
+    if (typeof message?.n === "number") {
+      if (!reading) take(message.n, message.ops);
+      else queue = queue.then(() => void take(message.n, message.ops));
+    } else if (Array.isArray(message)) {
+      const [n, packed, begins] = message;
+      reading++;
+      queue = queue.then(async () => {
+        const ops = await unpack(n, packed, begins);
+        reading--;
+        take(n, ops);
+      });
+    }
+  }
+
+  /** @param {number} n @param {any[][] | undefined} ops */
+  function take(n, ops) {
+    const whole = (ops ?? []).map(([op]) => op).lastIndexOf("full");
+    let fine = !!ops && (n === last + 1 || whole >= 0);
     if (gone) touch(root);
     [asked, gone] = [0, false];
     if (n <= last) return timer || arm();
     try {
-      for (const [op, ...args] of fine ? ops.slice(Math.max(whole, 0)) : []) {
+      for (const [op, ...args] of (fine && ops?.slice(Math.max(whole, 0))) || []) {
         OPS[op](...args);
         const part = parts.get(args[0]);
         if (part) touch(part);
@@ -642,7 +693,7 @@ function createStore(model) {
       const view = createView(store, host);
       views.add(view);
       view.flush();
-      send({ type: "hello", n: last });
+      send({ type: "hello", n: last, plain });
       wait = gap ? 1000 : 2000;
       arm();
       return () => {
