@@ -91,6 +91,7 @@ class Browser:
         ops = message["ops"]
         if ops and ops[0][0] == "full":
             self.full(ops[0][1])
+            self.apply(ops[1:])
         elif message["n"] == self.number + 1:
             self.number += 1
             self.apply(ops)

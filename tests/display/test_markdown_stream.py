@@ -14,8 +14,8 @@ from vibe_notebook.display._blocks import lean
 from vibe_notebook.display._groups import GROUP_FROM, Item
 from vibe_notebook.display._markdown import render
 from vibe_notebook.display._stream import MarkdownStream
-from vibe_notebook.display._update import Update
 from vibe_notebook.display._texts import TextShown
+from vibe_notebook.display._update import Update
 
 Split = tuple[str, list[tuple[str, bool]]]
 group_sizes = st.sampled_from([0, 0, 20, GROUP_FROM])

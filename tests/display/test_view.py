@@ -15,7 +15,8 @@ from tests.display.browser_half import Browser, page_html
 from vibe_notebook._nodes import Node
 from vibe_notebook.display._format import args_text, output_text
 from vibe_notebook.display._markdown import render
-from vibe_notebook.display._pace import Pacer
+from vibe_notebook.display._pace import SETTLE, Pacer
+from vibe_notebook.display._stream import MarkdownStream
 from vibe_notebook.display._view import View
 from vibe_notebook.events import (
     Artifact,
@@ -212,7 +213,7 @@ def test_what_is_added_without_a_look_at_the_rest_is_where_a_look_would_put_it(
         if rng.random() < rate:
             stage.view.flush()
     stage.view.flush()
-    assert stage.browser.head["note"] is None
+    assert stage.browser.head["note"] is None, (seed, count, rate)
     assert stage.browser.tree() == stage.view.snapshot()["parts"]
 
 
@@ -304,6 +305,67 @@ def test_a_fault_of_the_view_is_said_in_it_and_ends_nothing(monkeypatch: pytest.
     stage.view.flush()
     assert "ValueError" in stage.browser.head["note"]
     assert stage.registry.transcript("a").text == "one"
+
+
+def test_after_a_fault_the_whole_state_is_sent_at_once_and_what_was_not_drawn_is_drawn_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage()
+    stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="one **two"))
+    stage.view.flush()
+    faults = iter([ValueError("no")])
+    update = MarkdownStream.update
+
+    def faulty(stream: MarkdownStream) -> Any:
+        for fault in faults:
+            raise fault
+        return update(stream)
+
+    monkeypatch.setattr(MarkdownStream, "update", faulty)
+    stage.registry.dispatch(ToolStarted(agent_id="a", run_id="r", tool_call_id="t", args={"q": 1}))
+    stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta=" three**\n\nfour"))
+    stage.view.flush()
+    assert [op[0] for op in stage.sent[-1]["ops"]] == ["full"]
+    assert "ValueError" in stage.browser.head["note"]
+    assert stage.browser.tree() == stage.view.snapshot()["parts"]
+    stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="."))
+    stage.view.flush()
+    assert stage.browser.tree() == stage.view.snapshot()["parts"]
+    text, tool = stage.browser.tree()
+    assert visible(page_html(text["blocks"], text["open"])) == "one two three four."
+    assert tool["fields"]["args"]
+
+
+def test_a_fault_that_lasts_does_not_send_the_whole_state_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+
+    def broken(*_: object) -> None:
+        message = "no"
+        raise ValueError(message)
+
+    monkeypatch.setattr(stage.view._tree, "add", broken)
+    monkeypatch.setattr(stage.view._tree, "arrange", broken)
+    for _ in range(100):
+        stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="one"))
+        stage.view.flush()
+    assert len(stage.sent) == 7
+    stage.view.finish()
+    assert stage.browser.head["state"] == "ended"
+
+
+def test_what_is_held_back_is_shown_when_nothing_more_comes() -> None:
+    clock = [0.0]
+    browser, registry = Browser(), Registry(hold=0)
+    pacer = Pacer(lambda: clock[0], threads=False)
+    view = View(registry, title="t", send=browser.receive, pacer=pacer)
+    view.watch("a")
+    registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="Done **"))
+    (part,) = browser.tree()
+    assert visible(part["open"]) == "Done"
+    clock[0] += SETTLE
+    assert pacer.run_due() is None
+    (part,) = browser.tree()
+    assert visible(part["open"]) == "Done **"
 
 
 def test_a_view_shows_only_what_came_since_it_was_opened() -> None:

@@ -63,7 +63,6 @@ class WidgetOutput:
             usage=first.usage.model_dump(exclude_none=True) if first.usage else None,
         )
         with self._view.lock:
-            self._view.resync(-1)
             self._packer.begin()  # frees its memory
         data = bundle(
             transcripts, title=self._title, is_open=self._view.is_open, note=self._view.head["note"]

@@ -37,6 +37,9 @@ class Shown:
         self._new = {}
         return [["set", self.key, changed]] if changed else []
 
+    def sent_whole(self) -> None:
+        """The browser has what the snapshot says."""
+
     def snapshot(self) -> dict[str, Any]:
         """The part as a whole."""
         return {

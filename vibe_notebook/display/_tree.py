@@ -63,18 +63,22 @@ class Tree:
     def add(self, touched: Iterable[Node], logs: Logs) -> list[Op] | None:
         """Show what is new of the nodes *touched*, if nothing happened but that some came at the end.
 
-        ``None``: more happened, or may have, and ``arrange`` has to look. The cost does not depend
-        on how much is there already.
+        ``None``: more happened, or may have, and ``arrange`` has to look. The cost depends on the number
+        of runs, and not on how much they said already.
         """
         if [len(found.runs) for found, _ in logs] != self._counts:
+            return None
+        if any(run.shifts != look.shifts for run, look in self._looks.items()):
             return None
         new: dict[RunLog, list[tuple[int, Node]]] = {}
         for node in touched:
             look = self._looks.get(node.run)
-            if look is None or look.shifts != node.run.shifts or _is_blank(node):
+            if look is None or _is_blank(node):
+                return None
+            if self._is_related(node):
                 return None
             if node not in self.nodes:
-                if look.place is None or self._is_related(node):
+                if look.place is None:
                     return None
                 new.setdefault(node.run, []).append((node.first(), node))
             elif node.run not in new:
@@ -121,10 +125,16 @@ class Tree:
         ops = self._diff(want)
         return ops, [node for node, shown in self.nodes.items() if self._is_stale(node, shown, looks)]
 
-    def finish(self) -> list[Op]:
+    def finish(self) -> None:
         """Nothing more comes: every text is closed as the whole document would be."""
-        texts = [shown for shown in self._shown.values() if isinstance(shown, TextShown)]
-        return [op for shown in texts for op in shown.finish()]
+        for shown in self._shown.values():
+            if isinstance(shown, TextShown):
+                shown.finish()
+
+    def sent_whole(self) -> None:
+        """The browser has what the snapshot says, whatever was to be sent before."""
+        for shown in self._shown.values():
+            shown.sent_whole()
 
     def snapshot(self, is_open: Mapping[str, bool]) -> list[dict[str, Any]]:
         """All parts, whole, with what the user opened and closed."""
@@ -172,13 +182,13 @@ class Tree:
         return (before.shifts, before.ended) != (now.shifts, now.ended)
 
     def _is_related(self, node: Node) -> bool:
-        """Whether a new call may have to do with other runs: subagents, or an earlier call it completes."""
+        """Whether a call may have to do with other runs: subagents of a new one, or a call that one completes."""
         if not isinstance(node, ToolNode):
             return False
+        if node not in self.nodes and node.tool_call_id in self._claims:
+            return True
         key = ("tool", None, node.tool_call_id)
-        return node.tool_call_id in self._claims or any(
-            key in run.nodes for run in self._looks if run is not node.run
-        )
+        return any(key in run.nodes for run in self._looks if run is not node.run)
 
     def _append(self, run: RunLog, node: Node) -> list[Op]:
         look = self._looks[run]

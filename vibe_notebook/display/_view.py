@@ -17,8 +17,9 @@ from .._nodes import Node
 from ..reducer import AgentLog
 from ..registry import Registry
 from ._fields import Op
-from ._pace import PACER, Pacer
+from ._pace import PACER, SETTLE, Pacer
 from ._shown import Shown
+from ._texts import TextShown
 from ._tree import Tree
 
 __all__ = ["View"]
@@ -46,7 +47,8 @@ class View:
         self._since: dict[str, int] = {}
         self._tree = Tree()
         self.is_open: dict[str, bool] = {}
-        self._ending = False
+        self._unsettled: dict[TextShown, float] = {}  # when each was drawn last
+        self._faults = 0
         self.number = 0
         self.head: dict[str, Any] = {
             "title": title,
@@ -90,18 +92,20 @@ class View:
 
     # Drawing
 
-    def flush(self) -> None:
-        """Send what is new."""
+    def flush(self) -> bool:
+        """Send what is new; return whether more is to be shown soon, also if nothing comes."""
         with self.lock:
             try:
                 ops = self._collect()
+                self._faults = 0
             except Exception as error:
                 # Never let a fault of the view end the agent's work: say it, and go on.
                 log.exception("The live view could not be drawn")
-                ops = [["head", {"note": f"The view could not be drawn: {type(error).__name__}: {error}"}]]
+                ops = self._after_fault(f"The view could not be drawn: {type(error).__name__}: {error}")
             if ops:
                 self.number += 1
                 self._send({"n": self.number, "ops": ops})
+            return bool(self._unsettled)
 
     def resync(self, number: int) -> None:
         """Answer a browser that has lost messages after *number*."""
@@ -112,15 +116,23 @@ class View:
                 self._send({"n": self.number, "ops": [["full", self.snapshot()]]})
 
     def finish(self, **head: Any) -> None:
-        """Draw the last of it, whatever the pace, and let go of the registry."""
+        """Send the whole of it, whatever the pace, and let go of the registry."""
         self._pacer.remove(self)
         for agent_id in list(self._since):
             self._registry.detach(agent_id, self)
         with self.lock:
-            self._head_new |= {"state": "ended", "stoppable": False, **head}
+            self.head |= {**self._head_new, "state": "ended", "stoppable": False, **head}
+            self._head_new = {}
             self._dirty[None] = None
-            self._ending = True
-            self.flush()
+            try:
+                self._collect()
+                self._tree.finish()
+            except Exception as error:
+                log.exception("The live view could not be finished")
+                self.head["note"] = f"The view could not be finished: {type(error).__name__}: {error}"
+            self._unsettled.clear()
+            self.number += 1
+            self._send({"n": self.number, "ops": [["full", self.snapshot()]]})
 
     def toggle(self, number: Any, *, is_open: bool) -> None:
         """The user opened or closed the part with that number."""
@@ -153,15 +165,34 @@ class View:
                     shown.read(node)
                     shown.version = node.version
                     changed.append(shown)
+        now = self._pacer.clock()
         for shown in changed:
             ops += shown.ops()
-        if self._ending:
-            ops += self._tree.finish()
+            if isinstance(shown, TextShown):
+                self._unsettled[shown] = now
+        for text in [text for text, drawn in self._unsettled.items() if now - drawn >= SETTLE]:
+            del self._unsettled[text]
+            ops += text.settle()
         head, self._head_new = self._head_new, {}
         if head:
             self.head |= head
             ops.append(["head", {**head, "now": time.time()}])
         return ops
+
+    def _after_fault(self, note: str) -> list[Op]:
+        """Say it, and whole: what was about to be sent may be lost. More and more seldom if it lasts."""
+        self._dirty[None] = None
+        self.head["note"] = note
+        self._faults += 1
+        if self._faults & (self._faults - 1):
+            return []
+        try:
+            whole = self.snapshot()
+            self._tree.sent_whole()
+        except Exception:
+            log.exception("The live view's state could not be read")
+            return [["head", {"note": note}]]
+        return [["full", {**whole, "n": self.number + 1}]]
 
     def _logs(self) -> Iterator[tuple[AgentLog, int]]:
         for agent_id, since in list(self._since.items()):
