@@ -1,30 +1,43 @@
-"""The code that each way of showing a stream runs in the kernel. ``pieces`` and ``rate`` are there."""
+"""What each way of showing a stream runs in the kernel: ours, and what people use today.
+
+``stream()`` gives the pieces at their pace and notes when each mark went out; it ends early when
+``limit`` seconds are over, so that a way that cannot keep up says how far it came.
+"""
 
 from __future__ import annotations
 
-__all__ = ["COMMON", "WAYS"]
+__all__ = ["COMMON", "FOLDS", "NO_FOLDS", "OURS", "TOOLS", "WAYS"]
 
-COMMON = """
-import asyncio, json, time
+OURS = "vibe.watch"
+
+COMMON = r"""
+import asyncio, json, re, time
+import vibe_notebook as vibe, ipywidgets, vibe_notebook.display._live
+from IPython.display import Markdown, display
+marks, ended, step, done, sent = [], [], max(1, len(pieces) // 5), 0, {}
 async def stream():
+    global done
     began = time.perf_counter()
     for i, piece in enumerate(pieces):
         if i % step == 0:
-            marks.append(time.process_time())
+            marks.append((time.process_time(), time.time()))
         delay = began + i / rate - time.perf_counter()
         if delay > 0.0005:
             await asyncio.sleep(delay)
         elif i % 20 == 0:
             await asyncio.sleep(0)
+        if time.perf_counter() - began > limit:
+            break
+        if "zq" in piece:
+            sent[re.search(r"zq\d+x\d+q", piece)[0]] = time.time()
         yield piece
-    marks.append(time.process_time())
+        done = i + 1
+    marks.append((time.process_time(), time.time()))
     ended.append(time.time())
-marks, ended, step = [], [], max(1, len(pieces) // 5)
 """
 
 WAYS = {
-    "vibe.watch": """
-import vibe_notebook as vibe
+    OURS: """
 await vibe.watch(stream(), adapter="text")
 """,
     "print": """
@@ -32,18 +45,87 @@ async for piece in stream():
     print(piece, end="", flush=True)
 """,
     "ipywidgets.HTML": """
-import ipywidgets
-from IPython.display import display
 view = ipywidgets.HTML()
 display(view)
 async for piece in stream():
     view.value += piece
 """,
     "update_display(Markdown)": """
-from IPython.display import Markdown, display
 shown, text = display(Markdown(""), display_id=True), ""
 async for piece in stream():
     text += piece
     shown.update(Markdown(text))
 """,
+    "a synced trait": """
+import anywidget, traitlets
+class Synced(anywidget.AnyWidget):
+    _esm = '''
+    const render = ({ model, el }) => {
+      const draw = () => { el.innerHTML = model.get("value"); };
+      model.on("change:value", draw);
+      draw();
+    };
+    export default { render };
+    '''
+    value = traitlets.Unicode("").tag(sync=True)
+view = Synced()
+display(view)
+async for piece in stream():
+    view.value += piece
+""",
+    "chatlas": """
+from chatlas._display import IPyMarkdownDisplay
+options = {"rich_markdown": {}, "rich_console": {}, "css_styles": {}, "tool_result_max_height": None, "image_max_lines": None}
+with IPyMarkdownDisplay(options) as shown:
+    async for piece in stream():
+        shown.echo(piece)
+""",
+    "rich.Live": """
+from rich.live import Live
+from rich.markdown import Markdown as RichMarkdown
+text = ""
+with Live(RichMarkdown("")) as view:
+    async for piece in stream():
+        text += piece
+        view.update(RichMarkdown(text))
+""",
+    "Panel ChatMessage": """
+import panel as pn
+pn.extension(inline=True)
+view = pn.chat.ChatMessage("", show_timestamp=False)
+display(view)
+async for piece in stream():
+    view.stream(piece)
+""",
 }
+"""Ways to show Markdown text."""
+
+TOOLS = """
+with vibe.live("agent") as live:
+    last = None
+    async for piece in stream():
+        kind, value = json.loads(piece)
+        if kind == "start":
+            last = live.tool(*value)
+            call = last.__enter__()
+        else:
+            call.result(value)
+            last.__exit__(None, None, None)
+"""
+"""Ours, for tool calls: a start and a result are a piece each."""
+
+_DETAILS = "<details><summary>What was done</summary>\\n\\nThis.\\n\\n</details>\\n\\n"
+_TOOL_FIRST = """
+with vibe.live("agent") as live:
+    with live.tool("search", {"q": "x"}) as tool:
+        tool.result("found")
+    async for piece in stream():
+        live.text(piece)
+"""
+NO_FOLDS = ("print", "rich.Live")
+FOLDS = {
+    name: _TOOL_FIRST if name == OURS else f'pieces.insert(0, "{_DETAILS}")\n{code}'
+    for name, code in WAYS.items()
+    if name not in NO_FOLDS
+}
+"""The same with something to unfold before the text."""

@@ -8,7 +8,8 @@
     ├── ConsumedError (RuntimeError)    a watch was consumed twice
     ├── ClosedError (RuntimeError)      something was used after it was closed
     ├── LogError (OSError)              a project's event log cannot be written or read
-    └── MissingExtraError (ImportError) an optional dependency is not installed
+    ├── MissingExtraError (ImportError) an optional dependency is not installed
+    └── RemoteError (ConnectionError)   a remote stream that trying again cannot mend
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "LogError",
     "MissingExtraError",
     "ProtocolError",
+    "RemoteError",
     "VibeNotebookError",
 ]
 
@@ -63,3 +65,14 @@ class MissingExtraError(VibeNotebookError, ImportError):
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f'{feature} needs an extra: pip install "vibe_notebook[{extra}]"')
         self.extra = extra
+
+
+class RemoteError(VibeNotebookError, ConnectionError):
+    """A remote stream is refused or broken, and trying again cannot mend it.
+
+    ``status`` is the HTTP status that said so, or ``None``.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status

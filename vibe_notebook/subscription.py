@@ -65,6 +65,10 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
             self._ready.clear()
         self._source.drop(self)
 
+    def finish(self) -> None:
+        """End the iteration after what was delivered until now; idempotent, from any thread."""
+        self._source.drop(self)
+
     def end(self, last_id: int) -> None:
         """Under the lock: end after the event with that id."""
         if self._end is None:

@@ -4,11 +4,11 @@ import { mount, page, shown, tool } from "./fake.js";
 
 test("many messages within a frame are one write", () => {
   const { clock, ops, $ } = shown();
-  ops(["add", "x", "text", "", 0, {}]);
-  for (let i = 0; i < 50; i++) ops(["opn", "x", 0, `<p>${i}</p>`]);
+  ops(["add", "x", "text", 0, 0, {}]);
+  for (let i = 0; i < 50; i++) ops(["k", "x", 0], ["o", "x", `<p>${i}</p>`]);
   assert.equal($(".vibe-text"), null);
   clock.pass(16);
-  assert.equal($(".vibe-open").textContent, "49");
+  assert.equal($(".vibe-text").textContent, "49");
 });
 
 test("a hidden tab, which has no frames, is written to all the same", () => {
@@ -37,6 +37,25 @@ test("Stop is there while a stoppable stream is live; it is sent once and says s
   frame(["head", { state: "ended", outcome: "cancelled" }]);
   assert.ok($("button").hidden);
   assert.equal($(".vibe-word").textContent, "cancelled");
+});
+
+test("a remote stream's connections are told in the header, and can be made anew while it is live", () => {
+  const { frame, model, $, el } = shown();
+  assert.ok($(".vibe-net").hidden);
+  const told = () => [...el.querySelectorAll(".vibe-lines > div")].map((line) => [line.dataset.state, line.textContent]);
+  frame(["head", { state: "live", connection: [["connecting", "connecting"]] }]);
+  assert.deepEqual([$(".vibe-net").hidden, $(".vibe-reconnect").hidden], [false, false]);
+  assert.deepEqual(told(), [["connecting", "connecting"]]);
+  const two = [["live", "a: live"], ["reconnecting", "b: in 3 s <img src=x onerror=alert(1)>"]];
+  frame(["head", { connection: two }]);
+  assert.deepEqual(told(), two);
+  const kept = $(".vibe-lines > div");
+  frame(["head", { title: "T" }]);
+  assert.equal($(".vibe-lines > div"), kept);
+  $(".vibe-reconnect").click();
+  assert.deepEqual(model.sentOf("reconnect"), [{ type: "reconnect" }]);
+  frame(["head", { state: "ended", connection: [["refused", "refused: 404"]] }]);
+  assert.deepEqual([told(), $(".vibe-reconnect").hidden], [[["refused", "refused: 404"]], true]);
 });
 
 test("the header tells outcome, usage, error and note", () => {
@@ -94,7 +113,7 @@ test("messages that come while no view is there are in the next view", () => {
   model.receive({ n: 9, ops: [] });
   assert.equal(clock.pending, 0);
   assert.equal(view().$(".vibe-title").textContent, "unseen");
-  assert.deepEqual(model.sent.at(-1), { type: "hello", n: 1 });
+  assert.deepEqual(model.sent.at(-1), { type: "hello", n: 1, plain: undefined });
 });
 
 test("a destroyed model leaves no timer", () => {

@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from markdown_it import MarkdownIt
 
-from ._highlight import highlight
+from ._healing import hold
+from ._highlight import highlight, runs
+from ._inline import inline_plugin
 from ._math import isolate, math_plugin, mathml, tex
+from ._open_leaf import healing_plugin
 from ._rules import rules_plugin
-from ._sanitize import clean
+from ._sanitize import clean, clean_rows
+from ._tables import tables_plugin
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
@@ -25,12 +29,15 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from markdown_it.utils import EnvType, OptionsDict
 
-__all__ = ["Block", "Math", "language_of", "parse", "render_block", "render_code"]
+__all__ = ["Block", "Math", "language_of", "lean", "parse", "render_block", "render_code"]
 
 Math = Literal["mathml", "tex"]
 """Formulas as MathML, or kept as TeX for the page's MathJax."""
 
-_ALIGNED = re.compile(r"text-align:(left|right|center)")
+_KNOWN = re.compile(
+    r'(<t[dh])(?: style="text-align:left")|(<div class="highlight") style="margin:0 0 1em"'
+    r'|(<a [^>]*?) target="_blank" rel="noopener noreferrer"(?=>)'
+)
 _LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
 
 
@@ -56,11 +63,15 @@ class Block:
         return (self.tokens[0].map or [0, 0])[1]
 
 
-def parse(source: str, references: MutableMapping[str, Any]) -> list[Block]:
-    """Return the top-level blocks of *source*; link references that it defines go to *references*."""
+def parse(source: str, references: MutableMapping[str, Any], *, is_open: bool = False) -> list[Block]:
+    """Return the top-level blocks of *source*; link references that it defines go to *references*.
+
+    What may still change at the end of a source that *is_open* is healed, or held back.
+    """
     blocks: list[Block] = []
     level = 0
-    for token in _parser().parse(source, {"references": references}):
+    source = hold(source) if is_open else source
+    for token in _parser().parse(source, {"references": references, "is_open": is_open}):
         if level == 0 and token.nesting >= 0:
             blocks.append(Block([]))
         blocks[-1].tokens.append(token)
@@ -68,34 +79,42 @@ def parse(source: str, references: MutableMapping[str, Any]) -> list[Block]:
     return blocks
 
 
-def render_block(block: Block, math: Math, *, is_open: bool = False) -> str:
+def render_block(block: Block, math: Math, *, is_open: bool = False, colours: list[str] | None = None) -> str:
     """Return the block's sanitised HTML.
 
     A fence that ends a block which *is_open* may not be closed yet: it is left uncoloured.
+    With *colours* all code is left so, each fence's runs of colour are added to that list, and what
+    the live view knows by itself is left out.
     """
     tokens = block.tokens
     last = next((token for token in reversed(tokens) if token.nesting >= 0), None) if is_open else None
     parser = _parser()
-    return clean(parser.renderer.render(tokens, parser.options, {"math": math, "growing": last}))
+    env = {"math": math, "growing": last, "colours": colours}
+    html = str(parser.renderer.render(tokens, parser.options, env))
+    html = (clean_rows if block.kind in ("tr_open", "table_rows") else clean)(html)
+    return html if colours is None else lean(html)
+
+
+def lean(html: str) -> str:
+    """Return sanitised *html* without what the live view's stylesheet and script say themselves."""
+    return _KNOWN.sub(lambda match: match[match.lastindex or 0], html)
 
 
 def render_code(language: str, code: str = "") -> str:
     """Return the HTML of a fence that is still open, with *code* so far."""
-    return clean(_code_html(language, escape(code)))
+    return lean(clean(_code_html(language, escape(code))))
 
 
 @cache
 def _parser() -> MarkdownIt:
     md = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False, "maxNesting": 100})
     md.enable(["table", "strikethrough"])
-    md.use(rules_plugin).use(math_plugin)
+    md.use(inline_plugin).use(tables_plugin).use(rules_plugin).use(math_plugin).use(healing_plugin)
     # Every address is parsed as a link, so that what is refused loses its address, not its text.
     md.validateLink = _any_address  # type: ignore[method-assign]
     for name, rule in (
         ("text", _text),
         ("fence", _fence),
-        ("td_open", _cell),
-        ("th_open", _cell),
         ("math_inline", _formula),
         ("math_display", _formula),
         ("math_block", _formula),
@@ -117,8 +136,11 @@ def _text(_self: object, tokens: Sequence[Token], index: int, _options: OptionsD
 def _fence(_self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
     token = tokens[index]
     language, code = language_of(token.info), token.content
-    is_growing = token is env["growing"]
-    return _code_html(language, highlight(code, language) if language and not is_growing else escape(code))
+    is_plain = not language or token is env["growing"]
+    if env["colours"] is not None:
+        env["colours"].append("" if is_plain else runs(code, language))
+        is_plain = True
+    return _code_html(language, escape(code) if is_plain else highlight(code, language))
 
 
 def language_of(info: str) -> str:
@@ -130,15 +152,6 @@ def language_of(info: str) -> str:
 def _code_html(language: str, html: str) -> str:
     name = f' class="language-{language}"' if language else ""
     return f'<div class="highlight" style="margin:0 0 1em"><pre><code{name}>{html}</code></pre></div>\n'
-
-
-def _cell(self: Any, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
-    # JupyterLab sets the cells of HTML outputs flush right unless they say otherwise themselves.
-    token = tokens[index]
-    if not _ALIGNED.fullmatch(str(token.attrs.get("style", ""))):
-        token.attrSet("style", "text-align:left")
-    del env
-    return str(self.renderToken(tokens, index, options, {}))
 
 
 def _formula(_self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:

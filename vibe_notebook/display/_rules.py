@@ -72,7 +72,7 @@ def _tasks_and_alerts(state: StateCore) -> None:
             outer.attrs |= {"class": "task-list-item", "style": "list-style-type:none"}
             inline.content = ("☐" if task[1] == " " else "☑") + inline.content[task.end() :]
         elif outer.type == "blockquote_open" and (alert := _ALERT.match(inline.content)):
-            outer.attrSet("class", f"vibe-alert vibe-{alert[1].lower()}")
+            outer.attrSet("class", f"vibe-alert vibe-alert-{alert[1].lower()}")
             rest = inline.content[alert.end() :]
             inline.content = f"**{alert[1].capitalize()}**" + (f"\\\n{rest}" if rest else "")
         elif outer.type == "footnote_reference_open":
@@ -95,10 +95,11 @@ def _links(state: StateCore) -> None:
     """Make bare addresses links and refused ones plain text, and note which images stand in a link."""
     for block in state.tokens:
         if block.type == "inline" and block.children:
-            block.children = list(_linked(state.md, block.children))
+            last = block.children[-1] if block is state.env.get("leaf") else None
+            block.children = list(_linked(state.md, block.children, last))
 
 
-def _linked(md: MarkdownIt, tokens: list[Token]) -> Iterator[Token]:
+def _linked(md: MarkdownIt, tokens: list[Token], last: Token | None) -> Iterator[Token]:
     depth, tag = 0, "a"
     for token in tokens:
         if token.type in ("link_open", "link_close"):
@@ -112,12 +113,14 @@ def _linked(md: MarkdownIt, tokens: list[Token]) -> Iterator[Token]:
         if depth or token.type != "text" or "://" not in token.content:
             yield token
         else:
-            yield from _split(md, token)
+            yield from _split(md, token, is_open=token is last)
 
 
-def _split(md: MarkdownIt, token: Token) -> Iterator[Token]:
+def _split(md: MarkdownIt, token: Token, *, is_open: bool) -> Iterator[Token]:
     end = 0
     for match in _URL.finditer(token.content):
+        if is_open and match.end() == len(token.content):
+            break  # the rest of the address is still to come
         url = _trimmed(match[0])
         yield _text(token, token.content[end : match.start()])
         yield Token("link_open", "a", 1, attrs={"href": md.normalizeLink(url)})

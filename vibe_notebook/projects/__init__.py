@@ -9,6 +9,7 @@ from __future__ import annotations
 from ._entry import Entry, Gap
 from ._listener import Listener
 from ._log import EventLog, Project, open_log
+from ._publish import Publisher, publish
 from ._send import (
     send_agent_status,
     send_artifact_update,
@@ -54,6 +55,7 @@ __all__ = [
     "MessagePart",
     "Project",
     "ProjectEventStream",
+    "Publisher",
     "ReasoningPart",
     "StepStartPart",
     "StreamChunk",
@@ -63,6 +65,7 @@ __all__ = [
     "event_stream_manager",
     "load_history",
     "open_log",
+    "publish",
     "send_agent_status",
     "send_artifact_update",
     "send_complete_message",

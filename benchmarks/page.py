@@ -1,0 +1,66 @@
+"""``docs/benchmarks.md``: each section is replaced by its own run, with the day and the machine of that run."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+__all__ = ["IMAGES", "environment", "table", "write"]
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = DOCS / "benchmarks.md"
+IMAGES = DOCS / "images"
+VERSIONS = (
+    "vibe_notebook",
+    "ipykernel",
+    "jupyterlab",
+    "ipywidgets",
+    "anywidget",
+    "markdown-it-py",
+    "pydantic",
+)
+PEERS = ("chatlas", "rich", "panel")
+ORDER = ("lab", "kernel", "flat", "streams", "dispatch", "memory")
+HEAD = """# Benchmarks
+
+Made by `make bench`; nothing here is written by hand. `python -m benchmarks NAME…` runs some of it anew.
+Bytes and counts are exact; times are of a shared machine, so ratios come first.
+"""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table whose first column is words and the rest numbers."""
+    lines = [" | ".join(head), " | ".join(["---", *["---:"] * (len(head) - 1)])]
+    lines += [" | ".join(map(str, row)) for row in rows]
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def write(name: str, title: str, body: str) -> None:
+    """Put a section in its place of the page."""
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    found = dict(re.findall(r"<!-- section (\w+) -->\n(.*?)<!-- end -->\n", page, re.DOTALL))
+    found[name] = f"## {title}\n\n{environment()}\n\n{body.strip()}\n"
+    names = sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+    sections = [f"<!-- section {name} -->\n{found[name]}<!-- end -->\n" for name in names]
+    PAGE.write_text("\n".join([HEAD, *sections]), encoding="utf-8")
+
+
+def environment() -> str:
+    """Day, machine and versions, of this run."""
+    versions = ", ".join(filter(None, map(_version, (*VERSIONS, *PEERS))))
+    return (
+        f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, {versions}."
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return f"{name} {importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -1,0 +1,223 @@
+"""Heal the inline marks that are not closed yet at the end of a block that is still being written.
+
+Rules for markdown-it, which act on the leaf that ``_open_leaf.py`` found and on nothing else: half a
+bold is shown bold, half a link as its text; what may still become anything (a lone mark, half an
+image or inline formula) is held back. Each gives up where waiting longer would hide prose that only
+looks like Markdown; then the text is shown as it is, as the final form would.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from markdown_it.rules_inline.state_inline import Delimiter
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_inline import StateInline
+
+__all__ = ["open_marks_plugin"]
+
+LABEL_LIMIT = 100
+"""Characters of half a link's text, or half a formula, that are held back."""
+
+IMAGE_LIMIT = 400
+"""The same where an image's address stands in it."""
+
+NESTING_LIMIT = 8
+"""Brackets within brackets that half a link's text may have."""
+
+SINGLE_LIMIT = 300
+"""Characters after a lone ``*`` or ``_`` beyond which it is a mark of its own."""
+
+CODE_LIMIT = 1_000
+"""Characters after a lone backtick beyond which it is one."""
+
+_LABEL = re.compile(r"\\.|(`+)(?:(?!\1).)*\1|[\[\]]", re.DOTALL)
+_TARGET = re.compile(r"\(\s*(?:<[^<>\n]*>?|[^\s<]\S*)?(?:\s+(?:\"[^\"]*\"?|'[^']*'?|\([^()]*\)?)?\s*)?")
+_REFERENCE = re.compile(r"\[[^\[\]]{0,100}")
+_DEFINITION = re.compile(r":[ \t]*\S*(?:[ \t]+[\"'(][^\n]*)?")
+_MONEY = re.compile(r"\d[\d.,]*\s")
+_PROSE = re.compile(r"(?<![\\{A-Za-z])[A-Za-z]{2,}[,.:;]?\s+[A-Za-z]{2,}")
+_TAG = re.compile(r"<(?:[A-Za-z/!?][^\s<>]{0,60})?")
+_ADDRESS = re.compile(r"<(https?://[^\s<>]*)", re.IGNORECASE)
+_ENTITY = re.compile(r"&[#\w]{0,31}")
+_FORMULAS = {"$$": "$", "\\[": "\\", "\\(": "\\", "$": ""}
+
+
+def open_marks_plugin(md: MarkdownIt) -> None:
+    """Teach *md* to heal inline marks; the rules of formulas and footnotes must be known already."""
+    md.inline.ruler.after("math_inline", "open_formula", _formula)
+    md.inline.ruler.before("backticks", "open_code", _code)
+    md.inline.ruler.after("link", "open_link", _link)
+    md.inline.ruler.after("image", "open_image", _image)
+    md.inline.ruler.after("entity", "open_end", _end)
+    md.inline.ruler2.after("balance_pairs", "open_emphasis", _emphasis)
+
+
+def _is_open_end(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's
+    """Tell whether *state* reads up to the end of the text that is still being written."""
+    return not silent and state.env.get("open") is state.tokens and state.posMax == len(state.src)
+
+
+def _formula(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
+    r"""``\(`` and ``$`` wait for their end, ``$$`` and ``\[`` show their TeX as code meanwhile."""
+    if not _is_open_end(state, silent):
+        return False
+    opener = state.src[state.pos : state.pos + 2]
+    opener = opener if opener in _FORMULAS else opener[:1]
+    if opener == "\\":
+        return _hold(state) if state.pos + 1 == state.posMax else False
+    if opener not in _FORMULAS:
+        return False
+    rest = state.src[state.pos + len(opener) :]
+    if opener == "$":
+        before = state.src[state.pos - 1] if state.pos else " "
+        is_plain = before.isalnum() or before == "$" or rest[:1].isspace() or "$" in rest
+        if is_plain or len(rest) > LABEL_LIMIT or _MONEY.match(rest) or _PROSE.search(rest):
+            return False
+        return _hold(state)
+    if opener == "$$" and "$$" in rest:
+        return False
+    if len(rest) > CODE_LIMIT and state.pos:
+        return False
+    if opener == "\\(" and len(rest) <= LABEL_LIMIT:
+        return _hold(state)
+    return _show_code(state, rest.rstrip(_FORMULAS[opener]))
+
+
+def _code(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
+    if not _is_open_end(state, silent) or state.src[state.pos] != "`":
+        return False
+    rest = state.src[state.pos :].lstrip("`")
+    ticks = state.posMax - state.pos - len(rest)
+    if len(rest) > CODE_LIMIT or re.search(rf"(?<!`)`{{{ticks}}}(?!`)", rest):
+        return False
+    return _show_code(state, rest.rstrip("`"))
+
+
+def _link(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
+    """Show a link's text while its address comes; hold it back while it may be no link."""
+    if not _is_open_end(state, silent) or state.src[state.pos] != "[":
+        return False
+    start = state.pos
+    end = _label_end(state.src, start)
+    if end < 0 or end + 1 == state.posMax:
+        has_image = state.src.startswith("[![", start)
+        return _hold(state) if state.posMax - start <= (IMAGE_LIMIT if has_image else LABEL_LIMIT) else False
+    after = state.src[end + 1 :]
+    if start == 0 and _DEFINITION.fullmatch(after):
+        return _hold(state)
+    is_reference = bool(state.env.get("references")) and _REFERENCE.fullmatch(after)
+    if not is_reference and not _TARGET.fullmatch(after):
+        return False
+    state.push("link_open", "a", 1)  # its lack of an address makes it plain text
+    state.pos, state.posMax = start + 1, end
+    state.linkLevel += 1
+    state.md.inline.tokenize(state)
+    state.linkLevel -= 1
+    state.push("link_close", "a", -1)
+    state.pos = state.posMax = len(state.src)
+    return True
+
+
+def _image(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
+    if not _is_open_end(state, silent) or state.src[state.pos] != "!":
+        return False
+    start = state.pos
+    if start + 1 == state.posMax:
+        return _hold(state) if not start or not state.src[start - 1].isalnum() else False
+    if state.src[start + 1] != "[":
+        return False
+    end = _label_end(state.src, start + 1)
+    if end < 0 or end + 1 == state.posMax:
+        return _hold(state) if state.posMax - start <= IMAGE_LIMIT else False
+    after = state.src[end + 1 :]
+    is_reference = bool(state.env.get("references")) and _REFERENCE.fullmatch(after)
+    return _hold(state) if is_reference or _TARGET.fullmatch(after) else False
+
+
+def _end(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
+    """Half a tag, address, entity or strikethrough's mark."""
+    if not _is_open_end(state, silent):
+        return False
+    match state.src[state.pos]:
+        case "<" if match := _ADDRESS.fullmatch(state.src, state.pos):
+            state.append_pending(match[1])
+            return _hold(state)
+        case "<":
+            is_half = _TAG.fullmatch(state.src, state.pos)
+        case "&":
+            is_half = _ENTITY.fullmatch(state.src, state.pos)
+        case "~":
+            return _hold(state) if state.pos + 1 == state.posMax else False
+        case _:
+            return False
+    return _hold(state) if is_half else False
+
+
+def _hold(state: StateInline) -> bool:
+    state.pos = state.posMax
+    return True
+
+
+def _show_code(state: StateInline, content: str) -> bool:
+    if content := " ".join(content.split()):
+        state.push("code_inline", "code", 0).content = content
+    return _hold(state)
+
+
+def _label_end(source: str, start: int) -> int:
+    """Return where the bracket that opens at *start* closes, or -1."""
+    depth = 0
+    for match in _LABEL.finditer(source, start, start + 2 * IMAGE_LIMIT):
+        depth += {"[": 1, "]": -1}.get(match[0], 0)
+        if depth == 0:
+            return match.start()
+        if depth > NESTING_LIMIT:
+            break
+    return -1
+
+
+def _emphasis(state: StateInline) -> None:
+    """Close what is open at the end, innermost first; hide the marks with nothing after them."""
+    if state.env.get("open") is not state.tokens:
+        return
+    delimiters = state.delimiters
+    closers = {delimiter.end for delimiter in delimiters if delimiter.end >= 0}
+    count = len(delimiters)
+    last = len(state.tokens) - 1
+    while count and delimiters[count - 1].token == last and count - 1 not in closers:
+        count -= 1
+        state.tokens[last].content = ""
+        delimiters[count].open = False
+        last -= 1
+    lengths = list(accumulate(len(token.content) for token in state.tokens))
+    openers, after, before, previous = [], 0, "", Delimiter(0, 0, -2, -1, open=False, close=False)
+    for index, delimiter in enumerate(delimiters[:count]):
+        if (delimiter.token, delimiter.marker) != (previous.token + 1, previous.marker):
+            before = state.tokens[delimiter.token - 1].content[-1:] if delimiter.token else ""
+        previous = delimiter
+        if index < after:
+            continue  # within a pair that is closed: what is open there stays as it is
+        if delimiter.end >= 0:
+            after = delimiter.end
+        elif delimiter.open and index not in closers:
+            following = lengths[-1] - lengths[delimiter.token]
+            if _is_mark(before, following, is_lone=delimiter.length == 1):
+                openers.append(delimiter)
+    for delimiter in reversed(openers):
+        state.push("text", "", 0).content = state.tokens[delimiter.token].content
+        delimiter.end = len(delimiters)
+        delimiters.append(
+            Delimiter(delimiter.marker, delimiter.length, len(state.tokens) - 1, -1, open=False, close=True)
+        )
+
+
+def _is_mark(before: str, following: int, *, is_lone: bool) -> bool:
+    """Tell emphasis from a star between two factors, and from one that a footnote begins with."""
+    if before.isascii() and (before.isdigit() or (before.isalpha() and is_lone)):
+        return False
+    return not is_lone or following <= SINGLE_LIMIT
