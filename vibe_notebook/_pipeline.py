@@ -221,7 +221,7 @@ class Pipeline:
             self._ending.start(self._draw_end, here=self._output is None or self._output.is_light)
 
     def _draw_end(self) -> None:
-        output, self._output = self._output, None  # what only a live view needs goes with it
+        output, self._output, self._adapter = self._output, None, None  # only a live view needs them
         try:
             if output is not None:
                 output.finish(self.transcripts)
