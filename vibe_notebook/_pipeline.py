@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import adapters
 from ._connections import Connections
+from ._ending import Ending, patient
 from .display._output import Output, choose, make_output
 from .events import Event
 from .recording import Recorder
@@ -68,6 +69,8 @@ class Pipeline:
         self._since: dict[str, int] = {}
         self._lock = threading.Lock()
         self._settling = False
+        self._finishing: int | None = None  # the thread that ends the stream's runs
+        self._ending = Ending()
         self._noted = False
 
     def begin(self) -> None:
@@ -141,37 +144,67 @@ class Pipeline:
 
     def note(self, text: str) -> None:
         """Show a failure in the background."""
-        if self._output is not None:
-            self._output.note(text)
+        output = self._output  # any thread may end it
+        if output is not None:
+            output.note(text)
 
     def _connected(self) -> None:
-        if self._output is not None:
-            self._output.connection(self.connections.lines(), self.connections.last_words())
+        output = self._output
+        if output is not None:
+            output.connection(self.connections.lines(), self.connections.last_words())
 
     def current(self) -> dict[str, Transcript]:
         """The transcripts of this watch's agents, as they are now."""
         return {agent_id: self._transcript(agent_id) for agent_id in self._since} or self.transcripts
 
     def settle(self, exc: BaseException | None = None) -> None:
-        """End the stream's runs, show the final form, close the recording. Idempotent."""
+        """End the stream's runs, close the recording, show the final form. Idempotent.
+
+        When it returns all of it is there; an interrupt that comes meanwhile is raised then.
+        """
+        with patient():
+            if self._end(exc):
+                self._ending.wait()
+
+    async def settle_async(self, exc: BaseException | None = None) -> None:
+        """As ``settle``, the loop free while the final form is rendered; a cancellation is raised then."""
+        if self._end(exc):
+            await self._ending.wait_async()
+
+    def _end(self, exc: BaseException | None) -> bool:
+        """Begin the end, unless it has begun; whether to wait for it."""
         with self._lock:
             if self._settling:
-                return
+                return self._finishing != threading.get_ident()  # a callback on the end itself cannot wait
             self._settling = True
+            self._finishing = threading.get_ident()
         try:
             self._finish(exc)
+        except BaseException:
+            self._show_end()
+            self._ending.wait()
+            raise
+        self._show_end()
+        return True
+
+    def _show_end(self) -> None:
+        self._finishing = None
+        self.transcripts = self.current()
+        self.settled = True
+        try:
+            if self._recorder is not None and self._recorder is not self._record:
+                self._recorder.close()
         finally:
-            self.transcripts = self.current()
-            self.settled = True
-            try:
-                if self._output is not None:
-                    self._output.finish(self.transcripts)
-            except Exception:
-                # What the stream itself raised matters more than that its last form cannot be drawn.
-                log.exception("The final form of %r could not be shown", self.title or self.agent_id)
-            finally:
-                if self._recorder is not None and self._recorder is not self._record:
-                    self._recorder.close()
+            self._ending.start(self._draw_end, here=self._output is None or self._output.is_light)
+
+    def _draw_end(self) -> None:
+        output, self._output = self._output, None  # what only a live view needs goes with it
+        try:
+            if output is not None:
+                output.finish(self.transcripts)
+        except Exception:
+            # What the stream itself raised matters more than that its last form cannot be drawn.
+            log.exception("The final form of %r could not be shown", self.title or self.agent_id)
 
     def _finish(self, exc: BaseException | None) -> None:
         if self.passive or not (self._adapter or self._adapter_name):

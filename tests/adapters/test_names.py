@@ -36,7 +36,7 @@ def test_each_name_is_its_adapters_own() -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_that_are_known() -> None:
-    with pytest.raises(AdapterError, match=r"'nope'; one of: agui, .*events, .*vibex\."):
+    with pytest.raises(AdapterError, match=r"'nope'; one of: acp, .*events, .*vibex\."):
         adapters.get("nope")
 
 

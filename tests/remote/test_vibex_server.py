@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -17,14 +16,17 @@ from vibe_notebook.remote import follow
 
 ROOT = Path(__file__).parent.parent.parent
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("vibex") is None, reason="vibex is not installed")
+PYTHON = Path(sys.prefix, "vibex", "bin", "python")
+"""What ``make vibex`` has made."""
+
+pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="vibex's own environment is not there: make vibex")
 
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     # In a folder of its own: importing it writes logs. Its warnings are its own too.
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", str(Path(__file__).with_name("vibex_server.py"))],
+        [str(PYTHON), "-W", "ignore", str(Path(__file__).with_name("vibex_server.py"))],
         cwd=tmp_path_factory.mktemp("vibex"),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -34,6 +34,8 @@ class WidgetOutput:
     beside it; so the same display id is updated to html, markdown and text only.
     """
 
+    is_light = False
+
     def __init__(self, registry: Registry, *, title: str, on_stop: Callable[[], object] | None) -> None:
         self._title = title
         self._on_stop = on_stop

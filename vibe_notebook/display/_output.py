@@ -64,6 +64,9 @@ def in_kernel() -> bool:
 class Output(Protocol):
     """A place where a watch is shown."""
 
+    is_light: bool
+    """Whether its ``finish`` renders nothing: it is called where the stream ends, else in a thread."""
+
     def watch(self, agent_id: str, since: int) -> None:
         """Show an agent too, from its event number *since* on."""
 
@@ -115,6 +118,8 @@ def _keep_out_of_cells() -> None:
 class NoOutput:
     """Shows nothing."""
 
+    is_light = True
+
     def watch(self, agent_id: str, since: int) -> None:
         """Show nothing."""
 
@@ -133,6 +138,8 @@ class NoOutput:
 
 class StaticOutput(NoOutput):
     """Emits exactly one display, at the end: for nbval, papermill and front ends without widgets."""
+
+    is_light = False
 
     def __init__(self, *, title: str, text_only: bool) -> None:
         self._title = title

@@ -89,6 +89,8 @@ def _name(event: ToolStarted | ToolFinished) -> str:
 class TerminalOutput:
     """Prints an agent's work on standard output."""
 
+    is_light = True
+
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._printer = Printer()

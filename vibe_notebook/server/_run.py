@@ -28,6 +28,9 @@ _OTHERS: Final = 200
 """Connections beside the streams."""
 
 
+_FILES: Final = 65_536
+
+
 class Runner(uvicorn.Server):
     """A server that ends its streams first when it shuts down, and says when it is ready."""
 
@@ -86,6 +89,18 @@ def bound(host: str, port: int, token: object) -> tuple[socket.socket, str]:
     return listening, f"http://{name}:{listening.getsockname()[1]}"
 
 
+def raise_file_limit() -> None:
+    """Each listener is an open file, and a shell allows 1,024 unless it is asked."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def app_for(host: str, token: Any, cors: Collection[str], **options: Any) -> Starlette:
     """Make the app for an address: without a token it answers only to the names of this machine."""
     hosts = loopback_hosts(host) if token is None else None
@@ -108,6 +123,7 @@ def serve(
     loopback address and there is no *token*; ``OSError`` where the port is taken.
     """
     listening, url = bound(host, port, token)
+    raise_file_limit()
     with listening:
         app = app_for(host, token, cors, log=log, limits=limits)
         Runner(app, limits or Limits(), lambda: ready(url) if ready is not None else None).run([listening])
