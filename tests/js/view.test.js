@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { shown, tool } from "./fake.js";
 
-const TEXT = ["add", "x", "text", "", 0, {}];
+const TEXT = ["add", "x", "text", 0, 0, {}];
 
 test("the root carries the classes of the saved form, and the view says hello with what it has", () => {
   const { model, $ } = shown({ n: 7, head: { title: "Researcher" }, parts: [] });
   assert.ok($(".vibe.jp-RenderedHTMLCommon"));
   assert.equal($(".vibe-title").textContent, "Researcher");
-  assert.deepEqual(model.sent, [{ type: "hello", n: 7 }]);
+  assert.deepEqual(model.sent, [{ type: "hello", n: 7, plain: undefined }]);
 });
 
 test("parts come where their index says, inside the part that is their parent", () => {
@@ -16,7 +16,7 @@ test("parts come where their index says, inside the part that is their parent", 
   frame(tool({ name: "a" }, "a"), tool({ name: "b" }, "b"));
   frame(["add", "c", "tool", "a", 0, { name: "c" }], ["add", "d", "tool", "a", 0, { name: "d" }]);
   assert.deepEqual(texts(".vibe-name"), ["b", "a", "d", "c"]);
-  frame(["move", "c", "", 0]);
+  frame(["move", "c", 0, 0]);
   assert.deepEqual(texts(".vibe-name"), ["c", "b", "a", "d"]);
   frame(["del", "a"]);
   assert.deepEqual(texts(".vibe-name"), ["c", "b"]);
@@ -25,23 +25,23 @@ test("parts come where their index says, inside the part that is their parent", 
 test("two parts that change places with each other, one inside the other, do", () => {
   const { frame, texts, $ } = shown();
   frame(tool({ name: "a" }, "a"), ["add", "b", "tool", "a", 0, { name: "b" }]);
-  frame(["set", "b", { state: "ok" }], ["move", "b", "", 0], ["move", "a", "b", 0]);
+  frame(["set", "b", { state: "ok" }], ["move", "b", 0, 0], ["move", "a", "b", 0]);
   assert.deepEqual(texts(".vibe-name"), ["b", "a"]);
   assert.equal($(".vibe-parts .vibe-parts .vibe-name").textContent, "a");
 });
 
 test("closed blocks are put in once and never touched again, before the open one", () => {
   const { frame, $ } = shown();
-  frame(TEXT, ["opn", "x", 0, "<p>on"], ["app", "x", "e"]);
-  assert.equal($(".vibe-text").innerHTML, '<div class="vibe-open"><p>one</p></div>');
-  frame(["blk", "x", ["<p>one</p>", "<p>two</p>"]], ["opn", "x", 0, "<p>th</p>"]);
+  frame(TEXT, ["o", "x", "<p>on"], ["a", "x", "e"]);
+  assert.equal($(".vibe-text").innerHTML, '<p>one</p>');
+  frame(["b", "x", "<p>one</p>", "<p>two</p>"], ["o", "x", "<p>th</p>"]);
   const [one] = $(".vibe-text").children;
-  frame(["opn", "x", 5, "ree</p>"]);
-  frame(["blk", "x", ["<p>three</p>"]]);
-  assert.equal($(".vibe-text").innerHTML, '<p>one</p><p>two</p><p>three</p><div class="vibe-open"></div>');
+  frame(["o", "x", "ree", 4]);
+  frame(["b", "x", "<p>three</p>"]);
+  assert.equal($(".vibe-text").innerHTML, '<p>one</p><p>two</p><p>three</p>');
   assert.equal($(".vibe-text").firstChild, one);
-  frame(["rst", "x"], ["blk", "x", ["<p>other</p>"]]);
-  assert.equal($(".vibe-text").innerHTML, '<p>other</p><div class="vibe-open"></div>');
+  frame(["k", "x", 0], ["b", "x", "<p>other</p>"]);
+  assert.equal($(".vibe-text").innerHTML, '<p>other</p>');
 });
 
 test("text appended to the open block goes into its innermost last element", () => {
@@ -54,11 +54,11 @@ test("text appended to the open block goes into its innermost last element", () 
     ["", "+"],
   ]) {
     const { frame, $ } = shown();
-    frame(TEXT, ["opn", "x", 0, html]);
-    frame(["app", "x", "+"]);
+    frame(TEXT, ["o", "x", html]);
+    frame(["a", "x", "+"]);
     const wanted = document.createElement("div");
     wanted.innerHTML = expected;
-    assert.equal($(".vibe-open").innerHTML, wanted.innerHTML);
+    assert.equal($(".vibe-text").innerHTML, wanted.innerHTML);
   }
 });
 
@@ -78,7 +78,7 @@ test("appended text extends what is there, and starts another node only when tha
 
 test("a full state keeps the nodes of the parts that stay, and what the user opened", () => {
   const { frame, $, el } = shown();
-  frame(tool(), ["txt", "t", "output", 0, "ab"], ["add", "x", "text", "", 1, {}], ["blk", "x", ["<p>a</p>"]]);
+  frame(tool(), ["txt", "t", "output", 0, "ab"], ["add", "x", "text", 0, 1, {}], ["b", "x", "<p>a</p>"]);
   $("summary").click();
   const kept = [$(".vibe-tool"), $(".vibe-output pre").firstChild, $(".vibe-text p")];
   frame(["full", { n: 2, head: {}, parts: [
@@ -131,7 +131,7 @@ test("progress is a bar and words while the call is busy, and gone after", () =>
 
 test("thinking is open while it is written and folds when it is done, unless the user chose", () => {
   const { frame, $, el } = shown();
-  frame(["add", "a", "thinking", "", 0, { done: false }], ["add", "b", "thinking", "", 1, { done: false }]);
+  frame(["add", "a", "thinking", 0, 0, { done: false }], ["add", "b", "thinking", 0, 1, { done: false }]);
   frame(["txt", "a", "text", 0, "hm"]);
   const [a, b] = el.querySelectorAll(".vibe-thinking");
   assert.ok(a.open && b.open);
@@ -185,7 +185,7 @@ test("the end is kept in sight if it was in sight, and a reader who scrolled up 
   });
   el.firstChild.getBoundingClientRect = () => ({ bottom: height() - top });
   const grow = (blocks) => {
-    ops(["blk", "x", Array(blocks).fill("<p>a</p>")]);
+    ops(["b", "x", ...Array(blocks).fill("<p>a</p>")]);
     clock.pass(16);
   };
   ops(TEXT);

@@ -70,6 +70,14 @@ class Tail:
         if len(self.entries) > self.limit + (self.limit >> 3) or self.size > self.room + (self.room >> 3):
             self._trim(self.limit, self.room)
 
+    def restart(self, anchor: Id) -> None:
+        """The log went on without this tail: all who listen must read there what came up to *anchor*."""
+        with self.lock:
+            self.first = self.end + 1
+            self.entries.clear()
+            self.anchor, self.size, self.marks = anchor, 0, 0
+        self.wake()
+
     def trim(self, limit: int) -> int:
         """Keep so many; how many went."""
         with self.lock:

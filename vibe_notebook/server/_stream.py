@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import anyio
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -47,6 +47,21 @@ class Feed(Protocol):
         """Listen no more."""
 
 
+_GRACE: Final = 2.0
+"""Seconds that a stream gets to come to its end."""
+
+
+class _Ending:
+    """Stands for the event that sse-starlette sets at a shutdown."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    def set(self) -> None:
+        """End the stream."""
+        self._feed.close()
+
+
 class Stream(EventSourceResponse):
     """The response; it gives the listener's seat back however it ends."""
 
@@ -57,6 +72,10 @@ class Stream(EventSourceResponse):
             ping_message_factory=_ping,
             send_timeout=limits.send_seconds,
             sep="\n",
+            # Under another server than ours sse-starlette finds out that it ends; then the stream ends
+            # as a stream does, and its client resumes, instead of being cut off.
+            shutdown_event=cast("anyio.Event", _Ending(feed)),
+            shutdown_grace_period=_GRACE,
         )
         self._feed = feed
         self._seats = seats
