@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test demo lint unit js notebooks browser fuzz bench format env clean begin
+.PHONY: help test demo lint unit js notebooks browser live fuzz bench vibex format env clean begin
 
 VENV ?= .venv
 JOBS ?= 2
@@ -65,11 +65,16 @@ notebooks: $(READY) ## run every notebook, and the tests that need a kernel
 browser: $(READY) ## the tests in a real browser
 	$(if $(wildcard tests/browser/test_*.py),@VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(PYTEST) tests/browser)
 
+live: $(READY) ## run every SDK for real, offline, in its lowest and its newest version (SDKS="agno openai" for some)
+	@$(BIN)/python -m tools.live $(SDKS)
+
 fuzz: $(READY) ## the property tests, 20,000 examples each
 	@VIBE_HYPOTHESIS=fuzz $(PYTEST) -n $(JOBS) --timeout=0 -m "not browser and not notebooks" $(ARGS)
 
-bench: $(READY) ## measure
-	$(BIN)/python -m benchmarks
+bench: $(READY) $(VENV)/.bench vibex ## measure, ours and the others side by side; takes an hour (ARGS="streams" for one section)
+	@VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(BIN)/python -m benchmarks $(ARGS)
+
+vibex: $(VENV)/vibex/.ready ## the origin's own server, for the test that follows it (1.4 GB)
 
 format: $(READY) ## ruff's formatter and its safe fixes
 	$(BIN)/ruff check --fix .
@@ -82,6 +87,16 @@ clean: ## remove what these targets made
 
 begin: $(READY)
 	@$(SUMMARY) begin
+
+# Others' packages stay out of the environment that the tests run in: with 200 dependencies, one of
+# them a top-level package named "tests", vibex has one of its own.
+$(VENV)/.bench: pyproject.toml | $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group pyproject.toml:bench
+	@touch $@
+
+$(VENV)/vibex/.ready: | $(READY)
+	@$(BIN)/python -m tools.vibex $(VENV)/vibex
+	@touch $@
 
 # Candidates are run, not only looked up: a pyenv shim exists for versions that are not installed.
 $(READY): pyproject.toml tools/environment.py

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,25 @@ from playwright.sync_api import BrowserContext, sync_playwright
 from tests.browser.lab import CHROMIUM_FLAGS, Notebook, jupyter_lab, write_notebook
 from tools import chromium
 
+from .kernel import settings
+from .ways import COMMON
+
 __all__ = ["Lab", "Seen", "percentile"]
+
+CONTROLS = (
+    "from IPython.display import HTML\nfrom vibe_notebook.display._markdown import render\nhtml = render(''.join(pieces))",
+    """
+from IPython.display import HTML
+from vibe_notebook.registry import Registry
+registry = Registry()
+with vibe.live("agent", registry=registry, display=False) as live:
+    for start, end in zip(pieces[::2], pieces[1::2]):
+        with live.tool(*json.loads(start)[1]) as tool:
+            tool.result(json.loads(end)[1])
+html = registry.transcript("agent").to_html()
+""",
+)
+"""The final HTML of a text, and of tool calls."""
 
 PATIENCE = 60_000
 POLL = 0.4
@@ -26,15 +45,26 @@ POLL = 0.4
 class Seen:
     """What a page saw of one run. Times in seconds."""
 
-    lags: list[float] = field(default_factory=list)
+    by_mark: dict[str, float] = field(default_factory=dict)
     last: float | None = None
     long_tasks: float = 0.0
     busy: float = 0.0
     growth: float = float("nan")
-    missing: int = 0
+    absent: list[str] = field(default_factory=list)
     marks: int = 0
     is_whole: bool = True
+    """Whether everything was sent, and is on the page at the end."""
     said: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> str:
+        """Whether all is there, or how much of it."""
+        return "yes" if self.is_whole else f"{self.marks - len(self.absent)} of {self.marks} marks"
+
+    @property
+    def lags(self) -> list[float]:
+        """How late each mark was."""
+        return list(self.by_mark.values())
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -65,6 +95,12 @@ class Lab:
             here, tests = Path(__file__).parent, Path(__file__).parent.parent / "tests" / "browser"
             context.add_init_script(path=tests / "pages.js")
             context.add_init_script(path=here / "page.js")
+            # JupyterLab shows the first fifty outputs of a cell; here a hundred views stand in one.
+            settings_file = Path(
+                name, ".home", "settings", "@jupyterlab", "notebook-extension", "tracker.jupyterlab-settings"
+            )
+            settings_file.parent.mkdir(parents=True, exist_ok=True)
+            settings_file.write_text(json.dumps({"maxNumberOutputs": 500}))
             yield cls(context, url, Path(name))
             browser.close()
 
@@ -122,6 +158,14 @@ class Lab:
             said = self._said(notebook, limit)
         return _figures(seen, long, busy, said, marks, absent), kept
 
+    def control(self, made: list[str], *, is_calls: bool = False) -> float:
+        """Return the seconds of long tasks where the final form of a text, or of tool calls, is shown once."""
+        mark = "zq0x0q"
+        setup = "\0".join([settings(made, 1e9, PATIENCE / 1000), COMMON, CONTROLS[is_calls]])
+        code = f"sent[{mark!r}] = time.time()\nmarks.append((0, time.time()))\ndisplay(HTML(html + {mark!r}))\nended.append(time.time())"
+        seen, _ = self.measure(setup, code, [mark], limit=PATIENCE / 1000)
+        return seen.long_tasks
+
     def _said(self, notebook: Notebook, limit: float) -> dict[str, Any]:
         """What the kernel noted; a kernel that is still busy with a slow way is waited for as long again."""
         deadline = time.monotonic() + limit
@@ -160,11 +204,11 @@ def _figures(
     busy: list[tuple[float, float]],
     said: dict[str, Any],
     marks: list[str],
-    absent: int,
+    absent: list[str],
 ) -> Seen:
     sent: dict[str, float] = said["sent"]
-    found = Seen(marks=len(marks), missing=absent, said=said)
-    found.lags = [seen[mark] / 1000 - at for mark, at in sent.items() if mark in seen]
+    found = Seen(marks=len(marks), absent=absent, said=said)
+    found.by_mark = {mark: seen[mark] / 1000 - at for mark, at in sent.items() if mark in seen}
     found.is_whole = not absent and len(sent) == len(marks)
     if marks[-1] in seen and marks[-1] in sent:
         found.last = seen[marks[-1]] / 1000 - sent[marks[-1]]
@@ -185,7 +229,7 @@ def _between(busy: list[tuple[float, float]], begin: float, end: float) -> float
 
 def _at(busy: list[tuple[float, float]], when: float) -> float:
     """The main thread's time up to a moment, as the two readings around it say."""
-    for (t0, v0), (t1, v1) in zip(busy, busy[1:], strict=False):
+    for (t0, v0), (t1, v1) in pairwise(busy):
         if t0 <= when <= t1:
             return v0 + (v1 - v0) * (when - t0) / (t1 - t0)
     return busy[-1][1] if when > busy[-1][0] else busy[0][1]

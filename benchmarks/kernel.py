@@ -55,13 +55,14 @@ def settings(made: list[str], rate: float, limit: float) -> str:
     return f"import json; pieces = json.loads({json.dumps(json.dumps(made))}); rate = {rate}; limit = {limit}"
 
 
-def measure(way: str, code: str, made: list[str], *, rate: float, limit: float) -> Figures:
-    """Run one way in a kernel of its own."""
+def measure(way: str, code: str, made: list[str], *, rate: float, limit: float, setup: str = "") -> Figures:
+    """Run one way in a kernel of its own; *setup* prepares another source than *made*."""
     figures = Figures(way, len("".join(made).encode()), len(made))
     manager, client = start_new_kernel()
     try:
-        client.execute_interactive(settings(made, rate, limit), timeout=60)
-        client.execute_interactive(COMMON, timeout=60)  # imports are not what is measured
+        # Imports are not what is measured.
+        for part in [setup] if setup else [settings(made, rate, limit), COMMON]:
+            client.execute_interactive(part, timeout=60)
         run = client.execute(code + "\nfinal = time.process_time()")
         _collect(client, run, figures)
         said = ask(client, "json.dumps({'marks': marks, 'done': done, 'final': final})")
@@ -173,10 +174,12 @@ def row(figures: Figures, ours: Figures) -> list[str]:
 def run(options: Namespace) -> tuple[str, str]:
     """Every way on mixed text and on one code block."""
     body = [
-        f"{options.size:,} bytes in pieces of about four characters at {options.rate:,.0f} a second. *Growth* is the "
-        "last fifth's processor time over the first's. *Payload* leaves out Jupyter's envelope; our final whole state "
-        f"is left out of the bytes, its processor time given apart. A way is stopped after {options.limit:.0f} s. Panel "
-        "sends its text only where a browser has answered, so here its bytes say little."
+        (
+            f"{options.size:,} bytes in pieces of about four characters at {options.rate:,.0f} a second. *Growth* is the "
+            "last fifth's processor time over the first's. *Payload* leaves out Jupyter's envelope; our final whole "
+            "state is left out of the bytes, its processor time given apart. A way is stopped after "
+            f"{options.limit:.0f} s. Panel sends its text only where a browser has answered, so here its bytes say little."
+        )
     ]
     for shape in ("mixed", "fence"):
         made = pieces(text(shape, options.size))

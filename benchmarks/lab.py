@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from argparse import Namespace
 from dataclasses import dataclass
@@ -47,42 +46,32 @@ def run(options: Namespace) -> tuple[str, str]:
     marks = [f"zq0x{number}q" for number in range(count)]
     rows: list[Row] = []
     with Lab.started() as lab:
-        control = _control(lab, source, marks)
+        control = lab.control([source])
         for way in [name for name in WAYS if not options.ways or name in (*options.ways, OURS)]:
             setup = "\0".join([settings(pieces(source), options.rate, options.limit), COMMON])
             shadows = way.startswith("Panel")
             wait = options.limit + 20
             seen, _ = lab.measure(setup, WAYS[way], marks, limit=wait, has_shadows=shadows)
-            rows.append(Row(way, seen, _kept(lab, way) if way not in NO_FOLDS else "–"))
+            rows.append(Row(way, seen, _kept(lab, way) if way not in NO_FOLDS else "no folds"))
             print(way, _line(rows[-1], rows[0].seen, control), flush=True)
     ours = rows[0].seen
     lags = {row.way: percentile(row.seen.lags, 0.95) * 1000 if row.seen.lags else math.nan for row in rows}
-    bars(
-        lags, f"Piece → screen, 95th percentile, ms ({options.size // 1000} KB of Markdown)", "bench_lag.svg"
-    )
+    if not options.dry:
+        title = f"Piece → screen, 95th percentile, ms ({options.size // 1000} KB of Markdown)"
+        bars(lags, title, "bench_lag.svg")
     body = [
-        f"{options.size:,} bytes of mixed Markdown in pieces of about four characters at {options.rate:,.0f} a second, "
-        f"with {count} numbered words in it; a lag is from the word's piece leaving the source to the frame that shows "
-        "it. *Control* is a page that shows the final HTML once; *growth* is the main thread's time in the last fifth "
-        f"over the first's. *Folds kept*: of {TOGGLES} times that something was unfolded while text came, how often it "
-        f"was still so 0.6 s later. A way is stopped after {options.limit:.0f} s and waited for 20 s more. Ratios are "
-        "lower bounds where a way did not come to the end.",
+        (
+            f"{options.size:,} bytes of mixed Markdown in pieces of about four characters at {options.rate:,.0f} a second, "
+            f"with {count} numbered words in it; a lag is from the word's piece leaving the source to the frame that shows "
+            "it. *Control* is a page that shows the final HTML once; *growth* is the main thread's time in the last fifth "
+            f"over the first's. *Folds kept*: of {TOGGLES} times that something was unfolded while text came, how often it "
+            f"was still so 0.6 s later. A way is stopped after {options.limit:.0f} s and waited for 20 s more. Ratios are "
+            "lower bounds where a way did not come to the end."
+        ),
         page.table(HEAD, [_line(row, ours, control) for row in rows]),
         "![Lag by way](images/bench_lag.svg)",
     ]
     return "In JupyterLab", "\n\n".join(body)
-
-
-def _control(lab: Lab, source: str, marks: list[str]) -> float:
-    """Seconds of long tasks on a page that shows the final HTML once."""
-    setup = "\0".join([settings([source], 1.0, 60.0), COMMON])
-    code = (
-        "from IPython.display import HTML\nfrom vibe_notebook.display._markdown import render\n"
-        "async for piece in stream():\n    display(HTML(render(piece)))\n"
-        f"sent |= dict.fromkeys(json.loads({json.dumps(json.dumps(marks))}), ended[0])"
-    )
-    seen, _ = lab.measure(setup, code, marks, limit=30)
-    return seen.long_tasks
 
 
 def _kept(lab: Lab, way: str) -> str:
@@ -101,7 +90,6 @@ def _line(row: Row, ours: Seen, control: float) -> list[str]:
     p50, p95 = (percentile(seen.lags, share) if seen.lags else math.nan for share in (0.5, 0.95))
     best = percentile(ours.lags, 0.95) if ours.lags else math.nan
     late = "not within 20 s" if seen.said["sent"] else "kernel still busy"
-    complete = "yes" if seen.is_whole else f"{seen.marks - seen.missing} of {seen.marks} marks"
     return [
         row.way,
         f"{p95 / best:,.1f}",
@@ -113,5 +101,5 @@ def _line(row: Row, ours: Seen, control: float) -> list[str]:
         f"{seen.busy:.1f}",
         f"{seen.growth:.1f}",
         row.kept,
-        complete,
+        seen.complete,
     ]

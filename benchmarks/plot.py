@@ -21,7 +21,7 @@ def bars(values: Mapping[str, float], title: str, name: str) -> None:
     mpl.rcParams |= {"xtick.color": GREY, "ytick.color": GREY}
     figure = Figure(figsize=(7.2, 0.6 + 0.36 * len(values)))
     axes = figure.add_subplot()
-    names = list(reversed(values))
+    names = list(values)[::-1]
     drawn = [0 if math.isnan(values[name]) else max(values[name], 1.0) for name in names]
     made = axes.barh(
         names, drawn, color=["#1976d2" if index == len(names) - 1 else GREY for index in range(len(names))]

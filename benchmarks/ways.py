@@ -10,7 +10,7 @@ __all__ = ["COMMON", "FOLDS", "NO_FOLDS", "OURS", "TOOLS", "WAYS"]
 
 OURS = "vibe.watch"
 
-COMMON = """
+COMMON = r"""
 import asyncio, json, re, time
 import vibe_notebook as vibe, ipywidgets, vibe_notebook.display._live
 from IPython.display import Markdown, display
@@ -28,8 +28,8 @@ async def stream():
             await asyncio.sleep(0)
         if time.perf_counter() - began > limit:
             break
-        if piece[:2] == "zq":
-            sent[piece] = time.time()
+        if "zq" in piece:
+            sent[re.search(r"zq\d+x\d+q", piece)[0]] = time.time()
         yield piece
         done = i + 1
     marks.append((time.process_time(), time.time()))
@@ -91,11 +91,11 @@ with Live(RichMarkdown("")) as view:
 """,
     "Panel ChatMessage": """
 import panel as pn
-pn.extension()
+pn.extension(inline=True)
 view = pn.chat.ChatMessage("", show_timestamp=False)
 display(view)
 async for piece in stream():
-    view.object += piece
+    view.stream(piece)
 """,
 }
 """Ways to show Markdown text."""

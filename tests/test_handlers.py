@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from pydantic_ai import Agent
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
 import vibe_notebook as vibe
+from tests.adapters.support import recording
 from tests.test_watch_real import Script
 from vibe_notebook.exceptions import AdapterError, ClosedError
 
@@ -97,3 +101,139 @@ def test_an_sdk_without_a_hook_is_an_error_that_says_watch() -> None:
     for name in ("openai", "nonsense"):
         with pytest.raises(AdapterError, match=r"vibe\.watch"):
             quiet(name)
+
+
+# Agents inside of agents.
+
+
+def texts(parts: Any) -> list[str]:
+    return [part.text for part in parts]
+
+
+def helper(name: str) -> Agent[None, str]:
+    async def says(messages: list[Any], info: AgentInfo) -> AsyncIterator[str]:
+        del messages, info
+        await asyncio.sleep(0)
+        yield f"{name} says hi."
+
+    return Agent(FunctionModel(stream_function=says), name=name)
+
+
+def boss(hook: Any, *prompts: str) -> Agent[None, str]:
+    async def calls(messages: list[Any], info: AgentInfo) -> AsyncIterator[Any]:
+        del info
+        if len(messages) > 1:
+            yield "Done."
+            return
+        for i, prompt in enumerate(prompts):
+            yield {i: DeltaToolCall(name="ask", json_args=f'{{"q": "{prompt}"}}', tool_call_id=f"c{i}")}
+
+    made: Agent[None, str] = Agent(FunctionModel(stream_function=calls), name="boss")
+
+    @made.tool_plain
+    async def ask(q: str) -> str:
+        return (await helper(q).run(q, event_stream_handler=hook)).output
+
+    return made
+
+
+@pytest.mark.parametrize("prompts", [("Ann",), ("Ann", "Bob")])
+def test_a_nested_agent_is_shown_inside_of_the_call_that_runs_it(prompts: tuple[str, ...]) -> None:
+    hook = quiet()
+
+    async def main() -> None:
+        async with hook:
+            await boss(hook, *prompts).run("?", event_stream_handler=hook)
+
+    asyncio.run(main())
+    assert [texts(call.children) for call in hook.transcript.tools] == [
+        [f"{name} says hi."] for name in prompts
+    ]
+    assert [run.agent_name for run in hook.transcript.runs] == ["boss", *prompts]
+    assert {run.outcome for run in hook.transcript.runs} == {"success"}
+    assert hook.transcript.text == "Done."
+
+
+def test_nested_agents_that_cannot_be_told_apart_are_runs_of_their_own() -> None:
+    hook = quiet()
+
+    async def main() -> None:
+        async with hook:
+            await boss(hook, "Ann", "Ann").run("?", event_stream_handler=hook)
+
+    asyncio.run(main())
+    assert [len(call.children) for call in hook.transcript.tools] == [0, 0]
+    assert [run.agent_name for run in hook.transcript.runs] == ["boss", "Ann", "Ann"]
+
+
+def test_runs_that_have_nothing_to_do_with_each_other_stay_apart() -> None:
+    hook = quiet()
+    for _ in range(2):
+        asyncio.run(agent().run("1 + 2?", event_stream_handler=hook))
+    assert [(run.agent_name, run.parent_run_id) for run in hook.transcript.runs] == [("adder", None)] * 2
+    assert hook.transcript.text == "The sum is 3." * 2
+
+
+NESTED = recording("openai_agents_subagent").natives
+
+
+def test_an_agent_as_a_tool_is_shown_inside_of_its_call_in_the_view_of_the_outer_run() -> None:
+    registry = vibe.Registry()
+    hook = vibe.handler("openai_agents", registry=registry)
+
+    def outer() -> Iterator[Any]:
+        for native in NESTED:
+            if "tool_call" in native:
+                hook(native)
+            else:
+                yield native
+
+    run = vibe.watch(outer(), registry=registry, display=False)
+    for _ in run:
+        pass
+    (call,) = run.transcript.tools
+    assert [part.kind for part in call.children] == ["text", "tool", "text"]
+    assert hook.agent_id == run.agent_id
+    hook.close()
+    assert [each.outcome for each in run.transcript.runs] == ["success", "success"]
+
+
+def test_an_agent_as_a_tool_of_a_run_that_nobody_watches_is_a_run_of_its_own() -> None:
+    hook = quiet("openai_agents")
+    for native in NESTED:
+        if "tool_call" in native:
+            hook(native)
+    assert [run.agent_name for run in hook.transcript.runs] == ["researcher"]
+    assert [part.kind for part in hook.transcript.parts] == ["text", "tool", "text"]
+
+
+def test_the_real_sdk_pushes_into_it() -> None:
+    scripts = importlib.import_module("tests.samples.record.openai_agents")
+    hook = quiet("openai_agents")
+
+    async def main() -> None:
+        inner = scripts.agent("inner", [scripts.said("Hi.")])
+        tool = inner.as_tool("ask", "Ask", on_stream=hook)
+        outer = scripts.agent(
+            "outer", [scripts.call("ask", "c1", input="?")], [scripts.said("Done.")], tools=[tool]
+        )
+        run = vibe.watch(
+            scripts.Runner.run_streamed(outer, "?", run_config=scripts.QUIET),
+            registry=hook._pipeline.registry,
+            display=False,
+        )
+        transcript = await run
+        assert texts(transcript.tools[0].children) == ["Hi."]
+
+    asyncio.run(main())
+
+
+def test_strands_pushes_into_its_callback_handler() -> None:
+    scripts = importlib.import_module("tests.samples.record.strands")
+    hook = quiet("strands")
+    agent = scripts.weather()
+    agent.callback_handler = hook
+    with hook:
+        agent("Weather?")
+    assert [call.state for call in hook.transcript.tools] == ["ok", "error"]
+    assert [part.kind for part in hook.transcript.parts] == ["thinking", "text", "tool", "tool", "text"]

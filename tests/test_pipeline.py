@@ -20,6 +20,8 @@ from vibe_notebook.transcript import Transcript
 class Recorded:
     """An output that says what it was told."""
 
+    is_light = False
+
     def __init__(self, *, fails: bool = False) -> None:
         self.said: list[Any] = []
         self.fails = fails

@@ -78,13 +78,14 @@ def test_an_id_of_another_life_of_the_registry_starts_anew_with_a_gap_of_unknown
 )
 def test_what_a_reader_missed_and_what_it_got_is_all_there_was(steps: Any, size: int, after: int) -> None:
     ring = Ring(size)
+    tallies = {agent: ring.tally(agent) for agent in "ab"}
     for agent, _ in steps[: len(steps) // 2]:
-        ring.append(text("", agent))
+        ring.append(text("", agent), tallies[agent])
     begun = min(after, ring.last_id)
     cursor = ring.cursor("a", begun)
     total, unknown = 0, False
     for agent, reads in [*steps[len(steps) // 2 :], ("b", 1), ("b", 1)]:
-        ring.append(text("", agent))
+        ring.append(text("", agent), tallies[agent])
         if reads > 6 or agent == "b":
             missed, rows = ring.read(cursor, 100)
             unknown = unknown or missed is None

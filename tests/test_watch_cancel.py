@@ -216,6 +216,32 @@ def test_cancel_interrupts_what_blocks_the_main_thread_outside_of_python() -> No
     ended_as_cancelled(watched, "")
 
 
+def test_cancel_interrupts_the_main_thread_though_a_signal_came_just_before_it_blocked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hangs = threading.Event()
+    items: queue.Queue[str] = queue.Queue()
+    kill, sent = signal.pthread_kill, []
+
+    def lost_at_first(ident: int, number: int) -> None:
+        sent.append(number)
+        if len(sent) > 1:
+            kill(ident, number)
+
+    def source() -> Iterator[str]:
+        hangs.set()
+        yield items.get()
+
+    monkeypatch.setattr(signal, "pthread_kill", lost_at_first)
+    watched = quiet(source())
+    thread = threading.Thread(target=lambda: hangs.wait(10) and watched.cancel())
+    thread.start()
+    assert list(watched) == []
+    thread.join()
+    assert len(sent) == 2
+    ended_as_cancelled(watched, "")
+
+
 def test_cancel_interrupts_the_main_thread_also_where_an_interrupt_only_cancels_a_task() -> None:
     """In an awaited cell the kernel's own handler of the signal raises nothing."""
     hanging = Hanging()

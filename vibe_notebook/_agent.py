@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ._nodes import Node, TextNode
+from ._streak import Streak
 from .events import PartCompleted, is_skip
 from .ordering import Delivery, Retraction, Sequencer
 from .reducer import AgentLog
@@ -63,15 +64,72 @@ class Shared:
 class Agent:
     """Takes what the sequencer lets go, reduces it, numbers it, and puts it out."""
 
+    __slots__ = (
+        "_last",
+        "_log",
+        "_sequencer",
+        "_shared",
+        "dropped",
+        "due",
+        "evicted",
+        "outbox",
+        "registrations",
+        "streak",
+        "tally",
+        "watchers",
+    )
+
     def __init__(self, agent_id: str, sequencer: Sequencer, shared: Shared) -> None:
-        self.log = AgentLog(agent_id, sequencer.began)
-        self.sequencer = sequencer
+        self.streak: Streak | None = None
+        self.tally = shared.ring.tally(agent_id)
         self.registrations: tuple[Registration, ...] = ()
         self.watchers: tuple[Watcher, ...] = ()
-        self.outbox = Outbox(self.note)
+        self.outbox: Outbox | None = None  # there is one from the first callback on
         self.dropped = 0
         self.evicted = 0
+        self.due: float | None = None
+        """When the registry will look whether something was held long enough."""
+        self._log = AgentLog(agent_id, sequencer)
+        self._sequencer = sequencer
         self._shared = shared
+        self._last: Node | None = None  # the part of the last event, if that was a delta in order
+
+    @property
+    def log(self) -> AgentLog:
+        """Its runs, up to date."""
+        self.settle()
+        return self._log
+
+    @property
+    def sequencer(self) -> Sequencer:
+        """Its order, up to date."""
+        self.settle()
+        return self._sequencer
+
+    def settle(self) -> None:
+        """Enter what a streak has kept, and end it."""
+        streak, self.streak, self._last = self.streak, None, None
+        if streak is not None:
+            streak.enter(self._sequencer)
+
+    def step(self, event: Event) -> bool:
+        """Take an event whose turn it is and that changes nothing else; False: nothing was done."""
+        last = self._last
+        self.settle()
+        place = self._sequencer.step(event)
+        if place is None:
+            return False
+        node = self.deliver(event, place)
+        if (
+            node is not None
+            and node is last
+            and not (self.watchers or self.registrations or self._shared.taps)
+            and isinstance(node, TextNode)
+            and Streak.follows(event, place, node)
+        ):
+            self.streak = Streak(event, place, node)
+        self._last = node
+        return True
 
     def note(self, text: str) -> None:
         """Show a failure in the agent's views."""
@@ -82,7 +140,7 @@ class Agent:
         """What became of its events."""
         counts = self.sequencer.counts
         return Stats(
-            delivered=self._shared.ring.delivered(self.log.agent_id),
+            delivered=self._shared.ring.delivered(self.tally),
             held=self.sequencer.held,
             duplicates=counts.duplicates,
             gaps=counts.gaps,
@@ -92,6 +150,21 @@ class Agent:
             evicted=self.evicted,
         )
 
+    def go_on(self, before: Stats) -> None:
+        """Count on from what is known of it from before."""
+        self.dropped = before.dropped
+        self.evicted = before.evicted
+        counts = self._sequencer.counts
+        counts.duplicates, counts.gaps, counts.late = before.duplicates, before.gaps, before.late
+        counts.derived_suppressed = before.derived_suppressed
+        self._shared.ring.resume(self.tally, before.delivered)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody follows it and nothing of it is held."""
+        waits = self.outbox is not None and self.outbox.waiting
+        return not (self.registrations or self.watchers or waits or self.sequencer.held)
+
     def touch(self, node: Node | None) -> None:
         """Tell the views what changed."""
         for watcher in self.watchers:
@@ -99,6 +172,7 @@ class Agent:
 
     def take(self, results: list[Delivery | Retraction]) -> list[str]:
         """Take all of it; return the runs that ended by it."""
+        self.settle()
         ended: list[str] = []
         for result in results:
             if isinstance(result, Delivery):
@@ -107,18 +181,18 @@ class Agent:
                 if event.type == "run_finished":
                     ended.append(event.run_id)
                 continue
-            for node in self.log.retract(result):
+            for node in self._log.retract(result):
                 self.touch(node)
                 if isinstance(node, TextNode):
                     self._emit(self._whole(node, derived=True), None)
         return ended
 
-    def deliver(self, event: Event, place: Place, *, late: bool = False) -> None:
-        """Take one event whose turn it is."""
+    def deliver(self, event: Event, place: Place, *, late: bool = False) -> Node | None:
+        """Take one event whose turn it is; return the part that it changed."""
         if event.type == "custom" and is_skip(event):
             self._emit(event, event)
-            return
-        node = self.log.apply(event, place)
+            return None
+        node = self._log.apply(event, place)
         if self.watchers and (node is not None or event.type in _OF_RUNS):
             self.touch(node)
         if isinstance(node, TextNode) and (late or node.text.epoch != node.told):
@@ -128,11 +202,14 @@ class Agent:
             self._emit(event if is_same else whole, event)
         else:
             self._emit(event, event)
+        return node
 
     def _emit(self, event: Event, kept: Event | None) -> None:
         """Number it. *kept* is what a recording takes: a replay puts late events in their place by itself."""
-        number = self._shared.ring.append(event)
+        number = self._shared.ring.append(event, self.tally)
         if self.registrations or self._shared.taps:
+            if self.outbox is None:
+                self.outbox = Outbox(self.note)
             self.outbox.put(number, event, kept, self.registrations + self._shared.taps)
 
     def _whole(self, node: TextNode, *, derived: bool) -> PartCompleted:
@@ -140,7 +217,7 @@ class Agent:
         node.text.refresh()
         node.told = node.text.epoch
         return PartCompleted(
-            agent_id=self.log.agent_id,
+            agent_id=self._log.agent_id,
             run_id=node.run.run_id,
             message_id=node.message_id,
             derived=derived,

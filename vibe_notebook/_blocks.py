@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +20,8 @@ __all__ = ["SEAL", "Block"]
 
 SEAL = 512
 """Pieces after which a block is joined: a str object costs 50 bytes before its first character."""
+
+_NONE: Final[array[int]] = array("B")
 
 
 class Block:
@@ -55,7 +57,7 @@ class Block:
         self.derived = derived  # (message_id,) of a second-hand delta
         self.pieces: list[str] | None = [text]
         self.text = ""
-        self.lengths: array[int] = array("B")
+        self.lengths = _NONE
 
     def append(self, seq: int, sub: int, text: str) -> bool:
         """Add a piece at the end of an unsealed block, if that is where it belongs."""
@@ -70,9 +72,27 @@ class Block:
             self.seal()
         return True
 
+    def extend(self, seq: int, texts: list[str]) -> None:
+        """Add pieces of sub 0 at the end of an unsealed block, from *seq* on without a gap."""
+        pieces, hi = self.pieces, self.hi
+        if pieces is None or not texts:
+            return
+        if (seq, 0) != (hi[0] + 1, hi[1]):
+            self.runs.append((len(pieces), seq, 0))
+        pieces += texts
+        self.hi = (seq + len(texts) - 1, 0)
+        if len(pieces) >= SEAL:
+            self.seal()
+
     def read(self) -> str:
         """Its text."""
         return self.text if self.pieces is None else "".join(self.pieces)
+
+    def clear(self) -> None:
+        """Keep only where it began: its text is replaced for good."""
+        self.hi = self.lo
+        self.runs = [(0, *self.lo)]
+        self.pieces, self.text, self.lengths, self.value = [""], "", _NONE, None
 
     def seal(self) -> None:
         """Join the pieces; only their lengths are kept."""
@@ -162,7 +182,7 @@ class Block:
             ends = list(accumulate(self.lengths))
             text = self.text
             self.pieces = [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
-            self.text, self.lengths = "", array("B")
+            self.text, self.lengths = "", _NONE
         return self.pieces
 
 

@@ -126,14 +126,23 @@ class Live(Transcribed):
 
     def close(self, error: BaseException | None = None) -> None:
         """End the run and show its final form. Idempotent."""
+        if self._say_end(error):
+            self._pipeline.settle()
+
+    async def aclose(self, error: BaseException | None = None) -> None:
+        """As ``close``, the loop free while the final form is rendered."""
+        if self._say_end(error):
+            await self._pipeline.settle_async()
+
+    def _say_end(self, error: BaseException | None) -> bool:
         with self._lock:
             if not self._begun or self._closed:
-                return
+                return False
             self._closed = True
         outcome = "success" if error is None else "error" if isinstance(error, Exception) else "cancelled"
         text = f"{type(error).__name__}: {error}" if outcome == "error" else None
         self._dispatch(RunFinished, outcome=outcome, error=text, usage=self.usage)
-        self._pipeline.settle()
+        return True
 
     def __enter__(self) -> Self:
         with self._lock:
@@ -156,7 +165,7 @@ class Live(Transcribed):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close(error)
+        await self.aclose(error)
 
     def emit(self, cls: type[Any], **payload: Any) -> None:
         """Say any event of this run. Raises ``ClosedError`` outside of its block."""

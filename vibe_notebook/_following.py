@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from ._agent import Agent, Shared, Watcher
 from ._reading import Reading
@@ -18,6 +19,10 @@ from .registration import Callback, Registration
 __all__ = ["Following"]
 
 
+GONE: Final = 1000
+"""Agents without a run left whose counts can still be asked for."""
+
+
 class Following(Reading):
     """The registry's agents, and those who follow them."""
 
@@ -25,7 +30,8 @@ class Following(Reading):
         super().__init__()
         self._new_order = new_order
         self.changed = threading.Condition(self._lock)
-        self._shared = Shared(Ring(ring))
+        self._ring = Ring(ring)
+        self._shared = Shared(self._ring)
         self.closed = False
 
     def register(
@@ -68,6 +74,8 @@ class Following(Reading):
             with self._lock:
                 self._check_open()
                 self._shared.taps = (*self._shared.taps, registration)
+                for agent in self._agents.values():
+                    agent.settle()
         else:
             self._add(registration)
         return registration
@@ -76,6 +84,7 @@ class Following(Reading):
         """Let a live display take note of what changes."""
         with self._lock:
             agent = self._make(agent_id)
+            agent.settle()
             agent.watchers = (*agent.watchers, watcher)
 
     def detach(self, agent_id: str, watcher: Watcher) -> None:
@@ -89,7 +98,20 @@ class Following(Reading):
         agent = self._agents.get(agent_id)
         if agent is None:
             agent = self._agents[agent_id] = Agent(agent_id, self._new_order(), self._shared)
+            before = self._gone.pop(agent_id, None)
+            if before is not None:
+                agent.go_on(before)
         return agent
+
+    def _let_go(self, agent: Agent) -> None:
+        """Keep nothing but the counts of an agent that nobody follows and no run is left of."""
+        if agent.is_idle:
+            agent_id = agent.log.agent_id
+            if self._agents.get(agent_id) is agent:
+                del self._agents[agent_id]
+            self._gone[agent_id] = agent.stats()
+            while len(self._gone) > GONE:
+                del self._gone[next(iter(self._gone))]
 
     def _agent(self, agent_id: str) -> Agent:
         self._check_open()
@@ -102,6 +124,7 @@ class Following(Reading):
     def _add(self, registration: Registration) -> None:
         with self._lock:
             agent = self._agent(registration.agent_id)
+            agent.settle()
             agent.registrations = (*agent.registrations, registration)
 
     def _remove(self, registration: Registration) -> None:
@@ -114,5 +137,6 @@ class Following(Reading):
                 agent.registrations = tuple(r for r in agent.registrations if r is not registration)
         if "tap" in registration.callbacks:
             for agent in agents:
-                agent.outbox.flush(registration, self.changed)
+                if agent.outbox is not None:
+                    agent.outbox.flush(registration, self.changed)
         registration.callbacks = {}

@@ -20,6 +20,8 @@ __all__ = ["Node", "position", "twin"]
 class Node(ABC):
     """A part in the making. ``version`` changes whenever it does."""
 
+    __slots__ = ("kind", "message_id", "name", "run", "since", "version")
+
     def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
         self.run = run
         self.kind, _, self.name = key

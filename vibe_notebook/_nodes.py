@@ -15,7 +15,7 @@ from .transcript import ArtifactPart, Part, TextPart, ThinkingPart
 
 if TYPE_CHECKING:
     from ._runs import RunLog
-    from ._track import Place
+    from ._track import Place, Track
     from .events import Event
 
 __all__ = ["ArtifactNode", "Node", "TextNode", "ToolNode", "position"]
@@ -23,6 +23,8 @@ __all__ = ["ArtifactNode", "Node", "TextNode", "ToolNode", "position"]
 
 class TextNode(Node):
     """A text or thinking part."""
+
+    __slots__ = ("text", "told")
 
     def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
         super().__init__(run, key, message_id)
@@ -32,6 +34,11 @@ class TextNode(Node):
     @property
     def is_empty(self) -> bool:
         return not self.text.blocks
+
+    def extend(self, track: Track | None, arrival: int, texts: list[str]) -> None:
+        """Take direct deltas that follow the last one without a gap, the first of them as number *arrival*."""
+        self.version += 1
+        self.text.extend(track, arrival, texts)
 
     def places(self) -> list[Place]:
         return [block.place() for block in self.text.blocks]
@@ -61,6 +68,8 @@ class TextNode(Node):
 
 class ArtifactNode(Node):
     """A file, image or document: the last one said with its id."""
+
+    __slots__ = ("said",)
 
     def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
         super().__init__(run, key, message_id)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from IPython.core.error import UsageError
 
-__all__ = ["OPTIONS", "Options", "headers", "pairs", "split"]
+__all__ = ["OPTIONS", "Options", "headers", "pairs", "params", "split"]
 
 _SECRET = frozenset(("authorization", "cookie", "proxy-authorization"))
 
@@ -128,6 +128,12 @@ def headers(items: list[str]) -> dict[str, str]:
             msg = f"--header {name}: a literal secret would be saved in the notebook; write {name}=$NAME."
             raise UsageError(msg)
     return found
+
+
+def params(items: list[str]) -> dict[str, str]:
+    """``K=V`` pairs for a URL; ``K=$NAME`` reads the environment, where it has that name."""
+    found = pairs(items, "--param")
+    return {name: os.environ.get(v[1:], v) if v[:1] == "$" else v for name, v in found.items()}
 
 
 def pairs(items: list[str], option: str) -> dict[str, str]:

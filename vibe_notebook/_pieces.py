@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._blocks import Block
-from ._track import Place
+from ._track import Place, Track
 
 __all__ = ["Pieces"]
 
@@ -57,6 +57,21 @@ class Pieces:
                     return
         self._insert(Block(place, text, whole=whole, value=value, derived=derived), text)
 
+    def ends_with(self, track: Track | None) -> bool:
+        """Whether it is all of that one track, and ends in a direct piece that others can follow."""
+        last = self.blocks[-1] if self.blocks else None
+        return last is not None and not (self.mixed or last.whole or last.derived) and last.track is track
+
+    def extend(self, track: Track | None, arrival: int, texts: list[str]) -> None:
+        """Append direct pieces whose numbers follow the last one's; for a text that ``ends_with`` the track."""
+        last = self.blocks[-1]
+        seq = arrival if track is None else last.hi[0] + 1
+        if last.pieces is None:
+            self.add((track, seq, 0, arrival), texts[0])  # begins a block
+            last, seq, texts = self.blocks[-1], seq + 1, texts[1:]
+        last.extend(seq, texts)
+        self.size += sum(map(len, texts))
+
     def _insert(self, block: Block, text: str) -> None:
         blocks = self.blocks
         self.mixed = self.mixed or bool(blocks and blocks[-1].track is not block.track)
@@ -72,6 +87,30 @@ class Pieces:
             self.size += len(text)
         elif self.size != len(text) or self._fold(len(blocks) - 1)[0] != text:
             self.changed()
+        if self.wholes and len(self.blocks) > 1:
+            self._prune()
+
+    def _prune(self) -> None:
+        """Forget text that nothing can bring back: what a whole of its own track replaces for good.
+
+        Of each track the first block stays, without its text: it says where the part began.
+        """
+        # By number: blocks of several tracks are put in order only when they are read.
+        last: dict[Track | None, tuple[int, int]] = {}
+        for block in self.blocks:
+            if block.whole and block.derived is None:
+                last[block.track] = max(block.lo, last.get(block.track, block.lo))
+        first: dict[Track | None, Block] = {}
+        gone: set[Block] = set()
+        for block in self.blocks:
+            if block.derived is None and block.track in last and block.hi < last[block.track]:
+                block.clear()
+                gone.add(block)
+                first[block.track] = min(block, first.get(block.track, block), key=_number)
+        gone.difference_update(first.values())
+        if gone:
+            self.blocks = [block for block in self.blocks if block not in gone]
+            self.wholes = sum(block.whole for block in self.blocks)
 
     def drop_derived(self, message_id: str | None) -> None:
         """Forget what second-hand deltas of the message built."""
@@ -165,3 +204,7 @@ class Pieces:
             return False
         self.blocks = ordered
         return True
+
+
+def _number(block: Block) -> tuple[int, int]:
+    return block.lo

@@ -17,8 +17,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import adapters
+from ._connections import Connections
+from ._ending import Ending, patient
 from .display._output import Output, choose, make_output
 from .events import Event
+from .exceptions import AdapterError
 from .recording import Recorder
 from .registry import Registry
 from .transcript import Transcript
@@ -32,6 +35,8 @@ log = logging.getLogger("vibe_notebook")
 
 _lock = threading.Lock()
 _given: weakref.WeakKeyDictionary[Registry, set[str]] = weakref.WeakKeyDictionary()
+_FEW = 4
+"""How many natives a stream may yield before it must be known which SDK's it is."""
 _TIMED = frozenset(("run_started", "tool_started", "tool_finished", "run_finished"))
 
 
@@ -55,6 +60,7 @@ class Pipeline:
         self.settled = False  # all of it has ended, and the transcripts are final
         self.renderer = renderer
         self.passive = False  # it only looks on: somebody else dispatches
+        self.connections = Connections(self._connected)
         self._adapter: Adapter | None = None if isinstance(adapter, str) else adapter
         self._adapter_name = adapter if isinstance(adapter, str) else adapter.name
         if self._adapter is not None and agent_id is None:
@@ -65,7 +71,10 @@ class Pipeline:
         self._output: Output | None = None
         self._since: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._first: list[Any] = []
         self._settling = False
+        self._finishing: int | None = None  # the thread that ends the stream's runs
+        self._ending = Ending()
         self._noted = False
 
     def begin(self) -> None:
@@ -77,6 +86,9 @@ class Pipeline:
             self._recorder = Recorder(self._record)
         title = self.title or self.agent_id or "agent"
         self._output = make_output(self.registry, title=title, on_stop=self._on_stop, renderer=renderer)
+        if self.connections:
+            self._output.on_reconnect(self.connections.reconnect)
+            self._connected()
         if self.agent_id is not None and (self.passive or not self._adapter_name):
             # Otherwise the first event tells: a stream of our own events brings its agents' ids.
             self.follow(self.agent_id, since=0 if self.passive else None)
@@ -105,12 +117,35 @@ class Pipeline:
         """Pass one native event on. Raises ``AdapterError`` for a stream that no adapter knows."""
         if self.passive:
             return
-        adapter = self._adapter
-        if adapter is None:
-            name = self._adapter_name
-            adapter = self._make(adapters.choose(name, native))
+        if self._adapter is not None:
+            self.dispatch(self.feed(self._adapter, native))
+            return
+        self._first.append(native)
+        if not self._decided(is_last=len(self._first) == _FEW):
+            return
+        first, self._first = self._first, []
+        for held in first:
+            self.take(held)
+
+    def taken(self) -> None:
+        """The stream has yielded all. Raises ``AdapterError`` if that was too little to know it."""
+        if self._first:
+            self._decided(is_last=True)
+
+    def _decided(self, *, is_last: bool) -> bool:
         try:
-            events = adapter.feed(native)
+            name = adapters.choose(self._adapter_name, *self._first)
+        except AdapterError:
+            if is_last or not adapters.is_open(self._adapter_name):
+                raise
+            return False
+        self._make(name)
+        return True
+
+    def feed(self, adapter: Adapter, native: Any) -> list[Event]:
+        """Return what an adapter makes of one native event."""
+        try:
+            return adapter.feed(native)
         except Exception as error:
             # An adapter's fault must not end the agent's work: its user still gets the native.
             if not self._noted:
@@ -119,8 +154,7 @@ class Pipeline:
                 self.note(
                     f"The adapter {adapter.name} could not read an event: {type(error).__name__}: {error}"
                 )
-            return
-        self.dispatch(events)
+            return []
 
     def dispatch(self, events: Iterable[Event]) -> None:
         """Pass on what was made from one native event."""
@@ -133,33 +167,67 @@ class Pipeline:
 
     def note(self, text: str) -> None:
         """Show a failure in the background."""
-        if self._output is not None:
-            self._output.note(text)
+        output = self._output  # any thread may end it
+        if output is not None:
+            output.note(text)
+
+    def _connected(self) -> None:
+        output = self._output
+        if output is not None:
+            output.connection(self.connections.lines(), self.connections.last_words())
 
     def current(self) -> dict[str, Transcript]:
         """The transcripts of this watch's agents, as they are now."""
         return {agent_id: self._transcript(agent_id) for agent_id in self._since} or self.transcripts
 
     def settle(self, exc: BaseException | None = None) -> None:
-        """End the stream's runs, show the final form, close the recording. Idempotent."""
+        """End the stream's runs, close the recording, show the final form. Idempotent.
+
+        When it returns all of it is there; an interrupt that comes meanwhile is raised then.
+        """
+        with patient():
+            if self._end(exc):
+                self._ending.wait()
+
+    async def settle_async(self, exc: BaseException | None = None) -> None:
+        """As ``settle``, the loop free while the final form is rendered; a cancellation is raised then."""
+        if self._end(exc):
+            await self._ending.wait_async()
+
+    def _end(self, exc: BaseException | None) -> bool:
+        """Begin the end, unless it has begun; whether to wait for it."""
         with self._lock:
             if self._settling:
-                return
+                return self._finishing != threading.get_ident()  # a callback on the end itself cannot wait
             self._settling = True
+            self._finishing = threading.get_ident()
         try:
             self._finish(exc)
+        except BaseException:
+            self._show_end()
+            self._ending.wait()
+            raise
+        self._show_end()
+        return True
+
+    def _show_end(self) -> None:
+        self._finishing = None
+        self.transcripts = self.current()
+        self.settled = True
+        try:
+            if self._recorder is not None and self._recorder is not self._record:
+                self._recorder.close()
         finally:
-            self.transcripts = self.current()
-            self.settled = True
-            try:
-                if self._output is not None:
-                    self._output.finish(self.transcripts)
-            except Exception:
-                # What the stream itself raised matters more than that its last form cannot be drawn.
-                log.exception("The final form of %r could not be shown", self.title or self.agent_id)
-            finally:
-                if self._recorder is not None and self._recorder is not self._record:
-                    self._recorder.close()
+            self._ending.start(self._draw_end, here=self._output is None or self._output.is_light)
+
+    def _draw_end(self) -> None:
+        output, self._output, self._adapter = self._output, None, None  # only a live view needs them
+        try:
+            if output is not None:
+                output.finish(self.transcripts)
+        except Exception:
+            # What the stream itself raised matters more than that its last form cannot be drawn.
+            log.exception("The final form of %r could not be shown", self.title or self.agent_id)
 
     def _finish(self, exc: BaseException | None) -> None:
         if self.passive or not (self._adapter or self._adapter_name):

@@ -25,15 +25,13 @@ class Readers:
         self.changed = changed
         self._ring = ring
         self._missed = missed
-        self._open: dict[Subscription, None] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._open)
+        self.open: dict[Subscription, None] = {}
+        """Those that have not come to their end; to be read only."""
 
     def add(self, agent_id: str | None, after: int | None) -> Subscription:
         """Under the lock: a new reader."""
         subscription = Subscription(self, self._ring.cursor(agent_id, after))
-        self._open[subscription] = None
+        self.open[subscription] = None
         return subscription
 
     def read(self, cursor: Cursor, limit: int) -> tuple[int | None, list[tuple[int, Event]]]:
@@ -47,7 +45,7 @@ class Readers:
         """Forget one that is closed or has come to its end."""
         with self.changed:
             subscription.end(self._ring.last_id)
-            self._open.pop(subscription, None)
+            self.open.pop(subscription, None)
             wakers = subscription.take_wakers()
             self.changed.notify_all()
         for waker in wakers:
@@ -55,14 +53,14 @@ class Readers:
 
     def end(self, agent_id: str | None) -> None:
         """Under the lock: let an agent's readers, or all, end after what is there; ``wake`` them after."""
-        for subscription in self._open:
+        for subscription in self.open:
             if agent_id is None or subscription.agent_id == agent_id:
                 subscription.end(self._ring.last_id)
 
     def wake(self) -> None:
         """Outside of the lock: there is something to read."""
         with self.changed:
-            wakers = [waker for subscription in self._open for waker in subscription.take_wakers()]
+            wakers = [waker for subscription in self.open for waker in subscription.take_wakers()]
             self.changed.notify_all()
         for waker in wakers:
             waker()

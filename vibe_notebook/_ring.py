@@ -5,19 +5,19 @@ Bounded for all agents together; what has left it is told to a reader as a gap.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
-from itertools import islice
+from weakref import WeakValueDictionary
 
 from .events import Event
 
-__all__ = ["Cursor", "Ring"]
+__all__ = ["Cursor", "Ring", "Tally"]
 
 
-@dataclass(slots=True)
-class _Tally:
-    delivered: int = 0
-    gone: int = 0  # how many of the agent's events have left the ring
+@dataclass(slots=True, weakref_slot=True)
+class Tally:
+    """What of one agent has left the ring."""
+
+    gone: int = 0  # how many of its events
     gone_id: int = 0  # the id of the last of them
 
 
@@ -26,85 +26,110 @@ class Cursor:
     """How far a reader is. ``known``: how many of the agent's events that is, if that can be told."""
 
     agent_id: str | None
+    tally: Tally | None
     after: int
     known: int | None
 
 
 class Ring:
-    """At most *size* events with consecutive ids. Not thread-safe: the registry's lock is."""
+    """At most *size* events with consecutive ids. Not thread-safe: the registry's lock is.
+
+    Event ``n`` stands at ``(n - 1) % size``, beside its agent's tally: to let the oldest go, nothing
+    has to be looked up.
+    """
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._rows: deque[tuple[int, Event]] = deque()
-        self._tallies: dict[str, _Tally] = {}
+        self._size = max(size, 1)
+        self._events: list[Event] = []
+        self._owners: list[Tally] = []
+        self._tallies: WeakValueDictionary[str, Tally] = WeakValueDictionary()
         self.last_id = 0
 
-    def append(self, event: Event) -> int:
-        """Add the event and return its id."""
-        self.last_id = number = self.last_id + 1
-        tally = self._tallies.get(event.agent_id)
+    def tally(self, agent_id: str) -> Tally:
+        """The agent's, also of one that was forgotten while some of its events are here."""
+        tally = self._tallies.get(agent_id)
         if tally is None:
-            tally = self._tallies[event.agent_id] = _Tally()
-        tally.delivered += 1
-        rows = self._rows
-        rows.append((number, event))
-        if len(rows) > self._size:
-            old_id, old = rows.popleft()
-            tally = self._tallies[old.agent_id]
-            tally.gone += 1
-            tally.gone_id = old_id
+            tally = self._tallies[agent_id] = Tally()
+        return tally
+
+    def append(self, event: Event, owner: Tally) -> int:
+        """Add the event of the agent that *owner* is the tally of, and return its id."""
+        self.last_id = number = self.last_id + 1
+        size = self._size
+        if number > size:
+            at = (number - 1) % size
+            owners = self._owners
+            old = owners[at]
+            old.gone += 1
+            old.gone_id = number - size
+            owners[at] = owner
+            self._events[at] = event
+        else:
+            self._events.append(event)
+            self._owners.append(owner)
         return number
 
-    def delivered(self, agent_id: str) -> int:
-        """How many of the agent's events there have been."""
-        tally = self._tallies.get(agent_id)
-        return tally.delivered if tally is not None else 0
+    def delivered(self, owner: Tally) -> int:
+        """How many events there have been of the agent that *owner* is the tally of."""
+        return owner.gone + sum(each is owner for each in self._owners)
+
+    def resume(self, owner: Tally, delivered: int) -> None:
+        """Count on from *delivered* for an agent whose tally was let go with the last of its events here."""
+        missing = delivered - self.delivered(owner)
+        if missing > 0:
+            owner.gone += missing
+            owner.gone_id = max(owner.gone_id, self._first - 1)
 
     def cursor(self, agent_id: str | None, after: int | None) -> Cursor:
         """Start reading after an id; ``None``: from now on."""
         at = self.last_id if after is None else max(after, 0)
         if at > self.last_id:
             # An id of another life of this registry: nobody can tell what was missed since.
-            return Cursor(agent_id, 0, None)
-        tally = self._tallies.get(agent_id) if agent_id is not None else None
-        if tally is None:
-            return Cursor(agent_id, at, 0)
+            return Cursor(agent_id, None, 0, None)
+        if agent_id is None:
+            return Cursor(None, None, at, 0)
+        tally = self.tally(agent_id)
         if tally.gone_id <= at:
-            ringed = sum(1 for number, event in self._rows if number <= at and event.agent_id == agent_id)
-            return Cursor(agent_id, at, tally.gone + ringed)
-        return Cursor(agent_id, at, 0 if at == 0 else None)
+            ringed = sum(self._owner(number) is tally for number in range(self._first, at + 1))
+            return Cursor(agent_id, tally, at, tally.gone + ringed)
+        return Cursor(agent_id, tally, at, 0 if at == 0 else None)
 
     def read(self, cursor: Cursor, limit: int) -> tuple[int | None, list[tuple[int, Event]]]:
         """(how many events were missed, ``None`` if some but unknown; the next rows)."""
-        rows = self._rows
-        first = self.last_id - len(rows) + 1
-        missed = self._missed(cursor, first)
-        pending = min(self.last_id - cursor.after, len(rows))
+        missed = self._missed(cursor)
         taken: list[tuple[int, Event]] = []
-        # From the near end: a reader that keeps up must not walk through the whole ring.
-        for row in reversed(list(islice(reversed(rows), pending))):
-            cursor.after = row[0]
-            if cursor.agent_id is None or row[1].agent_id == cursor.agent_id:
-                taken.append(row)
+        for number in range(max(cursor.after + 1, self._first), self.last_id + 1):
+            cursor.after = number
+            if cursor.agent_id is None or self._owner(number) is cursor.tally:
+                taken.append((number, self._events[(number - 1) % self._size]))
                 if len(taken) >= limit:
                     break
         if cursor.known is not None:
             cursor.known += len(taken)
         return missed, taken
 
-    def _missed(self, cursor: Cursor, first: int) -> int | None:
+    @property
+    def _first(self) -> int:
+        """The lowest id that is here."""
+        return self.last_id - len(self._events) + 1
+
+    def _owner(self, number: int) -> Tally:
+        return self._owners[(number - 1) % self._size]
+
+    def _missed(self, cursor: Cursor) -> int | None:
+        tally = cursor.tally
         if cursor.known is None:
             # Told once; from here on the count is known again.
-            tally = self._tallies.get(cursor.agent_id) if cursor.agent_id is not None else None
+            if tally is None and cursor.agent_id is not None:
+                tally = cursor.tally = self.tally(cursor.agent_id)
             cursor.known = tally.gone if tally is not None else 0
-            cursor.after = max(cursor.after, first - 1)
+            cursor.after = max(cursor.after, self._first - 1)
             return None
-        if cursor.agent_id is None:
-            missed = max(0, first - 1 - cursor.after)
+        if tally is None:
+            missed = max(0, self._first - 1 - cursor.after)
             cursor.after += missed
             return missed
-        tally = self._tallies.get(cursor.agent_id)
-        if tally is None or tally.gone_id <= cursor.after:
+        if tally.gone_id <= cursor.after:
             return 0
         missed = tally.gone - cursor.known
         cursor.known = tally.gone

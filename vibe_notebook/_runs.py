@@ -26,6 +26,8 @@ from .events import (
 from .ordering import DELTA_KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ._track import Place, Track
     from .events import Event
 
@@ -34,8 +36,26 @@ __all__ = ["RunLog", "total"]
 _T = TypeVar("_T")
 
 
+_UNSORTED: tuple[int, int, list[Node]] = (-1, 0, [])
+
+
 class RunLog:
     """One run's nodes and what is said of the run as a whole."""
+
+    __slots__ = (
+        "_derived",
+        "_sorted",
+        "arrival",
+        "closed_at",
+        "finished",
+        "nodes",
+        "over_at",
+        "run_id",
+        "started",
+        "tracks",
+        "usages",
+        "version",
+    )
 
     def __init__(self, run_id: str, arrival: int) -> None:
         self.run_id = run_id
@@ -45,11 +65,11 @@ class RunLog:
         self.version = 0  # changes with the set or the order of nodes
         self.closed_at: int | None = None  # how many events had come when finish() was called
         self.over_at: int | None = None  # when the run that it is a part of ended
-        self.started: list[tuple[Place, RunStarted]] = []
-        self.finished: list[tuple[Place, RunFinished]] = []
+        self.started: tuple[tuple[Place, RunStarted], ...] = ()
+        self.finished: tuple[tuple[Place, RunFinished], ...] = ()
         self.usages: dict[str | None, list[tuple[Place, Usage]]] = {}
         self._derived: dict[tuple[str | None, str], dict[Node, None]] = {}
-        self._sorted: tuple[int, int, list[Node]] = (-1, 0, [])
+        self._sorted = _UNSORTED
 
     @property
     def ended(self) -> bool:
@@ -162,10 +182,10 @@ class RunLog:
 
     def _about_the_run(self, event: Event, place: Place) -> None:
         if isinstance(event, RunStarted):
-            self.started.append((place, event))
+            self.started = (*self.started, (place, event))
             self.version += 1
         elif isinstance(event, RunFinished):
-            self.finished.append((place, event))
+            self.finished = (*self.finished, (place, event))
             self.version += 1
         elif isinstance(event, MessageFinished) and event.usage is not None:
             self.usages.setdefault(event.message_id, []).append((place, event.usage))
@@ -176,7 +196,7 @@ class RunLog:
         return next((value for value in values if value is not None), None)
 
 
-def _ordered(said: list[tuple[Place, _T]]) -> list[tuple[Place, _T]]:
+def _ordered(said: Sequence[tuple[Place, _T]]) -> Sequence[tuple[Place, _T]]:
     return sorted(said, key=lambda item: position(item[0])) if len(said) > 1 else said
 
 

@@ -6,14 +6,28 @@ Part of ordering.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ._track import Place, Track
 
 if TYPE_CHECKING:
     from .events import Event
 
-__all__ = ["Counts", "Delivery", "Results", "Retraction", "RunOrder", "Slot"]
+__all__ = [
+    "DELTA_KINDS",
+    "Counts",
+    "Delivery",
+    "Results",
+    "Retraction",
+    "RunOrder",
+    "Slot",
+    "builds_of",
+    "opens",
+    "sub_of",
+]
+
+DELTA_KINDS: Final = {"text_delta": "text", "thinking_delta": "thinking", "tool_call_delta": "args"}
+"""Deltas that a better source may repeat, and what they build."""
 
 
 class Delivery(NamedTuple):
@@ -46,7 +60,20 @@ class RunOrder:
         self.closed = False
         self.tracks: dict[tuple[str, bool], Track] = {}
         self.direct: set[tuple[str | None, str]] = set()
-        self.derived: set[tuple[str | None, str]] = set()
+        self.derived: frozenset[tuple[str | None, str]] = frozenset()
+
+    def note_twins(self, event: Event) -> Retraction | None:
+        """Remember which source the event's text has; at the first direct one derived ones go."""
+        builds = DELTA_KINDS.get(event.type)
+        key = (event.message_id, builds or "")
+        if builds is None or key in self.direct:
+            return None
+        if event.derived:
+            if key not in self.derived:
+                self.derived |= {key}
+            return None
+        self.direct.add(key)
+        return Retraction(event.run_id, event.message_id, builds) if key in self.derived else None
 
 
 @dataclass(slots=True)
@@ -57,3 +84,18 @@ class Counts:
     gaps: int = 0
     late: int = 0
     derived_suppressed: int = 0
+
+
+def sub_of(item: tuple[Event, Place]) -> int:
+    """Its place among the events of one native."""
+    return item[1][2]
+
+
+def opens(event: Event) -> bool:
+    """Whether its number is the base of its count."""
+    return not event.derived and event.type == ("message_started" if event.counter else "run_started")
+
+
+def builds_of(event: Event) -> str | None:
+    """What of a message it builds that a better source may build too."""
+    return event.kind if event.type == "part_completed" else DELTA_KINDS.get(event.type)

@@ -105,7 +105,7 @@ async def open_async(source: Any, stack: contextlib.AsyncExitStack) -> AsyncIter
             if iterator is not source:
                 _close_later(iterator, stack)
             return iterator
-        if inspect.isawaitable(source):
+        if inspect.isawaitable(source) and not callable(getattr(source, "stream_events", None)):
             source = await source
         elif hasattr(source, "__aenter__"):
             source = await stack.enter_async_context(source)

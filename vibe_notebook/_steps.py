@@ -15,6 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from types import FrameType
 from typing import Any, Final
 
 import anyio.to_thread
@@ -25,6 +26,9 @@ log = logging.getLogger("vibe_notebook")
 
 TICK = 0.1
 """Seconds between looks at the signals: an idle loop takes an interrupt only when it next wakes."""
+
+INSIST: Final = 0.05
+"""Seconds until a signal that nobody has heard is sent again."""
 
 END: Final = object()
 """What a step gives when there is nothing more, also because it was cancelled."""
@@ -82,6 +86,7 @@ class Stepper:
         except BaseException:
             with self.lock:
                 self._pending.pop(knock, None)
+            knock.end()
             if self.cancelled:
                 return END  # our own interrupt, or what the source made of it
             raise
@@ -132,6 +137,7 @@ class Stepper:
         """When this returns nothing of ours can be raised in this thread any more."""
         with self.lock:
             self._pending.pop(knock, None)
+        knock.end()
         if knock.sent and not arrived:
             knock.receive()
 
@@ -146,18 +152,22 @@ class _Knock:
         self.sent = False
         self._close = close
         self._previous = signal.getsignal(signal.SIGINT) if self.main else None
+        self._lock = threading.RLock()  # a handler runs in the middle of anything, also of what holds it
+        self._over = threading.Event()
+        self._signals = self._heard = 0
 
     @contextlib.contextmanager
     def audible(self) -> Iterator[None]:
         """See that the signal raises: in an awaited cell the kernel only cancels a task, later."""
-        if not self.main or not callable(self._previous) or self._previous is signal.default_int_handler:
+        if not self.main or not callable(self._previous):
             yield
             return
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, self._hear)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, self._previous)
+            if signal.getsignal(signal.SIGINT) == self._hear:  # else the source has set one
+                signal.signal(signal.SIGINT, self._previous)
 
     def send(self) -> None:
         """Under the lock, while the step is pending."""
@@ -170,14 +180,41 @@ class _Knock:
                 threading.Thread(target=_closing, args=(self._close,), daemon=True).start()
         elif callable(self._previous) and hasattr(signal, "pthread_kill"):
             self.sent = True
-            signal.pthread_kill(self.ident, signal.SIGINT)
+            self._signal()
+            threading.Thread(target=self._insist, name="vibe-knock", daemon=True).start()
 
     def receive(self) -> None:
         """It was sent, but has not arrived: wait for it, or take it back."""
-        if self.main:
-            time.sleep(0.2)  # the signal ends it; a source that ate it does not
-        else:
+        if not self.main:
             _raise_in(self.ident, None)
+        elif not self._heard:
+            time.sleep(0.2)  # the signal ends it
+
+    def end(self) -> None:
+        """Nothing is sent from now on."""
+        with self._lock:
+            self._over.set()
+
+    def _insist(self) -> None:
+        # A signal that comes just before a system call blocks does not end that call.
+        while not self._over.wait(INSIST) and self._signal():
+            pass
+
+    def _signal(self) -> bool:
+        with self._lock:
+            if self._heard or self._over.is_set():
+                return False
+            self._signals += 1
+            signal.pthread_kill(self.ident, signal.SIGINT)
+            return True
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        with self._lock:
+            again = 0 < self._heard < self._signals  # ours, sent before the first was heard
+            self._heard += self.sent
+        if not again:
+            raise KeyboardInterrupt
 
 
 def _raise_in(ident: int, kind: type[BaseException] | None) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from .remote import redact
+
 __all__ = ["Target", "TargetError", "find", "undefined"]
 
 
@@ -27,6 +29,11 @@ class Target:
     kind: Literal["url", "recording", "agent", "expression"]
     value: str
 
+    @property
+    def urls(self) -> list[str]:
+        """The URLs, where it is one or several."""
+        return self.value.split()
+
     def __str__(self) -> str:
         names = {
             "url": "the URL",
@@ -34,7 +41,8 @@ class Target:
             "agent": "the agent",
             "expression": "the expression",
         }
-        return f"{names[self.kind]} {self.value!r}"
+        value = " ".join(map(redact, self.urls)) if self.kind == "url" else self.value
+        return f"{names[self.kind]} {value!r}"
 
 
 def find(text: str, namespace: Mapping[str, Any], agents: Collection[str]) -> Target:
@@ -43,7 +51,10 @@ def find(text: str, namespace: Mapping[str, Any], agents: Collection[str]) -> Ta
     if not text:
         msg = "say what to watch: a URL, a .jsonl recording, agent:ID, or a Python expression."
         raise TargetError(msg)
-    if text.lower().startswith(("http://", "https://")):
+    if _is_url(text):
+        if others := [word for word in text.split() if not _is_url(word)]:
+            msg = f"{others[0]!r} is no URL; after a URL only other URLs may stand (options come first)."
+            raise TargetError(msg)
         return Target("url", text)
     fits: list[Target] = []
     path = _unquoted(text)
@@ -80,6 +91,10 @@ def undefined(text: str, namespace: Mapping[str, Any]) -> list[str] | None:
     return [
         name for name in wanted if name not in bound and name not in namespace and not hasattr(builtins, name)
     ]
+
+
+def _is_url(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://"))
 
 
 def _id(text: str) -> str:

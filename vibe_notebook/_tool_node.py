@@ -27,6 +27,8 @@ _Said = tuple["Track | None", "str | None", "tuple[str | None] | None"]
 class ToolNode(Node):
     """A tool call: argument text, progress text, and the other things said of it."""
 
+    __slots__ = ("args", "followers", "messages", "names", "output", "said", "target")
+
     def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
         super().__init__(run, key, message_id)
         self.args = Pieces()

@@ -49,7 +49,7 @@ class Track:
         # Seen: closed intervals of seqs with sub 0, and the (seq, sub) with another sub.
         self.starts: list[int] = []
         self.ends: list[int] = []
-        self.subs: list[tuple[int, int]] = []
+        self.subs: list[tuple[int, int]] | tuple[()] = ()
         # The k-th arrival of this track was arrivals[i] + k - ranks[i], i the last with ranks[i] <= k.
         self.count = 0
         self.ranks: list[int] = []
@@ -84,6 +84,13 @@ class Track:
         self.next = seq + 1
         return True
 
+    def advance(self, count: int) -> None:
+        """Accept *count* numbers more, whose arrivals too follow the last one's; as ``step`` does."""
+        self.ends[-1] = seq = self.ends[-1] + count
+        self.count += count
+        self.last = (seq, 0)
+        self.next = seq + 1
+
     def keep(self, seq: int, slot: list[tuple[Event, Place]], now: float) -> None:
         """Hold a slot until its turn."""
         self.holding += len(slot)
@@ -107,7 +114,8 @@ class Track:
         return False
 
     def _subs_after(self, seq: int) -> bool:
-        return bool(self.subs) and self.subs[-1] > (seq, 0)
+        subs = self.subs
+        return isinstance(subs, list) and subs[-1] > (seq, 0)
 
     def _insert(self, seq: int, sub: int) -> bool:
         top = max((self.ends[-1], 0) if self.ends else (seq, sub), self.subs[-1] if self.subs else (seq, sub))
@@ -115,7 +123,10 @@ class Track:
             at = bisect_left(self.subs, (seq, sub))
             if at < len(self.subs) and self.subs[at] == (seq, sub):
                 return False
-            self.subs.insert(at, (seq, sub))
+            if isinstance(self.subs, list):
+                self.subs.insert(at, (seq, sub))
+            else:
+                self.subs = [(seq, sub)]
         else:
             at = bisect_right(self.starts, seq)
             if at and seq <= self.ends[at - 1]:

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from . import adapters
+from ._connections import connections_of
 from ._pipeline import Pipeline
 from ._sources import check, until_it_ends
 from ._watched import Watch, last, live_watches
@@ -56,20 +57,21 @@ def watch(
         raise ValueError(msg)
     if isinstance(adapter, str) and adapter != "auto":
         adapters.get(adapter)  # an unknown name is an error here, not in the middle of a stream
+    connections = connections_of(source)
     if registry is None:
-        # A recording has the ids of the run it is of: played beside it, it would be its duplicate.
-        registry = Registry() if isinstance(source, Replay) else get_registry()
-    return _made(
-        source,
-        Pipeline(
-            registry,
-            agent_id=agent_id,
-            title=title,
-            adapter=adapter,
-            renderer=None if display else "none",
-            record=record,
-        ),
+        # A recording has the ids of the run it is of, and a remote stream may be of runs in this very
+        # kernel: shown beside them, it would be their duplicate.
+        registry = Registry() if isinstance(source, Replay) or connections else get_registry()
+    pipeline = Pipeline(
+        registry,
+        agent_id=agent_id,
+        title=title or ", ".join(connection.title for connection in connections) or None,
+        adapter=adapter,
+        renderer=None if display else "none",
+        record=record,
     )
+    pipeline.connections.show(connections)
+    return _made(source, pipeline)
 
 
 def watch_agent(

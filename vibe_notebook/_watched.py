@@ -16,15 +16,7 @@ from types import AsyncGeneratorType, GeneratorType, TracebackType
 from typing import Any, Self, cast
 
 from ._pipeline import Pipeline
-from ._sources import (
-    closer,
-    discard,
-    is_async,
-    is_async_only,
-    open_async,
-    open_sync,
-    type_name,
-)
+from ._sources import closer, discard, is_async, is_async_only, open_async, open_sync, type_name
 from ._steps import END, Stepper, Ticker, in_thread
 from ._transcribed import Transcribed
 from .exceptions import ConsumedError
@@ -44,6 +36,7 @@ class Watch(Transcribed):
     def __init__(self, source: Any, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
         self._source = source
+        self._kind = type_name(source)
         self._stepper = Stepper()
         self._claimed = False
         self._entered = False
@@ -55,7 +48,7 @@ class Watch(Transcribed):
     @property
     def title(self) -> str:
         """What the view is called."""
-        return self._pipeline.title or self.agent_id or type_name(self._source)
+        return self._pipeline.title or self.agent_id or self._kind
 
     @property
     def is_async(self) -> bool:
@@ -63,9 +56,8 @@ class Watch(Transcribed):
         return is_async(self._source)
 
     def __repr__(self) -> str:
-        now = "live" if self._begun else "not started"
-        state = (self.transcript.outcome or "ended") if self.done() else now
-        return f"<watch {self.title!r}: {state}>"
+        ended = (self.transcript.outcome or "ended") if self.done() else None
+        return f"<watch {self.title!r}: {ended or ('live' if self._begun else 'not started')}>"
 
     def _ipython_display_(self) -> None:
         """Shown already, where it was started: nothing twice."""
@@ -106,12 +98,11 @@ class Watch(Transcribed):
         self._entered = True
         self.begin()
 
-    def _leave(self, error: BaseException | None) -> None:
+    def _leave(self) -> None:
         self._claimed = True  # nobody can begin to iterate what has been left
         if self._steps_made is self._asteps_made is _nothing:
             discard(self._source)
         self._steps_made = self._asteps_made = _nothing
-        self._settle(error or GeneratorExit())
 
     def begin(self) -> None:
         """Show it. Raises what its recording or output raises."""
@@ -129,13 +120,16 @@ class Watch(Transcribed):
             raise
 
     def _settle(self, exc: BaseException | None = None) -> None:
-        cancelled = self._stepper.end()
-        if type(exc).__module__.startswith("trio"):  # its Cancelled cannot be made, nor imported here
-            exc = asyncio.CancelledError()
-        try:
-            self._pipeline.settle(asyncio.CancelledError() if cancelled else exc)
-        finally:
-            _live.pop(self, None)
+        self._pipeline.settle(self._end_with(exc))
+
+    async def _settle_async(self, exc: BaseException | None = None) -> None:
+        await self._pipeline.settle_async(self._end_with(exc))
+
+    def _end_with(self, exc: BaseException | None) -> BaseException | None:
+        _live.pop(self, None)
+        self._source = None  # it may hold all that it gave
+        is_trio = type(exc).__module__.startswith("trio")  # its Cancelled cannot be made, nor imported here
+        return asyncio.CancelledError() if self._stepper.end() or is_trio else exc
 
     # Consumers
 
@@ -176,7 +170,8 @@ class Watch(Transcribed):
                 self._left_with = error
                 steps.close()
         finally:
-            self._leave(error)
+            self._leave()
+            self._settle(error or GeneratorExit())
 
     async def __aenter__(self) -> Self:
         self._enter()
@@ -193,7 +188,8 @@ class Watch(Transcribed):
                 self._left_with = error
                 await steps.aclose()
         finally:
-            self._leave(error)
+            self._leave()
+            await self._settle_async(error or GeneratorExit())
 
     async def _drain(self) -> Transcript:
         self.claim()
@@ -213,11 +209,11 @@ class Watch(Transcribed):
             await self._stepper.astep(lambda: in_thread(self.consume_sync))
         except BaseException as error:
             self._stepper.cancel()  # the thread is left alone, and ends with its step
-            self._settle(error)
+            await self._settle_async(error)
             raise
         finally:
             ticking.stop()
-        self._settle()
+        await self._settle_async()
 
     def consume_sync(self) -> None:
         """Drain it, in this thread."""
@@ -236,6 +232,7 @@ class Watch(Transcribed):
                 while iterator is not END and (native := self._stepper.step(advance, close)) is not END:
                     self._pipeline.take(native)
                     yield native
+                self._pipeline.taken()
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -262,13 +259,14 @@ class Watch(Transcribed):
                 while iterator is not END and (native := await self._stepper.astep(advance)) is not END:
                     self._pipeline.take(native)
                     yield native
+                self._pipeline.taken()
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
                 raise
         finally:
             ticking.stop()
-            self._settle(failure)
+            await self._settle_async(failure)
 
     def _failure(self, error: BaseException) -> BaseException | None:
         """What ended the steps; ``None`` for what a cancelled source says to being closed."""
@@ -277,7 +275,7 @@ class Watch(Transcribed):
             log.debug("The cancelled source of %r failed to close", self.title, exc_info=error)
             return None
         if self._left_with is not None and isinstance(error, GeneratorExit):
-            self._settle(self._left_with)  # the block's own error is what ended it
+            return self._left_with  # the block's own error is what ended it
         return error
 
 

@@ -1,4 +1,4 @@
-"""``vibe-notebook``: replay a recording in the terminal, or run the demo.
+"""``vibe-notebook``: replay a recording in the terminal, serve projects, or run the demo.
 
 At the top of the path: parses arguments and calls the public API.
 """
@@ -18,6 +18,8 @@ from .recording import Replay
 
 __all__ = ["main"]
 
+_TOKEN = "VIBE_NOTEBOOK_TOKEN"  # noqa: S105 - the variable's name
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status is 0, 1 for an error, 2 for wrong arguments."""
@@ -28,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     play.add_argument(
         "--speed", type=float, default=1.0, help="2 is twice as fast as it was; 0 does not wait"
     )
+    _add_serve(commands.add_parser("serve", help="serve projects over HTTP"))
     demo = commands.add_parser("demo", help="run the quickstart notebook and open it in JupyterLab")
     demo.add_argument("--headless", action="store_true", help="only run it: no window")
     demo.add_argument("--to", type=Path, default=Path("build/demo"), help="where the results go")
@@ -37,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.command == "replay":
             return _replay(options.file, options.speed)
+        if options.command == "serve":
+            return _serve(options)
         from ._demo import run  # noqa: PLC0415 - needs what only the demo needs
 
         return run(options.to, headless=options.headless)
@@ -49,6 +54,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="any but a loopback address needs a token")
+    parser.add_argument("--port", type=int, default=8000, help="0 is any free one; the URL is printed")
+    parser.add_argument(
+        "--log", default="memory:", metavar="URL", help="memory:, sqlite:///PATH or redis://HOST"
+    )
+    parser.add_argument(
+        "--token", help=f"what clients must know; others on this machine see it here, not in ${_TOKEN}"
+    )
+    parser.add_argument(
+        "--cors", action="append", default=[], metavar="ORIGIN", help="whose pages may use it"
+    )
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from .server import serve  # noqa: PLC0415 - an extra
+
+    token = options.token if options.token is not None else os.environ.get(_TOKEN) or None
+    serve(
+        host=options.host,
+        port=options.port,
+        log=options.log,
+        token=token,
+        cors=options.cors,
+        ready=lambda url: print(url, flush=True),
+    )
+    return 0
 
 
 def _replay(file: Path, speed: float) -> int:

@@ -7,7 +7,9 @@
     ├── AdapterError (TypeError)        no adapter knows the stream, or two do
     ├── ConsumedError (RuntimeError)    a watch was consumed twice
     ├── ClosedError (RuntimeError)      something was used after it was closed
-    └── MissingExtraError (ImportError) an optional dependency is not installed
+    ├── LogError (OSError)              a project's event log cannot be written or read
+    ├── MissingExtraError (ImportError) an optional dependency is not installed
+    └── RemoteError (ConnectionError)   a remote stream that trying again cannot mend
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ __all__ = [
     "AdapterError",
     "ClosedError",
     "ConsumedError",
+    "LogError",
     "MissingExtraError",
     "ProtocolError",
+    "RemoteError",
     "VibeNotebookError",
 ]
 
@@ -51,9 +55,24 @@ class ClosedError(VibeNotebookError, RuntimeError):
     """The registry, subscription or live view is closed."""
 
 
+class LogError(VibeNotebookError, OSError):
+    """A project's event log cannot be written or read; the message says which, and why."""
+
+
 class MissingExtraError(VibeNotebookError, ImportError):
     """An optional dependency is missing; the message names the extra that brings it."""
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f'{feature} needs an extra: pip install "vibe_notebook[{extra}]"')
         self.extra = extra
+
+
+class RemoteError(VibeNotebookError, ConnectionError):
+    """A remote stream is refused or broken, and trying again cannot mend it.
+
+    ``status`` is the HTTP status that said so, or ``None``.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status

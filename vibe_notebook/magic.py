@@ -14,12 +14,14 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 from . import _cells
 from ._background import start
-from ._options import OPTIONS, Options, split
+from ._options import OPTIONS, Options, headers, params, split
 from ._targets import Target, TargetError, find
 from ._watch import Watch, live_watches, watch, watch_agent
 from .display._output import choose
+from .exceptions import VibeNotebookError
 from .recording import replay
 from .registry import get_registry
+from .remote import Follow, Merged, follow
 
 __all__ = ["VibeMagics", "load", "unload"]
 
@@ -39,8 +41,8 @@ class VibeMagics(Magics):
         """Watch an agent's work, live, in this cell.
 
         ``%vibe_stream [options] TARGET``, or ``%%vibe_stream [options]`` over a cell whose last
-        expression is the stream. TARGET is an http(s) stream, a .jsonl recording, agent:ID or a
-        Python expression. Options come first: --title TEXT, --block, --as NAME, --record FILE,
+        expression is the stream. TARGET is an http(s) stream (or several), a .jsonl recording, agent:ID
+        or a Python expression. Options come first: --title TEXT, --block, --as NAME, --record FILE,
         --speed X, --header K=V, --param K=V, --after ID, --no-display.
         """
         options, text = split(line)
@@ -111,8 +113,7 @@ class VibeMagics(Magics):
     def _watch(self, options: Options, target: Target) -> Watch:
         self._check(options, target)
         if target.kind == "url":
-            msg = "This version of vibe_notebook cannot follow URLs yet; pass a stream or a recording."
-            raise UsageError(msg)
+            return self._of(options, self._remote(options, target.urls))
         if target.kind == "agent":
             return self._keep(options, self._agent(options, target.value))
         if target.kind == "recording":
@@ -120,6 +121,19 @@ class VibeMagics(Magics):
         else:
             source = _cells.evaluate(self.shell, target.value)
         return self._of(options, source)
+
+    def _remote(self, options: Options, urls: list[str]) -> Follow | Merged:
+        if options.after and len(urls) > 1:
+            msg = "--after: an id is one stream's own; give one URL."
+            raise UsageError(msg)
+        sent = headers(options.header)
+        asked = params(options.param)
+        try:
+            made = [follow(url, last_event_id=options.after, headers=sent, params=asked) for url in urls]
+        except (VibeNotebookError, ValueError) as error:
+            msg = f"%vibe_stream: {error}"
+            raise UsageError(msg) from None
+        return made[0] if len(made) == 1 else Merged(made)
 
     def _agent(self, options: Options, agent_id: str) -> Watch:
         return watch_agent(

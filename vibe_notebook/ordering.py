@@ -14,14 +14,22 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from ._sequence import Counts, Delivery, Results, Retraction, RunOrder, Slot
+from ._sequence import (
+    DELTA_KINDS,
+    Counts,
+    Delivery,
+    Results,
+    Retraction,
+    RunOrder,
+    Slot,
+    builds_of,
+    opens,
+    sub_of,
+)
 from ._track import Place, Track
 from .events import Event
 
 __all__ = ["DELTA_KINDS", "Delivery", "Place", "Retraction", "Sequencer", "Track"]
-
-DELTA_KINDS: Final = {"text_delta": "text", "thinking_delta": "thinking", "tool_call_delta": "args"}
-"""Deltas that a better source may repeat, and what they build."""
 
 _FINISHES: Final = frozenset(("message_finished", "run_finished"))
 
@@ -50,8 +58,8 @@ class Sequencer:
         self._max_wait = max_wait
         self._runs: dict[str, RunOrder] = {}
         self._waiting: dict[Track, None] = {}
-        self._active: list[Track] = []  # whose events are being delivered
-        self._postponed: list[Track] = []
+        self._active: tuple[Track, ...] = ()  # whose events are being delivered
+        self._postponed: tuple[Track, ...] = ()
         self.soonest: float | None = None
         """Not later than ``deadline``, and free to read; ``None``: nothing is held."""
         self.arrivals = 0
@@ -105,6 +113,17 @@ class Sequencer:
         self.arrivals = arrival + 1
         return (track, seq, 0, arrival)
 
+    def advance(self, track: Track | None, count: int) -> int:
+        """Accept the next *count* events of a track, as ``step`` does each; return the first's arrival.
+
+        To be called only right after a ``step`` (or ``advance``) of the same track.
+        """
+        arrival = self.arrivals
+        self.arrivals = arrival + count
+        if track is not None:
+            track.advance(count)
+        return arrival
+
     def push(self, events: Sequence[Event]) -> Results:
         """Take what was made from one native event; return what may be delivered now."""
         out: Results = []
@@ -114,7 +133,9 @@ class Sequencer:
             run = self._runs.get(event.run_id)
             if run is None:
                 run = self._runs[event.run_id] = RunOrder(self.arrivals)
-            self._note_twins(run, event, out)
+            retraction = run.note_twins(event)
+            if retraction is not None:
+                out.append(retraction)
             track = self._accept(run, event)
             if track is None and event.seq is not None:
                 self.counts.duplicates += 1
@@ -169,18 +190,6 @@ class Sequencer:
         if not self._waiting:
             self.soonest = None
 
-    def _note_twins(self, run: RunOrder, event: Event, out: Results) -> None:
-        builds = DELTA_KINDS.get(event.type)
-        key = (event.message_id, builds or "")
-        if builds is None or key in run.direct:
-            return
-        if event.derived:
-            run.derived.add(key)
-            return
-        run.direct.add(key)
-        if key in run.derived:
-            out.append(Retraction(event.run_id, event.message_id, builds))
-
     def _accept(self, run: RunOrder, event: Event) -> Track | None:
         """The track of a sequenced event; ``None`` for another, and for a duplicate."""
         if event.seq is None:
@@ -201,7 +210,7 @@ class Sequencer:
             self._out(track, slot, out)
             self._drain(track, out)
             return
-        is_first = seq == 0 or self._hold <= 0 or any(_opens(event) for event, _ in slot)
+        is_first = seq == 0 or self._hold <= 0 or any(opens(event) for event, _ in slot)
         now = self._clock()
         track.keep(seq, slot, now)
         if track.next is None and is_first:
@@ -236,17 +245,17 @@ class Sequencer:
             self._out(track, slot, out)
 
     def _out(self, track: Track, slot: Slot, out: Results) -> None:
-        self._active.append(track)
-        for event, place in sorted(slot, key=_sub) if len(slot) > 1 else slot:
+        self._active = (*self._active, track)
+        for event, place in sorted(slot, key=sub_of) if len(slot) > 1 else slot:
             late = track.passed(place[1], place[2])
             self._turn(self._runs[event.run_id], event, place, late=late, out=out)
-        self._active.pop()
+        self._active = self._active[:-1]
 
     def _turn(self, run: RunOrder, event: Event, place: Place, *, late: bool, out: Results) -> None:
         """Deliver the event, after what its finish sets free and unless a direct twin was seen."""
         if event.type in _FINISHES:
             self._finished(run, event, out)
-        if event.derived and (event.message_id, _builds(event)) in run.direct:
+        if event.derived and (event.message_id, builds_of(event)) in run.direct:
             self.counts.derived_suppressed += 1
             return
         if late:
@@ -276,25 +285,14 @@ class Sequencer:
             if not track.held or track in self._active:
                 continue  # a finish's own count goes on by itself with what is held after the finish
             if len(self._active) >= NESTED_FINISHES:
-                self._postponed.append(track)
+                self._postponed = (*self._postponed, track)
             else:
                 self._release(track, out)
 
     def _settled(self, out: Results) -> Results:
         while self._postponed:
-            self._release(self._postponed.pop(), out)
+            track, self._postponed = self._postponed[-1], self._postponed[:-1]
+            self._release(track, out)
         if not self._waiting:
             self.soonest = None
         return out
-
-
-def _sub(item: tuple[Event, Place]) -> int:
-    return item[1][2]
-
-
-def _opens(event: Event) -> bool:
-    return not event.derived and event.type == ("message_started" if event.counter else "run_started")
-
-
-def _builds(event: Event) -> str | None:
-    return event.kind if event.type == "part_completed" else DELTA_KINDS.get(event.type)

@@ -7,7 +7,7 @@ to send only what is new.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ._nesting import Family, complete_across_runs
@@ -18,24 +18,26 @@ from .transcript import Part, Run, ToolPart, Transcript
 if TYPE_CHECKING:
     from ._track import Place
     from .events import Event
-    from .ordering import Retraction
+    from .ordering import Retraction, Sequencer
 
 __all__ = ["AgentLog", "RunLog"]
 
 
 class AgentLog:
-    """All of one agent's runs."""
+    """All of one agent's runs; ``order`` knows when each began."""
 
-    def __init__(self, agent_id: str, began: Callable[[str], int]) -> None:
+    __slots__ = ("_order", "agent_id", "runs")
+
+    def __init__(self, agent_id: str, order: Sequencer) -> None:
         self.agent_id = agent_id
-        self._began = began  # the arrival of a run's first event
+        self._order = order
         self.runs: dict[str, RunLog] = {}
 
     def apply(self, event: Event, place: Place) -> Node | None:
         """Apply one delivered event; return the node it changed."""
         run = self.runs.get(event.run_id)
         if run is None:
-            run = self.runs[event.run_id] = RunLog(event.run_id, self._began(event.run_id))
+            run = self.runs[event.run_id] = RunLog(event.run_id, self._order.began(event.run_id))
         return run.apply(event, place)
 
     def retract(self, retraction: Retraction) -> list[Node]:

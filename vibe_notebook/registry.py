@@ -16,6 +16,7 @@ from typing import Any, Self, cast
 
 from ._agent import Agent, Stats, Watcher
 from ._alarm import Alarm
+from ._dues import Dues
 from ._following import Following
 from ._kept import Kept
 from ._readers import Readers
@@ -50,8 +51,9 @@ class Registry(Following):
             partial(Sequencer, hold=hold, max_held=max_held, max_wait=max_wait, clock=clock), ring
         )
         self._clock = clock
-        self._readers = Readers(self.changed, self._shared.ring, self._missed)
-        self._kept = Kept(keep_runs)
+        self._readers = Readers(self.changed, self._ring, self._missed)
+        self._kept = Kept(keep_runs, self._let_go)
+        self._dues = Dues()
         self._alarm = Alarm(self._on_alarm) if clock is time.monotonic else None
 
     # Sources
@@ -72,12 +74,12 @@ class Registry(Following):
             agent = self._agents.get(one.agent_id)
             if agent is None or self.closed:
                 agent = self._agent(one.agent_id)
-            place = agent.sequencer.step(one)
-            if place is not None:
-                agent.deliver(one, place)
-            else:
+            streak = agent.streak
+            if streak is not None and streak.take(one):
+                self._ring.append(one, agent.tally)
+            elif not agent.step(one):
                 self._take(agent, agent.sequencer.push((one,)))
-        if agent.outbox.waiting or agent.watchers or self._readers:
+        if agent.outbox is not None or agent.watchers or self._readers.open:
             self._hand_on(agent)
 
     def _dispatch_slot(self, given: Any) -> None:
@@ -110,9 +112,12 @@ class Registry(Following):
     def tick(self) -> None:
         """Release what was held long enough; only needed with a clock of your own."""
         with self._lock:
-            agents = [agent for agent in self._agents.values() if agent.sequencer.soonest is not None]
+            agents = self._dues.take(self._clock())
             for agent in agents:
                 self._take(agent, agent.sequencer.tick())
+            soonest = self._dues.soonest
+            if soonest is not None and self._alarm is not None and not self.closed:
+                self._alarm.set(soonest)  # now: a callback may end the thread that would ring
         self._hand_on(*agents)
 
     # Consumers
@@ -148,6 +153,7 @@ class Registry(Following):
                 self._kept.drop(agent, name)
             if run_id is None:
                 agent.sequencer.forget()
+                self._gone.pop(agent_id, None)
                 if not (agent.registrations or agent.watchers):
                     del self._agents[agent_id]
 
@@ -191,8 +197,11 @@ class Registry(Following):
         for run_id in agent.take(results):
             self._end_run(agent, run_id)
         due = agent.sequencer.soonest
+        if due is None:
+            return
+        self._dues.add(agent, due)
         alarm = self._alarm
-        if due is None or alarm is None:
+        if alarm is None:
             return
         if alarm.due is None or due < alarm.due:
             alarm.set(due)
@@ -203,12 +212,12 @@ class Registry(Following):
     def _hand_on(self, *agents: Agent) -> None:
         """Outside of the lock: call back, show, and wake those who wait, whatever a callback raises."""
         with ExitStack() as stack:
-            if self._readers:
+            if self._readers.open:
                 stack.callback(self._readers.wake)
             for agent in agents:
                 for watcher in agent.watchers:
                     stack.callback(watcher.wake)
-                if agent.outbox.waiting:
+                if agent.outbox is not None and agent.outbox.waiting:
                     stack.callback(agent.outbox.drain, self.changed)
 
     def _end_run(self, agent: Agent, run_id: str) -> None:
@@ -229,8 +238,7 @@ class Registry(Following):
     def _on_alarm(self) -> float | None:
         self.tick()
         with self._lock:
-            dues = [agent.sequencer.soonest for agent in self._agents.values()]
-        return min((due for due in dues if due is not None), default=None)
+            return self._dues.soonest
 
 
 _default: Registry | None = None

@@ -6,9 +6,6 @@ reader costs nothing, and is told by a gap event what it missed.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -16,6 +13,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ._ring import Cursor
+from ._wake import waker
 from .events import Custom, Event, with_id
 
 __all__ = ["Source", "Subscription", "gap"]
@@ -67,6 +65,10 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
             self._ready.clear()
         self._source.drop(self)
 
+    def finish(self) -> None:
+        """End the iteration after what was delivered until now; idempotent, from any thread."""
+        self._source.drop(self)
+
     def end(self, last_id: int) -> None:
         """Under the lock: end after the event with that id."""
         if self._end is None:
@@ -101,7 +103,7 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
             with self._source.changed:
                 event = self._take()
                 if event is None and not self.ended:
-                    ready, wake = _waker()
+                    ready, wake = waker()
                     self._wakers.append(wake)
             if event is not None:
                 return event
@@ -136,20 +138,3 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
                 with_id(event, number) for number, event in rows if end is None or number <= end
             )
         return self._ready.popleft() if self._ready else None
-
-
-def _waker() -> tuple[Callable[[], Awaitable[object]], Callable[[], None]]:
-    """(what to await, what wakes it from any thread), on asyncio or trio, whichever runs."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        trio = sys.modules["trio"]
-        token, trio_event = trio.lowlevel.current_trio_token(), trio.Event()
-        return trio_event.wait, lambda: _call(token.run_sync_soon, trio_event.set)
-    event = asyncio.Event()
-    return event.wait, lambda: _call(loop.call_soon_threadsafe, event.set)
-
-
-def _call(soon: Callable[[Callable[[], object]], object], wake: Callable[[], object]) -> None:
-    with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
-        soon(wake)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,10 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 EXPECTED = json.loads((SAMPLES / "EXPECTED.json").read_text())
 # Written by hand after the API's reference, of the same conversation.
 EXPECTED["openai_chat.constructed"] = EXPECTED["openai_responses"]
+EXPECTED |= {
+    path.stem: json.loads(path.read_text()) for path in sorted((SAMPLES / "expected").glob("*.json"))
+}
+UNFINISHED = {"preparing": "unfinished", "running": "unfinished"}
 IDS: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
 DELTAS = frozenset(("text_delta", "thinking_delta", "tool_call_delta"))
 
@@ -28,9 +34,10 @@ class Recording:
     adapter: str
     natives: tuple[Any, ...]
     expected: dict[str, Any]
+    raised: Exception | None = None
 
     def events(self) -> list[Event]:
-        return run(self.adapter, self.natives)
+        return run(self.adapter, self.natives, self.raised)
 
 
 def run(name: str, natives: Iterable[Any], exc: BaseException | None = None) -> list[Event]:
@@ -65,11 +72,21 @@ def recording(name: str) -> Recording:
         source = recording("pydantic_ai")
         return Recording(name, tuple(to_json(event) for event in source.events()), source.expected)
     file = FILES.get(name, name)
-    lines = (SAMPLES / f"{file}.jsonl").read_text().splitlines()
-    return Recording(name, tuple(_native(json.loads(line)) for line in lines), EXPECTED[file])
+    # The first line of those that a script recorded names the SDK.
+    lines = [json.loads(line) for line in (SAMPLES / f"{file}.jsonl").read_text().splitlines()]
+    natives = tuple(_native(line) for line in lines if "event" in line)
+    name_and_message = lines[0].get("raised")
+    raised = type(name_and_message[0], (Exception,), {})(name_and_message[1]) if name_and_message else None
+    return Recording(_adapter_of(name), natives, EXPECTED[file], raised)
+
+
+def _adapter_of(name: str) -> str:
+    """A recording is called as its adapter, and perhaps what it shows: ``openai_agents_handoff``."""
+    return max((one for one in adapters.names() if name.startswith(one)), key=len)
 
 
 RECORDINGS = (
+    *sorted(path.stem for path in (SAMPLES / "expected").glob("*.json")),
     "agui",
     "anthropic",
     "events",
@@ -108,6 +125,22 @@ def as_object(value: Any) -> Any:
     return [as_object(item) for item in value] if isinstance(value, list) else value
 
 
+def as_live(native: Any) -> Any:
+    """The same as dataclasses, whose JSON form is what they were made of; what applications say stays."""
+    if isinstance(native, list):
+        return [as_live(item) for item in native]
+    if not isinstance(native, dict) or ("call_id" in native and "type" not in native):
+        return native
+    fields = {name: as_live(item) for name, item in native.items()}
+    if not fields or not all(is_field(name) for name in fields):
+        return fields
+    return dataclasses.make_dataclass("Live", list(fields))(**fields)
+
+
+def is_field(name: Any) -> bool:
+    return isinstance(name, str) and name.isidentifier() and not iskeyword(name) and name[0] != "_"
+
+
 def in_order(events: Iterable[Event]) -> list[Event]:
     """Put numbered events, each once, in their order at the places that their count has.
 
@@ -139,9 +172,30 @@ def _text_of(event: Event) -> tuple[str, str | None, str]:
 def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
     """Amount to ``items``, ``run``, ``error``, ``usage``.
 
-    *numbered*: events are applied in the order of their numbers, else in the order given.
+    *numbered*: events are applied in the order of their numbers, else in the order given. What a
+    subagent says is in the ``children`` of the tool call that it works for, else in ``runs``.
     """
     events = in_order(events) if numbered else list(events)
+    first = events[0].run_id if events else ""
+    subagents: dict[str, list[Event]] = {}
+    for event in events:
+        if event.run_id != first:
+            subagents.setdefault(event.run_id, []).append(event)
+    main = _fold([event for event in events if event.run_id == first])
+    places = {(first, item["id"]): item for item in main["items"] if item["kind"] == "tool"}
+    for run_id, said in subagents.items():
+        started = [event for event in said if event.type == "run_started"][-1]  # the best informed
+        sub = _fold(said)["items"]
+        places |= {(run_id, item["id"]): item for item in sub if item["kind"] == "tool"}
+        if started.parent_tool_call_id is None:
+            main["runs"][started.agent_name] = sub
+            continue
+        above = places[started.parent_run_id or first, started.parent_tool_call_id]
+        above.setdefault("children", []).extend(sub)
+    return main
+
+
+def _fold(events: list[Event]) -> dict[str, Any]:
     parts: dict[tuple[str, ...], dict[str, Any]] = {}
     ends: list[Any] = []
     usages: list[Any] = []
@@ -173,12 +227,42 @@ def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
             part["args"] = _loads(text)
     return {
         "items": [part for part in parts.values() if part.get("text") != ""],
+        "runs": {},
         "run": end and end.outcome,
         "error": end and end.error,
         "usage": {n: sum(getattr(u, n) for u in usages) for n in ("input_tokens", "output_tokens")}
         if usages
         else None,
     }
+
+
+def check_items(shown: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """What is shown is what is expected."""
+    for item, wanted in zip(shown, expected, strict=True):
+        check_items(item.get("children", []), wanted.get("children", []))
+        # What the source cannot say is null in the expectation, of several states any will do.
+        apart = ("status", "children")
+        said = {name: value for name, value in wanted.items() if value is not None and name not in apart}
+        assert {name: item[name] for name in said} == said
+        # The run's end leaves nothing preparing or running.
+        status = UNFINISHED.get(item.get("status", ""), item.get("status"))
+        assert status in wanted.get("status", [None])
+
+
+def check_parts(parts: Sequence[Any], expected: list[dict[str, Any]]) -> None:
+    """What the package made of it is what is expected."""
+    assert [part.kind for part in parts] == [item["kind"] for item in expected]
+    for part, item in zip(parts, expected, strict=True):
+        said = {name: value for name, value in item.items() if name in ("text", "name", "args", "output")}
+        shown = {"name": "tool_name"} if part.kind == "tool" else {}
+        said = {shown.get(name, name): value for name, value in said.items() if value is not None}
+        if isinstance(code := said.get("args"), str):  # text that is no JSON
+            assert part.args_text == code
+            del said["args"]
+        assert {name: getattr(part, name) for name in said} == said
+        if part.kind == "tool":
+            assert part.state in item["status"]
+            check_parts(part.children, item.get("children", []))
 
 
 def _tool(parts: dict[tuple[str, ...], dict[str, Any]], event: Any) -> None:

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.adapters.support import IDS, RECORDINGS, Recording, fold, recording, run
+from tests.adapters.support import (
+    IDS,
+    RECORDINGS,
+    Recording,
+    as_live,
+    check_items,
+    check_parts,
+    fold,
+    recording,
+    run,
+)
 from vibe_notebook import adapters
 from vibe_notebook.events import (
     Event,
@@ -27,7 +37,6 @@ from vibe_notebook.exceptions import AdapterError
 from vibe_notebook.registry import Registry
 
 NAMES = adapters.names()
-UNFINISHED = {"preparing": "unfinished", "running": "unfinished"}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -75,7 +84,7 @@ KINDS = sorted(
         for native in recording(name).natives
         if isinstance(native, dict)
         for key in TELLING
-        if key in native
+        if isinstance(native.get(key), str)
     }
     | {"error", "custom", "deferred_tool_requests", "response.failed", "response.incomplete", "text_delta"}
     | {"response.web_search_call.searching", "response.mcp_call_arguments.done", "function_call_output"}
@@ -118,15 +127,10 @@ def check_ends_once(events: list[Event]) -> None:
 
 def test_the_recording_amounts_to_the_expected_transcript(each: Recording) -> None:
     result = fold(each.events(), numbered=True)
-    for item, expected in zip(result["items"], each.expected["items"], strict=True):
-        # What the source cannot say is null in the expectation, of several states any will do.
-        said = {name: value for name, value in expected.items() if value is not None and name != "status"}
-        assert {name: item[name] for name in said} == said
-        # The run's end leaves nothing preparing or running.
-        status = UNFINISHED.get(item.get("status", ""), item.get("status"))
-        assert status in expected.get("status", [None])
+    check_items(result["items"], each.expected["items"])
+    assert result["runs"] == each.expected.get("runs", {})
     assert [result["run"]] == each.expected["run"]
-    assert result["error"] is None
+    assert result["error"] == each.expected.get("error")
     if each.expected["usage"] is not None:
         assert result["usage"] == {k: v for k, v in each.expected["usage"].items() if k != "note"}
 
@@ -138,16 +142,10 @@ def test_the_registry_makes_the_same_of_it(each: Recording, hold: float) -> None
         for native in each.natives:
             if slot := adapter.feed(native):
                 registry.dispatch(slot)
-        registry.dispatch(adapter.finish())
+        registry.dispatch(adapter.finish(each.raised))
         transcript = registry.transcript("a")
-    expected = each.expected["items"]
-    assert [part.kind for part in transcript.parts] == [item["kind"] for item in expected]
-    for part, item in zip(transcript.parts, expected, strict=True):
-        said = {name: value for name, value in item.items() if name in ("text", "name", "args", "output")}
-        shown = {"name": "tool_name"} if part.kind == "tool" else {}
-        said = {shown.get(name, name): value for name, value in said.items() if value is not None}
-        assert {name: getattr(part, name) for name in said} == said
-        assert part.kind != "tool" or part.state in item["status"]
+    check_parts(transcript.parts, each.expected["items"])
+    assert [transcript.outcome] == each.expected["run"]
 
 
 def test_every_event_survives_its_json_form(each: Recording) -> None:
@@ -162,7 +160,9 @@ def test_the_same_natives_give_the_same_events(each: Recording) -> None:
 def test_the_run_starts_first_and_ends_last_and_once(each: Recording) -> None:
     kinds = [event.type for event in each.events()]
     assert (kinds[0], kinds[-1]) == ("run_started", "run_finished")
-    assert (kinds.count("run_started"), kinds.count("run_finished")) == (1, 1)
+    runs = {event.run_id: event for event in reversed(each.events())}  # with those of its subagents
+    assert {event.type for event in runs.values()} == {"run_started"}
+    assert (kinds.count("run_started") >= len(runs), kinds.count("run_finished")) == (True, len(runs))
 
 
 def test_adapters_leave_time_and_delivery_order_to_others(each: Recording) -> None:
@@ -174,26 +174,31 @@ def test_what_one_native_gives_is_one_slot(each: Recording) -> None:
     for native in each.natives:
         numbered = [event for event in adapter.feed(native) if event.seq is not None]
         assert len({(event.counter, event.seq) for event in numbered}) <= 1
-        assert [event.sub for event in numbered] == list(range(len(numbered)))
+        for run_id in {event.run_id for event in numbered}:
+            subs = [event.sub for event in numbered if event.run_id == run_id]
+            assert subs == sorted(set(subs))
 
 
 def test_numbers_have_no_holes_and_bare_events_no_numbers(each: Recording) -> None:
-    seqs: dict[tuple[str, bool], set[int]] = {}
+    seqs: dict[tuple[str, str, bool], set[int]] = {}
     for event in each.events():
         if event.seq is None:
             assert (event.sub, event.counter) == (0, "")
         else:
-            seqs.setdefault((event.counter, event.derived), set()).add(event.seq)
+            seqs.setdefault((event.run_id, event.counter, event.derived), set()).add(event.seq)
     for numbers in seqs.values():
         assert sorted(numbers) == list(range(min(numbers), max(numbers) + 1))
-    assert bool(seqs) == (each.adapter in ("openai_responses", "jido"))
+    numbered = ("seq", "sequence_number")
+    sources = [native for native in each.natives if isinstance(native, dict)]
+    is_numbered = any(name in native for native in sources for name in numbered)
+    assert bool(seqs) == (is_numbered or each.adapter == "jido")
 
 
 @given(st.data())
 def test_a_stream_cut_anywhere_ends_with_its_run_finished(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(RECORDINGS))
-    natives = recording(name).natives
-    events = run(name, natives[: data.draw(st.integers(0, len(natives)))])
+    whole = recording(name)
+    events = run(whole.adapter, whole.natives[: data.draw(st.integers(0, len(whole.natives)))])
     check_ends_once(events)
     assert isinstance(events[0], RunStarted)
 
@@ -287,6 +292,22 @@ def test_detect_names_each_native_and_never_two(each: Recording) -> None:
     assert adapters.detect(each.natives[0]) == adapter
 
 
+def test_the_first_natives_name_their_adapter(each: Recording) -> None:
+    for count in range(1, 5):
+        assert adapters.detect(*each.natives[:count]) == each.adapter
+
+
+def test_objects_give_the_same_events_as_their_json(each: Recording) -> None:
+    objects = [as_live(native) for native in each.natives]
+    if each.adapter not in ("langgraph", "strands"):  # their natives are dicts and tuples
+        assert run(each.adapter, objects, each.raised) == each.events()
+    for native in objects:
+        try:
+            assert adapters.detect(native) in (each.adapter, "events")
+        except AdapterError as error:
+            assert "no adapter knows it" in str(error)  # noqa: PT017 - undecided is fine, another is not
+
+
 @given(st.sampled_from(NAMES), st.lists(JSON | HOSTILE, max_size=6))
 def test_no_json_at_all_makes_an_adapter_raise(name: str, natives: list[Any]) -> None:
     check_ends_once(run(name, natives))
@@ -298,7 +319,8 @@ def test_fields_that_are_missing_or_of_another_type_never_raise(
     name: str, seed: int, junk: list[Any]
 ) -> None:
     rolls = random.Random(seed)
-    check_ends_once(run(name, [mutated(native, rolls, junk) for native in recording(name).natives]))
+    whole = recording(name)
+    check_ends_once(run(whole.adapter, [mutated(native, rolls, junk) for native in whole.natives]))
 
 
 @given(HOSTILE | JSON)

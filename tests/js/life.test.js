@@ -39,6 +39,25 @@ test("Stop is there while a stoppable stream is live; it is sent once and says s
   assert.equal($(".vibe-word").textContent, "cancelled");
 });
 
+test("a remote stream's connections are told in the header, and can be made anew while it is live", () => {
+  const { frame, model, $, el } = shown();
+  assert.ok($(".vibe-net").hidden);
+  const told = () => [...el.querySelectorAll(".vibe-lines > div")].map((line) => [line.dataset.state, line.textContent]);
+  frame(["head", { state: "live", connection: [["connecting", "connecting"]] }]);
+  assert.deepEqual([$(".vibe-net").hidden, $(".vibe-reconnect").hidden], [false, false]);
+  assert.deepEqual(told(), [["connecting", "connecting"]]);
+  const two = [["live", "a: live"], ["reconnecting", "b: in 3 s <img src=x onerror=alert(1)>"]];
+  frame(["head", { connection: two }]);
+  assert.deepEqual(told(), two);
+  const kept = $(".vibe-lines > div");
+  frame(["head", { title: "T" }]);
+  assert.equal($(".vibe-lines > div"), kept);
+  $(".vibe-reconnect").click();
+  assert.deepEqual(model.sentOf("reconnect"), [{ type: "reconnect" }]);
+  frame(["head", { state: "ended", connection: [["refused", "refused: 404"]] }]);
+  assert.deepEqual([told(), $(".vibe-reconnect").hidden], [[["refused", "refused: 404"]], true]);
+});
+
 test("the header tells outcome, usage, error and note", () => {
   const { frame, $ } = shown();
   frame(["head", { state: "live", usage: { model: "m", input_tokens: 12345, output_tokens: 6, cost: 0.5 } }]);

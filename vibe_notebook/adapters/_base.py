@@ -28,7 +28,7 @@ from vibe_notebook.events import (
 )
 from vibe_notebook.exceptions import ProtocolError
 
-from ._read import bounded, get, ident
+from ._read import bounded, get, ident, text
 from ._streams import Key, Streams
 
 __all__ = ["Adapter", "is_event", "is_event_line"]
@@ -143,7 +143,8 @@ class Adapter(ABC):
 
     def say_unknown(self, native: object, name: str | None, **fields: Any) -> None:
         """Pass on what this version does not know, under its own name."""
-        self.say(Custom, name=name or type(native).__name__, value=bounded(native), **fields)
+        name = name or text(get(native, "type")) or type(native).__name__
+        self.say(Custom, name=name, value=bounded(native), **fields)
 
     def say_text(self, kind: str, part_id: str, delta: str) -> None:
         """Add to a text or thinking part."""

@@ -21,6 +21,7 @@ __all__ = [
     "is_message",
     "kind_of",
     "messages_in",
+    "said_in",
     "usage_in",
     "whole_texts",
 ]
@@ -75,7 +76,7 @@ def blocks_of(message: object) -> Iterator[Said]:
         if isinstance(block, str):
             yield Said("text", "0", text(block))
         else:
-            yield from _block(block)
+            yield from said_in(block)
 
 
 def whole_texts(message: object) -> dict[tuple[str, str], str]:
@@ -124,7 +125,8 @@ def messages_in(value: object, depth: int = 3) -> list[Any]:
     return [message for item in inner for message in messages_in(item, depth - 1)]
 
 
-def _block(block: object) -> Iterator[Said]:
+def said_in(block: object) -> Iterator[Said]:
+    """Read one content block."""
     kind = text(get(block, "type"))
     index = ident(get(block, "index")) or "0"
     if kind in ("text", "output_text"):

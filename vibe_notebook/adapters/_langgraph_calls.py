@@ -91,6 +91,10 @@ class Calls:
                 return call_id
         return None
 
+    def unanswered(self) -> list[str]:
+        """Return the ids of the calls that have no result yet."""
+        return [call_id for call_id in self.known if call_id not in self._results]
+
     def start(self, call_id: str) -> None:
         """Remember that a call runs, or waits for leave to."""
         if call_id in self.known:

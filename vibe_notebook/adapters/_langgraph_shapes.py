@@ -11,7 +11,7 @@ from typing import Any, Final
 from ._langchain import is_message, kind_of, messages_in
 from ._read import get, ident, items, plain, text
 
-__all__ = ["called", "is_event", "is_known", "mode_of", "state_mode"]
+__all__ = ["called", "is_event", "is_known", "is_protocol", "mode_of", "namespace_of", "state_mode"]
 
 _MODES: Final = frozenset(("messages", "updates", "values", "custom", "tasks", "checkpoints", "debug"))
 
@@ -37,6 +37,25 @@ def mode_of(native: object) -> tuple[str, Any] | None:
     return None
 
 
+def namespace_of(native: object) -> list[str]:
+    """Return the path of subgraphs that a native with a mode comes from; empty: the graph itself."""
+    if isinstance(native, Mapping):
+        path = get(native, "ns")
+    else:
+        path = items(native)[0] if items(native) and not is_message(items(native)[0]) else ()
+    return [text(step) for step in items(path)]
+
+
+def is_protocol(native: object) -> bool:
+    """Whether *native* is an event of langchain-protocol: ``astream_events(version="v3")``."""
+    params = get(native, "params")
+    return (
+        text(get(native, "type")) == "event"
+        and isinstance(get(native, "method"), str)
+        and isinstance(get(params, "namespace"), list | tuple)
+    )
+
+
 def state_mode(native: object) -> str | None:
     """Return "values" or "updates" for a state, or an update of it, that has messages."""
     if not isinstance(native, Mapping):
@@ -59,7 +78,7 @@ def is_known(native: object) -> bool:
     """
     if kind_of(native) == "piece":
         return is_message(native)
-    return is_event(native) or mode_of(native) is not None
+    return is_event(native) or is_protocol(native) or mode_of(native) is not None
 
 
 def called(value: object) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from vibe_notebook.events import Usage
 __all__ = [
     "bounded",
     "camel",
+    "fields_of",
     "get",
     "ident",
     "integer",
@@ -72,6 +73,19 @@ def camel(native: object, name: str) -> Any:
     """Return a field that JSON has in camelCase, and Python objects in snake_case."""
     found = get(native, name)
     return get(native, _CAPITAL.sub(lambda found: f"_{found[0].lower()}", name)) if found is None else found
+
+
+def fields_of(native: object) -> dict[str, Any]:
+    """Return the fields of an object or a dict, not those inside of them."""
+    if isinstance(native, _NO_FIELDS):
+        return {}
+    try:
+        return {
+            str(name): value
+            for name, value in (native if isinstance(native, Mapping) else vars(native)).items()
+        }
+    except Exception:  # noqa: BLE001 - a foreign mapping may raise anything
+        return {}
 
 
 def text(value: object) -> str:

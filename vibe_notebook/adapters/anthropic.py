@@ -97,7 +97,7 @@ class AnthropicAdapter(Adapter):
             case "message_delta":
                 self._message_delta(native)
             case "message_stop":
-                self._close()
+                self._message_over()
             case "message":
                 self._whole_message(native)
             case "error":
@@ -118,7 +118,7 @@ class AnthropicAdapter(Adapter):
         return message
 
     def _message_start(self, body: object) -> _Message:
-        self._close()
+        self._message_over()
         made = f"{self.run_id}:{self._count}"
         self._count += 1
         message = _Message(ident(get(body, "id")) or made, ident(get(body, "model")))
@@ -139,6 +139,9 @@ class AnthropicAdapter(Adapter):
             self.end("error", f"The message is incomplete: {reason}.", reason)
 
     def _close(self) -> None:
+        self._message_over()
+
+    def _message_over(self) -> None:
         message, self._message = self._message, None
         if message is None:
             return
@@ -153,7 +156,7 @@ class AnthropicAdapter(Adapter):
             self._block_start(i, block)
             self._block_stop(i, block)
         self._stopped(self._open(), body)
-        self._close()
+        self._message_over()
 
     # Blocks.
 

@@ -1,6 +1,6 @@
 """Vercel's AI SDK: the UI message stream, as JSON from its server or as a Python server's objects.
 
-One message holds several steps, and ids of texts repeat from step to step: so each step is a message
+And the parts of ``fullStream``, which ``_vercel_parts`` turns into the same chunks. One message holds several steps, and ids of texts repeat from step to step: so each step is a message
 of ours. Order is that of arrival. Source: the AI SDK's stream protocol, ``UIMessageChunk``.
 """
 
@@ -22,6 +22,7 @@ from vibe_notebook.events import (
 from ._base import Adapter
 from ._files import from_url
 from ._read import camel, get, ident, integer, plain, text
+from ._vercel_parts import PARTS, as_chunk, is_part
 
 __all__ = ["VercelAIUIAdapter", "matches"]
 
@@ -40,14 +41,16 @@ _INCOMPLETE: Final = frozenset(("length", "content-filter"))
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is part of a UI message stream."""
+    """Whether *native* is part of a UI message stream, or of a ``fullStream``."""
     kind = text(get(native, "type"))
     if kind == "error":
         return isinstance(camel(native, "errorText"), str) and get(native, "sequence_number") is None
-    if kind == "file":
+    if kind == "file" and get(native, "file") is None:
         return ident(get(native, "url")) is not None and camel(native, "mediaType") is not None
     if kind.startswith("data-"):
         return get(native, "data") is not None
+    if is_part(native):
+        return True
     return kind in _KINDS or (kind == "abort" and get(native, "messages") is None)
 
 
@@ -66,6 +69,7 @@ class VercelAIUIAdapter(Adapter):
         self._awaiting: dict[str, str] = {}
 
     def _read(self, native: object) -> None:
+        native = as_chunk(native)
         kind = text(get(native, "type"))
         topic, _, verb = kind.rpartition("-")
         self._envelope = {} if self._step is None else {"message_id": self._step}
@@ -76,7 +80,7 @@ class VercelAIUIAdapter(Adapter):
             case "start-step":
                 self._step_start()
             case "finish-step":
-                self._close_step()
+                self._close_step(native)
             case "reset-step":
                 self._step_reset()
             case "finish":
@@ -94,7 +98,7 @@ class VercelAIUIAdapter(Adapter):
                 self._tool(native, kind)
             case "file" | "reasoning-file" | "source-url" | "source-document":
                 self._file(native, kind)
-            case _ if kind in _QUIET or text(native) == "[DONE]":
+            case _ if kind in _QUIET or kind in PARTS or text(native) == "[DONE]":
                 self._metadata(native)
             case _:
                 self.say_unknown(native, kind)
@@ -110,12 +114,13 @@ class VercelAIUIAdapter(Adapter):
         self._envelope = {"message_id": self._step}
         self.say(MessageStarted)
 
-    def _close_step(self) -> None:
+    def _close_step(self, native: object = None) -> None:
         step, self._step = self._step, None
         if step is not None:
             self._parts.clear()
             self._envelope = {"message_id": step}
-            self.say(MessageFinished)
+            reason = ident(camel(native, "finishReason"))
+            self.say(MessageFinished, finish_reason=reason, usage=_usage(get(native, "usage")))
             self.streams.forget(step)
 
     def _step_reset(self) -> None:
@@ -140,7 +145,8 @@ class VercelAIUIAdapter(Adapter):
 
     def _metadata(self, native: object) -> None:
         # What it holds is the application's choice; this is the form that the SDK's examples use.
-        self._usage = _usage(get(camel(native, "messageMetadata"), "usage")) or self._usage
+        counts = get(camel(native, "messageMetadata"), "usage") or camel(native, "totalUsage")
+        self._usage = _usage(counts) or self._usage
 
     # Tools.
 

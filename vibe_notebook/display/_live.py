@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..transcript import Transcript
@@ -35,9 +35,13 @@ class WidgetOutput:
     beside it; so the same display id is updated to html, markdown and text only.
     """
 
+    is_light = False
+
     def __init__(self, registry: Registry, *, title: str, on_stop: Callable[[], object] | None) -> None:
         self._title = title
         self._on_stop = on_stop
+        self._on_reconnect: Callable[[], object] | None = None
+        self._last_words: str | None = None
         self._display_id = new_display_id()
         self._packer = Packer()
         self._view = View(registry, title=title, send=self._send, stoppable=on_stop is not None)
@@ -54,6 +58,15 @@ class WidgetOutput:
         """Show a failure in the background."""
         self._view.note(text)
 
+    def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
+        """Show a remote stream's connections in the header."""
+        self._last_words = last_words
+        self._view.set_head(connection=[list(line) for line in lines])
+
+    def on_reconnect(self, reconnect: Callable[[], object]) -> None:
+        """Take what the Reconnect button does."""
+        self._on_reconnect = reconnect
+
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Send the whole state once, then put the static form in the widget's place."""
         first = next(iter(transcripts.values()), Transcript())
@@ -65,7 +78,11 @@ class WidgetOutput:
         with self._view.lock:
             self._packer.begin()  # frees its memory
         data = bundle(
-            transcripts, title=self._title, is_open=self._view.is_open, note=self._view.head["note"]
+            transcripts,
+            title=self._title,
+            is_open=self._view.is_open,
+            note=self._view.head["note"],
+            last_words=self._last_words,
         )
         show(data, display_id=self._display_id, update=True)
         if self._widget is not None and not self._widget.mounted:
@@ -104,6 +121,9 @@ class WidgetOutput:
             case "stop":
                 if self._on_stop is not None:
                     self._on_stop()
+            case "reconnect":
+                if self._on_reconnect is not None:
+                    self._on_reconnect()
             case "bye":
                 if self._view.head["state"] == "ended":
                     self.close()

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..transcript import Transcript
@@ -64,11 +64,20 @@ def in_kernel() -> bool:
 class Output(Protocol):
     """A place where a watch is shown."""
 
+    is_light: bool
+    """Whether its ``finish`` renders nothing: it is called where the stream ends, else in a thread."""
+
     def watch(self, agent_id: str, since: int) -> None:
         """Show an agent too, from its event number *since* on."""
 
     def note(self, text: str) -> None:
         """Show a failure in the background."""
+
+    def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
+        """Show what a remote stream's connections do: (state, text) each; and how they ended oddly."""
+
+    def on_reconnect(self, reconnect: Callable[[], object]) -> None:
+        """Take what the Reconnect button does."""
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Show the final form; nothing comes after it."""
@@ -109,11 +118,19 @@ def _keep_out_of_cells() -> None:
 class NoOutput:
     """Shows nothing."""
 
+    is_light = True
+
     def watch(self, agent_id: str, since: int) -> None:
         """Show nothing."""
 
     def note(self, text: str) -> None:
         """Show nothing."""
+
+    def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
+        """Show nothing."""
+
+    def on_reconnect(self, reconnect: Callable[[], object]) -> None:
+        """There is no button."""
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Show nothing."""
@@ -122,18 +139,31 @@ class NoOutput:
 class StaticOutput(NoOutput):
     """Emits exactly one display, at the end: for nbval, papermill and front ends without widgets."""
 
+    is_light = False
+
     def __init__(self, *, title: str, text_only: bool) -> None:
         self._title = title
         self._text_only = text_only
         self._notes: list[str] = []
+        self._last_words: str | None = None
 
     def note(self, text: str) -> None:
         """Keep it for the end."""
         self._notes.append(text)
 
+    def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
+        """Keep the end of it."""
+        del lines
+        self._last_words = last_words
+
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Show all of it."""
-        data = bundle(transcripts, title=self._title, note="\n".join(self._notes) or None)
+        data = bundle(
+            transcripts,
+            title=self._title,
+            note="\n".join(self._notes) or None,
+            last_words=self._last_words,
+        )
         if self._text_only:
             data = {"text/plain": data["text/plain"]}
         show(data)
@@ -145,8 +175,13 @@ def bundle(
     title: str,
     is_open: Mapping[str, bool] | None = None,
     note: str | None = None,
+    last_words: str | None = None,
 ) -> dict[str, str]:
-    """The static form in html, markdown and text; several agents under their names."""
+    """The static form in html, markdown and text; several agents under their names.
+
+    ``last_words`` says how a remote stream's connection ended, if it did not end as it should.
+    """
+    from ._format import clean  # noqa: PLC0415 - rendering is loaded when something is shown
     from ._html import transcript_html  # noqa: PLC0415 - rendering is loaded when something is shown
     from ._markdown_form import transcript_markdown  # noqa: PLC0415
     from ._text import transcript_text  # noqa: PLC0415
@@ -159,10 +194,17 @@ def bundle(
     for index, (name, transcript) in enumerate(items):
         prefix = other_agent(index)
         chosen = {k.removeprefix(prefix): v for k, v in (is_open or {}).items() if k.startswith(prefix)}
-        html.append(transcript_html(transcript, title=name, is_open=chosen, note=note if not index else None))
+        said = "\n".join(filter(None, (note, last_words))) if not index else None
+        html.append(transcript_html(transcript, title=name, is_open=chosen, note=said or None))
+    text = [transcript_text(t, title=name) for name, t in items]
+    markdown = [transcript_markdown(t, title=name) for name, t in items]
+    if last_words is not None:
+        said = clean(last_words)
+        text.append(f"[{said}]")
+        markdown.append("`" + said.replace("`", "'").replace("\n", " · ") + "`")
     return {
-        "text/plain": "\n\n".join(transcript_text(t, title=name) for name, t in items),
-        "text/markdown": "\n\n".join(transcript_markdown(t, title=name) for name, t in items),
+        "text/plain": "\n\n".join(text),
+        "text/markdown": "\n\n".join(markdown),
         "text/html": "\n".join(html),
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from ..events import (
@@ -89,10 +89,13 @@ def _name(event: ToolStarted | ToolFinished) -> str:
 class TerminalOutput:
     """Prints an agent's work on standard output."""
 
+    is_light = True
+
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._printer = Printer()
         self._registrations: list[Registration] = []
+        self._said: set[str] = set()
 
     def watch(self, agent_id: str, since: int) -> None:
         """Print an agent's events from now on."""
@@ -102,6 +105,17 @@ class TerminalOutput:
     def note(self, text: str) -> None:
         """A failure in the background goes to standard error."""
         sys.stderr.write(f"{clean(text)}\n")
+
+    def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
+        """Say on standard error what is not as it should be."""
+        del last_words
+        for state, said in lines:
+            if state in ("reconnecting", "refused") and said not in self._said:
+                sys.stderr.write(f"[{clean(said)}]\n")
+        self._said = {said for _, said in lines}
+
+    def on_reconnect(self, reconnect: Callable[[], object]) -> None:
+        """There is no button."""
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """All is printed already."""

@@ -22,7 +22,9 @@ const WORDS = '<span class="vibe-word"></span><span class="vibe-time"></span>';
 /** @type {Record<string, string>} */
 const FORMS = {
   root: `<div class="vibe vibe-live jp-RenderedHTMLCommon"><div class="vibe-head">${MARK}<bdi class="vibe-title"></bdi>${WORDS}\
-<span class="vibe-usage"></span><button type="button" class="vibe-stop"></button></div><div class="vibe-parts" \
+<span class="vibe-usage"></span><button type="button" class="vibe-stop"></button></div>\
+<div class="vibe-net" role="status"><div class="vibe-lines"></div><button type="button" class="vibe-reconnect">Reconnect</button></div>\
+<div class="vibe-parts" \
 aria-live="off"></div><div class="vibe-error"></div><div class="vibe-note" role="status"></div></div>`,
   text: '<div class="vibe-text"></div>',
   thinking: '<details class="vibe-thinking"><summary class="vibe-summary"></summary><div class="vibe-thought"></div></details>',
@@ -157,8 +159,10 @@ function folding(el, summary, part, store) {
 const KINDS = {
   root(el, at, part, store) {
     at.stop.onclick = store.stop;
+    at.reconnect.onclick = store.reconnect;
+    let lines = "";
     return () => {
-      const { title, outcome, error, usage, note, stoppable } = part.props;
+      const { title, outcome, error, usage, note, stoppable, connection } = part.props;
       const state = store.live() ? (store.gone() ? "disconnected" : "live") : (outcome ?? "ended");
       el.dataset.state = state;
       show(at.title, title);
@@ -168,6 +172,18 @@ const KINDS = {
       show(at.stop, store.stopping() ? "Stopping…" : "Stop");
       at.stop.disabled = store.stopping();
       at.stop.hidden = !stoppable || state !== "live";
+      const said = JSON.stringify(connection ?? []);
+      if (said !== lines) {
+        lines = said;
+        at.lines.replaceChildren(...(connection ?? []).map((/** @type {[string, string]} */ [state, text]) => {
+          const line = document.createElement("div");
+          line.dataset.state = state;
+          line.textContent = text;
+          return line;
+        }));
+      }
+      at.net.hidden = !connection?.length;
+      at.reconnect.hidden = state !== "live";
       show(at.error, error);
       show(at.note, dots(note, state === "disconnected" && GONE));
     };
@@ -671,6 +687,8 @@ function createStore(model) {
       touch(root);
       send({ type: "stop" });
     },
+
+    reconnect: () => send({ type: "reconnect" }),
 
     /** Writes how long it took or takes; gives the age while it runs. @param {any} props @param {HTMLElement} el */
     clock({ t0, t1 }, el) {

@@ -1,0 +1,174 @@
+"""How fast server-sent events are decoded, against what else there is: ``python -m benchmarks.decode``.
+
+CPU time, best of several rounds in one process, the ways in turn. What a way makes of an event is its
+own affair; each must find them all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+
+from vibe_notebook.remote import SSEDecoder
+
+__all__ = ["WAYS", "bodies", "main", "measure"]
+
+Way = Callable[[Sequence[bytes]], int]
+
+
+def frames(count: int) -> list[bytes]:
+    """Events as a server of projects sends them, about 190 bytes each."""
+    made = []
+    for n in range(count):
+        body = {"type": "text_delta", "agent_id": "a", "run_id": "r", "message_id": "m1", "seq": n}
+        body["delta"] = f"word {n} of an agent's answer, as long as they are"
+        made.append(f"id: 1763720000000-{n}\nevent: agent_event\ndata: {json.dumps(body)}\n\n".encode())
+    return made
+
+
+def bodies(count: int) -> dict[str, list[bytes]]:
+    """The same events by the size of the pieces that they come in."""
+    events = frames(count)
+    whole = b"".join(events)
+    return {
+        "one event": events,
+        **{
+            f"{size // 1024} KiB": [whole[at : at + size] for at in range(0, len(whole), size)]
+            for size in (4096, 65536)
+        },
+    }
+
+
+def ours(pieces: Sequence[bytes]) -> int:
+    """This package."""
+    decoder = SSEDecoder()
+    return sum(len(decoder.feed(piece)) for piece in pieces)
+
+
+def launchdarkly(pieces: Sequence[bytes]) -> int:
+    """launchdarkly-eventsource's reader."""
+    from ld_eventsource.reader import _BufferedLineReader, _SSEReader  # noqa: PLC0415
+
+    return sum(1 for _ in _SSEReader(_BufferedLineReader.lines_from(pieces)).events_and_comments())
+
+
+def httpx_sse(pieces: Sequence[bytes]) -> int:
+    """httpx-sse's decoder, on the lines that its own event source makes."""
+    import httpx  # noqa: PLC0415
+    from httpx_sse import EventSource  # noqa: PLC0415
+
+    headers = {"content-type": "text/event-stream"}
+    return sum(1 for _ in EventSource(httpx.Response(200, headers=headers, content=iter(pieces))).iter_sse())
+
+
+def httpx2_own(pieces: Sequence[bytes]) -> int:
+    """httpx2's event source."""
+    import httpx2  # noqa: PLC0415
+
+    headers = {"content-type": "text/event-stream"}
+    request = httpx2.Request("GET", "http://localhost/")
+    response = httpx2.Response(200, headers=headers, content=iter(pieces), request=request)
+    return sum(1 for _ in httpx2.EventSource(response))
+
+
+def openai_sdk(pieces: Sequence[bytes]) -> int:
+    """The decoder of OpenAI's SDK."""
+    from openai._streaming import SSEDecoder as Theirs  # noqa: PLC0415
+
+    return sum(1 for _ in Theirs().iter_bytes(iter(pieces)))
+
+
+def anthropic_sdk(pieces: Sequence[bytes]) -> int:
+    """The decoder of Anthropic's SDK."""
+    from anthropic._streaming import SSEDecoder as Theirs  # noqa: PLC0415
+
+    return sum(1 for _ in Theirs().iter_bytes(iter(pieces)))
+
+
+def sseclient(pieces: Sequence[bytes]) -> int:
+    """sseclient-py's client."""
+    from sseclient import SSEClient  # noqa: PLC0415
+
+    return sum(1 for _ in SSEClient(iter(pieces)).events())
+
+
+def floor(pieces: Sequence[bytes]) -> int:
+    """Only cut into lines and counted: no field is read, nothing decoded."""
+    rest, found = b"", 0
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        found += lines.count(b"")
+    return found
+
+
+WAYS: dict[str, Way] = {
+    "vibe_notebook": ours,
+    "launchdarkly-eventsource": launchdarkly,
+    "httpx-sse": httpx_sse,
+    "httpx2": httpx2_own,
+    "openai": openai_sdk,
+    "anthropic": anthropic_sdk,
+    "sseclient-py": sseclient,
+    "(lines split, the floor)": floor,
+}
+
+
+def measure(count: int, rounds: int) -> dict[str, dict[str, float]]:
+    """MB/s by way and by size of the pieces."""
+    found: dict[str, dict[str, float]] = {}
+    for size, pieces in bodies(count).items():
+        total = sum(map(len, pieces)) / 1e6
+        best: dict[str, float] = {}
+        for _ in range(rounds):
+            for name, way in WAYS.items():
+                began = time.process_time()
+                events = way(pieces)
+                took = time.process_time() - began
+                if events != count:
+                    msg = f"{name} found {events} of {count} events"
+                    raise AssertionError(msg)
+                best[name] = min(best.get(name, took), took)
+        for name, took in best.items():
+            found.setdefault(name, {})[size] = total / took
+    return found
+
+
+def one_large(size: int, piece: int) -> float:
+    """Seconds of CPU that one event of *size* bytes takes in such pieces; the fastest of three."""
+    body = memoryview(b"data: " + b"a" * size + b"\n\n")
+    times = []
+    for _ in range(3):
+        decoder, began = SSEDecoder(), time.process_time()
+        for at in range(0, len(body), piece):
+            events = decoder.feed(bytes(body[at : at + piece]))
+        times.append(time.process_time() - began)
+        if len(events[0].data) != size:
+            raise AssertionError("the event is not whole")
+    return min(times)
+
+
+def main() -> None:
+    """Print the tables of docs/remote.md."""
+    parser = argparse.ArgumentParser(prog="benchmarks.decode")
+    parser.add_argument("--events", type=int, default=40_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    found = measure(options.events, options.rounds)
+    sizes = list(found["vibe_notebook"])
+    peer = found["launchdarkly-eventsource"]
+    print(f"| MB/s of CPU time | {' | '.join(sizes)} | ratio to launchdarkly |")
+    print(f"| --- |{' ---: |' * (len(sizes) + 1)}")
+    for name, by_size in found.items():
+        ratios = " / ".join(f"{by_size[size] / peer[size]:.2f}" for size in sizes)
+        print(f"| {name} | {' | '.join(f'{by_size[size]:.0f}' for size in sizes)} | {ratios} |")
+    print()
+    print("| one event of 64 MB, in pieces of | ns a byte |")
+    print("| --- | ---: |")
+    for piece in (1 << 10, 1 << 13, 1 << 16, 1 << 20):
+        print(f"| {piece >> 10} KiB | {one_large(64_000_000, piece) * 1e9 / 64e6:.2f} |")
+
+
+if __name__ == "__main__":
+    main()

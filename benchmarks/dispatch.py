@@ -1,0 +1,100 @@
+"""What ``registry.dispatch`` costs beside making the event: in order, shuffled, long, and with many agents."""
+
+from __future__ import annotations
+
+import gc
+import random
+import statistics
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+
+from vibe_notebook.events import RunStarted, TextDelta
+from vibe_notebook.registry import Registry
+
+from . import page
+
+__all__ = ["run"]
+
+COUNT = 200_000
+TIMES = 5
+PLACES = 30
+
+
+def _made(agents: int = 1) -> list[TextDelta]:
+    return [
+        TextDelta(agent_id=f"a{i % agents}", run_id="r", message_id="m", seq=1 + i // agents, delta="abcd")
+        for i in range(COUNT)
+    ]
+
+
+def _make() -> None:
+    """Only make them: nothing is kept, so that collecting garbage is no part of it."""
+    for i in range(COUNT):
+        TextDelta(agent_id="a", run_id="r", message_id="m", seq=i, delta="abcd")
+
+
+def _shuffled(events: list[TextDelta]) -> list[TextDelta]:
+    """Each event at most ``PLACES`` from where it belongs."""
+    rng = random.Random(1)
+    keys = sorted((index + rng.uniform(0, PLACES), index) for index in range(len(events)))
+    return [events[index] for _, index in keys]
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _dispatched(events: list[TextDelta], agents: int = 1) -> list[float]:
+    """Seconds of each fifth."""
+    gc.collect()
+    gc.freeze()  # what was made before is not looked through again and again
+    registry = Registry()
+    for agent in range(agents):
+        registry.dispatch(RunStarted(agent_id=f"a{agent}", run_id="r", seq=0))
+    fifth = len(events) // 5
+
+    def some(start: int) -> None:
+        for event in events[start : start + fifth]:
+            registry.dispatch(event)
+
+    found = [_seconds(lambda start=start: some(start)) for start in range(0, fifth * 5, fifth)]  # type: ignore[misc]
+    registry.close()
+    gc.unfreeze()
+    return found
+
+
+def _rounds() -> Iterator[dict[str, float]]:
+    for _ in range(TIMES):
+        create = _seconds(_make)
+        events = _made()
+        ordered = _dispatched(events)
+        found = {"made": create, "in order": sum(ordered), "growth": ordered[-1] / ordered[0]}
+        found["shuffled"] = sum(_dispatched(_shuffled(events)))
+        for agents in (100, 10_000):
+            found[f"{agents:,} agents"] = sum(_dispatched(_made(agents), agents))
+        yield found
+
+
+def run(options: Namespace) -> tuple[str, str]:
+    """Five rounds; every ratio is of one round, and the median of the five is given."""
+    del options
+    rounds = list(_rounds())
+    names = ("in order", "shuffled", "100 agents", "10,000 agents")
+    rows = []
+    for name in names:
+        ratios = [found[name] / found["made"] for found in rounds]
+        each = statistics.median(found[name] for found in rounds) / COUNT * 1e6
+        rows.append([name, f"{statistics.median(ratios):.2f}", f"{each:.2f}"])
+    made = statistics.median(found["made"] for found in rounds) / COUNT * 1e6
+    growth = statistics.median(found["growth"] for found in rounds)
+    body = [
+        (
+            f"{COUNT:,} `TextDelta` of five fields, median of {TIMES} rounds; making one took {made:.2f} µs. *Shuffled*: "
+            f"each up to {PLACES} places off. In order, the last fifth took {growth:.2f} times the first."
+        ),
+        page.table(("dispatch, without subscribers", "ratio to making the event", "µs each"), rows),
+    ]
+    return "Dispatch", "\n\n".join(body)

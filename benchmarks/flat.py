@@ -1,0 +1,145 @@
+"""Ours alone, on six shapes, short and long: does any cost grow with what is there already?"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from argparse import Namespace
+
+from vibe_notebook.display._markdown import render
+
+from . import page
+from .browser import Lab, Seen
+from .kernel import Figures, measure, settings
+from .texts import CALLS, SHAPES, calls, marked, pieces, text
+from .ways import COMMON, OURS, TOOLS, WAYS
+
+__all__ = ["call_pieces", "run"]
+
+LONG_RATE = 4.0
+"""Times faster than the short texts, so that a megabyte takes a minute."""
+
+KERNEL = (
+    "text",
+    "CPU, last fifth over first",
+    "payload, last fifth over first",
+    "payload per source byte",
+    "messages a second",
+    "CPU, µs per source byte",
+    "share of a core",
+    "final, CPU s",
+    "final render, s per MB",
+)
+BROWSER = (
+    "text",
+    "main thread, last fifth over first",
+    "long tasks less control, ms",
+    "main thread s",
+    "last piece → screen, ms",
+    "text complete",
+)
+
+
+def call_pieces(count: int) -> tuple[list[str], list[str]]:
+    """Two pieces for each tool call, its start and its result, and the marks that every tenth result has."""
+    made, marks = [], []
+    for number, (name, args, output) in enumerate(calls(count)):
+        mark = f"zq0x{number // 10}q" if number % 10 == 9 or number == count - 1 else ""  # noqa: PLR2004
+        marks += [mark] if mark else []
+        made += [json.dumps(["start", [name, json.loads(args)]]), json.dumps(["end", f"{output} {mark}"])]
+    return made, list(dict.fromkeys(marks))
+
+
+def run(options: Namespace) -> tuple[str, str]:
+    """Every shape in a kernel, then in a browser."""
+    cases = [(shape, size) for size in (options.size, options.long) for shape in (*SHAPES, "calls")]
+    kernel = [_kernel_line(shape, size, *_kernel(options, shape, size)) for shape, size in cases]
+    browser = []
+    with Lab.started() as lab:
+        for shape, size in cases:
+            seen, control = _browser(lab, options, shape, size), _control(lab, shape, size)
+            browser.append(_browser_line(shape, size, seen, control))
+            print(*browser[-1], sep=" | ", flush=True)
+    body = [
+        (
+            f"{options.rate:,.0f} pieces a second for {options.size // 1000} KB, {LONG_RATE:.0f} times that for "
+            f"{options.long // 1000} KB; tool calls a quarter of that, {CALLS} of them in the short run. The final whole "
+            "state is left out of the payload, the final render out of the processor time. *Final render* is the whole "
+            "text once, in a process of its own."
+        ),
+        "### In the kernel",
+        page.table(KERNEL, kernel),
+        "### In JupyterLab",
+        page.table(BROWSER, browser),
+    ]
+    return "Ours, by shape and length", "\n\n".join(body)
+
+
+def _pace(options: Namespace, shape: str, size: int) -> float:
+    rate: float = options.rate * (LONG_RATE if size > options.size else 1.0)
+    return rate / 4 if shape == "calls" else rate
+
+
+def _count(size: int) -> int:
+    return CALLS * size // 80_000
+
+
+def _kernel(options: Namespace, shape: str, size: int) -> tuple[Figures, float]:
+    made = call_pieces(_count(size))[0] if shape == "calls" else pieces(text(shape, size))
+    code = TOOLS if shape == "calls" else WAYS[OURS]
+    figures = measure(OURS, code, made, rate=_pace(options, shape, size), limit=20 * options.limit)
+    return figures, math.nan if shape == "calls" else _final(text(shape, size))
+
+
+def _final(source: str) -> float:
+    """Seconds of processor time per megabyte for the whole text at once."""
+    render("warm *up*\n\n```python\nx = 1\n```\n")
+    began = time.process_time()
+    render(source)
+    return (time.process_time() - began) / len(source) * 1e6
+
+
+def _kernel_line(shape: str, size: int, figures: Figures, final: float) -> list[str]:
+    line = [
+        f"{shape}, {size // 1000:,} KB",
+        f"{figures.growth:.2f}",
+        f"{figures.bytes_growth:.2f}",
+        f"{figures.payload_bytes / figures.source_bytes:.2f}",
+        f"{figures.a_second:.0f}",
+        f"{figures.cpu / figures.source_bytes * 1e6:.1f}",
+        f"{figures.cpu / figures.seconds:.0%}",
+        f"{figures.cpu_final:.2f}",
+        "–" if math.isnan(final) else f"{final:.2f}",  # noqa: RUF001
+    ]
+    print(*line, sep=" | ", flush=True)
+    return line
+
+
+def _browser(lab: Lab, options: Namespace, shape: str, size: int) -> Seen:
+    if shape == "calls":
+        made, marks = call_pieces(_count(size))
+    else:
+        source, count = marked(text(shape, size))
+        made, marks = pieces(source), [f"zq0x{number}q" for number in range(count)]
+    rate = _pace(options, shape, size)
+    wait = len(made) / rate + options.limit
+    setup = "\0".join([settings(made, rate, wait), COMMON])
+    return lab.measure(setup, TOOLS if shape == "calls" else WAYS[OURS], marks, limit=wait)[0]
+
+
+def _control(lab: Lab, shape: str, size: int) -> float:
+    """Seconds of long tasks on a page that shows the final form once."""
+    made = call_pieces(_count(size))[0] if shape == "calls" else [text(shape, size)]
+    return lab.control(made, is_calls=shape == "calls")
+
+
+def _browser_line(shape: str, size: int, seen: Seen, control: float) -> list[str]:
+    return [
+        f"{shape}, {size // 1000:,} KB",
+        f"{seen.growth:.2f}",
+        f"{max(0.0, seen.long_tasks - control) * 1000:,.0f}",
+        f"{seen.busy:.1f}",
+        "never" if seen.last is None else f"{seen.last * 1000:,.0f}",
+        seen.complete,
+    ]

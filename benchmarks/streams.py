@@ -1,0 +1,118 @@
+"""Many streams at once: messages a second, how late the last of them is, and whether all is there."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+
+from . import page
+from .browser import Lab, percentile
+from .kernel import measure
+from .texts import marked, pieces, text
+
+__all__ = ["run"]
+
+SECONDS = 8.0
+CASES = ((1, 200), (10, 200), (100, 200), (1, 1000), (10, 1000), (100, 1000), (100, 20_000))
+"""How many streams, and how many pieces a second all of them have together."""
+
+MAKING = 3
+"""Messages that the making and the end of a view may take."""
+
+SETUP = """
+import asyncio, json, threading, time
+import vibe_notebook as vibe, vibe_notebook.display._live
+texts = json.loads({texts!r})
+each = {each}
+marks, ended, done, sent = [], [], 0, {{}}
+def due(live, made, began, at):
+    now = time.perf_counter() - began
+    while at < len(made) and at / each <= now:
+        if made[at][:2] == "zq":
+            sent[made[at]] = time.time()
+        live.text(made[at])
+        at += 1
+    return at
+async def task(number, made):
+    with vibe.live(f"agent {{number}}") as live:
+        began, at = time.perf_counter(), 0
+        while at < len(made):
+            at = due(live, made, began, at)
+            await asyncio.sleep(max(0.005, at / each + began - time.perf_counter()))
+def thread(number, made):
+    with vibe.live(f"agent {{number}}") as live:
+        began, at = time.perf_counter(), 0
+        while at < len(made):
+            at = due(live, made, began, at)
+            time.sleep(max(0.005, at / each + began - time.perf_counter()))
+"""
+CODE = """
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+marks.append((time.process_time(), time.time()))
+with ThreadPoolExecutor(100) as pool:
+    loop = asyncio.get_running_loop()
+    threads = [loop.run_in_executor(pool, copy_context().run, thread, n, made) for n, made in enumerate(texts) if n % 2]
+    await asyncio.gather(*threads, *(task(n, made) for n, made in enumerate(texts) if n % 2 == 0))
+done = sum(map(len, texts))
+marks.append((time.process_time(), time.time()))
+ended.append(time.time())
+"""
+HEAD = (
+    "streams",
+    "pieces a second, asked",
+    "pieces a second, done",
+    "messages a second",
+    "lag p50, ms",
+    "lag p95, ms",
+    "last piece → screen p95, ms",
+    "CPU, share of a core",
+    "texts complete",
+)
+
+
+def run(options: Namespace) -> tuple[str, str]:
+    """Every case in a kernel, for its messages, and in a browser, for the rest."""
+    rows = []
+    with Lab.started() as lab:
+        for streams, rate in CASES:
+            rows.append(_case(lab, options, streams, rate))
+            print(*rows[-1], sep=" | ", flush=True)
+    body = [
+        (
+            f"{SECONDS:.0f} seconds of mixed Markdown; half of the streams in threads, half in tasks of the cell, each in "
+            "a view of its own. A lag is from a numbered word's piece to the frame that shows it. *Messages* are "
+            f"`comm_msg`, `display_data` and `update_display_data`, less {MAKING} for each stream; processor time is that "
+            "of the plain kernel."
+        ),
+        page.table(HEAD, rows),
+    ]
+    return "Many streams", "\n\n".join(body)
+
+
+def _case(lab: Lab, options: Namespace, streams: int, rate: int) -> list[str]:
+    texts, marks, lasts = [], [], []
+    size = int(rate / streams * SECONDS * 4)
+    for number in range(streams):
+        source, count = marked(text("mixed", max(size, 60)), number, every=max(60, size // 24))
+        texts.append(pieces(source))
+        marks += [f"zq{number}x{index}q" for index in range(count)]
+        lasts.append(marks[-1])
+    setup = SETUP.format(texts=json.dumps(texts), each=rate / streams)
+    seen, _ = lab.measure(setup, CODE, marks, limit=SECONDS + options.limit)
+    figures = measure("", CODE, [], rate=1, limit=1, setup=setup)
+    took = seen.said["ended"] - seen.said["began"]
+    counted = sum(figures.kinds[kind] for kind in ("comm_msg", "display_data", "update_display_data"))
+    late = [seen.by_mark[mark] for mark in lasts if mark in seen.by_mark]
+    torn = {mark.partition("x")[0] for mark in seen.absent}
+    return [
+        str(streams),
+        f"{rate:,}",
+        f"{sum(map(len, texts)) / took:,.0f}" if took else "?",
+        f"{(counted - MAKING * streams) / figures.seconds:.0f}",
+        f"{percentile(seen.lags, 0.5) * 1000:,.0f}",
+        f"{percentile(seen.lags, 0.95) * 1000:,.0f}",
+        f"{percentile(late, 0.95) * 1000:,.0f}" if late else "never",
+        f"{figures.cpu / figures.seconds:.0%}",
+        f"{streams - len(torn)} of {streams}",
+    ]

@@ -1,0 +1,119 @@
+"""openai-agents: what its recordings do not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.adapters.support import IDS, recording, run, said, shown
+from vibe_notebook import adapters
+from vibe_notebook.events import RunFinished, RunStarted
+
+ADAPTER = "openai_agents"
+
+
+def raw(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "raw_response_event", "data": {"type": f"response.{kind}", **fields}}
+
+
+def item(name: str, raw_item: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"type": "run_item_stream_event", "name": name, "item": {"raw_item": raw_item, **fields}}
+
+
+def message(text: str, item_id: str = "1") -> dict[str, Any]:
+    return {"type": "message", "id": item_id, "content": [{"type": "output_text", "text": text}]}
+
+
+def function(call_id: str, arguments: str = "{}", **fields: Any) -> dict[str, Any]:
+    return {"type": "function_call", "call_id": call_id, "name": "f", "arguments": arguments, **fields}
+
+
+def output(call_id: str, value: Any, **fields: Any) -> dict[str, Any]:
+    sent = {"type": "function_call_output", "call_id": call_id, "output": str(value)}
+    return item("tool_output", sent, output=value, **fields)
+
+
+def test_the_agents_name_is_the_runs_and_that_of_each_message() -> None:
+    events = recording("openai_agents_handoff").events()
+    assert isinstance(events[0], RunStarted)
+    assert events[0].agent_name == "front desk"
+    assert [e.agent_name for e in events if e.type == "message_started"] == ["front desk", "weather expert"]
+    (handed,) = [e for e in events if e.type == "custom"]
+    assert handed.value == {"from": "front desk", "to": "weather expert"}
+
+
+def test_a_nested_agents_run_says_its_name_its_parent_and_its_end() -> None:
+    events = recording("openai_agents_subagent").events()
+    (child,) = [e for e in events if isinstance(e, RunStarted) and e.run_id != "r"]
+    assert (child.agent_name, child.parent_run_id, child.parent_tool_call_id) == ("researcher", "r", "call_1")
+    ends = [e.run_id for e in events if isinstance(e, RunFinished)]
+    assert ends == [child.run_id, "r"]
+
+
+def test_a_nested_agent_that_is_cut_off_ends_with_its_parent() -> None:
+    natives = recording("openai_agents_subagent").natives[:20]
+    ends = [e for e in run(ADAPTER, natives, ValueError("no")) if isinstance(e, RunFinished)]
+    assert [(e.outcome, e.error) for e in ends] == [("error", "ValueError: no")] * 2
+
+
+def test_a_model_that_does_not_stream_says_all_at_its_end() -> None:
+    answers = [
+        raw("completed", response={"id": "x", "output": [message("Hi"), function("c1", id="1")]}),
+        output("c1", 3),
+        raw("completed", response={"id": "x", "output": [message("Bye")]}),
+    ]
+    assert [part.get("text", part.get("output")) for part in shown(ADAPTER, answers)] == ["Hi", 3, "Bye"]
+
+
+def test_items_alone_show_what_the_raw_events_would_have() -> None:
+    thought = {"type": "summary_text", "text": "hm"}
+    natives = [
+        item("reasoning_item_created", {"type": "reasoning", "id": "r1", "summary": [thought]}),
+        item("message_output_created", message("Hi", "m1")),
+        item("tool_called", function("c1", '{"a": 1}')),
+        output("c1", "ok"),
+    ]
+    assert adapters.detect(natives[0]) == ADAPTER
+    parts = shown(ADAPTER, natives)
+    assert [(part["kind"], part.get("args")) for part in parts][1:] == [("text", None), ("tool", {"a": 1})]
+
+
+def test_the_sdks_own_words_tell_a_failed_and_a_denied_call() -> None:
+    failed = "An error occurred while running the tool. Please try again. Error: gone"
+    natives = [output("c1", failed), output("c2", "Tool execution was not approved."), output("c3", "fine")]
+    states = [(e.get("status", "ok"), e.get("error")) for e in said(ADAPTER, natives, "tool_finished")]
+    assert states == [("error", failed), ("denied", "Tool execution was not approved."), ("ok", None)]
+
+
+def test_an_image_that_a_tool_returns_is_an_artifact() -> None:
+    image = {"type": "image", "image_url": "data:image/png;base64,AA=="}
+    (artifact,) = said(ADAPTER, [output("c1", image)], "artifact")
+    assert (artifact["media_type"], artifact["data"], artifact["tool_call_id"]) == ("image/png", "AA==", "c1")
+
+
+def test_a_result_without_a_call_and_an_unknown_item_are_passed_on() -> None:
+    natives = [output("c9", 1), item("brand_new", {"type": "x"}), item("tool_output", {"type": "y"})]
+    assert [e["tool_call_id"] for e in said(ADAPTER, natives, "tool_finished")] == ["c9"]
+    assert "brand_new" in [e["name"] for e in said(ADAPTER, natives, "custom")]
+
+
+def test_a_failed_response_outweighs_what_is_raised_after_it() -> None:
+    failed = raw("failed", response={"id": "x", "error": {"code": "server_error", "message": "overloaded"}})
+    end = run(ADAPTER, [raw("created", response={"id": "x"}), failed], RuntimeError("behaviour"))[-1]
+    assert isinstance(end, RunFinished)
+    assert (end.outcome, end.error, end.code) == ("error", "overloaded", "server_error")
+
+
+@pytest.mark.parametrize(
+    "native", [{"event": {"type": "raw_response_event"}}, {"tool_call": {}, "event": {}}]
+)
+def test_what_only_looks_like_a_nested_event_is_not_taken(native: Any) -> None:
+    with pytest.raises(Exception, match="Pass adapter="):
+        adapters.detect(native)
+
+
+def test_a_nested_event_without_its_call_is_still_a_run_inside() -> None:
+    native = {"event": raw("created", response={"id": "x"}), "agent": {"name": "Ada"}, "tool_call": None}
+    started = run(ADAPTER, [native])[1]
+    assert started == RunStarted(**{**IDS, "run_id": "r/Ada", "agent_name": "Ada", "parent_run_id": "r"})

@@ -1,0 +1,266 @@
+"""What a kernel's agents do reaches a project: all of it, once, whatever the network does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx2
+import pytest
+
+from vibe_notebook.events import Event, TextDelta, to_json
+from vibe_notebook.exceptions import ClosedError, MissingExtraError
+from vibe_notebook.projects import Entry, ProjectEventStream, publish
+from vibe_notebook.registry import Registry
+from vibe_notebook.server import Limits, serve_in_background
+from vibe_notebook.testing import scripted, shuffled
+from vibe_notebook.transcript import Transcript
+
+SCRIPT = scripted("Hello **world** " * 20, thinking="hm", tools=[("search", {"q": "x"}, {"hits": 3})])
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+def transcript(url: str, project: str = "p", **headers: str) -> Transcript:
+    answer = httpx2.get(f"{url}/projects/{project}/transcript", headers=headers)
+    return Transcript.model_validate(answer.json())
+
+
+def kept(stream: ProjectEventStream, project: str = "p") -> list[Entry]:
+    rows = asyncio.run(stream.read(project, "", 10_000))
+    return [row for row in rows if isinstance(row, Entry)]
+
+
+def test_what_was_before_and_what_comes_arrive_once_and_in_order() -> None:
+    registry = Registry()
+    registry.dispatch(SCRIPT[:40])
+    with serve_in_background(token="s3cret") as server:  # noqa: S106 - of a test
+        with publish(registry, "p", server.url, token="s3cret") as publisher:  # noqa: S106
+            registry.dispatch(SCRIPT[40:])
+        assert publisher.sent == len(SCRIPT)
+        assert publisher.pending == 0
+        assert publisher.error is None
+        there = transcript(server.url, Authorization="Bearer s3cret")
+    assert there == registry.transcript("agent")
+
+
+def test_it_goes_on_while_the_cell_is_busy_and_for_every_agent() -> None:
+    registry = Registry()
+    stream = ProjectEventStream()
+    with publish(registry, "p", stream) as publisher:
+        for agent_id in ("a", "b"):
+            registry.dispatch(scripted("words", agent_id=agent_id))
+        wait_until(lambda: publisher.sent == 2 * len(scripted("words")))  # nothing awaits
+    assert {'"agent_id":"a"' in row.data.replace(" ", "") for row in kept(stream)} == {True, False}
+
+
+def test_one_agent_can_be_picked() -> None:
+    registry = Registry()
+    stream = ProjectEventStream()
+    with publish(registry, "p", stream, agent_id="b"):
+        for agent_id in ("a", "b"):
+            registry.dispatch(scripted("words", agent_id=agent_id))
+    assert len(kept(stream)) == len(scripted("words"))
+
+
+def test_events_out_of_order_end_in_the_same_transcript() -> None:
+    registry = Registry(hold=0.01)
+    with serve_in_background() as server:
+        with publish(registry, "p", server.url):
+            registry.dispatch(shuffled(scripted("Hello " * 50, numbered=True), seed=3))
+        assert transcript(server.url).text == "Hello " * 50
+
+
+def test_it_works_from_a_loop_and_closes_without_holding_it_up() -> None:
+    async def published() -> int:
+        registry = Registry()
+        with serve_in_background() as server:
+            async with publish(registry, "p", server.url, close_project=True) as publisher:
+                registry.dispatch(SCRIPT)
+            async with httpx2.AsyncClient(base_url=server.url) as client:
+                projects = (await client.get("/projects")).json()["projects"]
+            assert projects[0]["closed"] is True
+        return publisher.sent
+
+    assert asyncio.run(published()) == len(SCRIPT)
+
+
+@contextlib.contextmanager
+def between(url: str, fault: Callable[[int], str | None]) -> Iterator[str]:
+    """A relay before a server, which does to the n-th request what *fault* says."""
+    count = iter(range(10**6))
+    lock = threading.Lock()
+
+    class Relay(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            with lock:
+                what = fault(next(count))
+            if what == "lost request":
+                self.close_connection = True
+                return
+            if what is not None and what.isdecimal():
+                self.send_response(int(what))
+                self.send_header("Retry-After", "0")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            names = ("Content-Type", "Idempotency-Key")
+            headers = {name: self.headers[name] for name in names if name in self.headers}
+            answer = httpx2.post(url + self.path, content=body, headers=headers)
+            if what == "lost answer":
+                self.close_connection = True
+                return
+            self.send_response(answer.status_code)
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    relay = ThreadingHTTPServer(("127.0.0.1", 0), Relay)
+    thread = threading.Thread(target=relay.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{relay.server_address[1]}"
+    finally:
+        relay.shutdown()
+        thread.join()
+        relay.server_close()
+
+
+def test_lost_answers_and_lost_requests_neither_lose_nor_double() -> None:
+    faults = ["lost answer", None, "lost request", "503", "lost answer", "429", None]
+    registry = Registry()
+    with (
+        serve_in_background() as server,
+        between(server.url, lambda number: faults[number % len(faults)]) as relay,
+    ):
+        with publish(registry, "p", relay) as publisher:
+            for begin in range(0, len(SCRIPT), 10):
+                registry.dispatch(SCRIPT[begin : begin + 10])
+                wait_until(lambda: publisher.pending == 0)
+        rows = httpx2.get(f"{server.url}/projects").json()["projects"]
+        assert rows[0]["events"] == len(SCRIPT) == publisher.sent
+        assert transcript(server.url) == registry.transcript("agent")
+
+
+def test_a_server_that_is_away_is_waited_for() -> None:
+    registry = Registry()
+    with serve_in_background() as server:
+        up: list[bool] = []
+        with between(server.url, lambda _: None if up else "503") as relay:
+            with publish(registry, "p", relay) as publisher:
+                registry.dispatch(SCRIPT)
+                wait_until(lambda: publisher.pending == len(SCRIPT))
+                assert publisher.sent == 0
+                assert publisher.error is None
+                up.append(True)
+            assert publisher.sent == len(SCRIPT)
+
+
+def test_closing_does_not_wait_for_ever_and_says_how_many_were_not_sent() -> None:
+    registry = Registry()
+    registry.dispatch(SCRIPT)
+    publisher = publish(registry, "p", "http://127.0.0.1:9")
+    began = time.monotonic()
+    with pytest.warns(RuntimeWarning, match=f"{len(SCRIPT)} events were not sent"):
+        publisher.close(timeout=0.3)
+    assert time.monotonic() - began < 5
+    assert publisher.pending == len(SCRIPT)
+    assert not [thread for thread in threading.enumerate() if thread.name == "vibe-publish"]
+
+
+def test_a_refused_token_ends_it_is_logged_and_is_never_repeated(caplog: pytest.LogCaptureFixture) -> None:
+    registry = Registry()
+    registry.dispatch(SCRIPT)
+    with serve_in_background(token="s3cret") as server:  # noqa: S106
+        publisher = publish(registry, "p", server.url, token="wr0ng")  # noqa: S106
+        wait_until(lambda: publisher.error)
+        with pytest.warns(RuntimeWarning, match="401"):
+            publisher.close()
+    assert "401" in caplog.text
+    assert "wr0ng" not in caplog.text + repr(publisher) + str(publisher.error)
+
+
+def test_one_event_that_is_too_large_does_not_take_the_others_with_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    registry = Registry()
+    wide = TextDelta(agent_id="agent", run_id="run", message_id="m1", delta="x" * 20_000)
+    with serve_in_background(limits=Limits(body_bytes=10_000)) as server:
+        publisher = publish(registry, "p", server.url)
+        registry.dispatch([*SCRIPT[:50], wide, *SCRIPT[50:]])
+        with pytest.warns(RuntimeWarning, match="413"):
+            publisher.close()
+        assert publisher.sent == len(SCRIPT)
+        assert httpx2.get(f"{server.url}/projects").json()["projects"][0]["events"] == len(SCRIPT)
+    assert "413" in caplog.text
+
+
+def test_what_comes_faster_than_it_can_wait_for_is_told_to_both_sides() -> None:
+    registry = Registry(ring=10)
+    with serve_in_background() as server:
+        up: list[bool] = []
+        with between(server.url, lambda _: None if up else "503") as relay:
+            publisher = publish(registry, "p", relay, buffer=5)
+            for event in SCRIPT:
+                registry.dispatch(event)
+            up.append(True)
+            with pytest.warns(RuntimeWarning, match="lost"):
+                publisher.close()
+        params = {"last_event_id": "0"}
+        httpx2.post(f"{server.url}/projects/p/close")
+        body = httpx2.get(f"{server.url}/projects/p/stream", params=params).text
+    assert '"name":"gap"' in body.replace(" ", "")
+
+
+def test_a_log_can_be_written_without_a_server(tmp_path: Any) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    registry = Registry()
+    with publish(registry, "p", url):
+        registry.dispatch(SCRIPT)
+
+    async def count() -> int:
+        stream = ProjectEventStream(url)
+        rows = await stream.read("p", "", 10_000)
+        await stream.aclose()
+        return len(rows)
+
+    assert asyncio.run(count()) == len(SCRIPT)
+
+
+def test_what_cannot_be_published_to_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = Registry()
+    with pytest.raises(ValueError, match="memory log"):
+        publish(registry, "p", "memory:")
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    with pytest.raises(MissingExtraError, match=r"vibe_notebook\[remote\]"):
+        publish(registry, "p", "http://localhost:1")
+    registry.close()
+    with pytest.raises(ClosedError):
+        publish(registry, "p", ProjectEventStream())
+
+
+def test_an_event_is_stored_as_its_own_json_without_the_registrys_id() -> None:
+    registry = Registry()
+    stream = ProjectEventStream()
+    with publish(registry, "p", stream):
+        registry.dispatch(SCRIPT)
+    events: list[Event] = SCRIPT
+    expected = [to_json(event) for event in events]
+    assert [json.loads(row.data) for row in kept(stream)] == [json.loads(text) for text in expected]
+    assert {row.event for row in kept(stream)} == {"agent_event"}

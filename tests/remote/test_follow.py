@@ -1,0 +1,415 @@
+"""A remote stream as our events: each once, whatever it speaks and however often it breaks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+import vibe_notebook as vibe
+from tests.remote.serving import HANG, RESET, Answer, head, serving
+from vibe_notebook.events import Event, TextDelta
+from vibe_notebook.exceptions import AdapterError
+from vibe_notebook.registry import Registry
+from vibe_notebook.remote import Follow, RemoteError, follow
+from vibe_notebook.transcript import Transcript
+
+pytestmark = pytest.mark.anyio
+SAMPLES = Path(__file__).parent.parent / "samples"
+END = [head("204 No Content", None)]
+OPTIONS: dict[str, Any] = {"reconnect_delay": 0.0}
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+async def read(url: str, **options: Any) -> list[Event]:
+    async with follow(url, **{**OPTIONS, **options}) as stream:
+        with anyio.fail_after(10):
+            return [event async for event in stream]
+
+
+async def seen(url: str, **options: Any) -> Transcript:
+    """What it all amounts to."""
+    events = await read(url, **options)
+    with Registry(hold=0) as registry:
+        for event in events:
+            registry.dispatch(event)
+        (agent,) = registry.agents()
+        registry.finish(agent)
+        return registry.transcript(agent)
+
+
+def own(n: int, **more: Any) -> bytes:
+    """One of our events as our server sends it."""
+    body = {"type": "text_delta", "agent_id": "a", "run_id": "r", "seq": n, "delta": f"{n} ", **more}
+    return f"id: 1700000000000-{n}\nevent: agent_event\ndata: {json.dumps(body)}\n\n".encode()
+
+
+def stream(*pieces: bytes, extra: tuple[str, ...] = ()) -> list[bytes]:
+    return [head("200 OK", "text/event-stream", *extra), *pieces]
+
+
+def numbers(events: list[Event]) -> list[int]:
+    return [event.seq for event in events if isinstance(event, TextDelta) and event.seq is not None]
+
+
+# Our own form
+
+
+async def test_our_own_events_come_with_the_servers_ids() -> None:
+    with serving(stream(b"retry: 10\n\n", own(1), own(2)), END) as server:
+        first, second = await read(server.url)
+    assert first == TextDelta(agent_id="a", run_id="r", seq=1, delta="1 ", id="1700000000000-1")
+    assert second.id == "1700000000000-2"
+
+
+async def test_an_unknown_type_is_a_custom_event_and_what_is_no_event_too() -> None:
+    bad = b'id: 1700000000000-2\ndata: {"type": "text_delta", "agent_id": "a", "run_id": "r", "delta": 1}\n\n'
+    with serving(stream(own(1, type="brand_new"), bad), END) as server:
+        new, wrong = await read(server.url)
+    assert (new.type, getattr(new, "name", None)) == ("custom", "brand_new")
+    assert (wrong.type, wrong.agent_id) == ("custom", "a")
+
+
+async def test_what_comes_again_after_a_reconnect_is_dropped() -> None:
+    again = stream(own(1), own(2), own(2), own(3), RESET), stream(own(2), own(3), own(4)), END
+    with serving(stream(own(1), own(2), b"id: 1700000000000-3\ndata: {"), *again) as server:
+        assert numbers(await read(server.url)) == [1, 2, 3, 4]
+    assert [r.headers.get("last-event-id", b"")[-1:] for r in server.requests] == [b"", b"2", b"3", b"4"]
+
+
+async def test_it_goes_on_after_the_id_that_it_is_given() -> None:
+    with serving(stream(own(2), own(3), own(10)), END) as server:
+        assert numbers(await read(server.url, last_event_id="1700000000000-3")) == [10]
+    assert server.requests[0].headers["last-event-id"] == b"1700000000000-3"
+
+
+async def test_a_project_is_followed_from_its_beginning() -> None:
+    with serving(END) as server:
+        base = server.url.removesuffix("/stream")
+        await read(f"{base}/projects/p%201/stream?a=b", params={"c": "d"})
+        await read(f"{base}/xagents/p/stream", last_event_id="1-5")
+        await read(f"{base}/projects/p/stream?last_event_id=7-7")
+    assert [r.target for r in server.requests] == [
+        "/projects/p%201/stream?a=b&c=d&last_event_id=0",
+        "/xagents/p/stream",
+        "/projects/p/stream?last_event_id=7-7",
+    ]
+
+
+async def test_the_id_is_committed_when_its_event_was_handed_over() -> None:
+    with serving(stream(own(1), own(2), HANG)) as server:
+        async with follow(server.url, **OPTIONS) as stream_:
+            assert stream_.last_event_id == ""
+            for n in (1, 2):
+                assert (await anext(stream_)).seq == n
+                assert stream_.last_event_id == f"1700000000000-{n}"
+
+
+async def test_a_cancelled_reader_goes_on_where_it_was() -> None:
+    found: list[Event] = []
+    with serving(stream(own(1), own(2), HANG), stream(own(2), own(3)), END) as server:
+        stream_ = follow(server.url, **OPTIONS)
+        with anyio.move_on_after(0.1):
+            async for event in stream_:
+                found.append(event)  # noqa: PERF401 - it is cut off in the middle
+        await stream_.aclose()
+        found += await read(server.url, last_event_id=stream_.last_event_id)
+    assert numbers(found) == [1, 2, 3]
+
+
+async def test_without_ids_it_ends_with_its_runs_and_not_before() -> None:
+    bare = [own(n).partition(b"\n")[2] for n in (1, 2)]
+    start, end = (own(0, type=f"run_{what}").partition(b"\n")[2] for what in ("started", "finished"))
+    with serving(stream(start, *bare, end)) as server:
+        assert len(await read(server.url)) == 4
+    with serving(stream(start, *bare)) as server:
+        stream_ = follow(server.url, **OPTIONS)
+        assert [(await anext(stream_)).type for _ in range(3)] == ["run_started", "text_delta", "text_delta"]
+        with pytest.raises(RemoteError, match="ended in the middle, and this stream cannot be resumed"):
+            await anext(stream_)
+    assert len(server.requests) == 1
+
+
+# Other dialects
+
+
+def sse(lines: Iterator[dict[str, Any]], *, named: bool = False) -> bytes:
+    events = [line["event"] for line in lines]
+    return b"".join(
+        (f"event: {e['type']}\n" if named else "").encode() + f"data: {json.dumps(e)}\n\n".encode()
+        for e in events
+    )
+
+
+def recorded(name: str) -> Iterator[dict[str, Any]]:
+    for line in (SAMPLES / name).read_text(encoding="utf-8").splitlines():
+        yield json.loads(line)
+
+
+async def test_ag_ui_is_understood() -> None:
+    with serving(stream((SAMPLES / "agui.sse").read_bytes())) as server:
+        transcript = await seen(server.url)
+    assert transcript.outcome == "success"
+    assert "Paris is 18" in transcript.text
+    assert [tool.tool_name for tool in transcript.tools] == ["get_weather", "get_weather"]
+    assert transcript.agent_id == "stream"
+
+
+async def test_vercels_stream_is_understood_and_ends_without_its_connection() -> None:
+    body = (SAMPLES / "vercel_ai_ui.sse").read_bytes()
+    with serving(stream(body, HANG, extra=("x-vercel-ai-ui-message-stream: v1",))) as server:
+        transcript = await seen(server.url, agent_id="ui")
+    assert (transcript.agent_id, transcript.outcome, len(transcript.tools)) == ("ui", "success", 2)
+    assert transcript.usage is not None or transcript.text
+
+
+async def test_openais_responses_are_understood() -> None:
+    with serving(stream((SAMPLES / "openai_responses.turn1.sse").read_bytes())) as server:
+        transcript = await seen(server.url)
+    assert transcript.outcome == "success"
+    assert [tool.tool_name for tool in transcript.tools] == ["get_weather", "get_weather"]
+
+
+async def test_openais_chat_is_understood() -> None:
+    chunks = [
+        {"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": word}}]}
+        for word in ("Hello ", "world")
+    ]
+    chunks.append(
+        {
+            "id": "c",
+            "object": "chat.completion.chunk",
+            "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
+        }
+    )
+    body = b"".join(f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks)
+    with serving(stream(body, b"data: [DONE]\n\n", HANG), stream(body), stream(body[:200])) as server:
+        assert (await seen(server.url)).text == "Hello world"
+        assert (await seen(server.url)).text == "Hello world"
+        with pytest.raises(RemoteError, match="ended in the middle"):
+            await read(server.url)
+
+
+async def test_anthropics_messages_are_understood() -> None:
+    body = sse(line for line in recorded("anthropic.jsonl") if "snapshot" not in line["event"])
+    ping = b'event: ping\ndata: {"type": "ping"}\n\n'
+    with serving(stream(ping, body)) as server:
+        transcript = await seen(server.url)
+    assert transcript.thinking
+    assert transcript.tools
+
+
+async def test_project_events_are_understood_and_their_ids_mean_nothing() -> None:
+    def framed(event: dict[str, Any]) -> bytes:
+        return f"id: {event['id']}\r\nevent: {event['event']}\r\ndata: {json.dumps(event['data'])}\r\n\r\n".encode()
+
+    frames = [framed(line["event"]) for line in recorded("vibex_queue.jsonl")]
+    # The server cuts the connection, and what it says again is the same, id and all.
+    answers: list[Answer] = [
+        stream(*frames[:5]),
+        stream(*frames[3:5], *frames[5:12], b": ping\r\n\r\n"),
+        stream(*frames[12:]),
+    ]
+    with serving(*answers, END) as server:
+        url = server.url.removesuffix("/stream") + "/xagents/proj1/stream?user_id=u"
+        transcript = await seen(url)
+    assert transcript.agent_id == "proj1"
+    assert (
+        transcript.text
+        == "Let me check both cities.Paris is 18 °C and sunny; **Atlantis** could not be found."
+    )
+    assert [tool.args["city"] for tool in transcript.tools] == ["Paris", "Atlantis"]
+
+
+async def test_a_project_may_hold_both_forms() -> None:
+    chunk = b'id: 1700000000000-2\nevent: stream_chunk\ndata: {"message_id": "m", "chunk": "theirs", "is_final": true}\n\n'
+    with serving(stream(own(1), chunk, own(3)), END) as server:
+        events = await read(server.url.removesuffix("/stream") + "/projects/p/stream")
+    deltas = [event for event in events if isinstance(event, TextDelta)]
+    assert [(event.agent_id, event.delta) for event in deltas] == [("a", "1 "), ("p", "theirs"), ("a", "3 ")]
+
+
+async def test_an_answer_that_breaks_off_is_an_error_and_keeps_what_came() -> None:
+    body = (SAMPLES / "agui.sse").read_bytes()
+    for cut in ([body[: len(body) // 2]], [body[: len(body) // 2], RESET]):
+        with serving(stream(*cut)) as server:
+            watched = vibe.watch(follow(server.url, **OPTIONS), display=False)
+            with pytest.raises(RemoteError, match="cannot be resumed"):
+                await watched
+        assert watched.transcript.outcome == "error"
+        assert "cannot be resumed" in (watched.transcript.error or "")
+        assert "Let me check" in watched.transcript.text or watched.transcript.thinking
+
+
+async def test_an_answer_with_ids_is_resumed() -> None:
+    blocks = (SAMPLES / "agui.sse").read_bytes().split(b"\n\n")[:-1]
+    frames = [b"id: e%d\n%s\n\n" % (n, block) for n, block in enumerate(blocks)]
+    with serving(stream(*frames[:9], RESET), stream(*frames[4:20]), stream(*frames[20:]), END) as server:
+        resumed = await seen(server.url)
+    with serving(stream(*frames), END) as server:
+        whole = await seen(server.url)
+    assert resumed.text == whole.text
+    assert len(resumed.parts) == len(whole.parts)
+    assert resumed.outcome == "success"
+
+
+async def test_what_nobody_knows_is_shown_under_its_own_name() -> None:
+    body = b"".join(b'id: 1-%d\nevent: metric\ndata: {"v": %d}\n\n' % (n, n) for n in (1, 2))
+    with serving(stream(b": hi\n\n", body), END) as server:
+        events = await read(server.url)
+    assert [getattr(event, "name", None) for event in events if event.type == "custom"] == [
+        "metric",
+        "metric",
+    ]
+    odd = b'data: {"odd": 1}\n\n' * 3
+    with serving(stream(odd, (SAMPLES / "agui.sse").read_bytes())) as server:
+        events = await read(server.url)
+    assert sum(getattr(event, "value", None) == {"odd": 1} for event in events) == 3
+    assert events[-1].type == "run_finished"
+
+
+async def test_a_dialect_may_be_named() -> None:
+    with serving(stream((SAMPLES / "agui.sse").read_bytes())) as server:
+        assert (await seen(server.url, adapter="ag-ui")).outcome == "success"
+    with pytest.raises(AdapterError, match="no adapter"):
+        follow(server.url, adapter="nothing")
+
+
+# As a source
+
+
+async def test_it_is_a_source_for_watch_and_only_an_async_one() -> None:
+    with serving(
+        stream(own(0, type="run_started"), own(1), own(2), own(3, type="run_finished")), END
+    ) as server:
+        transcript = await vibe.watch(follow(server.url, **OPTIONS), display=False)
+        with pytest.raises(TypeError, match="async for"):
+            list(vibe.watch(follow(server.url, **OPTIONS), display=False))
+    assert (transcript.text, transcript.outcome) == ("1 2 ", "success")
+
+
+async def test_to_watch_it_again_shows_it_again() -> None:
+    with serving(stream(own(1)), END, stream(own(1)), END) as server:
+        for _ in range(2):
+            assert (await vibe.watch(follow(server.url, **OPTIONS), display=False)).text == "1 "
+
+
+async def test_cancel_and_close_end_it_at_once() -> None:
+    with serving(stream(own(1), HANG)) as server:
+        watched = vibe.watch(follow(server.url, **OPTIONS), display=False)
+        stream_ = follow(server.url, **OPTIONS)
+        with anyio.fail_after(5):
+            async for _ in watched:
+                watched.cancel()
+            async for _ in stream_:
+                stream_.close()
+    assert (watched.transcript.outcome, stream_.status.state) == ("cancelled", "ended")
+
+
+async def test_a_refusal_is_raised_and_shown() -> None:
+    with serving([head("403 No")]) as server:
+        watched = vibe.watch(follow(server.url), display=False)
+        with pytest.raises(RemoteError, match="403"):
+            await watched
+    assert "403" in (watched.transcript.error or "")
+
+
+def test_its_name_is_that_of_the_project_or_its_url_without_secrets() -> None:
+    assert follow("http://h/projects/my%20project/stream?token=x").title == "my project"
+    made = follow("http://u:p@h/x?token=x")
+    assert made.title == "http://***@h/x?token=***"
+    assert repr(made) == "<follow http://***@h/x?token=***: connecting>"
+    assert isinstance(made, Follow)
+
+
+# Gaps
+
+
+def project(server_url: str) -> str:
+    return server_url.removesuffix("/stream") + "/projects/p/stream"
+
+
+def gap(**more: Any) -> bytes:
+    body = {
+        "reason": "trimmed",
+        "after": "1700000000000-2",
+        "first": "1700000000000-7",
+        "last": "1700000000000-9",
+        "missed": 4,
+        **more,
+    }
+    return f"event: gap\ndata: {json.dumps(body)}\n\n".encode()
+
+
+def transcript_of(upto: int, *, incomplete: bool = False, text: str | None = None) -> list[bytes]:
+    with Registry(hold=0) as registry:
+        for n in range(1, upto + 1):
+            registry.dispatch(
+                {"type": "text_delta", "agent_id": "a", "run_id": "r", "seq": n, "delta": f"{n} "}
+            )
+        body = registry.transcript("a").model_dump(mode="json")
+    if text is not None:
+        body["parts"][0]["text"] = text
+    facts = {
+        "project_id": "p",
+        "agents": ["a"],
+        "last_event_id": f"1700000000000-{upto}",
+        "incomplete": incomplete,
+    }
+    return [head("200 OK", "application/json"), json.dumps({**body, **facts}).encode()]
+
+
+async def test_a_gap_is_filled_from_the_transcript() -> None:
+    answers = stream(own(1), own(2), RESET), stream(gap(), own(7), own(8), HANG), transcript_of(7)
+    with serving(*answers) as server:
+        watched = vibe.watch(follow(project(server.url), token="t", **OPTIONS), display=False)  # noqa: S106
+        with anyio.fail_after(5):
+            async for event in watched:
+                if event.seq == 8:
+                    watched.cancel()
+    assert watched.transcript.text == "1 2 3 4 5 6 7 8 "
+    (note,) = [part for part in watched.transcript.parts if part.kind == "artifact"]
+    assert note.name == "4 events are no longer on the server; filled in from the transcript"
+    fetched = server.requests[2]
+    assert fetched.target.startswith("/projects/p/transcript")
+    assert (fetched.headers["authorization"], fetched.headers["accept"]) == (b"Bearer t", b"application/json")
+
+
+async def test_a_gap_that_cannot_be_filled_is_shown_with_its_size() -> None:
+    answers = stream(own(1), own(2), RESET), stream(gap(), own(7), RESET), [head("404 No")], END
+    with serving(*answers) as server:
+        transcript = await seen(project(server.url))
+    assert transcript.text == "1 2 7 "
+    (note,) = [part for part in transcript.parts if part.kind == "artifact"]
+    assert note.name == "4 events are no longer on the server; missing here"
+    for form in (transcript.to_html(), transcript.to_markdown(), transcript.to_text()):
+        assert "4 events are no longer on the server" in form
+
+
+async def test_a_gap_before_anything_else_waits_for_somebody_to_show_it() -> None:
+    with serving(stream(gap(missed=1), own(7)), [head("404 No")], END) as server:
+        events = await read(project(server.url))
+    assert [event.type for event in events] == ["text_delta", "artifact"]
+    assert getattr(events[1], "name", "").startswith("1 event is")
+
+
+async def test_a_stream_that_begins_anew_is_not_taken_for_an_old_one() -> None:
+    fresh = [own(n).replace(b"1700000000000", b"1600000000000") for n in (1, 2)]
+    answers = (
+        stream(own(5)),
+        stream(gap(reason="gone", first=None, missed=None), *fresh),
+        [head("404 No")],
+        END,
+    )
+    with serving(*answers) as server:
+        events = await read(project(server.url))
+    assert numbers(events) == [5, 1, 2]
+    assert "Some events are" in str(events)

@@ -1,0 +1,239 @@
+"""What is secret reaches the one host it is meant for, and is seen nowhere."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from tests.remote.serving import HANG, head, redirect, serving
+from vibe_notebook.remote import RemoteError, event_source
+from vibe_notebook.remote._secrets import Credentials, is_loopback, redact
+
+TOKEN = "t"  # noqa: S105 - no secret
+END = [head("204 No Content", None)]
+SECRET = "s3cr3t-value"  # noqa: S105 - made up
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VIBE_NOTEBOOK_TOKEN", raising=False)
+    monkeypatch.delenv("VIBE_NOTEBOOK_TOKEN_HOSTS", raising=False)
+
+
+def read(url: str, **options: Any) -> list[str]:
+    async def run() -> list[str]:
+        with anyio.fail_after(10):
+            return [event.data async for event in event_source(url, reconnect_delay=0.0, **options)]
+
+    return anyio.run(run)
+
+
+def headers_for(host: str, **given: Any) -> dict[bytes, bytes]:
+    async def run() -> dict[bytes, bytes]:
+        return dict(await Credentials(given.get("headers"), None, given.get("token")).headers(host, 443))
+
+    return anyio.run(run)
+
+
+def test_a_token_may_be_text_or_what_gives_one_anew_for_each_connection() -> None:
+    given = iter(["one", "two", "three"])
+
+    async def later() -> str:
+        await anyio.lowlevel.checkpoint()
+        return next(given)
+
+    with serving([head(), b"data: a\n\n"], END) as server:
+        read(server.url, token=TOKEN)
+        read(server.url, token=lambda: next(given))
+    assert [r.headers["authorization"] for r in server.requests] == [b"Bearer t", b"Bearer t", b"Bearer one"]
+    with serving([head(), b"data: a\n\n"], END) as server:
+        read(server.url, token=later)
+    assert [r.headers["authorization"] for r in server.requests] == [b"Bearer two", b"Bearer three"]
+
+
+def test_a_token_that_cannot_be_had_ends_it_and_says_no_more_than_that() -> None:
+    def broken() -> str:
+        raise LookupError(SECRET)
+
+    with serving(END) as server, pytest.raises(RemoteError, match="no token to send: LookupError") as caught:
+        read(server.url, token=broken)
+    assert SECRET not in str(caught.value)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("host", "sent"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("localhost", True),
+        ("LOCALHOST", True),
+        ("agents.localhost", True),
+        ("::1", True),
+        ("named.example", True),
+        ("NAMED.example", True),
+        ("port.example", True),
+        ("other-port.example", False),
+        ("sub.named.example", False),
+        ("named.example.evil", False),
+        ("127.0.0.1.evil.example", False),
+        ("localhost.evil.example", False),
+        ("notlocalhost", False),
+        ("10.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_the_environments_token_goes_to_this_machine_and_to_named_hosts_only(
+    monkeypatch: pytest.MonkeyPatch, *, host: str, sent: bool
+) -> None:
+    monkeypatch.setenv("VIBE_NOTEBOOK_TOKEN", "t")
+    monkeypatch.setenv("VIBE_NOTEBOOK_TOKEN_HOSTS", "named.example, port.example:443 other-port.example:8443")
+    assert (b"authorization" in headers_for(host)) == sent
+
+
+def test_without_named_hosts_it_goes_to_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIBE_NOTEBOOK_TOKEN", "t")
+    assert headers_for("127.0.0.1") == {b"authorization": b"Bearer t"}
+    assert headers_for("host.example") == headers_for("") == {}
+
+
+def test_what_is_given_outweighs_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIBE_NOTEBOOK_TOKEN", "other")
+    assert headers_for("localhost", token=TOKEN) == {b"authorization": b"Bearer t"}
+    assert headers_for("localhost", headers={"Authorization": "Basic x"}) == {b"authorization": b"Basic x"}
+    assert headers_for("localhost", token="") == {}
+
+
+@pytest.mark.parametrize("there_and_back", [False, True])
+def test_a_redirect_to_another_host_carries_nothing(
+    monkeypatch: pytest.MonkeyPatch, *, there_and_back: bool
+) -> None:
+    monkeypatch.setenv("VIBE_NOTEBOOK_TOKEN", SECRET)
+    with serving([head(), b"data: a\n\n"]) as third, serving(END, host="localhost") as other:
+        if there_and_back:
+            other.answers[:] = [redirect(307, third.url)]
+            third.answers[:] = [END]
+        target = other.url.replace("http://", f"http://u:{SECRET}@")
+        with serving(redirect(302, target), redirect(302, target)) as server:
+            read(
+                f"{server.url}?q={SECRET}", headers={"X-Key": SECRET}, params={"k": SECRET}, last_event_id="7"
+            )
+        seen = other.requests + third.requests
+    assert server.requests[0].headers["authorization"] == f"Bearer {SECRET}".encode()
+    assert [r.headers["last-event-id"] for r in seen] == [b"7"] * len(seen)
+    assert SECRET not in repr(seen)
+
+
+def test_users_and_passwords_in_a_url_are_sent_as_basic_and_not_as_part_of_it() -> None:
+    with serving(END) as server:
+        read(server.url.replace("http://", "http://us%40er:p%3Aw@"))
+    assert server.requests[0].headers["authorization"] == b"Basic dXNAZXI6cDp3"
+    assert server.requests[0].headers["host"] == f"127.0.0.1:{server.port}".encode()
+
+
+def test_no_secret_is_in_a_repr_a_log_a_message_or_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    options: dict[str, Any] = {
+        "headers": {"X-Key": SECRET},
+        "params": {"harmless": SECRET},
+        "token": SECRET,
+        "proxy": None,
+    }
+    with serving([head()], [head("401 No")]) as server:
+        url = server.url.replace("http://", f"http://u:{SECRET}@") + f"?access_token={SECRET}&a=1#{SECRET}"
+        source = event_source(url, **options, reconnect_delay=0.0)
+        told: list[str] = []
+        source.on_status(lambda status: told.append(repr(status) + str(status)))
+
+        async def run() -> None:
+            async for _ in source:
+                pass
+
+        with pytest.raises(RemoteError, match="401") as caught:
+            anyio.run(run)
+    assert server.requests[0].target.count(SECRET) == 2
+    everything = [
+        repr(source),
+        repr(vars(source)),
+        *told,
+        caplog.text,
+        str(caught.value),
+        "".join(traceback.format_exception(caught.value)),
+        "".join(_verbose(caught.value)),
+    ]
+    assert [text for text in everything if SECRET in text] == []
+    assert "a=1" in repr(source)
+
+
+def _verbose(error: BaseException) -> list[str]:
+    """As tracebacks with values show it: IPython's Verbose mode, or rich."""
+    trace = traceback.TracebackException.from_exception(error, capture_locals=True)
+    # The first frames are the test's own, which have the secret by name.
+    trace.stack[:] = [
+        frame for frame in trace.stack if "vibe_notebook" in frame.filename and "tests" not in frame.filename
+    ]
+    return list(trace.format())
+
+
+@pytest.mark.parametrize("name", ["X-Key", "Authorization"])
+@pytest.mark.parametrize("value", [f"{SECRET}\n", f"{SECRET}\r\nX: y", f"{SECRET}\0"])
+def test_a_header_that_cannot_be_sent_is_an_error_without_its_value(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"The value of the header {name}") as caught:
+        event_source("http://127.0.0.1:1/", headers={name: value})
+    assert SECRET not in str(caught.value)
+    with serving(END) as server, pytest.raises(RemoteError, match="no token to send") as refused:
+        read(server.url, token=value)
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["X Key", "", "X:", "ä", "X\n"])
+def test_a_headers_name_is_checked(name: str) -> None:
+    with pytest.raises(ValueError, match="a header's name"):
+        event_source("http://127.0.0.1:1/", headers={name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://h/p", "https://h/p"),
+        ("https://u:p@h:1/p?a=1&b=x%20y", "https://***@h:1/p?a=1&b=x%20y"),
+        ("https://h/?api_key=1&Token=2&sig=3&X-Amz-Signature=4&password=5", "https://h/?api_key=***&Token=***&sig=***&X-Amz-Signature=***&password=***"),
+        ("https://h/?token=1;2&token=3", "https://h/?token=***&token=***"),
+        ("https://h/#access_token=1", "https://h/"),
+        ("https://u:p@[h", "(a URL that is not valid)"),
+    ],
+)  # fmt: skip
+def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
+    assert redact(url) == shown
+
+
+def test_loopback_is_known_by_its_forms() -> None:
+    assert is_loopback("[::1]")
+    assert not is_loopback("[::2]")
+
+
+def test_the_environments_proxy_is_used_but_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with serving([head(), b"data: via\n\n"], END) as proxy, serving(END) as server:
+        monkeypatch.setenv("http_proxy", f"http://u:{SECRET}@127.0.0.1:{proxy.port}")
+        read(server.url)
+        assert proxy.requests == []
+        assert read("http://far.example/x") == ["via"]
+        assert proxy.requests[0].target == "http://far.example/x"
+        assert b"Basic" in proxy.requests[0].headers["proxy-authorization"]
+    with serving([head("407 No")]) as proxy, pytest.raises(RemoteError, match="407") as caught:
+        read("http://far.example/x", proxy=f"http://u:{SECRET}@127.0.0.1:{proxy.port}")
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_hung_connection_tells_nothing_either(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with serving([head(), HANG], END) as server:
+        read(server.url, token=SECRET, idle_timeout=0.1)
+    assert SECRET not in caplog.text

@@ -1,0 +1,159 @@
+"""What a view says of a remote stream's connection, while it is live and when it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import vibe_notebook as vibe
+from tests.remote.serving import HANG, head, serving
+from vibe_notebook._connections import Connections, connections_of
+from vibe_notebook.display import _live
+from vibe_notebook.display._live import WidgetOutput
+from vibe_notebook.display._output import StaticOutput, bundle
+from vibe_notebook.registry import Registry
+from vibe_notebook.remote import RemoteError, Status, follow
+
+END = [head("204 No Content", None)]
+OWN = b'id: 1-1\ndata: {"type": "text_delta", "agent_id": "a", "run_id": "r", "delta": "hi"}\n\n'
+
+
+class Fake:
+    """A connection that is told what to say."""
+
+    def __init__(self, title: str = "one") -> None:
+        self.title = title
+        self.listeners: list[Any] = []
+        self.reconnects = 0
+
+    def on_status(self, listener: Any) -> None:
+        self.listeners.append(listener)
+        listener(Status())
+
+    def say(self, status: Status) -> None:
+        for listener in self.listeners:
+            listener(status)
+
+    def reconnect(self) -> None:
+        self.reconnects += 1
+
+
+def test_one_connection_has_one_line_and_several_have_their_names() -> None:
+    told: list[Any] = []
+    one, two = Fake(), Fake("two")
+    connections = Connections(lambda: told.append(connections.lines()))
+    connections.show((one,))
+    one.say(Status("reconnecting", delay=3.2, attempt=2, reason="503 Service Unavailable"))
+    assert told[-1] == [("reconnecting", "reconnecting in 3 s (try 2): 503 Service Unavailable")]
+    connections.show((one, two))
+    assert told[-1] == [("connecting", "one: connecting"), ("connecting", "two: connecting")]
+    connections.reconnect()
+    assert (one.reconnects, two.reconnects) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (Status(), "connecting"),
+        (Status(attempt=3), "connecting (try 3)"),
+        (Status("live"), "live"),
+        (Status("live", resumed=1), "live, resumed after 1 event"),
+        (Status("live", resumed=12345), "live, resumed after 12,345 events"),
+        (Status("reconnecting", delay=0.25, attempt=1), "reconnecting in 0.2 s (try 1)"),
+        (Status("ended"), "ended"),
+        (Status("refused", reason="401"), "refused: 401"),
+    ],
+)
+def test_a_status_is_a_line_for_a_person(status: Status, said: str) -> None:
+    assert str(status) == said
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [
+        (Status("ended"), None),
+        (Status("live"), None),
+        (Status("refused", reason="404"), None),
+        (Status("ended", reason="stopped while reconnecting"), "ended: stopped while reconnecting"),
+    ],
+)
+def test_only_what_did_not_end_as_it_should_is_left(status: Status, kept: str | None) -> None:
+    connections, one = Connections(lambda: None), Fake()
+    connections.show((one,))
+    one.say(status)
+    assert connections.last_words() == kept
+    connections.show((one, Fake("two")))
+    one.say(Status("refused", reason="404"))
+    assert connections.last_words() == "one: refused: 404"
+
+
+def test_last_words_are_in_every_form_and_are_text() -> None:
+    hostile = "refused: <img src=x onerror=alert(1)> `x` \x1b[31m"
+    data = bundle({}, title="t", last_words=hostile)
+    assert "<img" not in data["text/html"]
+    assert "refused: &lt;img" in data["text/html"]
+    assert "`refused: <img src=x onerror=alert(1)> 'x' `" in data["text/markdown"]
+    assert "[refused: " in data["text/plain"]
+    assert "\x1b" not in "".join(data.values())
+    assert "[" not in bundle({}, title="t")["text/plain"]
+
+
+def test_the_widget_has_the_lines_in_its_header_and_reconnects(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[dict[str, Any]] = []
+    monkeypatch.setattr(_live, "show", lambda data, *_, **__: shown.append(dict(data)))
+    output, fake = WidgetOutput(Registry(), title="t", on_stop=None), Fake()
+    output.on_reconnect(fake.reconnect)
+    output.connection([("live", "live")], None)
+    output._view.flush()
+    assert output._view.snapshot()["head"]["connection"] == [["live", "live"]]
+    output._receive({"type": "reconnect"})
+    assert fake.reconnects == 1
+    output.connection([("refused", "refused: 404")], "refused: 404")
+    output.finish({})
+    output.close()
+    assert "[refused: 404]" in shown[-1]["text/plain"]
+
+
+def test_the_static_output_keeps_the_end_only(capsys: pytest.CaptureFixture[str]) -> None:
+    output = StaticOutput(title="t", text_only=True)
+    output.connection([("reconnecting", "reconnecting")], None)
+    output.finish({})
+    assert "reconnecting" not in capsys.readouterr().out
+
+
+def test_only_remote_streams_have_connections() -> None:
+    assert connections_of([]) == ()
+    made = follow("http://127.0.0.1:1/")
+    assert connections_of(made) == (made,)
+
+
+def test_a_stream_that_is_stopped_while_it_was_lost_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "text")
+
+    async def run() -> vibe.Transcript:
+        with serving([head(), b"retry: 100000\n", OWN], [HANG]) as server:
+            watched = vibe.watch(follow(server.url))
+            watched._source.on_status(lambda s: watched.cancel() if s.state == "reconnecting" else None)
+            return await watched
+
+    transcript = asyncio.run(run())
+    assert (transcript.text, transcript.outcome) == ("hi", "cancelled")
+    assert "reconnecting in" in capsys.readouterr().err
+
+
+def test_a_refusal_is_raised_and_the_view_says_which(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "text")
+
+    async def run() -> None:
+        with serving([head("401 No")]) as server:
+            await vibe.watch(follow(server.url))
+
+    with pytest.raises(RemoteError, match="401 Unauthorized: the token was refused"):
+        asyncio.run(run())
+    assert "[refused: 401 Unauthorized" in capsys.readouterr().err

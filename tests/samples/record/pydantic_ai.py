@@ -1,0 +1,62 @@
+"""pydantic-ai's ``run_stream_events()``, over its own function model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pydantic_ai import Agent, ModelRetry
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
+
+from ._chat import weather
+from .recorder import Runs
+
+Said = str | dict[int, DeltaThinkingPart] | dict[int, DeltaToolCall]
+
+
+async def script(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[Said]:
+    """Thinking, text, two calls whose arguments interleave; then the answer."""
+    if any(isinstance(message, ModelResponse) for message in messages):
+        yield "Paris is 18 °C and sunny; "
+        yield "**Atlantis** could not be found."
+        return
+    yield {0: DeltaThinkingPart(content="The user wants two cities. ")}
+    yield {0: DeltaThinkingPart(content="I should call get_weather once per city.")}
+    yield "Let me "
+    yield "check both cities."
+    yield {1: DeltaToolCall(name="get_weather", tool_call_id="call_paris")}
+    yield {1: DeltaToolCall(json_args='{"city": "Paris", ', tool_call_id="call_paris")}
+    yield {2: DeltaToolCall(name="get_weather", tool_call_id="call_atlantis")}
+    yield {2: DeltaToolCall(json_args='{"city": "Atlantis", "unit": "C"}', tool_call_id="call_atlantis")}
+    yield {1: DeltaToolCall(json_args='"unit": "C"}', tool_call_id="call_paris")}
+
+
+def agent() -> Agent[None, str]:
+    """The agent, and its tool."""
+    made: Agent[None, str] = Agent(FunctionModel(stream_function=script), name="weather")
+
+    @made.tool_plain(retries=2)
+    def get_weather(city: str, unit: str) -> dict[str, Any]:
+        try:
+            return weather(city, unit)
+        except LookupError as error:
+            raise ModelRetry(str(error)) from error
+
+    return made
+
+
+async def streamed() -> AsyncIterator[Any]:
+    """The events of one run; the second major version opens them with ``async with``."""
+    events = agent().run_stream_events("Weather in Paris and Atlantis?")
+    if hasattr(events, "__aenter__"):
+        async with events as opened:
+            async for event in opened:
+                yield event
+    else:
+        async for event in events:
+            yield event
+
+
+PACKAGES = ("pydantic-ai-slim",)
+RUNS: Runs = {"pydantic_ai_run": ("Agent.run_stream_events(), FunctionModel", streamed)}

@@ -1,0 +1,266 @@
+"""The end of a watch is rendered elsewhere, and is there when the block is left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import anyio
+import pytest
+import trio
+
+import vibe_notebook as vibe
+from tests.watching import until
+from vibe_notebook import _pipeline
+from vibe_notebook._ending import Ending, patient
+from vibe_notebook.transcript import Transcript
+
+cell: contextvars.ContextVar[str] = contextvars.ContextVar("cell", default="another")
+
+
+class Slow:
+    """An output whose last form takes as long as the test says."""
+
+    is_light = False
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.may_end = threading.Event()
+        self.shown: list[str] = []
+        self.cells: list[str] = []
+        self.threads: list[threading.Thread] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def watch(self, agent_id: str, since: int) -> None:
+        """Nothing live."""
+
+    def note(self, text: str) -> None:
+        """Nothing to note."""
+
+    def on_reconnect(self, reconnect: Any) -> None:
+        """No connection."""
+
+    def finish(self, transcripts: Mapping[str, Transcript]) -> None:
+        self.threads.append(threading.current_thread())
+        self.cells.append(cell.get())
+        self.began.set()
+        self.meanwhile()
+        assert self.may_end.wait(10)
+        self.shown += [transcript.text for transcript in transcripts.values()]
+
+
+@pytest.fixture
+def output(monkeypatch: pytest.MonkeyPatch) -> Slow:
+    made = Slow()
+    monkeypatch.setattr(_pipeline, "make_output", lambda *_, **__: made)
+    return made
+
+
+def watched(source: Any) -> vibe.Watch:
+    return vibe.watch(source, registry=vibe.Registry())
+
+
+async def words() -> AsyncIterator[str]:
+    yield "a"
+    yield "b"
+
+
+async def drained() -> None:
+    await watched(words())
+
+
+async def drained_sync() -> None:
+    await watched(["a", "b"])
+
+
+async def iterated() -> None:
+    async for _ in watched(words()):
+        pass
+
+
+async def entered() -> None:
+    async with watched(words()) as run:
+        async for _ in run:
+            pass
+
+
+async def left() -> None:
+    async with watched(words()) as run:
+        async for native in run:
+            if native == "b":
+                break
+
+
+async def pushed() -> None:
+    async with vibe.live("x", registry=vibe.Registry()) as live:
+        live.text("ab")
+
+
+ASYNC = [drained, drained_sync, iterated, entered, left, pushed]
+
+
+@pytest.mark.parametrize("form", ASYNC)
+def test_the_loop_is_free_while_the_end_is_rendered_in_the_context_of_its_cell(
+    form: Callable[[], Any], output: Slow
+) -> None:
+    async def main() -> None:
+        cell.set("this")
+        task = asyncio.create_task(form())
+        await until(output.began.is_set)  # each of its turns is one that a blocked loop would not have
+        assert not task.done()
+        output.may_end.set()
+        await task
+        assert output.shown == ["ab"]
+
+    asyncio.run(main())
+    assert output.cells == ["this"]
+    assert output.threads != [threading.main_thread()]
+    assert not any(thread.is_alive() for thread in output.threads)
+
+
+@pytest.mark.parametrize("form", ASYNC)
+def test_cancellation_meanwhile_is_raised_once_the_end_is_there(
+    form: Callable[[], Any], output: Slow
+) -> None:
+    async def main() -> None:
+        task = asyncio.create_task(form())
+        await until(output.began.is_set)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0.001)
+            assert not task.done()
+        output.may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert output.shown == ["ab"]
+
+
+def test_a_timeout_meanwhile_ends_as_a_timeout_once_the_end_is_there(output: Slow) -> None:
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await watched(words())
+
+    threading.Timer(0.1, output.may_end.set).start()
+    asyncio.run(main())
+    assert output.shown == ["ab"]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_anyio_scope_that_is_cancelled_meanwhile_waits_for_the_end(backend: str, output: Slow) -> None:
+    async def main() -> None:
+        with anyio.move_on_after(0.02) as scope:
+            await watched(words())
+        assert scope.cancelled_caught or scope.cancel_called
+
+    threading.Timer(0.1, output.may_end.set).start()
+    anyio.run(main, backend=backend)
+    assert output.shown == ["ab"]
+
+
+def test_trios_loop_is_free_too(output: Slow) -> None:
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(drained)
+            while not output.began.is_set():  # noqa: ASYNC110 - a thread sets it, not this loop
+                await trio.sleep(0.001)
+            output.may_end.set()
+
+    trio.run(main)
+    assert output.shown == ["ab"]
+
+
+def by_for() -> None:
+    for _ in watched(["a", "b"]):
+        pass
+
+
+def by_with() -> None:
+    with watched(["a", "b"]) as run:
+        list(run)
+
+
+def by_hand() -> None:
+    with vibe.live("x", registry=vibe.Registry()) as live:
+        live.text("ab")
+
+
+@pytest.mark.parametrize("form", [by_for, by_with, by_hand])
+def test_an_interrupt_meanwhile_is_raised_once_the_end_is_there(
+    form: Callable[[], None], output: Slow
+) -> None:
+    output.meanwhile = lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    timer = threading.Timer(0.1, output.may_end.set)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        form()
+    timer.join()
+    assert output.shown == ["ab"]
+    assert output.threads != [threading.main_thread()]
+
+
+def test_a_second_interrupt_does_not_wait() -> None:
+    may_end = threading.Event()
+    ending = Ending()
+
+    def work() -> None:
+        assert may_end.wait(10)
+
+    ending.start(work, here=False)
+
+    def twice() -> None:
+        for _ in range(2):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            assert not may_end.wait(0.2)
+
+    thread = threading.Thread(target=twice)
+
+    def wait() -> None:
+        with patient():
+            thread.start()
+            ending.wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        wait()
+    thread.join()
+    may_end.set()
+    ending.wait()
+
+
+def test_whoever_settles_second_waits_for_the_end_too(output: Slow) -> None:
+    made = vibe.live("x", registry=vibe.Registry())
+    made.__enter__()
+    made.text("ab")
+    first = threading.Thread(target=made.close)
+    first.start()
+    assert output.began.wait(10)
+    threading.Timer(0.05, output.may_end.set).start()
+    made._pipeline.settle()
+    assert output.shown == ["ab"]
+    first.join()
+
+
+def test_a_callback_on_the_end_may_end_it_again(output: Slow) -> None:
+    output.may_end.set()
+    made = watched(["a"])
+    made._pipeline.registry.register("agent-1", on_finished=lambda _: made._pipeline.settle())
+    assert list(made) == ["a"]
+    assert output.shown == ["a"]
+
+
+def test_where_there_are_no_threads_the_end_is_rendered_all_the_same(
+    output: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", cannot)
+    output.may_end.set()
+    asyncio.run(iterated())
+    assert output.shown == ["ab"]

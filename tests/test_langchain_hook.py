@@ -1,0 +1,162 @@
+"""``handler("langchain")`` in LangChain's own ``callbacks``, sync and async."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from langchain_core.language_models.fake import FakeListLLM
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
+from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import interrupt
+
+import vibe_notebook as vibe
+from tests.samples.record import langgraph as scripts
+
+
+def quiet(**options: Any) -> Any:
+    return vibe.handler("langchain", **{"registry": vibe.Registry(), "display": False, **options})
+
+
+def called(name: str, **args: Any) -> AIMessage:
+    return AIMessage("", tool_calls=[{"name": name, "args": args, "id": "c1"}])
+
+
+class Model(GenericFakeChatModel):
+    def bind_tools(self, tools: Any, **options: Any) -> Model:
+        return self
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add."""
+    return a + b
+
+
+def adder() -> Any:
+    answers: Iterator[Any] = iter([called("add", a=1, b=2), AIMessage("The sum is 3.")])
+    return scripts.create_agent(Model(messages=answers), [add])
+
+
+def test_a_sync_run_is_shown_with_its_tool_and_its_end() -> None:
+    hook = quiet(agent_id="adder")
+    answer = adder().invoke({"messages": [("user", "1 + 2?")]}, {"callbacks": [hook]})
+    assert answer["messages"][-1].content == "The sum is 3."
+    (call,) = hook.transcript.tools
+    assert (call.tool_name, call.args, call.state, call.output) == ("add", {"a": 1, "b": 2}, "ok", "3")
+    assert (hook.transcript.text, hook.transcript.outcome) == ("The sum is 3.", "success")
+    assert not hook.done()
+    hook.close()
+    assert hook.done()
+
+
+def test_an_async_run_of_agents_inside_of_agents_is_shown_as_such() -> None:
+    hook = quiet()
+
+    async def main() -> None:
+        async with hook:
+            graph = scripts.nested()
+            async for _ in graph.astream(scripts.QUESTION, {"callbacks": [hook]}, stream_mode="messages"):
+                pass
+
+    asyncio.run(main())
+    text, here, there, answer = hook.transcript.parts
+    assert (text.text, answer.text) == ("I ask both.", "Sunny, they say.")
+    for call, city in ((here, "Paris"), (there, "Oslo")):
+        first, weather, last = call.children
+        assert (first.text, weather.args["city"], last.text) == (
+            f"Looking at {city}. ",
+            city,
+            f"{city} is sunny.",
+        )
+    assert [run.outcome for run in hook.transcript.runs] == ["success"] * 3
+
+
+def test_each_run_of_its_own_is_a_run() -> None:
+    hook = quiet()
+    for _ in range(2):
+        adder().invoke({"messages": [("user", "1 + 2?")]}, {"callbacks": [hook]})
+    assert [run.outcome for run in hook.transcript.runs] == ["success", "success"]
+
+
+def test_a_model_alone_is_a_run_too() -> None:
+    hook = quiet()
+    list(Model(messages=iter([AIMessage("Hello world")])).stream("Hi", {"callbacks": [hook]}))
+    assert (hook.transcript.text, hook.transcript.outcome) == ("Hello world", "success")
+
+
+def test_a_model_without_messages_says_its_text() -> None:
+    hook = quiet()
+    FakeListLLM(responses=["Hello"]).invoke("Hi", {"callbacks": [hook]})
+    assert (hook.transcript.text, hook.transcript.outcome) == ("Hello", "success")
+    again = quiet()
+    list(FakeListLLM(responses=["Hello"]).stream("Hi", {"callbacks": [again]}))
+    assert again.transcript.text == "Hello"
+
+
+def test_an_error_ends_the_run_with_it() -> None:
+    hook = quiet()
+
+    def fail(_: Any) -> None:
+        raise ValueError("bad day")
+
+    with pytest.raises(ValueError, match="bad day"):
+        RunnableLambda(fail).invoke(1, {"callbacks": [hook]})
+    assert (hook.transcript.outcome, hook.transcript.error) == ("error", "ValueError: bad day")
+
+
+def test_a_tool_that_raises_is_shown_as_failed() -> None:
+    @tool
+    def broken() -> None:
+        """Fail."""
+        raise LookupError("gone")
+
+    hook = quiet()
+    agent = scripts.create_agent(Model(messages=iter([called("broken")])), [broken])
+    with pytest.raises(LookupError):
+        agent.invoke({"messages": [("user", "?")]}, {"callbacks": [hook]})
+    (call,) = hook.transcript.tools
+    assert (call.state, call.error, hook.transcript.outcome) == ("error", "gone", "error")
+
+
+def test_a_graph_that_asks_its_user_is_interrupted() -> None:
+    def ask(_: MessagesState) -> dict[str, Any]:
+        return {"messages": [AIMessage(interrupt("sure?"))]}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("ask", ask)
+    builder.add_edge(START, "ask")
+    hook = quiet()
+    config: Any = {"callbacks": [hook], "configurable": {"thread_id": "t"}}
+    builder.compile(InMemorySaver()).invoke({"messages": []}, config)
+    assert hook.transcript.outcome == "interrupted"
+
+
+def test_the_runs_own_stream_is_what_it_was_without_the_hook() -> None:
+    async def events(*callbacks: Any) -> list[str]:
+        stream = scripts.weather().astream_events(
+            scripts.QUESTION, {"callbacks": list(callbacks)}, version="v2"
+        )
+        return sorted([event["event"] for event in [event async for event in stream]])
+
+    assert asyncio.run(events(quiet())) == asyncio.run(events())
+
+
+def test_thinking_and_parallel_calls_amount_to_what_the_stream_does() -> None:
+    hook = quiet()
+
+    async def main() -> None:
+        async for _ in scripts.weather().astream(
+            scripts.QUESTION, {"callbacks": [hook]}, stream_mode="messages"
+        ):
+            pass
+
+    asyncio.run(main())
+    assert [part.kind for part in hook.transcript.parts] == ["thinking", "text", "tool", "tool", "text"]
+    assert [call.state for call in hook.transcript.tools] == ["ok", "error"]

@@ -1,0 +1,40 @@
+"""Waking whoever waits in an event loop, from any thread; asyncio or trio, whichever runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+__all__ = ["wait_for", "waker"]
+
+T = TypeVar("T")
+
+
+def waker() -> tuple[Callable[[], Awaitable[object]], Callable[[], None]]:
+    """(what to await, what wakes it from any thread), on asyncio or trio, whichever runs."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        trio = sys.modules["trio"]
+        token, trio_event = trio.lowlevel.current_trio_token(), trio.Event()
+        return trio_event.wait, lambda: _call(token.run_sync_soon, trio_event.set)
+    event = asyncio.Event()
+    return event.wait, lambda: _call(loop.call_soon_threadsafe, event.set)
+
+
+async def wait_for(future: Future[T]) -> T:
+    """The result of what another thread does. Waiting may be cancelled; what is waited for goes on."""
+    if not future.done():
+        ready, wake = waker()
+        future.add_done_callback(lambda _: wake())
+        await ready()
+    return future.result()
+
+
+def _call(soon: Callable[[Callable[[], object]], object], wake: Callable[[], object]) -> None:
+    with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
+        soon(wake)

@@ -1,0 +1,264 @@
+"""ACP, the agent client protocol: a prompt's ``session/update`` notifications, and its response.
+
+Taken bare, in their notification, or as whole JSON-RPC messages. Text has no parts: what another kind
+of update interrupts goes on as a new part, and without message ids a tool call ends the message.
+Every field of a call that an update names replaces the one before. A call has a title for people
+instead of a name, and its arguments only if the agent passes them on (``rawInput``). Source:
+agentclientprotocol.com, ``acp.schema``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from vibe_notebook.events import (
+    Artifact,
+    MessageFinished,
+    MessageStarted,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+    Usage,
+)
+
+from ._acp_content import content_file, content_text, output_of
+from ._base import Adapter
+from ._read import camel, get, ident, integer, items, json_text, number, plain, reason, text
+
+__all__ = ["ACPAdapter", "matches"]
+
+_CHUNKS: Final = {"agent_message_chunk": "text", "agent_thought_chunk": "thinking"}
+_KINDS: Final = frozenset(
+    (
+        *_CHUNKS,
+        *("user_message_chunk", "tool_call", "tool_call_update", "plan", "available_commands_update"),
+        *("current_mode_update", "config_option_update", "session_info_update", "usage_update"),
+    )
+)
+_STOPS: Final = ("end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled")
+
+
+def _update(native: object) -> object:
+    """The update, whatever it comes in."""
+    params = get(native, "params") or native
+    return get(params, "update") or params
+
+
+_NOT_OURS: Final = (
+    *("type", "event", "event_kind", "role", "object"),
+    *("content", "message", "metrics", "session_id", "subtype"),
+)
+
+
+def matches(native: object) -> bool:
+    """Whether *native* is an update, a request for permission, a prompt's response, or a message with one."""
+    if get(native, "jsonrpc") is not None and text(get(native, "method")).startswith("session/"):
+        return True
+    if get(native, "jsonrpc") is None and get(native, "method") is not None:
+        return False
+    if camel(_update(native), "sessionUpdate") is not None:
+        return text(camel(_update(native), "sessionUpdate")) in _KINDS
+    if camel(camel(_update(native), "toolCall"), "toolCallId") and isinstance(get(native, "options"), list):
+        return True
+    # A response alone has little that is its own: what has a content, or a session, is another SDK's.
+    answer = native if get(native, "jsonrpc") is None else get(native, "result")
+    return text(camel(answer, "stopReason")) in _STOPS and not any(
+        get(answer, name) is not None for name in _NOT_OURS
+    )
+
+
+@dataclass
+class _Call:
+    name: str | None = None
+    status: str = ""
+    is_started: bool = False
+    args: Any = None
+    content: Any = None
+    raw_output: Any = None
+
+
+class ACPAdapter(Adapter):
+    """One prompt: what the agent says and does until it answers."""
+
+    name = "acp"
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._message: str | None = None
+        self._messages = 0
+        self._is_over = False
+        self._part = ("", 0)
+        self._calls: dict[str, _Call] = {}
+        self._awaiting: set[str] = set()
+        self._files = 0
+
+    def _read(self, native: object) -> None:
+        self._envelope = {"message_id": self._message} if self._message else {}
+        update = _update(native)
+        kind = text(camel(update, "sessionUpdate"))
+        if kind in _CHUNKS:
+            self._chunk(update, _CHUNKS[kind])
+        elif kind in ("tool_call", "tool_call_update"):
+            self._tool(update)
+        elif kind == "usage_update":
+            self._cost(update)
+        elif (call := camel(update, "toolCall")) is not None:
+            self._asked(call)
+        elif kind:
+            self.say_unknown(update, kind)
+        else:
+            self._answer(native)
+
+    def _answer(self, native: object) -> None:
+        body = get(native, "result") or native
+        problem, stop = get(native, "error"), text(camel(body, "stopReason"))
+        if problem is not None:
+            self.end("error", text(get(problem, "message")) or reason(problem), _code(get(problem, "code")))
+        elif stop:
+            self._usage = _usage(get(body, "usage"), self._usage)
+            self._message_end(stop)
+            if stop == "cancelled":
+                self.end("cancelled")
+            elif stop != "end_turn":
+                self.end("error", f"The answer is incomplete: {stop}.", stop)
+        else:
+            self.say_unknown(native, text(get(native, "method")) or None)
+
+    def _close(self) -> None:
+        self._message_end(None)
+        if self._awaiting:
+            self.end("interrupted")
+
+    # Messages.
+
+    def _open(self, named: str | None) -> None:
+        if self._message is not None and (named in (None, self._message) and not self._is_over):
+            return
+        self._message_end(None)
+        self._message = named or f"{self.run_id}:{self._messages}"
+        self._messages += 1
+        self._envelope = {"message_id": self._message}
+        self.say(MessageStarted)
+
+    def _message_end(self, reason: str | None) -> None:
+        message, self._message = self._message, None
+        self._is_over, self._part = False, ("", 0)
+        if message is not None:
+            self._envelope = {"message_id": message}
+            self.say(MessageFinished, finish_reason=reason)
+            self.streams.forget(message)
+        self._envelope = {}
+
+    def _chunk(self, update: object, kind: str) -> None:
+        content = get(update, "content")
+        self._open(ident(camel(update, "messageId")))
+        if said := content_text(content):
+            if self._part[0] != kind:
+                self._part = kind, self._part[1] + 1
+            self.say_text(kind, str(self._part[1] - 1), said)
+        elif (file := content_file(content)) is not None:
+            self._part = "file", self._part[1]
+            self._files += 1
+            self.say(Artifact, artifact_id=f"file:{self._files}", **file)
+        elif content is not None:
+            self.say_unknown(content, text(get(content, "type")))
+
+    # Tools.
+
+    def _tool(self, update: object) -> None:
+        call_id = ident(camel(update, "toolCallId"))
+        if call_id is None:
+            self.say_unknown(update, text(camel(update, "sessionUpdate")))
+            return
+        self._is_over, self._part = True, ("tool", self._part[1])
+        self._envelope = {}
+        is_new = call_id not in self._calls
+        call = self._calls.setdefault(call_id, _Call())
+        call.name = text(get(update, "title")) or call.name or text(get(update, "kind")) or None
+        changed = self._changed(call, update)
+        before, call.status = call.status, text(get(update, "status")) or call.status or "pending"
+        fields = {"tool_call_id": call_id, "tool_name": call.name}
+        if call.status != "pending" and (not call.is_started or "args" in changed):
+            call.is_started = True
+            self.say(ToolStarted, **fields, args=call.args)
+        elif is_new or "args" in changed:
+            self._pending(fields, call, is_changed="args" in changed)
+        if call.status in ("completed", "failed"):
+            if call.status != before or changed & {"content", "raw_output"}:
+                self._finished(fields, call)
+        elif call.status == "in_progress":
+            self._running(call_id, call, changed, before)
+        for i, block in enumerate(items(get(update, "content"))):
+            if (file := content_file(get(block, "content"))) is not None:
+                self.say(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+
+    def _changed(self, call: _Call, update: object) -> set[str]:
+        new = {
+            "args": plain(camel(update, "rawInput")),
+            "content": plain(get(update, "content")),
+            "raw_output": plain(camel(update, "rawOutput")),
+        }
+        changed = {name for name, value in new.items() if value is not None and value != getattr(call, name)}
+        for name in changed:
+            setattr(call, name, new[name])
+        return changed
+
+    def _pending(self, fields: dict[str, Any], call: _Call, *, is_changed: bool) -> None:
+        written = json_text(call.args) if call.args not in (None, {}) else ""
+        if is_changed and not self.say_rest_of_args(fields["tool_call_id"], call.name, written):
+            call.is_started = True  # only this event replaces arguments
+            self.say(ToolStarted, **fields, args=call.args)
+        elif not written:
+            self.say_args(fields["tool_call_id"], call.name, "")
+
+    def _running(self, call_id: str, call: _Call, changed: set[str], before: str) -> None:
+        if call_id in self._awaiting:
+            self._awaiting.discard(call_id)
+            self.say(ToolProgress, tool_call_id=call_id, state="running")
+        if changed & {"content", "raw_output"} or (before == "pending" and call.content):
+            output = output_of(call.raw_output, call.content)
+            if output not in (None, [], ""):
+                self.say(ToolProgress, tool_call_id=call_id, output=output)
+
+    def _finished(self, fields: dict[str, Any], call: _Call) -> None:
+        self._awaiting.discard(fields["tool_call_id"])
+        output = output_of(call.raw_output, call.content)
+        if call.status == "failed":
+            why = output_of(None, call.content) or output
+            fields = {**fields, "status": "error", "error": reason(why) or None}
+        self.say(ToolFinished, **fields, output=output)
+
+    def _asked(self, call: object) -> None:
+        """A request for permission repeats what it is about."""
+        if get(call, "toolCallId") is not None or get(call, "tool_call_id") is not None:
+            self._tool(call)
+            call_id = ident(camel(call, "toolCallId")) or ""
+            self._awaiting.add(call_id)
+            self.say(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+        else:
+            self.say_unknown(call, "session/request_permission")
+
+    # What was used.
+
+    def _cost(self, update: object) -> None:
+        cost = number(get(update, "cost", "amount"))
+        if cost is not None:
+            self._usage = (self._usage or Usage()).model_copy(update={"cost": cost})
+
+
+def _code(code: object) -> str | None:
+    return str(code) if isinstance(code, int) else ident(code)
+
+
+def _usage(native: object, known: Usage | None) -> Usage | None:
+    if native is None:
+        return known
+    fields: dict[str, Any] = {
+        "input_tokens": integer(camel(native, "inputTokens")),
+        "output_tokens": integer(camel(native, "outputTokens")),
+        "cached_input_tokens": integer(camel(native, "cachedReadTokens")),
+        "reasoning_tokens": integer(camel(native, "thoughtTokens")),
+        "cost": known.cost if known else None,
+    }
+    return Usage(**fields)

@@ -1,0 +1,268 @@
+"""agno: ``agent.arun(…, stream=True, stream_events=True)``, its teams and workflows.
+
+Every event says its kind in ``event`` and whose it is in ``run_id``; a team's kinds begin with "Team".
+Members stream into their team's: a run inside of it, under the call that delegated to them by their
+id. A failed tool is said twice. Text comes without the start of a message, so where requests to
+the model are not told (no ``stream_events``), a tool call ends one. Source: ``agno.run``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from vibe_notebook.events import (
+    Artifact,
+    MessageFinished,
+    MessageStarted,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+    Usage,
+)
+
+from ._base import Adapter
+from ._children import Children
+from ._read import get, ident, integer, items, json_text, number, plain, text
+
+__all__ = ["AgnoAdapter", "matches"]
+
+_TOOLS: Final = ("ToolCallStarted", "ToolCallCompleted", "ToolCallError")
+_KINDS: Final = frozenset(
+    (
+        *_TOOLS,
+        *(f"Run{verb}" for verb in ("Started", "Content", "ContentCompleted", "IntermediateContent")),
+        *(f"Run{verb}" for verb in ("Completed", "Error", "Cancelled", "Paused", "Continued")),
+        *(f"ModelRequest{verb}" for verb in ("Started", "Completed")),
+        *(f"Reasoning{verb}" for verb in ("Started", "ContentDelta", "Step", "Completed")),
+        *(f"Workflow{verb}" for verb in ("Started", "Completed", "Paused", "Cancelled", "Error")),
+    )
+)
+_QUIET: Final = frozenset(("RunContentCompleted", "RunContinued", "ReasoningStarted"))
+_DELEGATIONS: Final = ("delegate_task_to_member", "delegate_task_to_members")
+_MEDIA: Final = {"images": "image/png", "videos": "video/mp4", "audio": "audio/wav", "files": None}
+_OVER: Final = frozenset(
+    f"{owner}{verb}" for owner in ("Run", "Workflow") for verb in ("Completed", "Error", "Cancelled")
+)
+
+
+def _kind(native: object) -> str:
+    return text(get(native, "event")).removeprefix("Team")
+
+
+def matches(native: object) -> bool:
+    """Whether *native* is an event of agno; others have such words in another field, or no run."""
+    return _kind(native) in _KINDS and any(
+        isinstance(get(native, name), str)
+        for name in ("run_id", "agent_id", "team_id", "workflow_id", "agent_name", "session_id")
+    )
+
+
+class AgnoAdapter(Adapter):
+    """One run of an agent, a team or a workflow; those of its members are runs inside of it."""
+
+    name = "agno"
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._own_id: str | None = None
+        self._children = Children(self, AgnoAdapter)
+        self._delegated: dict[str, str | None] = {}
+        """The calls that wait for a member, by their id: its id."""
+        self._linked: set[str] = set()
+        self._message: str | None = None
+        self._messages = 0
+        self._has_requests = False
+        self._spoken: set[str] = set()
+        self._calls = 0
+        self._unnamed: dict[str, str] = {}
+        """Calls without an id, by the name of their tool."""
+
+    def _read(self, native: object) -> None:
+        run_id = ident(get(native, "run_id")) or ident(get(native, "workflow_run_id"))
+        if self._own_id is None and _kind(native) in _KINDS:
+            self._own_id = run_id
+            named = (text(get(native, name)) for name in ("agent_name", "team_name", "workflow_name"))
+            self.agent_name = self.agent_name or next((name for name in named if name), None)
+        if run_id is None or self._own_id in (run_id, None):
+            self._event(native, _kind(native))
+        else:
+            self._member(run_id, native)
+
+    def _event(self, native: object, kind: str) -> None:
+        self._envelope = {"message_id": self._message} if self._message else {}
+        match kind:
+            case "RunStarted" | "WorkflowStarted":
+                self._envelope = {}
+                self.start()
+            case "ModelRequestStarted":
+                self._has_requests = True
+                self._message_start()
+            case "ModelRequestCompleted":
+                self._message_end(_usage(native, ident(get(native, "model"))))
+            case "RunContent" | "RunIntermediateContent" | "ReasoningContentDelta":
+                self._content(native)
+            case "ReasoningStep":
+                # All the steps so far, each time; where the deltas were streamed, they said it.
+                if "thinking" not in self._spoken:
+                    self._message_start(is_needed=True)
+                    self.say_whole("thinking", "steps", text(get(native, "reasoning_content")))
+            case _ if kind in _TOOLS:
+                self._tool(native, kind)
+            case "RunPaused" | "WorkflowPaused":
+                self._paused(native)
+            case _ if kind in _OVER:
+                self._ended(native, kind)
+            case _ if kind not in _QUIET and kind != "ReasoningCompleted":
+                self.say_unknown(native, kind or None, tool_call_id=ident(get(native, "tool_call_id")))
+
+    def _close(self) -> None:
+        self._message_end(None)
+        self._envelope = {}
+        self._out += self._children.end_all(**self._outcome)
+
+    # Members.
+
+    def _member(self, run_id: str, native: object) -> None:
+        self.start()
+        who = ident(get(native, "agent_id")) or ident(get(native, "team_id"))
+        ids: dict[str, Any] = {}
+        if run_id not in self._children:
+            ids = {"parent_tool_call_id": ident(get(native, "parent_tool_call_id")) or self._call_for(who)}
+        self._out += self._children.feed(run_id, native, **ids)
+        if _kind(native) in _OVER:
+            self._out += self._children.end(run_id)
+
+    def _call_for(self, who: str | None) -> str | None:
+        """The call that waits for this member, else, if it names none, for any."""
+        waiting = [call for call, member in self._delegated.items() if member == who and who]
+        waiting = [call for call in waiting if call not in self._linked] or waiting
+        waiting = waiting or [call for call, member in self._delegated.items() if member is None]
+        if not waiting:
+            return None
+        self._linked.add(waiting[0])
+        return waiting[0]
+
+    # Messages.
+
+    def _message_start(self, *, is_needed: bool = False) -> None:
+        if is_needed and self._message is not None:
+            return
+        self._message_end(None)
+        self._message = f"{self.run_id}:{self._messages}"
+        self._messages += 1
+        self._envelope = {"message_id": self._message}
+        self.say(MessageStarted, agent_name=self.agent_name)
+
+    def _message_end(self, usage: Usage | None) -> None:
+        message, self._message = self._message, None
+        if message is not None:
+            self._envelope = {"message_id": message}
+            self.say(MessageFinished, usage=usage)
+            self.streams.forget(message)
+
+    def _content(self, native: object) -> None:
+        content, thought = get(native, "content"), text(get(native, "reasoning_content"))
+        image = get(native, "image")
+        if content in (None, "") and not thought and image is None:
+            return
+        self._message_start(is_needed=True)
+        if thought:
+            self._spoken.add("thinking")
+            self.say_text("thinking", "0", thought)
+        if content not in (None, ""):
+            self._spoken.add("text")
+            self.say_text("text", "0", json_text(content))
+        if image is not None:
+            self._media([image], "images", f"{self._message}:image", None)
+
+    # Tools.
+
+    def _tool(self, native: object, kind: str) -> None:
+        tool = get(native, "tool")
+        name = text(get(tool, "tool_name")) or None
+        call_id = self._call_id(tool, name, is_new=kind == "ToolCallStarted")
+        self._envelope = {}
+        if not self._has_requests:  # nobody says that the model is done: it must be
+            self._message_end(None)
+            self._envelope = {}
+        if kind == "ToolCallStarted":
+            if name in _DELEGATIONS:
+                self._delegated[call_id] = ident(get(tool, "tool_args", "member_id"))
+            self.say(ToolStarted, tool_call_id=call_id, tool_name=name, args=plain(get(tool, "tool_args")))
+            return
+        self._delegated.pop(call_id, None)
+        output, why = plain(get(tool, "result")), text(get(native, "error"))
+        fields = {"tool_call_id": call_id, "tool_name": name, "output": output}
+        if kind == "ToolCallError" or get(tool, "tool_call_error") is True:
+            error = why or json_text(output) or None
+            denied = get(tool, "confirmed") is False
+            fields |= {"status": "denied" if denied else "error", "error": error}
+            fields["output"] = error if output is None else output
+        self.say(ToolFinished, **fields)
+        for topic in _MEDIA:
+            self._media(items(get(native, topic)), topic, f"{call_id}:{topic}", call_id)
+
+    def _call_id(self, tool: object, name: str | None, *, is_new: bool) -> str:
+        call_id = ident(get(tool, "tool_call_id"))
+        if call_id is not None:
+            return call_id
+        if is_new or (name or "") not in self._unnamed:
+            self._calls += 1
+            self._unnamed[name or ""] = f"{self.run_id}:call:{self._calls}"
+        return self._unnamed[name or ""]
+
+    def _paused(self, native: object) -> None:
+        for tool in items(get(native, "tools")):
+            call_id = ident(get(tool, "tool_call_id"))
+            if call_id is None or get(tool, "result") is not None:
+                continue
+            args = plain(get(tool, "tool_args"))
+            self._envelope = {}
+            name = text(get(tool, "tool_name")) or None
+            self.say(ToolStarted, tool_call_id=call_id, tool_name=name, args=args)
+            self.say(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+        self.end("interrupted")
+
+    def _media(self, found: list[Any], topic: str, place: str, call_id: str | None) -> None:
+        for i, one in enumerate(found):
+            url, data = ident(get(one, "url")), plain(get(one, "content"))
+            if url is None and not (isinstance(data, str) and data):
+                continue
+            kind = ident(get(one, "mime_type")) or _MEDIA[topic]
+            where = {"url": url} if url else {"data": data}
+            self.say(Artifact, artifact_id=f"{place}:{i}", media_type=kind, tool_call_id=call_id, **where)
+
+    # The end.
+
+    def _ended(self, native: object, kind: str) -> None:
+        content = get(native, "content")
+        if kind.endswith("Error"):
+            code = ident(get(native, "error_type"))
+            why = json_text(content) or text(get(native, "error")) or code or "error"
+            self.end("error", why, code)
+        elif kind.endswith("Cancelled"):
+            self.end("cancelled")
+        elif "text" not in self._spoken and content not in (None, "") and kind == "RunCompleted":
+            self._message_start(is_needed=True)  # not streamed, or only its end is
+            self.say_text("text", "0", json_text(content))
+        metrics = get(native, "metrics")
+        self._usage = _usage(metrics, _model(metrics)) or self._usage
+        if content is not None and not isinstance(content, str):
+            self._result = plain(content)
+        self._message_end(None)
+
+
+def _model(metrics: object) -> str | None:
+    names = {ident(get(one, "id")) for one in items(get(metrics, "details", "model"))}
+    return names.pop() if len(names) == 1 else None
+
+
+def _usage(native: object, model: str | None) -> Usage | None:
+    fields: dict[str, Any] = {
+        "input_tokens": integer(get(native, "input_tokens")),
+        "output_tokens": integer(get(native, "output_tokens")),
+        "cached_input_tokens": integer(get(native, "cache_read_tokens")),
+        "reasoning_tokens": integer(get(native, "reasoning_tokens")),
+        "cost": number(get(native, "cost")),
+    }
+    return Usage(**fields, model=model) if any(value is not None for value in fields.values()) else None

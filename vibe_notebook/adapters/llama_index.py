@@ -1,0 +1,249 @@
+"""llama-index: ``handler.stream_events()`` of an agent or a workflow of agents.
+
+Its events have no kind but their class, which JSON does not have: they are known by their fields. A
+model's turn runs from ``AgentInput`` to ``AgentOutput``; the calls in ``AgentStream`` are snapshots,
+whose ids some models make anew each time, so they go by their place in the list. The last
+``AgentOutput`` repeats all calls of the run. Source: ``llama_index.core.agent.workflow``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from vibe_notebook.events import (
+    Custom,
+    MessageFinished,
+    MessageStarted,
+    ToolFinished,
+    ToolStarted,
+    Usage,
+)
+
+from ._base import Adapter
+from ._read import get, ident, integer, items, json_text, plain, text
+
+__all__ = ["LlamaIndexAdapter", "matches"]
+
+_PACKAGES: Final = ("llama_index.", "workflows.")
+_OTHERS: Final = ("event", "event_kind", "object", "sessionUpdate", "session_update")
+"""Fields in which other SDKs say the kind of an event."""
+
+
+def _body(native: object) -> object:
+    """The event itself; a workflow server puts it into an envelope."""
+    name = text(get(native, "qualified_name"))
+    inner = get(native, "value")
+    return inner if name.startswith(_PACKAGES) and isinstance(inner, Mapping) else native
+
+
+def _kind(body: object) -> str:
+    if isinstance(get(body, "current_agent_name"), str):
+        if isinstance(get(body, "delta"), str):
+            return "stream"
+        if isinstance(get(body, "input"), list):
+            return "input"
+        return "output" if get(body, "response") is not None else ""
+    if ident(get(body, "tool_id")) is not None and isinstance(get(body, "tool_name"), str):
+        if get(body, "tool_output") is not None:
+            return "result"
+        return "call" if get(body, "tool_kwargs") is not None else ""
+    if isinstance(get(body, "step_name"), str) and get(body, "exception") is not None:
+        return "failed"
+    if isinstance(get(body, "timeout"), int | float) and isinstance(get(body, "active_steps"), list):
+        return "timed_out"
+    return ""
+
+
+def _is_live(native: object) -> bool:
+    return any(
+        cls.__module__.startswith(_PACKAGES) and cls.__name__ == "Event" for cls in type(native).__mro__
+    )
+
+
+def matches(native: object) -> bool:
+    """Whether *native* is an event of a workflow, or has the fields of one of an agent's."""
+    if not isinstance(native, Mapping):
+        return _is_live(native)
+    body = _body(native)
+    if body is not native:
+        return True
+    says_another = any(isinstance(get(native, name), str) for name in (*_OTHERS, "type"))
+    return not says_another and _kind(native) in ("stream", "input", "output", "call", "result")
+
+
+class LlamaIndexAdapter(Adapter):
+    """One run of an agent, or of several that hand over to each other."""
+
+    name = "llama_index"
+    cancellations = frozenset(("WorkflowCancelledByUser",))
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._message: str | None = None
+        self._messages = 0
+        self._speaker: str | None = None
+        self._spoken: set[str] = set()
+        self._ids: dict[str, str] = {}
+        """By the id that a native has now: the id under which the call was first shown."""
+        self._shown: list[tuple[str, str | None]] = []
+        self._pending: dict[str, Any] = {}
+        """Calls that are being written: their arguments so far."""
+        self._settled: set[str] = set()
+
+    def _read(self, native: object) -> None:
+        body = _body(native)
+        match _kind(body):
+            case "input":
+                self._message_end(None)
+                self._speak(body)
+            case "stream":
+                self._stream(body)
+            case "output":
+                self._output(body)
+            case "call":
+                self._started(body)
+            case "result":
+                self._result_of(body)
+            case "failed":
+                problem = get(body, "exception")
+                self._failed(problem)
+            case "timed_out":
+                self.end("error", f"Timed out after {get(body, 'timeout'):g} s.", "timeout")
+            case _:
+                self._other(native, body)
+
+    def _other(self, native: object, body: object) -> None:
+        if type(native).__name__ == "WorkflowCancelledEvent":
+            self.end("cancelled")
+        elif isinstance(structured := get(body, "result", "structured_response"), Mapping):
+            self._result = plain(structured)
+        elif get(body, "result", "current_agent_name") is None:
+            name = text(get(native, "qualified_name")).rpartition(".")[2] or text(get(native, "type"))
+            if body is native:
+                self.say_unknown(native, name or None)
+            else:
+                self.say(Custom, name=name, value=plain(body))
+
+    def _failed(self, problem: object) -> None:
+        if isinstance(problem, BaseException):
+            self._raised(problem)
+            return
+        name = text(get(problem, "exception_type")).rpartition(".")[2]
+        said = text(get(problem, "exception_message"))
+        self.end("error", f"{name}: {said}" if name and said else name or said or "error")
+
+    def _close(self) -> None:
+        self._written()
+        self._message_end(None)
+
+    # Messages.
+
+    def _speak(self, body: object) -> None:
+        """Open the turn of the agent that speaks now, if it is not open."""
+        self._speaker = text(get(body, "current_agent_name")) or self._speaker
+        if not self._is_started:
+            self.agent_name = self.agent_name or self._speaker
+            self._envelope = {}
+            self.start()
+        if self._message is None:
+            self._message = f"{self.run_id}:{self._messages}"
+            self._messages += 1
+            self._envelope = {"message_id": self._message}
+            self.say(MessageStarted, agent_name=self._speaker)
+        self._envelope = {"message_id": self._message}
+
+    def _message_end(self, usage: Usage | None) -> None:
+        message, self._message = self._message, None
+        if message is not None:
+            self._envelope = {"message_id": message}
+            self.say(MessageFinished, usage=usage)
+            self.streams.forget(message)
+        self._spoken.clear()
+        self._shown.clear()
+        # A call's id is its tool's name with some models: the next turn's is another call.
+        self._ids = {native: own for native, own in self._ids.items() if own not in self._settled}
+
+    def _stream(self, body: object) -> None:
+        self._speak(body)
+        for kind, name in (("thinking", "thinking_delta"), ("text", "delta")):
+            if delta := text(get(body, name)):
+                self._spoken.add(kind)
+                self.say_text(kind, "0", delta)
+        for i, call in enumerate(items(get(body, "tool_calls"))):
+            self._snapshot(i, call)
+
+    def _output(self, body: object) -> None:
+        self._speak(body)
+        response = get(body, "response")
+        blocks = items(get(response, "blocks"))
+        thought = "".join(
+            text(get(block, "content")) for block in blocks if get(block, "block_type") == "thinking"
+        )
+        words = "".join(text(get(block, "text")) for block in blocks) or text(get(response, "content"))
+        for kind, whole in (("thinking", thought), ("text", words)):
+            if kind not in self._spoken:  # an agent that reasons in text puts a shorter one here
+                self.say_text(kind, "0", whole)
+        if isinstance(structured := get(body, "structured_response"), Mapping):
+            self._result = plain(structured)
+        self._written()
+        self._message_end(_usage(get(response, "additional_kwargs")))
+
+    # Tools.
+
+    def _snapshot(self, place: int, call: object) -> None:
+        native, name = ident(get(call, "tool_id")), text(get(call, "tool_name")) or None
+        if native is None:
+            return
+        if native not in self._ids and place < len(self._shown) and self._shown[place][1] == name:
+            self._ids[native] = self._shown[place][0]
+        is_new = native not in self._ids
+        call_id = self._id(native)
+        if is_new:
+            self._shown.append((call_id, name))
+            self.say_args(call_id, name, "")
+        if call_id not in self._settled:
+            self._pending[call_id] = get(call, "tool_kwargs")
+
+    def _id(self, native: str) -> str:
+        if native not in self._ids:
+            is_used = native in self._settled or native in self._ids.values()
+            self._ids[native] = f"{native}:{self._messages}" if is_used else native
+        return self._ids[native]
+
+    def _written(self) -> None:
+        """Say the arguments of the calls that were written and have not started."""
+        pending, self._pending = self._pending, {}
+        for call_id, args in pending.items():
+            if args:
+                self.say_args(call_id, None, json_text(args))
+
+    def _started(self, body: object) -> None:
+        call_id = self._id(ident(get(body, "tool_id")) or "")
+        self._pending.pop(call_id, None)
+        name, args = text(get(body, "tool_name")) or None, plain(get(body, "tool_kwargs"))
+        self.say(ToolStarted, tool_call_id=call_id, tool_name=name, args=args)
+
+    def _result_of(self, body: object) -> None:
+        call_id = self._id(ident(get(body, "tool_id")) or "")
+        self._pending.pop(call_id, None)
+        self._settled.add(call_id)
+        found = get(body, "tool_output")
+        words = "\n".join(line for block in items(get(found, "blocks")) if (line := text(get(block, "text"))))
+        raw = get(found, "raw_output")
+        output = (words or text(get(found, "content")) or text(found)) if raw is None else plain(raw)
+        fields = {"tool_call_id": call_id, "tool_name": text(get(body, "tool_name")) or None}
+        if get(found, "is_error") is True:
+            fields |= {"status": "error", "error": words or json_text(output)}
+        self.say(ToolFinished, **fields, output=output)
+
+
+def _usage(native: object) -> Usage | None:
+    """What a turn used, where the provider's package passes it on."""
+    found = [
+        next((count for name in names if (count := integer(get(native, name))) is not None), None)
+        for names in (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))
+    ]
+    if found == [None, None]:
+        return None
+    return Usage(input_tokens=found[0], output_tokens=found[1])

@@ -1,0 +1,205 @@
+"""OpenAI's Agents SDK: ``Runner.run_streamed(…).stream_events()``, and ``as_tool(on_stream=…)``.
+
+``raw_response_event`` carries Responses events; the run items repeat them, but for the tools that
+ran. Other models' events are in the same form, with one made-up id for every response and item, so
+ids are told apart here; order is that of arrival. A nested agent's events come as ``{"event",
+"agent", "tool_call"}``. A failed tool's output is a text for the model, known by its beginning
+unless a tool has a ``failure_error_function`` of its own. Source: ``agents.stream_events``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from vibe_notebook.events import Artifact, Custom, MessageStarted, ToolFinished, ToolStarted
+
+from ._children import Children
+from ._files import block_file, take_blocks
+from ._openai_items import SERVER_TOOLS, args_of, call_id_of, name_of
+from ._read import fields_of, get, ident, integer, items, parsed, plain, text
+from .openai_responses import OpenAIResponsesAdapter
+
+__all__ = ["OpenAIAgentsAdapter", "matches"]
+
+_KINDS: Final = frozenset(("raw_response_event", "run_item_stream_event", "agent_updated_stream_event"))
+_CALLED: Final = frozenset(("tool_called", "handoff_requested", "tool_search_called"))
+_ANSWERED: Final = frozenset(("tool_output", "handoff_occured", "handoff_occurred"))
+_REPEATS: Final = frozenset(
+    (
+        "message_output_created",
+        "reasoning_item_created",
+        "mcp_approval_requested",
+        "mcp_list_tools",
+        "tool_search_output_created",
+    )
+)
+_FAILED: Final = (
+    "An error occurred while running the tool.",
+    "An error occurred while parsing tool arguments.",
+)
+_REJECTED: Final = "Tool execution was not approved."
+_OVER: Final = frozenset(("completed", "failed", "incomplete", "cancelled"))
+
+
+def matches(native: object) -> bool:
+    """Whether *native* is an event of the SDK, or one of a nested agent."""
+    nested = get(native, "event")
+    return text(get(native, "type")) in _KINDS or (
+        isinstance(native, Mapping) and "tool_call" in native and text(get(nested, "type")) in _KINDS
+    )
+
+
+class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
+    """One run, with the agents that it hands over to; an agent as a tool is a run inside of it."""
+
+    name = "openai_agents"
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._agent = self.agent_name
+        self._has_raw = False
+        self._responses_seen = 0
+        self._current = ""
+        self._owners: dict[str, tuple[str, int | None]] = {}
+        self._children = Children(self, OpenAIAgentsAdapter)
+
+    def _read(self, native: object) -> None:
+        match text(get(native, "type")):
+            case "raw_response_event":
+                self._has_raw = True
+                self._raw(get(native, "data"))
+            case "run_item_stream_event":
+                self._run_item(native, get(native, "item"), text(get(native, "name")))
+            case "agent_updated_stream_event":
+                self._agent_updated(_name(get(native, "new_agent")))
+            case _ if get(native, "event") is not None:
+                self._nested(native)
+            case kind:
+                self._app(native, kind)
+
+    def say(self, cls: type[Any], **fields: Any) -> None:
+        """Add one event; a message says whose it is."""
+        super().say(cls, **({"agent_name": self._agent} | fields if cls is MessageStarted else fields))
+
+    def _close(self) -> None:
+        super()._close()
+        self._out += self._children.end_all(**self._outcome)
+
+    # The model's own events.
+
+    def _raw(self, data: object) -> None:
+        kind = text(get(data, "type"))
+        if not kind.startswith("response."):
+            super()._read(data)
+            return
+        verb = kind.removeprefix("response.")
+        if verb == "created" or not self._current:
+            self._responses_seen += 1
+            self._current = self._fresh(ident(get(data, "response", "id")))
+            if verb != "created":  # a model that does not stream says only how it ended
+                self._responses[self._current] = self._response_of({"response": {"id": self._current}}, None)
+                self._envelope = {"message_id": self._current}
+                self.say(MessageStarted)
+        super()._read(self._told_apart(data))
+        if verb in _OVER:
+            self._current = ""
+
+    def _fresh(self, response_id: str | None) -> str:
+        if response_id is None or response_id in self._responses:
+            return f"{self.run_id}:{self._responses_seen}"
+        return response_id
+
+    def _told_apart(self, data: object) -> dict[str, Any]:
+        """The event with ids that no other response or item has, and without its number."""
+        fields = {**fields_of(data), "sequence_number": None}
+        if "response" in fields:
+            fields["response"] = {**fields_of(fields["response"]), "id": self._current}
+            for i, item in enumerate(items(get(fields["response"], "output"))):
+                self._places.setdefault((self._current, i), self._owned(ident(get(item, "id")), i))
+        index = integer(fields.get("output_index"))
+        item_id = ident(fields.get("item_id")) or ident(get(fields.get("item"), "id"))
+        if index is not None or item_id is not None:
+            fields["item_id"] = self._owned(item_id, index)
+        return fields
+
+    def _owned(self, item_id: str | None, index: int | None) -> str:
+        place = (self._current, index)
+        if item_id is not None and self._owners.setdefault(item_id, place) == place:
+            return item_id
+        return f"{self._current}:{item_id if index is None else index}"
+
+    # The SDK's own.
+
+    def _agent_updated(self, name: str | None) -> None:
+        before, self._agent = self._agent, name or self._agent
+        if not self._is_started:
+            self.agent_name = self.agent_name or name
+            self.start()
+        elif before != self._agent:
+            self.say(Custom, name="agent_updated", value={"from": before, "to": self._agent})
+
+    def _run_item(self, native: object, item: object, name: str) -> None:
+        raw = get(item, "raw_item")
+        if name in _CALLED:
+            self._called(raw)
+        elif name in _ANSWERED:
+            self._answered(item, raw)
+        elif name == "mcp_approval_response":
+            self._app(raw, name)
+        elif name not in _REPEATS:
+            self.say_unknown(native, name or None)
+        elif not self._has_raw:  # somebody took out the raw events
+            self._shown_whole(raw)
+
+    def _called(self, raw: object) -> None:
+        call_id, kind = call_id_of(raw), text(get(raw, "type"))
+        if kind in SERVER_TOOLS:  # ran while the model spoke, and was shown then
+            if not self._has_raw:
+                self._shown_whole(raw)
+        elif call_id is not None:
+            args = parsed(args_of(raw))
+            self.say(ToolStarted, tool_call_id=call_id, tool_name=name_of(raw), args=args)
+
+    def _shown_whole(self, raw: object) -> None:
+        item_id = ident(get(raw, "id")) or call_id_of(raw) or str(len(self._items))
+        response = self._response_of({"response": {"id": f"{self.run_id}:items"}}, None)
+        self._envelope = {"message_id": response.key}
+        self._item(raw, item_id, response, is_done=True)
+
+    def _answered(self, item: object, raw: object) -> None:
+        call_id = call_id_of(raw)
+        if call_id is None:
+            self.say_unknown(raw, text(get(item, "type")))
+            return
+        own, sent = get(item, "output"), get(raw, "output")
+        output, files = _output(sent if own is None else own)
+        failed = isinstance(sent, str) and sent.startswith(_FAILED)
+        denied = isinstance(sent, str) and sent.startswith(_REJECTED)
+        status = "error" if failed else "denied" if denied else "ok"
+        error = text(sent) if status != "ok" else None
+        self._out += self._children.end(call_id, outcome="error" if failed else "success", error=error)
+        self.say(ToolFinished, tool_call_id=call_id, status=status, output=output, error=error)
+        for i, file in enumerate(files):
+            self.say(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+
+    def _nested(self, native: object) -> None:
+        call_id = ident(get(native, "tool_call", "call_id")) or ident(get(native, "tool_call", "id"))
+        self.start()
+        name = _name(get(native, "agent"))
+        ids = {"parent_tool_call_id": call_id, "agent_name": name}
+        self._out += self._children.feed(call_id or name or "agent", get(native, "event"), **ids)
+
+
+def _name(agent: object) -> str | None:
+    return text(get(agent, "name")) or text(agent) or None
+
+
+def _output(value: object) -> tuple[Any, list[dict[str, Any]]]:
+    """What a tool returned: a value of its own, or the SDK's text, image and file blocks."""
+    blocks = items(value) or [value]
+    if any(block_file(block) for block in blocks) or (
+        items(value) and all(text(get(block, "type")) in ("text", "input_text") for block in blocks)
+    ):
+        return take_blocks(blocks)
+    return plain(value), []

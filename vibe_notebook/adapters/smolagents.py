@@ -1,0 +1,202 @@
+"""smolagents: ``agent.run(task, stream=True)``, of a tool calling agent or one that writes code.
+
+Its objects have no kind but their class, which JSON does not have: they are known by their fields. A
+step's end repeats what was streamed; where nothing was (``stream_outputs=False``), it is the only
+source. A tool that fails has no output, only its step has the error, which names the tool and its
+arguments. Code has its logs in the step. Source: ``smolagents.agents``, ``smolagents.memory``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from vibe_notebook.events import MessageFinished, MessageStarted, ToolFinished, ToolStarted, Usage
+
+from ._base import Adapter
+from ._read import fields_of, get, ident, integer, items, parsed, plain, text
+
+__all__ = ["SmolagentsAdapter", "matches"]
+
+_DELTA: Final = {"content", "tool_calls", "token_usage"}
+_CALL: Final = {"name", "arguments", "id"}
+_OUTPUT: Final = {"output", "is_final_answer"}
+
+
+def _kind(native: object) -> str:
+    names = fields_of(native).keys()
+    if "step_number" in names and "timing" in names:
+        return "step"
+    if isinstance(get(native, "plan"), str) and "timing" in names:
+        return "plan"
+    if names >= _OUTPUT:
+        return "tool_output" if "tool_call" in names or "id" in names else "output"
+    if names == _DELTA:
+        return "delta"
+    if names == _CALL or (names == {"id", "type", "function"} and get(native, "function", "name")):
+        return "call"
+    return "answer" if names == {"output"} else ""
+
+
+def matches(native: object) -> bool:
+    """Whether *native* is one of the SDK's objects, or has just the fields of one."""
+    if not isinstance(native, Mapping):
+        return type(native).__module__.startswith("smolagents.") and _kind(native) != ""
+    says_another = any(isinstance(get(native, name), str) for name in ("type", "event", "event_kind"))
+    return not says_another and _kind(native) in ("step", "plan", "tool_output", "output", "delta", "call")
+
+
+class SmolagentsAdapter(Adapter):
+    """One run: a step is a message, and the tools that it calls."""
+
+    name = "smolagents"
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._message: str | None = None
+        self._messages = 0
+        self._steps: set[int] = set()
+        self._has_text = False
+        self._written: dict[int, tuple[str, str | None]] = {}
+        """By their index in the answer: the calls that the model writes."""
+        self._started = 0
+        self._running: dict[str, tuple[str | None, Any]] = {}
+        self._code: str | None = None
+
+    def _read(self, native: object) -> None:
+        self._envelope = {"message_id": self._message} if self._message else {}
+        match _kind(native):
+            case "delta":
+                self._delta(native)
+            case "call":
+                self._call(native)
+            case "tool_output":
+                self._tool_output(native)
+            case "output":
+                self._code_output(get(native, "output"))
+            case "step":
+                self._step(native)
+            case "plan":
+                self._plan(native)
+            case "answer":
+                self._result = plain(get(native, "output"))
+            case _:
+                self.say_unknown(native, None)
+
+    def _close(self) -> None:
+        self._message_end(None)
+
+    # Messages.
+
+    def _open(self) -> None:
+        if self._message is None:
+            self._message = f"{self.run_id}:{self._messages}"
+            self._messages += 1
+            self._envelope = {"message_id": self._message}
+            self.say(MessageStarted)
+        self._envelope = {"message_id": self._message}
+
+    def _message_end(self, usage: Usage | None) -> None:
+        message, self._message = self._message, None
+        if message is not None:
+            self._envelope = {"message_id": message}
+            self.say(MessageFinished, usage=usage)
+            self.streams.forget(message)
+        self._has_text, self._code, self._started = False, None, 0
+        self._written.clear()
+        self._running.clear()
+
+    def _delta(self, native: object) -> None:
+        self._open()
+        self._text(get(native, "content"))
+        for place, call in enumerate(items(get(native, "tool_calls"))):
+            index = integer(get(call, "index"))
+            index = place if index is None else index
+            name = text(get(call, "function", "name")) or None
+            if index not in self._written:
+                call_id = ident(get(call, "id")) or f"{self._message}:{index}"
+                self._written[index] = call_id, name
+                self.say_args(call_id, name, "")
+            call_id = self._written[index][0]
+            if written := text(get(call, "function", "arguments")):
+                self.say_args(call_id, name, written)
+
+    def _text(self, content: object) -> None:
+        blocks = "".join(text(get(block, "text")) for block in items(content))
+        if said := text(content) or blocks:
+            self._has_text = True
+            self.say_text("text", "0", said)
+
+    # Tools.
+
+    def _call(self, native: object) -> None:
+        self._open()
+        body = native if get(native, "function") is None else get(native, "function")
+        name, args = text(get(body, "name")) or None, parsed(get(body, "arguments"))
+        call_id = ident(get(native, "id"))
+        if call_id is None:
+            call_id = self._written.get(self._started, (f"{self._message}:{self._started}", None))[0]
+        self._started += 1
+        self._running[call_id] = name, args
+        if isinstance(args, str):
+            self._code = call_id
+        self.say(ToolStarted, tool_call_id=call_id, tool_name=name, args=args)
+
+    def _tool_output(self, native: object) -> None:
+        name = text(get(native, "tool_call", "name")) or None
+        call_id = ident(get(native, "id")) or ident(get(native, "tool_call", "id"))
+        if call_id is None:
+            found = [key for key, (called, _) in self._running.items() if called == name]
+            call_id = found[0] if found else f"{self._message or self.run_id}:output"
+        self._running.pop(call_id, None)
+        self.say(ToolFinished, tool_call_id=call_id, tool_name=name, output=_output(native))
+
+    def _code_output(self, output: object) -> None:
+        if self._code is not None and self._code in self._running:
+            name, _ = self._running.pop(self._code)
+            self.say(ToolFinished, tool_call_id=self._code, tool_name=name, output=plain(output))
+
+    # Steps.
+
+    def _step(self, native: object) -> None:
+        number = integer(get(native, "step_number"))
+        if number in self._steps and self._message is None:
+            return  # where the steps are used up, the last one comes twice
+        self._steps.add(-1 if number is None else number)
+        self._open()
+        if not self._has_text:
+            self._text(get(native, "model_output"))
+        if not self._started:
+            for call in items(get(native, "tool_calls")):
+                self._call(call)
+        error = get(native, "error")
+        if error is not None:
+            self._failed(text(get(error, "message")) or text(error) or str(type(error).__name__))
+        elif self._code is not None and (logs := text(get(native, "observations"))):
+            self.say(ToolFinished, tool_call_id=self._code, output=logs)
+        self._message_end(_usage(get(native, "token_usage")))
+
+    def _failed(self, why: str) -> None:
+        named = [call_id for call_id, (_, args) in self._running.items() if args and str(args) in why]
+        for call_id in named if len(named) == 1 else list(self._running):
+            name = self._running[call_id][0]
+            fields = {"tool_call_id": call_id, "tool_name": name, "output": why, "error": why}
+            self.say(ToolFinished, status="error", **fields)
+        if not self._running:
+            self.say_unknown(why, "step_failed")
+
+    def _plan(self, native: object) -> None:
+        self._open()
+        if not self._has_text:
+            self._text(get(native, "plan"))
+        self._message_end(_usage(get(native, "token_usage")))
+
+
+def _output(native: object) -> Any:
+    output = get(native, "output")
+    return plain(get(native, "observation") if output is None else output)
+
+
+def _usage(native: object) -> Usage | None:
+    counts = integer(get(native, "input_tokens")), integer(get(native, "output_tokens"))
+    return None if counts == (None, None) else Usage(input_tokens=counts[0], output_tokens=counts[1])

@@ -1,0 +1,82 @@
+"""Projects: streams of events that many send to and many follow, kept in a log.
+
+Beside the registry on the path of a delta: what a kernel's agents do goes into a project's log,
+and over ``vibe_notebook.server`` to whoever follows it.
+"""
+
+from __future__ import annotations
+
+from ._entry import Entry, Gap
+from ._listener import Listener
+from ._log import EventLog, Project, open_log
+from ._publish import Publisher, publish
+from ._send import (
+    send_agent_status,
+    send_artifact_update,
+    send_complete_message,
+    send_message_object,
+    send_message_part,
+    send_project_update,
+    send_stream_chunk,
+    send_streaming_chunk,
+    send_task_update,
+    send_tool_call,
+    send_tool_call_delta,
+    send_tool_call_result,
+    send_tool_call_start,
+)
+from ._stream import ProjectEventStream, event_stream_manager
+from .history import load_history
+from .messages import (
+    ArtifactPart,
+    ErrorPart,
+    FilePart,
+    ImagePart,
+    Message,
+    MessagePart,
+    ReasoningPart,
+    StepStartPart,
+    StreamChunk,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+
+__all__ = [
+    "ArtifactPart",
+    "Entry",
+    "ErrorPart",
+    "EventLog",
+    "FilePart",
+    "Gap",
+    "ImagePart",
+    "Listener",
+    "Message",
+    "MessagePart",
+    "Project",
+    "ProjectEventStream",
+    "Publisher",
+    "ReasoningPart",
+    "StepStartPart",
+    "StreamChunk",
+    "TextPart",
+    "ToolCallPart",
+    "ToolResultPart",
+    "event_stream_manager",
+    "load_history",
+    "open_log",
+    "publish",
+    "send_agent_status",
+    "send_artifact_update",
+    "send_complete_message",
+    "send_message_object",
+    "send_message_part",
+    "send_project_update",
+    "send_stream_chunk",
+    "send_streaming_chunk",
+    "send_task_update",
+    "send_tool_call",
+    "send_tool_call_delta",
+    "send_tool_call_result",
+    "send_tool_call_start",
+]

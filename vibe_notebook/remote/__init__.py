@@ -1,0 +1,27 @@
+"""Streams from elsewhere: server-sent events in, our events out, resumed without loss.
+
+Above the adapters on the path of a delta; HTTP is imported when a stream is opened.
+"""
+
+from __future__ import annotations
+
+from ..exceptions import RemoteError
+from ._decoder import ServerSentEvent, SSEDecoder
+from ._event_source import EventSource, event_source
+from ._follow import Follow, follow
+from ._merge import Merged
+from ._secrets import redact
+from ._status import Status
+
+__all__ = [
+    "EventSource",
+    "Follow",
+    "Merged",
+    "RemoteError",
+    "SSEDecoder",
+    "ServerSentEvent",
+    "Status",
+    "event_source",
+    "follow",
+    "redact",
+]

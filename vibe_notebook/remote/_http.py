@@ -1,0 +1,252 @@
+"""One request for a stream: redirects, what an answer means, and its body's raw bytes.
+
+The only module that knows the HTTP client. It says what happened in values, so that no traceback
+leads through the frames that hold a request, which hold what is secret.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import urllib.request
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from .._json import scrub
+from ..exceptions import MissingExtraError, RemoteError
+from ._answers import Ended, Lost, Opened, Refused, name_of, refusal, root, said
+from ._retry import retry_after
+from ._secrets import Credentials, is_loopback, redact
+
+if TYPE_CHECKING:
+    import httpx2
+
+__all__ = ["Http"]
+
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS: Final = 20
+_LONGEST_ID: Final = 4096
+"""Bytes: servers refuse a request whose headers are much longer, again and again."""
+_LARGEST: Final = 256 * 1024 * 1024
+"""Bytes of a transcript."""
+_CONTROLS: Final = frozenset([*range(9), *range(10, 32), 127])
+_HOST: Final = re.compile(r"[^\s%\[\]/?#@\\]+")
+_NO_CONTENT: Final = 204
+_OK: Final = 200
+_BUSY: Final = (408, 425, 429)
+_SERVER_ERROR: Final = 500
+
+
+class Http:
+    """Opens one stream, as often as it is needed."""
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials,
+        *,
+        proxy: str | None,
+        verify: ssl.SSLContext | bool,
+        connect_timeout: float,
+    ) -> None:
+        self._httpx = _client()
+        self._credentials = credentials
+        self._proxy = proxy
+        self._verify = verify
+        self._connect_timeout = connect_timeout
+        self._transports: dict[str | None, httpx2.AsyncHTTPTransport] = {}
+        try:
+            parsed = self._httpx.URL(url)
+            self._user = parsed.userinfo
+            self._url = parsed.copy_with(userinfo=b"", fragment=None)
+            if params := credentials.params:
+                self._url = self._url.copy_merge_params(params)
+        except (self._httpx.InvalidURL, ValueError, TypeError):
+            parsed = None
+        if parsed is None or not _is_http(parsed):
+            msg = f"{redact(url)} is no http(s) URL."
+            raise RemoteError(msg)
+
+    async def open(self, last_event_id: str) -> Opened | Ended | Refused | Lost:
+        """Ask for the stream, from after *last_event_id* on if that is not empty. Never raises."""
+        httpx = self._httpx
+        try:
+            return await self._open(last_event_id)
+        except httpx.ConnectError as error:
+            if isinstance(root(error), ssl.SSLCertVerificationError):
+                return Refused(f"the server's certificate cannot be trusted ({root(error)})")
+            return self.lost(error)
+        except httpx.TransportError as error:
+            return self.lost(error)
+
+    async def fetch(self, path: str, params: Mapping[str, str]) -> bytes | None:
+        """Get JSON of the stream's own host; ``None``: it is not to be had. Never raises."""
+        url = self._url.copy_with(raw_path=path.encode())
+        url = url.copy_merge_params([*self._url.params.multi_items(), *params.items()])
+        request = await self._request(url, "", ours=True, accept=b"application/json")
+        if isinstance(request, Refused):
+            return None
+        try:
+            response = await self._transport(url).handle_async_request(request)
+            opened, found = Opened({}, response.aiter_bytes(), response), bytearray()
+            try:
+                if response.status_code == _OK:
+                    async for piece in opened.body:
+                        found += piece
+                        if len(found) > _LARGEST:
+                            return None
+            finally:
+                await opened.aclose()
+        except self.broken:
+            return None
+        return bytes(found) if response.status_code == _OK else None
+
+    @property
+    def path(self) -> str:
+        """The URL's, as it is sent."""
+        return str(self._url.raw_path.partition(b"?")[0].decode())
+
+    def lost(self, error: BaseException) -> Lost:
+        """Say what broke a connection."""
+        httpx = self._httpx
+        match error:
+            case httpx.ConnectTimeout():
+                return Lost("the server does not answer")
+            case httpx.ProxyError():
+                return Lost("the proxy could not reach it")  # its text may hold what the proxy was told
+            case httpx.ConnectError():
+                return Lost(f"no connection ({said(root(error))})")
+            case _:
+                below = root(error)
+                return Lost(
+                    f"the connection broke ({said(below)})" if below is not error else "the connection broke"
+                )
+
+    @property
+    def broken(self) -> tuple[type[Exception], ...]:
+        """What reading the body raises when the connection breaks."""
+        return (self._httpx.TransportError, self._httpx.DecodingError, self._httpx.StreamError)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        transports, self._transports = self._transports, {}
+        with anyio.move_on_after(1, shield=True):
+            for transport in transports.values():
+                await transport.aclose()
+
+    async def _open(self, last_event_id: str) -> Opened | Ended | Refused | Lost:
+        url, ours = self._url, True
+        for _ in range(_MOST_REDIRECTS + 1):
+            request = await self._request(url, last_event_id, ours=ours)
+            if isinstance(request, Refused):
+                return request
+            response = await self._transport(url).handle_async_request(request)
+            if response.status_code not in _REDIRECTS:
+                return await self._answer(response)
+            await Opened({}, response.aiter_raw(), response).aclose()
+            try:
+                target = url.join(response.headers.get("location", "")).copy_with(userinfo=b"", fragment=None)
+            except (self._httpx.InvalidURL, ValueError):
+                target = None
+            if target is None or "location" not in response.headers or not _is_http(target):
+                return Refused("the server redirects to nowhere", response.status_code)
+            # What was meant for one host is not told to another, nor to whom that one sends us.
+            ours = ours and _origin(target) == _origin(url)
+            url = target
+        return Refused(f"the server redirected more than {_MOST_REDIRECTS} times")
+
+    async def _request(
+        self,
+        url: httpx2.URL,
+        last_event_id: str,
+        *,
+        ours: bool,
+        accept: bytes = b"text/event-stream",
+    ) -> httpx2.Request | Refused:
+        headers = {
+            b"host": url.netloc,
+            b"accept": accept,
+            b"accept-encoding": b"identity",
+            b"cache-control": b"no-cache",
+            b"user-agent": b"vibe_notebook",
+        }
+        if ours:
+            if self._user:
+                headers[b"authorization"] = _basic(self._user)
+            try:
+                headers |= await self._credentials.headers(url.host, url.port)
+            except Exception as error:  # noqa: BLE001 - the user's own callable may raise anything
+                return Refused(f"there is no token to send: {type(error).__name__}")
+        resume = last_event_id.encode().strip(b" \t")
+        if resume and len(resume) <= _LONGEST_ID and _CONTROLS.isdisjoint(resume):
+            headers[b"last-event-id"] = resume
+        # How long nothing may come is for the reader of the body to say.
+        timeout = self._httpx.Timeout(self._connect_timeout, read=None)
+        extensions = {"timeout": timeout.as_dict()}
+        request: httpx2.Request = self._httpx.Request(
+            "GET", url, headers=list(headers.items()), extensions=extensions
+        )
+        return request
+
+    async def _answer(self, response: httpx2.Response) -> Opened | Ended | Refused | Lost:
+        status = response.status_code
+        opened = Opened(response.headers, response.aiter_bytes(), response)
+        kind = response.headers.get("content-type", "")
+        if status == _OK and kind.partition(";")[0].strip().lower() == "text/event-stream":
+            return opened
+        await opened.aclose()
+        if status == _NO_CONTENT:
+            return Ended()
+        if status in _BUSY or status >= _SERVER_ERROR:
+            return Lost(name_of(status), status, retry_after(response.headers.get("retry-after")))
+        if status == _OK:
+            given = scrub(kind)[:80] or "nothing"
+            return Refused(
+                f"its content type is {given!r}, not text/event-stream: is this the stream's URL?", status
+            )
+        return refusal(status)
+
+    def _transport(self, url: httpx2.URL) -> httpx2.AsyncHTTPTransport:
+        proxy = self._proxy or _environment_proxy(url)
+        if proxy not in self._transports:
+            # Nothing is kept alive: a connection that was lost must not be tried again.
+            limits = self._httpx.Limits(max_keepalive_connections=0)
+            self._transports[proxy] = self._httpx.AsyncHTTPTransport(
+                verify=self._verify, proxy=proxy, limits=limits
+            )
+        return self._transports[proxy]
+
+
+def _client() -> Any:
+    try:
+        import httpx2  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise MissingExtraError("Following a remote stream", "remote") from None
+    return httpx2
+
+
+def _is_http(url: httpx2.URL) -> bool:
+    return url.scheme in ("http", "https") and _HOST.fullmatch(url.host) is not None
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _environment_proxy(url: httpx2.URL) -> str | None:
+    if is_loopback(url.host):  # what this machine alone may know must not leave it
+        return None
+    found = urllib.request.getproxies()
+    proxy = found.get(url.scheme) or found.get("all")
+    if not proxy or urllib.request.proxy_bypass(url.host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _basic(user: bytes) -> bytes:
+    import base64  # noqa: PLC0415 - hardly ever
+    from urllib.parse import unquote_to_bytes  # noqa: PLC0415
+
+    return b"Basic " + base64.b64encode(unquote_to_bytes(user))

@@ -1,0 +1,108 @@
+"""What must be sent and never shown: headers, parameters, tokens, and the secrets in a URL.
+
+Beside ``_http.py``. Nothing here has a ``repr`` that says more than that it is there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import ipaddress
+import os
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+__all__ = ["Credentials", "Params", "Token", "is_loopback", "redact"]
+
+Token = str | Callable[[], str | None] | Callable[[], Awaitable[str | None]]
+"""A bearer token, or what gives one, asked anew for every connection."""
+Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
+
+HIDDEN: Final = "***"
+_SECRET: Final = re.compile(
+    r"token|key|secret|passw|pwd|auth|sig|credential|session|cookie|jwt|code|bearer", re.IGNORECASE
+)
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NO_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def redact(url: str) -> str:
+    """*url* as it may be shown: without user, password, and the values of what looks secret."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
+    except ValueError:
+        return "(a URL that is not valid)"
+    query = "&".join(
+        f"{quote(name)}={HIDDEN if _SECRET.search(name) else quote(value, safe='/:,')}"
+        for name, value in pairs
+    )
+    netloc = f"{HIDDEN}@{host[2]}" if host[1] else host[2]
+    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host*, a name or an address, is this machine."""
+    name = host.lower().strip("[]")
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
+class Credentials:
+    """The headers, parameters and token that a stream's own host gets, and no other."""
+
+    def __init__(self, headers: Mapping[str, str] | None, params: Params | None, token: Token | None) -> None:
+        self._headers = [_header(name, value) for name, value in (headers or {}).items()]
+        self._params = list(params.items() if isinstance(params, Mapping) else params or ())
+        self._token = token
+        self._has_auth = any(name == b"authorization" for name, _ in self._headers)
+
+    def __repr__(self) -> str:
+        return f"<{len(self._headers)} headers, {len(self._params)} parameters>"
+
+    @property
+    def params(self) -> list[tuple[str, str]]:
+        """To be added to the URL's own."""
+        return [
+            (str(name), str(each))
+            for name, value in self._params
+            if value is not None
+            for each in (value if isinstance(value, list | tuple) else [value])
+        ]
+
+    async def headers(self, host: str, port: int | None) -> list[tuple[bytes, bytes]]:
+        """What this host gets, a token of this moment among it. Raises ``ValueError`` for a bad token."""
+        if self._has_auth:
+            return self._headers
+        token = self._token
+        if token is None:
+            token = _from_environment(host, port)
+        elif not isinstance(token, str):
+            given = token()
+            token = await given if inspect.isawaitable(given) else given
+        if not token:
+            return self._headers
+        return [*self._headers, _header("Authorization", f"Bearer {token}")]
+
+
+def _from_environment(host: str, port: int | None) -> str | None:
+    named = re.split(r"[\s,]+", os.environ.get("VIBE_NOTEBOOK_TOKEN_HOSTS", "").lower())
+    name = host.lower()
+    if is_loopback(host) or (name and name in named) or f"{name}:{port}" in named:
+        return os.environ.get("VIBE_NOTEBOOK_TOKEN")
+    return None
+
+
+def _header(name: str, value: str) -> tuple[bytes, bytes]:
+    """Checked here: who refuses it later repeats it in the error's text."""
+    if not _HEADER_NAME.fullmatch(name):
+        msg = "headers: a header's name is letters, digits and hyphens."
+        raise ValueError(msg)
+    if not isinstance(value, str) or _NO_HEADER.search(value):
+        msg = f"The value of the header {name} must be text without control characters."
+        raise ValueError(msg)
+    return name.lower().encode(), value.strip(" \t").encode()

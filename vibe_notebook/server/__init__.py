@@ -1,0 +1,50 @@
+"""Projects over HTTP: the server that agents send to and notebooks follow.
+
+On top of ``projects``: it adds HTTP, who may, and how much; the events, their ids and their
+order are the log's. Needs the extra ``server``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import MissingExtraError
+
+if TYPE_CHECKING:
+    from ._app import create_app
+    from ._background import BackgroundServer, serve_in_background
+    from ._guard import Auth
+    from ._limits import Limits
+    from ._run import serve
+
+__all__ = ["Auth", "BackgroundServer", "Limits", "create_app", "serve", "serve_in_background"]
+
+_HOMES = {
+    "Auth": "._guard",
+    "BackgroundServer": "._background",
+    "Limits": "._limits",
+    "create_app": "._app",
+    "serve": "._run",
+    "serve_in_background": "._background",
+}
+_NEEDED = frozenset(("sse_starlette", "starlette", "uvicorn"))
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    try:
+        value = getattr(import_module(home, __name__), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _NEEDED:
+            raise
+        raise MissingExtraError("The server", "server") from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,105 @@
+"""A server beside what else runs here: in a kernel, in a test, in a script.
+
+On top of the app.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Collection
+from types import TracebackType
+from typing import Any, Final, Self
+
+from ..exceptions import VibeNotebookError
+from ..projects import EventLog, ProjectEventStream
+from ._limits import Limits
+from ._run import Runner, app_for, bound
+
+__all__ = ["BackgroundServer", "serve_in_background"]
+
+_PATIENCE: Final = 30.0
+"""Seconds until a server that does not start or stop is given up."""
+
+
+class BackgroundServer:
+    """A server in a thread of its own; it answers once this is made.
+
+    ``url`` is where. ``stop()``, or leaving its block, ends streams, server and thread.
+    """
+
+    def __init__(
+        self, host: str, port: int, token: str | None, limits: Limits | None, **options: Any
+    ) -> None:
+        self._socket, self.url = bound(host, port, token)
+        self._failure: BaseException | None = None
+        self._is_ready = threading.Event()
+        try:
+            app = app_for(host, token, limits=limits, **options)
+        except BaseException:
+            self._socket.close()
+            raise
+        self._runner = Runner(app, limits or Limits(), self._is_ready.set)
+        # In a copy of the context: what the thread shows belongs to this cell.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(self._run,), name="vibe-notebook-server", daemon=True
+        )
+        self._thread.start()
+        self._is_ready.wait(_PATIENCE)
+        if self._failure is not None or not self._runner.started:
+            self.stop()
+            msg = f"The server did not start: {self._failure or 'it took too long'}."
+            raise VibeNotebookError(msg) from self._failure
+
+    def __repr__(self) -> str:
+        return f"<server at {self.url}{'' if self.is_running else ', stopped'}>"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it still answers."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End it: streams end so that their clients resume, what is being answered is answered. Idempotent."""
+        self._runner.should_exit = True
+        self._thread.join(_PATIENCE)
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        try:
+            self._runner.run([self._socket])
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits for the start
+            self._failure = error
+        finally:
+            self._is_ready.set()
+
+
+def serve_in_background(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    log: str | EventLog | ProjectEventStream = "memory:",
+    token: str | None = None,
+    cors: Collection[str] = (),
+    limits: Limits | None = None,
+    heartbeat: float = 15.0,
+) -> BackgroundServer:
+    """Serve from here on, beside what else runs, until it is stopped.
+
+    ::
+
+        with serve_in_background() as server:
+            print(server.url)
+
+    Port 0 is any free one; the other parameters are those of ``create_app``. Raises like ``serve``.
+    """
+    return BackgroundServer(host, port, token, limits, log=log, cors=cors, heartbeat=heartbeat)
