@@ -8,7 +8,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test demo lint unit js notebooks browser fuzz bench vibex format env clean begin
+.PHONY: help test demo lint unit js notebooks browser live fuzz bench vibex format env clean begin
 
 VENV ?= .venv
 JOBS ?= 2
@@ -64,6 +64,9 @@ notebooks: $(READY) ## run every notebook, and the tests that need a kernel
 
 browser: $(READY) ## the tests in a real browser
 	$(if $(wildcard tests/browser/test_*.py),@VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(PYTEST) tests/browser)
+
+live: $(READY) ## run every SDK for real, offline, in its lowest and its newest version (SDKS="agno openai" for some)
+	@$(BIN)/python -m tools.live $(SDKS)
 
 fuzz: $(READY) ## the property tests, 20,000 examples each
 	@VIBE_HYPOTHESIS=fuzz $(PYTEST) -n $(JOBS) --timeout=0 -m "not browser and not notebooks" $(ARGS)

@@ -50,10 +50,16 @@ class Seen:
     long_tasks: float = 0.0
     busy: float = 0.0
     growth: float = float("nan")
-    missing: int = 0
+    absent: list[str] = field(default_factory=list)
     marks: int = 0
     is_whole: bool = True
+    """Whether everything was sent, and is on the page at the end."""
     said: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> str:
+        """Whether all is there, or how much of it."""
+        return "yes" if self.is_whole else f"{self.marks - len(self.absent)} of {self.marks} marks"
 
     @property
     def lags(self) -> list[float]:
@@ -89,6 +95,12 @@ class Lab:
             here, tests = Path(__file__).parent, Path(__file__).parent.parent / "tests" / "browser"
             context.add_init_script(path=tests / "pages.js")
             context.add_init_script(path=here / "page.js")
+            # JupyterLab shows the first fifty outputs of a cell; here a hundred views stand in one.
+            settings_file = Path(
+                name, ".home", "settings", "@jupyterlab", "notebook-extension", "tracker.jupyterlab-settings"
+            )
+            settings_file.parent.mkdir(parents=True, exist_ok=True)
+            settings_file.write_text(json.dumps({"maxNumberOutputs": 500}))
             yield cls(context, url, Path(name))
             browser.close()
 
@@ -192,10 +204,10 @@ def _figures(
     busy: list[tuple[float, float]],
     said: dict[str, Any],
     marks: list[str],
-    absent: int,
+    absent: list[str],
 ) -> Seen:
     sent: dict[str, float] = said["sent"]
-    found = Seen(marks=len(marks), missing=absent, said=said)
+    found = Seen(marks=len(marks), absent=absent, said=said)
     found.by_mark = {mark: seen[mark] / 1000 - at for mark, at in sent.items() if mark in seen}
     found.is_whole = not absent and len(sent) == len(marks)
     if marks[-1] in seen and marks[-1] in sent:

@@ -141,5 +141,5 @@ def _browser_line(shape: str, size: int, seen: Seen, control: float) -> list[str
         f"{max(0.0, seen.long_tasks - control) * 1000:,.0f}",
         f"{seen.busy:.1f}",
         "never" if seen.last is None else f"{seen.last * 1000:,.0f}",
-        "yes" if seen.is_whole else f"{seen.marks - seen.missing} of {seen.marks} marks",
+        seen.complete,
     ]

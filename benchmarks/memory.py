@@ -20,7 +20,7 @@ import ipywidgets
 from ipywidgets.widgets.widget import _instances
 import vibe_notebook as vibe, vibe_notebook.display._live
 from vibe_notebook.registry import Registry
-text = open("benchmarks/corpus/mixed.md", encoding="utf-8").read()[:4000]
+text = open("benchmarks/corpus/mixed.txt", encoding="utf-8").read()[:4000]
 def stream(number, registry, is_shown):
     with vibe.live(f"agent {number}", registry=registry, display=is_shown) as live:
         for start in range(0, len(text), 40):

@@ -57,6 +57,6 @@ window.vibeBench = (() => {
     seen: () => seen,
     long: () => long,
     left: (marks) => marks.filter((mark) => !(mark in seen)).length,
-    absent: (marks) => { const text = deep(window.vibeBenchRoot); return marks.filter((mark) => !text.includes(mark)).length; },
+    absent: (marks) => { const text = deep(window.vibeBenchRoot); return marks.filter((mark) => !text.includes(mark)); },
   };
 })();

@@ -104,7 +104,7 @@ def _case(lab: Lab, options: Namespace, streams: int, rate: int) -> list[str]:
     took = seen.said["ended"] - seen.said["began"]
     counted = sum(figures.kinds[kind] for kind in ("comm_msg", "display_data", "update_display_data"))
     late = [seen.by_mark[mark] for mark in lasts if mark in seen.by_mark]
-    whole = sum(f"zq{number}x" in mark for number, mark in enumerate(lasts)) - seen.missing
+    torn = {mark.partition("x")[0] for mark in seen.absent}
     return [
         str(streams),
         f"{rate:,}",
@@ -114,5 +114,5 @@ def _case(lab: Lab, options: Namespace, streams: int, rate: int) -> list[str]:
         f"{percentile(seen.lags, 0.95) * 1000:,.0f}",
         f"{percentile(late, 0.95) * 1000:,.0f}" if late else "never",
         f"{figures.cpu / figures.seconds:.0%}",
-        f"{streams} of {streams}" if seen.is_whole else f"{max(0, whole)} of {streams}",
+        f"{streams - len(torn)} of {streams}",
     ]

@@ -116,7 +116,7 @@ _UNITS: dict[str, Callable[[_Writer, int], str]] = {
 
 def text(shape: str, size: int = SIZE) -> str:
     """About *size* bytes of one shape; beyond the committed file, its units over and over in one block."""
-    whole = (FOLDER / f"{shape}.md").read_text(encoding="utf-8")
+    whole = (FOLDER / f"{shape}.txt").read_text(encoding="utf-8")
     head, tail = _HEADS.get(shape, ""), _TAILS.get(shape, "")
     body = whole[len(head) : len(whole) - len(tail)]
     made = (body * (1 + size // len(body)))[:size]
@@ -178,7 +178,7 @@ def main() -> None:
     """Write the corpus."""
     for shape in SHAPES:
         body = "".join(_written(shape))
-        (FOLDER / f"{shape}.md").write_text(
+        (FOLDER / f"{shape}.txt").write_text(
             _HEADS.get(shape, "") + body + _TAILS.get(shape, ""), encoding="utf-8"
         )
     writer = _Writer(7)

@@ -91,11 +91,11 @@ with Live(RichMarkdown("")) as view:
 """,
     "Panel ChatMessage": """
 import panel as pn
-pn.extension()
+pn.extension(inline=True)
 view = pn.chat.ChatMessage("", show_timestamp=False)
 display(view)
 async for piece in stream():
-    view.object += piece
+    view.stream(piece)
 """,
 }
 """Ways to show Markdown text."""

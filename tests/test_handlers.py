@@ -214,7 +214,9 @@ def test_the_real_sdk_pushes_into_it() -> None:
     async def main() -> None:
         inner = scripts.agent("inner", [scripts.said("Hi.")])
         tool = inner.as_tool("ask", "Ask", on_stream=hook)
-        outer = scripts.agent("outer", [scripts.call("ask", "c1", input="?")], [scripts.said("Done.")], tools=[tool])
+        outer = scripts.agent(
+            "outer", [scripts.call("ask", "c1", input="?")], [scripts.said("Done.")], tools=[tool]
+        )
         run = vibe.watch(
             scripts.Runner.run_streamed(outer, "?", run_config=scripts.QUIET),
             registry=hook._pipeline.registry,
@@ -224,3 +226,14 @@ def test_the_real_sdk_pushes_into_it() -> None:
         assert texts(transcript.tools[0].children) == ["Hi."]
 
     asyncio.run(main())
+
+
+def test_strands_pushes_into_its_callback_handler() -> None:
+    scripts = importlib.import_module("tests.samples.record.strands")
+    hook = quiet("strands")
+    agent = scripts.weather()
+    agent.callback_handler = hook
+    with hook:
+        agent("Weather?")
+    assert [call.state for call in hook.transcript.tools] == ["ok", "error"]
+    assert [part.kind for part in hook.transcript.parts] == ["thinking", "text", "tool", "tool", "text"]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.language_models.fake import FakeListLLM
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
@@ -152,7 +152,9 @@ def test_thinking_and_parallel_calls_amount_to_what_the_stream_does() -> None:
     hook = quiet()
 
     async def main() -> None:
-        async for _ in scripts.weather().astream(scripts.QUESTION, {"callbacks": [hook]}, stream_mode="messages"):
+        async for _ in scripts.weather().astream(
+            scripts.QUESTION, {"callbacks": [hook]}, stream_mode="messages"
+        ):
             pass
 
     asyncio.run(main())

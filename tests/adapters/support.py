@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,22 @@ def as_object(value: Any) -> Any:
     return [as_object(item) for item in value] if isinstance(value, list) else value
 
 
+def as_live(native: Any) -> Any:
+    """The same as dataclasses, whose JSON form is what they were made of; what applications say stays."""
+    if isinstance(native, list):
+        return [as_live(item) for item in native]
+    if not isinstance(native, dict) or ("call_id" in native and "type" not in native):
+        return native
+    fields = {name: as_live(item) for name, item in native.items()}
+    if not fields or not all(is_field(name) for name in fields):
+        return fields
+    return dataclasses.make_dataclass("Live", list(fields))(**fields)
+
+
+def is_field(name: Any) -> bool:
+    return isinstance(name, str) and name.isidentifier() and not iskeyword(name) and name[0] != "_"
+
+
 def in_order(events: Iterable[Event]) -> list[Event]:
     """Put numbered events, each once, in their order at the places that their count has.
 
@@ -155,7 +173,7 @@ def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
     """Amount to ``items``, ``run``, ``error``, ``usage``.
 
     *numbered*: events are applied in the order of their numbers, else in the order given. What a
-    subagent says is in the ``children`` of the tool call that it works for.
+    subagent says is in the ``children`` of the tool call that it works for, else in ``runs``.
     """
     events = in_order(events) if numbered else list(events)
     first = events[0].run_id if events else ""
@@ -169,7 +187,10 @@ def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
         started = [event for event in said if event.type == "run_started"][-1]  # the best informed
         sub = _fold(said)["items"]
         places |= {(run_id, item["id"]): item for item in sub if item["kind"] == "tool"}
-        above = places[started.parent_run_id or first, started.parent_tool_call_id or ""]
+        if started.parent_tool_call_id is None:
+            main["runs"][started.agent_name] = sub
+            continue
+        above = places[started.parent_run_id or first, started.parent_tool_call_id]
         above.setdefault("children", []).extend(sub)
     return main
 
@@ -206,6 +227,7 @@ def _fold(events: list[Event]) -> dict[str, Any]:
             part["args"] = _loads(text)
     return {
         "items": [part for part in parts.values() if part.get("text") != ""],
+        "runs": {},
         "run": end and end.outcome,
         "error": end and end.error,
         "usage": {n: sum(getattr(u, n) for u in usages) for n in ("input_tokens", "output_tokens")}
@@ -225,6 +247,22 @@ def check_items(shown: list[dict[str, Any]], expected: list[dict[str, Any]]) -> 
         # The run's end leaves nothing preparing or running.
         status = UNFINISHED.get(item.get("status", ""), item.get("status"))
         assert status in wanted.get("status", [None])
+
+
+def check_parts(parts: Sequence[Any], expected: list[dict[str, Any]]) -> None:
+    """What the package made of it is what is expected."""
+    assert [part.kind for part in parts] == [item["kind"] for item in expected]
+    for part, item in zip(parts, expected, strict=True):
+        said = {name: value for name, value in item.items() if name in ("text", "name", "args", "output")}
+        shown = {"name": "tool_name"} if part.kind == "tool" else {}
+        said = {shown.get(name, name): value for name, value in said.items() if value is not None}
+        if isinstance(code := said.get("args"), str):  # text that is no JSON
+            assert part.args_text == code
+            del said["args"]
+        assert {name: getattr(part, name) for name in said} == said
+        if part.kind == "tool":
+            assert part.state in item["status"]
+            check_parts(part.children, item.get("children", []))
 
 
 def _tool(parts: dict[tuple[str, ...], dict[str, Any]], event: Any) -> None:

@@ -74,7 +74,7 @@ def test_a_subagent_of_a_subagent_is_inside_of_it() -> None:
 
 
 def test_a_message_that_was_not_streamed_among_those_that_were_is_shown() -> None:
-    streamed = [native for native in recording("claude_agent_sdk").natives[:-1]]
+    streamed = list(recording("claude_agent_sdk").natives[:-1])
     spoken = assistant(text("Sorry."), error="rate_limit")
     assert shown(ADAPTER, [*streamed, spoken])[-1]["text"] == "Sorry."
     end = end_of(*streamed, spoken)
@@ -90,7 +90,7 @@ def test_repeats_without_an_id_are_known_by_what_was_streamed() -> None:
 
 
 def test_the_result_says_what_came_of_it_and_what_it_cost() -> None:
-    models = {"claude-big": {}}
+    models: Any = {"claude-big": {}}
     end = end_of(result(result="x", structured_output={"n": 1}, total_cost_usd=0.5, modelUsage=models))
     assert (end.outcome, end.result) == ("success", {"n": 1})
     assert end.usage is not None

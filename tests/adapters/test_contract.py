@@ -5,14 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.adapters.support import IDS, RECORDINGS, Recording, check_items, fold, recording, run
+from tests.adapters.support import (
+    IDS,
+    RECORDINGS,
+    Recording,
+    as_live,
+    check_items,
+    check_parts,
+    fold,
+    recording,
+    run,
+)
 from vibe_notebook import adapters
 from vibe_notebook.events import (
     Event,
@@ -116,24 +125,10 @@ def check_ends_once(events: list[Event]) -> None:
         assert parse_event(to_json(event)) == event
 
 
-def check_parts(parts: Sequence[Any], expected: list[dict[str, Any]]) -> None:
-    assert [part.kind for part in parts] == [item["kind"] for item in expected]
-    for part, item in zip(parts, expected, strict=True):
-        said = {name: value for name, value in item.items() if name in ("text", "name", "args", "output")}
-        shown = {"name": "tool_name"} if part.kind == "tool" else {}
-        said = {shown.get(name, name): value for name, value in said.items() if value is not None}
-        if isinstance(code := said.get("args"), str):  # text that is no JSON
-            assert part.args_text == code
-            del said["args"]
-        assert {name: getattr(part, name) for name in said} == said
-        if part.kind == "tool":
-            assert part.state in item["status"]
-            check_parts(part.children, item.get("children", []))
-
-
 def test_the_recording_amounts_to_the_expected_transcript(each: Recording) -> None:
     result = fold(each.events(), numbered=True)
     check_items(result["items"], each.expected["items"])
+    assert result["runs"] == each.expected.get("runs", {})
     assert [result["run"]] == each.expected["run"]
     assert result["error"] == each.expected.get("error")
     if each.expected["usage"] is not None:
@@ -295,6 +290,22 @@ def test_detect_names_each_native_and_never_two(each: Recording) -> None:
         named.add(name)
     assert adapter in named
     assert adapters.detect(each.natives[0]) == adapter
+
+
+def test_the_first_natives_name_their_adapter(each: Recording) -> None:
+    for count in range(1, 5):
+        assert adapters.detect(*each.natives[:count]) == each.adapter
+
+
+def test_objects_give_the_same_events_as_their_json(each: Recording) -> None:
+    objects = [as_live(native) for native in each.natives]
+    if each.adapter not in ("langgraph", "strands"):  # their natives are dicts and tuples
+        assert run(each.adapter, objects, each.raised) == each.events()
+    for native in objects:
+        try:
+            assert adapters.detect(native) in (each.adapter, "events")
+        except AdapterError as error:
+            assert "no adapter knows it" in str(error)  # noqa: PT017 - undecided is fine, another is not
 
 
 @given(st.sampled_from(NAMES), st.lists(JSON | HOSTILE, max_size=6))

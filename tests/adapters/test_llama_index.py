@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -140,26 +139,3 @@ def test_only_its_own_fields_are_taken_for_its_own() -> None:
     assert not any(
         matches(native) for native in ({}, {"delta": "x"}, {"tool_id": 1}, {**turn(), "type": "x"})
     )
-
-
-@pytest.mark.filterwarnings("ignore")  # the SDK's own
-def test_a_handler_is_read_event_by_event_though_it_can_be_awaited() -> None:
-    core = pytest.importorskip("llama_index.core.agent.workflow")
-    events = pytest.importorskip("workflows.events")
-    from tests.samples.record import llama_index as record  # noqa: PLC0415 - needs the SDK
-    from vibe_notebook import watch  # noqa: PLC0415 - the user's way in
-
-    class Progress(events.Event):  # type: ignore[name-defined,misc]
-        n: int = 1
-
-    async def main() -> Any:
-        watched = watch(record.weatherman().run(user_msg="hi"), display=False)
-        seen = [type(event) async for event in watched]
-        return seen, watched.transcript
-
-    seen, transcript = asyncio.run(main())
-    assert core.AgentStream in seen
-    assert [part.kind for part in transcript.parts] == ["thinking", "text", "tool", "tool", "text"]
-    assert matches(Progress())
-    assert said(ADAPTER, [Progress()], "custom")[0]["name"] == "Progress"
-    assert run(ADAPTER, [events.WorkflowCancelledEvent()])[-1].outcome == "cancelled"  # type: ignore[union-attr]

@@ -60,7 +60,7 @@ PAYLOADS = [
     "- [ ] <input onfocus=alert(1) autofocus>",
     "> [!NOTE<script>]\n> x",
     "> [!WARNING]<img src=x onerror=alert(1)>\n> x",
-    "[^\"onmouseover=alert(1)]: x\n\n[^\"onmouseover=alert(1)]",
+    '[^"onmouseover=alert(1)]: x\n\n[^"onmouseover=alert(1)]',
     "|<img src=x onerror=alert(1)>|\n|-|\n|a & <b onclick=alert(1)>|\n|`<script>`|\n|x|",
     "| <img src=x onerror=alert(1)>",
     "$$\n<img src=x onerror=alert(1)>",

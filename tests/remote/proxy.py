@@ -2,7 +2,8 @@
 
 It forwards to PORT in pieces cut at random bytes, prints its own port, and reads commands from
 standard input, a line each: ``drop`` (every connection goes silent, and no end is told: half-open),
-``reset`` (every connection is reset), ``close`` (every connection ends).
+``reset`` (every connection is reset), ``close`` (every connection ends). It happens in the middle of
+what the server sends next.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Proxy:
         self.open: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self.tasks: dict[asyncio.StreamWriter, list[asyncio.Task[None]]] = {}
         self.silent: list[object] = []
+        self.armed = ""
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection, both ways."""
@@ -37,7 +39,10 @@ class Proxy:
             return
         pair = writer, back
         self.open.add(pair)
-        tasks = [asyncio.create_task(self.pump(reader, back)), asyncio.create_task(self.pump(there, writer))]
+        tasks = [
+            asyncio.create_task(self.pump(reader, back)),
+            asyncio.create_task(self.pump(there, writer, fails=True)),
+        ]
         self.tasks[writer] = tasks
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if pair in self.open:
@@ -45,26 +50,39 @@ class Proxy:
             for each in pair:
                 each.close()
         else:
-            await asyncio.Event().wait()  # silent, for ever
+            self.silent.append((reader, writer, there, back))  # kept, or it would be closed
 
-    async def pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, fails: bool = False
+    ) -> None:
         """Forward one way, in pieces of any size."""
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 at = 0
+                if fails and self.armed:
+                    writer.write(data[: self.random.randrange(len(data))])
+                    await writer.drain()
+                    await asyncio.sleep(0.01)  # it arrives, for a reset would take it along
+                    self.fail()
+                    return
                 while at < len(data):
                     size = self.random.randint(1, PIECE)
                     writer.write(data[at : at + size])
                     await writer.drain()
                     at += size
 
-    def command(self, name: str) -> None:
+    def arm(self, name: str) -> None:
+        """Fail so, soon."""
+        self.armed = name
+
+    def fail(self) -> None:
         """Fail as told."""
+        name, self.armed = self.armed, ""
         pairs, self.open = self.open, set()
         for pair in pairs:
             for task in self.tasks.pop(pair[0], ()):
-                task.cancel()
-            self.silent.append(pair)
+                if task is not asyncio.current_task():
+                    task.cancel()
             for writer in pair if name != "drop" else ():
                 if name == "reset":
                     found = writer.get_extra_info("socket")
@@ -83,7 +101,7 @@ async def main(port: int, seed: int) -> None:
 
     def listen() -> None:
         for line in sys.stdin:
-            loop.call_soon_threadsafe(proxy.command, line.strip())
+            loop.call_soon_threadsafe(proxy.arm, line.strip())
         loop.call_soon_threadsafe(over.set)
 
     threading.Thread(target=listen, daemon=True).start()

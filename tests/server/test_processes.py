@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import itertools
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,13 +14,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.server.serving import ROOT, Told, read, send, serving, told
+from tools import summary
 from vibe_notebook.cli import main
 
 REDIS = shutil.which("redis-server") if importlib.util.find_spec("vibe_notebook.projects._redis") else None
@@ -61,9 +63,7 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             yield url
 
 
-def test_nothing_acknowledged_is_lost_when_the_server_is_killed_in_the_middle(
-    log: str, record_property: Callable[[str, object], None]
-) -> None:
+def test_nothing_acknowledged_is_lost_when_the_server_is_killed_in_the_middle(log: str) -> None:
     acknowledged: list[tuple[str, int]] = []
     sent = itertools.count()
 
@@ -95,8 +95,8 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed_in_the_middle(
     assert {name: kept.get(name) for name, _ in acknowledged} == dict(acknowledged)
     # What was sent but not acknowledged may be there, whole, once: at most one for each sender.
     assert len(there) - 1 - len(acknowledged) <= 4
-    record_property("acknowledged", len(acknowledged))
-    record_property("there", len(there) - 1)
+    kind = log.partition(":")[0]
+    summary.note("kill -9", f"{kind}: {len(acknowledged)} events acknowledged, {len(kept) - 1} there")
 
 
 def until(url: str, marker: str) -> Iterator[Told]:
@@ -145,6 +145,26 @@ def test_told_to_end_it_lets_its_listeners_resume_elsewhere(log: str) -> None:
         assert [event.id for event in read(second.url, "p", had[-1], most=1)] == more
 
 
+def test_under_a_server_of_ones_own_streams_end_as_well() -> None:
+    command = [sys.executable, "-m", "uvicorn", "--factory", "vibe_notebook.server:create_app", "--port", "0"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env) as process:
+        assert process.stderr is not None
+        url = ""
+        for line in process.stderr:
+            if found := re.search(r"http://[0-9.:]+", line):
+                url = found.group()
+                break
+        ids = send(url, "p", 1)
+        with httpx2.stream("GET", f"{url}/projects/p/stream?last_event_id=0") as response:
+            events = told(response)
+            assert next(events).id == ids[0]
+            process.send_signal(signal.SIGTERM)
+            assert list(events) == []  # whole, not cut off
+        rest = process.stderr.read()
+    assert "ERROR" not in rest
+
+
 def test_the_command_says_where_it_is_and_takes_its_token_from_the_environment() -> None:
     with serving(VIBE_NOTEBOOK_TOKEN="s3cret") as server:  # noqa: S106 - of a test
         assert server.url.startswith("http://127.0.0.1:")
@@ -169,9 +189,16 @@ def test_others_are_not_let_in_without_a_token(
     assert "token" in capsys.readouterr().err
 
 
-def test_an_empty_token_and_a_port_that_is_taken_are_short_errors(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_served_is_a_short_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--port", "0", "--token", ""]) == 1
     assert "empty" in capsys.readouterr().err
+    for wrong in (
+        ["--port", "99999"],
+        ["--log", "bogus://x"],
+        ["--host", "no.such.host.invalid", "--token", "t"],
+    ):
+        assert main(["serve", "--port", "0", *wrong]) == 1
+        assert capsys.readouterr().err.startswith("vibe-notebook: ")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import socket
 import threading
 import time
@@ -262,7 +263,7 @@ def test_a_listener_that_is_always_behind_lets_others_run() -> None:
 
         task = asyncio.create_task(other())
         sent = 0
-        async for _ in _frames(Endless(), None, 2.0):
+        async for _ in _frames(Endless(), None, 2.0, lambda: 0.0):
             sent += 1
             if sent == 100:
                 break
@@ -270,3 +271,64 @@ def test_a_listener_that_is_always_behind_lets_others_run() -> None:
         return turns
 
     assert asyncio.run(counted()) > 50
+
+
+class Counting(asyncio.Protocol):
+    """A listener that only keeps the ids."""
+
+    def __init__(self, path: str, wanted: int, done: asyncio.Event) -> None:
+        self.path, self.wanted, self.done = path, wanted, done
+        self.got = b""
+        self.began = asyncio.Event()
+
+    def connection_made(self, transport: Any) -> None:
+        transport.write(f"GET {self.path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.got += data
+        self.began.set()  # the listener has its place before anything is said
+        if self.got.count(b"\nid: ") == self.wanted:
+            self.done.set()
+
+
+def test_a_thousand_listeners_get_every_event_in_order(server: BackgroundServer, project: str) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # both ends are in this process
+    many, wanted = 1_000, 20
+    parts = urlsplit(server.url)
+
+    async def listen() -> list[list[bytes]]:
+        loop = asyncio.get_running_loop()
+        made: list[Counting] = []
+        for _ in range(many):
+            one = Counting(f"/projects/{project}/stream", wanted, asyncio.Event())
+            await loop.create_connection(lambda one=one: one, parts.hostname, parts.port)  # type: ignore[misc]
+            made.append(one)
+        for one in made:
+            await one.began.wait()
+        for begin in range(0, wanted, 5):
+            await asyncio.to_thread(send, server.url, project, *range(begin, begin + 5))
+        for one in made:
+            await asyncio.wait_for(one.done.wait(), 30)
+            one.transport.close()
+        return [[line for line in one.got.split(b"\n") if line.startswith(b"id: ")] for one in made]
+
+    found = asyncio.run(listen())
+    assert len(found) == many
+    expected = [f"id: {event.id}".encode() for event in read(server.url, project, most=wanted)]
+    assert all(ids == expected for ids in found)
+    wait_until_nobody_listens(server.url)
+
+
+def test_what_comes_while_a_stream_pauses_goes_out_at_once() -> None:
+    sent = [[Framed()], [Framed()] * 3]
+
+    class Coming(Endless):
+        async def batch(self, _: int = 1) -> list[Any]:
+            return sent.pop(0) if sent else []
+
+    async def pieces() -> list[bytes]:
+        return [piece async for piece in _frames(Coming(), None, 2.0, lambda: 0.0)]
+
+    assert asyncio.run(pieces()) == [b"retry: 2000\n\n", Framed.frame, Framed.frame * 3]

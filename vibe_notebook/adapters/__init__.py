@@ -1,11 +1,13 @@
 """An SDK's stream in, our events out: one SDK, one file, one class.
 
 First on the path of a delta. An adapter reads attributes or dict keys and never imports its SDK,
-so it works on live objects and on their JSON alike, with whatever version is installed.
+so it works on live objects and on their JSON alike, with whatever version is installed. Other packages
+add theirs by an entry point in the group ``vibe_notebook.adapters`` (see docs/adapters.md).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, Final
@@ -13,8 +15,9 @@ from typing import Any, Final
 from vibe_notebook.exceptions import AdapterError
 
 from ._base import Adapter
+from ._shipped import Shipped, load, shipped
 
-__all__ = ["Adapter", "choose", "detect", "get", "names"]
+__all__ = ["Adapter", "choose", "detect", "get", "is_open", "names"]
 
 _CLASSES: Final = {
     "acp": "ACPAdapter",
@@ -23,6 +26,7 @@ _CLASSES: Final = {
     "anthropic": "AnthropicAdapter",
     "claude_agent_sdk": "ClaudeAgentSDKAdapter",
     "events": "EventsAdapter",
+    "google_adk": "GoogleADKAdapter",
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
     "llama_index": "LlamaIndexAdapter",
@@ -31,6 +35,7 @@ _CLASSES: Final = {
     "openai_responses": "OpenAIResponsesAdapter",
     "pydantic_ai": "PydanticAIAdapter",
     "smolagents": "SmolagentsAdapter",
+    "strands": "StrandsAdapter",
     "text": "TextAdapter",
     "vercel_ai_ui": "VercelAIUIAdapter",
     "vibex": "VibexAdapter",
@@ -44,6 +49,8 @@ _ALIASES: Final = {
     "vercel": "vercel_ai_ui",
 }
 
+log = logging.getLogger("vibe_notebook")
+
 _FAMILIES: Final = {"openai": ("openai_responses", "openai_chat")}
 """One name for several streams: which one it is, the first native tells."""
 
@@ -56,51 +63,81 @@ def get(name: str, **ids: Any) -> Adapter:
     """
     key = _key(name)
     key = _ALIASES.get(key, key)
-    if key not in _CLASSES:
+    if key not in names():
         msg = f"There is no adapter {name!r}; one of: {', '.join(names())}."
         raise AdapterError(msg)
-    adapter: Adapter = getattr(_module(key), _CLASSES[key])(**ids)
-    return adapter
+    found = _found(key)
+    if isinstance(found, Exception):
+        msg = f"The adapter {name!r} cannot be loaded ({found}). Mend or uninstall the package that has it."
+        raise AdapterError(msg) from found
+    return found[0](**ids)
 
 
-def choose(name: str, native: object) -> str:
-    """Name the adapter that *name* means for a stream that yields *native* first.
+def choose(name: str, *natives: object) -> str:
+    """Name the adapter that *name* means for a stream that begins with *natives*.
 
     "auto", and a name that stands for several streams ("openai"), are decided by ``detect``; any
     other is what ``get`` makes of it. Raises ``AdapterError`` like both.
     """
     key = _key(name)
     if key == "auto":
-        return detect(native)
-    return _detect(native, _FAMILIES[key]) if key in _FAMILIES else get(name).name
+        return detect(*natives)
+    return _detect(natives, _FAMILIES[key]) if key in _FAMILIES else get(name).name
 
 
-def detect(native: object) -> str:
-    """Name the adapter that reads *native*, the first thing that a stream yields.
+def is_open(name: str) -> bool:
+    """Whether ``choose`` looks at the natives to say what *name* means."""
+    return _key(name) == "auto" or _key(name) in _FAMILIES
 
-    Raises ``AdapterError`` if none does, or more than one: it never guesses.
+
+def detect(*natives: object) -> str:
+    """Name the adapter that reads *natives*, the first few things that a stream yields.
+
+    What no adapter knows is passed over; text counts only where it comes first. Raises
+    ``AdapterError`` if none reads them, or more than one: it never guesses.
     """
-    return _detect(native, names())
+    return _detect(natives, names())
 
 
-def _detect(native: object, among: Iterable[str]) -> str:
-    fits = [name for name in among if _module(name).matches(native)]
-    if len(fits) == 1:
-        return fits[0]
-    kind = f"{type(native).__module__}.{type(native).__qualname__}"
-    known = f"more than one adapter reads it ({', '.join(fits)})" if fits else "no adapter knows it"
+def _detect(natives: tuple[object, ...], among: Iterable[str]) -> str:
+    kinds = list(among)
+    for i, native in enumerate(natives):
+        fits = [name for name in kinds if _fits(name, native) and (i == 0 or name != "text")]
+        if len(fits) == 1:
+            return fits[0]
+        kinds = fits or kinds
+    first = natives[0] if natives else None
+    kind = f"{type(first).__module__}.{type(first).__qualname__}"
+    several = f"more than one adapter reads it ({', '.join(kinds)})"
+    known = "no adapter knows it" if kinds == list(among) else several
     msg = f"The stream yields {kind}, and {known}. Pass adapter=, one of: {', '.join(names())}."
     raise AdapterError(msg)
 
 
 def names() -> list[str]:
     """Return the names that ``get`` takes, sorted."""
-    return sorted(_CLASSES)
+    return sorted({*_CLASSES, *shipped()})
 
 
 def _key(name: object) -> str:
     return str(name).strip().lower().replace("-", "_")
 
 
-def _module(name: str) -> Any:
-    return import_module(f"{__name__}.{name}")
+def _fits(name: str, native: object) -> bool:
+    found = _found(name)
+    if isinstance(found, Exception):
+        return False
+    try:
+        return found[1](native)
+    except Exception:
+        if name in _CLASSES:
+            raise
+        log.exception("The adapter %r cannot say whether a stream is its own; pass adapter=.", name)
+        return False
+
+
+def _found(name: str) -> Shipped | Exception:
+    if name not in _CLASSES:
+        return load(shipped()[name])
+    module = import_module(f"{__name__}.{name}")
+    return getattr(module, _CLASSES[name]), module.matches

@@ -45,6 +45,12 @@ def _update(native: object) -> object:
     return get(params, "update") or params
 
 
+_NOT_OURS: Final = (
+    *("type", "event", "event_kind", "role", "object"),
+    *("content", "message", "metrics", "session_id", "subtype"),
+)
+
+
 def matches(native: object) -> bool:
     """Whether *native* is an update, a request for permission, a prompt's response, or a message with one."""
     if get(native, "jsonrpc") is not None and text(get(native, "method")).startswith("session/"):
@@ -55,8 +61,10 @@ def matches(native: object) -> bool:
         return text(camel(_update(native), "sessionUpdate")) in _KINDS
     if camel(camel(_update(native), "toolCall"), "toolCallId") and isinstance(get(native, "options"), list):
         return True
-    return text(camel(get(native, "result") or native, "stopReason")) in _STOPS and not any(
-        isinstance(get(native, name), str) for name in ("type", "event", "event_kind", "role", "object")
+    # A response alone has little that is its own: what has a content, or a session, is another SDK's.
+    answer = native if get(native, "jsonrpc") is None else get(native, "result")
+    return text(camel(answer, "stopReason")) in _STOPS and not any(
+        get(answer, name) is not None for name in _NOT_OURS
     )
 
 

@@ -82,6 +82,7 @@ class OpenAIChatAdapter(Adapter):
         super().__init__(**ids)
         self._message: _Message | None = None
         self._count = 0
+        self._used: set[str] = set()
 
     def _read(self, native: object) -> None:
         kind = text(get(native, "type"))
@@ -100,7 +101,7 @@ class OpenAIChatAdapter(Adapter):
         choices = items(get(chunk, "choices"))
         choice = next((one for one in choices if (integer(get(one, "index")) or 0) == 0), None)
         if choice is not None:
-            message = self._open(chunk, get(choice, "delta", "role"))
+            message = self._open(chunk, get(choice, "delta"))
             self._problem(get(choice, "error"))
             is_whole = get(choice, "delta") is None
             self._delta(message, get(choice, "message" if is_whole else "delta"))
@@ -113,19 +114,30 @@ class OpenAIChatAdapter(Adapter):
         if current.finish_reason is not None:
             self._finish_message(current)
 
-    def _open(self, chunk: object, role: object = None) -> _Message:
+    def _open(self, chunk: object, delta: object = None) -> _Message:
         message, native_id = self._message, ident(get(chunk, "id"))
-        # Some servers give each chunk of a completion another id.
-        is_other = message is not None and native_id is not None and native_id != message.native_id
-        if message is None or (is_other and (message.finish_reason is not None or text(role) == "assistant")):
+        if message is None or self._is_next(message, native_id, delta):
             self._close()
             made = f"{self.run_id}:{self._count}"
-            message = self._message = _Message(native_id or made, native_id, ident(get(chunk, "model")))
+            is_used = native_id is None or native_id in self._used
+            message = _Message(native_id if native_id and not is_used else made, native_id)
+            message.model = ident(get(chunk, "model"))
+            self._message = message
+            self._used.add(message.id)
             self._count += 1
             self._envelope = {"message_id": message.id}
             self.say(MessageStarted)
         self._envelope = {"message_id": message.id}
         return message
+
+    @staticmethod
+    def _is_next(message: _Message, native_id: str | None, delta: object) -> bool:
+        if native_id is None or native_id == message.native_id:
+            # Some servers give all completions one id.
+            said = ("content", *_REASONING, "tool_calls")
+            return message.is_finished and any(get(delta, name) for name in said)
+        # Some give each chunk of a completion another.
+        return message.finish_reason is not None or text(get(delta, "role")) == "assistant"
 
     def _stopped(self, message: _Message, reason: str | None) -> None:
         message.finish_reason = reason or message.finish_reason

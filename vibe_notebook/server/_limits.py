@@ -20,6 +20,12 @@ _KNOWN: Final = 10_000
 """Projects whose pace is remembered; one that is forgotten has its whole burst again."""
 
 
+SEND_COST: Final = 50e-6
+"""Seconds of processor time for one send to one listener, about: measured on both ends of the loopback."""
+
+LONGEST_PAUSE: Final = 0.05
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a server takes; beyond it answers 413 (too large), 429 (slow down) or 503 (full)."""
@@ -69,6 +75,10 @@ class Seats:
     def of(self, project_id: str) -> int:
         """How many listen to a project here."""
         return self._of[project_id]
+
+    def pause(self) -> float:
+        """Seconds that a stream waits after it has sent: so long that sending leaves time for all else."""
+        return min(LONGEST_PAUSE, SEND_COST * len(self._taken))
 
     def check_open(self) -> None:
         """Raise ``Refused`` (503) while the server shuts down."""

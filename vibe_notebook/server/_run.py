@@ -28,6 +28,10 @@ _OTHERS: Final = 200
 """Connections beside the streams."""
 
 
+_FILES: Final = 65_536
+_PORTS: Final = 65_535
+
+
 class Runner(uvicorn.Server):
     """A server that ends its streams first when it shuts down, and says when it is ready."""
 
@@ -62,8 +66,8 @@ class Runner(uvicorn.Server):
 def bound(host: str, port: int, token: object) -> tuple[socket.socket, str]:
     """Bind an address and return it as a URL; port 0 is any free one.
 
-    Raises ``VibeNotebookError`` for one that others than this machine reach, without a token, and
-    ``OSError`` for one that is not to be had.
+    Raises ``VibeNotebookError`` for one that others than this machine reach, without a token,
+    ``OSError`` for one that is not to be had, and ``ValueError`` for what is no port.
     """
     if token is None and not is_loopback(host):
         msg = (
@@ -71,6 +75,9 @@ def bound(host: str, port: int, token: object) -> tuple[socket.socket, str]:
             "(--token, or VIBE_NOTEBOOK_TOKEN), or stay on 127.0.0.1."
         )
         raise VibeNotebookError(msg)
+    if not 0 <= port <= _PORTS:
+        msg = f"port={port}: a port is a number from 0 (any free one) to {_PORTS}."
+        raise ValueError(msg)
     family, kind, proto, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -84,6 +91,18 @@ def bound(host: str, port: int, token: object) -> tuple[socket.socket, str]:
         raise
     name = f"[{host}]" if ":" in host else host
     return listening, f"http://{name}:{listening.getsockname()[1]}"
+
+
+def raise_file_limit() -> None:
+    """Each listener is an open file, and a shell allows 1,024 unless it is asked."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def app_for(host: str, token: Any, cors: Collection[str], **options: Any) -> Starlette:
@@ -108,6 +127,7 @@ def serve(
     loopback address and there is no *token*; ``OSError`` where the port is taken.
     """
     listening, url = bound(host, port, token)
+    raise_file_limit()
     with listening:
         app = app_for(host, token, cors, log=log, limits=limits)
         Runner(app, limits or Limits(), lambda: ready(url) if ready is not None else None).run([listening])

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Final, Protocol
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Final, Protocol, cast
 
 import anyio
-import anyio.lowlevel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
@@ -48,16 +47,35 @@ class Feed(Protocol):
         """Listen no more."""
 
 
+_GRACE: Final = 2.0
+"""Seconds that a stream gets to come to its end."""
+
+
+class _Ending:
+    """Stands for the event that sse-starlette sets at a shutdown."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    def set(self) -> None:
+        """End the stream."""
+        self._feed.close()
+
+
 class Stream(EventSourceResponse):
     """The response; it gives the listener's seat back however it ends."""
 
     def __init__(self, feed: Feed, seats: Seats, limits: Limits, *, heartbeat: float, retry: float) -> None:
         super().__init__(
-            _frames(feed, limits.stream_seconds, retry),
+            _frames(feed, limits.stream_seconds, retry, seats.pause),
             ping=heartbeat,
             ping_message_factory=_ping,
             send_timeout=limits.send_seconds,
             sep="\n",
+            # Under another server than ours sse-starlette finds out that it ends; then the stream ends
+            # as a stream does, and its client resumes, instead of being cut off.
+            shutdown_event=cast("anyio.Event", _Ending(feed)),
+            shutdown_grace_period=_GRACE,
         )
         self._feed = feed
         self._seats = seats
@@ -75,7 +93,9 @@ def _ping() -> ServerSentEvent:
     return ServerSentEvent(comment="ping", sep="\n")
 
 
-async def _frames(feed: Feed, seconds: float | None, retry: float) -> AsyncIterator[bytes]:
+async def _frames(
+    feed: Feed, seconds: float | None, retry: float, pause: Callable[[], float]
+) -> AsyncIterator[bytes]:
     # Said at once, so that proxies and clients see that the stream is there.
     yield b"retry: %d\n\n" % (retry * 1000)
     ends_at = None if seconds is None else time.monotonic() + seconds
@@ -83,9 +103,10 @@ async def _frames(feed: Feed, seconds: float | None, retry: float) -> AsyncItera
         while batch := await _next(feed, ends_at):
             for piece in _pieces(batch):
                 yield piece
-            # A batch that was there already is no checkpoint, nor is a send to somebody who has left:
-            # without one, a listener that leaves in the middle of a long replay would stop the server.
-            await anyio.lowlevel.checkpoint()
+            # What comes meanwhile goes out together: a send costs the same for one event as for many.
+            # It is a checkpoint too: a batch that was there already is none, nor is a send to somebody
+            # who has left, and without one whoever leaves in the middle of a replay would stop the server.
+            await anyio.sleep(0 if len(batch) == BATCH else pause())
     except (VibeNotebookError, OSError):
         # The headers are sent: all that can be said is the end. The client comes back and resumes.
         log.exception("A stream ends early: its log failed.")

@@ -135,7 +135,14 @@ def begun() -> Line:
 def over(**fields: Any) -> Line:
     """The last line."""
     usage = {"input_tokens": 200, "cache_read_input_tokens": 40, "output_tokens": 120}
-    common = {"duration_ms": 1, "duration_api_ms": 1, "num_turns": 2, "usage": usage, "total_cost_usd": 0.01}
+    common = {
+        "stop_reason": "end_turn",
+        "duration_ms": 1,
+        "duration_api_ms": 1,
+        "num_turns": 2,
+        "usage": usage,
+        "total_cost_usd": 0.01,
+    }
     return line("result", **{"subtype": "success", "is_error": False, **common, **fields})
 
 

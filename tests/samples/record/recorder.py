@@ -6,7 +6,6 @@ pydantic's own, a dataclass's public fields, and of what is neither its name.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import enum
 import json
@@ -42,19 +41,29 @@ def as_json(value: Any) -> Any:
         return {"name": value.name}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value) if not field.name.startswith("_")]
-        return {name: as_json(getattr(value, name)) for name in names}
+        fields = {name: as_json(getattr(value, name)) for name in names}
+        # pydantic-ai's result has it as a property, before its second version as a method.
+        used = None if "usage" in fields else getattr(value, "usage", None)
+        return fields if used is None else {**fields, "usage": as_json(used() if callable(used) else used)}
     return repr(value)
 
 
-async def collected(source: AsyncIterator[Any]) -> tuple[list[Any], list[float], Exception | None]:
-    """All that *source* yields, when, and what it raised: a recording may be of a run that fails."""
+async def collected(
+    source: AsyncIterator[Any], seen: Callable[[Any], object] | None = None
+) -> tuple[list[Any], list[float], Exception | None]:
+    """The JSON form of all that *source* yields, when, and what it raised.
+
+    It is taken at once, as an SDK may go on changing what it yielded; so is what *seen* gets.
+    """
     natives: list[Any] = []
     times: list[float] = []
     try:
         async for native in source:
-            natives.append(copy.deepcopy(native) if isinstance(native, dict) else native)
             times.append(time.monotonic())
-    except Exception as error:  # noqa: BLE001 - whatever an SDK raises
+            natives.append((type(native).__name__, as_json(native)))
+            if seen is not None:
+                seen(native)
+    except Exception as error:  # noqa: BLE001 - a recording may be of a run that fails
         return natives, times, error
     return natives, times, None
 
@@ -68,9 +77,8 @@ async def record_all(runs: Runs, packages: tuple[str, ...]) -> None:
             {"raised": [type(error).__name__, str(error)]} if error else {}
         )
         lines: list[dict[str, Any]] = [head]
-        for i, (at, native) in enumerate(zip(times, natives, strict=True)):
-            place = {"i": i, "t": round(at - times[0], 4), "cls": type(native).__name__}
-            lines.append({**place, "event": as_json(native)})
+        for i, (at, (cls, native)) in enumerate(zip(times, natives, strict=True)):
+            lines.append({"i": i, "t": round(at - times[0], 4), "cls": cls, "event": native})
         path = SAMPLES / f"{name}.jsonl"
         path.write_text("".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
         print(f"{path.name}: {len(natives)} natives of {sdk}; {error!r}")  # noqa: T201 - for who records

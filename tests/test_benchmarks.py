@@ -1,0 +1,45 @@
+"""The benchmarks' texts are the same everywhere, and each section writes its own part of the page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import page, texts
+
+
+def test_the_committed_corpus_is_what_its_writer_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed = texts.FOLDER
+    monkeypatch.setattr(texts, "FOLDER", tmp_path)
+    texts.main()
+    for file in committed.iterdir():
+        assert (tmp_path / file.name).read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("shape", texts.SHAPES)
+@pytest.mark.parametrize("size", [8_000, 80_000, 300_000])
+def test_a_text_has_its_size_and_comes_in_pieces_that_are_the_whole(shape: str, size: int) -> None:
+    text = texts.text(shape, size)
+    assert abs(len(text) - size) < 200
+    marked, count = texts.marked(text, 3)
+    pieces = texts.pieces(marked)
+    assert "".join(pieces) == marked
+    assert [piece for piece in pieces if "zq" in piece] == [f"zq3x{number}q" for number in range(count)]
+    assert re.sub(" zq3x[0-9]+q", "", marked).removesuffix("\n\nThe end\n") == text
+
+
+def test_a_section_replaces_itself_and_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
+    page.write("memory", "Memory", "old")
+    page.write("kernel", "Kernel", page.table(["a", "b"], [[1, 2]]))
+    page.write("memory", "Memory", "new")
+    written = page.PAGE.read_text()
+    assert "old" not in written
+    assert written.index("| 1 | 2 |") < written.index("\nnew\n")
+    assert written.count("<!-- section") == 2

@@ -1,0 +1,136 @@
+"""Run every SDK for real, offline, in its lowest and its newest version: ``make live``.
+
+Each range is an extra in pyproject.toml. Each version gets an environment of its own, in which
+tests/live runs the scripts of that SDK; what came of it is printed, and written to
+docs/adapters-tested.md. ``python -m tools.live agno openai`` runs only those, and keeps the other lines.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DOC = ROOT / "docs" / "adapters-tested.md"
+HEAD = """# What the adapters were tested with
+
+Written by `make live`, which runs each SDK offline through `vibe.watch`, in the lowest and the newest version of the
+range in its extra (`pip install "vibe_notebook[agno]"`). An adapter imports no SDK: other versions may work as well.
+
+| SDK | range | version | result |
+| --- | --- | --- | --- |
+"""
+SCRIPTS = {
+    "acp": ["acp"],
+    "ag-ui": ["agui"],
+    "agno": ["agno"],
+    "anthropic": ["anthropic"],
+    "claude-agent-sdk": ["claude_agent_sdk"],
+    "google-adk": ["google_adk"],
+    "langchain": ["langgraph"],
+    "llama-index": ["llama_index"],
+    "openai": ["openai_chat", "openai_responses"],
+    "openai-agents": ["openai_agents"],
+    "pydantic-ai": ["pydantic_ai"],
+    "smolagents": ["smolagents"],
+    "strands": ["strands"],
+}
+"""By the extra: the scripts in tests/samples/record that run the SDK."""
+MODELS = {"agno": ["openai>=3,<4"], "smolagents": ["openai>=3,<4"]}
+"""What a script needs besides: the SDK's model is a client of another."""
+OF_ITS_TIME = {"pydantic-ai": ["opentelemetry-api<1.37"]}
+"""What the lowest version needs older than what it asks for: it imports what is gone by now."""
+TOOLS = ["-e", f"{ROOT}[remote]", "pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.112"]
+RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
+
+
+def main(wanted: Iterable[str]) -> int:
+    """Run them; 1 if one failed."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    lines = known()
+    failures = 0
+    for name in list(wanted) or SCRIPTS:
+        for age, resolution in RESOLUTIONS.items():
+            found, result = tried(name, extras[name], age, resolution)
+            print(f"{name:17} {age:7} {found:45} {result}", flush=True)
+            lines[name, age] = f"| {name} | `{'`, `'.join(extras[name])}` | {found} | {result} |"
+            failures += result != "passed"
+    DOC.write_text(HEAD + "".join(f"{lines[key]}\n" for key in sorted(lines)))
+    return int(failures > 0)
+
+
+def known() -> dict[tuple[str, str], str]:
+    """Return the lines that there are, by SDK and age: the first of an SDK is its lowest."""
+    lines: dict[tuple[str, str], str] = {}
+    for line in DOC.read_text().splitlines() if DOC.exists() else ():
+        cells = [cell.strip() for cell in line.split("|")]
+        if (name := cells[1] if line.startswith("|") else "") in SCRIPTS:
+            lines[name, "newest" if (name, "lowest") in lines else "lowest"] = line
+    return lines
+
+
+def tried(name: str, requirements: list[str], age: str, resolution: str) -> tuple[str, str]:
+    """Return the version that was tried, and what came of it."""
+    folder = ROOT / "build" / "live" / f"{name}-{age}"
+    python = folder / "bin" / "python"
+    install = ["pip", "install", "--quiet", "--python", str(python)]
+    old = OF_ITS_TIME.get(name, ()) if age == "lowest" else ()
+    steps = (
+        ["venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
+        [*install, *TOOLS, *MODELS.get(name, ())],
+        [*install, "--resolution", resolution, *requirements, *old],
+    )
+    for step in steps:
+        done = run(*uv(), *step)
+        if done.returncode:
+            return "", f"cannot be installed: {last_line(done.stderr)}"
+    found = ", ".join(f"{package} {version(python, package)}" for package in map(package_of, requirements))
+    chosen = [f"tests/live/test_sdks.py::{test}[{script}]" for test in TESTS for script in SCRIPTS[name]]
+    done = run(
+        str(python), "-m", "pytest", "-m", "live", "-q", "--require-all", "-p", "no:cacheprovider", *chosen
+    )
+    shutil.rmtree(folder)
+    return found, "passed" if done.returncode == 0 else f"**failed**: {last_line(done.stdout)}"
+
+
+TESTS = (
+    "test_what_is_watched_is_what_the_sdk_did",
+    "test_live_objects_and_their_json_say_what_the_recording_says",
+)
+
+
+def uv() -> list[str]:
+    """Return how uv is called: an installer that can take the lowest versions."""
+    return [found] if (found := shutil.which("uv")) else [sys.executable, "-m", "uv"]
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command and take what it says."""
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def version(python: Path, package: str) -> str:
+    """Return the version that is installed."""
+    code = f"from importlib.metadata import version; print(version({package!r}))"
+    return run(str(python), "-c", code).stdout.strip()
+
+
+def package_of(requirement: str) -> str:
+    """Return the package that a requirement names."""
+    return re.split(r"[\[<>=! ]", requirement)[0]
+
+
+def last_line(said: str) -> str:
+    """Return what matters of a tool's output, fit for a cell of a table."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("E  ", "skipped, and", "FAILED", "ERROR"))]
+    return (errors or lines or ["?"])[0 if errors else -1].removeprefix("E").strip().replace("|", "/")[:120]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

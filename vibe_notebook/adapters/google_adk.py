@@ -1,0 +1,205 @@
+"""Google's Agent Development Kit: ``runner.run_async(…)``.
+
+An event with ``partial=True`` is a piece, and one without repeats the whole. Calls and their results come
+whole, in events of their own; that one failed is said by convention only. Each agent of a workflow is the
+``author`` of its messages. Field names are in snake_case or, from its server, in camelCase.
+Source: ``google.adk.events``, ``google.genai.types``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from vibe_notebook.events import (
+    Artifact,
+    MessageFinished,
+    MessageStarted,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+    Usage,
+)
+
+from ._base import Adapter
+from ._google_parts import code_of, failure_in, file_in, kind_of, usage_in
+from ._read import camel, get, ident, items, json_text, plain, text
+
+__all__ = ["GoogleADKAdapter", "matches"]
+
+_ASKS: Final = frozenset(("adk_request_confirmation", "adk_request_credential", "adk_request_input"))
+"""Calls by which the SDK asks the user: for leave to run another call, for a login, for words."""
+
+
+def matches(native: object) -> bool:
+    """Whether *native* is an event of the ADK: only those have an author and an invocation."""
+    return ident(camel(native, "invocationId")) is not None and bool(text(get(native, "author")))
+
+
+@dataclass
+class _Message:
+    id: str
+    parts: list[tuple[str, str]] = field(default_factory=list)
+    """The kind and id of each text: the next piece of the same kind goes on with the last."""
+    usage: Usage | None = None
+    finish_reason: str | None = None
+
+
+class GoogleADKAdapter(Adapter):
+    """One invocation, with all the agents that work in it."""
+
+    name = "google_adk"
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._open: dict[tuple[str, str], _Message] = {}
+        self._known: dict[str, _Message] = {}
+        self._nameless: dict[str, list[str]] = {}
+        self._awaiting: dict[str, str] = {}
+        self._code = ""
+        self._files = 0
+
+    def _read(self, native: object) -> None:
+        parts, author = items(get(native, "content", "parts")), text(get(native, "author"))
+        if not matches(native):
+            self.say_unknown(native, ident(get(native, "type")))
+            return
+        is_user = author == "user" or (not author and text(get(native, "content", "role")) == "user")
+        key = author, text(get(native, "branch"))
+        speaks = any(kind_of(part) not in ("", "function_response") for part in parts)
+        usage = usage_in(native)
+        if not is_user and (speaks or (usage is not None and key in self._open)):
+            self._message_event(native, key, parts, usage)
+        for part in parts:
+            if kind_of(part) == "function_response":
+                self._answer(camel(part, "functionResponse"))
+        self._envelope = {}
+        saved = plain(camel(get(native, "actions"), "artifactDelta"))
+        for name, version in saved.items() if isinstance(saved, dict) else ():
+            action = "created" if version in (0, None) else "updated"
+            self.say(Artifact, artifact_id=name, name=name, action=action)
+        code, said = ident(camel(native, "errorCode")), text(camel(native, "errorMessage"))
+        if code or said:
+            self.end("error", said or code, code)
+
+    def _close(self) -> None:
+        for key in list(self._open):
+            self._message_over(key)
+        if self._awaiting:
+            self.end("interrupted")
+
+    # Messages.
+
+    def _message_event(
+        self, native: object, key: tuple[str, str], parts: list[Any], usage: Usage | None
+    ) -> None:
+        message = self._message_of(native, key)
+        message.usage = usage or message.usage
+        reason = get(native, "finish_reason") or get(native, "finishReason")
+        message.finish_reason = text(getattr(reason, "value", reason)) or message.finish_reason
+        is_whole = get(native, "partial") is not True
+        texts = [(kind, text(get(part, "text"))) for part in parts if (kind := kind_of(part)) in _TEXTS]
+        if not is_whole or not message.parts:
+            for kind, piece in texts:
+                self._piece(message, kind, piece)
+        if not is_whole:
+            return
+        for kind in _TEXTS:
+            self._whole(message, kind, "".join(said for of, said in texts if of == kind))
+        for i, part in enumerate(parts):
+            self._part(message, part, i)
+        self._message_over(key)
+
+    def _message_of(self, native: object, key: tuple[str, str]) -> _Message:
+        native_id = ident(get(native, "id"))
+        message = self._open.get(key) or self._known.get(native_id or "")
+        if message is None:
+            message = _Message(native_id or f"{self.run_id}:{len(self._known)}")
+            self._known[message.id] = self._open[key] = message
+            self._envelope = {"message_id": message.id}
+            self.say(MessageStarted, agent_name=key[0] or None)
+        self._envelope = {"message_id": message.id}
+        return message
+
+    def _message_over(self, key: tuple[str, str]) -> None:
+        message = self._open.pop(key, None)
+        if message is not None:
+            self._envelope = {"message_id": message.id}
+            self.say(MessageFinished, finish_reason=message.finish_reason, usage=message.usage)
+
+    def _piece(self, message: _Message, kind: str, piece: str) -> None:
+        if not message.parts or message.parts[-1][0] != kind:
+            message.parts.append((kind, str(len(message.parts))))
+        self.say_text(kind, message.parts[-1][1], piece)
+
+    def _whole(self, message: _Message, kind: str, whole: str) -> None:
+        names = [name for of, name in message.parts if of == kind]
+        streamed = "".join(self.streams.read((message.id, kind, name)) for name in names)
+        if whole and not names:
+            self._piece(message, kind, whole)
+        elif whole and whole != streamed:  # pieces are missing: all of it goes where it began
+            self.say_whole(kind, names[0], whole)
+            for name in names[1:]:
+                self.say_whole(kind, name, "")
+
+    def _part(self, message: _Message, part: object, index: int) -> None:
+        match kind_of(part):
+            case "function_call":
+                self._call(camel(part, "functionCall"), f"{message.id}:{index}")
+            case "executable_code" | "code_execution_result":
+                self._code_part(message, part, index)
+            case "file":
+                self._files += 1
+                artifact_id = f"{message.id}:{self._files}"
+                self.say(Artifact, artifact_id=artifact_id, part_id=str(index), **file_in(part))
+            case "unknown":
+                self.say_unknown(part, "part")
+
+    # Tool calls.
+
+    def _call(self, call: object, made_id: str) -> None:
+        call_id, name, args = ident(get(call, "id")), text(get(call, "name")), plain(get(call, "args"))
+        if name in _ASKS:
+            about = ident(get(args, "originalFunctionCall", "id")) or call_id or made_id
+            self._awaiting[call_id or made_id] = about
+            if about == call_id:
+                self.say_args(about, name, json_text(args))
+            self.say(ToolProgress, tool_call_id=about, state="awaiting_approval")
+            return
+        if call_id is None:
+            call_id = made_id
+            self._nameless.setdefault(name, []).append(call_id)
+        self.say(ToolStarted, tool_call_id=call_id, tool_name=name or None, args=args)
+
+    def _answer(self, response: object) -> None:
+        name, call_id = text(get(response, "name")), ident(get(response, "id"))
+        if call_id is None and self._nameless.get(name):
+            call_id = self._nameless[name].pop(0)
+        output = plain(get(response, "response"))
+        error = failure_in(output)
+        if call_id is None:
+            self.say_unknown(response, name or "function_response")
+        elif call_id in self._awaiting:
+            about = self._awaiting.pop(call_id)
+            if about != call_id:
+                return
+            self.say(ToolFinished, tool_call_id=call_id, tool_name=name or None, output=output)
+        elif call_id in self._awaiting.values() and error is not None:
+            pass  # "it needs to be confirmed", for the model
+        else:
+            status = "ok" if error is None else "error"
+            fields = {"tool_call_id": call_id, "tool_name": name or None, "status": status}
+            self._envelope = {}
+            self.say(ToolFinished, **fields, output=output, error=error)
+
+    def _code_part(self, message: _Message, part: object, index: int) -> None:
+        said = code_of(part)
+        if "args" in said:
+            self._code = said.pop("id") or f"{message.id}:{index}"
+            self.say(ToolStarted, tool_call_id=self._code, tool_name="code_execution", **said)
+        else:
+            call_id = said.pop("id") or self._code or f"{message.id}:{index}"
+            self.say(ToolFinished, tool_call_id=call_id, tool_name="code_execution", **said)
+
+
+_TEXTS: Final = ("thinking", "text")
