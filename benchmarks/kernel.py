@@ -134,9 +134,8 @@ def is_final(message: dict[str, Any]) -> bool:
     content: dict[str, Any] = message["content"]
     if message["msg_type"] == "update_display_data":
         return 'class="vibe' in content["data"].get("text/html", "")[:200]
-    data = content.get("data", {}).get("content", {})
-    ops = data.get("ops") if isinstance(data, dict) else None
-    return bool(ops and ops[0][0] == "full")
+    packed = content.get("data", {}).get("content", {})
+    return isinstance(packed, list) and packed[2:] == [2]  # docs/wire.md: a whole state
 
 
 HEAD = (

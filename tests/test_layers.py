@@ -81,7 +81,11 @@ def test_the_packages_imports_point_one_way() -> None:
         ("projects.log", "from ..adapters import get", "Imports point one way"),
         ("display._html", "import anywidget", "The forms a transcript imports are free of Jupyter"),
         ("display._html", "from . import _widget", "The forms a transcript imports are free of Jupyter"),
-        ("server.app", "from ..display import _html", "The server imports the core, projects and the adapters"),
+        (
+            "server.app",
+            "from ..display import _html",
+            "The server imports the core, projects and the adapters",
+        ),
         ("remote.follow", "from ..projects import log", "Remote streams import the core and the adapters"),
         ("remote.follow", "from ..magic import load", "Imports point one way"),
         ("adapters.text", "from .._watch import watch", "Imports point one way"),

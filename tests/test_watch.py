@@ -486,6 +486,22 @@ def test_a_stream_that_no_adapter_knows_is_an_error_that_is_shown() -> None:
     assert watched.transcript.outcome == "error"
 
 
+def test_what_no_adapter_knows_is_kept_until_the_stream_is_known() -> None:
+    natives = [{"hello": 1}, {"event": "RunContent", "run_id": "r", "content": "Hi"}]
+    watched = quiet(natives)
+    assert list(watched) == natives
+    assert watched.transcript.text == "Hi"
+
+
+def test_a_stream_that_is_not_known_after_its_first_natives_is_an_error() -> None:
+    watched = quiet({"hello": i} for i in range(9))
+    seen: list[Any] = []
+    with pytest.raises(AdapterError, match="adapter="):
+        seen.extend(watched)
+    assert len(seen) < 9
+    assert watched.transcript.outcome == "error"
+
+
 def test_agent_id_and_title_are_taken() -> None:
     watched = quiet(["a"], agent_id="researcher", title="Research")
     list(watched)

@@ -150,6 +150,21 @@ class Agent:
             evicted=self.evicted,
         )
 
+    def go_on(self, before: Stats) -> None:
+        """Count on from what is known of it from before."""
+        self.dropped = before.dropped
+        self.evicted = before.evicted
+        counts = self._sequencer.counts
+        counts.duplicates, counts.gaps, counts.late = before.duplicates, before.gaps, before.late
+        counts.derived_suppressed = before.derived_suppressed
+        self._shared.ring.resume(self.tally, before.delivered)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody follows it and nothing of it is held."""
+        waits = self.outbox is not None and self.outbox.waiting
+        return not (self.registrations or self.watchers or waits or self.sequencer.held)
+
     def touch(self, node: Node | None) -> None:
         """Tell the views what changed."""
         for watcher in self.watchers:

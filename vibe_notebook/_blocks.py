@@ -88,6 +88,12 @@ class Block:
         """Its text."""
         return self.text if self.pieces is None else "".join(self.pieces)
 
+    def clear(self) -> None:
+        """Keep only where it began: its text is replaced for good."""
+        self.hi = self.lo
+        self.runs = [(0, *self.lo)]
+        self.pieces, self.text, self.lengths, self.value = [""], "", _NONE, None
+
     def seal(self) -> None:
         """Join the pieces; only their lengths are kept."""
         if self.pieces is not None:

@@ -75,9 +75,15 @@ class Connections:
         return [(status.state, self._said(number)) for number, status in self._statuses.items()]
 
     def last_words(self) -> str | None:
-        """How those ended that did not end as they should; ``None``: all did."""
+        """How those ended that did not end as they should; ``None``: all did.
+
+        That the only one was refused is what the watch raises and shows anyway.
+        """
+        several = len(self._all) > 1
         odd = [
-            n for n, s in self._statuses.items() if s.state == "refused" or (s.state == "ended" and s.reason)
+            number
+            for number, status in self._statuses.items()
+            if (status.state == "refused" and several) or (status.state == "ended" and status.reason)
         ]
         return "\n".join(map(self._said, odd)) or None
 

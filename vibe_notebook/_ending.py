@@ -98,8 +98,10 @@ class Ending:
         return self._done.done() or self._thread is threading.current_thread()
 
     def _leave(self, interrupted: BaseException | None) -> None:
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()  # it has done its work: this leaves no thread behind
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()  # it has done its work: this leaves no thread behind
+            self._thread = None  # and even one that has ended takes two kilobytes
         if interrupted is not None:
             raise interrupted
         if self._done.done():

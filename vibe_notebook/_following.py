@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from ._agent import Agent, Shared, Watcher
 from ._reading import Reading
@@ -16,6 +17,10 @@ from .ordering import Sequencer
 from .registration import Callback, Registration
 
 __all__ = ["Following"]
+
+
+GONE: Final = 1000
+"""Agents without a run left whose counts can still be asked for."""
 
 
 class Following(Reading):
@@ -93,7 +98,20 @@ class Following(Reading):
         agent = self._agents.get(agent_id)
         if agent is None:
             agent = self._agents[agent_id] = Agent(agent_id, self._new_order(), self._shared)
+            before = self._gone.pop(agent_id, None)
+            if before is not None:
+                agent.go_on(before)
         return agent
+
+    def _let_go(self, agent: Agent) -> None:
+        """Keep nothing but the counts of an agent that nobody follows and no run is left of."""
+        if agent.is_idle:
+            agent_id = agent.log.agent_id
+            if self._agents.get(agent_id) is agent:
+                del self._agents[agent_id]
+            self._gone[agent_id] = agent.stats()
+            while len(self._gone) > GONE:
+                del self._gone[next(iter(self._gone))]
 
     def _agent(self, agent_id: str) -> Agent:
         self._check_open()

@@ -8,16 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._agent import Agent
 
 __all__ = ["Kept"]
 
 
 class Kept:
-    """At most *limit* ended requests, each with its subagents."""
+    """At most *limit* ended requests, each with its subagents; ``empty`` is told who has none left."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, empty: Callable[[Agent], None]) -> None:
         self._limit = limit
+        self._empty = empty
         self._ended: dict[tuple[Agent, str], None] = {}  # oldest first
 
     def add(self, agent: Agent, run_id: str) -> None:
@@ -26,6 +29,8 @@ class Kept:
         while len(self._ended) > self._limit:
             oldest, name = next(iter(self._ended))
             oldest.evicted += self.drop(oldest, name)
+            if not oldest.log.runs:
+                self._empty(oldest)
 
     def drop(self, agent: Agent, run_id: str) -> int:
         """Forget a run and its subagents; return how many that were."""

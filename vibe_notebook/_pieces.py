@@ -87,6 +87,30 @@ class Pieces:
             self.size += len(text)
         elif self.size != len(text) or self._fold(len(blocks) - 1)[0] != text:
             self.changed()
+        if self.wholes and len(self.blocks) > 1:
+            self._prune()
+
+    def _prune(self) -> None:
+        """Forget text that nothing can bring back: what a whole of its own track replaces for good.
+
+        Of each track the first block stays, without its text: it says where the part began.
+        """
+        # By number: blocks of several tracks are put in order only when they are read.
+        last: dict[Track | None, tuple[int, int]] = {}
+        for block in self.blocks:
+            if block.whole and block.derived is None:
+                last[block.track] = max(block.lo, last.get(block.track, block.lo))
+        first: dict[Track | None, Block] = {}
+        gone: set[Block] = set()
+        for block in self.blocks:
+            if block.derived is None and block.track in last and block.hi < last[block.track]:
+                block.clear()
+                gone.add(block)
+                first[block.track] = min(block, first.get(block.track, block), key=_number)
+        gone.difference_update(first.values())
+        if gone:
+            self.blocks = [block for block in self.blocks if block not in gone]
+            self.wholes = sum(block.whole for block in self.blocks)
 
     def drop_derived(self, message_id: str | None) -> None:
         """Forget what second-hand deltas of the message built."""
@@ -180,3 +204,7 @@ class Pieces:
             return False
         self.blocks = ordered
         return True
+
+
+def _number(block: Block) -> tuple[int, int]:
+    return block.lo

@@ -21,6 +21,7 @@ from ._connections import Connections
 from ._ending import Ending, patient
 from .display._output import Output, choose, make_output
 from .events import Event
+from .exceptions import AdapterError
 from .recording import Recorder
 from .registry import Registry
 from .transcript import Transcript
@@ -34,6 +35,8 @@ log = logging.getLogger("vibe_notebook")
 
 _lock = threading.Lock()
 _given: weakref.WeakKeyDictionary[Registry, set[str]] = weakref.WeakKeyDictionary()
+_FEW = 4
+"""How many natives a stream may yield before it must be known which SDK's it is."""
 _TIMED = frozenset(("run_started", "tool_started", "tool_finished", "run_finished"))
 
 
@@ -68,6 +71,7 @@ class Pipeline:
         self._output: Output | None = None
         self._since: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._first: list[Any] = []
         self._settling = False
         self._finishing: int | None = None  # the thread that ends the stream's runs
         self._ending = Ending()
@@ -113,11 +117,30 @@ class Pipeline:
         """Pass one native event on. Raises ``AdapterError`` for a stream that no adapter knows."""
         if self.passive:
             return
-        adapter = self._adapter
-        if adapter is None:
-            name = self._adapter_name
-            adapter = self._make(adapters.choose(name, native))
-        self.dispatch(self.feed(adapter, native))
+        if self._adapter is not None:
+            self.dispatch(self.feed(self._adapter, native))
+            return
+        self._first.append(native)
+        if not self._decided(is_last=len(self._first) == _FEW):
+            return
+        first, self._first = self._first, []
+        for held in first:
+            self.take(held)
+
+    def taken(self) -> None:
+        """The stream has yielded all. Raises ``AdapterError`` if that was too little to know it."""
+        if self._first:
+            self._decided(is_last=True)
+
+    def _decided(self, *, is_last: bool) -> bool:
+        try:
+            name = adapters.choose(self._adapter_name, *self._first)
+        except AdapterError:
+            if is_last or not adapters.is_open(self._adapter_name):
+                raise
+            return False
+        self._make(name)
+        return True
 
     def feed(self, adapter: Adapter, native: Any) -> list[Event]:
         """Return what an adapter makes of one native event."""
@@ -198,7 +221,7 @@ class Pipeline:
             self._ending.start(self._draw_end, here=self._output is None or self._output.is_light)
 
     def _draw_end(self) -> None:
-        output, self._output = self._output, None  # what only a live view needs goes with it
+        output, self._output, self._adapter = self._output, None, None  # only a live view needs them
         try:
             if output is not None:
                 output.finish(self.transcripts)

@@ -22,6 +22,7 @@ class Reading:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._agents: dict[str, Agent] = {}
+        self._gone: dict[str, Stats] = {}  # of agents that no run is left of
 
     def transcript(self, agent_id: str, run_id: str | None = None) -> Transcript:
         """All of an agent's runs in order, or one; empty for one that has said nothing."""
@@ -63,4 +64,4 @@ class Reading:
         """What became of an agent's events; all zero for an unknown one."""
         with self._lock:
             agent = self._agents.get(agent_id)
-            return agent.stats() if agent is not None else Stats()
+            return agent.stats() if agent is not None else self._gone.get(agent_id, Stats())

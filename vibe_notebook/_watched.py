@@ -232,6 +232,7 @@ class Watch(Transcribed):
                 while iterator is not END and (native := self._stepper.step(advance, close)) is not END:
                     self._pipeline.take(native)
                     yield native
+                self._pipeline.taken()
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -258,6 +259,7 @@ class Watch(Transcribed):
                 while iterator is not END and (native := await self._stepper.astep(advance)) is not END:
                     self._pipeline.take(native)
                     yield native
+                self._pipeline.taken()
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:

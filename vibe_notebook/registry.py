@@ -52,7 +52,7 @@ class Registry(Following):
         )
         self._clock = clock
         self._readers = Readers(self.changed, self._ring, self._missed)
-        self._kept = Kept(keep_runs)
+        self._kept = Kept(keep_runs, self._let_go)
         self._dues = Dues()
         self._alarm = Alarm(self._on_alarm) if clock is time.monotonic else None
 
@@ -153,6 +153,7 @@ class Registry(Following):
                 self._kept.drop(agent, name)
             if run_id is None:
                 agent.sequencer.forget()
+                self._gone.pop(agent_id, None)
                 if not (agent.registrations or agent.watchers):
                     del self._agents[agent_id]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import types
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,22 @@ def as_object(value: Any) -> Any:
         fields = {name: item if name in values else as_object(item) for name, item in value.items()}
         return types.SimpleNamespace(**fields)
     return [as_object(item) for item in value] if isinstance(value, list) else value
+
+
+def as_live(native: Any) -> Any:
+    """The same as dataclasses, whose JSON form is what they were made of; what applications say stays."""
+    if isinstance(native, list):
+        return [as_live(item) for item in native]
+    if not isinstance(native, dict) or ("call_id" in native and "type" not in native):
+        return native
+    fields = {name: as_live(item) for name, item in native.items()}
+    if not fields or not all(is_field(name) for name in fields):
+        return fields
+    return dataclasses.make_dataclass("Live", list(fields))(**fields)
+
+
+def is_field(name: Any) -> bool:
+    return isinstance(name, str) and name.isidentifier() and not iskeyword(name) and name[0] != "_"
 
 
 def in_order(events: Iterable[Event]) -> list[Event]:

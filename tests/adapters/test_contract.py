@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.adapters.support import IDS, RECORDINGS, Recording, check_items, check_parts, fold, recording, run
+from tests.adapters.support import (
+    IDS,
+    RECORDINGS,
+    Recording,
+    as_live,
+    check_items,
+    check_parts,
+    fold,
+    recording,
+    run,
+)
 from vibe_notebook import adapters
 from vibe_notebook.events import (
     Event,
@@ -280,6 +290,22 @@ def test_detect_names_each_native_and_never_two(each: Recording) -> None:
         named.add(name)
     assert adapter in named
     assert adapters.detect(each.natives[0]) == adapter
+
+
+def test_the_first_natives_name_their_adapter(each: Recording) -> None:
+    for count in range(1, 5):
+        assert adapters.detect(*each.natives[:count]) == each.adapter
+
+
+def test_objects_give_the_same_events_as_their_json(each: Recording) -> None:
+    objects = [as_live(native) for native in each.natives]
+    if each.adapter not in ("langgraph", "strands"):  # their natives are dicts and tuples
+        assert run(each.adapter, objects, each.raised) == each.events()
+    for native in objects:
+        try:
+            assert adapters.detect(native) in (each.adapter, "events")
+        except AdapterError as error:
+            assert "no adapter knows it" in str(error)  # noqa: PT017 - undecided is fine, another is not
 
 
 @given(st.sampled_from(NAMES), st.lists(JSON | HOSTILE, max_size=6))

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.adapters.support import IDS
+from tests.adapters import cases
+from tests.adapters.support import IDS, Recording
 from vibe_notebook import adapters
 from vibe_notebook.events import TextDelta, ToolFinished
 
@@ -34,3 +35,22 @@ def test_the_example_is_an_adapter_of_thirty_lines() -> None:
     result = {"kind": "example/result", "call": "c", "output": {"n": 1}}
     assert adapter.feed(result) == [ToolFinished(**IDS, tool_call_id="c", output={"n": 1})]
     assert [event.type for event in adapter.feed({"kind": "example/new"})] == ["custom"]
+
+
+def test_the_table_of_cases_is_that_of_the_recordings() -> None:
+    assert cases.table() in DOC, "python -m tests.adapters.cases writes it anew"
+
+
+def test_each_adapter_of_an_sdk_is_recorded_with_text_and_all_but_plain_text_with_tools() -> None:
+    columns = {
+        name: [check for one in found for check in checks(one)] for name, found in cases.recorded().items()
+    }
+    assert sorted(columns) == adapters.names()
+    for name, found in columns.items():
+        assert {"text"} <= set(found)
+        assert name == "text" or "several calls at once" in found, name
+
+
+def checks(one: Recording) -> list[str]:
+    events = one.events()
+    return [case for case, check in cases.CASES.items() if check(events)]

@@ -52,6 +52,20 @@ def test_detect_never_guesses_between_two() -> None:
         adapters.detect({"type": "response.created", "event_kind": "part_start"})
 
 
+def test_the_first_natives_that_an_adapter_knows_decide() -> None:
+    unknown, told = {"hello": 1}, {"type": "response.created"}
+    assert adapters.detect(unknown, 3, told) == adapters.choose("openai", unknown, told) == "openai_responses"
+    both = {"type": "response.created", "event_kind": "part_start"}
+    assert adapters.detect(both, {"event_kind": "final_result"}) == "pydantic_ai"
+    with pytest.raises(AdapterError, match=r"more than one .*openai_responses, pydantic_ai"):
+        adapters.detect(both, unknown)
+
+
+def test_text_after_what_no_adapter_knows_does_not_make_it_a_stream_of_text() -> None:
+    with pytest.raises(AdapterError, match="no adapter knows it"):
+        adapters.detect({"hello": 1}, "text")
+
+
 def test_a_line_of_a_recording_is_an_event_and_other_text_is_text() -> None:
     line = '{"type":"run_started","agent_id":"a","run_id":"r"}\n'
     assert adapters.detect(line) == adapters.detect(line.encode()) == "events"

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from typing import Any
+
+LEAVE = "\0"
+_CLOSERS = re.compile(r"(?:</(?:tbody|table|ul|ol)>\s*)+\Z")
+_LAST = re.compile(r"(?:</\w+>\s*)*\Z")
+_CODE = re.compile(r'(<div class="highlight"[^>]*><pre><code[^>]*>)(.*?)(</code></pre></div>)', re.DOTALL)
+_RUN = re.compile(r"([a-z0-9]*)(\.*)([A-Z])")
 
 
 def units(text: str) -> bytes:
@@ -14,14 +22,67 @@ def cut(text: str, keep: int) -> str:
     return units(text)[: 2 * keep].decode("utf-16-le", "surrogatepass")
 
 
+def escaped(text: str) -> str:
+    """As a serialised DOM has it."""
+    for mark, name in (("&", "&amp;"), ("\xa0", "&nbsp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(mark, name)
+    return text
+
+
+def coloured(code: str, runs: str) -> str:
+    """Code as HTML, its runs of colour as spans."""
+    html, at = "", 0
+    for name, dots, letter in _RUN.findall(runs):
+        length = 26 * len(dots) + ord(letter) - ord("A")
+        text = units(code)[2 * at : 2 * (at + length)].decode("utf-16-le", "surrogatepass")
+        html += f'<span class="{name}">{escaped(text)}</span>' if name else escaped(text)
+        at += length
+    return html + escaped(units(code)[2 * at :].decode("utf-16-le", "surrogatepass"))
+
+
+def item_html(item: str | list[str]) -> str:
+    """One closed item: its text put in, its code coloured."""
+    if isinstance(item, str):
+        return item
+    html, colours, text = item
+    match = _LAST.search(html)
+    assert match
+    html = html[: match.start()] + escaped(text) + html[match.start() :]
+    runs = iter([*colours.split(";"), *[""] * html.count("<code")])
+    return _CODE.sub(lambda m: m[1] + coloured(unescape(m[2]), next(runs)) + m[3], html)
+
+
+def page_html(items: list[str | list[str]], open_: str = "") -> str:
+    """What the closed items and the open block are together; its containers are closed."""
+    html = ""
+    ends: list[str] = []
+    for item in items:
+        if item == LEAVE:
+            html += ends.pop()
+        elif isinstance(item, str) and item.startswith(LEAVE):
+            match = _CLOSERS.search(item)
+            assert match
+            html += item[1 : match.start()]
+            ends.append(match[0])
+        else:
+            html += item_html(item)
+    inside, _, after = open_.partition(LEAVE)
+    return html + inside + "".join(reversed(ends)) + after
+
+
+def rest(text: str, start: int) -> str:
+    """What follows the first *start* UTF-16 units."""
+    return units(text)[2 * start :].decode("utf-16-le", "surrogatepass")
+
+
 class Browser:
     """Applies messages as they come; ``lost`` counts those it would have asked for again."""
 
     def __init__(self, snapshot: dict[str, Any] | None = None) -> None:
         self.number = 0
         self.head: dict[str, Any] = {}
-        self.parts: dict[str, dict[str, Any]] = {}
-        self.children: dict[str, list[str]] = {"": []}
+        self.parts: dict[int, dict[str, Any]] = {}
+        self.children: dict[int, list[int]] = {0: []}
         self.lost = 0
         if snapshot is not None:
             self.full(snapshot)
@@ -30,18 +91,25 @@ class Browser:
         ops = message["ops"]
         if ops and ops[0][0] == "full":
             self.full(ops[0][1])
+            self.apply(ops[1:])
         elif message["n"] == self.number + 1:
             self.number += 1
-            for op in ops:
-                getattr(self, f"op_{op[0]}")(*op[1:])
+            self.apply(ops)
         elif message["n"] > self.number:
             self.lost += 1
 
+    def apply(self, ops: list[Any]) -> None:
+        for op in ops:
+            getattr(self, f"op_{op[0]}")(*op[1:])
+
+    def part(self, key: int) -> dict[str, Any]:
+        return next(part for part in self.tree() if part["key"] == key)
+
     def full(self, snapshot: dict[str, Any]) -> None:
         self.number, self.head = snapshot["n"], dict(snapshot["head"])
-        self.parts, self.children = {}, {"": []}
+        self.parts, self.children = {}, {0: []}
 
-        def put(parent: str, parts: list[dict[str, Any]]) -> None:
+        def put(parent: int, parts: list[dict[str, Any]]) -> None:
             for part in parts:
                 self.parts[part["key"]] = {
                     "key": part["key"],
@@ -55,9 +123,9 @@ class Browser:
                 self.children.setdefault(parent, []).append(part["key"])
                 put(part["key"], part["parts"])
 
-        put("", snapshot["parts"])
+        put(0, snapshot["parts"])
 
-    def tree(self, parent: str = "") -> list[dict[str, Any]]:
+    def tree(self, parent: int = 0) -> list[dict[str, Any]]:
         return [
             {
                 **self.parts[key],
@@ -69,9 +137,9 @@ class Browser:
 
     # The ops
 
-    def op_add(self, key: str, kind: str, parent: str, index: int, props: dict[str, Any]) -> None:
+    def op_add(self, key: int, kind: str, parent: int, index: int, props: dict[str, Any]) -> None:
         assert key not in self.parts
-        assert parent == "" or parent in self.parts
+        assert parent == 0 or parent in self.parts
         self.parts[key] = {
             "key": key,
             "kind": kind,
@@ -83,42 +151,54 @@ class Browser:
         }
         self.children.setdefault(parent, []).insert(index, key)
 
-    def remove_from_parent(self, key: str) -> None:
+    def remove_from_parent(self, key: int) -> None:
         for keys in self.children.values():
             if key in keys:
                 keys.remove(key)
 
-    def op_del(self, key: str) -> None:
+    def op_del(self, key: int) -> None:
         self.remove_from_parent(key)
         del self.parts[key]
 
-    def op_move(self, key: str, parent: str, index: int) -> None:
+    def op_move(self, key: int, parent: int, index: int) -> None:
         self.remove_from_parent(key)
         self.children.setdefault(parent, []).insert(index, key)
 
-    def op_set(self, key: str, props: dict[str, Any]) -> None:
+    def op_set(self, key: int, props: dict[str, Any]) -> None:
         self.parts[key]["props"] |= props
 
-    def op_txt(self, key: str, field: str, keep: int, text: str) -> None:
+    def op_txt(self, key: int, field: str, keep: int, text: str) -> None:
         fields = self.parts[key]["fields"]
         assert keep <= len(units(fields.get(field, ""))) // 2
         fields[field] = cut(fields.get(field, ""), keep) + text
 
-    def op_blk(self, key: str, blocks: list[str]) -> None:
+    def op_b(self, key: int, *items: str | list[str]) -> None:
         part = self.parts[key]
-        part["blocks"] += blocks
+        part["blocks"] += items
         part["open"] = part["tail"] = ""
 
-    def op_opn(self, key: str, keep: int, html: str) -> None:
+    def op_o(self, key: int, text: str, end: int = 0, drop: int = 0) -> None:
         part = self.parts[key]
-        assert keep <= len(units(part["open"])) // 2
-        part["open"], part["tail"] = cut(part["open"], keep) + html, ""
+        length = len(units(part["open"])) // 2
+        assert length >= end + drop
+        part["open"] = cut(part["open"], length - end - drop) + text + rest(part["open"], length - end)
+        part["tail"] = ""
 
-    def op_app(self, key: str, text: str) -> None:
+    def op_c(self, key: int, length: int = 0, colours: str = "") -> None:
+        part = self.parts[key]
+        assert not (length and part["tail"])
+        assert length <= len(units(part["open"])) // 2
+        html = cut(part["open"], length) if length else part["open"]
+        part["blocks"].append([html, colours, part["tail"]] if colours or part["tail"] else html)
+        part["open"], part["tail"] = (rest(part["open"], length) if length else ""), ""
+
+    def op_a(self, key: int, text: str) -> None:
         self.parts[key]["tail"] += text
 
-    def op_rst(self, key: str) -> None:
-        self.parts[key] |= {"blocks": [], "open": "", "tail": ""}
+    def op_k(self, key: int, count: int) -> None:
+        part = self.parts[key]
+        assert count <= len(part["blocks"])
+        part |= {"blocks": part["blocks"][:count], "open": "", "tail": ""}
 
     def op_head(self, props: dict[str, Any]) -> None:
         self.head |= props

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from tests.display.browser_half import page_html
 from tests.display.hostile import PAYLOADS, attacks, mixes
 from tests.display.markdown_documents import Page
 from vibe_notebook.display._format import clean
 from vibe_notebook.display._html import transcript_html
-from vibe_notebook.display._markdown import MarkdownStream, render
+from vibe_notebook.display._markdown import render
 from vibe_notebook.display._markdown_form import transcript_markdown
 from vibe_notebook.display._sanitize import clean as sanitised
+from vibe_notebook.display._stream import MarkdownStream
 from vibe_notebook.display._text import transcript_text
 from vibe_notebook.events import Usage
 from vibe_notebook.transcript import ArtifactPart, Run, TextPart, ThinkingPart, ToolPart, Transcript
@@ -98,7 +100,8 @@ def test_no_payload_survives_in_what_is_shown_while_it_is_written(pieces: list[s
     for piece in pieces:
         stream.append(piece)
         update = stream.update()
-        assert attacks("".join(update.closed) + (update.open or "")) == []
+        assert attacks(page_html(stream.blocks, stream.open_html)) == []
+        assert not update.append or stream.tail.endswith(update.append)
 
 
 @pytest.mark.parametrize("text", PAYLOADS)

@@ -43,7 +43,7 @@ def test_a_task_list_shows_boxes_as_text_and_needs_no_form_elements() -> None:
 
 
 def test_an_alert_names_its_kind() -> None:
-    assert 'class="vibe-alert vibe-warning"' in render("> [!WARNING]\n> careful")
+    assert 'class="vibe-alert vibe-alert-warning"' in render("> [!WARNING]\n> careful")
     assert visible(render("> [!WARNING]\n> careful")) == "Warning careful"
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from vibe_notebook.display._pace import ALL_INTERVAL, SHARE, VIEW_INTERVAL, Pacer
+import pytest
+
+from vibe_notebook.display._pace import ALL_INTERVAL, SETTLE, SHARE, VIEW_INTERVAL, Pacer
 
 
 class Clock:
@@ -78,6 +80,43 @@ def test_a_hundred_views_share_two_hundred_messages_a_second_fairly() -> None:
     counts = [len(view.times) for view in views]
     assert sum(counts) <= 2.0 / ALL_INTERVAL + len(views)
     assert max(counts) - min(counts) <= 1
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 30), (10, 200), (100, 200)])
+@pytest.mark.parametrize("burst", [0.0, 0.07, 0.9])
+def test_no_second_has_more_messages_than_the_limit_whatever_the_rhythm(
+    count: int, most: int, burst: float
+) -> None:
+    clock = Clock()
+    pacer = Pacer(clock, threads=False)
+    views = [Canvas(clock) for _ in range(count)]
+    for view in views:
+        pacer.add(view)
+    for _ in range(4):
+        run(pacer, clock, views, 1.3, step=0.004)
+        clock.now += burst
+    times = sorted(time for view in views for time in view.times)
+    assert max(sum(start <= time < start + 1 for time in times) for start in times) <= most
+
+
+def test_a_view_that_holds_something_back_is_drawn_once_more_when_nothing_comes() -> None:
+    clock = Clock()
+
+    class View(Canvas):
+        def flush(self) -> bool:  # type: ignore[override]
+            super().flush()
+            return len(self.times) < 3
+
+    pacer, view = Pacer(clock, threads=False), View(clock)
+    pacer.add(view)
+    pacer.wake(view)
+    clock.now += VIEW_INTERVAL
+    pacer.wake(view)
+    assert len(view.times) == 2
+    assert pacer.run_due() == pytest.approx(SETTLE)
+    clock.now += SETTLE
+    assert pacer.run_due() is None
+    assert len(view.times) == 3
 
 
 def test_drawing_never_takes_more_than_a_fifth_of_the_time() -> None:

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.display.browser_half import Browser
+from tests.display.browser_half import Browser, page_html
+from vibe_notebook._nodes import Node
 from vibe_notebook.display._format import args_text, output_text
 from vibe_notebook.display._markdown import render
-from vibe_notebook.display._pace import Pacer
+from vibe_notebook.display._pace import SETTLE, Pacer
+from vibe_notebook.display._stream import MarkdownStream
 from vibe_notebook.display._view import View
 from vibe_notebook.events import (
     Artifact,
@@ -98,6 +100,17 @@ def some_events(rng: random.Random, count: int) -> list[Event]:
     return made
 
 
+def in_order(count: int) -> list[Event]:
+    """A new run, in which thinking, texts and calls follow each other."""
+    ids: dict[str, Any] = {"agent_id": "a", "run_id": "plain"}
+    made: list[Event] = [RunStarted(**ids)]
+    for i in range(count):
+        made.append(ThinkingDelta(**ids, part_id=str(i), delta="hm"))
+        made.append(TextDelta(**ids, part_id=str(i), delta="so"))
+        made.append(ToolStarted(**ids, tool_call_id=f"c{i}", tool_name="t", args={}))
+    return made
+
+
 def visible(markup: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
 
@@ -108,14 +121,13 @@ def shown(part: dict[str, Any]) -> Any:
     match part["kind"]:
         case "text":
             assert part["open"] == part["tail"] == ""
-            return ("text", part["key"], visible("".join(part["blocks"])))
+            return ("text", visible(page_html(part["blocks"])))
         case "thinking":
-            return ("thinking", part["key"], part["fields"].get("text", ""))
+            return ("thinking", part["fields"].get("text", ""))
         case "tool":
             props, fields = part["props"], part["fields"]
             return (
                 "tool",
-                part["key"],
                 props["name"],
                 props["state"],
                 fields.get("args", ""),
@@ -123,7 +135,7 @@ def shown(part: dict[str, Any]) -> Any:
                 inside,
             )
         case "artifact":
-            return ("artifact", part["key"], part["props"]["name"])
+            return ("artifact", part["props"]["name"])
         case _:
             return ("run", part["props"]["name"], inside)
 
@@ -132,14 +144,13 @@ def said(part: Any) -> Any:
     """The same of the transcript."""
     match part.kind:
         case "text":
-            return ("text", part.key, visible(render(part.text, math="mathml")))
+            return ("text", visible(render(part.text, math="mathml")))
         case "thinking":
-            return ("thinking", part.key, part.text)
+            return ("thinking", part.text)
         case "tool":
             args = part.args_text if part.state == "preparing" else args_text(part)
             return (
                 "tool",
-                part.key,
                 part.tool_name,
                 part.state,
                 args,
@@ -147,7 +158,7 @@ def said(part: Any) -> Any:
                 [said(p) for p in part.children],
             )
         case _:
-            return ("artifact", part.key, part.name or part.artifact_id)
+            return ("artifact", part.name or part.artifact_id)
 
 
 class Stage:
@@ -179,6 +190,31 @@ def test_after_every_message_the_browser_has_what_a_snapshot_says(seed: int, cou
     stage.view.finish()
     assert stage.browser.tree() == stage.view.snapshot()["parts"]
     assert stage.browser.head["state"] == "ended"
+
+
+@given(st.integers(0, 2**32), st.integers(1, 60), st.sampled_from([0.02, 0.3, 1.0]))
+def test_what_is_added_without_a_look_at_the_rest_is_where_a_look_would_put_it(
+    seed: int, count: int, rate: float
+) -> None:
+    rng = random.Random(seed)
+    stage = Stage()
+    tree = stage.view._tree
+    add = tree.add
+
+    def checked(touched: list[Node], logs: Any) -> list[Any] | None:
+        ops = add(touched, logs)
+        if ops is not None:
+            assert tree.arrange(logs)[0] == []
+        return ops
+
+    tree.add = checked  # type: ignore[method-assign, assignment]
+    for event in [*some_events(rng, count), *in_order(count)]:
+        stage.registry.dispatch(event)
+        if rng.random() < rate:
+            stage.view.flush()
+    stage.view.flush()
+    assert stage.browser.head["note"] is None, (seed, count, rate)
+    assert stage.browser.tree() == stage.view.snapshot()["parts"]
 
 
 @given(st.integers(0, 2**32), st.integers(1, 60))
@@ -254,7 +290,7 @@ def test_two_agents_of_one_view_have_their_own_panes() -> None:
     stage.view.finish()
     first, second = stage.browser.tree()
     assert (first["kind"], second["kind"], second["props"]["name"]) == ("text", "run", "b")
-    assert visible("".join(second["parts"][0]["blocks"])) == "two"
+    assert visible(page_html(second["parts"][0]["blocks"])) == "two"
 
 
 def test_a_fault_of_the_view_is_said_in_it_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,6 +307,67 @@ def test_a_fault_of_the_view_is_said_in_it_and_ends_nothing(monkeypatch: pytest.
     assert stage.registry.transcript("a").text == "one"
 
 
+def test_after_a_fault_the_whole_state_is_sent_at_once_and_what_was_not_drawn_is_drawn_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage()
+    stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="one **two"))
+    stage.view.flush()
+    faults = iter([ValueError("no")])
+    update = MarkdownStream.update
+
+    def faulty(stream: MarkdownStream) -> Any:
+        for fault in faults:
+            raise fault
+        return update(stream)
+
+    monkeypatch.setattr(MarkdownStream, "update", faulty)
+    stage.registry.dispatch(ToolStarted(agent_id="a", run_id="r", tool_call_id="t", args={"q": 1}))
+    stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta=" three**\n\nfour"))
+    stage.view.flush()
+    assert [op[0] for op in stage.sent[-1]["ops"]] == ["full"]
+    assert "ValueError" in stage.browser.head["note"]
+    assert stage.browser.tree() == stage.view.snapshot()["parts"]
+    stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="."))
+    stage.view.flush()
+    assert stage.browser.tree() == stage.view.snapshot()["parts"]
+    text, tool = stage.browser.tree()
+    assert visible(page_html(text["blocks"], text["open"])) == "one two three four."
+    assert tool["fields"]["args"]
+
+
+def test_a_fault_that_lasts_does_not_send_the_whole_state_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+
+    def broken(*_: object) -> None:
+        message = "no"
+        raise ValueError(message)
+
+    monkeypatch.setattr(stage.view._tree, "add", broken)
+    monkeypatch.setattr(stage.view._tree, "arrange", broken)
+    for _ in range(100):
+        stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="one"))
+        stage.view.flush()
+    assert len(stage.sent) == 7
+    stage.view.finish()
+    assert stage.browser.head["state"] == "ended"
+
+
+def test_what_is_held_back_is_shown_when_nothing_more_comes() -> None:
+    clock = [0.0]
+    browser, registry = Browser(), Registry(hold=0)
+    pacer = Pacer(lambda: clock[0], threads=False)
+    view = View(registry, title="t", send=browser.receive, pacer=pacer)
+    view.watch("a")
+    registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="Done **"))
+    (part,) = browser.tree()
+    assert visible(part["open"]) == "Done"
+    clock[0] += SETTLE
+    assert pacer.run_due() is None
+    (part,) = browser.tree()
+    assert visible(part["open"]) == "Done **"
+
+
 def test_a_view_shows_only_what_came_since_it_was_opened() -> None:
     registry = Registry()
     registry.dispatch([TextDelta(agent_id="a", run_id="old", delta="before")])
@@ -279,7 +376,7 @@ def test_a_view_shows_only_what_came_since_it_was_opened() -> None:
     view.watch("a", registry.arrivals("a"))
     registry.dispatch([TextDelta(agent_id="a", run_id="new", delta="after")])
     view.finish()
-    assert [visible("".join(p["blocks"])) for p in browser.tree()] == ["after"]
+    assert [visible(page_html(p["blocks"])) for p in browser.tree()] == ["after"]
 
 
 def test_an_agent_that_appears_while_the_view_is_drawn_disturbs_nothing(
@@ -301,4 +398,4 @@ def test_an_agent_that_appears_while_the_view_is_drawn_disturbs_nothing(
     stage.view.flush()
     assert stage.browser.head["note"] is None
     stage.view.finish()
-    assert visible("".join(stage.browser.tree()[0]["blocks"])) == "one"
+    assert visible(page_html(stage.browser.tree()[0]["blocks"])) == "one"

@@ -120,7 +120,7 @@ export function shown(snapshot) {
 }
 
 /** The operation that adds a running tool call at the top. */
-export const tool = (props, key = "t") => ["add", key, "tool", "", 0, { name: "search", state: "running", ...props }];
+export const tool = (props, key = "t") => ["add", key, "tool", 0, 0, { name: "search", state: "running", ...props }];
 
 export const HOSTILE = [
   "<img src=x onerror=alert(1)>",

@@ -12,9 +12,9 @@ test("hostile text in any field is text", () => {
     frame(["head", props(text)]);
     for (const [i, kind] of ["text", "thinking", "tool", "artifact", "run"].entries()) {
       const key = `${text}${i}`;
-      frame(["add", key, kind, "", i, props(text)]);
+      frame(["add", key, kind, 0, i, props(text)]);
       for (const field of ["args", "output", "text"]) frame(["txt", key, field, 0, text]);
-      if (kind === "text") frame(["opn", key, 0, "<p>a</p>"], ["app", key, text]);
+      if (kind === "text") frame(["o", key, "<p>a</p>"], ["a", key, text]);
       if (kind === "tool") frame(["set", key, { state: "running" }]);
     }
     clock.pass(100);
@@ -35,7 +35,7 @@ test("hostile text in any field is text", () => {
 
 test("an artifact links only to http and https, and shows only raster images that came with it", () => {
   const { frame, $ } = shown();
-  frame(["add", "a", "artifact", "", 0, { name: "plot", size: 20480, media_type: "image/png" }]);
+  frame(["add", "a", "artifact", 0, 0, { name: "plot", size: 20480, media_type: "image/png" }]);
   assert.equal($(".vibe-facts").textContent, "image/png · 20 KB");
   for (const [url, href] of [
     ["https://example.org/a", true], ["HTTP://example.org", true], ["javascript:alert(1)", false],

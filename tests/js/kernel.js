@@ -17,17 +17,27 @@ export function random(seed) {
   };
 }
 
-const BLOCKS = ["<p>one</p>\n", "<ul>\n<li>a <em>b</em></li>\n</ul>\n", "<pre><code>c</code></pre>\n", "<hr>\n"];
-const OPS = "add add del move set txt txt blk opn opn app app rst head full".split(" ");
+const LEAVE = "\0";
+const BLOCKS = [
+  "<p>one</p>\n", "<p>one <b>two</b> three</p>\n", "<ul>\n<li>a <em>b</em></li>\n</ul>\n",
+  '<p>see <a href="https://example.org">this</a></p>\n', "<hr>\n",
+];
+const ITEMS = ["<li>one</li>\n", "<li>\n<p>two</p>\n</li>\n", '<li class="task-list-item">three <code>x</code></li>\n'];
+const CODE = '<div class="highlight"><pre><code class="language-py"></code></pre></div>\n';
+const SKELETONS = [`${LEAVE}<ul>\n</ul>\n`, `${LEAVE}<ol start="3">\n</ol>\n`];
+const OPS = "add add del move set txt txt b o o o a a c c enter leave k head full".split(" ");
 const STATES = "preparing running awaiting_approval ok error denied cancelled unfinished".split(" ");
 const EMPTY = () => ({ fields: {}, blocks: [], open: "", tail: "", parts: [] });
+
+/** Whether a container is open. */
+const inside = ({ blocks }) => String(blocks.findLast((item) => item[0] === LEAVE) ?? LEAVE) !== LEAVE;
 
 /** Whole strings, whole lists, and the operations that lead there. */
 export class Kernel {
   n = 0;
   head = { title: "run", state: "live", stoppable: true };
-  top = { key: "", kind: "root", parts: [] };
-  parts = new Map([["", this.top]]);
+  top = { key: 0, kind: "root", parts: [] };
+  parts = new Map([[0, this.top]]);
   #made = 0;
 
   constructor(clock, rnd) {
@@ -88,31 +98,51 @@ export class Kernel {
         part.fields[field] = old.slice(0, keep) + more;
         return ["txt", part.key, field, keep, more];
       }
-      case "blk": {
+      case "b": {
         if (!words) return this.#add(where());
-        const blocks = Array.from({ length: 1 + rnd.below(3) }, html);
-        words.blocks.push(...blocks);
+        const blocks = Array.from({ length: 1 + rnd.below(3) }, inside(words) ? () => rnd.pick(ITEMS) : html);
+        if (!inside(words) && rnd.next() < 0.3) blocks.push([CODE, "kCBs1B", "def x😀\n"]);
+        return this.#close(words, ["b", words.key, ...blocks], ...blocks);
+      }
+      case "enter":
+      case "leave": {
+        if (!words) return this.#add(where());
+        const item = inside(words) ? LEAVE : rnd.pick(SKELETONS);
+        return this.#close(words, ["b", words.key, item], item);
+      }
+      case "c": {
+        if (!words?.open || words.open.includes(LEAVE)) return this.#add(where());
+        const { open, tail } = words;
+        const runs = rnd.pick(["", "", "kCBs1B"]);
+        words.blocks.push(runs || tail ? [open, runs, tail] : open);
         words.open = words.tail = "";
-        return ["blk", words.key, blocks];
+        return ["c", words.key, 0, runs].slice(0, runs ? 4 : 2);
       }
-      case "opn": {
+      case "o": {
         if (!words) return this.#add(where());
-        const keep = rnd.next() < 0.2 ? words.open.length : 0;
-        const more = html();
-        words.open = words.open.slice(0, keep) + more;
-        words.tail = "";
-        return ["opn", words.key, keep, more];
+        const old = words.open;
+        const now = inside(words) ? rnd.pick(ITEMS) + rnd.pick(["", "", LEAVE + html()]) : rnd.pick([html(), CODE]);
+        // What both begin and end with stays.
+        let [start, end] = [0, 0];
+        while (start < Math.min(old.length, now.length) && old[start] === now[start]) start++;
+        const most = Math.min(old.length, now.length) - start;
+        while (end < most && old.at(-1 - end) === now.at(-1 - end)) end++;
+        Object.assign(words, { open: now, tail: "" });
+        return ["o", words.key, now.slice(start, now.length - end), end, old.length - start - end];
       }
-      case "app": {
-        if (!words) return this.#add(where());
+      case "a": {
+        if (!words?.open) return this.#add(where());
         const more = text();
         words.tail += more;
-        return ["app", words.key, more];
+        return ["a", words.key, more];
       }
-      case "rst":
+      case "k": {
         if (!words) return this.#add(where());
-        Object.assign(words, { blocks: [], open: "", tail: "" });
-        return ["rst", words.key];
+        const whole = [0, ...words.blocks.flatMap((item, i) => (item === LEAVE ? [i + 1] : []))];
+        const count = rnd.pick(whole.filter((n) => !inside({ blocks: words.blocks.slice(0, n) })));
+        Object.assign(words, { blocks: words.blocks.slice(0, count), open: "", tail: "" });
+        return ["k", words.key, count];
+      }
       case "head": {
         const usage = rnd.pick([null, "3 in", { input_tokens: 1234, model: text() }]);
         const props = { title: text(), note: text(), usage };
@@ -124,6 +154,12 @@ export class Kernel {
       default:
         return this.#add(where());
     }
+  }
+
+  #close(words, op, ...items) {
+    words.blocks.push(...items);
+    words.open = words.tail = "";
+    return op;
   }
 
   #below(part, home) {

@@ -4,11 +4,11 @@ import { mount, page, shown, tool } from "./fake.js";
 
 test("many messages within a frame are one write", () => {
   const { clock, ops, $ } = shown();
-  ops(["add", "x", "text", "", 0, {}]);
-  for (let i = 0; i < 50; i++) ops(["opn", "x", 0, `<p>${i}</p>`]);
+  ops(["add", "x", "text", 0, 0, {}]);
+  for (let i = 0; i < 50; i++) ops(["k", "x", 0], ["o", "x", `<p>${i}</p>`]);
   assert.equal($(".vibe-text"), null);
   clock.pass(16);
-  assert.equal($(".vibe-open").textContent, "49");
+  assert.equal($(".vibe-text").textContent, "49");
 });
 
 test("a hidden tab, which has no frames, is written to all the same", () => {
@@ -113,7 +113,7 @@ test("messages that come while no view is there are in the next view", () => {
   model.receive({ n: 9, ops: [] });
   assert.equal(clock.pending, 0);
   assert.equal(view().$(".vibe-title").textContent, "unseen");
-  assert.deepEqual(model.sent.at(-1), { type: "hello", n: 1 });
+  assert.deepEqual(model.sent.at(-1), { type: "hello", n: 1, plain: undefined });
 });
 
 test("a destroyed model leaves no timer", () => {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { constants, deflateRawSync } from "node:zlib";
 import { mount, page } from "./fake.js";
 import { Kernel, random } from "./kernel.js";
 
@@ -61,12 +63,85 @@ for (const loss of [0.01, 0.1, 0.5]) {
   });
 }
 
+/** The kernel's half of packing: one deflated stream, begun anew by `begin` and by a whole state. */
+function packer() {
+  let begins = 1;
+  return {
+    begin: () => (begins = 1),
+    pack({ n, ops }) {
+      if (!ops.length) return { n, ops };
+      const mark = ops[0][0] === "full" ? 2 : begins;
+      begins = 0;
+      const data = deflateRawSync(`${JSON.stringify(ops)}\n`, { finishFlush: constants.Z_SYNC_FLUSH });
+      return [n, data.subarray(0, -4).toString("base64"), ...(mark ? [mark] : [])];
+    },
+  };
+}
+
+/** Node inflates on another thread. */
+const turn = () => sleep(1);
+
+for (const loss of [0, 0.01, 0.1, 0.5]) {
+  test(`a packed stream of which ${loss * 100} % of the messages are dropped ends complete, in two views`, async () => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const clock = page();
+      const rnd = random(seed);
+      const kernel = new Kernel(clock, rnd);
+      const { pack, begin } = packer();
+      const pages = [mount(), mount()];
+      const deliver = (message) => {
+        const packed = pack(message);
+        for (const { model } of pages) if (rnd.next() >= loss) model.receive(packed);
+      };
+      for (const { model } of pages) {
+        model.answer = ({ type, n }) => {
+          if (type !== "hello" && type !== "resync") return;
+          begin();
+          deliver(n < kernel.n ? { n: kernel.n, ops: [["full", kernel.snapshot()]] } : { n: kernel.n, ops: [] });
+        };
+      }
+      const els = [pages[0].view().el];
+      for (let i = 0; i < 40; i++) {
+        deliver(kernel.message(kernel.step()));
+        if (i === 20) els.push(pages[1].view().el);
+        if (rnd.next() < 0.7) await turn();
+        clock.pass(33);
+      }
+      kernel.head = { ...kernel.head, state: "ended", outcome: "success" };
+      for (const part of kernel.parts.values()) if (part.kind === "tool") part.props.t1 ||= clock.now / 1000;
+      deliver(kernel.message(["full", kernel.snapshot()]));
+      const expected = fresh(kernel);
+      for (let i = 0; i < 200 && els.some((el) => el.innerHTML !== expected); i++) {
+        await turn();
+        clock.pass(500);
+      }
+      for (const el of els) assert.equal(el.innerHTML, expected, `seed ${seed}`);
+      if (!loss) assert.equal(pages[0].model.sentOf("resync").filter(({ n }) => n === 0).length, 0, `seed ${seed}`);
+    }
+  });
+}
+
+test("a browser that cannot unpack says so, and is shown what comes plain", async (t) => {
+  const unpacks = globalThis.DecompressionStream;
+  delete globalThis.DecompressionStream;
+  t.after(() => (globalThis.DecompressionStream = unpacks));
+  const clock = page();
+  const { model, view } = mount();
+  const { $ } = view();
+  model.receive(packer().pack({ n: 1, ops: [["head", { title: "packed" }]] }));
+  await turn();
+  assert.deepEqual(model.sentOf("resync"), [{ type: "resync", n: 0, plain: true }]);
+  model.receive({ n: 1, ops: [["full", { n: 1, head: { title: "plain" }, parts: [] }]] });
+  clock.pass(20);
+  assert.equal($(".vibe-title").textContent, "plain");
+});
+
 test("a message that came twice, or late, changes nothing", () => {
   const clock = page();
   const { model, view } = mount();
   const { $ } = view();
-  const add = { n: 1, ops: [["add", "t", "text", "", 0, {}], ["opn", "t", 0, "<p>a</p>"]] };
-  const app = { n: 2, ops: [["app", "t", "b"]] };
+  const add = { n: 1, ops: [["add", "t", "text", 0, 0, {}], ["o", "t", "<p>a</p>"]] };
+  const app = { n: 2, ops: [["a", "t", "b"]] };
   for (const message of [add, app, app, add, app]) model.receive(message);
   clock.pass(20);
   assert.equal($(".vibe-text").textContent, "ab");
@@ -121,14 +196,14 @@ test("an empty answer with the current number says that nothing is lacking", () 
 test("an operation that does not fit is mended by a resync", (t) => {
   const warn = t.mock.method(console, "warn", () => {});
   for (const op of [
-    ["set", "nobody", {}], ["txt", "t", "args", 7, "x"], ["add", "t", "tool", "", 0, {}], ["move", "t", "t", 0],
+    ["set", "nobody", {}], ["txt", "t", "args", 7, "x"], ["add", "t", "tool", 0, 0, {}], ["move", "t", "t", 0],
     ["add", "u", "text", "nobody", 0, {}], ["del", "nobody"], ["what", "t"],
   ]) {
     const clock = page();
     const { model, view, ops } = mount({ n: 0, head: {}, parts: [{ key: "t", kind: "tool", props: {} }] });
     const { $ } = view();
     ops(op);
-    assert.deepEqual(model.sentOf("resync"), [{ type: "resync", n: 0 }], String(op));
+    assert.deepEqual(model.sentOf("resync"), [{ type: "resync", n: 0, plain: undefined }], String(op));
     ops(["full", { n: 2, head: { title: "mended" }, parts: [] }]);
     clock.pass(20);
     assert.equal($(".vibe-title").textContent, "mended");
@@ -157,7 +232,7 @@ test("the snapshot's own value is never written to", () => {
   const before = JSON.stringify(snapshot);
   const { view, ops } = mount(snapshot);
   view();
-  ops(["blk", "t", ["<p>b</p>"]], ["set", "t", { x: 1 }], ["head", { title: "b" }], ["add", "u", "run", "", 0, {}]);
+  ops(["b", "t", "<p>b</p>"], ["set", "t", { x: 1 }], ["head", { title: "b" }], ["add", "u", "run", 0, 0, {}]);
   clock.pass(20);
   assert.equal(JSON.stringify(snapshot), before);
 });
@@ -169,5 +244,5 @@ test("custom messages that are not the stream's are left alone", () => {
   const before = el.innerHTML;
   for (const message of [null, {}, { id: "1", response: 3 }]) model.receive(message);
   assert.equal(el.innerHTML, before);
-  assert.deepEqual(model.sent, [{ type: "hello", n: 0 }]);
+  assert.deepEqual(model.sent, [{ type: "hello", n: 0, plain: undefined }]);
 });

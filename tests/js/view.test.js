@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { shown, tool } from "./fake.js";
 
-const TEXT = ["add", "x", "text", "", 0, {}];
+const TEXT = ["add", "x", "text", 0, 0, {}];
 
 test("the root carries the classes of the saved form, and the view says hello with what it has", () => {
   const { model, $ } = shown({ n: 7, head: { title: "Researcher" }, parts: [] });
   assert.ok($(".vibe.jp-RenderedHTMLCommon"));
   assert.equal($(".vibe-title").textContent, "Researcher");
-  assert.deepEqual(model.sent, [{ type: "hello", n: 7 }]);
+  assert.deepEqual(model.sent, [{ type: "hello", n: 7, plain: undefined }]);
 });
 
 test("parts come where their index says, inside the part that is their parent", () => {
@@ -16,7 +16,7 @@ test("parts come where their index says, inside the part that is their parent", 
   frame(tool({ name: "a" }, "a"), tool({ name: "b" }, "b"));
   frame(["add", "c", "tool", "a", 0, { name: "c" }], ["add", "d", "tool", "a", 0, { name: "d" }]);
   assert.deepEqual(texts(".vibe-name"), ["b", "a", "d", "c"]);
-  frame(["move", "c", "", 0]);
+  frame(["move", "c", 0, 0]);
   assert.deepEqual(texts(".vibe-name"), ["c", "b", "a", "d"]);
   frame(["del", "a"]);
   assert.deepEqual(texts(".vibe-name"), ["c", "b"]);
@@ -25,23 +25,23 @@ test("parts come where their index says, inside the part that is their parent", 
 test("two parts that change places with each other, one inside the other, do", () => {
   const { frame, texts, $ } = shown();
   frame(tool({ name: "a" }, "a"), ["add", "b", "tool", "a", 0, { name: "b" }]);
-  frame(["set", "b", { state: "ok" }], ["move", "b", "", 0], ["move", "a", "b", 0]);
+  frame(["set", "b", { state: "ok" }], ["move", "b", 0, 0], ["move", "a", "b", 0]);
   assert.deepEqual(texts(".vibe-name"), ["b", "a"]);
   assert.equal($(".vibe-parts .vibe-parts .vibe-name").textContent, "a");
 });
 
 test("closed blocks are put in once and never touched again, before the open one", () => {
   const { frame, $ } = shown();
-  frame(TEXT, ["opn", "x", 0, "<p>on"], ["app", "x", "e"]);
-  assert.equal($(".vibe-text").innerHTML, '<div class="vibe-open"><p>one</p></div>');
-  frame(["blk", "x", ["<p>one</p>", "<p>two</p>"]], ["opn", "x", 0, "<p>th</p>"]);
+  frame(TEXT, ["o", "x", "<p>on"], ["a", "x", "e"]);
+  assert.equal($(".vibe-text").innerHTML, '<p>one</p>');
+  frame(["b", "x", "<p>one</p>", "<p>two</p>"], ["o", "x", "<p>th</p>"]);
   const [one] = $(".vibe-text").children;
-  frame(["opn", "x", 5, "ree</p>"]);
-  frame(["blk", "x", ["<p>three</p>"]]);
-  assert.equal($(".vibe-text").innerHTML, '<p>one</p><p>two</p><p>three</p><div class="vibe-open"></div>');
+  frame(["o", "x", "ree", 4]);
+  frame(["b", "x", "<p>three</p>"]);
+  assert.equal($(".vibe-text").innerHTML, '<p>one</p><p>two</p><p>three</p>');
   assert.equal($(".vibe-text").firstChild, one);
-  frame(["rst", "x"], ["blk", "x", ["<p>other</p>"]]);
-  assert.equal($(".vibe-text").innerHTML, '<p>other</p><div class="vibe-open"></div>');
+  frame(["k", "x", 0], ["b", "x", "<p>other</p>"]);
+  assert.equal($(".vibe-text").innerHTML, '<p>other</p>');
 });
 
 test("text appended to the open block goes into its innermost last element", () => {
@@ -54,11 +54,11 @@ test("text appended to the open block goes into its innermost last element", () 
     ["", "+"],
   ]) {
     const { frame, $ } = shown();
-    frame(TEXT, ["opn", "x", 0, html]);
-    frame(["app", "x", "+"]);
+    frame(TEXT, ["o", "x", html]);
+    frame(["a", "x", "+"]);
     const wanted = document.createElement("div");
     wanted.innerHTML = expected;
-    assert.equal($(".vibe-open").innerHTML, wanted.innerHTML);
+    assert.equal($(".vibe-text").innerHTML, wanted.innerHTML);
   }
 });
 
@@ -78,7 +78,7 @@ test("appended text extends what is there, and starts another node only when tha
 
 test("a full state keeps the nodes of the parts that stay, and what the user opened", () => {
   const { frame, $, el } = shown();
-  frame(tool(), ["txt", "t", "output", 0, "ab"], ["add", "x", "text", "", 1, {}], ["blk", "x", ["<p>a</p>"]]);
+  frame(tool(), ["txt", "t", "output", 0, "ab"], ["add", "x", "text", 0, 1, {}], ["b", "x", "<p>a</p>"]);
   $("summary").click();
   const kept = [$(".vibe-tool"), $(".vibe-output pre").firstChild, $(".vibe-text p")];
   frame(["full", { n: 2, head: {}, parts: [
@@ -131,7 +131,7 @@ test("progress is a bar and words while the call is busy, and gone after", () =>
 
 test("thinking is open while it is written and folds when it is done, unless the user chose", () => {
   const { frame, $, el } = shown();
-  frame(["add", "a", "thinking", "", 0, { done: false }], ["add", "b", "thinking", "", 1, { done: false }]);
+  frame(["add", "a", "thinking", 0, 0, { done: false }], ["add", "b", "thinking", 0, 1, { done: false }]);
   frame(["txt", "a", "text", 0, "hm"]);
   const [a, b] = el.querySelectorAll(".vibe-thinking");
   assert.ok(a.open && b.open);
@@ -185,7 +185,7 @@ test("the end is kept in sight if it was in sight, and a reader who scrolled up 
   });
   el.firstChild.getBoundingClientRect = () => ({ bottom: height() - top });
   const grow = (blocks) => {
-    ops(["blk", "x", Array(blocks).fill("<p>a</p>")]);
+    ops(["b", "x", ...Array(blocks).fill("<p>a</p>")]);
     clock.pass(16);
   };
   ops(TEXT);
@@ -226,4 +226,53 @@ test("a long output follows its tail until it is scrolled up", () => {
   pre.dispatchEvent(new document.defaultView.Event("scroll"));
   write(2);
   assert.equal(top, 500);
+});
+
+test("a growing block keeps the nodes that stay, so that a selection in it does too", () => {
+  const { frame, $ } = shown();
+  frame(TEXT, ["o", "x", "<p>one <b>two</b> thr</p>\n"]);
+  const [one, two, three] = $("p").childNodes;
+  const range = document.createRange();
+  range.setStart(one, 1);
+  range.setEnd(three, 2);
+  getSelection().addRange(range);
+  frame(["o", "x", "ee <i>four</i>", 5]);
+  frame(["c", "x"], ["o", "x", "<p>next</p>\n"]);
+  assert.deepEqual([...$("p").childNodes].slice(0, 3), [one, two, three]);
+  assert.equal($(".vibe-text").innerHTML, "<p>one <b>two</b> three <i>four</i></p>\n<p>next</p>\n");
+  assert.equal(getSelection().toString(), "ne two t");
+  getSelection().removeAllRanges();
+});
+
+test("a fence that closes keeps its text and gets its colours, by units and not by characters", () => {
+  const { frame, $ } = shown();
+  const html = '<div class="highlight"><pre><code class="language-py"></code></pre></div>\n';
+  frame(TEXT, ["o", "x", html], ["a", "x", "if 😀 == 'x':\n"]);
+  const code = $("code");
+  frame(["c", "x", 0, "kCBCoCBs1D"]);
+  assert.equal($("code"), code);
+  assert.equal(code.innerHTML, `<span class="k">if</span> 😀<span class="o"> =</span>=<span class="s1"> 'x</span>':\n`);
+  frame(["b", "x", [html, "kD<img>Z;o..A", "and <b>\n"]]);
+  assert.equal($(".highlight:last-child code").textContent, "and <b>\n");
+  assert.equal($("img"), null);
+});
+
+test("items of an open list come into it, and what follows stands after it also while it is open", () => {
+  const { frame, $ } = shown();
+  frame(TEXT, ["b", "x", "\0<ul>\n</ul>\n", "<li>a</li>\n"], ["o", "x", "<li>b</li>\n"]);
+  assert.equal($(".vibe-text").innerHTML, "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n");
+  const first = $("li");
+  frame(["o", "x", "\0<p>aft</p>\n"]);
+  assert.equal($(".vibe-text").innerHTML, "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n<p>aft</p>\n");
+  frame(["c", "x", 11], ["c", "x", 1], ["o", "x", "er", 5]);
+  assert.equal($(".vibe-text").innerHTML, "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n<p>after</p>\n");
+  assert.equal($("li"), first);
+  frame(["b", "x", "\0<table><tbody></tbody></table>\n", "<tr><td>1</td></tr>\n"]);
+  assert.equal($("table").rows.length, 1);
+});
+
+test("every link opens in a page of its own that knows nothing of this one", () => {
+  const { frame, $ } = shown();
+  frame(TEXT, ["o", "x", '<p><a href="https://example.org">x</a></p>']);
+  assert.deepEqual([$("p a").target, $("p a").rel], ["_blank", "noopener noreferrer"]);
 });

@@ -377,9 +377,7 @@ async def test_a_gap_is_filled_from_the_transcript() -> None:
                     watched.cancel()
     assert watched.transcript.text == "1 2 3 4 5 6 7 8 "
     (note,) = [part for part in watched.transcript.parts if part.kind == "artifact"]
-    assert (
-        note.name == "4 events are no longer on the server; filled in from the transcript, as far as it goes"
-    )
+    assert note.name == "4 events are no longer on the server; filled in from the transcript"
     fetched = server.requests[2]
     assert fetched.target.startswith("/projects/p/transcript")
     assert (fetched.headers["authorization"], fetched.headers["accept"]) == (b"Bearer t", b"application/json")

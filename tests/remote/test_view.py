@@ -75,7 +75,7 @@ def test_a_status_is_a_line_for_a_person(status: Status, said: str) -> None:
     [
         (Status("ended"), None),
         (Status("live"), None),
-        (Status("refused", reason="404"), "refused: 404"),
+        (Status("refused", reason="404"), None),
         (Status("ended", reason="stopped while reconnecting"), "ended: stopped while reconnecting"),
     ],
 )
@@ -84,6 +84,9 @@ def test_only_what_did_not_end_as_it_should_is_left(status: Status, kept: str | 
     connections.show((one,))
     one.say(status)
     assert connections.last_words() == kept
+    connections.show((one, Fake("two")))
+    one.say(Status("refused", reason="404"))
+    assert connections.last_words() == "one: refused: 404"
 
 
 def test_last_words_are_in_every_form_and_are_text() -> None:

@@ -17,7 +17,7 @@ from vibe_notebook.exceptions import AdapterError
 from ._base import Adapter
 from ._shipped import Shipped, load, shipped
 
-__all__ = ["Adapter", "choose", "detect", "get", "names"]
+__all__ = ["Adapter", "choose", "detect", "get", "is_open", "names"]
 
 _CLASSES: Final = {
     "acp": "ACPAdapter",
@@ -73,32 +73,43 @@ def get(name: str, **ids: Any) -> Adapter:
     return found[0](**ids)
 
 
-def choose(name: str, native: object) -> str:
-    """Name the adapter that *name* means for a stream that yields *native* first.
+def choose(name: str, *natives: object) -> str:
+    """Name the adapter that *name* means for a stream that begins with *natives*.
 
     "auto", and a name that stands for several streams ("openai"), are decided by ``detect``; any
     other is what ``get`` makes of it. Raises ``AdapterError`` like both.
     """
     key = _key(name)
     if key == "auto":
-        return detect(native)
-    return _detect(native, _FAMILIES[key]) if key in _FAMILIES else get(name).name
+        return detect(*natives)
+    return _detect(natives, _FAMILIES[key]) if key in _FAMILIES else get(name).name
 
 
-def detect(native: object) -> str:
-    """Name the adapter that reads *native*, the first thing that a stream yields.
+def is_open(name: str) -> bool:
+    """Whether ``choose`` looks at the natives to say what *name* means."""
+    return _key(name) == "auto" or _key(name) in _FAMILIES
 
-    Raises ``AdapterError`` if none does, or more than one: it never guesses.
+
+def detect(*natives: object) -> str:
+    """Name the adapter that reads *natives*, the first few things that a stream yields.
+
+    What no adapter knows is passed over; text counts only where it comes first. Raises
+    ``AdapterError`` if none reads them, or more than one: it never guesses.
     """
-    return _detect(native, names())
+    return _detect(natives, names())
 
 
-def _detect(native: object, among: Iterable[str]) -> str:
-    fits = [name for name in among if _fits(name, native)]
-    if len(fits) == 1:
-        return fits[0]
-    kind = f"{type(native).__module__}.{type(native).__qualname__}"
-    known = f"more than one adapter reads it ({', '.join(fits)})" if fits else "no adapter knows it"
+def _detect(natives: tuple[object, ...], among: Iterable[str]) -> str:
+    kinds = list(among)
+    for i, native in enumerate(natives):
+        fits = [name for name in kinds if _fits(name, native) and (i == 0 or name != "text")]
+        if len(fits) == 1:
+            return fits[0]
+        kinds = fits or kinds
+    first = natives[0] if natives else None
+    kind = f"{type(first).__module__}.{type(first).__qualname__}"
+    several = f"more than one adapter reads it ({', '.join(kinds)})"
+    known = "no adapter knows it" if kinds == list(among) else several
     msg = f"The stream yields {kind}, and {known}. Pass adapter=, one of: {', '.join(names())}."
     raise AdapterError(msg)
 

@@ -13,9 +13,9 @@ from vibe_notebook.events import Usage
 
 from ._read import get, ident, integer, items, plain, text
 
-__all__ = ["blocks_in", "is_stream", "result_in", "usage_in"]
+__all__ = ["RAW", "blocks_in", "is_stream", "result_in", "usage_in"]
 
-_RAW: Final = (
+RAW: Final = (
     "messageStart",
     "contentBlockStart",
     "contentBlockDelta",
@@ -24,6 +24,8 @@ _RAW: Final = (
     "metadata",
     "redactContent",
 )
+"""The events of a model."""
+
 _TYPES: Final = frozenset(
     (
         "tool_stream",
@@ -48,7 +50,7 @@ def is_stream(native: object) -> bool:
         return True
     raw = native.get("event")
     if isinstance(raw, Mapping):
-        return len(raw) == 1 and next(iter(raw)) in _RAW
+        return len(raw) == 1 and next(iter(raw)) in RAW
     is_piece = isinstance(native.get("delta"), Mapping)
     return is_piece and any(isinstance(native.get(name), str) for name in ("data", "reasoningText"))
 

@@ -72,6 +72,10 @@ class LangGraphAdapter(ProtocolAdapter):
                 self._tool_started(start["tool_call_id"], start)
             if len(starts) == 1 and task is not None:
                 self._inside[starts[0]["tool_call_id"]] = f"{text(get(data, 'name'))}:{task}"
+            for message in messages_in(get(data, "result")):
+                self._any_message(message, None)
+        elif mode == "debug" and text(get(data, "type")) in ("task", "task_result"):
+            self._mode("tasks", get(data, "payload"))
 
     def _state(self, data: Any, *, is_whole: bool) -> None:
         self._interrupted(get(data, "__interrupt__"))

@@ -27,7 +27,7 @@ from vibe_notebook.events import (
 from ._base import Adapter
 from ._children import Children
 from ._read import get, ident, items, json_text, number, plain, reason, text
-from ._strands_shapes import blocks_in, is_stream, result_in, usage_in
+from ._strands_shapes import RAW, blocks_in, is_stream, result_in, usage_in
 
 __all__ = ["StrandsAdapter", "matches"]
 
@@ -118,7 +118,7 @@ class StrandsAdapter(Adapter):
     def _raw(self, name: str, body: Any) -> None:
         if name == "messageStart":
             self._message_over()
-        if name not in _RAW:
+        if name not in RAW:
             self.say_unknown(body, name)
             return
         message = self._open()
@@ -294,16 +294,3 @@ class StrandsAdapter(Adapter):
             self._ended(get(native, "result"))
         else:
             self.say_unknown(native, f"multiagent_{kind}")
-
-
-_RAW: Final = frozenset(
-    (
-        "messageStart",
-        "contentBlockStart",
-        "contentBlockDelta",
-        "contentBlockStop",
-        "messageStop",
-        "metadata",
-        "redactContent",
-    )
-)

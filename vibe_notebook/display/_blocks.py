@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from markdown_it import MarkdownIt
 
 from ._healing import hold
-from ._highlight import highlight
+from ._highlight import highlight, runs
 from ._inline import inline_plugin
 from ._math import isolate, math_plugin, mathml, tex
 from ._open_leaf import healing_plugin
 from ._rules import rules_plugin
-from ._sanitize import clean
+from ._sanitize import clean, clean_rows
 from ._tables import tables_plugin
 
 if TYPE_CHECKING:
@@ -29,11 +29,15 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from markdown_it.utils import EnvType, OptionsDict
 
-__all__ = ["Block", "Math", "language_of", "parse", "render_block", "render_code"]
+__all__ = ["Block", "Math", "language_of", "lean", "parse", "render_block", "render_code"]
 
 Math = Literal["mathml", "tex"]
 """Formulas as MathML, or kept as TeX for the page's MathJax."""
 
+_KNOWN = re.compile(
+    r'(<t[dh])(?: style="text-align:left")|(<div class="highlight") style="margin:0 0 1em"'
+    r'|(<a [^>]*?) target="_blank" rel="noopener noreferrer"(?=>)'
+)
 _LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
 
 
@@ -75,20 +79,30 @@ def parse(source: str, references: MutableMapping[str, Any], *, is_open: bool = 
     return blocks
 
 
-def render_block(block: Block, math: Math, *, is_open: bool = False) -> str:
+def render_block(block: Block, math: Math, *, is_open: bool = False, colours: list[str] | None = None) -> str:
     """Return the block's sanitised HTML.
 
     A fence that ends a block which *is_open* may not be closed yet: it is left uncoloured.
+    With *colours* all code is left so, each fence's runs of colour are added to that list, and what
+    the live view knows by itself is left out.
     """
     tokens = block.tokens
     last = next((token for token in reversed(tokens) if token.nesting >= 0), None) if is_open else None
     parser = _parser()
-    return clean(parser.renderer.render(tokens, parser.options, {"math": math, "growing": last}))
+    env = {"math": math, "growing": last, "colours": colours}
+    html = str(parser.renderer.render(tokens, parser.options, env))
+    html = (clean_rows if block.kind in ("tr_open", "table_rows") else clean)(html)
+    return html if colours is None else lean(html)
+
+
+def lean(html: str) -> str:
+    """Return sanitised *html* without what the live view's stylesheet and script say themselves."""
+    return _KNOWN.sub(lambda match: match[match.lastindex or 0], html)
 
 
 def render_code(language: str, code: str = "") -> str:
     """Return the HTML of a fence that is still open, with *code* so far."""
-    return clean(_code_html(language, escape(code)))
+    return lean(clean(_code_html(language, escape(code))))
 
 
 @cache
@@ -122,8 +136,11 @@ def _text(_self: object, tokens: Sequence[Token], index: int, _options: OptionsD
 def _fence(_self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
     token = tokens[index]
     language, code = language_of(token.info), token.content
-    is_growing = token is env["growing"]
-    return _code_html(language, highlight(code, language) if language and not is_growing else escape(code))
+    is_plain = not language or token is env["growing"]
+    if env["colours"] is not None:
+        env["colours"].append("" if is_plain else runs(code, language))
+        is_plain = True
+    return _code_html(language, escape(code) if is_plain else highlight(code, language))
 
 
 def language_of(info: str) -> str:

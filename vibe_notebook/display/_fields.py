@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .._pieces import Pieces
 
-__all__ = ["Field", "Follower", "Op", "common", "utf16"]
+__all__ = ["Field", "Follower", "Op", "common", "splice", "utf16"]
 
 Op = list[Any]
 """One op of docs/wire.md: its name, then what it needs."""
@@ -35,6 +35,14 @@ def common(old: str, new: str) -> int:
     return low
 
 
+def splice(old: str, new: str) -> tuple[int, int, str, int]:
+    """How *new* comes from *old*: (characters kept, characters dropped, text put there, characters kept)."""
+    start = common(old, new)
+    left = min(len(old), len(new)) - start
+    end = common(old[len(old) - left :][::-1], new[len(new) - left :][::-1])
+    return start, len(old) - start - end, new[start : len(new) - end], end
+
+
 class Field:
     """A plain text as the browser has it."""
 
@@ -42,13 +50,13 @@ class Field:
         self.pieces: list[str] = []
         self.units = 0
 
-    def append(self, key: str, name: str, text: str) -> Op:
+    def append(self, key: int, name: str, text: str) -> Op:
         op = ["txt", key, name, self.units, text]
         self.pieces.append(text)
         self.units += utf16(text)
         return op
 
-    def replace(self, key: str, name: str, text: str) -> list[Op]:
+    def replace(self, key: int, name: str, text: str) -> list[Op]:
         old = self.read()
         if text == old:
             return []

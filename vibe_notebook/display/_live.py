@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..transcript import Transcript
 from ._output import bundle, new_display_id, show
+from ._packed import Packer
 from ._view import View
 from ._widget import StreamWidget
 
@@ -42,6 +43,7 @@ class WidgetOutput:
         self._on_reconnect: Callable[[], object] | None = None
         self._last_words: str | None = None
         self._display_id = new_display_id()
+        self._packer = Packer()
         self._view = View(registry, title=title, send=self._send, stoppable=on_stop is not None)
         self._widget: StreamWidget | None = StreamWidget(self._view.snapshot, self._receive)
         data, metadata = _parts(self._widget._repr_mimebundle_())
@@ -73,7 +75,8 @@ class WidgetOutput:
             error=first.error,
             usage=first.usage.model_dump(exclude_none=True) if first.usage else None,
         )
-        self._view.resync(-1)
+        with self._view.lock:
+            self._packer.begin()  # frees its memory
         data = bundle(
             transcripts,
             title=self._title,
@@ -100,17 +103,21 @@ class WidgetOutput:
     def _send(self, message: dict[str, Any]) -> None:
         widget = self._widget
         if widget is not None:
+            packed = self._packer.pack(message)
             with _SENDING:
-                widget.send(message)
+                widget.send(packed)
 
     def _receive(self, content: dict[str, Any]) -> None:
         """What the user did; may come on a thread of the kernel's, in the middle of anything."""
         match content.get("type"):
             case "hello" | "resync":
                 number = content.get("n")
-                self._view.resync(number if isinstance(number, int) else -1)
+                with self._view.lock:
+                    self._packer.is_plain |= content.get("plain") is True
+                    self._packer.begin()  # the one who asks has not seen what was said before
+                    self._view.resync(number if isinstance(number, int) else -1)
             case "toggle":
-                self._view.is_open[str(content.get("key"))] = bool(content.get("open"))
+                self._view.toggle(content.get("key"), is_open=bool(content.get("open")))
             case "stop":
                 if self._on_stop is not None:
                     self._on_stop()

@@ -43,38 +43,41 @@ class OpenFence:
         self._closer = re.compile(rf"^ {{0,3}}{mark}{{{len(self.marks)},}}[ \t]*\n", re.MULTILINE)
         self._may_close = re.compile(rf" {{0,3}}{mark}*[ \t]*\Z")
         self._indent = re.compile(rf"^ {{1,{len(indent)}}}", re.MULTILINE) if indent else None
-        self._seen = [opener]
         self._held = ""
         self._is_mid_line = False
 
-    @property
-    def source(self) -> str:
-        """All of the fence that came so far."""
-        return "".join(self._seen) + self._held
-
-    def feed(self, text: str) -> tuple[str, str | None]:
-        """Take *text*; return what to show of it, and what comes after the fence if it closed.
+    def feed(self, text: str, *, is_last: bool = False) -> tuple[str, str | None]:
+        """Take *text*; return what to show of it, and what comes after the fence if it is over.
 
         A last line that could still become the closing one is held back.
         """
+        if is_last:
+            return self._end(text)
         text = self._held + text
         start = text.find("\n") + 1 if self._is_mid_line else 0
         if self._is_mid_line and start == 0:
-            self._seen.append(text)
             return text, None
         match = self._closer.search(text, start)
         if match:
-            self._seen.append(text[: match.end()])
             self._held = ""
-            return "", text[match.end() :]
+            return self._code(text[: match.start()], start), text[match.end() :]
         line = max(start, text.rfind("\n") + 1)
         self._held = text[line:] if self._may_close.match(text, line) else ""
         self._is_mid_line = not self._held and line < len(text)
-        shown = text[: len(text) - len(self._held)]
-        self._seen.append(shown)
-        if self._indent:
-            shown = shown[:start] + self._indent.sub("", shown[start:])
-        return shown, None
+        return self._code(text[: len(text) - len(self._held)], start), None
+
+    def _end(self, text: str) -> tuple[str, str]:
+        """The last line needs no line end to close the fence."""
+        shown, rest = self.feed(text)
+        if rest is not None:
+            return shown, rest
+        held, self._held = self._held, ""
+        last, rest = self.feed(f"{held}\n") if held else ("", None)
+        return shown + (last if rest is not None else last[:-1]), ""
+
+    def _code(self, lines: str, start: int) -> str:
+        """The code of *lines*, which begin within a line up to *start*."""
+        return lines[:start] + self._indent.sub("", lines[start:]) if self._indent else lines
 
 
 class LongBlock:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["PACER", "Drawable", "Pacer"]
+__all__ = ["PACER", "SETTLE", "Drawable", "Pacer"]
 
 VIEW_INTERVAL = 1 / 30
 """Seconds between two messages of one view; at 16 ms nobody saw a difference but the CPU did."""
@@ -26,28 +26,40 @@ SHARE = 5
 """Drawing waits at least this many times its own cost, so it never takes more than a fifth."""
 
 
+SETTLE = 0.25
+"""Seconds without news after which a view shows what it holds back until more comes."""
+
+
 class Drawable(Protocol):
     """What a pacer draws."""
 
-    def flush(self) -> None:
-        """Draw what is new."""
+    def flush(self) -> bool | None:
+        """Draw what is new; return whether to draw again in ``SETTLE`` seconds even if nothing comes."""
 
 
 class _Slot:
-    __slots__ = ("busy", "cost", "dirty", "due")
+    __slots__ = ("busy", "cost", "dirty", "due", "settles")
 
     def __init__(self) -> None:
         self.due = 0.0
+        self.settles: float | None = None
         self.cost = 0.0
         self.dirty = False
         self.busy = False
+
+    @property
+    def next(self) -> float | None:
+        """When it is to be drawn, if nothing more comes."""
+        if self.busy:
+            return None
+        return self.due if self.dirty else self.settles
 
 
 class Pacer:
     """Calls ``flush`` of the views that asked for it, never two at once for one view."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, *, threads: bool = True) -> None:
-        self._clock = clock
+        self.clock = clock
         self._threads = threads
         self._changed = threading.Condition()
         self._slots: dict[Drawable, _Slot] = {}
@@ -76,7 +88,7 @@ class Pacer:
         if slot is None or slot.dirty:
             return  # gone, or already waiting for its turn
         with self._changed:
-            if slot.busy or self._clock() < slot.due:
+            if slot.busy or self.clock() < slot.due:
                 slot.dirty = True
                 if not slot.busy:
                     self._cover()
@@ -88,11 +100,11 @@ class Pacer:
         """Draw what is due; return seconds until the next is, ``None`` if nothing waits."""
         while True:
             with self._changed:
-                waiting = [(s.due, v, s) for v, s in self._slots.items() if s.dirty and not s.busy]
+                waiting = [(s.next, v, s) for v, s in self._slots.items() if s.next is not None]
                 if not waiting:
                     return None
-                due, view, slot = min(waiting, key=lambda item: item[0])
-                left = due - self._clock()
+                due, view, slot = min(waiting, key=lambda item: item[0] or 0.0)
+                left = (due or 0.0) - self.clock()
                 if left > 0:
                     return left
                 slot.busy = True
@@ -100,16 +112,18 @@ class Pacer:
             self._draw(view, slot)
 
     def _draw(self, view: Drawable, slot: _Slot) -> None:
-        began = self._clock()
+        began = self.clock()
+        again: bool | None = False
         try:
-            view.flush()
+            again = view.flush()
         finally:
-            ended = self._clock()
+            ended = self.clock()
             with self._changed:
+                slot.settles = ended + SETTLE if again else None
                 slot.cost = 0.7 * slot.cost + 0.3 * (ended - began)
                 slot.due = ended + self.interval
                 slot.busy = False
-                if slot.dirty:
+                if slot.dirty or again:
                     self._cover()
 
     def _cover(self) -> None:
@@ -133,7 +147,7 @@ class Pacer:
             with self._changed:
                 if left is None:
                     # Somebody may have come between the look and this lock.
-                    if not any(slot.dirty and not slot.busy for slot in self._slots.values()):
+                    if all(slot.next is None for slot in self._slots.values()):
                         self._thread = None
                         return
                     continue

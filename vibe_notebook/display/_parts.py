@@ -1,7 +1,7 @@
-"""What a live view has sent of each part, and the messages that bring it up to date.
+"""What a live view has sent of each tool call, artifact and run, and the messages that bring it up to date.
 
-Between the reducer's nodes and the wire (docs/wire.md). ``read`` takes what is new from a node,
-under the registry's lock and without rendering; ``ops`` renders it, outside.
+Between the reducer's nodes and the wire (docs/wire.md); texts are in ``_texts.py``. ``read`` takes
+what is new from a node, under the registry's lock and without rendering; ``ops`` renders it, outside.
 """
 
 from __future__ import annotations
@@ -9,153 +9,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..transcript import ArtifactPart, ToolPart
-from ._fields import Field, Follower, Op, common, utf16
+from ._fields import Follower, Op
 from ._format import args_text, output_text, preview
-from ._markdown import MarkdownStream, Update
+from ._shown import Shown
 
 if TYPE_CHECKING:
-    from .._nodes import ArtifactNode, TextNode, ToolNode
+    from .._nodes import ArtifactNode, ToolNode
     from ..reducer import RunLog
 
-__all__ = ["ArtifactShown", "Op", "RunShown", "Shown", "TextShown", "ThinkingShown", "ToolShown"]
+__all__ = ["ArtifactShown", "RunShown", "ToolShown"]
 
 PREVIEW_SOURCE = 4096
 """Characters of streaming arguments beyond which their one-line preview is not made anew."""
 
-
 OUTPUT_LIMIT = 100_000
 """Characters of a running tool's output that are shown live; the transcript keeps it all."""
-
-
-class Shown:
-    """A part as the browser has it. ``ops`` of the base only sets what changed in ``props``."""
-
-    kind = ""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self.parent = ""
-        self.props: dict[str, Any] = {}
-        self.fields: dict[str, Field] = {}
-        self._new: dict[str, Any] = {}
-
-    def read(self, node: Any) -> None:
-        """Under the lock: take what is new."""
-
-    def ops(self) -> list[Op]:
-        """Outside of the lock: what brings the browser up to date."""
-        changed = {k: v for k, v in self._new.items() if self.props.get(k, _NOTHING) != v}
-        self.props.update(changed)
-        self._new = {}
-        return [["set", self.key, changed]] if changed else []
-
-    def snapshot(self) -> dict[str, Any]:
-        """The part as a whole."""
-        return {
-            "key": self.key,
-            "kind": self.kind,
-            "props": dict(self.props),
-            "fields": {name: text for name, field in self.fields.items() if (text := field.read())},
-            "blocks": [],
-            "open": "",
-            "tail": "",
-            "parts": [],
-        }
-
-    def _append(self, name: str, text: str) -> list[Op]:
-        if not text:
-            return []
-        return [self.fields.setdefault(name, Field()).append(self.key, name, text)]
-
-    def _replace(self, name: str, text: str) -> list[Op]:
-        return self.fields.setdefault(name, Field()).replace(self.key, name, text)
-
-
-_NOTHING = object()
-
-
-class TextShown(Shown):
-    """Markdown, rendered here block by block."""
-
-    kind = "text"
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self._follow = Follower()
-        self._pending: list[tuple[bool, str]] = []
-        self._stream = MarkdownStream()
-        self._open = ""
-
-    def read(self, node: TextNode) -> None:
-        replaces, text = self._follow.read(node.text)
-        if replaces:
-            self._pending = []
-        if replaces or text:
-            self._pending.append((replaces, text))
-
-    def ops(self) -> list[Op]:
-        ops: list[Op] = []
-        for replaces, text in self._pending:
-            if replaces:
-                self._stream = MarkdownStream()
-                self._open = ""
-                ops.append(["rst", self.key])
-            self._stream.append(text)
-        if self._pending:
-            self._pending = []
-            ops += self._changes(self._stream.update())
-        return ops + super().ops()
-
-    def finish(self) -> list[Op]:
-        """Nothing more comes: close the open block as the whole document would."""
-        return self._changes(self._stream.finish())
-
-    def _changes(self, update: Update) -> list[Op]:
-        ops: list[Op] = []
-        if update.closed:
-            ops.append(["blk", self.key, update.closed])
-            self._open = ""
-        if update.open is not None and (update.open or self._open):
-            keep = common(self._open, update.open)
-            ops.append(["opn", self.key, utf16(self._open[:keep]), update.open[keep:]])
-            self._open = update.open
-        if update.append:
-            ops.append(["app", self.key, update.append])
-        return ops
-
-    def snapshot(self) -> dict[str, Any]:
-        stream = self._stream
-        return {
-            **super().snapshot(),
-            "blocks": list(stream.blocks),
-            "open": stream.open_html,
-            "tail": stream.tail,
-        }
-
-
-class ThinkingShown(Shown):
-    """Thinking, as plain text: open while it streams, folded when something else follows."""
-
-    kind = "thinking"
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self._follow = Follower()
-        self._pending: list[tuple[bool, str]] = []
-
-    def read(self, node: TextNode) -> None:
-        self._pending.append(self._follow.read(node.text))
-
-    def done(self, *, is_done: bool) -> None:
-        """Whether anything came after it."""
-        self._new["done"] = is_done
-
-    def ops(self) -> list[Op]:
-        ops: list[Op] = []
-        for replaces, text in self._pending:
-            ops += self._replace("text", text) if replaces else self._append("text", text)
-        self._pending = []
-        return ops + super().ops()
 
 
 class ToolShown(Shown):
@@ -163,7 +31,7 @@ class ToolShown(Shown):
 
     kind = "tool"
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: int) -> None:
         super().__init__(key)
         self._args, self._output = Follower(), Follower()
         self._pending: list[tuple[str, bool, str]] = []

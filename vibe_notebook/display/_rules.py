@@ -72,7 +72,7 @@ def _tasks_and_alerts(state: StateCore) -> None:
             outer.attrs |= {"class": "task-list-item", "style": "list-style-type:none"}
             inline.content = ("☐" if task[1] == " " else "☑") + inline.content[task.end() :]
         elif outer.type == "blockquote_open" and (alert := _ALERT.match(inline.content)):
-            outer.attrSet("class", f"vibe-alert vibe-{alert[1].lower()}")
+            outer.attrSet("class", f"vibe-alert vibe-alert-{alert[1].lower()}")
             rest = inline.content[alert.end() :]
             inline.content = f"**{alert[1].capitalize()}**" + (f"\\\n{rest}" if rest else "")
         elif outer.type == "footnote_reference_open":

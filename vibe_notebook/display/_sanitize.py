@@ -11,7 +11,7 @@ import re
 
 import nh3
 
-__all__ = ["clean", "is_link", "is_raster"]
+__all__ = ["clean", "clean_rows", "is_link", "is_raster"]
 
 _TEXT = (
     "a b blockquote br code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s span "
@@ -45,6 +45,12 @@ def is_raster(url: str) -> bool:
 def clean(html: str) -> str:
     """Return *html* with everything that is not on the allow list removed, and every element closed."""
     return _CLEANER.clean(html)
+
+
+def clean_rows(html: str) -> str:
+    """Do the same to rows of a table, which are nothing outside of one."""
+    before, after = "<table><tbody>", "</tbody></table>"
+    return clean(f"{before}{html}{after}").removeprefix(before).removesuffix(after)
 
 
 def _keep(tag: str, attribute: str, value: str) -> str | None:

@@ -17,8 +17,9 @@ from .._nodes import Node
 from ..reducer import AgentLog
 from ..registry import Registry
 from ._fields import Op
-from ._pace import PACER, Pacer
-from ._parts import Shown
+from ._pace import PACER, SETTLE, Pacer
+from ._shown import Shown
+from ._texts import TextShown
 from ._tree import Tree
 
 __all__ = ["View"]
@@ -41,12 +42,13 @@ class View:
         self._registry = registry
         self._send = send
         self._pacer = pacer
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._dirty: dict[Node | None, None] = {}
         self._since: dict[str, int] = {}
         self._tree = Tree()
         self.is_open: dict[str, bool] = {}
-        self._ending = False
+        self._unsettled: dict[TextShown, float] = {}  # when each was drawn last
+        self._faults = 0
         self.number = 0
         self.head: dict[str, Any] = {
             "title": title,
@@ -84,47 +86,64 @@ class View:
 
     def set_head(self, **props: Any) -> None:
         """Change what the header says."""
-        with self._lock:
+        with self.lock:
             self._head_new |= props
         self.wake()
 
     # Drawing
 
-    def flush(self) -> None:
-        """Send what is new."""
-        with self._lock:
+    def flush(self) -> bool:
+        """Send what is new; return whether more is to be shown soon, also if nothing comes."""
+        with self.lock:
             try:
                 ops = self._collect()
+                self._faults = 0
             except Exception as error:
                 # Never let a fault of the view end the agent's work: say it, and go on.
                 log.exception("The live view could not be drawn")
-                ops = [["head", {"note": f"The view could not be drawn: {type(error).__name__}: {error}"}]]
+                ops = self._after_fault(f"The view could not be drawn: {type(error).__name__}: {error}")
             if ops:
                 self.number += 1
                 self._send({"n": self.number, "ops": ops})
+            return bool(self._unsettled)
 
     def resync(self, number: int) -> None:
         """Answer a browser that has lost messages after *number*."""
-        with self._lock:
+        with self.lock:
             if number == self.number:
                 self._send({"n": self.number, "ops": []})
             else:
                 self._send({"n": self.number, "ops": [["full", self.snapshot()]]})
 
     def finish(self, **head: Any) -> None:
-        """Draw the last of it, whatever the pace, and let go of the registry."""
+        """Send the whole of it, whatever the pace, and let go of the registry."""
         self._pacer.remove(self)
         for agent_id in list(self._since):
             self._registry.detach(agent_id, self)
-        with self._lock:
-            self._head_new |= {"state": "ended", "stoppable": False, **head}
+        with self.lock:
+            self.head |= {**self._head_new, "state": "ended", "stoppable": False, **head}
+            self._head_new = {}
             self._dirty[None] = None
-            self._ending = True
-            self.flush()
+            try:
+                self._collect()
+                self._tree.finish()
+            except Exception as error:
+                log.exception("The live view could not be finished")
+                self.head["note"] = f"The view could not be finished: {type(error).__name__}: {error}"
+            self._unsettled.clear()
+            self.number += 1
+            self._send({"n": self.number, "ops": [["full", self.snapshot()]]})
+
+    def toggle(self, number: Any, *, is_open: bool) -> None:
+        """The user opened or closed the part with that number."""
+        with self.lock:
+            key = self._tree.key_of(number) if isinstance(number, int) else None
+            if key is not None:
+                self.is_open[key] = is_open
 
     def snapshot(self) -> dict[str, Any]:
         """All that was said so far, whole."""
-        with self._lock:
+        with self.lock:
             head = {**self.head, "now": time.time()}
             return {"n": self.number, "head": head, "parts": self._tree.snapshot(dict(self.is_open))}
 
@@ -135,25 +154,45 @@ class View:
             dirty, self._dirty = self._dirty, {}
             touched: list[Node] = [node for node in dirty if node is not None]
             logs = list(self._logs())
-            if None in dirty or self._tree.lacks(touched) or self._tree.has_moved(logs):
-                arranged, stale = self._tree.arrange(logs)
-                ops += arranged
-                # A run as a whole changed: that it ended shows in all of its tool calls.
-                touched = list(self._tree.nodes) if None in dirty else [*dict.fromkeys([*touched, *stale])]
+            added = None if None in dirty else self._tree.add(touched, logs)
+            if added is None:
+                added, stale = self._tree.arrange(logs)
+                touched = [*dict.fromkeys([*touched, *stale])]
+            ops += added
             for node in touched:
                 shown = self._tree.nodes.get(node)
                 if shown is not None:
                     shown.read(node)
+                    shown.version = node.version
                     changed.append(shown)
+        now = self._pacer.clock()
         for shown in changed:
             ops += shown.ops()
-        if self._ending:
-            ops += self._tree.finish()
+            if isinstance(shown, TextShown):
+                self._unsettled[shown] = now
+        for text in [text for text, drawn in self._unsettled.items() if now - drawn >= SETTLE]:
+            del self._unsettled[text]
+            ops += text.settle()
         head, self._head_new = self._head_new, {}
         if head:
             self.head |= head
             ops.append(["head", {**head, "now": time.time()}])
         return ops
+
+    def _after_fault(self, note: str) -> list[Op]:
+        """Say it, and whole: what was about to be sent may be lost. More and more seldom if it lasts."""
+        self._dirty[None] = None
+        self.head["note"] = note
+        self._faults += 1
+        if self._faults & (self._faults - 1):
+            return []
+        try:
+            whole = self.snapshot()
+            self._tree.sent_whole()
+        except Exception:
+            log.exception("The live view's state could not be read")
+            return [["head", {"note": note}]]
+        return [["full", {**whole, "n": self.number + 1}]]
 
     def _logs(self) -> Iterator[tuple[AgentLog, int]]:
         for agent_id, since in list(self._since.items()):

@@ -19,11 +19,11 @@ __all__ = ["StreamWidget"]
 log = logging.getLogger("vibe_notebook")
 
 _STATIC = Path(__file__).parent / "static"
-_COMMENTS = re.compile(r"^\s*(?:/\*\*.*?\*/|//[^\n]*)\s*$", re.MULTILINE | re.DOTALL)
+_COMMENTS = re.compile(r"/\*.*?\*/ ?|(?:^| )// [^\n]*$", re.MULTILINE | re.DOTALL)
 
 
 def _source(name: str) -> str:
-    """A static file without its comment lines and indentation.
+    """A static file without its comments and indentation.
 
     It travels and is stored once for every widget: a third of it is for those who read it.
     """

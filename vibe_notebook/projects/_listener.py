@@ -132,6 +132,9 @@ class Listener(AsyncIterator[dict[str, str]]):
             if self._place is None:
                 self._place = self._horizon
             if self._at is None and self._checked and self._place is not None:
+                newest = tail.before(tail.end)
+                if newest is not None and newest < self._place:
+                    return None, tail.waiting()  # the log was read further than the tail has come
                 self._at = tail.number_after(self._place)
             if self._at is not None and self._at < tail.first:
                 self._at = None  # too slow

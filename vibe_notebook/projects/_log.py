@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from ..exceptions import ProtocolError
@@ -136,8 +136,9 @@ def open_log(url: str | EventLog) -> EventLog:
             return SqliteLog(unquote(rest.removeprefix("///")), **options)
         from ._redis import RedisLog  # noqa: PLC0415 - as above
 
-        return RedisLog(
-            place, **{name: int(value) if name == "max_events" else value for name, value in options.items()}
-        )
+        named: dict[str, Any] = dict(options)
+        if "max_events" in named:
+            named["max_events"] = int(named["max_events"])
+        return RedisLog(place, **named)
     except ValueError as error:
         raise ProtocolError(f"the log {scheme}: {error}", field="log") from None

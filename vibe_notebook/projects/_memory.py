@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from ..exceptions import ClosedError
 from ._entry import BEGINNING, END, Entry, Gap, Id, parse_id
 from ._log import EventLog, Item, Page, Project
 from ._tail import Tail
@@ -55,12 +56,15 @@ class MemoryLog(EventLog):
         self._limits = max_events, max_bytes
         self._streams: dict[str, _Stream] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     async def append(self, project_id: str, items: Sequence[Item], key: str | None = None) -> list[str]:
         return self.append_now(project_id, items, key)
 
     def append_now(self, project_id: str, items: Sequence[Item], key: str | None = None) -> list[str]:
         """As ``append``, which never waits here."""
+        if self._closed:
+            raise ClosedError("the event log is closed")
         while True:
             stream = self._streams.get(project_id) or self._stream(project_id)
             with stream.tail.lock:
@@ -129,7 +133,11 @@ class MemoryLog(EventLog):
         return stream is not None and stream.count > 0 and not stream.tail.ended
 
     async def aclose(self) -> None:
-        """Nothing is held that would have to be let go."""
+        with self._lock:
+            self._closed = True
+            streams = list(self._streams.values())
+        for stream in streams:
+            stream.tail.fail(ClosedError("the event log is closed"))
 
     def _stream(self, project_id: str) -> _Stream:
         with self._lock:

@@ -70,6 +70,14 @@ class Tail:
         if len(self.entries) > self.limit + (self.limit >> 3) or self.size > self.room + (self.room >> 3):
             self._trim(self.limit, self.room)
 
+    def restart(self, anchor: Id) -> None:
+        """The log went on without this tail: all who listen must read there what came up to *anchor*."""
+        with self.lock:
+            self.first = self.end + 1
+            self.entries.clear()
+            self.anchor, self.size, self.marks = anchor, 0, 0
+        self.wake()
+
     def trim(self, limit: int) -> int:
         """Keep so many; how many went."""
         with self.lock:
@@ -141,7 +149,8 @@ class Tail:
             else:
                 with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
                     loop.call_soon_threadsafe(_set, waiting)
-        for wake in wakers:
+        # A copy: one that is woken takes itself out, maybe in another thread.
+        for wake in list(wakers):
             wake()
 
 

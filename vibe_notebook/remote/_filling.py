@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, assert_never
+from typing import Any, Final, Literal, assert_never
 
 from ..events import (
     Artifact,
@@ -18,7 +18,7 @@ from ..events import (
 )
 from ..transcript import Part, Run, ToolPart, Transcript
 
-__all__ = ["events_of", "note"]
+__all__ = ["Filled", "events_of", "note"]
 
 
 def events_of(transcript: Transcript) -> list[Event]:
@@ -29,18 +29,26 @@ def events_of(transcript: Transcript) -> list[Event]:
     return list(_events(transcript))
 
 
-def note(gap: dict[str, Any], agent_id: str, run_id: str, *, is_filled: bool) -> Artifact:
+Filled = Literal["not", "in part", "whole"]
+"""What became of a gap."""
+_WORDS: Final[dict[Filled, str]] = {
+    "not": "missing here",
+    "in part": "filled in from the transcript, as far as it goes",
+    "whole": "filled in from the transcript",
+}
+
+
+def note(gap: dict[str, Any], agent_id: str, run_id: str, filled: Filled) -> Artifact:
     """Show a gap with its size, as something that stands in transcript, recording and saved form."""
     missed = gap.get("missed")
     size = f"{missed:,}" if isinstance(missed, int) else "Some"
     events = "event is" if missed == 1 else "events are"
-    what = "filled in from the transcript, as far as it goes" if is_filled else "missing here"
     return Artifact(
         agent_id=agent_id,
         run_id=run_id,
         artifact_id=f"gap:{gap.get('after')}:{gap.get('first')}",
         action=f"gap: {gap.get('reason', 'unknown')}",
-        name=f"{size} {events} no longer on the server; {what}",
+        name=f"{size} {events} no longer on the server; {_WORDS[filled]}",
     )
 
 

@@ -21,7 +21,7 @@ from ..transcript import Transcript
 from ._decoder import ServerSentEvent
 from ._dialects import GAP, PROJECT, Dialect, loaded
 from ._event_source import EventSource, event_source
-from ._filling import events_of, note
+from ._filling import Filled, events_of, note
 from ._secrets import redact
 from ._seen import Seen, ordered
 from ._settings import Options
@@ -51,7 +51,7 @@ class Follow(AsyncIterator[Event]):
         self._pending_id = self._last_event_id
         self._streams = 0
         self._filled: dict[str, tuple[int, int]] = {}
-        self._notes: list[tuple[dict[str, Any], bool]] = []
+        self._notes: list[tuple[dict[str, Any], Filled]] = []
         self._latest: tuple[str, str] | None = None
         self._is_over = False
         self._error: RemoteError | None = None
@@ -198,21 +198,21 @@ class Follow(AsyncIterator[Event]):
         gap = data if isinstance(data, dict) else {}
         if gap.get("reason") in ("ahead", "gone"):
             self._seen.reset()
-        is_filled = await self._fill()
-        self._notes.append((gap, is_filled))
+        filled = await self._fill()  # which queues events, and with them the notes that wait
+        self._notes.append((gap, filled))
         if self._latest is not None:
             notes, self._notes = self._notes, []
             self._pending.extend(self._note(*each) for each in notes)
 
-    def _note(self, gap: dict[str, Any], is_filled: bool) -> Event:  # noqa: FBT001 - one of a pair
+    def _note(self, gap: dict[str, Any], filled: Filled) -> Event:
         agent_id, run_id = self._latest or ("", "")
-        return note(gap, agent_id, run_id, is_filled=is_filled)
+        return note(gap, agent_id, run_id, filled)
 
-    async def _fill(self) -> bool:
-        """Put the transcripts in the place of what is missing; whether that is all of it."""
+    async def _fill(self) -> Filled:
+        """Put the transcripts in the place of what is missing."""
         found = _PROJECT.fullmatch(self._source.path)
         if found is None:
-            return False
+            return "not"
         path = f"{found[1]}/projects/{found[2]}/transcript"
         places: list[str] = []
         is_whole, agents = True, [""]
@@ -220,20 +220,20 @@ class Follow(AsyncIterator[Event]):
             body = await self._source.fetch(path, {"agent_id": agent} if agent else {})
             read = _read(body)
             if read is None:
-                return False
+                return "not"
             transcript, facts = read
             agents += [name for name in _names(facts) if name not in (transcript.agent_id, *agents)]
             reached = facts.get("last_event_id")
             place = ordered(reached) if isinstance(reached, str) else None
             if place is None or not isinstance(reached, str):
-                return False
+                return "not"
             self._filled[transcript.agent_id] = place
             places.append(reached)
             for event in events_of(transcript):
                 self._queue(event)
             is_whole = is_whole and not facts.get("incomplete")
         self._pending_id = min(places, key=lambda each: ordered(each) or (0, 0))
-        return is_whole
+        return "whole" if is_whole else "in part"
 
 
 def _read(body: bytes | None) -> tuple[Transcript, dict[str, Any]] | None:

@@ -119,7 +119,10 @@ class Http:
             case httpx.ConnectError():
                 return Lost(f"no connection ({said(root(error))})")
             case _:
-                return Lost(f"the connection broke ({said(error)})")
+                below = root(error)
+                return Lost(
+                    f"the connection broke ({said(below)})" if below is not error else "the connection broke"
+                )
 
     @property
     def broken(self) -> tuple[type[Exception], ...]:

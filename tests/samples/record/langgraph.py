@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import warnings
 from collections.abc import AsyncIterator
 from typing import Any
 
 from langchain.agents import create_agent
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessageChunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.messages import AIMessageChunk, message_chunk_to_message
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.tools import tool
 from langgraph.prebuilt import ToolNode
 
@@ -33,6 +34,12 @@ class Model(GenericFakeChatModel):
         del messages, stop, run_manager, options
         for piece in next(self.messages):
             yield ChatGenerationChunk(message=piece)
+
+    async def _agenerate(self, *args: Any, **options: Any) -> ChatResult:
+        del args, options
+        pieces: Any = next(self.messages)
+        whole = message_chunk_to_message(functools.reduce(lambda a, b: a + b, pieces))
+        return ChatResult(generations=[ChatGeneration(message=whole)])
 
 
 def said(content: Any = "", **fields: Any) -> AIMessageChunk:
@@ -154,6 +161,11 @@ RUNS: Runs = {
         'astream_events(version="v2")',
         lambda: nested().astream_events(QUESTION, version="v2"),
     ),
+    "langgraph_updates": (
+        'astream(stream_mode=["updates"], version="v2")',
+        lambda: modes(weather(), "updates", version="v2"),
+    ),
+    "langgraph_debug": ('astream(stream_mode=["debug"])', lambda: modes(weather(), "debug")),
     "langgraph_parts_nested": (
         'astream(stream_mode=["messages", "updates"], subgraphs=True, version="v2")',
         lambda: modes(nested(), "messages", "updates", subgraphs=True, version="v2"),

@@ -32,7 +32,11 @@ def call(call_id: str, name: str, **args: Any) -> tuple[str, Any]:
 class Scripted(MockFunctionCallingLLM):
     """Says these turns, one after the other."""
 
-    turns: list[Any]
+    turns: list[Any] = Field(default_factory=list)
+
+    def __init__(self, *turns: Any) -> None:
+        super().__init__()
+        self.turns = list(turns)
 
     async def astream_chat_with_tools(self, *_: Any, **__: Any) -> ChatResponseAsyncGen:
         """Stream the next turn, as a provider's model does."""
@@ -72,7 +76,7 @@ def weatherman() -> FunctionAgent:
         ],
         said("Paris is 18 °C and sunny; ", "**Atlantis** could not be found."),
     ]
-    return FunctionAgent(name="weather", llm=Scripted(turns=turns), tools=[get_weather])
+    return FunctionAgent(name="weather", llm=Scripted(*turns), tools=[get_weather])
 
 
 def handoff() -> AgentWorkflow:
@@ -81,10 +85,10 @@ def handoff() -> AgentWorkflow:
     desk = FunctionAgent(
         name="desk",
         description="asks",
-        llm=Scripted(turns=[[*said("I know whom to ask."), ask]]),
+        llm=Scripted([*said("I know whom to ask."), ask]),
         can_handoff_to=["expert"],
     )
-    expert = FunctionAgent(name="expert", description="knows", llm=Scripted(turns=[said("It is 18 °C.")]))
+    expert = FunctionAgent(name="expert", description="knows", llm=Scripted(said("It is 18 °C.")))
     return AgentWorkflow(agents=[desk, expert], root_agent="desk")
 
 
@@ -119,7 +123,7 @@ def react() -> ReActAgent:
 def failing() -> FunctionAgent:
     """The model fails at its second turn."""
     turns = [[*said("Let me see."), call("call_1", "add", a=1, b=2)]]
-    return FunctionAgent(name="broken", llm=Scripted(turns=turns), tools=[add])
+    return FunctionAgent(name="broken", llm=Scripted(*turns), tools=[add])
 
 
 def _add(a: int, b: int) -> int:

@@ -17,7 +17,7 @@ def model(*turns: Turn, fails: bool = False) -> OpenAIModel:
     """A model that says these turns."""
     http = httpx2.Client(transport=transport(*turns, fails=fails))
     kwargs = {"http_client": http, "max_retries": 0}
-    return OpenAIModel("gpt-5-mini", api_key="none", client_kwargs=kwargs, retry=False)
+    return OpenAIModel("gpt-5-mini", api_key="none", client_kwargs=kwargs)
 
 
 @as_tool  # type: ignore[untyped-decorator]

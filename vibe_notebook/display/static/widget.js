@@ -5,13 +5,15 @@
  * All in one file, for a widget travels as one module.
  * @import {AnyModel, AnyWidget} from "@anywidget/types"
  * @typedef {{ list: string[], length: number }} Grown a growing text; another object once it was cut
- * @typedef {{ key: string, kind: string, props: Record<string, any>, fields: Map<string, Grown>,
- *   blocks: string[], open: string, tail: Grown, up?: Part, parts: Part[] }} Part
- * @typedef {{ el: HTMLElement, box?: Element, sync: () => void, tick: () => number | undefined }} Node
+ * @typedef {string | { html: string, runs: string, tail: Grown }} Item a closed piece of a text
+ * @typedef {{ key: number, kind: string, props: Record<string, any>, fields: Map<string, Grown>,
+ *   blocks: Item[], open: string, tail: Grown, up?: Part, parts: Part[] }} Part
+ * @typedef {{ el: HTMLElement, box?: Element, sync: () => void, tick: () => number | undefined }} Shown
  * @typedef {ReturnType<typeof createStore>} Store
  * @typedef {ReturnType<typeof createView>} View
  */
 
+const LEAVE = "\0";
 const GONE = "The kernel is gone. What was streamed stays.";
 const FIELD = (/** @type {string} */ name, /** @type {string} */ title) =>
   `<div class="vibe-${name}"><div class="vibe-label">${title}</div><pre></pre></div>`;
@@ -24,7 +26,7 @@ const FORMS = {
 <div class="vibe-net" role="status"><div class="vibe-lines"></div><button type="button" class="vibe-reconnect">Reconnect</button></div>\
 <div class="vibe-parts" \
 aria-live="off"></div><div class="vibe-error"></div><div class="vibe-note" role="status"></div></div>`,
-  text: '<div class="vibe-text"><div class="vibe-open"></div></div>',
+  text: '<div class="vibe-text"></div>',
   thinking: '<details class="vibe-thinking"><summary class="vibe-summary"></summary><div class="vibe-thought"></div></details>',
   tool: `<details class="vibe-tool"><summary class="vibe-summary">${MARK}<code><bdi class="vibe-name"></bdi></code>\
 <bdi class="vibe-preview"></bdi><span class="vibe-bar"><i></i></span><bdi class="vibe-progress"></bdi>${WORDS}</summary>\
@@ -39,7 +41,47 @@ ${FIELD("args", "Arguments")}${FIELD("output", "Output")}${FIELD("error", "Error
 function parse(html) {
   const template = document.createElement("template");
   template.innerHTML = html;
+  for (const link of template.content.querySelectorAll("a")) [link.target, link.rel] = ["_blank", "noopener noreferrer"];
   return template.content;
+}
+
+/** Makes the nodes of `box` after `last` those of `made`, keeping what is the same. Gives the last of them.
+ * @param {Node} box @param {ChildNode | null} last @param {Node} made @returns {ChildNode | null} */
+function patch(box, last, made) {
+  for (const node of [...made.childNodes]) {
+    const old = last ? last.nextSibling : box.firstChild;
+    if (old?.nodeType === 3 && node.nodeType === 3 && node.nodeValue?.startsWith(old.nodeValue ?? "")) {
+      const text = /** @type {Text} */ (old);
+      text.appendData(node.nodeValue.slice(text.length));
+    } else if (old && !old.isEqualNode(node)) {
+      if (old.nodeType === 1 && old.cloneNode().isEqualNode(node.cloneNode())) cut(old, patch(old, null, node));
+      else box.replaceChild(node, old);
+    } else if (!old) box.appendChild(node);
+    last = last ? last.nextSibling : box.firstChild;
+  }
+  return last;
+}
+
+/** Drops what follows `last`. @param {Node} box @param {ChildNode | null} last */
+function cut(box, last) {
+  while (box.lastChild && box.lastChild !== last) box.lastChild.remove();
+}
+
+/** Colours code: each run a class, then its length as a dot for each 26 and a letter. @param {Element} code @param {string} runs */
+function colour(code, runs) {
+  const text = code.textContent ?? "";
+  /** @type {(string | Node)[]} */
+  const made = [];
+  let at = 0;
+  for (const [, name, dots, letter] of runs.matchAll(/([a-z0-9]*)(\.*)([A-Z])/g)) {
+    const part = text.slice(at, (at += 26 * dots.length + letter.charCodeAt(0) - 65));
+    if (name) {
+      const span = document.createElement("span");
+      [span.className, span.textContent] = [name, part];
+      made.push(span);
+    } else made.push(part);
+  }
+  code.replaceChildren(...made, text.slice(at));
 }
 
 /** Sets text where it changed; without any, the element is hidden. @param {HTMLElement} el @param {any} value */
@@ -147,20 +189,68 @@ const KINDS = {
     };
   },
 
-  text(el, { open }, part) {
-    /** @type {string[] | undefined} */
-    let blocks;
+  text(el, _, part) {
+    /** @type {Item[] | undefined} */
+    let items;
     /** @type {Grown | undefined} */
     let tail;
-    let [shown, html, grow] = [0, "", growing(open)];
-    return () => {
-      if (blocks !== part.blocks) el.replaceChildren(open);
-      if (blocks !== part.blocks) [blocks, shown] = [part.blocks, 0];
-      for (; shown < part.blocks.length; shown++) open.before(parse(part.blocks[shown]));
-      if (tail !== part.tail) {
-        if (html !== part.open || tail?.length) open.innerHTML = html = part.open;
-        [tail, grow] = [part.tail, growing(innermost(open))];
+    /** @type {Element} where closed items come, el or the container that is open in it */
+    let box = el;
+    /** @type {ChildNode | null} the last closed node of the box */
+    let last = null;
+    /** @type {ChildNode | null} the open container */
+    let container = null;
+    let [shown, grow] = [0, growing(el)];
+
+    /** @param {Item} item */
+    const close = (item) => {
+      const { html, runs, tail: text } = typeof item === "string" ? { html: item, runs: "", tail: NONE } : item;
+      if (html.startsWith(LEAVE)) {
+        cut(box, last);
+        cut(el, container ?? last);
+        if (html === LEAVE) {
+          [box, last, container] = [el, container, null];
+          return;
+        }
+        el.append(parse(html.slice(1)));
+        container = el.lastChild;
+        box = innermost(el);
+        last = box.lastChild;
+        return;
       }
+      const before = last;
+      if (text.length && text === tail) grow(text);
+      else if (text.length) {
+        cut(box, last);
+        box.append(parse(html));
+        growing(innermost(/** @type {HTMLElement} */ (box)))(text);
+      } else last = patch(box, last, parse(html));
+      if (text.length) last = box.lastChild;
+      if (!runs) return;
+      const codes = [];
+      for (let node = before ? before.nextSibling : box.firstChild; node; node = node === last ? null : node.nextSibling) {
+        if (node.nodeType === 1) codes.push(.../** @type {Element} */ (node).querySelectorAll(".highlight code"));
+      }
+      const each = runs.split(";");
+      codes.forEach((code, i) => each[i] && colour(code, each[i]));
+    };
+
+    return () => {
+      if (items !== part.blocks) {
+        el.replaceChildren();
+        [items, shown, box, last, container, tail] = [part.blocks, 0, el, null, null, undefined];
+      }
+      for (; shown < items.length; shown++) {
+        close(items[shown]);
+        tail = undefined;
+      }
+      if (tail !== part.tail) {
+        const [inside, after] = part.open.split(LEAVE);
+        cut(box, patch(box, last, parse(inside)));
+        if (container) cut(el, after ? patch(el, container, parse(after)) : container);
+        grow = growing(part.open ? innermost(el) : /** @type {HTMLElement} */ (box));
+      }
+      tail = part.tail;
       grow(tail);
     };
   },
@@ -240,15 +330,15 @@ const depth = (part) => (part.up ? depth(part.up) + 1 : 0);
 
 /** One view: a node for each part. @param {Store} store @param {HTMLElement} host */
 function createView(store, host) {
-  /** @type {Map<Part, Node>} */
+  /** @type {Map<Part, Shown>} */
   const nodes = new Map();
   /** @type {Set<Part>} */
   const dirty = new Set();
-  /** @type {Node[]} */
+  /** @type {Shown[]} */
   const dropped = [];
   let [frame, timer] = [0, 0];
 
-  /** @param {Part} part @returns {Node} */
+  /** @param {Part} part @returns {Shown} */
   function build(part) {
     const el = /** @type {HTMLElement} */ (parse(FORMS[part.kind]).firstChild);
     /** @type {Record<string, any>} */
@@ -258,7 +348,7 @@ function createView(store, host) {
     return { el, box: at.parts, sync, tick: () => at.time && store.clock(part.props, at.time) };
   }
 
-  /** @param {Part} part @returns {Node} */
+  /** @param {Part} part @returns {Shown} */
   function sync(part) {
     const node = nodes.get(part) ?? build(part);
     nodes.set(part, node);
@@ -307,7 +397,7 @@ function createView(store, host) {
   }
 
   const view = {
-    /** @type {Set<Node>} */
+    /** @type {Set<Shown>} */
     ticking: new Set(),
     /** @type {Element[]} what is to follow its tail once all is written */
     scrolls: [],
@@ -333,6 +423,24 @@ function createView(store, host) {
   return view;
 }
 
+/** Reads one deflated stream: each call gives the operations of the next message of it. */
+function createInflater() {
+  const stream = new DecompressionStream("deflate-raw");
+  const writer = stream.writable.getWriter();
+  const reader = stream.readable.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  return async (/** @type {string} */ packed) => {
+    // The end of the block was left out, since it is always the same.
+    const bytes = Uint8Array.from(`${atob(packed)}\0\0\xff\xff`, (c) => c.charCodeAt(0));
+    writer.write(bytes).catch(() => {}); // the reader has the error too
+    while (!rest.includes("\n")) rest += (await reader.read()).value;
+    const end = rest.indexOf("\n");
+    const ops = JSON.parse(rest.slice(0, end));
+    rest = rest.slice(end + 1);
+    return ops;
+  };
+}
+
 /** @returns {Grown} */
 const grow = (text = "") => ({ list: text ? [text] : [], length: text.length });
 /** @param {Grown} old @param {number} keep @param {string} text */
@@ -348,27 +456,37 @@ function regrow(old, text) {
   const was = old.list.join("");
   return text.startsWith(was) ? splice(old, was.length, text.slice(was.length)) : grow(text);
 }
+/** @param {string | string[]} raw @returns {Item} */
+const toItem = (raw) => (typeof raw === "string" ? raw : { html: raw[0], runs: raw[1], tail: grow(raw[2]) });
+/** @param {Item} item @param {string | string[] | undefined} raw */
+const isSame = (item, raw) => typeof item === "string" ? item === raw
+  : !!raw && item.html === raw[0] && item.runs === raw[1] && item.tail.list.join("") === raw[2];
 /** @param {Part} part @param {string} name */
 const grown = (part, name) => part.fields.get(name) ?? NONE;
 const NONE = Object.freeze(grow());
 
-/** @param {string} key @param {string} kind @returns {Part} */
+/** @param {number} key @param {string} kind @returns {Part} */
 const create = (key, kind) => ({ key, kind, props: {}, fields: new Map(), blocks: [], open: "", tail: grow(), parts: [] });
 
 /** One model's state, in step with the kernel's. @param {AnyModel} model */
 function createStore(model) {
-  const root = create("", "root");
-  let parts = new Map([["", root]]);
-  /** @type {Map<string, boolean>} what the user opened and closed */
+  const root = create(0, "root");
+  let parts = new Map([[0, root]]);
+  /** @type {Map<number, boolean>} what the user opened and closed */
   const chosen = new Map();
   /** @type {Set<View>} */
   const views = new Set();
   let [last, gap, gone, stopping] = [0, false, false, false];
   let [wait, asked, skew] = [2000, 0, 0]; // ms, questions without an answer, seconds
   let [timer, pulse] = [0, 0];
+  /** @type {ReturnType<typeof createInflater> | undefined} */
+  let inflate;
+  let [read, reading] = [0, 0]; // the last message that was inflated, and how many wait for it
+  let queue = Promise.resolve();
+  const plain = typeof DecompressionStream === "undefined" || undefined;
   const live = () => root.props.state !== "ended";
   const touch = (/** @type {Part} */ part) => views.forEach((view) => view.touch(part));
-  const find = (/** @type {string} */ key) => /** @type {Part} */ (parts.get(key));
+  const find = (/** @type {number} */ key) => /** @type {Part} */ (parts.get(key));
 
   /** @param {Part} part @param {Part} up @param {number} index */
   function place(part, up, index) {
@@ -398,7 +516,7 @@ function createStore(model) {
   /** @param {any} snapshot */
   function full(snapshot) {
     const before = parts;
-    parts = new Map([["", root]]);
+    parts = new Map([[0, root]]);
     root.props = {};
     head(snapshot.head ?? {});
     /** @param {any[]} list @param {Part} up */
@@ -410,8 +528,8 @@ function createStore(model) {
         const was = part.fields;
         parts.set(part.key, Object.assign(part, { up, props: { ...now.props }, fields: new Map() }));
         for (const name in fields) part.fields.set(name, regrow(was.get(name) ?? grow(), fields[name]));
-        if (part.blocks.some((html, i) => html !== blocks[i])) part.blocks = [];
-        part.blocks.push(...blocks.slice(part.blocks.length));
+        if (part.blocks.some((item, i) => !isSame(item, blocks[i]))) part.blocks = [];
+        part.blocks.push(...blocks.slice(part.blocks.length).map(toItem));
         part.tail = part.open === open ? regrow(part.tail, tail) : grow(tail);
         part.open = open;
         take(now.parts ?? [], part);
@@ -444,12 +562,25 @@ function createStore(model) {
       const { fields } = find(key);
       fields.set(field, splice(fields.get(field) ?? grow(), keep, text));
     },
-    blk: (key, blocks) => Object.assign(find(key), { open: "", tail: grow() }).blocks.push(...blocks),
-    opn(key, keep, html) {
-      Object.assign(find(key), { open: find(key).open.slice(0, keep) + html, tail: grow() });
+    b: (key, ...items) => Object.assign(find(key), { open: "", tail: grow() }).blocks.push(...items.map(toItem)),
+    o(key, text, end = 0, drop = 0) {
+      const part = find(key);
+      const at = part.open.length - end;
+      if (at < drop) throw new RangeError(`drop ${drop} of ${at}`);
+      Object.assign(part, { open: part.open.slice(0, at - drop) + text + part.open.slice(at), tail: grow() });
     },
-    app: (key, text) => splice(find(key).tail, find(key).tail.length, text),
-    rst: (key) => Object.assign(find(key), { blocks: [], open: "", tail: grow() }),
+    c(key, length = 0, runs = "") {
+      const { open, tail, blocks } = find(key);
+      if (length > open.length) throw new RangeError(`close ${length} of ${open.length}`);
+      const html = length ? open.slice(0, length) : open;
+      blocks.push(runs || tail.length ? { html, runs, tail } : html);
+      Object.assign(find(key), { open: length ? open.slice(length) : "", tail: grow() });
+    },
+    a: (key, text) => splice(find(key).tail, find(key).tail.length, text),
+    k(key, count) {
+      const { blocks } = find(key);
+      Object.assign(find(key), { blocks: blocks.slice(0, count), open: "", tail: grow() });
+    },
   };
 
   /** @param {object} message */
@@ -477,22 +608,49 @@ function createStore(model) {
     // JupyterLab alone shows its kernel: one that is gone, or idle and yet silent, will never answer.
     const kernel = /** @type {any} */ (model.widget_manager)?.kernel;
     if (kernel === null || kernel?.status === "dead" || (asked++ > 3 && kernel?.status === "idle")) return leave();
-    send({ type: "resync", n: last });
+    send({ type: "resync", n: last, plain });
     wait = Math.min(wait * 2, 5000);
     arm();
   }
 
-  /** @param {any} message */
+  /** A message's operations; nothing if it goes on with a stream that was not read from its beginning.
+   * @param {number} n @param {string} packed @param {number} begins */
+  async function unpack(n, packed, begins) {
+    try {
+      if (plain || (!begins && read !== n - 1)) return;
+      if (begins) inflate = createInflater();
+      read = n;
+      return await inflate?.(packed);
+    } catch (error) {
+      console.warn(error);
+    }
+  }
+
+  /** Messages come packed, or plain where there is little in them. @param {any} message */
   function receive(message) {
-    if (typeof message?.n !== "number") return;
-    const { n, ops } = message;
-    const whole = ops.findLastIndex((/** @type {any[]} */ op) => op[0] === "full");
-    let fine = n === last + 1 || whole >= 0;
+    if (typeof message?.n === "number") {
+      if (!reading) take(message.n, message.ops);
+      else queue = queue.then(() => void take(message.n, message.ops));
+    } else if (Array.isArray(message)) {
+      const [n, packed, begins] = message;
+      reading++;
+      queue = queue.then(async () => {
+        const ops = await unpack(n, packed, begins);
+        reading--;
+        take(n, ops);
+      });
+    }
+  }
+
+  /** @param {number} n @param {any[][] | undefined} ops */
+  function take(n, ops) {
+    const whole = (ops ?? []).map(([op]) => op).lastIndexOf("full");
+    let fine = !!ops && (n === last + 1 || whole >= 0);
     if (gone) touch(root);
     [asked, gone] = [0, false];
     if (n <= last) return timer || arm();
     try {
-      for (const [op, ...args] of fine ? ops.slice(Math.max(whole, 0)) : []) {
+      for (const [op, ...args] of (fine && ops?.slice(Math.max(whole, 0))) || []) {
         OPS[op](...args);
         const part = parts.get(args[0]);
         if (part) touch(part);
@@ -553,7 +711,7 @@ function createStore(model) {
       const view = createView(store, host);
       views.add(view);
       view.flush();
-      send({ type: "hello", n: last });
+      send({ type: "hello", n: last, plain });
       wait = gap ? 1000 : 2000;
       arm();
       return () => {

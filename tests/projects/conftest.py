@@ -1,0 +1,74 @@
+"""The three logs, each test with one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.projects.redis_server import MISSING, PROGRAM, RedisServer
+from vibe_notebook.projects import ProjectEventStream
+
+Open = Callable[..., ProjectEventStream]
+
+_count = itertools.count()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One for all tests that do not harm it; each has a prefix of its own."""
+    if PROGRAM is None:
+        pytest.skip(MISSING)
+    server = RedisServer(tmp_path_factory.mktemp("redis"), "--appendonly", "no")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["memory", "sqlite", "redis"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which log."""
+    found: str = request.param
+    return found
+
+
+@pytest.fixture
+def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """A log that nobody else has."""
+    if kind == "memory":
+        return "memory:"
+    if kind == "sqlite":
+        return f"sqlite:///{tmp_path / 'events.db'}"
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return f"{server.url}?prefix=test{next(_count)}:"
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    """Opens streams, and closes them when the test is over."""
+    made: list[ProjectEventStream] = []
+
+    def open_it(log: Any) -> ProjectEventStream:
+        made.append(ProjectEventStream(log))
+        return made[-1]
+
+    yield open_it
+
+    async def close() -> None:
+        for stream in made:
+            await stream.aclose()
+
+    asyncio.run(close())
+
+
+@pytest.fixture
+def stream(url: str, opened: Open) -> ProjectEventStream:
+    return opened(url)

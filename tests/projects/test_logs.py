@@ -1,0 +1,338 @@
+"""What all three logs must do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.projects.conftest import Open
+from tests.projects.listening import SECONDS, kept, numbers, rest, send, take
+from vibe_notebook.exceptions import ClosedError, ProtocolError
+from vibe_notebook.projects import Gap, ProjectEventStream
+from vibe_notebook.projects._entry import parse_id
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_every_listener_gets_every_event_in_order(stream: ProjectEventStream) -> None:
+    listeners = [stream.create_stream("p") for _ in range(5)]
+    ids = [await stream.send_event("p", "note", {"n": n}) for n in range(20)]
+    for listener in listeners:
+        got = await take(listener, 20)
+        assert numbers(got) == list(range(20))
+        assert [event["id"] for event in got] == ids
+    assert sorted(set(ids), key=parse_id) == ids
+
+
+async def test_projects_do_not_mix(stream: ProjectEventStream) -> None:
+    names = ["a", "a:b", "a*", "å/…?#", "p" * 200]
+    listeners = [stream.create_stream(name) for name in names]
+    for number, name in enumerate(names):
+        await send(stream, number, project=name)
+    for number, listener in enumerate(listeners):
+        assert numbers(await take(listener, 1)) == [number]
+        assert listener.empty()
+    assert [name for name, *_ in await stream.projects()] == sorted(names)
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "a\0b", "p" * 201, 7, None])
+async def test_a_name_that_no_log_could_keep_is_refused(stream: ProjectEventStream, name: Any) -> None:
+    with pytest.raises(ProtocolError, match="project id"):
+        await stream.send_event(name, "note", {})
+    with pytest.raises(ProtocolError, match="project id"):
+        stream.listen(name)
+
+
+@pytest.mark.parametrize("event", ["", "a\nb", "a\rid: 9", "e" * 201, None])
+async def test_an_event_type_that_would_break_the_wire_is_refused(
+    stream: ProjectEventStream, event: Any
+) -> None:
+    with pytest.raises(ProtocolError, match="event type"):
+        await stream.send_event("p", event, {})
+
+
+async def test_late_listeners_get_the_history_they_ask_for(stream: ProjectEventStream) -> None:
+    ids = await send(stream, *range(10))
+    whole, some, none = (
+        stream.listen("p", after=""),
+        stream.listen("p", after=ids[6]),
+        stream.create_stream("p"),
+    )
+    await send(stream, 10)
+    assert numbers(await take(whole, 11)) == list(range(11))
+    assert numbers(await take(some, 4)) == [7, 8, 9, 10]
+    assert numbers(await take(none, 1)) == [10]
+
+
+async def test_history_that_is_longer_than_a_batch_arrives_whole(stream: ProjectEventStream) -> None:
+    await send(stream, *range(3_000))
+    listener = stream.listen("p", after="0-0")
+    await send(stream, 3_000)
+    assert numbers(await take(listener, 3_001)) == list(range(3_001))
+
+
+async def test_what_comes_while_the_history_is_read_comes_once(stream: ProjectEventStream) -> None:
+    async def sender(start: int) -> None:
+        for number in range(start, start + 100):
+            await send(stream, number)
+
+    got: list[list[dict[str, str]]] = []
+
+    async def late(after: str) -> None:
+        got.append(await rest(stream.listen("p", after=after)))
+
+    async with anyio.create_task_group() as listening:
+        async with anyio.create_task_group() as sending:
+            for part in range(4):
+                sending.start_soon(sender, part * 100)
+            for _ in range(20):
+                listening.start_soon(late, "")
+                await anyio.sleep(0.002)
+        with anyio.fail_after(SECONDS):
+            await stream.aclose_stream("p")
+    whole = [entry.id for entry in await stream.read("p") if not isinstance(entry, Gap)]
+    assert len(whole) == 400
+    for one in got:
+        assert [event["id"] for event in one] == whole
+
+
+async def test_stream_events_resumes_after_the_last_id(stream: ProjectEventStream) -> None:
+    ids = await send(stream, 1, 2, 3)
+    events = stream.stream_events("p", last_event_id=ids[0])
+    stream.close_stream("p")
+    found = [event async for event in events]
+    assert [sorted(event) for event in found] == [["data", "event", "id"]] * 2
+    assert [event["id"] for event in found] == ids[1:]
+
+
+async def test_read_goes_on_where_a_page_ended(stream: ProjectEventStream) -> None:
+    ids = await send(stream, *range(25))
+    found, after = list[Any](), ""
+    while page := await stream.read("p", after, 10):
+        assert len(page) <= 10
+        found += kept(page)
+        after = page[-1].id if not isinstance(page[-1], Gap) else ""
+    assert found == list(range(25))
+    assert after == ids[-1]
+
+
+async def test_what_was_trimmed_is_a_gap_without_an_id(stream: ProjectEventStream, kind: str) -> None:
+    ids = await send(stream, *range(10))
+    assert await stream.log.trim("p", 4) == 6
+    first = (await take(stream.listen("p", after=ids[1]), 5))[0]
+    assert "id" not in first
+    assert b"id:" not in Gap("trimmed", "1-1").frame
+    said = json.loads(first["data"])
+    assert (said["reason"], said["after"], said["first"], said["last"]) == ("trimmed", ids[1], ids[6], ids[9])
+    # Redis does not number its entries.
+    assert said["missed"] == (None if kind == "redis" else 4)
+    assert kept(await stream.read("p")) == ["trimmed", 6, 7, 8, 9]
+    gap = (await stream.read("p"))[0]
+    assert isinstance(gap, Gap)
+    assert gap.missed == 6
+    assert kept(await stream.read("p", ids[6])) == [7, 8, 9]
+    await stream.log.trim("p", 0)
+    assert kept(await stream.read("p", ids[2])) == ["trimmed"]
+    assert kept(await stream.read("p", ids[9])) == []
+    await send(stream, 10)
+    # Nor can it tell the last that went from those before it.
+    assert kept(await stream.read("p", ids[9])) == (["trimmed", 10] if kind == "redis" else [10])
+
+
+async def test_an_id_ahead_of_the_stream_is_a_gap_and_the_listener_goes_on(
+    stream: ProjectEventStream,
+) -> None:
+    ids = await send(stream, 1)
+    ms, count = parse_id(ids[0])
+    listener = stream.listen("p", after=f"{ms}-{count + 7}")
+    assert numbers(await take(listener, 1)) == ["ahead"]
+    await send(stream, 2)
+    assert numbers(await take(listener, 1)) == [2]
+
+
+async def test_an_id_of_a_stream_that_is_gone_is_a_gap_and_all_of_the_new_one_follows(
+    stream: ProjectEventStream,
+) -> None:
+    nobody = stream.listen("p", after="1700000000000-5")
+    assert numbers(await take(nobody, 1)) == ["gone"]
+    await send(stream, 1, 2)
+    assert numbers(await take(nobody, 2)) == [1, 2]
+    assert kept(await stream.read("p", "1700000000000-5")) == ["gone", 1, 2]
+
+
+@pytest.mark.parametrize(
+    "junk", ["$", "-", "x", "1-", "-1", "1-2-3", "1 ", "\u0661", "1\n", "9" * 21, "0x1", "+", ">"]
+)
+async def test_junk_is_refused_as_an_id(stream: ProjectEventStream, junk: str) -> None:
+    for refused in (stream.listen, lambda name, after: stream.stream_events(name, last_event_id=after)):
+        with pytest.raises(ProtocolError, match="not an event id"):
+            refused("p", after=junk)
+    with pytest.raises(ProtocolError, match="not an event id"):
+        await stream.read("p", junk)
+
+
+async def test_the_greatest_id_there_is_belongs_to_no_stream(stream: ProjectEventStream) -> None:
+    await send(stream, 1)
+    assert kept(await stream.read("p", "9" * 20 + "-" + "9" * 20))[0] in ("ahead", "gone")
+
+
+async def test_a_slow_listener_catches_up_and_holds_nobody_back(url: str, opened: Open) -> None:
+    stream = opened(url)
+    slow, fast = stream.create_stream("p"), stream.create_stream("p")
+    for start in range(0, 6_000, 500):
+        await send(stream, *range(start, start + 500))
+        assert numbers(await take(fast, 500)) == list(range(start, start + 500))
+    assert numbers(await take(slow, 6_000)) == list(range(6_000))
+    assert slow.missed == 0
+
+
+async def test_a_listener_too_slow_for_the_log_is_told_what_it_missed(
+    url: str, kind: str, opened: Open
+) -> None:
+    limit = {"memory": "?max_events=100", "sqlite": "", "redis": "&max_events=100"}[kind]
+    stream = opened(url + limit)
+    slow = stream.create_stream("p")
+    # Beyond what a process keeps in memory for its listeners, too.
+    for start in range(0, 6_000, 500):
+        await send(stream, *range(start, start + 500))
+    await stream.log.trim("p", 100)
+    with anyio.fail_after(SECONDS):
+        # Where a process reads what it has sent itself, it may have some already.
+        got = [await slow.get()]
+        while numbers(got)[-1] != 5_999:
+            got.append(await slow.get())
+    found = numbers(got)
+    assert [reason for reason in found if isinstance(reason, str)] == ["slow"]
+    assert found[found.index("slow") + 1 :] == list(range(5_900, 6_000))
+    if kind != "redis":
+        assert slow.missed == 5_900
+    await send(stream, 6_000)
+    assert numbers(await take(slow, 1)) == [6_000]
+
+
+async def test_closing_ends_listeners_after_what_was_sent(stream: ProjectEventStream) -> None:
+    listeners = [stream.create_stream("p"), stream.listen("p", after="")]
+    await send(stream, 1, 2)
+    assert not await stream.closed("p")
+    stream.close_stream("p")
+    listeners.append(stream.listen("p", after=""))
+    for listener in listeners:
+        assert numbers(await rest(listener)) == [1, 2]
+        with pytest.raises(ClosedError, match="has ended"):
+            await listener.get()
+    assert await stream.closed("p")
+    assert stream.get_stream("p") is None
+
+
+async def test_closing_twice_closes_once_and_an_unknown_stream_not_at_all(stream: ProjectEventStream) -> None:
+    await stream.aclose_stream("unknown")
+    stream.close_stream("unknown")
+    await send(stream, 1)
+    await stream.aclose_stream("p")
+    await stream.aclose_stream("p")
+    (found,) = await stream.projects()
+    assert (found.project_id, found.events, found.closed) == ("p", 1, True)
+    assert stream.get_stream("unknown") is None
+
+
+async def test_what_is_sent_later_opens_a_closed_stream_again(stream: ProjectEventStream) -> None:
+    ids = await send(stream, 1)
+    await stream.aclose_stream("p")
+    await send(stream, 2)
+    assert not await stream.closed("p")
+    listener = stream.listen("p", after="")
+    resumed = stream.listen("p", after=ids[0])
+    assert numbers(await take(listener, 2)) == [1, 2]
+    assert numbers(await take(resumed, 1)) == [2]
+    await stream.aclose_stream("p")
+    assert numbers(await rest(listener)) == []
+
+
+async def test_the_same_key_appends_once_and_gives_the_same_ids(stream: ProjectEventStream) -> None:
+    batch = [("note", {"n": 1}), ("note", {"n": 2})]
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(lambda: stream.send_events("p", batch, key="once"))
+    ids = await stream.send_events("p", batch, key="once")
+    ids.append("the caller's own list")
+    assert await stream.send_events("p", [("other", {})], key="once") == ids[:2]
+    assert len(await stream.send_events("q", batch, key="once")) == 2
+    await stream.send_events("p", [("note", {"n": 3})], key="twice")
+    assert kept(await stream.read("p")) == [1, 2, 3]
+
+
+async def test_an_empty_batch_appends_nothing(stream: ProjectEventStream) -> None:
+    assert await stream.send_events("p", []) == []
+    assert await stream.projects() == []
+
+
+async def test_a_batch_of_which_one_cannot_be_sent_is_not_sent(stream: ProjectEventStream) -> None:
+    listener = stream.create_stream("p")
+    with pytest.raises(ProtocolError, match=r"data\.lock: a lock cannot be sent"):
+        await stream.send_events("p", [("note", {"n": 1}), ("note", {"lock": threading.Lock()})])
+    await send(stream, 2)
+    assert numbers(await take(listener, 1)) == [2]
+
+
+async def test_any_text_arrives_as_it_was_sent(stream: ProjectEventStream) -> None:
+    texts = ["", "a\nb\r\nid: 7\n\n", "\u2028\u2029\x85\0\x1b", "🜁 é", '"\\', "x" * 300_000]
+    listener = stream.create_stream("p")
+    await stream.send_events("p", [("Größe 🜁", {"text": text}) for text in texts])
+    got = await take(listener, len(texts))
+    assert [json.loads(event["data"])["text"] for event in got] == texts
+    assert {event["event"] for event in got} == {"Größe 🜁"}
+    for entry in await stream.read("p"):
+        assert entry.frame.count(b"\n") == 4
+        assert b"\r" not in entry.frame
+
+
+async def test_a_listener_is_a_queue_that_can_be_asked_without_waiting(stream: ProjectEventStream) -> None:
+    listener = stream.create_stream("p")
+    with pytest.raises(asyncio.QueueEmpty):
+        listener.get_nowait()
+    assert listener.empty()
+    await send(stream, 1, 2)
+    assert numbers(await take(listener, 1)) == [1]
+    assert listener.qsize() == 1
+    assert numbers([listener.get_nowait()]) == [2]
+
+
+async def test_closing_a_listener_wakes_who_waits_and_nobody_else(stream: ProjectEventStream) -> None:
+    listener, other = stream.create_stream("p"), stream.create_stream("p")
+    async with anyio.create_task_group() as tasks:
+
+        async def wait() -> None:
+            with pytest.raises(ClosedError):
+                await listener.get()
+
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        threading.Thread(target=listener.close).start()
+    listener.close()
+    await send(stream, 1)
+    assert numbers(await take(other, 1)) == [1]
+
+
+async def test_a_closed_log_says_so(url: str, opened: Open) -> None:
+    stream = opened(url)
+    listener = stream.create_stream("p")
+    await send(stream, 1)
+    await stream.aclose()
+    await stream.aclose()
+    with pytest.raises(ClosedError):
+        await take(listener, 2)
+    with pytest.raises(ClosedError):
+        await send(stream, 2)
+
+
+async def test_a_project_is_unknown_until_it_is_created_or_sent_to(stream: ProjectEventStream) -> None:
+    assert stream.get_stream("p") is None
+    stream.create_stream("p").close()
+    assert stream.get_stream("p") is not None
+    await send(stream, 1, project="q")
+    assert stream.get_stream("q") is not None

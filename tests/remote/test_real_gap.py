@@ -1,0 +1,52 @@
+"""A log that was trimmed, and the real server's transcript that fills what it can."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx2
+import pytest
+
+import vibe_notebook as vibe
+from vibe_notebook.remote import follow
+from vibe_notebook.server import BackgroundServer, serve_in_background
+
+EVENTS = 99
+KEPT = 50
+
+
+def send(server: BackgroundServer, first: int, last: int) -> None:
+    events = [
+        {"type": "text_delta", "agent_id": "x", "run_id": "r", "seq": n, "delta": f"{n} "}
+        for n in range(first, last + 1)
+    ]
+    httpx2.post(f"{server.url}/projects/p/events", json=events).raise_for_status()
+
+
+async def followed(server: BackgroundServer) -> tuple[vibe.Transcript, str]:
+    stream = follow(f"{server.url}/projects/p/stream", reconnect_delay=0.05)
+    watched = vibe.watch(stream, display=False)
+    async with asyncio.timeout(20):
+        async for event in watched:
+            if event.type == "artifact":
+                watched.cancel()
+    return watched.transcript, stream.last_event_id
+
+
+@pytest.mark.parametrize("was_read", [True, False])
+def test_a_trimmed_log_is_filled_from_the_transcript_as_far_as_that_goes(*, was_read: bool) -> None:
+    with serve_in_background(log=f"memory:?max_events={KEPT}") as server:
+        for first in range(1, EVENTS, 33):
+            send(server, first, first + 32)
+            if was_read:  # the server keeps up what it has once made
+                httpx2.get(f"{server.url}/projects/p/transcript").raise_for_status()
+        transcript, last_event_id = asyncio.run(followed(server))
+    numbers = [int(word) for word in transcript.text.split()]
+    assert last_event_id.endswith(f"-{EVENTS}")
+    (note,) = [part.name or "" for part in transcript.parts if part.kind == "artifact"]
+    assert f"{EVENTS - KEPT} events are no longer on the server; filled in from the transcript" in note
+    if was_read:
+        assert numbers == list(range(1, EVENTS + 1))
+    else:
+        assert numbers == list(range(EVENTS - KEPT + 1, EVENTS + 1))
+    assert note.endswith("as far as it goes") != was_read

@@ -1,0 +1,164 @@
+"""What stays in memory once a stream has ended: its transcript, and next to nothing else."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+import vibe_notebook as vibe
+from vibe_notebook.display import _output
+from vibe_notebook.events import (
+    PartCompleted,
+    RunFinished,
+    RunStarted,
+    TextDelta,
+    ToolCallDelta,
+    ToolProgress,
+    ToolStarted,
+)
+from vibe_notebook.registry import Registry, Stats
+from vibe_notebook.transcript import Transcript
+
+MEGABYTE = 1_000_000
+
+
+@contextmanager
+def traced() -> Iterator[list[int]]:
+    """Yields a list to which the bytes that are left at the end are added."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        left: list[int] = []
+        yield left
+        gc.collect()
+        left.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+
+
+def run(agent: str, run_id: str, pieces: int, size: int = 100) -> Iterator[Any]:
+    base: dict[str, Any] = {"agent_id": agent, "run_id": run_id}
+    yield RunStarted(**base, seq=0)
+    for i in range(1, pieces + 1):
+        yield TextDelta(**base, seq=i, delta=f"{i:0{size}}")
+    yield RunFinished(**base, seq=pieces + 1)
+
+
+def test_a_thousand_finished_streams_leave_no_thread_and_little_beyond_their_transcripts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[int] = []
+    monkeypatch.setattr(
+        _output, "bundle", lambda *_, **__: {"text/plain": ""}
+    )  # what is rendered is shown, not kept
+    monkeypatch.setattr(_output, "show", lambda data, *_, **__: shown.append(len(data)))
+    monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "static")
+
+    def watched(number: int, registry: Registry) -> vibe.Watch:
+        made = vibe.watch((f"word {number}, {i}. " for i in range(30)), registry=registry)
+        for _ in made:
+            pass
+        return made
+
+    watched(0, Registry())  # what is loaded and cached once is not theirs
+    threads = threading.active_count()
+    with Registry() as registry:
+        with traced() as all_of_it:
+            ended = [watched(i, registry) for i in range(1000)]
+        texts = [made.transcript.model_dump_json() for made in ended]
+        with traced() as of_the_transcripts:
+            transcripts = [Transcript.model_validate_json(text) for text in texts]
+        assert len(transcripts) == len(set(texts)) == 1000
+        assert all_of_it[0] - of_the_transcripts[0] < 10 * MEGABYTE
+        assert threading.active_count() == threads
+        assert len(shown) == 1001
+
+
+def test_what_was_forgotten_is_gone() -> None:
+    registry = Registry(ring=1)
+    with traced() as left:
+        for event in run("a", "r", 10_000):
+            registry.dispatch(event)
+        assert len(registry.transcript("a").text) == MEGABYTE
+        registry.forget("a")
+    assert left[0] < MEGABYTE / 100
+    assert registry.agents() == []
+
+
+def test_an_agent_whose_runs_were_all_evicted_leaves_its_counts() -> None:
+    registry = Registry(keep_runs=10, ring=1)
+    for event in run("a0", "r", 3):
+        registry.dispatch(event)
+    registry.dispatch(RunStarted(agent_id="a0", run_id="r", seq=0))
+    with traced() as left:
+        for i in range(1, 1000):
+            for event in run(f"a{i}", "r", 3):
+                registry.dispatch(event)
+    assert registry.agents() == [f"a{i}" for i in range(990, 1000)]
+    assert registry.transcript("a0").runs == ()
+    assert registry.stats("a0") == Stats(delivered=5, duplicates=1, evicted=1)
+    for event in run("a0", "s", 3):
+        registry.dispatch(event)
+    assert registry.stats("a0") == Stats(delivered=10, duplicates=1, evicted=1)
+    assert left[0] < MEGABYTE / 2
+
+
+def test_an_agent_that_is_followed_stays_though_its_runs_were_evicted() -> None:
+    registry = Registry(keep_runs=0)
+    heard: list[str] = []
+    registry.register("a", on_finished=lambda event: heard.append(event.run_id))
+    for run_id in ("r", "s"):
+        for event in run("a", run_id, 3):
+            registry.dispatch(event)
+    assert heard == ["r", "s"]
+    assert registry.agents() == ["a"]
+    assert registry.stats("a").evicted == 2
+
+
+@pytest.mark.parametrize("sequenced", [True, False])
+def test_text_that_was_replaced_is_gone(*, sequenced: bool) -> None:
+    registry = Registry(ring=1)
+    base: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
+    with traced() as left:
+        for event in run("a", "r", 10_000):
+            if event.type == "text_delta":
+                registry.dispatch(event if sequenced else event.model_copy(update={"seq": None}))
+        seq = 10_001 if sequenced else None
+        registry.dispatch(PartCompleted(**base, seq=seq, text="short"))
+    assert registry.transcript("a").text == "short"
+    assert left[0] < MEGABYTE / 20
+
+
+def test_arguments_and_progress_that_were_replaced_are_gone() -> None:
+    registry = Registry(ring=1)
+    base: dict[str, Any] = {"agent_id": "a", "run_id": "r", "tool_call_id": "c"}
+    with traced() as left:
+        for i in range(5000):
+            registry.dispatch(ToolCallDelta(**base, seq=i, delta="x" * 100))
+        registry.dispatch(ToolStarted(**base, seq=5000, tool_name="t", args={"a": 1}))
+        for i in range(5001, 10_000):
+            registry.dispatch(ToolProgress(**base, seq=i, output=f"{i:0100}"))
+    (call,) = registry.transcript("a").tools
+    assert (call.args, call.output) == ({"a": 1}, f"{9999:0100}")
+    assert left[0] < MEGABYTE / 20
+
+
+def test_a_late_piece_of_replaced_text_shows_nothing_and_stays_nowhere() -> None:
+    registry = Registry(hold=0, max_held=0)
+    base: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
+    for seq in (0, 1, 2, 5, 6):
+        registry.dispatch(TextDelta(**base, seq=seq, delta=str(seq)))
+    registry.dispatch(PartCompleted(**base, seq=7, text="whole"))
+    registry.dispatch(TextDelta(**base, seq=8, delta=" and more"))
+    registry.dispatch(TextDelta(**base, seq=4, delta="late"))
+    assert registry.transcript("a").text == "whole and more"
+    with registry.reading("a") as log:
+        assert log is not None
+        (node,) = log.runs["r"].ordered()
+        assert "late" not in [block.read() for block in node.text.blocks]  # type: ignore[attr-defined]

@@ -1,0 +1,286 @@
+"""One text part while it is written: what it looks like so far, and what an update changes.
+
+Between ``_texts.py`` and ``_blocks.py``. A part's text comes in (``append``), what the browser must
+change comes out (``update``); the pacer decides when. The cost of an update depends on the open block
+only, and not even on that once it is an open code fence or longer than 16 KiB: then text is passed on
+as text until the block closes. A long list or table is closed item by item, row by row.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import MutableMapping, Sequence
+from typing import Any
+
+from .._json import scrub
+from ._blocks import Block, Math, language_of, parse, render_block, render_code
+from ._groups import GROUP_FROM, LEAVE, Group, Item, make_item, opens_group
+from ._highlight import runs
+from ._open import OPEN_LIMIT, LongBlock, OpenFence, ends_blank, with_tail
+from ._update import Update
+
+__all__ = ["MarkdownStream"]
+
+_FINAL = frozenset({"heading_open", "hr", "math_block"})
+"""Blocks that their last complete line ends for good."""
+
+
+class MarkdownStream:
+    """One text part while it is written.
+
+    ``blocks`` is what is closed, ``open_html`` the HTML of the open block as it was last sent, ``tail``
+    the text appended to it since: together a snapshot. Not thread-safe.
+    """
+
+    def __init__(self, math: Math = "mathml", *, group_from: int = GROUP_FROM) -> None:
+        self.blocks: list[Item] = []
+        self.open_html = ""
+        self._math: Math = math
+        self._group_from = group_from
+        self._group: Group | None = None
+        self._group_at = 0
+        self._tail: list[str] = []
+        self._new: list[str] = []
+        self._source = ""
+        self._parsed = 0
+        self._growing: OpenFence | LongBlock | None = None
+        self._check_from = 0
+        self._references: dict[str, Any] = {}
+        self._was = 0, 0
+        self._kept: int | None = None
+        self._is_reopened = False
+        self._is_finished = False
+
+    @property
+    def tail(self) -> str:
+        """Text that was appended since ``open_html`` was sent."""
+        return "".join(self._tail)
+
+    def append(self, text: str) -> None:
+        """Take more of the text; nothing is rendered before the next update."""
+        if self._is_finished:
+            message = "this text is finished; start another MarkdownStream for more"
+            raise RuntimeError(message)
+        self._new.append(text)
+
+    def update(self) -> Update:
+        """Render what is new since the last update."""
+        self._begin()
+        self._advance()
+        return self._end()
+
+    def settle(self) -> Update:
+        """Render what is new, and show what is held back at the end as it is: nothing more comes for now."""
+        self._begin()
+        self._advance()
+        if not self._growing:
+            html = self._open_form(self._parse(self._source, ChainMap({}, self._references)))
+            if html != self.open_html:
+                self._show(html)
+        return self._end()
+
+    def finish(self) -> Update:
+        """Render the rest and close every block; nothing can be appended any more."""
+        self._begin()
+        rest: str | None = self._take(is_last=True)
+        if isinstance(self._growing, OpenFence):
+            rest = self._grow(rest or "", is_last=True)
+        elif self._growing:
+            rest, self._growing = self._growing.source + (rest or ""), None
+        source = self._source + (rest or "")
+        blocks = self._parse(source, self._references)
+        if self._group:
+            blocks = self._leave(self._group, blocks, source)[0]
+        self._close(blocks)
+        self._source, self._is_finished = "", True
+        return self._end()
+
+    def _advance(self) -> None:
+        rest: str | None = self._take() or None
+        while rest is not None:
+            rest = self._grow(rest) if self._growing else self._read(rest)
+
+    def _begin(self) -> None:
+        self._was = len(self.blocks), len(self._tail)
+        self._kept, self._is_reopened = None, False
+
+    def _end(self) -> Update:
+        blocks, tail = self._was
+        return Update(
+            closed=self.blocks[blocks if self._kept is None else self._kept :],
+            open=self.open_html if self._is_reopened else None,
+            append="".join(self._tail if self._is_reopened else self._tail[tail:]),
+            keep=self._kept,
+        )
+
+    def _take(self, *, is_last: bool = False) -> str:
+        text = "".join(self._new)
+        # Half of a line's end (CR LF) may still be on its way.
+        is_torn = text.endswith("\r") and not is_last
+        self._new = ["\r"] if is_torn else []
+        return _normalised(scrub(text[:-1] if is_torn else text))
+
+    def _parse(
+        self, source: str, references: MutableMapping[str, Any], *, is_open: bool = False
+    ) -> list[Block]:
+        return parse(self._group.lead + source if self._group else source, references, is_open=is_open)
+
+    def _read(self, text: str) -> str | None:
+        """Parse the open block with *text* added, close what is over and show the rest.
+
+        Returns what is left for a block that grows by itself, if one opens.
+        """
+        self._source += text
+        complete = self._source.rfind("\n") + 1
+        if complete > self._parsed:
+            blocks = self._cut(complete)
+            if blocks and blocks[-1].kind == "fence":
+                return self._open_fence()
+        is_long = len(self._source) > OPEN_LIMIT
+        blocks = self._parse(self._source, ChainMap({}, self._references), is_open=not is_long)
+        html = self._open_form(blocks)
+        if is_long:
+            kind = blocks[-1].kind if blocks else ""
+            self._growing = LongBlock(kind, self._source, check_from=self._check_from)
+            self._source, self._parsed, html = "", 0, with_tail(html)
+        if html != self.open_html or self._tail:
+            self._show(html)
+        return None
+
+    def _open_form(self, blocks: list[Block]) -> str:
+        inside: list[Block] = []
+        if self._group:
+            mine, after = self._group.split(blocks)
+            inside = self._group.children(mine) if mine else []
+            blocks = after
+        html = "".join(render_block(b, self._math, is_open=True, colours=[]) for b in inside)
+        if self._group and blocks:
+            html += LEAVE
+        return html + "".join(render_block(b, self._math, is_open=True, colours=[]) for b in blocks)
+
+    def _cut(self, complete: int) -> list[Block]:
+        """Close the blocks that nothing can change any more; return the one that is open, if any."""
+        references: ChainMap[str, Any] = ChainMap({}, self._references)
+        source = self._source[:complete]
+        blocks = self._parse(source, references)
+        if self._group:
+            return self._cut_group(self._group, blocks, complete, references)
+        if not blocks:
+            line = source.count("\n") if ends_blank(source) else 0
+        else:
+            line = blocks[-1].end if blocks[-1].kind in _FINAL else blocks[-1].start
+        if line:
+            self._define(references, line)
+            self._close([block for block in blocks if block.start < line])
+            complete -= self._drop(_offset(source, line))
+        self._parsed = complete
+        blocks = [block for block in blocks if block.start >= line]
+        if len(blocks) == 1 and opens_group(blocks[0], self._source, self._group_from):
+            self._group_at = len(self.blocks)
+            self._group = Group(blocks[0], self._source, self._math)
+            self._add([LEAVE + self._group.skeleton])
+            self._drop(len(self._group.lead))
+            self._parsed = 0
+            return self._cut(complete - len(self._group.lead))
+        return blocks
+
+    def _cut_group(
+        self, group: Group, blocks: list[Block], complete: int, references: ChainMap[str, Any]
+    ) -> list[Block]:
+        source = self._source[:complete]
+        mine, after = group.split(blocks)
+        if after:
+            self._define(references, after[0].start)
+            _, offset = self._leave(group, blocks, source)
+            return self._cut(complete - self._drop(offset))
+        if mine:
+            items, line = group.over(mine)
+            self._define(references, line)
+            offset = _offset(source, line - group.lead.count("\n"))
+            group.pass_by(source[:offset])
+            self._close(items)
+            complete -= self._drop(offset)
+        self._parsed = complete
+        return blocks
+
+    def _leave(self, group: Group, blocks: list[Block], source: str) -> tuple[list[Block], int]:
+        """Close the group; return the blocks that follow it, and where in *source* they begin."""
+        mine, after = group.split(blocks)
+        lead = group.lead.count("\n")
+        offset = _offset(source, max(after[0].start - lead, 0)) if after else len(source)
+        items = group.items(mine) if mine else []
+        group.pass_by(source[:offset])
+        if group.is_torn:
+            del self.blocks[self._group_at :]
+            if self._group_at < self._was[0]:
+                self._kept = self._group_at
+            self._add(group.whole(self._references))
+        else:
+            self._close(items)
+            self._add([LEAVE])
+        self._group = None
+        return after, offset
+
+    def _define(self, references: ChainMap[str, Any], line: int) -> None:
+        """Keep the link references that are defined before *line*."""
+        new = references.maps[0].items()
+        self._references.update({label: ref for label, ref in new if ref["map"][0] < line})
+
+    def _drop(self, offset: int) -> int:
+        """The first *offset* characters of the open source are done with."""
+        self._source = self._source[offset:]
+        self._check_from = 0
+        return offset
+
+    def _open_fence(self) -> str:
+        opener, newline, rest = self._source.partition("\n")
+        fence = OpenFence(opener + newline)
+        self._source, self._parsed, self._growing = "", 0, fence
+        self._show(render_code(language_of(fence.info)))
+        return rest
+
+    def _grow(self, text: str, *, is_last: bool = False) -> str | None:
+        """Pass *text* on as text, unless the growing block is over; return what is left to read then."""
+        rest: str | None = None
+        if isinstance(self._growing, OpenFence):
+            shown, rest = self._growing.feed(text, is_last=is_last)
+            if rest is not None:
+                code = self.tail + shown
+                colours = runs(code, language) if (language := language_of(self._growing.info)) else ""
+                self._add([[self.open_html, colours, code] if code else self.open_html])
+                self._growing = None
+                return rest
+        elif self._growing:
+            shown, is_over = self._growing.feed(text)
+            if is_over:
+                source, self._growing = self._growing.source, None
+                self._check_from = 2 * len(source)
+                return source
+        if shown:
+            self._tail.append(shown)
+        return None
+
+    def _close(self, blocks: Sequence[Block]) -> None:
+        self._add([make_item(block, self._math) for block in blocks])
+
+    def _add(self, items: Sequence[Item]) -> None:
+        self.blocks += items
+        if items or self.open_html:
+            self._show("")
+
+    def _show(self, html: str) -> None:
+        self.open_html = html
+        self._tail.clear()
+        self._is_reopened = True
+
+
+def _normalised(text: str) -> str:
+    """Unify line ends and replace NUL, as the parser would."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+
+
+def _offset(source: str, line: int) -> int:
+    offset = 0
+    for _ in range(line):
+        offset = source.index("\n", offset) + 1
+    return offset

@@ -1,0 +1,165 @@
+"""What a live view has sent of each text, and the messages that bring it up to date.
+
+Between the reducer's nodes and the wire (docs/wire.md). ``_stream.py`` says what a text looks like,
+this says it with few bytes: what the browser has already is never sent again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._fields import Follower, Op, splice, utf16
+from ._shown import Shown
+from ._stream import MarkdownStream
+from ._update import Update
+
+if TYPE_CHECKING:
+    from .._nodes import TextNode
+    from ._groups import Item
+
+__all__ = ["TextShown", "ThinkingShown"]
+
+WORTH = 16
+"""Characters that an open block and what becomes of it must share, or it is sent anew."""
+
+
+class TextShown(Shown):
+    """Markdown, rendered here block by block."""
+
+    kind = "text"
+
+    def __init__(self, key: int) -> None:
+        super().__init__(key)
+        self._follow = Follower()
+        self._pending: list[tuple[bool, str]] = []
+        self._stream = MarkdownStream()
+        self._open = ""
+        self._tail: list[str] = []
+
+    def read(self, node: TextNode) -> None:
+        replaces, text = self._follow.read(node.text)
+        if replaces:
+            self._pending = []
+        if replaces or text:
+            self._pending.append((replaces, text))
+
+    def ops(self) -> list[Op]:
+        ops: list[Op] = []
+        for replaces, text in self._pending:
+            if replaces:
+                self._stream = MarkdownStream()
+                self._open, self._tail = "", []
+                ops.append(["k", self.key, 0])
+            self._stream.append(text)
+        if self._pending:
+            self._pending = []
+            ops += self._changes(self._stream.update())
+        return ops + super().ops()
+
+    def finish(self) -> list[Op]:
+        """Nothing more comes: close the open block as the whole document would."""
+        return self._changes(self._stream.finish())
+
+    def settle(self) -> list[Op]:
+        """Nothing more comes for now: show what is held back until it is clear what it means."""
+        return self._changes(self._stream.settle())
+
+    def sent_whole(self) -> None:
+        self._open, self._tail = self._stream.open_html, [self._stream.tail]
+
+    def snapshot(self) -> dict[str, Any]:
+        stream = self._stream
+        return {
+            **super().snapshot(),
+            "blocks": list(stream.blocks),
+            "open": stream.open_html,
+            "tail": stream.tail,
+        }
+
+    def _changes(self, update: Update) -> list[Op]:
+        ops: list[Op] = []
+        if update.keep is not None:
+            ops.append(["k", self.key, update.keep])
+            self._open, self._tail = "", []
+        if update.closed or update.open is not None:
+            ops += self._close(update.closed, update.open or "")
+        if update.append:
+            self._tail.append(update.append)
+            ops.append(["a", self.key, update.append])
+        return ops
+
+    def _close(self, items: list[Item], left: str) -> list[Op]:
+        ops: list[Op] = []
+        changed: list[Item] = []
+        for item in items:
+            if isinstance(item, list) and item[2]:
+                ops += self._splice(changed, "") if changed else []
+                changed = []
+                ops += self._with_tail(item)
+            else:
+                changed.append(item)
+        return ops + self._splice(changed, left)
+
+    def _with_tail(self, item: list[str]) -> list[Op]:
+        """A fence that closes has been sent already, but for its colours."""
+        html, colours, text = item
+        shown = "".join(self._tail)
+        has_it = html == self._open and text.startswith(shown)
+        self._open, self._tail = "", []
+        if not has_it:
+            return [["b", self.key, item]]
+        more: list[Op] = [["a", self.key, text[len(shown) :]]] if len(text) > len(shown) else []
+        return [*more, ["c", self.key, 0, colours] if colours else ["c", self.key]]
+
+    def _splice(self, items: list[Item], left: str) -> list[Op]:
+        """Turn the open block into the closed *items* and what is *left* open."""
+        htmls = [item if isinstance(item, str) else item[0] for item in items]
+        old, new = self._open, "".join(htmls) + left
+        self._open = left
+        keep, drop, text, end = splice(old, new)
+        ops: list[Op] = []
+        if items and keep + end < WORTH:
+            ops.append(["b", self.key, *items])
+            if left:
+                ops.append(["o", self.key, left])
+        else:
+            if text or drop or self._tail:
+                op = ["o", self.key, text, utf16(old[len(old) - end :]) if end else 0]
+                ops.append([*op, utf16(old[keep : keep + drop])] if drop else op if end else op[:3])
+            for i, (item, html) in enumerate(zip(items, htmls, strict=True)):
+                units = utf16(html) if left or i < len(items) - 1 else 0
+                colours = item[1] if isinstance(item, list) else ""
+                ops.append(
+                    ["c", self.key, units, colours]
+                    if colours
+                    else ["c", self.key, units]
+                    if units
+                    else ["c", self.key]
+                )
+        self._tail = []
+        return ops
+
+
+class ThinkingShown(Shown):
+    """Thinking, as plain text: open while it streams, folded when something else follows."""
+
+    kind = "thinking"
+
+    def __init__(self, key: int) -> None:
+        super().__init__(key)
+        self._follow = Follower()
+        self._pending: list[tuple[bool, str]] = []
+
+    def read(self, node: TextNode) -> None:
+        self._pending.append(self._follow.read(node.text))
+
+    def done(self, *, is_done: bool) -> None:
+        """Whether anything came after it."""
+        self._new["done"] = is_done
+
+    def ops(self) -> list[Op]:
+        ops: list[Op] = []
+        for replaces, text in self._pending:
+            ops += self._replace("text", text) if replaces else self._append("text", text)
+        self._pending = []
+        return ops + super().ops()
