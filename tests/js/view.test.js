@@ -227,3 +227,52 @@ test("a long output follows its tail until it is scrolled up", () => {
   write(2);
   assert.equal(top, 500);
 });
+
+test("a growing block keeps the nodes that stay, so that a selection in it does too", () => {
+  const { frame, $ } = shown();
+  frame(TEXT, ["o", "x", "<p>one <b>two</b> thr</p>\n"]);
+  const [one, two, three] = $("p").childNodes;
+  const range = document.createRange();
+  range.setStart(one, 1);
+  range.setEnd(three, 2);
+  getSelection().addRange(range);
+  frame(["o", "x", "ee <i>four</i>", 5]);
+  frame(["c", "x"], ["o", "x", "<p>next</p>\n"]);
+  assert.deepEqual([...$("p").childNodes].slice(0, 3), [one, two, three]);
+  assert.equal($(".vibe-text").innerHTML, "<p>one <b>two</b> three <i>four</i></p>\n<p>next</p>\n");
+  assert.equal(getSelection().toString(), "ne two t");
+  getSelection().removeAllRanges();
+});
+
+test("a fence that closes keeps its text and gets its colours, by units and not by characters", () => {
+  const { frame, $ } = shown();
+  const html = '<div class="highlight"><pre><code class="language-py"></code></pre></div>\n';
+  frame(TEXT, ["o", "x", html], ["a", "x", "if 😀 == 'x':\n"]);
+  const code = $("code");
+  frame(["c", "x", 0, "kCBCoCBs1D"]);
+  assert.equal($("code"), code);
+  assert.equal(code.innerHTML, `<span class="k">if</span> 😀<span class="o"> =</span>=<span class="s1"> 'x</span>':\n`);
+  frame(["b", "x", [html, "kD<img>Z;o..A", "and <b>\n"]]);
+  assert.equal($(".highlight:last-child code").textContent, "and <b>\n");
+  assert.equal($("img"), null);
+});
+
+test("items of an open list come into it, and what follows stands after it also while it is open", () => {
+  const { frame, $ } = shown();
+  frame(TEXT, ["b", "x", "\0<ul>\n</ul>\n", "<li>a</li>\n"], ["o", "x", "<li>b</li>\n"]);
+  assert.equal($(".vibe-text").innerHTML, "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n");
+  const first = $("li");
+  frame(["o", "x", "\0<p>aft</p>\n"]);
+  assert.equal($(".vibe-text").innerHTML, "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n<p>aft</p>\n");
+  frame(["c", "x", 11], ["c", "x", 1], ["o", "x", "er", 5]);
+  assert.equal($(".vibe-text").innerHTML, "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n<p>after</p>\n");
+  assert.equal($("li"), first);
+  frame(["b", "x", "\0<table><tbody></tbody></table>\n", "<tr><td>1</td></tr>\n"]);
+  assert.equal($("table").rows.length, 1);
+});
+
+test("every link opens in a page of its own that knows nothing of this one", () => {
+  const { frame, $ } = shown();
+  frame(TEXT, ["o", "x", '<p><a href="https://example.org">x</a></p>']);
+  assert.deepEqual([$("p a").target, $("p a").rel], ["_blank", "noopener noreferrer"]);
+});
