@@ -32,6 +32,7 @@ class Tail:
         self.lock = threading.Lock()
         self.limit = limit
         self.room = room
+        self._most, self._full = limit + (limit >> 3), room + (room >> 3)
         self.anchor = self.origin = anchor
         self.entries: list[Entry] = []
         self.first = 0
@@ -71,7 +72,7 @@ class Tail:
             if entry.event == END:
                 self.marks += 1
         # Dropping the oldest moves all the others: only when it is worth it.
-        if len(self.entries) > self.limit + (self.limit >> 3) or self.size > self.room + (self.room >> 3):
+        if len(self.entries) > self._most or self.size > self._full:
             self._trim(self.limit, self.room)
 
     def restart(self, anchor: Id) -> None:

@@ -1,0 +1,86 @@
+"""``handler`` with the SDKs that push into it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import Any
+
+import pytest
+
+import vibe_notebook as vibe
+
+pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]  # the SDKs' own
+
+
+def quiet(name: str, **options: Any) -> Any:
+    return vibe.handler(name, **{"registry": vibe.Registry(), "display": False, **options})
+
+
+def script(name: str, sdk: str) -> Any:
+    """The script that runs an SDK, if that is there."""
+    pytest.importorskip(sdk)
+    return importlib.import_module(f"tests.samples.record.{name}")
+
+
+def test_langchain_shows_agents_inside_of_agents() -> None:
+    scripts = script("langgraph", "langchain.agents")
+    hook = quiet("langchain")
+
+    async def main() -> None:
+        async with hook:
+            stream = scripts.nested().astream(scripts.QUESTION, {"callbacks": [hook]}, stream_mode="messages")
+            async for _ in stream:
+                pass
+
+    asyncio.run(main())
+    text, here, there, answer = hook.transcript.parts
+    assert (text.text, answer.text) == ("I ask both.", "Sunny, they say.")
+    for call, city in ((here, "Paris"), (there, "Oslo")):
+        first, weather, last = call.children
+        assert (first.text, last.text) == (f"Looking at {city}. ", f"{city} is sunny.")
+        assert weather.args["city"] == city
+    assert [run.outcome for run in hook.transcript.runs] == ["success"] * 3
+
+
+def test_langchain_shows_thinking_and_parallel_calls() -> None:
+    scripts = script("langgraph", "langchain.agents")
+    hook = quiet("langchain")
+
+    async def main() -> None:
+        stream = scripts.weather().astream(scripts.QUESTION, {"callbacks": [hook]}, stream_mode="messages")
+        async for _ in stream:
+            pass
+
+    asyncio.run(main())
+    assert [part.kind for part in hook.transcript.parts] == ["thinking", "text", "tool", "tool", "text"]
+    assert [call.state for call in hook.transcript.tools] == ["ok", "error"]
+
+
+def test_openai_agents_push_a_nested_agent_into_the_view_of_the_outer_one() -> None:
+    scripts = script("openai_agents", "agents")
+    registry = vibe.Registry()
+    hook = quiet("openai_agents", registry=registry)
+
+    async def main() -> None:
+        inner = scripts.agent("inner", [scripts.said("Hi.")])
+        tool = inner.as_tool("ask", "Ask", on_stream=hook)
+        outer = scripts.agent(
+            "outer", [scripts.call("ask", "c1", input="?")], [scripts.said("Done.")], tools=[tool]
+        )
+        run = scripts.Runner.run_streamed(outer, "?", run_config=scripts.QUIET)
+        (call,) = (await vibe.watch(run, registry=registry, display=False)).tools
+        assert [(part.kind, part.text) for part in call.children if part.kind == "text"] == [("text", "Hi.")]
+
+    asyncio.run(main())
+
+
+def test_strands_pushes_into_its_callback_handler() -> None:
+    scripts = script("strands", "strands")
+    hook = quiet("strands")
+    agent = scripts.weather()
+    agent.callback_handler = hook
+    with hook:
+        agent("Weather?")
+    assert [call.state for call in hook.transcript.tools] == ["ok", "error"]
+    assert [part.kind for part in hook.transcript.parts] == ["thinking", "text", "tool", "tool", "text"]
