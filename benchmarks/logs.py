@@ -20,7 +20,7 @@ from . import page
 
 __all__ = ["BATCH", "PAYLOAD", "appends", "fan_out"]
 
-PAYLOAD = '{"message_id":"' + "m" * 36 + '","part_index":0,"type":"text","delta":"' + "x" * 67 + '"}'
+PAYLOAD = '{"message_id":"' + "m" * 36 + '","part_index":0,"type":"text","delta":"' + "x" * 63 + '"}'
 """156 bytes of JSON: a delta."""
 
 BATCH = 10

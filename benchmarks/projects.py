@@ -141,7 +141,7 @@ async def _json_ours(_: int, events: int, burst: int) -> float:
             for _ in range(events):
                 await anext(source)
 
-        data = {"message_id": "m" * 36, "part_index": 0, "type": "text", "delta": "x" * 67}
+        data = {"message_id": "m" * 36, "part_index": 0, "type": "text", "delta": "x" * 63}
         return await _timed([listen()], lambda: stream.send_event("p", "part_delta", data), events, burst)
 
 
@@ -149,7 +149,7 @@ async def _json_origin(_: int, events: int, burst: int) -> float:
     """The same with vibex's own class, its logging off."""
     stream = importlib.import_module("vibex.server.streaming").ProjectEventStream()
     source = stream.stream_events("p")
-    data = {"message_id": "m" * 36, "part_index": 0, "type": "text", "delta": "x" * 67}
+    data = {"message_id": "m" * 36, "part_index": 0, "type": "text", "delta": "x" * 63}
 
     async def listen() -> None:
         for _ in range(events):

@@ -64,6 +64,15 @@ class Tail:
             self.add(entries)
         self.wake()
 
+    def add_one(self, entry: Entry) -> None:
+        """Under the lock: add the next."""
+        self.entries.append(entry)
+        self.size += len(entry.data)
+        if entry.event == END:
+            self.marks += 1
+        if len(self.entries) > self._most or self.size > self._full:
+            self._trim(self.limit, self.room)
+
     def add(self, entries: Sequence[Entry]) -> None:
         """Under the lock: add what is new."""
         self.entries.extend(entries)
