@@ -107,6 +107,8 @@ def test_an_agent_whose_runs_were_all_evicted_leaves_its_counts() -> None:
         registry.dispatch(event)
     assert registry.stats("a0") == Stats(delivered=10, duplicates=1, evicted=1)
     assert left[0] < MEGABYTE / 2
+    registry.forget("a1")
+    assert registry.stats("a1") == Stats()
 
 
 def test_an_agent_that_is_followed_stays_though_its_runs_were_evicted() -> None:

@@ -495,7 +495,7 @@ def test_what_no_adapter_knows_is_kept_until_the_stream_is_known() -> None:
 
 def test_a_stream_that_is_not_known_after_its_first_natives_is_an_error() -> None:
     watched = quiet({"hello": i} for i in range(9))
-    seen = []
+    seen: list[Any] = []
     with pytest.raises(AdapterError, match="adapter="):
         seen.extend(watched)
     assert len(seen) < 9

@@ -66,7 +66,9 @@ _HOMES = {
 }
 
 
-_MODULES = frozenset(("adapters", "events", "exceptions", "streaming", "testing"))
+_MODULES = frozenset(
+    ("adapters", "events", "exceptions", "projects", "remote", "server", "streaming", "testing")
+)
 """What ``vibe.testing`` and the like name without an import of their own."""
 
 

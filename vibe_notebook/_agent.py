@@ -16,11 +16,12 @@ from .reducer import AgentLog
 from .registration import Outbox, Registration
 
 if TYPE_CHECKING:
-    from ._ring import Ring
+    from ._ring import Ring, Tally
+    from ._sequence import Counts
     from ._track import Place
     from .events import Event
 
-__all__ = ["Agent", "Shared", "Stats", "Watcher"]
+__all__ = ["Agent", "Known", "Shared", "Stats", "Watcher", "stats_of"]
 
 _OF_RUNS: Final = frozenset(("run_started", "run_finished"))
 """Events of no part that change how parts look: a view then reads all of them anew."""
@@ -38,6 +39,25 @@ class Stats:
     derived_suppressed: int = 0
     dropped: int = 0
     evicted: int = 0
+
+
+Known = tuple["Tally", "Counts", int, int]
+"""What is counted of an agent: its tally, what its order counts, dropped, evicted."""
+
+
+def stats_of(known: Known, ring: Ring, *, held: int = 0) -> Stats:
+    """What became of an agent's events."""
+    tally, counts, dropped, evicted = known
+    return Stats(
+        delivered=ring.delivered(tally),
+        held=held,
+        duplicates=counts.duplicates,
+        gaps=counts.gaps,
+        late=counts.late,
+        derived_suppressed=counts.derived_suppressed,
+        dropped=dropped,
+        evicted=evicted,
+    )
 
 
 class Watcher(Protocol):
@@ -138,26 +158,16 @@ class Agent:
 
     def stats(self) -> Stats:
         """What became of its events."""
-        counts = self.sequencer.counts
-        return Stats(
-            delivered=self._shared.ring.delivered(self.tally),
-            held=self.sequencer.held,
-            duplicates=counts.duplicates,
-            gaps=counts.gaps,
-            late=counts.late,
-            derived_suppressed=counts.derived_suppressed,
-            dropped=self.dropped,
-            evicted=self.evicted,
-        )
+        return stats_of(self.known, self._shared.ring, held=self.sequencer.held)
 
-    def go_on(self, before: Stats) -> None:
+    @property
+    def known(self) -> Known:
+        """What is to be kept once it is gone."""
+        return self.tally, self._sequencer.counts, self.dropped, self.evicted
+
+    def go_on(self, before: Known) -> None:
         """Count on from what is known of it from before."""
-        self.dropped = before.dropped
-        self.evicted = before.evicted
-        counts = self._sequencer.counts
-        counts.duplicates, counts.gaps, counts.late = before.duplicates, before.gaps, before.late
-        counts.derived_suppressed = before.derived_suppressed
-        self._shared.ring.resume(self.tally, before.delivered)
+        self.tally, self._sequencer.counts, self.dropped, self.evicted = before
 
     @property
     def is_idle(self) -> bool:

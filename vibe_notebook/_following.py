@@ -11,7 +11,6 @@ from typing import Final
 
 from ._agent import Agent, Shared, Watcher
 from ._reading import Reading
-from ._ring import Ring
 from .exceptions import ClosedError
 from .ordering import Sequencer
 from .registration import Callback, Registration
@@ -27,10 +26,9 @@ class Following(Reading):
     """The registry's agents, and those who follow them."""
 
     def __init__(self, new_order: Callable[[], Sequencer], ring: int) -> None:
-        super().__init__()
+        super().__init__(ring)
         self._new_order = new_order
         self.changed = threading.Condition(self._lock)
-        self._ring = Ring(ring)
         self._shared = Shared(self._ring)
         self.closed = False
 
@@ -109,7 +107,7 @@ class Following(Reading):
             agent_id = agent.log.agent_id
             if self._agents.get(agent_id) is agent:
                 del self._agents[agent_id]
-            self._gone[agent_id] = agent.stats()
+            self._gone[agent_id] = agent.known
             while len(self._gone) > GONE:
                 del self._gone[next(iter(self._gone))]
 

@@ -9,7 +9,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ._agent import Agent, Stats
+from ._agent import Agent, Known, Stats, stats_of
+from ._ring import Ring
 from .reducer import AgentLog
 from .transcript import Transcript
 
@@ -19,10 +20,11 @@ __all__ = ["Reading"]
 class Reading:
     """The registry's agents, seen from outside."""
 
-    def __init__(self) -> None:
+    def __init__(self, ring: int) -> None:
         self._lock = threading.RLock()
         self._agents: dict[str, Agent] = {}
-        self._gone: dict[str, Stats] = {}  # of agents that no run is left of
+        self._gone: dict[str, Known] = {}  # of agents that no run is left of
+        self._ring = Ring(ring)
 
     def transcript(self, agent_id: str, run_id: str | None = None) -> Transcript:
         """All of an agent's runs in order, or one; empty for one that has said nothing."""
@@ -64,4 +66,7 @@ class Reading:
         """What became of an agent's events; all zero for an unknown one."""
         with self._lock:
             agent = self._agents.get(agent_id)
-            return agent.stats() if agent is not None else self._gone.get(agent_id, Stats())
+            if agent is not None:
+                return agent.stats()
+            known = self._gone.get(agent_id)
+            return stats_of(known, self._ring) if known is not None else Stats()

@@ -73,13 +73,6 @@ class Ring:
         """How many events there have been of the agent that *owner* is the tally of."""
         return owner.gone + sum(each is owner for each in self._owners)
 
-    def resume(self, owner: Tally, delivered: int) -> None:
-        """Count on from *delivered* for an agent whose tally was let go with the last of its events here."""
-        missing = delivered - self.delivered(owner)
-        if missing > 0:
-            owner.gone += missing
-            owner.gone_id = max(owner.gone_id, self._first - 1)
-
     def cursor(self, agent_id: str | None, after: int | None) -> Cursor:
         """Start reading after an id; ``None``: from now on."""
         at = self.last_id if after is None else max(after, 0)

@@ -66,6 +66,8 @@ class Registry(Following):
         Raises ``ProtocolError`` for what is not an event (nothing of the list is taken then),
         ``ClosedError`` after ``close()``.
         """
+        if type(event) is list and len(event) == 1:
+            event = event[0]  # what adapters make of most natives
         if type(event) not in EVENT_CLASSES:
             self._dispatch_slot(event)
             return
@@ -146,6 +148,8 @@ class Registry(Following):
     def forget(self, agent_id: str, run_id: str | None = None) -> None:
         """Drop a run's transcript and what detects its duplicates, or all of an agent's."""
         with self._lock:
+            if run_id is None:
+                self._gone.pop(agent_id, None)
             agent = self._agents.get(agent_id)
             if agent is None:
                 return
@@ -153,7 +157,6 @@ class Registry(Following):
                 self._kept.drop(agent, name)
             if run_id is None:
                 agent.sequencer.forget()
-                self._gone.pop(agent_id, None)
                 if not (agent.registrations or agent.watchers):
                     del self._agents[agent_id]
 

@@ -48,6 +48,12 @@ def test_a_step_that_was_not_streamed_says_what_the_model_did() -> None:
     assert (text["text"], tool["id"], tool["args"]) == ("Hi", "c1", {"a": 1})
 
 
+def test_a_step_whose_calls_were_streamed_says_no_text_of_its_own() -> None:
+    written = {"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}
+    natives = [delta(None, written), step(model_output="Tool call c1: calling 'f'")]
+    assert [part["kind"] for part in shown(ADAPTER, natives)] == ["tool"]
+
+
 def test_a_step_that_comes_twice_is_shown_once() -> None:
     twice = step(model_output="Hi")
     assert [part["text"] for part in shown(ADAPTER, [twice, twice])] == ["Hi"]

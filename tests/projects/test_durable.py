@@ -20,6 +20,17 @@ from vibe_notebook.projects._entry import parse_id
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture(params=["sqlite", "sqlite, synchronous=normal", "redis"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A log that several processes may use."""
+    kind, _, option = request.param.partition(", ")
+    if kind == "sqlite":
+        return f"sqlite:///{tmp_path / 'events.db'}?{option}"
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return f"{server.url}?prefix={request.node.name}:"
+
+
 ROOT = Path(__file__).parents[2]
 ENOUGH = 400
 """Batches of three: the kill comes in the middle of well over a thousand appends."""
@@ -55,7 +66,9 @@ def remaining(process: subprocess.Popen[str]) -> list[list[str]]:
     return [line.split() for line in process.stdout.read().splitlines() if not line.startswith("lost")]
 
 
-async def check(stream: ProjectEventStream, said: list[list[str]], record: Callable[[str, object], None]) -> None:
+async def check(
+    stream: ProjectEventStream, said: list[list[str]], record: Callable[[str, object], None]
+) -> None:
     entries = list[Entry]()
     while page := await stream.read("p", entries[-1].id if entries else ""):
         entries += [one for one in page if isinstance(one, Entry)]
@@ -75,22 +88,13 @@ async def check(stream: ProjectEventStream, said: list[list[str]], record: Calla
 
 
 async def test_a_sender_killed_in_the_middle_loses_nothing_acknowledged(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest, opened: Open, record_property: Callable[[str, object], None]
+    shared: str, opened: Open, record_property: Callable[[str, object], None]
 ) -> None:
-    if kind == "memory":
-        kind = "sqlite"
-        tail = "?synchronous=normal"
-    else:
-        tail = ""
-    if kind == "redis":
-        url = request.getfixturevalue("redis_server").url + "?prefix=killed:"
-    else:
-        url = f"sqlite:///{tmp_path / 'events.db'}{tail}"
-    with appender(url) as process:
+    with appender(shared) as process:
         said = acknowledged(process, ENOUGH)
         process.kill()
         said += remaining(process)
-    await check(opened(url), said, record_property)
+    await check(opened(shared), said, record_property)
 
 
 @pytest.mark.skipif(PROGRAM is None, reason=MISSING)
@@ -113,22 +117,17 @@ async def test_a_redis_killed_in_the_middle_loses_nothing_acknowledged(
         server.stop()
 
 
-async def test_processes_share_a_log(url: str, kind: str, opened: Open) -> None:
-    if kind == "memory":
-        url = "sqlite:///" + str(Path(opened.__name__))  # not reached: see below
-        pytest.skip("a log in memory belongs to its process")
-    stream = opened(url)
+async def test_processes_share_a_log(shared: str, opened: Open) -> None:
+    stream = opened(shared)
     listener = stream.listen("p", after="")
-    with appender(url, "a") as first, appender(url, "b") as second:
+    with appender(shared, "a") as first, appender(shared, "b") as second:
         said = acknowledged(first, 50) + acknowledged(second, 50)
         await send(stream, 7, project="q")
-        first.kill()
-        second.kill()
-        said += remaining(first) + remaining(second)
+        for process in (first, second):
+            process.kill()
+            said += remaining(process)
     got = await take(listener, len(said) * 3)
-    assert len({event["id"] for event in got}) == len(got)
-    assert {name for *ids, _ in said for name in ids} >= set() and {
-        json.loads(event["data"])["from"] for event in got
-    } == {"a", "b"}
-    later = stream.listen("q", after="")
-    assert numbers(await take(later, 1)) == [7]
+    ids = [event["id"] for event in got]
+    assert ids == sorted(set(ids), key=parse_id)
+    assert {json.loads(event["data"])["from"] for event in got} == {"a", "b"}
+    assert numbers(await take(stream.listen("q", after=""), 1)) == [7]

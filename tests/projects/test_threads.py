@@ -6,10 +6,10 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anyio
-import pytest
 import trio
 
 from tests.projects.listening import numbers, rest, send, take
@@ -130,7 +130,7 @@ def test_a_thousand_projects_are_listened_to_at_once(stream: ProjectEventStream)
         listeners = [stream.create_stream(name) for name in names]
         async with anyio.create_task_group() as tasks:
             for n, name in enumerate(names):
-                tasks.start_soon(lambda n=n, name=name: send(stream, n, project=name))
+                tasks.start_soon(partial(send, stream, n, project=name))
         assert [numbers(await take(listener, 1)) for listener in listeners] == [[n] for n in range(1_000)]
         for listener in listeners:
             listener.close()

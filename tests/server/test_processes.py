@@ -189,9 +189,16 @@ def test_others_are_not_let_in_without_a_token(
     assert "token" in capsys.readouterr().err
 
 
-def test_an_empty_token_and_a_port_that_is_taken_are_short_errors(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_served_is_a_short_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--port", "0", "--token", ""]) == 1
     assert "empty" in capsys.readouterr().err
+    for wrong in (
+        ["--port", "99999"],
+        ["--log", "bogus://x"],
+        ["--host", "no.such.host.invalid", "--token", "t"],
+    ):
+        assert main(["serve", "--port", "0", *wrong]) == 1
+        assert capsys.readouterr().err.startswith("vibe-notebook: ")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

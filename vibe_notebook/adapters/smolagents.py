@@ -56,7 +56,7 @@ class SmolagentsAdapter(Adapter):
         self._message: str | None = None
         self._messages = 0
         self._steps: set[int] = set()
-        self._has_text = False
+        self._is_streamed = False
         self._written: dict[int, tuple[str, str | None]] = {}
         """By their index in the answer: the calls that the model writes."""
         self._started = 0
@@ -102,12 +102,13 @@ class SmolagentsAdapter(Adapter):
             self._envelope = {"message_id": message}
             self.say(MessageFinished, usage=usage)
             self.streams.forget(message)
-        self._has_text, self._code, self._started = False, None, 0
+        self._is_streamed, self._code, self._started = False, None, 0
         self._written.clear()
         self._running.clear()
 
     def _delta(self, native: object) -> None:
         self._open()
+        self._is_streamed = True
         self._text(get(native, "content"))
         for place, call in enumerate(items(get(native, "tool_calls"))):
             index = integer(get(call, "index"))
@@ -124,7 +125,6 @@ class SmolagentsAdapter(Adapter):
     def _text(self, content: object) -> None:
         blocks = "".join(text(get(block, "text")) for block in items(content))
         if said := text(content) or blocks:
-            self._has_text = True
             self.say_text("text", "0", said)
 
     # Tools.
@@ -164,7 +164,7 @@ class SmolagentsAdapter(Adapter):
             return  # where the steps are used up, the last one comes twice
         self._steps.add(-1 if number is None else number)
         self._open()
-        if not self._has_text:
+        if not self._is_streamed:
             self._text(get(native, "model_output"))
         if not self._started:
             for call in items(get(native, "tool_calls")):
@@ -187,7 +187,7 @@ class SmolagentsAdapter(Adapter):
 
     def _plan(self, native: object) -> None:
         self._open()
-        if not self._has_text:
+        if not self._is_streamed:
             self._text(get(native, "plan"))
         self._message_end(_usage(get(native, "token_usage")))
 

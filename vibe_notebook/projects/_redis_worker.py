@@ -80,6 +80,7 @@ class Worker:
         self._failed = failed
         self._lock = threading.Lock()
         self._queue: deque[_Job] = deque()
+        self._taken: list[_Job] = []
         self._closing = False
         self._ended: Future[None] | None = None  # of the thread that runs, if one does
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -200,6 +201,7 @@ class Worker:
         return []
 
     async def _run(self, client: Redis, jobs: list[_Job]) -> None:
+        self._taken = jobs
         pipe = client.pipeline(transaction=False)
         for job in jobs:
             pipe.pipeline_execute_command(*job.command)
@@ -216,10 +218,11 @@ class Worker:
     def _give_up(self, error: LogError) -> None:
         """Tell all who wait, sender or listener."""
         with self._lock:
-            jobs, self._queue = list(self._queue), deque()
+            jobs, self._queue = [*self._taken, *self._queue], deque()
             self._end()
         for job in jobs:
-            job.done.set_exception(error)
+            if not job.done.done():
+                job.done.set_exception(error)
         self._failed(error)
 
 

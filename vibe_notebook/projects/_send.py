@@ -141,7 +141,7 @@ async def send_message_object(project_id: str, message: Message) -> None:
         "timestamp": message.timestamp,
         "metadata": message.metadata,
     }
-    await _send(project_id, "message_object", payload)
+    await _send(project_id, "message", payload)
 
 
 async def send_message_part(project_id: str, message_id: str, part: Any) -> None:

@@ -149,7 +149,8 @@ class Tail:
             else:
                 with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
                     loop.call_soon_threadsafe(_set, waiting)
-        for wake in wakers:
+        # A copy: one that is woken takes itself out, maybe in another thread.
+        for wake in list(wakers):
             wake()
 
 

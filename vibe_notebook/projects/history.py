@@ -72,7 +72,7 @@ def load_history(taskspace_path: str | os.PathLike[str]) -> list[Message]:
             continue
         try:
             found.append(Message.model_validate(json.loads(line)))
-        except (ValidationError, ValueError) as error:
+        except (ValidationError, ValueError, RecursionError) as error:
             said = str(error).splitlines()[0]
             warnings.warn(
                 f"{path}, line {number} is not a message and is left out: {said}",

@@ -29,6 +29,7 @@ _OTHERS: Final = 200
 
 
 _FILES: Final = 65_536
+_PORTS: Final = 65_535
 
 
 class Runner(uvicorn.Server):
@@ -65,8 +66,8 @@ class Runner(uvicorn.Server):
 def bound(host: str, port: int, token: object) -> tuple[socket.socket, str]:
     """Bind an address and return it as a URL; port 0 is any free one.
 
-    Raises ``VibeNotebookError`` for one that others than this machine reach, without a token, and
-    ``OSError`` for one that is not to be had.
+    Raises ``VibeNotebookError`` for one that others than this machine reach, without a token,
+    ``OSError`` for one that is not to be had, and ``ValueError`` for what is no port.
     """
     if token is None and not is_loopback(host):
         msg = (
@@ -74,6 +75,9 @@ def bound(host: str, port: int, token: object) -> tuple[socket.socket, str]:
             "(--token, or VIBE_NOTEBOOK_TOKEN), or stay on 127.0.0.1."
         )
         raise VibeNotebookError(msg)
+    if not 0 <= port <= _PORTS:
+        msg = f"port={port}: a port is a number from 0 (any free one) to {_PORTS}."
+        raise ValueError(msg)
     family, kind, proto, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

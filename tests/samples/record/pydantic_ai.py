@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -48,14 +50,30 @@ def agent() -> Agent[None, str]:
 
 async def streamed() -> AsyncIterator[Any]:
     """The events of one run; the second major version opens them with ``async with``."""
-    events = agent().run_stream_events("Weather in Paris and Atlantis?")
-    if hasattr(events, "__aenter__"):
-        async with events as opened:
-            async for event in opened:
-                yield event
-    else:
-        async for event in events:
+    question, made = "Weather in Paris and Atlantis?", agent()
+    if not hasattr(made, "run_stream_events"):
+        async for event in handled(made, question):
             yield event
+        return
+    events = made.run_stream_events(question)
+    async with events if hasattr(events, "__aenter__") else contextlib.nullcontext(events) as opened:
+        async for event in opened:
+            yield event
+
+
+async def handled(made: Agent[None, str], question: str) -> AsyncIterator[Any]:
+    """The same from a handler: the first versions have no other way."""
+    queue: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def handler(_: Any, events: Any) -> None:
+        async for event in events:
+            await queue.put(event)
+
+    task = asyncio.ensure_future(made.run(question, event_stream_handler=handler))
+    task.add_done_callback(lambda _: queue.put_nowait(None))
+    while (event := await queue.get()) is not None:
+        yield event
+    await task
 
 
 PACKAGES = ("pydantic-ai-slim",)
