@@ -75,7 +75,7 @@ def test_a_stream_that_stops_anywhere_shows_all_that_came_before(name: str) -> N
     whole = recording(name)
     complete = shown(whole, whole.natives, whole.raised)
     size = -1
-    for cut in range(0, len(whole.natives) + 1, max(1, len(whole.natives) // 24)):
+    for cut in range(0, len(whole.natives) + 1, max(1, len(whole.natives) // 8)):
         part = shown(whole, whole.natives[:cut], ValueError("cut"))
         check_ended(part)
         assert [one.kind for one in part.parts] == [one.kind for one in complete.parts][: len(part.parts)]
