@@ -50,6 +50,13 @@ def test_a_sync_loop_over_an_async_sdk_names_the_sdk_and_async_for(module: str, 
         iterate(stream())
 
 
+def test_a_call_that_was_forgotten_names_the_function_and_its_sdk() -> None:
+    with pytest.raises(TypeError, match=r"Agent.run_stream_events \(pydantic-ai\) .*forget to call it\?"):
+        quiet(Agent("test").run_stream_events)
+    with pytest.raises(TypeError, match=r"^function is not a stream.*forget to call it\?$"):
+        quiet(stream)
+
+
 def test_a_whole_answer_instead_of_a_stream_names_the_sdk_and_what_streams() -> None:
     whole = ChatCompletion(id="c", choices=[], created=1, model="m", object="chat.completion")
 

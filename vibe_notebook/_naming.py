@@ -37,9 +37,11 @@ def type_name(source: Any) -> str:
 
 def source_name(source: Any) -> str:
     """Return what an error calls the source: "AsyncStream (openai)", "Agent.stream_async() (strands)"."""
-    name = f"{source.__qualname__}()" if _frame_module(source) else type_name(source)
     found = _sdk(source)
-    return f"{name} ({found[0]})" if found else type_name(source)
+    if found is None:
+        return type_name(source)
+    name = getattr(source, "__qualname__", None) or type_name(source)
+    return f"{name}{'()' if _frame_module(source) else ''} ({found[0]})"
 
 
 def hint(source: Any) -> str:
