@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import vibe_notebook as vibe
-from vibe_notebook.display import _parts
+from vibe_notebook.display import _shown
 from vibe_notebook.display._pace import Pacer
 from vibe_notebook.display._view import View
 from vibe_notebook.events import RunFinished, RunStarted, TextDelta
@@ -79,14 +79,14 @@ def test_a_hundred_streams_from_threads_and_tasks_lose_nothing_in_views_and_tran
 
 def test_while_a_view_renders_others_dispatch_to_the_same_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     renders, dispatched = threading.Event(), threading.Event()
-    real = _parts.Shown.ops
+    real = _shown.Shown.ops
 
     def slow(self: Any) -> Any:
         renders.set()
         assert dispatched.wait(10), "the registry's lock is held while rendering"
         return real(self)
 
-    for cls in (_parts.Shown, *_parts.Shown.__subclasses__()):
+    for cls in (_shown.Shown, *_shown.Shown.__subclasses__()):
         if "ops" in vars(cls):
             monkeypatch.setattr(cls, "ops", slow)
     with Registry() as registry:

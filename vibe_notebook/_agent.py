@@ -132,6 +132,15 @@ class Agent:
         if streak is not None:
             streak.enter(self._sequencer)
 
+    @property
+    def soonest(self) -> float | None:
+        """When something that it holds may be due; deltas in a row are never held."""
+        return self._sequencer.soonest
+
+    def push(self, event: Event) -> list[Delivery | Retraction]:
+        """What may be delivered now that *event* came; right after ``step`` did not take it."""
+        return self._sequencer.push((event,))
+
     def step(self, event: Event) -> bool:
         """Take an event whose turn it is and that changes nothing else; False: nothing was done."""
         last = self._last
@@ -182,7 +191,9 @@ class Agent:
 
     def take(self, results: list[Delivery | Retraction]) -> list[str]:
         """Take all of it; return the runs that ended by it."""
-        self.settle()
+        if self.streak is not None:
+            self.settle()
+        self._last = None
         ended: list[str] = []
         for result in results:
             if isinstance(result, Delivery):

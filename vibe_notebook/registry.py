@@ -80,7 +80,7 @@ class Registry(Following):
             if streak is not None and streak.take(one):
                 self._ring.append(one, agent.tally)
             elif not agent.step(one):
-                self._take(agent, agent.sequencer.push((one,)))
+                self._take(agent, agent.push(one))
         if agent.outbox is not None or agent.watchers or self._readers.open:
             self._hand_on(agent)
 
@@ -199,7 +199,7 @@ class Registry(Following):
         """Under the lock: reduce what the sequencer let go, and see to what it holds."""
         for run_id in agent.take(results):
             self._end_run(agent, run_id)
-        due = agent.sequencer.soonest
+        due = agent.soonest
         if due is None:
             return
         self._dues.add(agent, due)

@@ -90,7 +90,7 @@ WHEN = datetime.datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
         ("\ud800", "\ufffd"),
         (2**64, 2**64),
     ],
-    ids=str,
+    ids=lambda value: str(type(value).__name__),
 )
 def test_what_python_holds_becomes_json(value: Any, expected: Any) -> None:
     assert json.loads(encode({"deep": [value]})) == {"deep": [expected]}

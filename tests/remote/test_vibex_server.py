@@ -19,7 +19,9 @@ ROOT = Path(__file__).parent.parent.parent
 PYTHON = Path(sys.prefix, "vibex", "bin", "python")
 """What ``make vibex`` has made."""
 
-pytestmark = pytest.mark.skipif(not PYTHON.exists(), reason="vibex's own environment is not there: make vibex")
+pytestmark = pytest.mark.skipif(
+    not PYTHON.exists(), reason="vibex's own environment is not there: make vibex"
+)
 
 
 @pytest.fixture(scope="module")

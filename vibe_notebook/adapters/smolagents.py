@@ -31,19 +31,23 @@ def _kind(native: object) -> str:
         return "plan"
     if names >= _OUTPUT:
         return "tool_output" if "tool_call" in names or "id" in names else "output"
-    if names == _DELTA:
-        return "delta"
-    if names == _CALL or (names == {"id", "type", "function"} and get(native, "function", "name")):
+    if names >= _CALL or (names >= {"id", "function"} and get(native, "function", "name")):
         return "call"
-    return "answer" if names == {"output"} else ""
+    if names >= _DELTA:
+        return "delta"
+    return "answer" if "output" in names else ""
 
 
 def matches(native: object) -> bool:
     """Whether *native* is one of the SDK's objects, or has just the fields of one."""
     if not isinstance(native, Mapping):
         return type(native).__module__.startswith("smolagents.") and _kind(native) != ""
-    says_another = any(isinstance(get(native, name), str) for name in ("type", "event", "event_kind"))
-    return not says_another and _kind(native) in ("step", "plan", "tool_output", "output", "delta", "call")
+    kind, names = _kind(native), native.keys()
+    if any(isinstance(get(native, name), str) for name in ("type", "event", "event_kind")):
+        return False  # it says itself what it is
+    if kind in ("delta", "call"):  # words that anybody uses: these, and no other
+        return names in (_DELTA, _CALL)
+    return kind in ("step", "plan", "tool_output", "output")
 
 
 class SmolagentsAdapter(Adapter):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from ..exceptions import ClosedError
 from ._entry import BEGINNING, END, Entry, Gap, Id, parse_id
@@ -32,7 +32,9 @@ class Listener(AsyncIterator[dict[str, str]]):
         self._log = log
         self._tail: Tail | None = log.attach(project_id)
         self._at: int | None = None  # its place in the tail, or None while it reads the log
-        self._place = after
+        self._place = after  # where it stands, unless …
+        self._newest: Entry | None = None  # … it had this since
+        self._early = False  # the tail has not come so far
         self._checked = after is None
         self._horizon: Id | None = None  # the last id when it began to listen
         self._marked = False  # the last entry was the mark of a closed stream
@@ -58,15 +60,20 @@ class Listener(AsyncIterator[dict[str, str]]):
             tail = self._tail
             if tail is None or self._ended:
                 return []
-            found, ready = self._from_tail(tail, max_events)
-            if self._tail is None:  # closed meanwhile, maybe before this could be woken
-                return []
-            if found is None and ready is None:
+            waiting = None
+            with tail.lock:
+                found = self._from_tail(tail, max_events)
+                if found is not None and not found and not self._ended:
+                    waiting = tail.waiting()
+            if waiting is not None:
+                if self._tail is None:  # closed meanwhile, maybe before this could be woken
+                    tail.wake()
+                await tail.until(waiting)
+                continue
+            if found is None:
                 found = await self._from_log(max_events)
             if found:
-                return found
-            if ready is not None and not self._ended:
-                await ready()
+                return found if self._tail is not None else []
 
     async def get(self) -> dict[str, str]:
         """The next event as ``{"id", "event", "data"}``, *data* a JSON string; a gap has no id.
@@ -89,7 +96,8 @@ class Listener(AsyncIterator[dict[str, str]]):
         """
         tail = self._tail
         if not self._ready and tail is not None:
-            found, _ = self._from_tail(tail, BATCH)
+            with tail.lock:
+                found = self._from_tail(tail, BATCH)
             self._ready.extend(one.as_dict() for one in found or ())
         if not self._ready:
             raise asyncio.QueueEmpty
@@ -120,39 +128,53 @@ class Listener(AsyncIterator[dict[str, str]]):
         """As ``close``."""
         self.close()
 
-    def _from_tail(
-        self, tail: Tail, limit: int
-    ) -> tuple[list[Entry | Gap] | None, Callable[[], Awaitable[Any]] | None]:
-        """(what the tail has, or None; what to await if there is nothing yet). Neither: read the log."""
-        with tail.lock:
-            if tail.error is not None:
-                raise tail.error
-            if self._horizon is None:
-                self._horizon = tail.origin
-            if self._place is None:
-                self._place = self._horizon
-            if self._at is None and self._checked and self._place is not None:
-                newest = tail.before(tail.end)
-                if newest is not None and newest < self._place:
-                    return None, tail.waiting()  # the log was read further than the tail has come
-                self._at = tail.number_after(self._place)
-            if self._at is not None and self._at < tail.first:
-                self._at = None  # too slow
-            if self._at is None:
-                return None, tail.waiting() if tail.anchor is None else None
-            start = self._at - tail.first
-            found = tail.entries[start : start + limit]
-            if not found:
-                self._ended = self._marked
-                return None, tail.waiting()
-            self._at += len(found)
-        return self._taken(found), None
+    def _from_tail(self, tail: Tail, limit: int) -> list[Entry | Gap] | None:
+        """Under the tail's lock: what it has, which may be nothing yet. None: read the log."""
+        at = self._at
+        if at is None or at < tail.first or self._horizon is None or tail.error is not None:
+            at = self._find(tail)
+            if at is None:
+                return [] if self._early else None
+        start = at - tail.first
+        entries = tail.entries[start : start + limit]
+        if not entries:
+            self._ended = self._marked
+            return []
+        self._at = at + len(entries)
+        if tail.marks:
+            return self._taken(entries)
+        self._newest, self._marked = entries[-1], False
+        return list[Entry | Gap](entries)
+
+    def _find(self, tail: Tail) -> int | None:
+        """Under the tail's lock: the number of what comes next; None if it is not there."""
+        if tail.error is not None:
+            raise tail.error
+        if self._horizon is None:
+            self._horizon = tail.origin
+        if self._newest is None and self._place is None:
+            self._place = self._horizon
+        if self._at is not None and self._at < tail.first:
+            self._at = None  # too slow
+        self._early = tail.anchor is None
+        place = self._where()
+        if self._at is None and self._checked and place is not None:
+            newest = tail.before(tail.end)
+            # The log may have been read further than the tail has come.
+            self._early = newest is not None and newest < place
+            if not self._early:
+                self._at = tail.number_after(place)
+        return self._at
+
+    def _where(self) -> Id | None:
+        """The id of what came last."""
+        return self._place if self._newest is None else parse_id(self._newest.id)
 
     async def _from_log(self, limit: int) -> list[Entry | Gap]:
-        page = await self._log.read(self.project_id, self._place or BEGINNING, limit)
+        page = await self._log.read(self.project_id, self._where() or BEGINNING, limit)
         slow, self._checked = self._checked, True
         found = self._taken(page.entries)
-        self._place = page.place
+        self._place, self._newest = page.place, None
         gap = page.gap
         if gap is not None:
             if slow:
@@ -169,7 +191,7 @@ class Listener(AsyncIterator[dict[str, str]]):
         """
         if not entries:
             return []
-        self._place = parse_id(entries[-1].id)
+        self._newest = entries[-1]
         self._marked = entries[-1].event == END
         found: list[Entry | Gap] = []
         for entry in entries:

@@ -21,10 +21,11 @@ KEYS = 1_000
 class _Stream:
     """One project. Its ids are ``<epoch>-<count>``: an id of an earlier stream of that name is told by it."""
 
-    __slots__ = ("count", "epoch", "gone", "keys", "listeners", "tail")
+    __slots__ = ("count", "epoch", "gone", "keys", "listeners", "prefix", "tail")
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
         self.epoch = time.time_ns() // 1_000_000
+        self.prefix = f"{self.epoch}-"
         self.count = 0
         self.listeners = 0
         self.gone = False
@@ -35,8 +36,13 @@ class _Stream:
         """Under the tail's lock."""
         if key is not None and key in self.keys:
             return list(self.keys[key])
-        epoch, count = self.epoch, self.count
-        entries = [Entry(f"{epoch}-{n}", event, data) for n, (event, data) in enumerate(items, count + 1)]
+        prefix, count = self.prefix, self.count
+        if key is None and len(items) == 1:  # most are, so they have a way of their own
+            self.count = count = count + 1
+            found = prefix + str(count)
+            self.tail.add_one(Entry(found, *items[0]))
+            return [found]
+        entries = [Entry(prefix + str(n), event, data) for n, (event, data) in enumerate(items, count + 1)]
         self.count = count + len(entries)
         self.tail.add(entries)
         ids = [entry.id for entry in entries]

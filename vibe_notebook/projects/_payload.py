@@ -22,6 +22,9 @@ __all__ = ["encode"]
 
 DEPTH: Final = 200
 
+# Made once: ``json.dumps`` with options makes an encoder for every value.
+_write: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
 _PLAIN: Final = (str, int, float)
 _AS_TEXT: Final = (uuid.UUID, decimal.Decimal, os.PathLike)
 
@@ -37,10 +40,10 @@ def encode(data: Any) -> str:
         ProtocolError: something else is in it; ``field`` says where.
     """
     try:
-        text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _write(data)
     except (TypeError, ValueError, RecursionError):
         plain = _plain(data, "data", 0)
-        text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _write(plain)
     return scrub(text)
 
 

@@ -10,12 +10,15 @@ import contextlib
 import threading
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from .._wake import waker
 from ._entry import END, Entry, Id, parse_id
 
 __all__ = ["Tail"]
+
+
+Waiting = asyncio.Future[None] | tuple[Callable[[], Awaitable[object]], Callable[[], None]]
+"""A future of asyncio's, or, elsewhere, (what to await, what wakes it)."""
 
 
 class Tail:
@@ -29,6 +32,7 @@ class Tail:
         self.lock = threading.Lock()
         self.limit = limit
         self.room = room
+        self._most, self._full = limit + (limit >> 3), room + (room >> 3)
         self.anchor = self.origin = anchor
         self.entries: list[Entry] = []
         self.first = 0
@@ -60,14 +64,24 @@ class Tail:
             self.add(entries)
         self.wake()
 
+    def add_one(self, entry: Entry) -> None:
+        """Under the lock: add the next."""
+        self.entries.append(entry)
+        self.size += len(entry.data)
+        if entry.event == END:
+            self.marks += 1
+        if len(self.entries) > self._most or self.size > self._full:
+            self._trim(self.limit, self.room)
+
     def add(self, entries: Sequence[Entry]) -> None:
         """Under the lock: add what is new."""
         self.entries.extend(entries)
         for entry in entries:
             self.size += len(entry.data)
-            self.marks += entry.event == END
+            if entry.event == END:
+                self.marks += 1
         # Dropping the oldest moves all the others: only when it is worth it.
-        if len(self.entries) > self.limit + (self.limit >> 3) or self.size > self.room + (self.room >> 3):
+        if len(self.entries) > self._most or self.size > self._full:
             self._trim(self.limit, self.room)
 
     def restart(self, anchor: Id) -> None:
@@ -115,25 +129,31 @@ class Tail:
             return parse_id(self.entries[number - 1 - self.first].id)
         return self.origin if number == 0 else self.anchor
 
-    def waiting(self) -> Callable[[], Awaitable[Any]]:
-        """Under the lock: what to await until something is new."""
+    def waiting(self) -> Waiting:
+        """Under the lock: what to give to ``until``, to wait for something new."""
         loop = _running_loop()
         if loop is None:
             ready, wake = waker()
             self._wakers.add(wake)
-            return lambda: self._until(ready(), self._wakers, wake)
+            return ready, wake
         future = loop.create_future()
-        waiting = self._futures.setdefault(loop, set())
-        waiting.add(future)
-        return lambda: self._until(future, waiting, future)
+        found = self._futures.get(loop)
+        if found is None:
+            found = self._futures[loop] = set()
+        found.add(future)
+        return future
 
-    async def _until(self, ready: Awaitable[Any], waiting: set[Any], who: Any) -> None:
+    async def until(self, waiting: Waiting) -> None:
         """Wait; who gives up is woken no more."""
         try:
-            await ready
-        finally:
+            await (waiting if isinstance(waiting, asyncio.Future) else waiting[0]())
+        except BaseException:
             with self.lock:
-                waiting.discard(who)
+                if isinstance(waiting, asyncio.Future):
+                    self._futures.get(waiting.get_loop(), set()).discard(waiting)
+                else:
+                    self._wakers.discard(waiting[1])
+            raise
 
     def wake(self) -> None:
         """Wake all who wait, without the lock held."""
@@ -149,8 +169,7 @@ class Tail:
             else:
                 with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
                     loop.call_soon_threadsafe(_set, waiting)
-        # A copy: one that is woken takes itself out, maybe in another thread.
-        for wake in list(wakers):
+        for wake in wakers:
             wake()
 
 
@@ -159,8 +178,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _set(futures: set[asyncio.Future[None]]) -> None:
-    # A copy: each one that is set takes itself out.
-    for future in list(futures):
+    for future in futures:
         if not future.done():
             future.set_result(None)
 

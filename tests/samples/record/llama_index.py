@@ -9,7 +9,7 @@ from typing import Any
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent, ReActAgent
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ChatResponseAsyncGen, ToolCallBlock
 from llama_index.core.llms import MockFunctionCallingLLM, MockLLM
-from llama_index.core.tools import FunctionTool
+from llama_index.core.tools import FunctionTool, ToolSelection
 from pydantic import Field
 
 from ._chat import weather
@@ -45,6 +45,16 @@ class Scripted(MockFunctionCallingLLM):
     async def astream_chat(self, messages: Sequence[ChatMessage], **_: Any) -> ChatResponseAsyncGen:  # noqa: ARG002
         """Stream the next turn."""
         return self._stream(self.turns.pop(0))
+
+    def get_tool_calls_from_response(self, response: ChatResponse, *_: Any, **__: Any) -> list[ToolSelection]:
+        """Return the calls of an answer; the first versions of this model know none."""
+        return [
+            ToolSelection(
+                tool_id=block.tool_call_id or "", tool_name=block.tool_name, tool_kwargs=block.tool_kwargs
+            )
+            for block in response.message.blocks
+            if isinstance(block, ToolCallBlock)
+        ]
 
     async def _stream(self, turn: Turn) -> ChatResponseAsyncGen:
         text, calls = "", []

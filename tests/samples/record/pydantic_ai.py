@@ -55,7 +55,7 @@ async def streamed() -> AsyncIterator[Any]:
         async for event in handled(made, question):
             yield event
         return
-    events = made.run_stream_events(question)
+    events: Any = made.run_stream_events(question)
     async with events if hasattr(events, "__aenter__") else contextlib.nullcontext(events) as opened:
         async for event in opened:
             yield event
