@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.adapters.support import IDS, RECORDINGS, Recording, recording
@@ -57,9 +57,12 @@ def check_ended(transcript: Transcript) -> None:
     assert Transcript.model_validate_json(transcript.model_dump_json()) == transcript
 
 
-@pytest.mark.parametrize("name", SDKS)
+@settings(max_examples=4 * settings().max_examples)
 @given(
-    seed=st.integers(0, 1 << 32), share=st.sampled_from([0.02, 0.1, 0.4]), end=st.sampled_from(sorted(ENDS))
+    name=st.sampled_from(SDKS),
+    seed=st.integers(0, 1 << 32),
+    share=st.sampled_from([0.02, 0.1, 0.4]),
+    end=st.sampled_from(sorted(ENDS)),
 )
 def test_a_damaged_stream_is_shown_and_leaves_no_call_at_work(
     name: str, seed: int, share: float, end: str
