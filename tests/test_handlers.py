@@ -206,6 +206,14 @@ def test_an_agent_as_a_tool_of_a_run_that_nobody_watches_is_a_run_of_its_own() -
     assert [part.kind for part in hook.transcript.parts] == ["text", "tool", "text"]
 
 
+@pytest.mark.parametrize("payload", [None, 3, {}, {"tool_call": 3, "agent": {"name": 4}, "event": object()}])
+def test_a_payload_that_nobody_knows_does_not_end_the_agents_work(payload: Any) -> None:
+    hook = quiet("openai_agents")
+    hook(payload)
+    hook.close()
+    assert hook.transcript.outcome == "success"
+
+
 def test_strands_pushes_into_its_callback_handler() -> None:
     hook = quiet("strands")
     with hook:

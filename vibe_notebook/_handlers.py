@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ._hook import Hook
 from ._langchain_hook import LangChainHandler
 from ._pipeline import Pipeline
+from .adapters.fields import get, ident
 from .events import ToolFinished, ToolStarted
 from .exceptions import AdapterError
 from .recording import Recorder
@@ -104,10 +105,8 @@ class OpenAIAgentsHandler(Hook):
 
     def __call__(self, payload: Any) -> None:
         """Show one event of a nested agent, as the SDK hands it over."""
-        call, agent = payload.get("tool_call"), payload.get("agent")
-        found = call.get("call_id") if isinstance(call, dict) else getattr(call, "call_id", None)
-        name = agent.get("name") if isinstance(agent, dict) else getattr(agent, "name", None)
-        call_id, name = (value if isinstance(value, str) else None for value in (found, name))
+        call_id = ident(get(payload, "tool_call", "call_id"))
+        name = ident(get(payload, "agent", "name"))
         key = call_id or name or ""
         with self._lock:
             if key not in self._runs:
@@ -115,7 +114,7 @@ class OpenAIAgentsHandler(Hook):
                 if outer and not self._begun:
                     self._pipeline.renderer = "none"
                 self._run(key, agent_name=name, **outer)
-            self._take(self._runs[key], payload.get("event"))
+            self._take(self._runs[key], get(payload, "event"))
 
     def close(self, error: BaseException | None = None) -> None:
         """End the runs that go on, and show the final form. Idempotent."""

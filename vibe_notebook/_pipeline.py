@@ -35,7 +35,7 @@ log = logging.getLogger("vibe_notebook")
 
 _lock = threading.Lock()
 _given: weakref.WeakKeyDictionary[Registry, set[str]] = weakref.WeakKeyDictionary()
-_FEW = 4
+_FEW = 8
 """How many natives a stream may yield before it must be known which SDK's it is."""
 _TIMED = frozenset(("run_started", "tool_started", "tool_finished", "run_finished"))
 
@@ -127,10 +127,15 @@ class Pipeline:
         for held in first:
             self.take(held)
 
-    def taken(self) -> None:
-        """The stream has yielded all. Raises ``AdapterError`` if that was too little to know it."""
+    def taken(self, source: Any) -> None:
+        """The stream of *source* has yielded all.
+
+        Raises ``AdapterError`` if that was too little to know whose it is.
+        """
         if self._first:
             self._decided(is_last=True)
+        elif self._adapter is not None:
+            self.dispatch(self._read(self._adapter, lambda adapter: adapter.exhausted(source)))
 
     def _decided(self, *, is_last: bool) -> bool:
         try:
@@ -144,15 +149,19 @@ class Pipeline:
 
     def feed(self, adapter: Adapter, native: Any) -> list[Event]:
         """Return what an adapter makes of one native event."""
+        return self._read(adapter, lambda adapter: adapter.feed(native))
+
+    def _read(self, adapter: Adapter, read: Callable[[Adapter], list[Event]]) -> list[Event]:
         try:
-            return adapter.feed(native)
+            return read(adapter)
         except Exception as error:
             # An adapter's fault must not end the agent's work: its user still gets the native.
             if not self._noted:
                 self._noted = True
                 log.exception("The adapter %s could not read an event", adapter.name)
                 self.note(
-                    f"The adapter {adapter.name} could not read an event: {type(error).__name__}: {error}"
+                    f"The adapter {adapter.name} could not read an event, which is left out: "
+                    f"{type(error).__name__}: {error}. A newer vibe_notebook may know it."
                 )
             return []
 
@@ -232,9 +241,14 @@ class Pipeline:
     def _finish(self, exc: BaseException | None) -> None:
         if self.passive or not (self._adapter or self._adapter_name):
             return
-        # Where nothing was read, any adapter says all there is to say: how it ended.
-        name = "text" if self._adapter_name == "auto" else self._adapter_name
-        said = (self._adapter or self._make(name)).finish(exc)
+        # Where nothing was read, any adapter says all there is to say: how it ended. One that takes
+        # everything keeps what no adapter knows.
+        name = "text" if self._first or self._adapter_name == "auto" else self._adapter_name
+        adapter = self._adapter or self._make(name)
+        first, self._first = self._first, []
+        for held in first:
+            self.dispatch(self.feed(adapter, held))
+        said = adapter.finish(exc)
         self.dispatch(said)
         is_said = any(event.type == "run_finished" and event.outcome == "error" for event in said)
         if isinstance(exc, Exception) and not isinstance(exc, CancelledError) and not is_said:

@@ -15,6 +15,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any
 
+from pydantic import BaseModel
+
+from ._naming import hint, source_name
 from ._steps import END, Stepper, in_thread
 from .registry import Registry
 from .subscription import Subscription
@@ -28,7 +31,6 @@ __all__ = [
     "is_async_only",
     "open_async",
     "open_sync",
-    "type_name",
     "until_it_ends",
 ]
 
@@ -36,11 +38,6 @@ _DEPTH = 8
 """An awaitable that yields a context manager that yields …: further is a circle."""
 _NEVER = (str, bytes, bytearray, dict, type, type(None))
 """Some of these can be iterated, but none is a stream of events."""
-
-
-def type_name(source: Any) -> str:
-    """How a message names the source."""
-    return type(source).__qualname__
 
 
 def check(source: Any) -> None:
@@ -70,7 +67,13 @@ def is_async(source: Any) -> bool:
 
 def _is_sync(source: Any) -> bool:
     # A future has __iter__ too, for `yield from`: its results are no events.
-    return (hasattr(source, "__iter__") or hasattr(source, "__enter__")) and not asyncio.isfuture(source)
+    return (_is_iterable(source) or hasattr(source, "__enter__")) and not asyncio.isfuture(source)
+
+
+def _is_iterable(source: Any) -> bool:
+    # A model has __iter__ too, over its fields: the whole answer of a call without stream=True.
+    is_model = isinstance(source, BaseModel) and type(source).__iter__ is BaseModel.__iter__
+    return hasattr(source, "__iter__") and not is_model
 
 
 def open_sync(source: Any, stack: contextlib.ExitStack) -> Iterator[Any]:
@@ -78,7 +81,7 @@ def open_sync(source: Any, stack: contextlib.ExitStack) -> Iterator[Any]:
     for _ in range(_DEPTH):
         if isinstance(source, _NEVER):
             break
-        if hasattr(source, "__iter__"):
+        if _is_iterable(source):
             if (close := _method(source, "close")) is not None:
                 stack.callback(close)
             iterator: Iterator[Any] = iter(source)
@@ -234,12 +237,12 @@ def _close_later(source: Any, stack: contextlib.AsyncExitStack) -> None:
 
 
 def _not_a_stream(source: Any) -> TypeError:
-    hint = ""
+    advice = hint(source)
     if isinstance(source, str | os.PathLike):
-        hint = " A recording is played with vibe.replay(path)."
+        advice = " A recording is played with vibe.replay(path)."
     elif inspect.isroutine(source) or isinstance(source, type):
-        hint = " Did you forget to call it?"
+        advice = " Did you forget to call it?" + advice
     return TypeError(
-        f"{type_name(source)} is not a stream: pass an iterable or async iterable of events, an awaitable "
-        f"or context manager that gives one, or an object with stream_events().{hint}"
+        f"{source_name(source)} is not a stream: pass an iterable or async iterable of events, an awaitable "
+        f"or context manager that gives one, or an object with stream_events().{advice}"
     )

@@ -44,7 +44,7 @@ def watch(
     ``source`` is a sync or async iterable of an SDK's events, an awaitable or (async) context
     manager that yields one, or an object with ``stream_events()``. Nothing is read or shown
     before it is iterated, awaited or entered. ``adapter`` names the SDK where it cannot be told
-    from the first event; ``record`` is a file to keep the run in; ``display=False`` shows
+    from the first few events; ``record`` is a file to keep the run in; ``display=False`` shows
     nothing but still builds ``.transcript``.
 
     Raises ``TypeError`` for what is no stream, ``AdapterError`` for an unknown adapter.

@@ -15,8 +15,9 @@ from functools import partial
 from types import AsyncGeneratorType, GeneratorType, TracebackType
 from typing import Any, Self, cast
 
+from ._naming import source_name, type_name
 from ._pipeline import Pipeline
-from ._sources import closer, discard, is_async, is_async_only, open_async, open_sync, type_name
+from ._sources import closer, discard, is_async, is_async_only, open_async, open_sync
 from ._steps import END, Stepper, Ticker, in_thread
 from ._transcribed import Transcribed
 from .exceptions import ConsumedError
@@ -135,7 +136,7 @@ class Watch(Transcribed):
 
     def __iter__(self) -> Iterator[Any]:
         if is_async_only(self._source):
-            msg = f"{type_name(self._source)} is an async stream: use `async for`, or `await` the watch."
+            msg = f"{source_name(self._source)} is an async stream: use `async for`, or `await` the watch."
             raise TypeError(msg)
         self.claim()
         steps = cast("GeneratorType[Any, None, None]", self._steps())
@@ -154,7 +155,7 @@ class Watch(Transcribed):
 
     def __enter__(self) -> Self:
         if is_async_only(self._source):
-            msg = f"{type_name(self._source)} is an async stream: use `async with`, or `await` the watch."
+            msg = f"{source_name(self._source)} is an async stream: use `async with`, or `await` the watch."
             raise TypeError(msg)
         self._enter()
         return self
@@ -232,7 +233,7 @@ class Watch(Transcribed):
                 while iterator is not END and (native := self._stepper.step(advance, close)) is not END:
                     self._pipeline.take(native)
                     yield native
-                self._pipeline.taken()
+                self._pipeline.taken(self._source)
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -259,7 +260,7 @@ class Watch(Transcribed):
                 while iterator is not END and (native := await self._stepper.astep(advance)) is not END:
                     self._pipeline.take(native)
                     yield native
-                self._pipeline.taken()
+                self._pipeline.taken(self._source)
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:

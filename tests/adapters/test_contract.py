@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.adapters.support import (
+    FILES,
     IDS,
     RECORDINGS,
+    SAMPLES,
     Recording,
     as_live,
     check_items,
@@ -308,8 +310,22 @@ def test_detect_names_each_native_and_never_two(each: Recording) -> None:
 
 
 def test_the_first_natives_name_their_adapter(each: Recording) -> None:
-    for count in range(1, 5):
+    for count in (*range(1, 9), len(each.natives)):
         assert adapters.detect(*each.natives[:count]) == each.adapter
+
+
+def test_wherever_a_stream_is_joined_no_other_adapter_is_named(each: Recording) -> None:
+    expected = {each.adapter, *(["events"] if any(isinstance(n, ToolFinished) for n in each.natives) else [])}
+    for first in range(len(each.natives)):
+        for count in range(1, 9):
+            try:
+                assert adapters.detect(*each.natives[first : first + count]) in expected
+            except AdapterError as error:
+                assert "no adapter knows it" in str(error)  # noqa: PT017 - undecided is fine, two are not
+
+
+def test_every_recording_is_read_here() -> None:
+    assert {FILES.get(name, name) for name in RECORDINGS} >= {path.stem for path in SAMPLES.glob("*.jsonl")}
 
 
 def test_fields_that_nobody_knows_yet_change_nothing(each: Recording) -> None:

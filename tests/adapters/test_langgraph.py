@@ -74,10 +74,10 @@ def test_updates_alone_amount_to_the_same_transcript() -> None:
     typed = [{"type": "updates", "ns": [], "data": data} for data in MODES["updates"]]
     for natives in (MODES["updates"], typed):
         assert fold(run("langgraph", natives))["items"] == full["items"]
-    assert {adapters.detect(native) for native in typed} == {"langgraph"}
+    assert {adapters.detect(native) for native in (*MODES["updates"], *typed)} == {"langgraph"}
 
 
-@pytest.mark.parametrize("native", [MODES["updates"][0], {"messages": []}, {"tool": "f", "progress": "x"}])
+@pytest.mark.parametrize("native", [{"messages": []}, {"tool": "f", "progress": "x"}])
 def test_what_could_be_anything_is_left_for_the_user_to_name(native: Any) -> None:
     with pytest.raises(AdapterError, match="Pass adapter="):
         adapters.detect(native)
@@ -102,6 +102,44 @@ def test_a_models_own_stream_is_read_without_a_graph() -> None:
     natives = [piece("Hel"), piece("lo", chunk_position="last")]
     assert adapters.detect(natives[0]) == "langgraph"
     assert parts(shown("langgraph", natives)) == [("text", "Hello")]
+
+
+HUMAN = {"type": "human", "content": "Hi", "additional_kwargs": {}}
+
+
+@pytest.mark.parametrize(
+    "native",
+    [
+        {"messages": [HUMAN]},
+        {"messages": HUMAN, "step_count": 1},
+        {"model": {"messages": [ai("Hello", additional_kwargs={})]}},
+        {"a": None, "b": {"messages": as_object(ai("Hello", additional_kwargs={"refusal": None}))}},
+    ],
+)
+def test_a_stream_without_a_mode_is_known_by_its_messages(native: Any) -> None:
+    assert adapters.detect(native) == "langgraph"
+
+
+@pytest.mark.parametrize(
+    "native",
+    [
+        {"messages": [{"type": "ai", "content": "Hello"}]},
+        {"messages": [{"role": "user", "content": "Hello", "additional_kwargs": {}}]},
+        {"messages": [HUMAN], "type": "brand_new"},
+        {"messages": [HUMAN], "event": "brand_new"},
+        {"node": {"count": 1}},
+        {},
+    ],
+)
+def test_what_could_be_the_state_of_anything_asks_for_the_adapter(native: Any) -> None:
+    with pytest.raises(AdapterError, match="adapter="):
+        adapters.detect(native)
+
+
+def test_a_stream_without_a_mode_is_known_when_its_first_message_comes() -> None:
+    update = {"model": {"messages": [ai("Hello", additional_kwargs={})]}}
+    assert adapters.detect({"plan": {"steps": 3}}, update) == "langgraph"
+    assert parts(shown("langgraph", [{"plan": {"steps": 3}}, update])) == [("text", "Hello")]
 
 
 # What is said several times.

@@ -117,3 +117,25 @@ def test_a_nested_event_without_its_call_is_still_a_run_inside() -> None:
     native = {"event": raw("created", response={"id": "x"}), "agent": {"name": "Ada"}, "tool_call": None}
     started = run(ADAPTER, [native])[1]
     assert started == RunStarted(**{**IDS, "run_id": "r/Ada", "agent_name": "Ada", "parent_run_id": "r"})
+
+
+def test_a_call_that_needs_approval_waits_for_it_and_interrupts_the_run() -> None:
+    asked = {"type": "tool_approval_item", "raw_item": function("c1", '{"x": 1}')}
+    adapter = adapters.get(ADAPTER, **IDS)
+    adapter.feed(item("tool_called", function("c1", '{"x": 1}')))
+    events = adapter.exhausted({"interruptions": [asked]})
+    assert [(event.type, getattr(event, "state", None)) for event in events] == [
+        ("tool_progress", "awaiting_approval")
+    ]
+    (end,) = adapter.finish()
+    assert isinstance(end, RunFinished)
+    assert end.outcome == "interrupted"
+
+
+@pytest.mark.parametrize("source", [object(), {"interruptions": 3}, {"interruptions": [{}, None, 3]}, None])
+def test_a_source_that_says_nothing_of_approvals_ends_as_any_other(source: Any) -> None:
+    adapter = adapters.get(ADAPTER, **IDS)
+    adapter.exhausted(source)
+    end = adapter.finish()[-1]
+    assert isinstance(end, RunFinished)
+    assert end.outcome == "success"

@@ -84,3 +84,35 @@ def test_strands_pushes_into_its_callback_handler() -> None:
         agent("Weather?")
     assert [call.state for call in hook.transcript.tools] == ["ok", "error"]
     assert [part.kind for part in hook.transcript.parts] == ["thinking", "text", "tool", "tool", "text"]
+
+
+def test_openai_agents_wait_for_an_approval_and_go_on_in_the_next_run() -> None:
+    scripts = script("openai_agents", "agents")
+    agents = importlib.import_module("agents")
+    registry = vibe.Registry()
+
+    async def erase(path: str) -> str:
+        return f"erased {path}"
+
+    tool = agents.function_tool(erase, needs_approval=True)
+    agent = scripts.agent(
+        "boss", [scripts.call("erase", "c1", path="x")], [scripts.said("Done.")], tools=[tool]
+    )
+
+    async def main() -> None:
+        def watched(source: Any) -> vibe.Watch:
+            return vibe.watch(source, agent_id="boss", registry=registry, display=False)
+
+        first = scripts.Runner.run_streamed(agent, "?", run_config=scripts.QUIET)
+        asked = await watched(first)
+        assert [call.state for call in asked.tools] == ["awaiting_approval"]
+        assert asked.outcome == "interrupted"
+        state = first.to_state()
+        state.approve(first.interruptions[0])
+        await watched(scripts.Runner.run_streamed(agent, state, run_config=scripts.QUIET))
+
+    asyncio.run(main())
+    transcript = registry.transcript("boss")
+    (call,) = transcript.tools
+    assert (call.tool_name, call.args, call.state, call.output) == ("erase", {"path": "x"}, "ok", "erased x")
+    assert [run.outcome for run in transcript.runs] == ["interrupted", "success"]

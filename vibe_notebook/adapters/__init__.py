@@ -7,6 +7,7 @@ add theirs by an entry point in the group ``vibe_notebook.adapters`` (see docs/a
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Iterable
 from importlib import import_module
@@ -107,6 +108,9 @@ def _detect(natives: tuple[object, ...], among: Iterable[str]) -> str:
             return fits[0]
         kinds = fits or kinds
     first = natives[0] if natives else None
+    if inspect.isawaitable(first):
+        msg = f"The stream yields {type(first).__qualname__}s: await them, or watch the one that gives a stream."
+        raise AdapterError(msg)
     kind = f"{type(first).__module__}.{type(first).__qualname__}"
     several = f"more than one adapter reads it ({', '.join(kinds)})"
     known = "no adapter knows it" if kinds == list(among) else several

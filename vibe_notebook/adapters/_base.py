@@ -104,6 +104,14 @@ class Adapter(ABC):
         self._read(native)
         return self._flush()
 
+    def exhausted(self, source: object) -> list[Event]:
+        """Return what the object that was watched says, once its stream has yielded all. Never raises.
+
+        Some SDKs tell only there what they wait for. Comes before ``finish``, if at all.
+        """
+        del source
+        return []
+
     def finish(self, exc: BaseException | None = None) -> list[Event]:
         """Close the run; *exc* is what ended the stream, ``None`` its regular end.
 

@@ -13,6 +13,9 @@ from ._read import get, ident, items, plain, text
 
 __all__ = ["called", "is_event", "is_known", "is_protocol", "mode_of", "namespace_of", "state_mode"]
 
+_OTHERS: Final = ("event", "event_kind", "method", "object", "type")
+"""Where other SDKs say what an event is."""
+
 _MODES: Final = frozenset(("messages", "updates", "values", "custom", "tasks", "checkpoints", "debug"))
 
 
@@ -74,11 +77,22 @@ def is_event(native: object) -> bool:
 def is_known(native: object) -> bool:
     """Whether *native* cannot but come from LangChain or LangGraph.
 
-    What a single ``stream_mode="updates"``, "values" or "custom" yields could be anything.
+    What a single ``stream_mode="custom"`` yields could be anything; so could a state or an update
+    of one (``graph.stream(x)`` without a mode) that has no message of LangChain's.
     """
     if kind_of(native) == "piece":
         return is_message(native)
-    return is_event(native) or is_protocol(native) or mode_of(native) is not None
+    return is_event(native) or is_protocol(native) or mode_of(native) is not None or _is_state(native)
+
+
+def _is_state(native: object) -> bool:
+    if not isinstance(native, Mapping) or any(isinstance(get(native, name), str) for name in _OTHERS):
+        return False
+    found = [
+        message for value in (native, *native.values()) for message in messages_in(get(value, "messages"))
+    ]
+    # Others call theirs "user" and "assistant", or have no such field.
+    return bool(found) and all(get(one, "additional_kwargs") is not None for one in found)
 
 
 def called(value: object) -> list[dict[str, Any]]:

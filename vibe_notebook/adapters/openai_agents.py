@@ -12,7 +12,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from vibe_notebook.events import Artifact, Custom, MessageStarted, ToolFinished, ToolStarted
+from vibe_notebook.events import (
+    Artifact,
+    Custom,
+    Event,
+    MessageStarted,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+)
 
 from ._children import Children
 from ._files import block_file, take_blocks
@@ -59,6 +67,7 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
         super().__init__(**ids)
         self._agent = self.agent_name
         self._has_raw = False
+        self._asked: set[str] = set()
         self._responses_seen = 0
         self._current = ""
         self._owners: dict[str, tuple[str, int | None]] = {}
@@ -73,6 +82,8 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
                 self._run_item(native, get(native, "item"), text(get(native, "name")))
             case "agent_updated_stream_event":
                 self._agent_updated(_name(get(native, "new_agent")))
+            case "tool_approval_item":
+                self._interrupted(native)
             case _ if get(native, "event") is not None:
                 self._nested(native)
             case kind:
@@ -81,6 +92,10 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
     def say(self, cls: type[Any], **fields: Any) -> None:
         """Add one event; a message says whose it is."""
         super().say(cls, **({"agent_name": self._agent} | fields if cls is MessageStarted else fields))
+
+    def exhausted(self, source: object) -> list[Event]:
+        """Return the calls that a streamed result wants to have approved."""
+        return [event for asked in items(get(source, "interruptions")) for event in self.feed(asked)]
 
     def _close(self) -> None:
         super()._close()
@@ -159,7 +174,19 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
                 self._shown_whole(raw)
         elif call_id is not None:
             args = parsed(args_of(raw))
+            self._asked.add(call_id)
             self.say(ToolStarted, tool_call_id=call_id, tool_name=name_of(raw), args=args)
+
+    def _interrupted(self, native: object) -> None:
+        raw = get(native, "raw_item")
+        call_id = call_id_of(raw)
+        if call_id is None:
+            self.say_unknown(native, None)
+            return
+        if call_id not in self._asked:
+            self._called(raw)
+        self.say(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+        self.end("interrupted")
 
     def _shown_whole(self, raw: object) -> None:
         item_id = ident(get(raw, "id")) or call_id_of(raw) or str(len(self._items))

@@ -1,0 +1,86 @@
+"""Streams that are cut off, and natives with fields missing: all that was there is shown, and its end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.adapters.support import IDS, RECORDINGS, Recording, recording
+from vibe_notebook import adapters
+from vibe_notebook.events import parse_event, to_json
+from vibe_notebook.registry import Registry
+from vibe_notebook.transcript import ToolPart, Transcript
+
+SDKS = [name for name in RECORDINGS if name not in ("events", "text")]
+OPEN = ("preparing", "running")
+ENDS = {"success": None, "error": ValueError("bad day"), "cancelled": KeyboardInterrupt()}
+
+
+def damaged(value: Any, rolls: random.Random, share: float) -> Any:
+    """The same with a share of its fields gone, at any depth."""
+    if isinstance(value, dict):
+        kept = ((name, item) for name, item in value.items() if rolls.random() >= share)
+        return {name: damaged(item, rolls, share) for name, item in kept}
+    return [damaged(item, rolls, share) for item in value] if isinstance(value, list) else value
+
+
+def calls(parts: Iterable[Any]) -> list[ToolPart]:
+    """The tool calls, those of subagents included."""
+    own = [part for part in parts if isinstance(part, ToolPart)]
+    return own + [inner for call in own for inner in calls(call.children)]
+
+
+def shown(whole: Recording, natives: Iterable[Any], exc: BaseException | None) -> Transcript:
+    """What a registry shows of events that went through JSON."""
+    adapter = adapters.get(whole.adapter, **IDS)
+    with Registry(hold=0) as registry:
+        for native in natives:
+            slot = adapter.feed(native)
+            again = [parse_event(to_json(event)) for event in slot]
+            assert again == slot
+            registry.dispatch(again)
+        registry.dispatch(adapter.finish(exc))
+        return registry.transcript("a")
+
+
+def check_ended(transcript: Transcript) -> None:
+    assert transcript.outcome is not None
+    for run in transcript.runs:
+        assert run.outcome is not None
+        assert not [call for call in calls(run.parts) if call.state in OPEN]
+    assert not [call for call in calls(transcript.parts) if call.state in OPEN]
+    assert Transcript.model_validate_json(transcript.model_dump_json()) == transcript
+
+
+@settings(max_examples=4 * settings().max_examples)
+@given(
+    name=st.sampled_from(SDKS),
+    seed=st.integers(0, 1 << 32),
+    share=st.sampled_from([0.02, 0.1, 0.4]),
+    end=st.sampled_from(sorted(ENDS)),
+)
+def test_a_damaged_stream_is_shown_and_leaves_no_call_at_work(
+    name: str, seed: int, share: float, end: str
+) -> None:
+    rolls, whole = random.Random(seed), recording(name)
+    natives = [damaged(native, rolls, share) for native in whole.natives if rolls.random() >= share]
+    cut = natives[: rolls.randint(0, len(natives))] if rolls.random() < 0.5 else natives
+    check_ended(shown(whole, cut, ENDS[end]))
+
+
+@pytest.mark.parametrize("name", SDKS)
+def test_a_stream_that_stops_anywhere_shows_all_that_came_before(name: str) -> None:
+    whole = recording(name)
+    complete = shown(whole, whole.natives, whole.raised)
+    size = -1
+    for cut in range(0, len(whole.natives) + 1, max(1, len(whole.natives) // 8)):
+        part = shown(whole, whole.natives[:cut], ValueError("cut"))
+        check_ended(part)
+        assert [one.kind for one in part.parts] == [one.kind for one in complete.parts][: len(part.parts)]
+        assert len(part.parts) >= size
+        size = len(part.parts)
