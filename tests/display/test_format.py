@@ -66,6 +66,11 @@ def test_a_call_shows_its_written_arguments_until_they_are_whole() -> None:
     assert args_text(part.model_copy(update={"args": {"q": "rain"}})) == '{\n  "q": "rain"\n}'
 
 
+def test_text_of_several_lines_in_arguments_is_shown_as_lines() -> None:
+    part = ToolPart(tool_call_id="1", args={"code": "for x in y:\n  print(x)", "limit": 3, "path": "a.py"})
+    assert args_text(part) == "code:\n  for x in y:\n    print(x)\nlimit: 3\npath: a.py"
+
+
 @pytest.mark.parametrize(
     ("output", "shown"),
     [

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from ..events import Outcome, Usage
 from ..transcript import Part, Run, ToolPart, ToolState, Transcript
@@ -147,8 +148,22 @@ def pretty(value: Any) -> str:
 
 
 def args_text(part: ToolPart) -> str:
-    """Return a call's arguments as they are shown in full: indented, or as far as they are written."""
-    return _shown(part.args_text if part.args is None else pretty(part.args))
+    """Return a call's arguments as they are shown in full: indented, or as far as they are written.
+
+    Code and other text of several lines is shown as lines: in JSON it would be one, full of ``\\n``.
+    """
+    args = part.args
+    if not isinstance(args, dict) or not any(map(_has_lines, args.values())):
+        return _shown(part.args_text if args is None else pretty(args))
+    lines = (
+        f"{name}:\n{textwrap.indent(value, '  ')}" if _has_lines(value) else f"{name}: {pretty(value)}"
+        for name, value in args.items()
+    )
+    return _shown("\n".join(lines))
+
+
+def _has_lines(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and "\n" in value
 
 
 def output_text(part: ToolPart) -> str:

@@ -84,7 +84,7 @@ class _Form:
         words = [f"**{STATE_MARKS[part.state]}** {_code(name_of(part))}", *([_code(short)] if short else [])]
         yield " ".join(words) + " · " + " · ".join(fact for fact in facts if fact)
         if args := args_text(part):
-            yield f"Arguments:\n\n{_fenced(args, is_json=part.args is not None)}"
+            yield f"Arguments:\n\n{_fenced(args, is_json=part.args is not None and args[0] in '{[')}"
         if output := output_text(part):
             is_json = pretty(part.output) == output and output[0] in "{["
             yield f"Output:\n\n{_fenced(output, is_json=is_json)}"
