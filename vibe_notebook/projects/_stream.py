@@ -88,14 +88,13 @@ class ProjectEventStream:
 
     async def read(self, project_id: str, after: str = "", limit: int = 1_000) -> list[Entry | Gap]:
         """What the log has after an id, without waiting for more; nothing: that is all."""
-        place = parse_id(after)
+        place, gap = parse_id(after), None
         while True:
             page = await self.log.read(_valid(project_id), place, limit)
+            gap = gap or page.gap
             found: list[Entry | Gap] = [entry for entry in page.entries if entry.event]
-            if page.gap:
-                found.insert(0, page.gap)
             if found or not page.entries:
-                return found
+                return [gap, *found] if gap else found
             place = page.place  # only marks of closed streams: there may be more behind them
 
     def close_stream(self, project_id: str) -> None:
