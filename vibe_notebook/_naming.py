@@ -53,7 +53,7 @@ def hint(source: Any) -> str:
 def _sdk(source: Any) -> tuple[str, str] | None:
     # A class or function says itself where it is from, anything else by its class.
     own = getattr(source, "__module__", "") if isinstance(source, type) or inspect.isroutine(source) else ""
-    steps = (own or _frame_module(source) or type(source).__module__).split(".")
+    steps = str(own or _frame_module(source) or type(source).__module__).split(".")
     return _SDKS.get(steps[0]) or _SDKS.get(".".join(steps[:2]))
 
 
