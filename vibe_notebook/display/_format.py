@@ -150,7 +150,7 @@ def pretty(value: Any) -> str:
 def args_text(part: ToolPart) -> str:
     """Return a call's arguments as they are shown in full: indented, or as far as they are written.
 
-    Code and other text of several lines is shown as lines: in JSON it would be one, full of ``\\n``.
+    Code and other text of several lines is shown as lines: in JSON it would be one.
     """
     args = part.args
     if not isinstance(args, dict) or not any(map(_has_lines, args.values())):
