@@ -1,6 +1,7 @@
-"""End to end from our server: how many events a second a client takes: ``python -m benchmarks.follow``.
+"""End to end, how many events a second a client takes: ``python -m benchmarks.follow``.
 
-The server is a process of its own with a log in memory that has all of them; CPU time is the client's.
+From our server, a process of its own with a log in memory that has all of them, and from vibex's
+(``make vibex``), which sends them when somebody listens. CPU time is the client's.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ import argparse
 import asyncio
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import httpx2
 
@@ -26,7 +29,7 @@ def watched(url: str) -> AsyncIterator[object]:
 
 
 WAYS: dict[str, Callable[[str], AsyncIterator[object]]] = {
-    "event_source": lambda url: aiter(event_source(f"{url}?last_event_id=0")),
+    "event_source": lambda url: aiter(event_source(url, params={"last_event_id": "0"})),
     "follow": lambda url: aiter(follow(url)),
     "watch(follow), no view": watched,
 }
@@ -57,6 +60,29 @@ def fill(url: str, count: int, size: int = 1000) -> None:
             client.post(f"{url}/events", json=body).raise_for_status()
 
 
+def from_vibex(name: str, count: int, rounds: int) -> None:
+    """One way, from vibex's server: a process for each round, as an event is sent once."""
+    python = Path(sys.prefix, "vibex", "bin", "python")
+    runs = []
+    for _ in range(rounds):
+        command = [str(python), "-W", "ignore", str(Path(__file__).with_name("vibex_feed.py")), str(count)]
+        with (
+            tempfile.TemporaryDirectory() as folder,  # importing it writes logs
+            subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder
+            ) as server,
+        ):
+            try:
+                assert server.stdout is not None  # noqa: S101 - a pipe was asked for
+                port = next(line.split()[1] for line in server.stdout if line.startswith("port "))
+                url = f"http://127.0.0.1:{port}/xagents/p/stream?user_id=u"
+                runs.append(asyncio.run(take(WAYS[name](url), count)))
+            finally:
+                server.kill()
+    wall, cpu = (min(each) for each in zip(*runs, strict=True))
+    print(f"| {name}, from vibex's server | {count / wall:,.0f} | {cpu / count * 1e6:.1f} |")
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(prog="benchmarks.follow")
@@ -70,7 +96,7 @@ def main() -> None:
             assert server.stdout is not None  # noqa: S101 - a pipe was asked for
             url = f"{server.stdout.readline().strip()}/projects/p"
             fill(url, options.events)
-            print("| from our server | events/s | CPU µs an event |")
+            print("| way | events/s | CPU µs an event |")
             print("| --- | ---: | ---: |")
             for name, way in WAYS.items():
                 runs = [
@@ -80,6 +106,8 @@ def main() -> None:
                 print(f"| {name} | {options.events / wall:,.0f} | {cpu / options.events * 1e6:.1f} |")
         finally:
             server.kill()
+    for name in WAYS:
+        from_vibex(name, options.events, options.rounds)
 
 
 if __name__ == "__main__":
