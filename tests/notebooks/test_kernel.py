@@ -50,6 +50,15 @@ def test_a_watch_is_one_display_with_a_widget_that_its_static_form_replaces(k: K
     assert "<strong>world</strong>" in last["data"]["text/html"]
 
 
+def test_what_has_ended_and_nobody_looks_at_leaves_no_widget_and_no_comm(k: Kernel) -> None:
+    count = "from ipywidgets.widgets.widget import _instances; import comm\n"
+    count += "print(len(_instances), len(comm.get_comm_manager().comms))"
+    before = printed(k.run(count))
+    for _ in range(3):
+        k.run("t = await vibe.watch(['Hello'])")
+    assert printed(k.run(count)) == before
+
+
 def test_show_displays_the_static_form_anew(k: Kernel) -> None:
     k.run("t = await vibe.watch(['Hello'], title='Again')")
     (shown,) = (

@@ -54,6 +54,12 @@ class StreamWidget(anywidget.AnyWidget):
             state["_snapshot"] = self._make_snapshot()
         return state
 
+    def close(self) -> None:
+        """Close its comm, and that of the layout that every DOM widget makes for itself."""
+        layout = self.layout
+        super().close()
+        layout.close()
+
     def _receive(self, _: Any, content: Any, __: Any) -> None:
         if not isinstance(content, dict):
             return
