@@ -59,6 +59,26 @@ def test_what_has_ended_and_nobody_looks_at_leaves_no_widget_and_no_comm(k: Kern
     assert printed(k.run(count)) == before
 
 
+BLOCKED = """
+import threading, time
+live = vibe.live("t").__enter__()
+def push():
+    for i in range(20):
+        live.text(f"w{i} ")
+        time.sleep(0.02)
+thread = threading.Thread(target=push)
+thread.start()
+thread.join()
+print("free again")
+live.__exit__(None, None, None)
+"""
+
+
+def test_what_a_thread_says_is_sent_while_the_main_thread_is_blocked(k: Kernel) -> None:
+    order = [m["msg_type"] for m in k.run(BLOCKED)]
+    assert order[: order.index("stream")].count("comm_msg") >= 3
+
+
 def test_show_displays_the_static_form_anew(k: Kernel) -> None:
     k.run("t = await vibe.watch(['Hello'], title='Again')")
     (shown,) = (
