@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,11 @@ from hypothesis import HealthCheck, settings
 from tools import chromium, summary
 
 TESTS = Path(__file__).parent
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a script, whose children ignore interrupts: the tests send them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Two runs at once on two cores: a slow example says nothing about the code, hence no deadline.
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile(
