@@ -161,10 +161,3 @@ class Track:
             rank -= self.ends[at - 1] - below + 1
         i = bisect_right(self.ranks, rank) - 1
         return self.arrivals[i] + rank - self.ranks[i]
-
-    def has_hole(self, after: int, before: int) -> bool:
-        """Whether a number strictly between the two was never seen."""
-        if before - after <= 1:
-            return False
-        at = bisect_right(self.starts, after + 1) - 1
-        return at < 0 or self.ends[at] < before - 1
