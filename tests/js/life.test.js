@@ -2,23 +2,31 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mount, page, shown, tool } from "./fake.js";
 
-test("many messages within a frame are one write", () => {
+test("the first message after a frame is written at once, what comes until the next frame with that", () => {
   const { clock, ops, $ } = shown();
-  ops(["add", "x", "text", 0, 0, {}]);
+  clock.pass(16);
+  ops(["add", "x", "text", 0, 0, {}], ["o", "x", "<p>first</p>"]);
+  assert.equal($(".vibe-text").textContent, "first");
   for (let i = 0; i < 50; i++) ops(["k", "x", 0], ["o", "x", `<p>${i}</p>`]);
-  assert.equal($(".vibe-text"), null);
+  assert.equal($(".vibe-text").textContent, "first");
   clock.pass(16);
   assert.equal($(".vibe-text").textContent, "49");
+  clock.pass(16);
+  ops(["k", "x", 0], ["o", "x", "<p>at once</p>"]);
+  assert.equal($(".vibe-text").textContent, "at once");
 });
 
-test("a hidden tab, which has no frames, is written to all the same", () => {
+test("a hidden tab, which has no frames, is written to ten times a second", () => {
   const { clock, ops, $ } = shown();
+  clock.pass(16);
   clock.hidden = true;
   ops(["head", { title: "hidden" }]);
-  clock.pass(99);
-  assert.equal($(".vibe-title").textContent, "");
-  clock.pass(1);
   assert.equal($(".vibe-title").textContent, "hidden");
+  ops(["head", { title: "still hidden" }]);
+  clock.pass(99);
+  assert.equal($(".vibe-title").textContent, "hidden");
+  clock.pass(1);
+  assert.equal($(".vibe-title").textContent, "still hidden");
 });
 
 test("Stop is there while a stoppable stream is live; it is sent once and says so in every view", () => {

@@ -32,6 +32,8 @@ _INLINE = re.compile(
     r"|(?P<tag><(?=[A-Za-z/!?]))"
 )
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_RISK = re.compile(r"<[A-Za-z/!?]|!\[")
+"""What every tag and every image has: text without it needs no parser."""
 _CODE = ("fence", "code_block")
 
 
@@ -41,8 +43,13 @@ def neutral(text: str, *, is_strict: bool = False) -> str:
     ``is_strict`` spares no code, in which the escapes then show.
     """
     text = clean(scrub(text))
-    tokens = _parser(html=False).parse(text)
+    is_harmless = not _RISK.search(text)
+    if is_harmless and "```" not in text and "~~~" not in text:
+        return text
+    tokens = _blocks(html=False).parse(text)
     lines = text.split("\n")
+    if is_harmless:
+        return text + _closing(tokens, lines)
     out = [_TAG.sub("&lt;", line) for line in lines]
     for first, last, kind in _regions(tokens):
         source = "\n".join(lines[first:last])
@@ -56,17 +63,32 @@ def neutral(text: str, *, is_strict: bool = False) -> str:
 
 def is_safe(markdown: str) -> bool:
     """Tell whether a viewer that lets HTML through finds neither HTML nor a remote image in it."""
-    return not _is_unsafe(_parser(html=True).parse(markdown))
+    if not _RISK.search(markdown):
+        return True
+    parser = _blocks(html=True)
+    env: dict[str, object] = {}
+    for token in parser.parse(markdown, env):
+        if token.type == "html_block":
+            return False
+        if token.type == "inline" and _RISK.search(token.content):
+            found: list[Token] = []
+            parser.inline.parse(token.content, parser, env, found)
+            if _is_unsafe(found):
+                return False
+    return True
 
 
 @cache
-def _parser(*, html: bool) -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": html}).enable(["table", "strikethrough"])
+def _blocks(*, html: bool) -> MarkdownIt:
+    """A parser that leaves inline text unread: what is asked of it is where the blocks are."""
+    parser = MarkdownIt("commonmark", {"html": html}).enable(["table", "strikethrough"])
+    parser.core.ruler.disable(["inline", "text_join"])
+    return parser
 
 
 def _is_unsafe(tokens: Sequence[Token]) -> bool:
     return any(
-        token.type in ("html_block", "html_inline")
+        token.type == "html_inline"
         or (token.type == "image" and not is_raster(str(token.attrs.get("src", ""))))
         or (token.children and _is_unsafe(token.children))
         for token in tokens

@@ -1,7 +1,7 @@
 /**
  * The browser's half of docs/wire.md, the last step of the path: the kernel renders, this applies.
  * The state belongs to the model (createStore); a view (createView) has one node for each part and brings
- * it up to date once a frame. What is not HTML that the kernel sanitised is set as text.
+ * it up to date at once, but not twice in a frame. What is not HTML that the kernel sanitised is set as text.
  * All in one file, for a widget travels as one module.
  * @import {AnyModel, AnyWidget} from "@anywidget/types"
  * @typedef {{ list: string[], length: number }} Grown a growing text; another object once it was cut
@@ -336,7 +336,7 @@ function createView(store, host) {
   const dirty = new Set();
   /** @type {Shown[]} */
   const dropped = [];
-  let [frame, timer] = [0, 0];
+  let [frame, timer, fresh] = [0, 0, false];
 
   /** @param {Part} part @returns {Shown} */
   function build(part) {
@@ -379,6 +379,9 @@ function createView(store, host) {
 
   function flush() {
     rest();
+    fresh = dirty.size + dropped.length > 0 || !nodes.size;
+    if (!fresh) return;
+    soon(); // what comes until the next frame is drawn with it
     const el = nodes.get(store.root)?.el;
     // The notebook is scrolled only to keep the end in sight, not if the reader left it or is selecting.
     const seen = el && below(el, scroller(el)) < 4 && getSelection()?.type !== "Range";
@@ -402,6 +405,8 @@ function createView(store, host) {
     /** @type {Element[]} what is to follow its tail once all is written */
     scrolls: [],
     flush,
+    /** Draws now what a message brought, but for the first since the last frame only. */
+    news: () => fresh || flush(),
     /** @param {Part} part */
     touch(part) {
       dirty.add(part);
@@ -662,6 +667,7 @@ function createStore(model) {
     if (fine) {
       [last, gap, wait] = [n, false, 2000];
       arm();
+      views.forEach((view) => view.news());
     } else if (!gap) {
       [gap, wait] = [true, 500];
       if (views.size) ask();
