@@ -119,6 +119,13 @@ export function shown(snapshot) {
   return { clock, ...widget, el, $, unmount, frame, texts };
 }
 
+/** An element's HTML without the groups that its parts and closed blocks are laid out in. */
+export function inside(el) {
+  const copy = el.cloneNode(true);
+  for (const group of copy.querySelectorAll("div:not([class])")) group.replaceWith(...group.childNodes);
+  return copy.innerHTML;
+}
+
 /** The operation that adds a running tool call at the top. */
 export const tool = (props, key = "t") => ["add", key, "tool", 0, 0, { name: "search", state: "running", ...props }];
 

@@ -14,6 +14,8 @@
  */
 
 const LEAVE = "\0";
+/** How many characters of a growing text, and how many closed pieces, share a box. */
+const [BOX, GROUP] = [8192, 32];
 const GONE = "The kernel is gone. What was streamed stays.";
 const FIELD = (/** @type {string} */ name, /** @type {string} */ title) =>
   `<div class="vibe-${name}"><div class="vibe-label">${title}</div><pre></pre></div>`;
@@ -115,23 +117,69 @@ function innermost(el) {
   }
 }
 
-/** Shows a growing text by adding what is new. @param {HTMLElement} el @param {Element[]} [scrolls] */
+/**
+ * Shows a growing text by adding what is new. A long one is in boxes of its lines, for a browser lays out
+ * a box anew, whole, at every change in it.
+ * @param {HTMLElement} el @param {Element[]} [scrolls]
+ */
 function growing(el, scrolls) {
   /** @type {Grown | undefined} */
   let from;
-  let [shown, stick] = [0, true];
+  let [shown, stick, room] = [0, true, BOX];
+  let box = el;
+  const end = el.closest("pre") ? /\n/g : /\s/g;
   if (scrolls) el.onscroll = () => (stick = el.scrollTop + el.clientHeight > el.scrollHeight - 4);
-  return (/** @type {Grown} */ text) => {
-    if (from && from !== text) [el.textContent, shown] = ["", 0];
-    from = text;
-    const add = text.list.slice(shown).join("");
-    shown = text.list.length;
-    const end = /** @type {Text | null} */ (el.lastChild);
+  /** @param {string} text */
+  const put = (text) => {
+    const last = /** @type {Text | null} */ (box.lastChild);
     // A text node is extended only while it is short: extending copies it.
-    if (add && end?.nodeType === 3 && end.length < 4096) end.appendData(add);
-    else if (add) el.append(add);
-    if (add && stick) scrolls?.push(el);
+    if (text && last?.nodeType === 3 && last.length < 4096) last.appendData(text);
+    else if (text) box.append(text);
+    room -= text.length;
   };
+  return (/** @type {Grown} */ text) => {
+    if (from && from !== text) [el.textContent, shown, room, box] = ["", 0, BOX, el];
+    from = text;
+    let add = text.list.slice(shown).join("");
+    shown = text.list.length;
+    if (add && stick) scrolls?.push(el);
+    while (add.length > room) {
+      end.lastIndex = Math.max(room, 0);
+      if (!end.test(add)) break;
+      put(add.slice(0, end.lastIndex));
+      add = add.slice(end.lastIndex);
+      box = document.createElement("span");
+      el.style.display = box.style.display = "block";
+      el.append(box);
+      room = BOX;
+    }
+    put(add);
+  };
+}
+
+/** Goes on with a list or table in another one that looks like the rest of it. @param {HTMLElement} list */
+function another(list) {
+  const made = /** @type {HTMLElement} */ (list.cloneNode());
+  list.style.marginBottom = made.style.marginTop = "0";
+  list.after(made);
+  if (list.nodeName === "OL") /** @type {any} */ (made).start = /** @type {any} */ (list).start + list.children.length;
+  if (list.nodeName !== "TABLE") return made;
+  if (!list.querySelector("col")) {
+    const cells = [...(list.querySelector("tr")?.children ?? [])];
+    const share = (/** @type {Element} */ cell, /** @type {Element | null} */ of) =>
+      `${(100 * cell.getBoundingClientRect().width) / (of?.getBoundingClientRect().width || 1)}%`;
+    const cols = document.createElement("colgroup");
+    for (const cell of cells) cols.append(Object.assign(document.createElement("col"), { style: `width:${share(cell, list)}` }));
+    const width = share(list, list.parentElement);
+    list.prepend(cols);
+    for (const { style } of [list, made]) [style.width, style.tableLayout] = [width, "fixed"];
+  }
+  made.append(/** @type {Element} */ (list.firstChild).cloneNode(true));
+  const body = document.createElement("tbody");
+  made.append(body);
+  // Every other row has a shade.
+  if ((list.lastElementChild?.children.length ?? 0) % 2) body.append(Object.assign(document.createElement("tr"), { hidden: true }));
+  return body;
 }
 
 /**
@@ -194,27 +242,46 @@ const KINDS = {
     let items;
     /** @type {Grown | undefined} */
     let tail;
-    /** @type {Element} where closed items come, el or the container that is open in it */
+    /** The group that is filled: what is in a full one is not laid out again. */
+    let top = el;
+    /** @type {HTMLElement} where closed items come, top or the container that is open in it */
     let box = el;
     /** @type {ChildNode | null} the last closed node of the box */
     let last = null;
-    /** @type {ChildNode | null} the open container */
+    /** @type {ChildNode | null} the last node of the open container */
     let container = null;
-    let [shown, grow] = [0, growing(el)];
+    let [shown, isFull, grow] = [0, true, growing(el)];
+
+    const room = () => {
+      if (!isFull) return;
+      isFull = false;
+      if (!container) {
+        top = box = document.createElement("div");
+        last = null;
+        el.append(top);
+        return;
+      }
+      const list = /** @type {HTMLElement} */ (top.lastElementChild);
+      if (box !== list && list.nodeName !== "TABLE") return; // a list in a quote, say
+      cut(box, last);
+      box = another(list);
+      container = top.lastChild;
+      last = box.lastChild;
+    };
 
     /** @param {Item} item */
     const close = (item) => {
       const { html, runs, tail: text } = typeof item === "string" ? { html: item, runs: "", tail: NONE } : item;
       if (html.startsWith(LEAVE)) {
         cut(box, last);
-        cut(el, container ?? last);
+        cut(top, container ?? last);
         if (html === LEAVE) {
-          [box, last, container] = [el, container, null];
+          [box, last, container] = [top, container, null];
           return;
         }
-        el.append(parse(html.slice(1)));
-        container = el.lastChild;
-        box = innermost(el);
+        top.append(parse(html.slice(1)));
+        container = top.lastChild;
+        box = innermost(top);
         last = box.lastChild;
         return;
       }
@@ -223,7 +290,7 @@ const KINDS = {
       else if (text.length) {
         cut(box, last);
         box.append(parse(html));
-        growing(innermost(/** @type {HTMLElement} */ (box)))(text);
+        growing(innermost(box))(text);
       } else last = patch(box, last, parse(html));
       if (text.length) last = box.lastChild;
       if (!runs) return;
@@ -238,17 +305,20 @@ const KINDS = {
     return () => {
       if (items !== part.blocks) {
         el.replaceChildren();
-        [items, shown, box, last, container, tail] = [part.blocks, 0, el, null, null, undefined];
+        [items, shown, isFull, container, tail] = [part.blocks, 0, true, null, undefined];
       }
       for (; shown < items.length; shown++) {
+        room();
         close(items[shown]);
         tail = undefined;
+        isFull = shown % GROUP === GROUP - 1;
       }
+      room();
       if (tail !== part.tail) {
         const [inside, after] = part.open.split(LEAVE);
         cut(box, patch(box, last, parse(inside)));
-        if (container) cut(el, after ? patch(el, container, parse(after)) : container);
-        grow = growing(part.open ? innermost(el) : /** @type {HTMLElement} */ (box));
+        if (container) cut(top, after ? patch(top, container, parse(after)) : container);
+        grow = growing(part.open ? innermost(el) : box);
       }
       tail = part.tail;
       grow(tail);
@@ -325,6 +395,17 @@ function scroller(el) {
 const below = (el, box) => el.getBoundingClientRect().bottom -
   (box === document.documentElement ? innerHeight : box.getBoundingClientRect().bottom);
 
+/** Puts a part before `next`, or at the end of the group `up`, or of another if that is full.
+ * @param {Element | undefined} box @param {Element | null | undefined} up @param {Element} el @param {ChildNode | null | undefined} next */
+function insert(box, up, el, next) {
+  const isFull = !next && up && up.childElementCount >= GROUP && !el.matches(".vibe-text"); // it keeps its distance
+  if (up && !isFull) return up.insertBefore(el, next ?? null);
+  const group = document.createElement("div");
+  group.append(el);
+  if (up) up.after(group);
+  else box?.append(group);
+}
+
 /** @param {Part} part @returns {number} */
 const depth = (part) => (part.up ? depth(part.up) + 1 : 0);
 
@@ -359,8 +440,9 @@ function createView(store, host) {
     let before;
     for (const kid of part.parts) {
       const { el } = nodes.get(kid) ?? sync(kid);
-      const next = before ? before.nextSibling : node.box?.firstChild;
-      if (el !== next) node.box?.insertBefore(el, next ?? null);
+      const up = before ? before.parentElement : node.box?.firstElementChild;
+      const next = before ? before.nextSibling : up?.firstChild;
+      if (el !== (next ?? (before && up?.nextSibling?.firstChild))) insert(node.box, up, el, next);
       before = el;
     }
     return node;
@@ -385,7 +467,11 @@ function createView(store, host) {
     const el = nodes.get(store.root)?.el;
     // The notebook is scrolled only to keep the end in sight, not if the reader left it or is selecting.
     const seen = el && below(el, scroller(el)) < 4 && getSelection()?.type !== "Range";
-    for (const node of dropped.splice(0)) node.el.remove();
+    for (const { el } of dropped.splice(0)) {
+      const group = el.parentElement;
+      el.remove();
+      if (!group?.className && !group?.firstChild) group?.remove();
+    }
     // From the top down, or a part could be put into what is still inside it.
     for (const part of [...dirty].sort((a, b) => depth(a) - depth(b))) sync(part);
     dirty.clear();
@@ -411,6 +497,11 @@ function createView(store, host) {
     touch(part) {
       dirty.add(part);
       soon();
+    },
+    /** Takes a part that moves from its place, or all that follow it would move. @param {Part} part */
+    lift(part) {
+      const node = nodes.get(part);
+      if (node) dropped.push(node);
     },
     /** @param {Part} part */
     drop(part) {
@@ -498,6 +589,7 @@ function createStore(model) {
     for (let above = /** @type {Part | undefined} */ (up); above; above = above.up) {
       if (above === part) throw new RangeError("a part inside itself");
     }
+    if (part.up) views.forEach((view) => view.lift(part));
     part.up?.parts.splice(part.up.parts.indexOf(part), 1);
     up.parts.splice(index, 0, part);
     part.up = up;
