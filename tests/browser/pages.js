@@ -11,6 +11,7 @@ window.vibePages = (() => {
   };
   const state = (el) => el.dataset.state ?? /\bvibe-is-(\w+)/.exec(el.className)[1];
   const parts = (box) => kids(box).flatMap((el) => {
+    if (el.tagName === "DIV" && !el.className) return parts(el); // a group, of parts that are laid out together
     if (el.classList.contains("vibe-text")) return [["text", normal(el.textContent)]];
     if (el.classList.contains("vibe-thinking")) return [["thinking", normal(el.lastElementChild.textContent)]];
     if (el.classList.contains("vibe-tool")) {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.browser.conftest import Open
@@ -56,6 +58,47 @@ def test_a_second_view_made_in_mid_stream_is_whole_and_both_end_complete(noteboo
     book.ask("story.open('end')")
     book.page.wait_for_selector(".jp-Notebook .vibe:not([data-state=live])")
     book.wait_shows(book.ask(value="prints_of()"), views=2)
+
+
+def test_what_a_cell_streams_while_it_blocks_the_kernels_main_thread_is_shown_as_it_comes(
+    notebook: Open, tmp_path: Path
+) -> None:
+    gate = tmp_path / "go on"
+    book = notebook(f"""
+import os, time
+import vibe_notebook as vibe
+with vibe.live("agent") as live:
+    live.text("shown while it blocks")
+    while not os.path.exists({str(gate)!r}):
+        time.sleep(0.01)
+    live.text(" and what came after")
+""")
+    book.run(0)
+    text = book.page.locator(".vibe-live .vibe-text")
+    text.filter(has_text="shown while it blocks").wait_for()
+    gate.touch()
+    book.page.wait_for_selector(".vibe:not([data-state=live])")
+    book.page.get_by_text("shown while it blocks and what came after").wait_for()
+
+
+def test_a_page_whose_own_thread_was_blocked_in_mid_stream_is_complete_afterwards(notebook: Open) -> None:
+    book = notebook(STORY, WATCH)
+    book.run(0, 1)
+    book.page.wait_for_selector(".vibe-text")
+    book.wait_shows(until(book, "middle"))
+
+    book.page.evaluate(
+        """async () => {
+          const said = vibePages.kernel().requestExecute({ code: "story.open('middle')", store_history: false }).done;
+          const end = performance.now() + 3000;
+          while (performance.now() < end);
+          await said;
+        }"""
+    )
+    book.wait_shows(until(book, "end"))
+    book.ask("story.open('end')")
+    book.page.wait_for_selector(".jp-Notebook .vibe:not([data-state=live])")
+    book.wait_shows(book.ask(value="prints_of()"))
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.1, 0.5])

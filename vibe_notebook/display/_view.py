@@ -125,7 +125,10 @@ class View:
             self._head_new = {}
             self._dirty[None] = None
             try:
-                self._collect()
+                # What is new alone is on screen sooner than the whole of a long state.
+                if ops := self._collect():
+                    self.number += 1
+                    self._send({"n": self.number, "ops": ops})
                 self._tree.finish()
             except Exception as error:
                 log.exception("The live view could not be finished")
