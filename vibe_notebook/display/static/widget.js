@@ -159,6 +159,7 @@ function growing(el, scrolls) {
 
 /** Goes on with a list or table in another one that looks like the rest of it. @param {HTMLElement} list */
 function another(list) {
+  list.className = "vibe-more";
   const made = /** @type {HTMLElement} */ (list.cloneNode());
   list.style.marginBottom = made.style.marginTop = "0";
   list.after(made);
