@@ -279,17 +279,17 @@ test("every link opens in a page of its own that knows nothing of this one", () 
 
 test("closed blocks are in groups, so that a browser lays out the last one only", () => {
   const { frame, $ } = shown();
-  frame(TEXT, ["b", "x", ...Array.from({ length: 70 }, (_, i) => `<p>${i}</p>\n`)], ["o", "x", "<p>open</p>"]);
-  assert.deepEqual([...$(".vibe-text").children].map((group) => group.children.length), [32, 32, 7]);
-  assert.equal($(".vibe-text").textContent, `${[...Array(70).keys()].join("\n")}\nopen`);
+  frame(TEXT, ["b", "x", ...Array.from({ length: 134 }, (_, i) => `<p>${i}</p>\n`)], ["o", "x", "<p>open</p>"]);
+  assert.deepEqual([...$(".vibe-text").children].map((group) => group.children.length), [64, 64, 7]);
+  assert.equal($(".vibe-text").textContent, `${[...Array(134).keys()].join("\n")}\nopen`);
 });
 
 test("a long list goes on in others, with the numbers that it would have", () => {
   const { frame, $ } = shown();
-  const items = Array.from({ length: 70 }, (_, i) => `<li>${i}</li>\n`);
+  const items = Array.from({ length: 134 }, (_, i) => `<li>${i}</li>\n`);
   frame(TEXT, ["b", "x", '\0<ol start="3">\n</ol>\n', ...items], ["o", "x", "<li>open</li>\n\0<p>after</p>\n"]);
   const lists = [...$(".vibe-text").querySelectorAll("ol")];
-  assert.deepEqual(lists.map((list) => [list.start, list.children.length]), [[3, 31], [34, 32], [66, 8]]);
+  assert.deepEqual(lists.map((list) => [list.start, list.children.length]), [[3, 63], [66, 64], [130, 8]]);
   assert.equal($(".vibe-text").lastChild.lastElementChild.outerHTML, "<p>after</p>");
   frame(["c", "x", 14], ["b", "x", "\0", "<p>on</p>"]);
   assert.equal($(".vibe-text").lastChild.lastElementChild.outerHTML, "<p>on</p>");
@@ -298,20 +298,20 @@ test("a long list goes on in others, with the numbers that it would have", () =>
 test("a long table goes on in others of its columns, and every other row keeps its shade", () => {
   const { frame, $ } = shown();
   const skeleton = "\0<table>\n<thead><tr><th>a</th><th>b</th></tr></thead>\n<tbody>\n</tbody>\n</table>\n";
-  const rows = Array.from({ length: 40 }, (_, i) => `<tr><td>${i}</td><td>x</td></tr>\n`);
+  const rows = Array.from({ length: 72 }, (_, i) => `<tr><td>${i}</td><td>x</td></tr>\n`);
   frame(TEXT, ["b", "x", skeleton, ...rows]);
   const tables = [...$(".vibe-text").querySelectorAll("table")];
   assert.deepEqual(tables.map((table) => table.querySelectorAll("col").length), [2, 2]);
   assert.deepEqual(tables.map((table) => table.tHead !== null), [true, false]);
   const rowsOf = tables.map((table) => [...table.tBodies[0].rows]);
-  assert.deepEqual(rowsOf.map((found) => found.filter((row) => !row.hidden).length), [31, 9]);
-  const shown40 = rowsOf.flatMap((found) => found.map((row, i) => [row, i]).filter(([row]) => !row.hidden));
-  shown40.forEach(([row, i], number) => assert.equal(i % 2, number % 2, row.textContent));
+  assert.deepEqual(rowsOf.map((found) => found.filter((row) => !row.hidden).length), [63, 9]);
+  const rowsNow = rowsOf.flatMap((found) => found.map((row, i) => [row, i]).filter(([row]) => !row.hidden));
+  rowsNow.forEach(([row, i], number) => assert.equal(i % 2, number % 2, row.textContent));
 });
 
 test("a long list in a quote stays one", () => {
   const { frame, $ } = shown();
-  const items = Array.from({ length: 70 }, (_, i) => `<li>${i}</li>\n`);
+  const items = Array.from({ length: 134 }, (_, i) => `<li>${i}</li>\n`);
   frame(TEXT, ["b", "x", "\0<blockquote>\n<ul>\n</ul>\n</blockquote>\n", ...items, "\0", "<p>after</p>"]);
   assert.equal($(".vibe-text").querySelectorAll("ul").length, 1);
   assert.equal($(".vibe-text").lastChild.lastElementChild.outerHTML, "<p>after</p>");
@@ -336,11 +336,11 @@ test("a long growing text is in boxes that begin after a line's end, wherever it
 test("parts are in groups in their order, wherever they come, and an emptied group goes", () => {
   const { frame, $, texts } = shown();
   const added = (key, index) => ["add", key, "run", 0, index, { name: String(key) }];
-  frame(...Array.from({ length: 70 }, (_, i) => added(i + 1, i)));
+  frame(...Array.from({ length: 134 }, (_, i) => added(i + 1, i)));
   const groups = () => [...$(".vibe-parts").children].map((group) => group.children.length);
-  assert.deepEqual(groups(), [32, 32, 6]);
-  frame(added(100, 10), ["move", 1, 0, 69], ...Array.from({ length: 6 }, (_, i) => ["del", 65 + i]));
-  const order = [...Array.from({ length: 9 }, (_, i) => i + 2), 100, ...Array.from({ length: 54 }, (_, i) => i + 11)];
+  assert.deepEqual(groups(), [64, 64, 6]);
+  frame(added(100, 10), ["move", 1, 0, 133], ...Array.from({ length: 6 }, (_, i) => ["del", 129 + i]));
+  const order = [...Array.from({ length: 9 }, (_, i) => i + 2), 100, ...Array.from({ length: 118 }, (_, i) => i + 11)];
   assert.deepEqual(texts(".vibe-run > * > .vibe-name").map(Number).filter((n) => n !== 1), order);
-  assert.deepEqual(groups(), [32, 32, 1]);
+  assert.deepEqual(groups(), [64, 64, 1]);
 });

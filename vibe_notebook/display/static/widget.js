@@ -15,7 +15,7 @@
 
 const LEAVE = "\0";
 /** How many characters of a growing text, and how many closed pieces, share a box. */
-const [BOX, GROUP] = [8192, 32];
+const [BOX, GROUP] = [8192, 64];
 const GONE = "The kernel is gone. What was streamed stays.";
 const FIELD = (/** @type {string} */ name, /** @type {string} */ title) =>
   `<div class="vibe-${name}"><div class="vibe-label">${title}</div><pre></pre></div>`;
