@@ -339,8 +339,8 @@ test("parts are in groups in their order, wherever they come, and an emptied gro
   frame(...Array.from({ length: 134 }, (_, i) => added(i + 1, i)));
   const groups = () => [...$(".vibe-parts").children].map((group) => group.children.length);
   assert.deepEqual(groups(), [64, 64, 6]);
-  frame(added(100, 10), ["move", 1, 0, 133], ...Array.from({ length: 6 }, (_, i) => ["del", 129 + i]));
-  const order = [...Array.from({ length: 9 }, (_, i) => i + 2), 100, ...Array.from({ length: 118 }, (_, i) => i + 11)];
+  frame(added(1000, 10), ["move", 1, 0, 133], ...Array.from({ length: 6 }, (_, i) => ["del", 129 + i]));
+  const order = [...Array.from({ length: 9 }, (_, i) => i + 2), 1000, ...Array.from({ length: 118 }, (_, i) => i + 11)];
   assert.deepEqual(texts(".vibe-run > * > .vibe-name").map(Number).filter((n) => n !== 1), order);
   assert.deepEqual(groups(), [64, 64, 1]);
 });
