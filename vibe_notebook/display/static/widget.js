@@ -14,7 +14,7 @@
  */
 
 const LEAVE = "\0";
-/** How many characters of a growing text, and how many closed pieces, share a box. */
+/** How many characters of a growing text, and how many closed elements or parts, share a box. */
 const [BOX, GROUP] = [8192, 64];
 const GONE = "The kernel is gone. What was streamed stays.";
 const FIELD = (/** @type {string} */ name, /** @type {string} */ title) =>
@@ -251,11 +251,11 @@ const KINDS = {
     let last = null;
     /** @type {ChildNode | null} the last node of the open container */
     let container = null;
-    let [shown, isFull, grow] = [0, true, growing(el)];
+    let [shown, held, grow] = [0, GROUP, growing(el)];
 
     const room = () => {
-      if (!isFull) return;
-      isFull = false;
+      if (held < GROUP) return;
+      held = 0;
       if (!container) {
         top = box = document.createElement("div");
         last = null;
@@ -277,13 +277,14 @@ const KINDS = {
         cut(box, last);
         cut(top, container ?? last);
         if (html === LEAVE) {
-          [box, last, container] = [top, container, null];
+          [box, last, container, held] = [top, container, null, top.children.length];
           return;
         }
         top.append(parse(html.slice(1)));
         container = top.lastChild;
         box = innermost(top);
         last = box.lastChild;
+        held = 0;
         return;
       }
       const before = last;
@@ -294,10 +295,11 @@ const KINDS = {
         growing(innermost(box))(text);
       } else last = patch(box, last, parse(html));
       if (text.length) last = box.lastChild;
-      if (!runs) return;
       const codes = [];
       for (let node = before ? before.nextSibling : box.firstChild; node; node = node === last ? null : node.nextSibling) {
-        if (node.nodeType === 1) codes.push(.../** @type {Element} */ (node).querySelectorAll(".highlight code"));
+        if (node.nodeType !== 1) continue;
+        held++;
+        if (runs) codes.push(.../** @type {Element} */ (node).querySelectorAll(".highlight code"));
       }
       const each = runs.split(";");
       codes.forEach((code, i) => each[i] && colour(code, each[i]));
@@ -306,13 +308,12 @@ const KINDS = {
     return () => {
       if (items !== part.blocks) {
         el.replaceChildren();
-        [items, shown, isFull, container, tail] = [part.blocks, 0, true, null, undefined];
+        [items, shown, held, container, tail] = [part.blocks, 0, GROUP, null, undefined];
       }
       for (; shown < items.length; shown++) {
         room();
         close(items[shown]);
         tail = undefined;
-        isFull = shown % GROUP === GROUP - 1;
       }
       room();
       if (tail !== part.tail) {
