@@ -192,3 +192,21 @@ def test_a_view_that_is_being_drawn_is_not_drawn_twice_at_once() -> None:
     for thread in threads:
         thread.join()
     assert most == 1
+
+
+def test_a_draw_that_comes_late_does_not_put_off_the_next() -> None:
+    clock = Clock()
+    pacer, view = Pacer(clock, threads=False), Canvas(clock)
+    pacer.add(view)
+    run(pacer, clock, [view], 10.0, step=0.007)
+    assert len(view.times) >= 10 / VIEW_INTERVAL - 1
+    for first, later in zip(view.times, view.times[30:], strict=False):
+        assert later - first >= 1.0
+
+
+def test_waiting_for_the_processor_is_not_counted_as_the_cost_of_a_draw() -> None:
+    clock = Clock()
+    pacer, view = Pacer(clock, cpu=lambda: 0.0, threads=False), Canvas(clock, cost=0.03)
+    pacer.add(view)
+    run(pacer, clock, [view], 10.0)
+    assert len(view.times) > 10 / (0.03 * SHARE)

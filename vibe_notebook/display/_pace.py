@@ -59,8 +59,15 @@ class _Slot:
 class Pacer:
     """Calls ``flush`` of the views that asked for it, never two at once for one view."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, threads: bool = True) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        cpu: Callable[[], float] | None = None,
+        threads: bool = True,
+    ) -> None:
         self.clock = clock
+        self._cpu = cpu or clock
         self._threads = threads
         self._changed = threading.Condition()
         self._slots: dict[Drawable, _Slot] = {}
@@ -117,15 +124,15 @@ class Pacer:
             self._draw(view, slot)
 
     def _draw(self, view: Drawable, slot: _Slot) -> None:
-        began = self.clock()
+        began, spent = self.clock(), self._cpu()
         again: bool | None = False
         try:
             again = view.flush()
         finally:
-            ended = self.clock()
+            ended, spent = self.clock(), self._cpu() - spent
             with self._changed:
                 slot.settles = ended + SETTLE if again else None
-                slot.cost = 0.7 * slot.cost + 0.3 * (ended - began)
+                slot.cost = 0.7 * slot.cost + 0.3 * spent
                 # One that was drawn late does not put off the next: a second would hold fewer then.
                 interval = self.interval
                 was_due = slot.due if began - slot.due < interval else began
@@ -162,5 +169,6 @@ class Pacer:
                 self._changed.wait(left)
 
 
-PACER = Pacer()
-"""The kernel's one pacer: the limits are the server's, so they are shared by all views."""
+PACER = Pacer(cpu=getattr(time, "thread_time", None))
+"""The kernel's one pacer: the limits are the server's, so they are shared by all views. What drawing costs
+is processor time: on a busy machine a draw takes long and costs the same, and it must not fall behind there."""

@@ -171,7 +171,8 @@ function another(list) {
       `${(100 * cell.getBoundingClientRect().width) / (of?.getBoundingClientRect().width || 1)}%`;
     const cols = document.createElement("colgroup");
     for (const cell of cells) cols.append(Object.assign(document.createElement("col"), { style: `width:${share(cell, list)}` }));
-    const width = share(list, list.parentElement);
+    // A little wider, for what later rows hold.
+    const width = `min(100%, 1.15 * ${share(list, list.parentElement)})`;
     list.prepend(cols);
     for (const { style } of [list, made]) [style.width, style.tableLayout] = [width, "fixed"];
   }
