@@ -36,6 +36,13 @@ def test_what_travels_with_every_widget_has_no_comments_and_is_the_same_program(
     subprocess.run(["node", "--check", str(module)], check=True)
 
 
+def test_the_stylesheet_travels_in_the_module_once() -> None:
+    module = str(StreamWidget._esm)
+    assert module.count(".vibe-live {") == _source("widget.css").count(".vibe-live {")
+    assert "widget.css" not in module
+    assert not hasattr(StreamWidget, "_css") or not StreamWidget._css
+
+
 def test_a_message_that_cannot_be_handled_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     def broken(_: dict[str, Any]) -> None:
         message = "no"

@@ -48,6 +48,7 @@ export function page() {
   globalThis.getComputedStyle = (el) => window.getComputedStyle(el);
   globalThis.getSelection = () => window.getSelection();
   document.body.replaceChildren();
+  document.head.replaceChildren();
   return new Clock();
 }
 
@@ -97,8 +98,8 @@ export function mount(snapshot) {
   return {
     model,
     destroy,
-    view() {
-      const el = document.body.appendChild(document.createElement("div"));
+    view(up = document.body) {
+      const el = up.appendChild(document.createElement("div"));
       return { el, unmount: def.render({ model: model.proxy(), el }), $: (css) => el.querySelector(css) };
     },
     /** The next numbered message with these operations. */

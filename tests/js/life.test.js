@@ -184,3 +184,17 @@ test("two models on a page know nothing of each other", () => {
   clock.pass(16);
   assert.deepEqual(views.map(({ $ }) => $(".vibe-title").textContent), ["a", "b"]);
 });
+
+test("all views of a page have one stylesheet, and those in a shadow root one of its own", () => {
+  const { view } = shown();
+  view();
+  mount().view();
+  const styles = [...document.querySelectorAll(".vibe-style")];
+  assert.equal(styles.length, 1);
+  const [text] = styles[0].childNodes;
+  mount().view();
+  assert.equal(styles[0].firstChild, text); // it was not set again
+  const root = document.body.appendChild(document.createElement("div")).attachShadow({ mode: "open" });
+  mount().view(root);
+  assert.equal(root.querySelectorAll(".vibe-style").length, 1);
+});

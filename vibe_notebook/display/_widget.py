@@ -5,6 +5,7 @@ Between ``_view.py`` and ``static/widget.js``; what they say to each other is in
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Callable
@@ -34,8 +35,8 @@ def _source(name: str) -> str:
 class StreamWidget(anywidget.AnyWidget):
     """Shows one view. ``snapshot`` gives its whole state, ``on_message`` takes the user's actions."""
 
-    _esm = _source("widget.js")
-    _css = _source("widget.css")
+    # Not as anywidget's _css: that would be set anew, and the whole page styled, for every view.
+    _esm = _source("widget.js").replace('"widget.css"', json.dumps(_source("widget.css")))
     _snapshot = traitlets.Dict().tag(sync=True)
 
     def __init__(

@@ -13,6 +13,8 @@
  * @typedef {ReturnType<typeof createView>} View
  */
 
+/** The stylesheet: its text stands here once it travels. */
+const CSS = "widget.css";
 const LEAVE = "\0";
 /** How many characters of a growing text, and how many closed elements or parts, share a box. */
 const [BOX, GROUP] = [8192, 64];
@@ -386,6 +388,16 @@ const KINDS = {
   },
 };
 
+/** Sees that the page, or the shadow root, has the stylesheet once: each time it is set, all of the page is styled anew.
+ * @param {HTMLElement} host */
+function dress(host) {
+  const root = /** @type {ShadowRoot} */ (host.getRootNode());
+  const head = root.host ? root : document.head;
+  const style = head.querySelector(".vibe-style") ?? Object.assign(document.createElement("style"), { className: "vibe-style" });
+  if (style.textContent !== CSS) style.textContent = CSS;
+  if (!style.parentNode) head.append(style);
+}
+
 /** The nearest ancestor that scrolls now. @param {Element} el */
 function scroller(el) {
   for (let up = el.parentElement; up; up = up.parentElement) {
@@ -421,6 +433,14 @@ function createView(store, host) {
   /** @type {Shown[]} */
   const dropped = [];
   let [frame, timer, fresh] = [0, 0, false];
+  /** @type {Element | undefined} */
+  let box;
+
+  /** What scrolls the view, looked for again only where nothing did. @param {HTMLElement} el */
+  function frameOf(el) {
+    if (!box?.contains(el) || box === document.documentElement) box = scroller(el);
+    return box;
+  }
 
   /** @param {Part} part @returns {Shown} */
   function build(part) {
@@ -469,7 +489,7 @@ function createView(store, host) {
     soon(); // what comes until the next frame is drawn with it
     const el = nodes.get(store.root)?.el;
     // The notebook is scrolled only to keep the end in sight, not if the reader left it or is selecting.
-    const seen = el && below(el, scroller(el)) < 4 && getSelection()?.type !== "Range";
+    const seen = el && below(el, frameOf(el)) < 4 && getSelection()?.type !== "Range";
     for (const { el } of dropped.splice(0)) {
       const group = el.parentElement;
       el.remove();
@@ -481,9 +501,9 @@ function createView(store, host) {
     for (const box of view.scrolls.splice(0)) box.scrollTop = box.scrollHeight;
     if (!el) host.append(sync(store.root).el);
     else if (seen) {
-      const box = scroller(el);
-      const over = below(el, box);
-      if (over > 0) box.scrollTop += over;
+      const port = frameOf(el);
+      const over = below(el, port);
+      if (over > 0) port.scrollTop += over;
     }
     store.beat();
   }
@@ -809,6 +829,7 @@ function createStore(model) {
 
     /** @param {HTMLElement} host */
     mount(host) {
+      dress(host);
       const view = createView(store, host);
       views.add(view);
       view.flush();
