@@ -63,15 +63,19 @@ class Block:
         return (self.tokens[0].map or [0, 0])[1]
 
 
-def parse(source: str, references: MutableMapping[str, Any], *, is_open: bool = False) -> list[Block]:
+def parse(
+    source: str, references: MutableMapping[str, Any], *, is_open: bool = False, is_paused: bool = False
+) -> list[Block]:
     """Return the top-level blocks of *source*; link references that it defines go to *references*.
 
-    What may still change at the end of a source that *is_open* is healed, or held back.
+    What may still change at the end of a source that *is_open* is healed, or held back. Of one that
+    *is_paused* as well only marks are held back: its words are shown, so that none is waited for.
     """
     blocks: list[Block] = []
     level = 0
-    source = hold(source) if is_open else source
-    for token in _parser().parse(source, {"references": references, "is_open": is_open}):
+    source = hold(source, is_paused=is_paused) if is_open else source
+    env = {"references": references, "is_open": is_open, "is_paused": is_paused}
+    for token in _parser().parse(source, env):
         if level == 0 and token.nesting >= 0:
             blocks.append(Block([]))
         blocks[-1].tokens.append(token)
