@@ -137,6 +137,28 @@ def test_an_interrupt_takes_effect_within_a_moment_while_a_watch_is_awaited(k: K
     assert said == "True cancelled Hello \n"
 
 
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "with vibe.live('a', display=False) as run:",
+        "async with vibe.live('a', display=False) as run:",
+        "async with vibe.watch(hangs(), display=False) as run:",
+    ],
+)
+def test_an_interrupt_takes_effect_within_a_moment_whatever_a_block_awaits(k: Kernel, opening: str) -> None:
+    k.run(HANGS)
+    sent = k.send(f"{opening}\n    print('hanging', flush=True)\n    await asyncio.sleep(60)")
+    k.wait(sent, says("hanging"))
+    time.sleep(0.2)  # the loop is idle now: nothing is due that would wake it
+    began = time.monotonic()
+    k.manager.interrupt_kernel()
+    k.wait(sent, idle)
+    took = time.monotonic() - began
+    assert errors(k.of(sent)) in (["CancelledError"], ["KeyboardInterrupt"])
+    assert took < 3, "an idle loop alone took more than 8 s"
+    assert printed(k.run("print(run.done(), run.transcript.outcome)")) == "True cancelled\n"
+
+
 def test_an_interrupt_ends_a_sync_loop(k: Kernel) -> None:
     k.run("import time\ndef blocks():\n    yield 'a'\n    print('hanging', flush=True)\n    time.sleep(60)")
     for cell in (
