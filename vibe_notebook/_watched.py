@@ -40,6 +40,7 @@ class Watch(Transcribed):
         self._kind = type_name(source)
         self._stepper = Stepper()
         self._ticker = Ticker()
+        self.is_consumed_by_magic = False  # so that to await it only waits for its end
         self._claimed = False
         self._entered = False
         self._begun = False
@@ -196,8 +197,11 @@ class Watch(Transcribed):
             await self._settle_async(error or GeneratorExit())
 
     async def _drain(self) -> Transcript:
-        self.claim()
-        await self.consume()
+        if self.is_consumed_by_magic:
+            await self._pipeline.ended()
+        else:
+            self.claim()
+            await self.consume()
         return self.transcript
 
     async def consume(self) -> None:

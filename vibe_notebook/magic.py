@@ -169,6 +169,7 @@ class VibeMagics(Magics):
 
 async def _drained(made: Watch) -> Watch:
     await made
+    made.is_consumed_by_magic = True
     return made
 
 

@@ -188,6 +188,24 @@ def test_the_line_form_returns_at_once_and_goes_on_in_its_own_cell(k: Kernel) ->
     assert printed(k.run("print(w.transcript.text)")) == "Hello world\n"
 
 
+def test_what_the_line_form_returns_can_be_awaited_until_its_end_any_number_of_times(k: Kernel) -> None:
+    k.run("async def works():\n    yield 'Hello '\n    await asyncio.sleep(0.2)\n    yield 'world'")
+    for source in ("works()", "['Hello ', 'world']", "--block works()"):
+        said = k.run(f"w = %vibe_stream --no-display {source}\nprint((await w).text, w.done())")
+        assert (printed(said), errors(said)) == ("Hello world True\n", [])
+        assert printed(k.run("print((await w).text)")) == "Hello world\n"
+    k.run(HANGS)
+    k.run("w = %vibe_stream hangs()")
+    sent = k.send("print('waits', flush=True)\nawait w")
+    k.wait(sent, says("waits"))
+    time.sleep(0.2)
+    k.manager.interrupt_kernel()
+    k.wait(sent, idle)
+    assert errors(k.of(sent)) in (["CancelledError"], ["KeyboardInterrupt"])
+    assert printed(k.run("print(w.done())")) == "False\n"
+    assert printed(k.run("w.cancel()\nprint((await w).outcome)")) == "cancelled\n"
+
+
 def test_stop_ends_a_stream_of_an_earlier_cell(k: Kernel) -> None:
     k.run(HANGS)
     sent = k.send("%vibe_stream --as w hangs()")
