@@ -26,7 +26,7 @@ def test_the_cell_form_becomes_one_await() -> None:
 
 def test_a_blocking_line_becomes_an_await_with_its_target() -> None:
     assert awaited("%vibe_stream --block f('--x')\n") == (
-        "await get_ipython().run_line_magic('vibe_stream', \"--block f('--x')\")\n"
+        "await get_ipython().run_line_magic('vibe_stream', \"--awaited --block f('--x')\")\n"
     )
     assert awaited("t = %vibe_stream --title 'a b' --block x\n").startswith("t = await get_ipython()")
 

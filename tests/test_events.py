@@ -88,6 +88,7 @@ def test_parse_event_takes_a_model_a_dict_and_json() -> None:
         ({"type": "run_finished", **BASE, "usage": {"input_tokens": "many"}}, "usage.input_tokens"),
         ({"type": "nope", **BASE}, "type"),
         (BASE, "type"),
+        ({"type": "text_delta", **BASE, "delta": "x", "id": 1.5}, "id"),
     ],
 )
 def test_an_error_names_the_field_that_is_wrong(wrong: dict[str, Any], field: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import vibe_notebook as vibe
 from vibe_notebook.events import Usage
-from vibe_notebook.exceptions import ClosedError
+from vibe_notebook.exceptions import ClosedError, ProtocolError
 
 
 def quiet(name: str = "researcher", **options: Any) -> vibe.Live:
@@ -258,3 +258,13 @@ def test_nothing_is_shown_before_the_block(capsys: pytest.CaptureFixture[str]) -
     with live:
         live.text("Hello")
         assert "Hello" in capsys.readouterr().out
+
+
+def test_what_cannot_be_said_is_an_error_that_names_it_and_the_block_goes_on() -> None:
+    with quiet() as live:
+        for say, field in ((live.text, "delta"), (live.thinking, "delta"), (live.tool, "tool_name")):
+            with pytest.raises(ProtocolError) as caught:
+                say(5)
+            assert caught.value.field == field
+        live.text("fine")
+    assert (live.transcript.text, live.transcript.outcome) == ("fine", "success")

@@ -272,9 +272,19 @@ def test_the_list_of_streams_passes_no_control_characters_on(shell: InteractiveS
     assert "\x1b" not in asyncio.run(main())
 
 
-def test_a_blocking_line_that_nobody_awaits_warns(shell: InteractiveShell) -> None:
-    with pytest.warns(RuntimeWarning, match="not awaited"):
-        shell.run_line_magic("vibe_stream", "--block ['a']")
+def test_a_blocking_line_that_nobody_awaits_reads_a_sync_stream_at_once(
+    shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shell.run_line_magic("vibe_stream", "--no-display --block ['a']").transcript.text == "a"
+    monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "static")
+    shell.run_cell("if True:\n    made = %vibe_stream --no-display ['b']").raise_error()
+    assert shell.user_ns["made"].transcript.text == "b"
+
+
+def test_a_blocking_line_that_nobody_awaits_cannot_wait_for_an_async_stream(shell: InteractiveShell) -> None:
+    shell.run_cell("async def later():\n    yield 'a'").raise_error()
+    with pytest.raises(UsageError, match="top level"):
+        shell.run_line_magic("vibe_stream", "--no-display --block later()")
 
 
 def test_a_wrong_renderer_is_a_short_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

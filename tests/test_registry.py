@@ -731,3 +731,22 @@ def test_without_threads_the_next_dispatch_releases_what_is_due(monkeypatch: pyt
         registry.dispatch(text("2", 2))
         registry.dispatch(text("4", 4))
         assert words(events) == ["0", "2", "4"]
+
+
+@pytest.mark.parametrize("option", ["hold", "max_held", "max_wait", "keep_runs"])
+@pytest.mark.parametrize("value", [-1, float("nan")])
+def test_a_bound_that_makes_no_sense_is_refused_at_once(option: str, value: float) -> None:
+    with pytest.raises(ValueError, match=option):
+        Registry(**{option: value})
+
+
+async def _awaited(event: Any) -> None:
+    del event
+
+
+@pytest.mark.parametrize("callback", [5, "print", _awaited])
+def test_a_callback_that_cannot_be_called_is_refused_at_once(callback: Any) -> None:
+    registry = Registry()
+    with pytest.raises(TypeError, match="on_result"):
+        registry.register("a", on_result=callback)
+    assert registry.agents() == []

@@ -29,6 +29,7 @@ def start(made: Watch) -> None:
     ``ConsumedError`` if it has a consumer, and what its recording or output raises.
     """
     made.claim()
+    made.is_consumed_by_magic = True
     made.begin()
     run: Callable[[], object] = partial(_in_thread, made)
     if made.is_async:

@@ -13,7 +13,10 @@ import uuid
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from pydantic import ValidationError
+
 from ._pipeline import Pipeline
+from ._steps import Ticker
 from ._transcribed import Transcribed
 from .events import (
     Artifact,
@@ -26,6 +29,7 @@ from .events import (
     ToolProgress,
     ToolStarted,
     Usage,
+    not_valid,
 )
 from .exceptions import ClosedError
 from .recording import Recorder
@@ -93,6 +97,7 @@ class Live(Transcribed):
         self._part: tuple[str, str] | None = None
         self._begun = False
         self._closed = False
+        self._ticker = Ticker()
         self.usage: Usage | None = None
 
     def text(self, delta: str) -> None:
@@ -139,6 +144,7 @@ class Live(Transcribed):
             if not self._begun or self._closed:
                 return False
             self._closed = True
+        self._ticker.stop()
         outcome = "success" if error is None else "error" if isinstance(error, Exception) else "cancelled"
         text = f"{type(error).__name__}: {error}" if outcome == "error" else None
         self._dispatch(RunFinished, outcome=outcome, error=text, usage=self.usage)
@@ -152,6 +158,7 @@ class Live(Transcribed):
             self._begun = True
         self._pipeline.begin()
         self._dispatch(RunStarted, agent_name=self.title)
+        self._ticker.start()
         return self
 
     def __exit__(
@@ -168,7 +175,10 @@ class Live(Transcribed):
         await self.aclose(error)
 
     def emit(self, cls: type[Any], **payload: Any) -> None:
-        """Say any event of this run. Raises ``ClosedError`` outside of its block."""
+        """Say any event of this run.
+
+        Raises ``ClosedError`` outside of its block, ``ProtocolError`` for a value that the event cannot have.
+        """
         with self._lock:
             self._check_open()
             if cls not in (ToolProgress, ToolFinished):
@@ -193,7 +203,10 @@ class Live(Transcribed):
 
     def _dispatch(self, cls: type[Any], **payload: Any) -> None:
         """Outside of the lock: callbacks run here, and may say more."""
-        event: Event = cls(agent_id=self.agent_id, run_id=self._run_id, **payload)
+        try:
+            event: Event = cls(agent_id=self.agent_id, run_id=self._run_id, **payload)
+        except ValidationError as error:
+            raise not_valid(error, cls.model_fields["type"].default) from None
         self._pipeline.dispatch([event])
 
 

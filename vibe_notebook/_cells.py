@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from ._watch import Watch
 
-__all__ = ["Body", "Quiet", "Streams", "awaited", "evaluate", "matcher", "name_of"]
+__all__ = ["AWAITED", "Body", "Quiet", "Streams", "awaited", "evaluate", "matcher", "name_of"]
+
+AWAITED = "--awaited "
+"""What a line that waits begins with once it has become awaited: the magic cannot tell otherwise."""
 
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _CELL = re.compile(r"%%vibe_stream(?P<line>[ \t].*)?$")
@@ -88,7 +91,7 @@ def _awaited_line(line: str) -> str:
         return line  # the magic says what is wrong
     if found is None or not waits:
         return line
-    return f"{found['target'] or ''}await get_ipython().run_line_magic('vibe_stream', {found['line']!r})\n"
+    return f"{found['target'] or ''}await get_ipython().run_line_magic('vibe_stream', {AWAITED + found['line']!r})\n"
 
 
 class Quiet(Awaitable[Any]):

@@ -94,6 +94,10 @@ class Ending:
                         cancelled = error
         self._leave(cancelled)
 
+    async def over(self) -> None:
+        """Until somebody else has done it, on asyncio."""
+        await asyncio.shield(asyncio.wrap_future(self._done))
+
     def _is_over(self) -> bool:
         return self._done.done() or self._thread is threading.current_thread()
 

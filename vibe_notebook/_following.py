@@ -46,7 +46,8 @@ class Following(Reading):
     ) -> Registration:
         """Call back for an agent's events, each with one event, serially, in order.
 
-        A callback that raises is reported once, in the log and in the agent's views.
+        A callback that raises is reported once, in the log and in the agent's views. Raises
+        ``TypeError`` for what cannot be called, or would have to be awaited.
         """
         registration = Registration(
             agent_id,

@@ -203,6 +203,10 @@ class Pipeline:
         if self._end(exc):
             await self._ending.wait_async()
 
+    async def ended(self) -> None:
+        """Wait until somebody else has settled it; nothing is put off by that."""
+        await self._ending.over()
+
     def _end(self, exc: BaseException | None) -> bool:
         """Begin the end, unless it has begun; whether to wait for it."""
         with self._lock:

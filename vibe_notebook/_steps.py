@@ -237,21 +237,24 @@ def _closing(close: Callable[[], object]) -> None:
 
 
 class Ticker:
-    """Keeps the running loop awake while a step is awaited, so that an interrupt is seen soon."""
+    """Keeps the running loop awake until it is stopped, so that an interrupt is seen soon."""
 
     def __init__(self) -> None:
-        self._handle: asyncio.TimerHandle | None = None
-        with contextlib.suppress(RuntimeError):  # no asyncio loop here: nothing to keep awake
-            self._loop = asyncio.get_running_loop()
-            self._tick()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    def _tick(self) -> None:
-        self._handle = self._loop.call_later(TICK, self._tick)
+    def start(self) -> None:
+        """Tick, where there is an asyncio loop to keep awake."""
+        with contextlib.suppress(RuntimeError):
+            self._loop = asyncio.get_running_loop()
+            self._tick(self._loop)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is loop:
+            loop.call_later(TICK, self._tick, loop)
 
     def stop(self) -> None:
-        """Let the loop sleep again."""
-        if self._handle is not None:
-            self._handle.cancel()
+        """Let the loop sleep again; from any thread."""
+        self._loop = None
 
 
 async def in_thread(function: Callable[[], Any]) -> Any:

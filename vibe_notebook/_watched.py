@@ -39,6 +39,8 @@ class Watch(Transcribed):
         self._source = source
         self._kind = type_name(source)
         self._stepper = Stepper()
+        self._ticker = Ticker()
+        self.is_consumed_by_magic = False  # so that to await it only waits for its end
         self._claimed = False
         self._entered = False
         self._begun = False
@@ -111,6 +113,7 @@ class Watch(Transcribed):
             if self._begun or self._stepper.cancelled:
                 return
             self._begun = True
+        self._ticker.start()
         _live[self] = None
         _last[:] = [self]
         try:
@@ -128,6 +131,7 @@ class Watch(Transcribed):
 
     def _end_with(self, exc: BaseException | None) -> BaseException | None:
         _live.pop(self, None)
+        self._ticker.stop()
         self._source = None  # it may hold all that it gave
         is_trio = type(exc).__module__.startswith("trio")  # its Cancelled cannot be made, nor imported here
         return asyncio.CancelledError() if self._stepper.end() or is_trio else exc
@@ -193,8 +197,11 @@ class Watch(Transcribed):
             await self._settle_async(error or GeneratorExit())
 
     async def _drain(self) -> Transcript:
-        self.claim()
-        await self.consume()
+        if self.is_consumed_by_magic:
+            await self._pipeline.ended()
+        else:
+            self.claim()
+            await self.consume()
         return self.transcript
 
     async def consume(self) -> None:
@@ -204,7 +211,6 @@ class Watch(Transcribed):
                 pass
             return
         # A sync source may block: it gets a thread, the loop stays free for clicks.
-        ticking = Ticker()
         try:
             self.begin()
             await self._stepper.astep(lambda: in_thread(self.consume_sync))
@@ -212,8 +218,6 @@ class Watch(Transcribed):
             self._stepper.cancel()  # the thread is left alone, and ends with its step
             await self._settle_async(error)
             raise
-        finally:
-            ticking.stop()
         await self._settle_async()
 
     def consume_sync(self) -> None:
@@ -243,7 +247,6 @@ class Watch(Transcribed):
 
     async def _asteps(self) -> AsyncGenerator[Any, None]:
         failure: BaseException | None = None
-        ticking = Ticker()
         try:
             self.begin()
             if self._stepper.cancelled:
@@ -266,7 +269,6 @@ class Watch(Transcribed):
             if failure is not None:
                 raise
         finally:
-            ticking.stop()
             await self._settle_async(failure)
 
     def _failure(self, error: BaseException) -> BaseException | None:

@@ -35,6 +35,7 @@ __all__ = [
     "ToolStarted",
     "Usage",
     "is_skip",
+    "not_valid",
     "parse_event",
     "read_event",
     "skip",
@@ -215,7 +216,7 @@ def parse_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
     try:
         return _ADAPTER.validate_python(obj)
     except ValidationError as error:
-        raise _protocol_error(obj, error) from None
+        raise not_valid(error, obj.get("type")) from None
 
 
 def read_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
@@ -271,15 +272,17 @@ def _loads(text: str | bytes | bytearray) -> Any:
         raise ProtocolError(msg) from None
 
 
-def _protocol_error(obj: dict[str, Any], error: ValidationError) -> ProtocolError:
+def not_valid(error: ValidationError, kind: Any) -> ProtocolError:
+    """Say what pydantic says of an event of that *kind*, and name the field."""
     first = error.errors(include_url=False)[0]
-    kind = obj.get("type")
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
         known = ", ".join(sorted(_TYPES))
         return ProtocolError(f"type: {_short(kind)} is not an event type; one of {known}.", field="type")
     path = [str(step) for step in first["loc"]]
     if path and path[0] == kind:
         path = path[1:]
+    if path[:1] == ["id"]:
+        path = path[:1]  # what follows names which of its types was tried
     field = ".".join(path) or "type"
     return ProtocolError(f"{kind}.{_short(field)[1:-1]}: {first['msg']}.", field=field)
 

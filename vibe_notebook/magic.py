@@ -45,7 +45,7 @@ class VibeMagics(Magics):
         or a Python expression. Options come first: --title TEXT, --block, --as NAME, --record FILE,
         --speed X, --header K=V, --param K=V, --after ID, --no-display.
         """
-        options, text = split(line)
+        options, text = split(line.removeprefix(_cells.AWAITED))
         is_static = self._renderer() == "static"
         if cell is not None:
             if text:
@@ -55,7 +55,7 @@ class VibeMagics(Magics):
             return _cells.Quiet(self._cell(options, _cells.Body(self.shell, cell)))
         made = self._watch(options, self._target(text))
         if options.block or is_static:
-            return _cells.Quiet(_drained(made))
+            return _cells.Quiet(_drained(made)) if line.startswith(_cells.AWAITED) else _here(made)
         try:
             start(made)
         except OSError as error:
@@ -167,8 +167,26 @@ class VibeMagics(Magics):
         await self._of(options, await body.run())
 
 
+def _here(made: Watch) -> Watch:
+    """Consume it in this very thread: the cell is not awaited."""
+    try:
+        steps = iter(made)
+    except TypeError:
+        made.cancel()
+        msg = (
+            "%vibe_stream: an async stream is waited for only at the top level of a cell, and from the cell "
+            "after %load_ext on: put it there, or write `await vibe.watch(...)`."
+        )
+        raise UsageError(msg) from None
+    for _ in steps:
+        pass
+    made.is_consumed_by_magic = True
+    return made
+
+
 async def _drained(made: Watch) -> Watch:
     await made
+    made.is_consumed_by_magic = True
     return made
 
 

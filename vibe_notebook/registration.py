@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 from collections import deque
@@ -39,7 +40,7 @@ class Registration:
         self, agent_id: str, callbacks: Mapping[str, Callback | None], remove: Callable[[Registration], None]
     ) -> None:
         self.agent_id = agent_id
-        self.callbacks = {name: call for name, call in callbacks.items() if call is not None}
+        self.callbacks = {name: _checked(name, call) for name, call in callbacks.items() if call is not None}
         self._remove = remove
         self.failed: set[str] = set()
 
@@ -69,6 +70,16 @@ class Registration:
         else:
             slot = _SLOTS.get(event.type, "")
         return [name for name in (slot, "on_event") if name in self.callbacks]
+
+
+def _checked(name: str, call: Callback) -> Callback:
+    if not callable(call):
+        msg = f"{name}={bounded_repr(call)}: a callback is a function of one event."
+        raise TypeError(msg)
+    if inspect.iscoroutinefunction(call):
+        msg = f"{name} is async, and callbacks are called, not awaited: use `async for event in registry.subscribe(...)`."
+        raise TypeError(msg)
+    return call
 
 
 _Item = tuple[int, Event, "Event | None", tuple[Registration, ...]]

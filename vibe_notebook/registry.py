@@ -47,6 +47,15 @@ class Registry(Following):
         ring: int = 4096,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        for name, value in (
+            ("hold", hold),
+            ("max_held", max_held),
+            ("max_wait", max_wait),
+            ("keep_runs", keep_runs),
+        ):
+            if not value >= 0:  # nor is NaN
+                msg = f"{name}={value}: must not be negative."
+                raise ValueError(msg)
         super().__init__(
             partial(Sequencer, hold=hold, max_held=max_held, max_wait=max_wait, clock=clock), ring
         )

@@ -17,9 +17,9 @@ from vibe_notebook.display._healing import hold
 from vibe_notebook.display._markdown import render
 
 
-def healed(text: str) -> str:
+def healed(text: str, *, is_paused: bool = False) -> str:
     """The HTML of *text* while more of it is to come."""
-    blocks = parse(text, {}, is_open=True)
+    blocks = parse(text, {}, is_open=True, is_paused=is_paused)
     return "".join(render_block(block, "mathml", is_open=True) for block in blocks)
 
 
@@ -216,6 +216,15 @@ def test_healing_invents_nothing_and_keeps_the_order_of_whatever_document(text: 
 def test_no_payload_survives_healing(text: str, first: int) -> None:
     for end in _ends(text, first)[::3]:
         assert attacks(healed(text[:end])) == []
+        assert attacks(healed(text[:end], is_paused=True)) == []
+
+
+@given(documents(), st.integers(0, 99))
+def test_a_pause_shows_at_least_the_words_that_are_shown_before_it(text: str, first: int) -> None:
+    for end in _ends(text, first)[::3]:
+        before = re.findall("[a-z]", visible(healed(text[:end])).lower())
+        shown = iter(visible(healed(text[:end], is_paused=True)).lower())
+        assert all(letter in shown for letter in before), text[:end]
 
 
 @given(st.text(alphabet=st.sampled_from("ab1 \n-*>|#`~[]:.\\$"), max_size=60))
@@ -246,14 +255,15 @@ def test_holding_back_only_ever_takes_the_last_line_and_once(text: str) -> None:
         "&a",
     ],
 )
-def test_healing_a_long_block_costs_what_its_length_says(unit: str) -> None:
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_healing_a_long_block_costs_what_its_length_says(unit: str, *, is_paused: bool) -> None:
     """Counted, not timed: the regular expressions and rules may look at each place a bounded number of times."""
 
     def cost(size: int) -> int:
         text, calls = (unit * size)[:size], itertools.count()
         sys.setprofile(lambda *_: next(calls))
         try:
-            parse(text, {"A": {"href": "", "title": ""}}, is_open=True)
+            parse(text, {"A": {"href": "", "title": ""}}, is_open=True, is_paused=is_paused)
         finally:
             sys.setprofile(None)
         return next(calls)

@@ -42,6 +42,15 @@ def test_a_task_list_shows_boxes_as_text_and_needs_no_form_elements() -> None:
     assert "<input" not in html
 
 
+@pytest.mark.parametrize("tag", ["<br>", "<br/>", "<br />", "<BR>"])
+def test_a_line_break_is_the_one_tag_that_is_taken_as_such(tag: str) -> None:
+    (row,) = [line for line in render(f"|a|\n|-|\n|1{tag}2|\n|3|").splitlines() if "1" in line]
+    assert row == '<td style="text-align:left">1<br>'
+    assert render(f"x{tag}y `{tag}` <br onclick=x> <b>") == (
+        f"<p>x<br>\ny <code>{tag.replace('<', '&lt;').replace('>', '&gt;')}</code> &lt;br onclick=x&gt; &lt;b&gt;</p>\n"
+    )
+
+
 def test_an_alert_names_its_kind() -> None:
     assert 'class="vibe-alert vibe-alert-warning"' in render("> [!WARNING]\n> careful")
     assert visible(render("> [!WARNING]\n> careful")) == "Warning careful"

@@ -137,6 +137,28 @@ def test_an_interrupt_takes_effect_within_a_moment_while_a_watch_is_awaited(k: K
     assert said == "True cancelled Hello \n"
 
 
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "with vibe.live('a', display=False) as run:",
+        "async with vibe.live('a', display=False) as run:",
+        "async with vibe.watch(hangs(), display=False) as run:",
+    ],
+)
+def test_an_interrupt_takes_effect_within_a_moment_whatever_a_block_awaits(k: Kernel, opening: str) -> None:
+    k.run(HANGS)
+    sent = k.send(f"{opening}\n    print('hanging', flush=True)\n    await asyncio.sleep(60)")
+    k.wait(sent, says("hanging"))
+    time.sleep(0.2)  # the loop is idle now: nothing is due that would wake it
+    began = time.monotonic()
+    k.manager.interrupt_kernel()
+    k.wait(sent, idle)
+    took = time.monotonic() - began
+    assert errors(k.of(sent)) in (["CancelledError"], ["KeyboardInterrupt"])
+    assert took < 3, "an idle loop alone took more than 8 s"
+    assert printed(k.run("print(run.done(), run.transcript.outcome)")) == "True cancelled\n"
+
+
 def test_an_interrupt_ends_a_sync_loop(k: Kernel) -> None:
     k.run("import time\ndef blocks():\n    yield 'a'\n    print('hanging', flush=True)\n    time.sleep(60)")
     for cell in (
@@ -164,6 +186,24 @@ def test_the_line_form_returns_at_once_and_goes_on_in_its_own_cell(k: Kernel) ->
     k.send("go.set()")
     k.wait(sent, lambda m: m["msg_type"] == "update_display_data")
     assert printed(k.run("print(w.transcript.text)")) == "Hello world\n"
+
+
+def test_what_the_line_form_returns_can_be_awaited_until_its_end_any_number_of_times(k: Kernel) -> None:
+    k.run("async def works():\n    yield 'Hello '\n    await asyncio.sleep(0.2)\n    yield 'world'")
+    for source in ("works()", "['Hello ', 'world']", "--block works()"):
+        said = k.run(f"w = %vibe_stream --no-display {source}\nprint((await w).text, w.done())")
+        assert (printed(said), errors(said)) == ("Hello world True\n", [])
+        assert printed(k.run("print((await w).text)")) == "Hello world\n"
+    k.run(HANGS)
+    k.run("w = %vibe_stream hangs()")
+    sent = k.send("print('waits', flush=True)\nawait w")
+    k.wait(sent, says("waits"))
+    time.sleep(0.2)
+    k.manager.interrupt_kernel()
+    k.wait(sent, idle)
+    assert errors(k.of(sent)) in (["CancelledError"], ["KeyboardInterrupt"])
+    assert printed(k.run("print(w.done())")) == "False\n"
+    assert printed(k.run("w.cancel()\nprint((await w).outcome)")) == "cancelled\n"
 
 
 def test_stop_ends_a_stream_of_an_earlier_cell(k: Kernel) -> None:

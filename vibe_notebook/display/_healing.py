@@ -17,17 +17,21 @@ _UNDECIDED = re.compile(
     r"|\[[!^]?[ \w.-]{0,40}\]?:?[ \t]*"  # half a task's box, an alert's kind, the label of a definition
     r"|`{3,}[^`]*|~{3,}.*"  # a fence's first line shows nothing before its language is whole
 )
-_DELIMITER = re.compile(r"[ \t>]*[|:-][-:| \t]*")
+_UNSAID = re.compile(
+    r"[-=*_|:~`#>+ \t]*|\[[ xX]?\]?[ \t]*|\[[!^][\w.-]{0,40}\]?:?[ \t]*|`{3,}[^`]*|~{3,}.*"
+)  # the same, less what has words: where the text pauses they are shown
+_DELIMITER = re.compile(r"(?!-[ \t])[|:-][-:| \t]*")
 
 
-def hold(source: str) -> str:
+def hold(source: str, *, is_paused: bool = False) -> str:
     """Return *source* without its last line, if that is not complete and may still become anything."""
     start = source.rfind("\n") + 1
     containers = _CONTAINERS.match(source, start)
-    if containers is None or _UNDECIDED.fullmatch(source, containers.end()) is None:
+    undecided = _UNSAID if is_paused else _UNDECIDED
+    if containers is None or undecided.fullmatch(source, containers.end()) is None:
         return source
     line, before = source[start:], source[source.rfind("\n", 0, max(0, start - 1)) + 1 : start]
-    if "|" in before and "-" in line and is_delimiter(line):
+    if "|" in before and "-" in line and is_delimiter(line.lstrip(" \t>")):
         return source  # what is above it is a table's header, and shown as one
     return source[:start]
 

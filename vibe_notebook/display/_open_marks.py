@@ -3,7 +3,8 @@
 Rules for markdown-it, which act on the leaf that ``_open_leaf.py`` found and on nothing else: half a
 bold is shown bold, half a link as its text; what may still become anything (a lone mark, half an
 image or inline formula) is held back. Each gives up where waiting longer would hide prose that only
-looks like Markdown; then the text is shown as it is, as the final form would.
+looks like Markdown; then the text is shown as it is, as the final form would. Where the text pauses
+(``env["is_paused"]``), words are held back no longer, but marks are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from markdown_it.rules_inline.state_inline import Delimiter
 
+from ._math import INLINE_LIMIT
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_inline import StateInline
@@ -23,23 +26,32 @@ __all__ = ["open_marks_plugin"]
 LABEL_LIMIT = 100
 """Characters of half a link's text, or half a formula, that are held back."""
 
+LONG_LABEL_LIMIT = 800
+"""Characters of half a link's text beyond which its bracket is one."""
+
 IMAGE_LIMIT = 400
 """The same where an image's address stands in it."""
 
 NESTING_LIMIT = 8
 """Brackets within brackets that half a link's text may have."""
 
-SINGLE_LIMIT = 300
+SINGLE_LIMIT = 1_000
 """Characters after a lone ``*`` or ``_`` beyond which it is a mark of its own."""
 
 CODE_LIMIT = 1_000
 """Characters after a lone backtick beyond which it is one."""
 
 _LABEL = re.compile(r"\\.|(`+)(?:(?!\1).)*\1|[\[\]]", re.DOTALL)
-_TARGET = re.compile(r"\(\s*(?:<[^<>\n]*>?|[^\s<]\S*)?(?:\s+(?:\"[^\"]*\"?|'[^']*'?|\([^()]*\)?)?\s*)?")
+_TARGET = re.compile(
+    r"\(\s*(?:<[^<>\n]*>?|[^\s<]\S*)?"
+    r"(?:\s+(?:\"(?:[^\"\\]|\\.)*\\?\"?|'(?:[^'\\]|\\.)*\\?'?|\((?:[^()\\]|\\.)*\\?\)?)?\s*)?",
+    re.DOTALL,
+)
 _REFERENCE = re.compile(r"\[[^\[\]]{0,100}")
 _DEFINITION = re.compile(r":[ \t]*\S*(?:[ \t]+[\"'(][^\n]*)?")
 _MONEY = re.compile(r"\d[\d.,]*\s")
+_NO_FORMULA = re.compile(r"[\d.,]+|[A-Z][A-Z\d_]+\b.*", re.DOTALL)  # an amount, a shell's variable
+_TEX = re.compile(r"\\[A-Za-z]|[\^_={}]")
 _PROSE = re.compile(r"(?<![\\{A-Za-z])[A-Za-z]{2,}[,.:;]?\s+[A-Za-z]{2,}")
 _TAG = re.compile(r"<(?:[A-Za-z/!?][^\s<>]{0,60})?")
 _ADDRESS = re.compile(r"<(https?://[^\s<>]*)", re.IGNORECASE)
@@ -73,19 +85,28 @@ def _formula(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
     if opener not in _FORMULAS:
         return False
     rest = state.src[state.pos + len(opener) :]
-    if opener == "$":
-        before = state.src[state.pos - 1] if state.pos else " "
-        is_plain = before.isalnum() or before == "$" or rest[:1].isspace() or "$" in rest
-        if is_plain or len(rest) > LABEL_LIMIT or _MONEY.match(rest) or _PROSE.search(rest):
-            return False
-        return _hold(state)
-    if opener == "$$" and "$$" in rest:
+    if (len(rest) > INLINE_LIMIT and (state.pos or opener == "$")) or not _may_be_formula(
+        state, opener, rest
+    ):
         return False
-    if len(rest) > CODE_LIMIT and state.pos:
-        return False
-    if opener == "\\(" and len(rest) <= LABEL_LIMIT:
+    if opener in ("$", "\\(") and len(rest) <= LABEL_LIMIT and not state.env.get("is_paused"):
         return _hold(state)
     return _show_code(state, rest.rstrip(_FORMULAS[opener]))
+
+
+def _may_be_formula(state: StateInline, opener: str, rest: str) -> bool:
+    if opener == "$$":
+        return "$$" not in rest
+    if opener != "$":
+        return True
+    before = state.src[state.pos - 1] if state.pos else " "
+    if before.isalnum() or before == "$" or rest[:1].isspace() or "$" in rest:
+        return False
+    if len(rest) > LABEL_LIMIT and not _TEX.search(rest):
+        return False
+    if state.env.get("is_paused") and _NO_FORMULA.fullmatch(rest):
+        return False
+    return not (_MONEY.match(rest) or _PROSE.search(rest))
 
 
 def _code(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
@@ -104,9 +125,11 @@ def _link(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
         return False
     start = state.pos
     end = _label_end(state.src, start)
-    if end < 0 or end + 1 == state.posMax:
-        has_image = state.src.startswith("[![", start)
-        return _hold(state) if state.posMax - start <= (IMAGE_LIMIT if has_image else LABEL_LIMIT) else False
+    if end < 0:
+        return _half_label(state)
+    if end + 1 == state.posMax:
+        is_awaited = state.posMax - start <= LABEL_LIMIT and not state.env.get("is_paused")
+        return _hold(state) if is_awaited or state.src.startswith("[![", start) else False
     after = state.src[end + 1 :]
     if start == 0 and _DEFINITION.fullmatch(after):
         return _hold(state)
@@ -123,12 +146,30 @@ def _link(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
     return True
 
 
+def _half_label(state: StateInline) -> bool:
+    """The text of what may be a link: held back while short, then shown without its bracket."""
+    source, length = state.src, state.posMax - state.pos
+    if source.startswith("[![", state.pos):
+        limit = IMAGE_LIMIT
+    elif length == 1 or source.startswith("[^", state.pos) or not state.env.get("is_paused"):
+        limit = LABEL_LIMIT
+    else:
+        limit = 0
+    if length <= limit:
+        return _hold(state)
+    if length > LONG_LABEL_LIMIT:
+        return False
+    state.pos += 1
+    return True
+
+
 def _image(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
     if not _is_open_end(state, silent) or state.src[state.pos] != "!":
         return False
     start = state.pos
     if start + 1 == state.posMax:
-        return _hold(state) if not start or not state.src[start - 1].isalnum() else False
+        is_said = state.env.get("is_paused") or (start and state.src[start - 1].isalnum())
+        return False if is_said else _hold(state)
     if state.src[start + 1] != "[":
         return False
     end = _label_end(state.src, start + 1)
@@ -155,7 +196,7 @@ def _end(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
             return _hold(state) if state.pos + 1 == state.posMax else False
         case _:
             return False
-    return _hold(state) if is_half else False
+    return _hold(state) if is_half and not state.env.get("is_paused") else False
 
 
 def _hold(state: StateInline) -> bool:

@@ -1,4 +1,4 @@
-"""What agents write beyond CommonMark: task items, alerts, footnotes, bare links; and safe images.
+"""What agents write beyond CommonMark: task items, alerts, footnotes, bare links, ``<br>``; and safe images.
 
 All of it is decided within one top-level block, so that a block which is closed while streaming
 never depends on what comes later: a footnote stays where it was written.
@@ -31,6 +31,7 @@ DEPTH = 80
 
 _TASK = re.compile(r"\[([ xX])\](?=[ \t\n])")
 _ALERT = re.compile(r"\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\][ \t]*(?:\n|\Z)", re.IGNORECASE)
+_BREAK = re.compile(r"<br[ \t]*/?>", re.IGNORECASE)
 _FOOTNOTE = re.compile(r"\[\^([\w.-]{1,40})\]")
 _URL = re.compile(r"(?<![\w/])https?://[^\s<>\"`\\]+", re.IGNORECASE)
 
@@ -40,6 +41,7 @@ def rules_plugin(md: MarkdownIt) -> None:
     md.block.ruler.before("table", "too_deep", _too_deep)
     md.block.ruler.before("reference", "footnote_def", footnote_def, {"alt": ["paragraph", "reference"]})
     md.inline.ruler.before("link", "footnote_ref", _footnote_ref)
+    md.inline.ruler.before("autolink", "break", _break)
     md.core.ruler.before("inline", "tasks_and_alerts", _tasks_and_alerts)
     md.core.ruler.push("links", _links)
     for name, rule in (
@@ -87,6 +89,17 @@ def _footnote_ref(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
     if not silent:
         token = state.push("footnote_ref", "sup", 0)
         token.content = match[1]
+    state.pos = match.end()
+    return True
+
+
+def _break(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
+    """The one tag that agents need: nothing else breaks a line in a table's cell."""
+    match = _BREAK.match(state.src, state.pos, state.posMax)
+    if match is None:
+        return False
+    if not silent:
+        state.push("hardbreak", "br", 0)
     state.pos = match.end()
     return True
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from markdown_it.rules_block import StateBlock
     from markdown_it.token import Token
 
-__all__ = ["tables_plugin"]
+__all__ = ["simple_html", "tables_plugin"]
 
 _PIPE = re.compile(r"(?<!\\)\|")
 _ALIGNED = re.compile(r"text-align:(left|right|center)")
@@ -88,7 +88,7 @@ def _rows(state: StateBlock, line: int, end: int, width: int) -> list[list[str]]
 def _push_rows(state: StateBlock, line: int, rows: list[list[str]], styles: list[str]) -> None:
     simple: list[str] = []
     for number, cells in enumerate(rows):
-        html = [_simple(cell) for cell in cells]
+        html = [simple_html(cell) for cell in cells]
         if None not in html and number < len(rows) - 1:
             made = [f'<td style="{style}">{cell}</td>\n' for style, cell in zip(styles, html, strict=True)]
             simple += ["<tr>\n", *made, "</tr>\n"]
@@ -110,8 +110,8 @@ def _flush(state: StateBlock, simple: list[str]) -> None:
         simple.clear()
 
 
-def _simple(text: str) -> str | None:
-    """Return the HTML of a cell that is simple and holds no address that becomes a link."""
+def simple_html(text: str) -> str | None:
+    """Return the HTML of a text that is simple and holds no address that becomes a link."""
     tokens = simple_tokens(text) if "://" not in text else None
     return None if tokens is None else "".join(map(_html, tokens))
 
