@@ -70,11 +70,12 @@ class MarkdownStream:
         return self._end()
 
     def settle(self) -> Update:
-        """Render what is new, and show what is held back at the end as it is: nothing more comes for now."""
+        """Render what is new, and show words that are held back at the end: nothing more comes for now."""
         self._begin()
         self._advance()
         if not self._growing:
-            html = self._open_form(self._parse(self._source, ChainMap({}, self._references)))
+            references = ChainMap({}, self._references)
+            html = self._open_form(self._parse(self._source, references, is_open=True, is_paused=True))
             if html != self.open_html:
                 self._show(html)
         return self._end()
@@ -121,9 +122,15 @@ class MarkdownStream:
         return _normalised(scrub(text[:-1] if is_torn else text))
 
     def _parse(
-        self, source: str, references: MutableMapping[str, Any], *, is_open: bool = False
+        self,
+        source: str,
+        references: MutableMapping[str, Any],
+        *,
+        is_open: bool = False,
+        is_paused: bool = False,
     ) -> list[Block]:
-        return parse(self._group.lead + source if self._group else source, references, is_open=is_open)
+        whole = self._group.lead + source if self._group else source
+        return parse(whole, references, is_open=is_open, is_paused=is_paused)
 
     def _read(self, text: str) -> str | None:
         """Parse the open block with *text* added, close what is over and show the rest.
