@@ -18,7 +18,7 @@ from vibe_notebook.projects import Listener, ProjectEventStream
 
 from . import page
 
-__all__ = ["BATCH", "PAYLOAD", "appends", "fan_out"]
+__all__ = ["BATCH", "PAYLOAD", "appends", "fan_out", "redis"]
 
 PAYLOAD = '{"message_id":"' + "m" * 36 + '","part_index":0,"type":"text","delta":"' + "x" * 63 + '"}'
 """156 bytes of JSON: a delta."""
@@ -28,7 +28,7 @@ BATCH = 10
 
 
 @contextlib.contextmanager
-def _redis(*options: str) -> Iterator[str | None]:
+def redis(*options: str) -> Iterator[str | None]:
     """A Redis of its own, if there is one."""
     program = shutil.which("redis-server")
     if program is None:
@@ -74,8 +74,8 @@ def appends() -> str:
     rows = []
     with (
         tempfile.TemporaryDirectory() as folder,
-        _redis("--appendonly", "no") as quick,
-        _redis(*DURABLE) as durable,
+        redis("--appendonly", "no") as quick,
+        redis(*DURABLE) as durable,
     ):
         logs = {
             "memory": "memory:",
@@ -150,7 +150,7 @@ async def _paced(works: list[Any], send: Callable[[], Awaitable[object]], events
 def fan_out() -> str:
     """A table: one XREAD for all beside one for each listener."""
     rows = []
-    with _redis("--appendonly", "no") as url:
+    with redis("--appendonly", "no") as url:
         if url is None:
             return "No redis-server: not measured."
         for listeners in (1, 10, 100):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["IMAGES", "environment", "table", "write"]
+__all__ = ["DOCS", "IMAGES", "environment", "place", "table", "write"]
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "benchmarks.md"
@@ -25,7 +25,7 @@ VERSIONS = (
     "pydantic",
 )
 PEERS = ("chatlas", "rich", "panel")
-ORDER = ("lab", "kernel", "flat", "streams", "dispatch", "memory", "projects")
+ORDER = ("lab", "kernel", "flat", "streams", "dispatch", "memory", "projects", "server")
 HEAD = """# Benchmarks
 
 Made by `make bench`; nothing here is written by hand. `python -m benchmarks NAME…` runs some of it anew.
@@ -48,6 +48,19 @@ def write(name: str, title: str, body: str) -> None:
     names = sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
     sections = [f"<!-- section {name} -->\n{found[name]}<!-- end -->\n" for name in names]
     PAGE.write_text("\n".join([HEAD, *sections]), encoding="utf-8")
+
+
+def place(path: Path, name: str, text: str) -> None:
+    """Put *text* between a page's own marks for *name*; the rest of the page is written by hand."""
+    found = path.read_text(encoding="utf-8")
+    before, begin, rest = found.partition(f"<!-- section {name} -->\n")
+    _, end, after = rest.partition("<!-- end -->\n")
+    if not begin or not end:
+        msg = (
+            f"{path} has no place for {name}: <!-- section {name} --> and <!-- end --> on lines of their own"
+        )
+        raise ValueError(msg)
+    path.write_text(f"{before}{begin}{text.strip()}\n{end}{after}", encoding="utf-8")
 
 
 def environment() -> str:

@@ -10,6 +10,7 @@ import statistics
 import time
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from vibe_notebook.projects import Listener, ProjectEventStream
@@ -74,8 +75,8 @@ async def _ours(
                     for entry in batch:
                         entry.frame  # noqa: B018 - made when it is first asked for
 
-        append, items = stream.log.append, [("part_delta", PAYLOAD)]
-        return await _timed([listen(one) for one in made], lambda: append("p", items), events, burst)
+        append = partial(stream.log.append, "p", [("part_delta", PAYLOAD)])
+        return await _timed([listen(one) for one in made], append, events, burst)
 
 
 async def _framed(listeners: int, events: int, burst: int) -> float:
@@ -92,8 +93,8 @@ async def _got(listeners: int, events: int, burst: int) -> float:
             for _ in range(events):
                 await listener.get()
 
-        append, items = stream.log.append, [("part_delta", PAYLOAD)]
-        return await _timed([listen(one) for one in made], lambda: append("p", items), events, burst)
+        append = partial(stream.log.append, "p", [("part_delta", PAYLOAD)])
+        return await _timed([listen(one) for one in made], append, events, burst)
 
 
 def _rates(ways: dict[str, Rate], listeners: int, burst: int) -> dict[str, list[float]]:

@@ -43,3 +43,18 @@ def test_a_section_replaces_itself_and_leaves_the_others(
     assert "old" not in written
     assert written.index("| 1 | 2 |") < written.index("\nnew\n")
     assert written.count("<!-- section") == 2
+
+
+def test_a_table_is_placed_between_the_marks_of_a_page_and_nowhere_else(tmp_path: Path) -> None:
+    written = tmp_path / "page.md"
+    written.write_text("before\n<!-- section server -->\nold\n<!-- end -->\nafter\n")
+    page.place(written, "server", "| new |\n")
+    assert written.read_text() == "before\n<!-- section server -->\n| new |\n<!-- end -->\nafter\n"
+    with pytest.raises(ValueError, match="no place for kernel"):
+        page.place(written, "kernel", "x")
+
+
+@pytest.mark.parametrize("name", ["server"])
+def test_the_pages_that_a_section_writes_have_a_place_for_it(name: str) -> None:
+    found = (page.DOCS / "projects.md").read_text()
+    assert 0 < found.index(f"<!-- section {name} -->\n") < found.index("<!-- end -->\n")

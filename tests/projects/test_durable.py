@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from tests.projects.conftest import Open
 from tests.projects.listening import numbers, send, take
 from tests.projects.redis_server import DURABLE, MISSING, PROGRAM, RedisServer
+from tools import summary
 from vibe_notebook.projects import Entry, ProjectEventStream
 from vibe_notebook.projects._entry import parse_id
 
@@ -66,9 +67,7 @@ def remaining(process: subprocess.Popen[str]) -> list[list[str]]:
     return [line.split() for line in process.stdout.read().splitlines() if not line.startswith("lost")]
 
 
-async def check(
-    stream: ProjectEventStream, said: list[list[str]], record: Callable[[str, object], None]
-) -> None:
+async def check(stream: ProjectEventStream, said: list[list[str]], what: str) -> None:
     entries = list[Entry]()
     while page := await stream.read("p", entries[-1].id if entries else ""):
         entries += [one for one in page if isinstance(one, Entry)]
@@ -83,24 +82,21 @@ async def check(
     places = [parse_id(entry.id) for entry in entries]
     assert places == sorted(set(places))
     await send(stream, 1)
-    record("acknowledged", len(said) * 3)
-    record("there", len(entries))
+    summary.note("kill -9", f"{what}: {len(said) * 3} events acknowledged, {len(entries)} there")
 
 
 async def test_a_sender_killed_in_the_middle_loses_nothing_acknowledged(
-    shared: str, opened: Open, record_property: Callable[[str, object], None]
+    shared: str, opened: Open, request: pytest.FixtureRequest
 ) -> None:
     with appender(shared) as process:
         said = acknowledged(process, ENOUGH)
         process.kill()
         said += remaining(process)
-    await check(opened(shared), said, record_property)
+    await check(opened(shared), said, f"the sender, {request.node.callspec.params['shared']}")
 
 
 @pytest.mark.skipif(PROGRAM is None, reason=MISSING)
-async def test_a_redis_killed_in_the_middle_loses_nothing_acknowledged(
-    tmp_path: Path, opened: Open, record_property: Callable[[str, object], None]
-) -> None:
+async def test_a_redis_killed_in_the_middle_loses_nothing_acknowledged(tmp_path: Path, opened: Open) -> None:
     server = RedisServer(tmp_path, *DURABLE)
     try:
         with appender(server.url) as process:
@@ -111,7 +107,7 @@ async def test_a_redis_killed_in_the_middle_loses_nothing_acknowledged(
             assert process.wait(30) == 3
         server.start()
         stream = opened(server.url)
-        await check(stream, said, record_property)
+        await check(stream, said, "redis-server itself")
         await stream.aclose()
     finally:
         server.stop()

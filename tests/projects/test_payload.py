@@ -8,11 +8,13 @@ import datetime
 import decimal
 import enum
 import json
+import json.encoder
 import math
 import pathlib
 import threading
 import uuid
 from collections import OrderedDict, deque
+from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Any
 
@@ -22,8 +24,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vibe_notebook._json import scrub
 from vibe_notebook.exceptions import ProtocolError
-from vibe_notebook.projects._payload import encode
+from vibe_notebook.projects._payload import _careful, _key, _plain, _writer, encode
 
 UTC = datetime.UTC
 
@@ -148,6 +151,41 @@ def test_json_arrives_as_it_is_on_one_line(value: Any) -> None:
     assert "\n" not in text
     assert "\r" not in text
     text.encode()
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(st.characters())
+KEYS = st.one_of(st.text(st.characters()), st.integers(), st.floats(), st.booleans(), st.none())
+PYTHON: st.SearchStrategy[Any] = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.tuples(inner, inner),
+        # Keys that differ here and are the same in JSON: one of them wins, and not by any rule.
+        st.dictionaries(KEYS, inner, max_size=4).filter(
+            lambda made: len({_key(k, "") for k in made}) == len(made)
+        ),
+    ),
+    max_leaves=10,
+)
+
+
+@given(PYTHON)
+def test_the_short_way_writes_what_the_careful_one_writes(value: Any) -> None:
+    assert encode(value) == scrub(_careful(_plain(value, "data", 0)))
+
+
+@pytest.mark.parametrize("there", [None, lambda: None], ids=["none", "another"])
+def test_without_the_encoder_in_c_the_careful_one_writes(
+    monkeypatch: pytest.MonkeyPatch, there: object
+) -> None:
+    monkeypatch.setattr(json.encoder, "c_make_encoder", there)
+    assert _writer() is _careful
+
+
+def test_threads_may_send_the_same_object_at_once() -> None:
+    shared = {"rows": [{"n": n, "text": "x" * 20} for n in range(500)]}
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(encode, [shared] * 40)) == {encode(shared)}
 
 
 @given(st.floats(), st.text(st.characters()))

@@ -192,6 +192,24 @@ def test_too_much_is_refused_by_size_by_number_and_by_pace() -> None:
     assert int(slow.headers["retry-after"]) >= 1
 
 
+def test_a_new_project_beyond_the_limit_is_refused_and_known_ones_are_not() -> None:
+    stream = ProjectEventStream()
+    asyncio.run(stream.send_event("in the log", "note", 0))
+    app = create_app(log=stream, limits=Limits(projects=2))
+
+    def post(project: str, body: Any = None) -> httpx2.Response:
+        return ask(app, "POST", f"/projects/{project}/events", json=body or {"event_type": "note", "data": 1})
+
+    assert post("wrong", {"no": "event"}).status_code == 422  # takes no place
+    assert [post(name).status_code for name in ("a", "b", "a")] == [201, 201, 201]
+    full = post("c")
+    assert full.status_code == 503
+    assert "projects" in full.json()["error"]
+    assert int(full.headers["retry-after"]) >= 1
+    assert [post(name).status_code for name in ("in the log", "b", "c")] == [201, 201, 503]
+    assert [one.project_id for one in asyncio.run(stream.projects())] == ["a", "b", "in the log"]
+
+
 def test_a_body_that_does_not_say_its_size_is_measured_as_it_comes() -> None:
     taken: list[int] = []
 

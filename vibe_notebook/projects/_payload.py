@@ -8,12 +8,13 @@ import datetime
 import decimal
 import enum
 import json
+import json.encoder
 import math
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from .._json import INT_BITS, scrub
 from ..exceptions import ProtocolError
@@ -22,8 +23,7 @@ __all__ = ["encode"]
 
 DEPTH: Final = 200
 
-# Made once: ``json.dumps`` with options makes an encoder for every value.
-_write: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_careful: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 _PLAIN: Final = (str, int, float)
 _AS_TEXT: Final = (uuid.UUID, decimal.Decimal, os.PathLike)
@@ -45,6 +45,27 @@ def encode(data: Any) -> str:
         plain = _plain(data, "data", 0)
         text = _write(plain)
     return scrub(text)
+
+
+def _refuse(_: object) -> NoReturn:
+    raise TypeError
+
+
+def _writer() -> Callable[[Any], str]:
+    """What writes JSON's own types: Python's C encoder, made once.
+
+    ``JSONEncoder.encode`` makes it anew for every value, which takes as long again as to write a delta. Without its
+    record of what a value is inside of: that could not be shared by threads, and recursion has a limit.
+    """
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    try:
+        parts = make(None, _refuse, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+    except TypeError:  # it is Python's own affair: another may have none, or call it otherwise
+        return _careful
+    return lambda data: "".join(parts(data, 0))
+
+
+_write: Final = _writer()
 
 
 def _plain(value: Any, path: str, depth: int) -> Any:  # noqa: C901 - a table of types

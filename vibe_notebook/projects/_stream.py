@@ -58,7 +58,8 @@ class ProjectEventStream:
             ProtocolError: *data* holds what JSON cannot say; the message names the field.
             LogError: the log cannot be written.
         """
-        return (await self.send_events(project_id, [(event_type, data)]))[0]
+        item = valid_event(event_type), encode(data)
+        return (await self.log.append(_valid(project_id), [item]))[0]
 
     async def send_events(
         self, project_id: str, items: Sequence[tuple[str, Any]], *, key: str | None = None

@@ -32,13 +32,15 @@ class Tail:
         self.lock = threading.Lock()
         self.limit = limit
         self.room = room
-        self._most, self._full = limit + (limit >> 3), room + (room >> 3)
+        # Dropping the oldest moves all the others: only when it is worth it.
+        self.most, self.full = limit + (limit >> 3), room + (room >> 3)
         self.anchor = self.origin = anchor
         self.entries: list[Entry] = []
         self.first = 0
         self.size = 0
         self.error: Exception | None = None
         self.marks = 0
+        self.awaited = False
         self._futures: dict[asyncio.AbstractEventLoop, set[asyncio.Future[None]]] = {}
         self._wakers: set[Callable[[], None]] = set()
 
@@ -64,15 +66,6 @@ class Tail:
             self.add(entries)
         self.wake()
 
-    def add_one(self, entry: Entry) -> None:
-        """Under the lock: add the next."""
-        self.entries.append(entry)
-        self.size += len(entry.data)
-        if entry.event == END:
-            self.marks += 1
-        if len(self.entries) > self._most or self.size > self._full:
-            self._trim(self.limit, self.room)
-
     def add(self, entries: Sequence[Entry]) -> None:
         """Under the lock: add what is new."""
         self.entries.extend(entries)
@@ -80,9 +73,8 @@ class Tail:
             self.size += len(entry.data)
             if entry.event == END:
                 self.marks += 1
-        # Dropping the oldest moves all the others: only when it is worth it.
-        if len(self.entries) > self._most or self.size > self._full:
-            self._trim(self.limit, self.room)
+        if len(self.entries) > self.most or self.size > self.full:
+            self.drop(self.limit, self.room)
 
     def restart(self, anchor: Id) -> None:
         """The log went on without this tail: all who listen must read there what came up to *anchor*."""
@@ -95,9 +87,10 @@ class Tail:
     def trim(self, limit: int) -> int:
         """Keep so many; how many went."""
         with self.lock:
-            return self._trim(limit, self.room)
+            return self.drop(limit, self.room)
 
-    def _trim(self, limit: int, room: int) -> int:
+    def drop(self, limit: int, room: int) -> int:
+        """Under the lock: drop the oldest beyond so many entries or characters; how many went."""
         count = max(0, len(self.entries) - limit)
         size = self.size - sum(len(entry.data) for entry in self.entries[:count])
         while size > room and count < len(self.entries) - 1:
@@ -131,6 +124,7 @@ class Tail:
 
     def waiting(self) -> Waiting:
         """Under the lock: what to give to ``until``, to wait for something new."""
+        self.awaited = True
         loop = _running_loop()
         if loop is None:
             ready, wake = waker()
@@ -157,9 +151,10 @@ class Tail:
 
     def wake(self) -> None:
         """Wake all who wait, without the lock held."""
-        if not self._futures and not self._wakers:
+        if not self.awaited:
             return
         with self.lock:
+            self.awaited = False
             futures, self._futures = self._futures, {}
             wakers, self._wakers = self._wakers, set()
         here = _running_loop()

@@ -1,4 +1,4 @@
-"""How much one server takes: the numbers, the listeners' seats, and the pace of what is sent.
+"""How much one server takes: the numbers, the listeners' seats, the projects, and the pace of what is sent.
 
 Below the routes. Used only from the server's event loop.
 """
@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from ._errors import Refused
 
-__all__ = ["Limits", "Pace", "Seats"]
+__all__ = ["Limits", "Names", "Pace", "Seats"]
 
 _KNOWN: Final = 10_000
 """Projects whose pace is remembered; one that is forgotten has its whole burst again."""
@@ -38,6 +38,9 @@ class Limits:
     """Open streams in all: 503."""
     listeners_per_project: int = 2_000
     """Open streams of one project: 429."""
+    projects: int = 10_000
+    """Projects that are sent to; beyond it, to one that the log does not have: 503. What the log keeps of each
+    is the log's own bound, so times this it is the most that a log in memory can come to."""
     events_per_second: float | None = 20_000.0
     """Events sent to one project, twice as many at once: 429. ``None``: as many as the log takes."""
     stream_seconds: float | None = None
@@ -112,6 +115,22 @@ class Seats:
         self.closing = True
         for listener in list(self._taken):
             listener.close()
+
+
+class Names:
+    """Which projects are sent to here. None is forgotten, since the log does not forget any."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._names: set[str] = set()
+
+    def take(self, project_id: str) -> bool:
+        """Whether it is one of them, or may be, as there is room."""
+        if project_id not in self._names:
+            if len(self._names) >= self._limits.projects:
+                return False
+            self._names.add(project_id)
+        return True
 
 
 class Pace:

@@ -224,7 +224,10 @@ def _send(limits: Limits) -> Schema:
     return {
         "operationId": "sendEvents",
         "summary": "Add events. Once it is answered, they are in the log.",
-        "description": f"At most {limits.events_per_request:,} events and {limits.body_bytes:,} bytes at once.",
+        "description": (
+            f"At most {limits.events_per_request:,} events and {limits.body_bytes:,} bytes at once. A project begins with "
+            f"its first event; beyond {limits.projects:,} projects no new one is begun (503)."
+        ),
         "parameters": [_PROJECT, key],
         "requestBody": {
             "required": True,

@@ -15,7 +15,7 @@ from ..projects import ProjectEventStream
 from ._errors import Refused
 from ._forms import form_of, present
 from ._intake import check_id, check_key, check_project, items_of
-from ._limits import Limits, Pace, Seats
+from ._limits import Limits, Names, Pace, Seats
 from ._openapi import description
 from ._stream import Stream
 from ._transcripts import Transcripts
@@ -38,6 +38,7 @@ class Routes:
         self._limits = limits
         self._heartbeat = heartbeat
         self._retry = retry
+        self._names = Names(limits)
         self._pace = Pace(limits.events_per_second)
         self._transcripts = Transcripts(stream)
         self._description = description(limits, has_auth=has_auth)
@@ -81,6 +82,10 @@ class Routes:
         if media != _JSON and not media.endswith("+json"):
             raise Refused(415, f"Send the events as {_JSON}.")
         items = items_of(await self._body(request), self._limits.events_per_request)
+        if not self._names.take(project_id) and not await self._exists(project_id):
+            raise Refused(
+                503, "The server has no room for more projects; send to one that it has.", retry_after=60
+            )
         self._pace.take(project_id, len(items))
         ids = await self._stream.send_events(project_id, items, key=key)
         return JSONResponse({"ids": ids}, 201)
@@ -127,8 +132,11 @@ class Routes:
 
     async def _known(self, project_id: str) -> None:
         """Raise ``Refused`` (404) for a project that nobody has sent anything to."""
-        if not await self._stream.closed(project_id) and not await self._stream.read(project_id, "", FEW):
+        if not await self._exists(project_id):
             raise Refused(404, "There is no project of that name.")
+
+    async def _exists(self, project_id: str) -> bool:
+        return await self._stream.closed(project_id) or bool(await self._stream.read(project_id, "", FEW))
 
     async def _body(self, request: Request) -> bytes:
         most = self._limits.body_bytes
