@@ -58,6 +58,30 @@ done = sum(map(len, texts))
 marks.append((time.process_time(), time.time()))
 ended.append(time.time())
 """
+ENDS = """
+import asyncio, json, time
+import vibe_notebook as vibe, vibe_notebook.display._live
+texts = json.loads({texts!r})
+marks, ended, done, sent = [(0, time.time())], [], 0, {{}}
+async def stream(made):
+    await asyncio.sleep({wait})
+    began = time.perf_counter()
+    for at, piece in enumerate(made):
+        await asyncio.sleep(max(0, began + at / {rate} - time.perf_counter()))
+        if piece[:2] == "zq":
+            sent[piece] = time.time()
+        yield piece
+"""
+ENDS_CODE = """
+for made in texts:
+    await vibe.watch(stream(made), adapter="text")
+    await asyncio.sleep({wait})
+marks.append((0, time.time()))
+ended.append(time.time())
+"""
+RUNS, WAIT, ENDS_RATES = 20, 0.7, (200, 1000)
+"""Short streams one after the other, and the seconds that a model takes to its first word."""
+
 HEAD = (
     "streams",
     "pieces a second, asked",
@@ -71,6 +95,15 @@ HEAD = (
 )
 
 
+ENDS_HEAD = (
+    "pieces a second",
+    "first piece → screen p50, ms",
+    "first p95, ms",
+    "last piece → screen p50, ms",
+    "last p95, ms",
+)
+
+
 def run(options: Namespace) -> tuple[str, str]:
     """Every case in a kernel, for its messages, and in a browser, for the rest."""
     rows = []
@@ -78,6 +111,7 @@ def run(options: Namespace) -> tuple[str, str]:
         for streams, rate in CASES:
             rows.append(_case(lab, options, streams, rate))
             print(*rows[-1], sep=" | ", flush=True)
+        ends = [_ends(lab, rate) for rate in ENDS_RATES]
     body = [
         (
             f"{SECONDS:.0f} seconds of mixed Markdown; half of the streams in threads, half in tasks of the cell, each in "
@@ -86,6 +120,11 @@ def run(options: Namespace) -> tuple[str, str]:
             "of the plain kernel."
         ),
         page.table(HEAD, rows),
+        (
+            f"{RUNS} short streams one after the other, each in a view of its own that is open for {WAIT} s before the "
+            "first piece comes:"
+        ),
+        page.table(ENDS_HEAD, ends),
     ]
     return "Many streams", "\n\n".join(body)
 
@@ -116,3 +155,18 @@ def _case(lab: Lab, options: Namespace, streams: int, rate: int) -> list[str]:
         f"{figures.cpu / figures.seconds:.0%}",
         f"{streams - len(torn)} of {streams}",
     ]
+
+
+def _ends(lab: Lab, rate: int) -> list[str]:
+    words = " ".join(text("paragraph", 4 * rate).split())
+    texts = [pieces(f"zq{number}x0q {words} zq{number}x1q") for number in range(RUNS)]
+    marks = [f"zq{number}x{end}q" for number in range(RUNS) for end in (0, 1)]
+    setup = ENDS.format(texts=json.dumps([[p for p in made if p] for made in texts]), rate=rate, wait=WAIT)
+    seen, _ = lab.measure(setup, ENDS_CODE.format(wait=WAIT), marks, limit=RUNS * (2 * WAIT + 2) + 20)
+    found = []
+    for end in (0, 1):
+        lags = [lag for mark, lag in seen.by_mark.items() if mark.endswith(f"x{end}q")]
+        found += [
+            f"{percentile(lags, share) * 1000:,.0f}" if len(lags) == RUNS else "?" for share in (0.5, 0.95)
+        ]
+    return [f"{rate:,}", *found]
