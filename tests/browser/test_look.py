@@ -39,7 +39,7 @@ SETTLED = ".vibe:not(.vibe-live)"
 PLACES = """() => {
     const view = vibePages.views()[0];
     const top = view.getBoundingClientRect().top;
-    return [...view.querySelectorAll(".vibe-text, .vibe-tool, .vibe-thinking, .vibe-artifact, summary code, .vibe-tool pre")].map((el) => {
+    return [...view.querySelectorAll(".vibe-text, .vibe-tool, .vibe-thinking, .vibe-artifact, summary code:first-of-type, .vibe-tool pre")].map((el) => {
         const { left, right, top: at } = el.getBoundingClientRect();
         return [el.className.split(" ")[0] || el.tagName, left, el.tagName === "CODE" ? left : right, at - top];
     });

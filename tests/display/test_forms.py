@@ -245,3 +245,24 @@ def test_markdown_stays_as_written_but_for_html_and_images(text: str, expected: 
 def test_code_that_a_list_before_it_would_turn_into_html_is_escaped_too() -> None:
     said = transcript_markdown(transcript(TextPart(text="- a"), TextPart(text="    <b>x</b>")))
     assert "&lt;b>" in said
+
+
+def test_arguments_that_are_seen_whole_on_the_calls_line_are_not_told_twice() -> None:
+    assert "Arguments" not in transcript_markdown(transcript(tool(args={"q": "rain", "limit": 3})))
+    said = transcript_markdown(transcript(tool(args={"q": "rain " * 50})))
+    assert said.index("Arguments") < said.index("rain " * 50)
+
+
+def test_the_plain_form_has_no_blanks_at_the_end_of_a_line() -> None:
+    said = transcript_text(transcript(ThinkingPart(text="one\n\ntwo"), tool(output="a\n\nb\n\n")))
+    assert said == "thinking:\n    one\n\n    two\n\n✓ search()\n  → a\n\n    b"
+
+
+def test_what_is_wide_scrolls_in_its_own_place_and_long_words_wrap() -> None:
+    table = {"columns": ["c"] * 50, "rows": [[1] * 50], "total": 1}
+    page = Page(transcript_html(transcript(TextPart(text="| a |\n|---|\n| b |"), tool(output=table))))
+    tags = [(tag, attrs.get("style", "")) for tag, attrs in page.elements]
+    before = [tags[i - 1][1] for i, (tag, _) in enumerate(tags) if tag == "table"]
+    assert len(before) == 2
+    assert all("overflow-x:auto" in style for style in before)
+    assert "overflow-wrap:break-word" in tags[0][1]

@@ -50,19 +50,17 @@ _ROOT = "padding-left:5px;overflow-wrap:break-word"  # where the cell's own text
 _HEAD = f"margin:0 0 .6em;padding:0 0 .3em;border-bottom:1px solid {_LINE}"
 _MUTED = "opacity:.65"
 _SMALL = "opacity:.65;font-size:86%"
-# What is wide scrolls by itself. The last paragraph in it has a margin of its own, of 1em.
-_WIDE = "overflow-x:auto"
-_TEXT = f"margin:0 0 -.5em;{_WIDE}"
-_BOX = "margin:0 0 .5em;padding:.3em .7em;border:1px solid {line};border-left:{left};border-radius:6px"
-_SUMMARY = "cursor:pointer;font-size:93%"
+_WIDE = "overflow-x:auto"  # what is wide scrolls by itself
+_TEXT = f"margin:1em 0 0;{_WIDE}"  # its last paragraph has a margin below
+_BOX = "margin:.1em 0 .5em;padding:.3em .7em;border:1px solid {line};border-left:{left};border-radius:6px"
+_SUMMARY = (
+    "display:list-item;cursor:pointer;font-size:93%"  # Bootstrap makes it a block, without its triangle
+)
 _SIGN = "margin-left:1.2em;list-style-position:outside"
 _ROW = "display:inline-flex;align-items:baseline;gap:.5em;width:100%;vertical-align:top;white-space:nowrap"
-_NAME = (
-    "flex:none;max-width:50%;padding:0;overflow:hidden;text-overflow:ellipsis;background:none;font-weight:600"
-)
-_PREVIEW = (
-    "flex:1 1 auto;overflow:hidden;text-overflow:ellipsis;opacity:.65;font-family:monospace;font-size:93%"
-)
+_CUT = "padding:0;overflow:hidden;white-space:nowrap;text-overflow:ellipsis;background:none"
+_NAME = f"flex:none;max-width:50%;margin-right:auto;font-weight:600;{_CUT}"
+_PREVIEW = f"flex:1 1 0;opacity:.65;font-size:93%;{_CUT}"
 _LABEL = "margin:.5em 0 .1em;opacity:.65;font-size:86%"
 _PRE = (
     "margin:0;padding:.4em .6em;max-height:24em;overflow:auto;border-radius:4px;background:rgba(128,128,128,.13);"
@@ -127,7 +125,7 @@ class _Page:
         )
 
     def _thinking(self, key: str, text: str) -> str:
-        styles = "margin:0 0 .5em", f"{_SUMMARY};{_MUTED}"
+        styles = "margin:.1em 0 .5em", f"{_SUMMARY};{_MUTED}"
         fold = self._fold(key, name="vibe-thinking", styles=styles, summary="Thought")
         return f'{fold}<div style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
 
@@ -135,13 +133,11 @@ class _Page:
         short = preview(part.args_text if part.args is None else part.args)
         state = "" if part.state == "ok" else part.state.replace("_", " ")  # its mark says it
         facts = " · ".join(fact for fact in (state, duration_of(part)) if fact)
-        # The preview is there even if it is empty: it takes the room between name and facts.
-        row = (
-            f'{_mark(STATE_MARKS, part.state, "min-width:.8em")} <code style="{_NAME}">{escape(name_of(part))}</code> '
-            f'<span style="{_PREVIEW}">{_text(short)}</span> '
-        )
+        row = f'{_mark(STATE_MARKS, part.state, "min-width:.8em")} <code style="{_NAME}">{escape(name_of(part))}</code> '
+        if short:
+            row += f'<code style="{_PREVIEW}">{escape(short)}</code> '
         if facts:
-            row += f'<span style="{_MUTED}">{facts}</span>'
+            row += f'<span style="flex:none;{_MUTED}">{facts}</span>'
         summary = f'<span style="{_ROW}">{row}</span>'
         line = None if part.state == "ok" else _TINTS.get(part.state)
         box = _BOX.format(line=_LINE, left=f"3px solid {line}" if line else f"1px solid {_LINE}")
