@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.display.markdown_documents import Page, visible
+from vibe_notebook.display._format import STATE_MARKS
 from vibe_notebook.display._html import transcript_html
 from vibe_notebook.display._markdown import render
 from vibe_notebook.display._markdown_form import transcript_markdown
@@ -55,7 +56,7 @@ FULL = transcript(
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_tells_all_of_it_in_order(form: Any) -> None:
     said = form(FULL, title="Weather")
-    words = ["Weather", "✗ error", "Where to look?", "look", "search", "rain", "hits", "inner text", "inner_tool",
+    words = ["Weather", "✗", "error", "Where to look?", "look", "search", "rain", "hits", "inner text", "inner_tool",
              "fetch", "404 not found", "plot.png", "Done.", "critic", "I object.", "boom", "RateLimitError"]  # fmt: skip
     places = [said.index(word) for word in words]
     assert places == sorted(places)
@@ -135,16 +136,43 @@ def test_calls_and_thinking_are_folded_unless_the_user_opened_them() -> None:
 def test_a_calls_state_is_a_mark_a_class_and_unless_all_is_well_a_word(state: Any, mark: str) -> None:
     html = transcript_html(transcript(tool(state=state)))
     assert f'class="vibe-tool vibe-is-{state}"' in html
-    word = "" if state == "ok" else f" · {state.replace('_', ' ')}"
+    word = "" if state == "ok" else f" {state.replace('_', ' ')}"
     assert f"{mark} search{word}" in visible(html)
 
 
-def test_the_page_names_no_text_or_background_colour_and_needs_no_stylesheet() -> None:
+def test_the_page_needs_no_stylesheet_and_no_attribute_that_a_host_takes_away() -> None:
     html = transcript_html(FULL, title="t", note="n")
-    styles = ";".join(attrs.get("style", "") for _, attrs in Page(html).elements)
-    names = {style.partition(":")[0].strip() for style in styles.split(";") if style}
-    assert names.isdisjoint({"color", "background", "background-color"})
     assert not any(name.startswith(("data-", "aria-", "role")) for _, a in Page(html).elements for name in a)
+    assert "var(" not in html  # JupyterLab's sanitiser drops what has a variable in it
+    assert "anywhere" not in html  # and this value
+
+
+def test_the_colours_can_be_read_in_a_light_theme_and_in_a_dark_one() -> None:
+    shown = [
+        transcript_html(FULL, title="t"),
+        *(transcript_html(transcript(tool(state=s))) for s in STATE_MARKS),
+    ]
+    styles = ";".join(attrs.get("style", "") for html in shown for _, attrs in Page(html).elements)
+    given = [style.partition(":") for style in set(styles.split(";"))]
+    colours = [value for name, _, value in given if name == "color"]
+    assert len(colours) == 3
+    for colour in colours:
+        assert min(contrast(colour, "#ffffff"), contrast(colour, "#111111")) > 4
+    # A background lets through what the theme has behind it.
+    backgrounds = {value for name, _, value in given if name.startswith("background")}
+    assert backgrounds == {"none", "rgba(128,128,128,.13)"}
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two colours, as WCAG 2 counts it: 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        parts = [part / 255 for part in bytes.fromhex(colour[1:])]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def test_only_a_raster_image_is_shown_and_only_an_http_address_is_linked() -> None:
@@ -217,3 +245,24 @@ def test_markdown_stays_as_written_but_for_html_and_images(text: str, expected: 
 def test_code_that_a_list_before_it_would_turn_into_html_is_escaped_too() -> None:
     said = transcript_markdown(transcript(TextPart(text="- a"), TextPart(text="    <b>x</b>")))
     assert "&lt;b>" in said
+
+
+def test_arguments_that_are_seen_whole_on_the_calls_line_are_not_told_twice() -> None:
+    assert "Arguments" not in transcript_markdown(transcript(tool(args={"q": "rain", "limit": 3})))
+    said = transcript_markdown(transcript(tool(args={"q": "rain " * 50})))
+    assert said.index("Arguments") < said.index("rain " * 50)
+
+
+def test_the_plain_form_has_no_blanks_at_the_end_of_a_line() -> None:
+    said = transcript_text(transcript(ThinkingPart(text="one\n\ntwo"), tool(output="a\n\nb\n\n")))
+    assert said == "thinking:\n    one\n\n    two\n\n✓ search()\n  → a\n\n    b"
+
+
+def test_what_is_wide_scrolls_in_its_own_place_and_long_words_wrap() -> None:
+    table = {"columns": ["c"] * 50, "rows": [[1] * 50], "total": 1}
+    page = Page(transcript_html(transcript(TextPart(text="| a |\n|---|\n| b |"), tool(output=table))))
+    tags = [(tag, attrs.get("style", "")) for tag, attrs in page.elements]
+    before = [tags[i - 1][1] for i, (tag, _) in enumerate(tags) if tag == "table"]
+    assert len(before) == 2
+    assert all("overflow-x:auto" in style for style in before)
+    assert "overflow-wrap:break-word" in tags[0][1]

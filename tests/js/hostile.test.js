@@ -36,7 +36,7 @@ test("hostile text in any field is text", () => {
 test("an artifact links only to http and https, and shows only raster images that came with it", () => {
   const { frame, $ } = shown();
   frame(["add", "a", "artifact", 0, 0, { name: "plot", size: 20480, media_type: "image/png" }]);
-  assert.equal($(".vibe-facts").textContent, "image/png · 20 KB");
+  assert.equal($(".vibe-facts").textContent, "image/png · 20 kB");
   for (const [url, href] of [
     ["https://example.org/a", true], ["HTTP://example.org", true], ["javascript:alert(1)", false],
     [" javascript:1", false], ["data:text/html,x", false], ["//example.org", false], [null, false],

@@ -16,6 +16,7 @@ from ..transcript import Part, Run, ToolPart, ToolState, Transcript
 
 __all__ = [
     "OUTCOME_MARKS",
+    "PREVIEW",
     "STATE_MARKS",
     "args_text",
     "byte_size",
@@ -56,6 +57,7 @@ CHARACTERS = 100_000
 """What is shown of one output at most; the transcript keeps it all."""
 
 PREVIEW = 100
+"""Characters of arguments or a result on one line, where nothing says how many there is room for."""
 DEPTH = 30
 """Nesting of subagents beyond which calls are listed side by side."""
 

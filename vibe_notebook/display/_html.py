@@ -1,15 +1,15 @@
 """The saved form of a transcript: one static ``<div>``, for the notebook file and every viewer of it.
 
 It must do without a stylesheet: JupyterLab's sanitiser removes ``<style>``, scripts and ``data-*``,
-GitHub's inline styles too. So the order of the words alone must read well, and what styles there
-are name no text or background colour, which would be wrong in one of the themes.
+GitHub's inline styles too. So the order of the words alone must read well, and the few colours that
+the styles name must be right in a light theme and in a dark one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from ._format import (
     OUTCOME_MARKS,
@@ -37,19 +37,37 @@ if TYPE_CHECKING:
 
 __all__ = ["transcript_html"]
 
-_LINE = "rgba(128,128,128,.35)"
-_ALARM = "rgba(219,68,55,.8)"
-_PAUSE = "rgba(230,150,0,.8)"
+# As far as the host lets them, the styles make it look as static/widget.css makes the live view, so
+# that nothing jumps when a stream ends. The three colours can be read on white and on near black.
+_GOOD = "#1e8c3c"
+_BAD = "#e23c32"
+_WAIT = "#aa6e00"
+_TINTS = {"ok": _GOOD, "success": _GOOD, "error": _BAD, "denied": _BAD}
+_TINTS |= dict.fromkeys(("cancelled", "awaiting_approval", "interrupted"), _WAIT)
 
-_HEAD = f"margin:0 0 .6em;padding:0 0 .35em;border-bottom:1px solid {_LINE}"
+_LINE = "rgba(128,128,128,.35)"
+_ROOT = "padding-left:5px;overflow-wrap:break-word"  # where the cell's own text begins
+_HEAD = f"margin:0 0 .6em;padding:0 0 .3em;border-bottom:1px solid {_LINE}"
 _MUTED = "opacity:.65"
-_BOX = "margin:.4em 0;padding:.3em .7em;border:1px solid {line};border-left:{left};border-radius:6px"
-_SUMMARY = "cursor:pointer;overflow-wrap:break-word"
-_PREVIEW = "opacity:.65;font-family:monospace;font-size:90%"
-_LABEL = "margin:.6em 0 .15em;opacity:.65;font-size:85%"
-_PRE = "margin:0;padding:0;max-height:30em;overflow:auto;white-space:pre-wrap;overflow-wrap:break-word"
-_THOUGHT = f"margin:.3em 0 .3em .3em;padding:0 0 0 .8em;border-left:2px solid {_LINE};opacity:.75;white-space:pre-wrap"
-_ALARMED = {"error": _ALARM, "denied": _ALARM, "cancelled": _PAUSE, "awaiting_approval": _PAUSE}
+_SMALL = "opacity:.65;font-size:86%"
+_WIDE = "overflow-x:auto"  # what is wide scrolls by itself
+_TEXT = f"margin:1em 0 0;{_WIDE}"  # its last paragraph has a margin below
+_BOX = "margin:.1em 0 .5em;padding:.3em .7em;border:1px solid {line};border-left:{left};border-radius:6px"
+_SUMMARY = (
+    "display:list-item;cursor:pointer;font-size:93%"  # Bootstrap makes it a block, without its triangle
+)
+_SIGN = "margin-left:1.2em;list-style-position:outside"
+_ROW = "display:inline-flex;align-items:baseline;gap:.5em;width:100%;vertical-align:top;white-space:nowrap"
+_CUT = "padding:0;overflow:hidden;white-space:nowrap;text-overflow:ellipsis;background:none"
+_NAME = f"flex:none;max-width:50%;margin-right:auto;font-weight:600;{_CUT}"
+_PREVIEW = f"flex:1 1 0;opacity:.65;font-size:93%;{_CUT}"
+_LABEL = "margin:.5em 0 .1em;opacity:.65;font-size:86%"
+_PRE = (
+    "margin:0;padding:.4em .6em;max-height:24em;overflow:auto;border-radius:4px;background:rgba(128,128,128,.13);"
+    "font-size:90%;white-space:pre-wrap;overflow-wrap:break-word"
+)
+_INSIDE = f"padding-left:1em;border-left:2px solid {_LINE}"
+_THOUGHT = f"margin:.2em 0 0;{_INSIDE};opacity:.65;white-space:pre-wrap"
 
 
 def transcript_html(
@@ -72,7 +90,7 @@ class _Page:
         self._is_open = is_open
 
     def write(self, transcript: Transcript, title: str | None, note: str | None) -> Iterator[str]:
-        yield '<div class="vibe jp-RenderedHTMLCommon">\n'
+        yield f'<div class="vibe" style="{_ROOT}">\n'
         yield _head(transcript, title)
         yield from self._parts(transcript.parts, 0)
         for name, run in unclaimed_runs(transcript):
@@ -80,7 +98,7 @@ class _Page:
         if transcript.error:
             yield _error(transcript.error)
         if note:
-            yield f'<p class="vibe-note" style="{_MUTED}">{_text(note)}</p>\n'
+            yield f'<p class="vibe-note" style="{_SMALL}">{_text(note)}</p>\n'
         yield "</div>"
 
     def _parts(self, parts: tuple[Part, ...], depth: int) -> Iterator[str]:
@@ -88,7 +106,7 @@ class _Page:
             match part.kind:
                 case "text":
                     if part.text.strip():
-                        yield f'<div class="vibe-text">\n{render(part.text)}</div>\n'
+                        yield f'<div class="vibe-text" style="{_TEXT}">\n{render(part.text)}</div>\n'
                 case "thinking":
                     if part.text.strip():
                         yield self._thinking(part.key, part.text)
@@ -99,27 +117,32 @@ class _Page:
                 case _:
                     assert_never(part.kind)
 
-    def _fold(self, key: str, *, name: str, style: str, summary: str) -> str:
+    def _fold(self, key: str, *, name: str, styles: tuple[str, str], summary: str) -> str:
         is_open = " open" if self._is_open.get(key, False) else ""
-        return f'<details class="{name}"{is_open} style="{style}"><summary style="{_SUMMARY}">{summary}</summary>\n'
+        outer, inner = styles
+        return (
+            f'<details class="{name}"{is_open} style="{outer}"><summary style="{inner}">{summary}</summary>\n'
+        )
 
     def _thinking(self, key: str, text: str) -> str:
-        summary = f'<span style="{_MUTED}">Thought</span>'
-        fold = self._fold(key, name="vibe-thinking", style="margin:.4em 0", summary=summary)
+        styles = "margin:.1em 0 .5em", f"{_SUMMARY};{_MUTED}"
+        fold = self._fold(key, name="vibe-thinking", styles=styles, summary="Thought")
         return f'{fold}<div style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
-        short = preview(part.args_text if part.args is None else part.args, 52)
+        short = preview(part.args_text if part.args is None else part.args)
         state = "" if part.state == "ok" else part.state.replace("_", " ")  # its mark says it
         facts = " · ".join(fact for fact in (state, duration_of(part)) if fact)
-        summary = f"<strong>{STATE_MARKS[part.state]}</strong> <code>{escape(name_of(part))}</code> "
+        row = f'{_mark(STATE_MARKS, part.state, "min-width:.8em")} <code style="{_NAME}">{escape(name_of(part))}</code> '
         if short:
-            summary += f'<span style="{_PREVIEW}">{_text(short)}</span> '
+            row += f'<code style="{_PREVIEW}">{escape(short)}</code> '
         if facts:
-            summary += f'<span style="{_MUTED};white-space:nowrap">· {facts}</span>'
-        line = _ALARMED.get(part.state)
+            row += f'<span style="flex:none;{_MUTED}">{facts}</span>'
+        summary = f'<span style="{_ROW}">{row}</span>'
+        line = None if part.state == "ok" else _TINTS.get(part.state)
         box = _BOX.format(line=_LINE, left=f"3px solid {line}" if line else f"1px solid {_LINE}")
-        yield self._fold(part.key, name=f"vibe-tool vibe-is-{part.state}", style=box, summary=summary)
+        name = f"vibe-tool vibe-is-{part.state}"
+        yield self._fold(part.key, name=name, styles=(box, f"{_SUMMARY};{_SIGN}"), summary=summary)
         if args := args_text(part):
             yield _section("Arguments", _pre(args))
         if is_table(part.output):
@@ -129,28 +152,34 @@ class _Page:
         if part.error:
             yield _section("Error", _pre(clean(part.error)))
         if part.children:
-            yield '<div class="vibe-children" style="margin:.6em 0 0">\n'
+            yield '<div class="vibe-children" style="margin:.5em 0 0">\n'
             yield from self._parts(children_of(part, depth), depth + 1)
             yield "</div>\n"
         yield "</details>\n"
 
     def _run(self, name: str, run: Run) -> Iterator[str]:
-        mark = f"{OUTCOME_MARKS[run.outcome]} {run.outcome}" if run.outcome else "open"
-        box = _BOX.format(line=_LINE, left=f"1px solid {_LINE}")
-        yield f'<div class="vibe-run" style="{box}">\n<p style="margin:0 0 .4em"><strong>{_text(name)}</strong> '
-        yield f'<span style="{_MUTED}">{mark}</span></p>\n'
+        state = f"{_mark(OUTCOME_MARKS, run.outcome)} {run.outcome}" if run.outcome else "open"
+        yield f'<div class="vibe-run" style="margin:0 0 .5em">\n<div style="font-size:93%"><strong>{_text(name)}</strong> '
+        yield f'{state}</div>\n<div class="vibe-parts" style="{_INSIDE}">\n'
         yield from self._parts(run.parts, 0)
         if run.error:
             yield _error(run.error)
-        yield "</div>\n"
+        yield "</div>\n</div>\n"
+
+
+def _mark(marks: Mapping[Any, str], state: str, style: str = "") -> str:
+    styles = ";".join(filter(None, (style, f"color:{_TINTS[state]}" if state in _TINTS else "")))
+    return (
+        f'<strong style="{styles}">{marks[state]}</strong>' if styles else f"<strong>{marks[state]}</strong>"
+    )
 
 
 def _head(transcript: Transcript, title: str | None) -> str:
     words = [f"<strong>{_text(in_line(title, 200))}</strong>"] if title else []
     if transcript.outcome:
-        words.append(f"{OUTCOME_MARKS[transcript.outcome]} {transcript.outcome}")
+        words.append(f"{_mark(OUTCOME_MARKS, transcript.outcome)} {transcript.outcome}")
     if usage := usage_text(transcript.usage):
-        words.append(f'<span style="{_MUTED}">{_text(usage)}</span>')
+        words.append(f'<span style="{_SMALL}">{_text(usage)}</span>')
     if not words:
         return ""
     return f'<div class="vibe-head" style="{_HEAD}">{" · ".join(words)}</div>\n'
@@ -164,13 +193,13 @@ def _artifact(part: ArtifactPart) -> str:
     facts = [] if part.action == "created" else [_text(in_line(part.action))]
     facts += [_text(in_line(part.media_type))] if part.media_type else []
     facts += [size(byte_size(part.data))] if part.data else []
-    about = f' <span style="{_MUTED}">· {" · ".join(facts)}</span>' if facts else ""
+    about = f' <span style="{_SMALL}">· {" · ".join(facts)}</span>' if facts else ""
     image = ""
     source = f"data:{part.media_type};base64,{part.data}"
     if part.data and is_raster(source):
         alt = escape(in_line(part.name or ""))
-        image = f'<br><img src="{escape(source)}" alt="{alt}" style="max-width:100%">'
-    return f'<div class="vibe-artifact" style="margin:.4em 0">◆ {name}{about}{image}</div>\n'
+        image = f'<br><img src="{escape(source)}" alt="{alt}" style="display:block;max-width:100%">'
+    return f'<div class="vibe-artifact" style="margin:0 0 .5em">◆ {name}{about}{image}</div>\n'
 
 
 def _section(label: str, html: str) -> str:
@@ -188,8 +217,8 @@ def _table(table: Mapping[str, object]) -> str:
     )
     note = f"showing {len(rows)} of {total:,} rows"
     return (
-        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
-        f'<div style="{_MUTED}">{note}</div>'
+        f'<div style="{_WIDE}"><table style="margin:0">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n'
+        f'</table></div>\n<div style="{_SMALL}">{note}</div>'
     )
 
 
@@ -198,13 +227,13 @@ def _cell(value: object) -> str:
 
 
 def _error(text: str) -> str:
-    box = _BOX.format(line=_ALARM, left=f"3px solid {_ALARM}")
-    return f'<div class="vibe-failure" style="{box}"><strong>✗ Error</strong>\n{_pre(clean(text))}</div>\n'
+    box = _BOX.format(line=_LINE, left=f"3px solid {_BAD}")
+    return f'<div class="vibe-failure" style="{box}"><strong style="color:{_BAD}">✗ Error</strong>\n{_pre(clean(text))}</div>\n'
 
 
 def _pre(text: str) -> str:
     # Without <code>, nbconvert sets it in the font of the text.
-    return f'<pre style="{_PRE}"><code>{escape(text)}</code></pre>'
+    return f'<pre style="{_PRE}"><code style="background:none">{escape(text)}</code></pre>'
 
 
 def _text(text: str) -> str:

@@ -79,11 +79,11 @@ class _Form:
         return neutral(text, is_strict=self._is_strict).strip("\n")
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
-        facts = [part.state.replace("_", " "), duration_of(part)]
+        facts = ["" if part.state == "ok" else part.state.replace("_", " "), duration_of(part)]
         short = preview(part.args_text if part.args is None else part.args)
         words = [f"**{STATE_MARKS[part.state]}** {_code(name_of(part))}", *([_code(short)] if short else [])]
-        yield " ".join(words) + " · " + " · ".join(fact for fact in facts if fact)
-        if args := args_text(part):
+        yield " · ".join([" ".join(words), *(fact for fact in facts if fact)])
+        if short.endswith("…") and (args := args_text(part)):
             yield f"Arguments:\n\n{_fenced(args, is_json=part.args is not None and args[0] in '{[')}"
         if output := output_text(part):
             is_json = pretty(part.output) == output and output[0] in "{["

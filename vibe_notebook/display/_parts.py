@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..transcript import ArtifactPart, ToolPart
 from ._fields import Follower, Op
-from ._format import args_text, output_text, preview
+from ._format import args_text, is_table, output_text, preview
 from ._shown import Shown
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class ToolShown(Shown):
                 "t1": part.finished_at,
                 "error": part.error,
             }
+            if is_table(part.output) != self.props.get("wide", False):
+                self._new["wide"] = is_table(part.output)
             if part.progress is not None:
                 self._new |= part.progress.model_dump()
             ops += self._replace("args", args_text(part))

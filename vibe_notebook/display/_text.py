@@ -89,4 +89,4 @@ def _artifact(part: ArtifactPart) -> str:
 
 
 def _indented(text: str, first: str = "    ", rest: str = "    ") -> str:
-    return first + text.replace("\n", f"\n{rest}")
+    return first + re.sub(r"\n(?!\n)", f"\n{rest}", text.rstrip("\n"))

@@ -25,15 +25,15 @@ const MARK = '<span class="vibe-mark" aria-hidden="true"></span>';
 const WORDS = '<span class="vibe-word"></span><span class="vibe-time"></span>';
 /** @type {Record<string, string>} */
 const FORMS = {
-  root: `<div class="vibe vibe-live jp-RenderedHTMLCommon"><div class="vibe-head">${MARK}<bdi class="vibe-title"></bdi>${WORDS}\
+  root: `<div class="vibe vibe-live jp-RenderedHTMLCommon" role="group"><div class="vibe-head">${MARK}<bdi class="vibe-title"></bdi>${WORDS}\
 <span class="vibe-usage"></span><button type="button" class="vibe-stop"></button></div>\
 <div class="vibe-net" role="status"><div class="vibe-lines"></div><button type="button" class="vibe-reconnect">Reconnect</button></div>\
 <div class="vibe-parts" \
-aria-live="off"></div><div class="vibe-error"></div><div class="vibe-note" role="status"></div></div>`,
+aria-live="off"></div><div class="vibe-error" role="alert"></div><div class="vibe-note" role="status"></div></div>`,
   text: '<div class="vibe-text"></div>',
   thinking: '<details class="vibe-thinking"><summary class="vibe-summary"></summary><div class="vibe-thought"></div></details>',
-  tool: `<details class="vibe-tool"><summary class="vibe-summary">${MARK}<code><bdi class="vibe-name"></bdi></code>\
-<bdi class="vibe-preview"></bdi><span class="vibe-bar"><i></i></span><bdi class="vibe-progress"></bdi>${WORDS}</summary>\
+  tool: `<details class="vibe-tool"><summary class="vibe-summary"><span class="vibe-row">${MARK}<code><bdi class="vibe-name"></bdi></code>\
+<bdi class="vibe-preview"></bdi><span class="vibe-bar"><i></i></span><bdi class="vibe-progress"></bdi>${WORDS}</span></summary>\
 ${FIELD("args", "Arguments")}${FIELD("output", "Output")}${FIELD("error", "Error")}<div class="vibe-parts"></div></details>`,
   artifact: `<div class="vibe-artifact"><a class="vibe-link" target="_blank" rel="noopener noreferrer">\
 <bdi class="vibe-name"></bdi></a><span class="vibe-facts"></span></div>`,
@@ -212,12 +212,14 @@ const KINDS = {
   root(el, at, part, store) {
     at.stop.onclick = store.stop;
     at.reconnect.onclick = store.reconnect;
+    at.word.role = "status";
     let lines = "";
     return () => {
       const { title, outcome, error, usage, note, stoppable, connection } = part.props;
       const state = store.live() ? (store.gone() ? "disconnected" : "live") : (outcome ?? "ended");
       el.dataset.state = state;
       show(at.title, title);
+      el.ariaLabel = title;
       show(at.word, words(state));
       show(at.usage, typeof usage === "string" ? usage : usage && dots(usage.model, count(usage.input_tokens, "in"),
         count(usage.output_tokens, "out"), usage.cost && `$${Number(usage.cost).toFixed(4)}`));
@@ -346,7 +348,7 @@ const KINDS = {
     const fold = folding(el, at.summary, part, store);
     const [args, output] = [at.args, at.output].map((f) => growing(f.lastChild, view.scrolls));
     return () => {
-      const { name, state, preview, progress, total, message, error, open } = part.props;
+      const { name, state, preview, progress, total, message, error, open, wide } = part.props;
       const busy = /^(preparing|running|awaiting_approval)$/.test(state);
       el.dataset.state = state ?? "";
       show(at.name, name);
@@ -356,6 +358,7 @@ const KINDS = {
       at.bar.hidden = !busy || !(total > 0);
       at.bar.firstChild.style.width = `${Math.min(Math.max((100 * progress) / total || 0, 0), 100)}%`;
       at.args.hidden = !grown(part, "args").length;
+      at.output.classList.toggle("vibe-wide", !!wide);
       at.output.hidden = !grown(part, "output").length;
       args(grown(part, "args"));
       output(grown(part, "output"));
@@ -370,12 +373,12 @@ const KINDS = {
     return () => {
       const { action, media_type, url, src, size } = part.props;
       show(name, (img.alt = String(part.props.name || "artifact")));
-      show(facts, dots(action, media_type, size > 1023 ? count(Math.round(size / 1024), "KB") : count(size, "B")));
+      show(facts, dots(action !== "created" && action, media_type, size > 999 ? count(Math.round(size / 1000), "kB") : count(size, "B")));
       if (/^https?:\/\//i.test(url)) link.href = url;
       else link.removeAttribute("href");
       if (!/^data:image\/(png|jpeg|gif|webp)[;,]/i.test(src)) return img.remove();
       if (img.getAttribute("src") !== src) img.src = src;
-      if (!img.parentNode) el.prepend(img);
+      if (!img.parentNode) el.append(img);
     };
   },
 
@@ -421,6 +424,20 @@ function insert(box, up, el, next) {
   else box?.append(group);
 }
 
+/** What took a view's place: its end stays in sight, and the focus in it, until the user does something.
+ * @param {{ area: Element, index: number, box: Element, at: number, seen: boolean }} place */
+function settle({ area, index, box, at, seen }) {
+  const watch = new ResizeObserver(() => {
+    const now = area.children[index];
+    if (document.activeElement === document.body) now?.querySelectorAll("summary")[at]?.focus({ preventScroll: true });
+    if (seen && now) box.scrollTop += Math.max(Math.ceil(below(now, box)), 0);
+  });
+  const stop = () => watch.disconnect();
+  watch.observe(area);
+  for (const did of ["wheel", "keydown", "pointerdown"]) addEventListener(did, stop, { once: true });
+  setTimeout(stop, 2000);
+}
+
 /** @param {Part} part @returns {number} */
 const depth = (part) => (part.up ? depth(part.up) + 1 : 0);
 
@@ -441,6 +458,8 @@ function createView(store, host) {
     if (!box?.contains(el) || box === document.documentElement) box = scroller(el);
     return box;
   }
+  /** @type {Parameters<typeof settle>[0] | undefined} where it was when it was last written to */
+  let place;
 
   /** @param {Part} part @returns {Shown} */
   function build(part) {
@@ -500,10 +519,15 @@ function createView(store, host) {
     dirty.clear();
     for (const box of view.scrolls.splice(0)) box.scrollTop = box.scrollHeight;
     if (!el) host.append(sync(store.root).el);
-    else if (seen) {
+    else {
       const port = frameOf(el);
-      const over = below(el, port);
-      if (over > 0) port.scrollTop += over;
+      if (seen) port.scrollTop += Math.max(below(el, port), 0);
+      const child = el.closest(".jp-OutputArea-child");
+      const area = child?.parentElement;
+      // A view that has the focus hands it on; its first fold takes it if the button had it.
+      const has = document.activeElement;
+      const at = has && el.contains(has) ? Math.max([...el.querySelectorAll("summary")].indexOf(/** @type {any} */ (has)), 0) : -1;
+      place = area ? { area, index: [...area.children].indexOf(child), box: port, at, seen: !!seen } : undefined;
     }
     store.beat();
   }
@@ -537,6 +561,7 @@ function createView(store, host) {
     close() {
       rest();
       nodes.get(store.root)?.el.remove();
+      if (place && !store.live()) settle(place);
     },
   };
   return view;

@@ -1,0 +1,89 @@
+"""A watch in a terminal: colours and the window's width there, plain text in a file or a pipe."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+
+from vibe_notebook import events as ev
+from vibe_notebook.display._terminal import Printer
+
+IDS = {"agent_id": "a", "run_id": "r"}
+STORY: list[ev.Event] = [
+    ev.ThinkingDelta(**IDS, message_id="m", delta="Where "),
+    ev.ThinkingDelta(**IDS, message_id="m", delta="to look?"),
+    ev.TextDelta(**IDS, message_id="m", delta="I look."),
+    ev.ToolStarted(**IDS, tool_call_id="c", tool_name="search", args={"q": "word " * 100}),
+    ev.ToolFinished(**IDS, tool_call_id="c", tool_name="search", status="ok", output="found " * 100),
+    ev.ToolFinished(**IDS, tool_call_id="d", tool_name="fetch", status="error", error="\x1b[31mnot found"),
+    ev.ToolFinished(**IDS, tool_call_id="e", tool_name="write", status="ok"),
+    ev.RunFinished(**IDS, outcome="cancelled"),
+]
+COLOUR = re.compile(r"\x1b\[\d+m")
+
+
+class Window(io.StringIO):
+    """A terminal's stream."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def printed(stream: io.StringIO) -> str:
+    printer = Printer(stream)
+    for event in STORY:
+        printer(event)
+    return stream.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_a_file_gets_plain_lines() -> None:
+    lines = printed(io.StringIO()).splitlines()
+    assert lines[:2] == ["  thinking: Where to look?", "I look."]
+    assert lines[2].startswith('→ search q="word word')
+    assert lines[3].startswith("✓ search: found found")
+    assert lines[4:] == ["✗ fetch: not found", "✓ write", "[cancelled]"]
+
+
+def test_a_terminal_gets_colours_which_are_ended_in_their_line_and_the_same_words() -> None:
+    said = printed(Window())
+    assert "\x1b[32m✓\x1b[0m" in said
+    assert "\x1b[31m✗\x1b[0m" in said
+    for line in said.splitlines():
+        codes = COLOUR.findall(line)
+        assert codes[1::2] == ["\x1b[0m"] * (len(codes) // 2)
+        assert len(codes) % 2 == 0
+    plain = [line[:30] for line in printed(io.StringIO()).splitlines()]
+    assert [line[:30] for line in COLOUR.sub("", said).splitlines()] == plain
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_a_calls_line_is_as_long_as_the_window_is_wide(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = COLOUR.sub("", printed(Window())).splitlines()
+    calls = [line for line in lines if line[:1] in "→✓✗"]
+    assert max(map(len, calls)) == columns
+    assert len(calls) == 4
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_whoever_wants_no_colours_gets_none(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    assert "\x1b" not in printed(Window())
+
+
+def test_arguments_that_only_streamed_are_told_when_the_call_starts() -> None:
+    stream = io.StringIO()
+    printer = Printer(stream)
+    for delta in ('{"q": ', '"rain"}'):
+        printer(ev.ToolCallDelta(**IDS, tool_call_id="c", tool_name="search", delta=delta))
+    printer(ev.ToolStarted(**IDS, tool_call_id="c", tool_name="search"))
+    assert stream.getvalue() == '→ search {"q": "rain"}\n'
