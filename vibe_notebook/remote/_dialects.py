@@ -22,6 +22,7 @@ GAP: Final = "gap"
 OWN: Final = "events"
 PROJECT: Final = "vibex"
 
+_CHAT: Final = "openai_chat"
 _DONE: Final = "[DONE]"
 _NOISE: Final = frozenset(
     ("ping", "heartbeat", "keepalive", "keep-alive", "hello", "open", "ready", "connected")
@@ -66,6 +67,11 @@ class Dialect:
     def is_ours(self) -> bool:
         """Whether the stream is a project's: its own form, or that of project events."""
         return self.name in (OWN, PROJECT)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the end of the body would be one in the middle. What has no end of its own cannot tell."""
+        return not self.is_over and (self.name is None or self.name in (OWN, _CHAT, *_LAST))
 
     @property
     def is_holding(self) -> bool:

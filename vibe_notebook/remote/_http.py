@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import ssl
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -17,6 +17,7 @@ import anyio
 from .._json import scrub
 from ..exceptions import MissingExtraError, RemoteError
 from ._answers import Ended, Lost, Opened, Refused, name_of, refusal, root, said
+from ._ask import Ask
 from ._retry import retry_after
 from ._secrets import Credentials, is_loopback, redact
 
@@ -35,8 +36,6 @@ _CONTROLS: Final = frozenset([*range(9), *range(10, 32), 127])
 _HOST: Final = re.compile(r"[^\s%\[\]/?#@\\]+")
 _NO_CONTENT: Final = 204
 _OK: Final = 200
-_BUSY: Final = (408, 425, 429)
-_SERVER_ERROR: Final = 500
 
 
 class Http:
@@ -46,13 +45,17 @@ class Http:
         self,
         url: str,
         credentials: Credentials,
+        ask: Ask,
         *,
         proxy: str | None,
         verify: ssl.SSLContext | bool,
         connect_timeout: float,
+        retried: Container[int],
     ) -> None:
         self._httpx = _client()
         self._credentials = credentials
+        self._ask = ask
+        self._retried = retried
         self._proxy = proxy
         self._verify = verify
         self._connect_timeout = connect_timeout
@@ -81,11 +84,13 @@ class Http:
         except httpx.TransportError as error:
             return self.lost(error)
 
-    async def fetch(self, path: str, params: Mapping[str, str]) -> bytes | None:
-        """Get JSON of the stream's own host; ``None``: it is not to be had. Never raises."""
+    async def fetch(self, path: str, params: Mapping[str, str], patience: float | None) -> bytes | None:
+        """Get JSON of the stream's own host; ``None``: not to be had, or silent for so long. Never raises."""
         url = self._url.copy_with(raw_path=path.encode())
         url = url.copy_merge_params([*self._url.params.multi_items(), *params.items()])
-        request = await self._request(url, "", ours=True, accept=b"application/json")
+        request = await self._request(
+            url, "", ours=True, ask=Ask(), accept=b"application/json", patience=patience
+        )
         if isinstance(request, Refused):
             return None
         try:
@@ -137,9 +142,9 @@ class Http:
                 await transport.aclose()
 
     async def _open(self, last_event_id: str) -> Opened | Ended | Refused | Lost:
-        url, ours = self._url, True
+        url, ours, ask = self._url, True, self._ask
         for _ in range(_MOST_REDIRECTS + 1):
-            request = await self._request(url, last_event_id, ours=ours)
+            request = await self._request(url, last_event_id, ours=ours, ask=ask)
             if isinstance(request, Refused):
                 return request
             response = await self._transport(url).handle_async_request(request)
@@ -154,7 +159,9 @@ class Http:
                 return Refused("the server redirects to nowhere", response.status_code)
             # What was meant for one host is not told to another, nor to whom that one sends us.
             ours = ours and _origin(target) == _origin(url)
-            url = target
+            url, ask = target, ask.redirected(response.status_code)
+            if not ours and ask.content is not None:
+                return Refused("the server redirects to another host, which may not have what was sent here")
         return Refused(f"the server redirected more than {_MOST_REDIRECTS} times")
 
     async def _request(
@@ -163,7 +170,9 @@ class Http:
         last_event_id: str,
         *,
         ours: bool,
+        ask: Ask,
         accept: bytes = b"text/event-stream",
+        patience: float | None = None,
     ) -> httpx2.Request | Refused:
         headers = {
             b"host": url.netloc,
@@ -171,6 +180,7 @@ class Http:
             b"accept-encoding": b"identity",
             b"cache-control": b"no-cache",
             b"user-agent": b"vibe_notebook",
+            **ask.headers,
         }
         if ours:
             if self._user:
@@ -182,11 +192,11 @@ class Http:
         resume = last_event_id.encode().strip(b" \t")
         if resume and len(resume) <= _LONGEST_ID and _CONTROLS.isdisjoint(resume):
             headers[b"last-event-id"] = resume
-        # How long nothing may come is for the reader of the body to say.
-        timeout = self._httpx.Timeout(self._connect_timeout, read=None)
+        # How long nothing may come is, for a stream, for the reader of its body to say.
+        timeout = self._httpx.Timeout(self._connect_timeout, read=patience)
         extensions = {"timeout": timeout.as_dict()}
         request: httpx2.Request = self._httpx.Request(
-            "GET", url, headers=list(headers.items()), extensions=extensions
+            ask.method, url, headers=list(headers.items()), content=ask.content, extensions=extensions
         )
         return request
 
@@ -199,13 +209,13 @@ class Http:
         await opened.aclose()
         if status == _NO_CONTENT:
             return Ended()
-        if status in _BUSY or status >= _SERVER_ERROR:
-            return Lost(name_of(status), status, retry_after(response.headers.get("retry-after")))
         if status == _OK:
             given = scrub(kind)[:80] or "nothing"
             return Refused(
                 f"its content type is {given!r}, not text/event-stream: is this the stream's URL?", status
             )
+        if status in self._retried:
+            return Lost(name_of(status), status, retry_after(response.headers.get("retry-after")))
         return refusal(status)
 
     def _transport(self, url: httpx2.URL) -> httpx2.AsyncHTTPTransport:
