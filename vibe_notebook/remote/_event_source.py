@@ -140,6 +140,13 @@ class EventSource(AsyncIterator[ServerSentEvent]):
             self._pending.clear()
         if not self._pending:
             await self._until_something_comes()
+        return self._hand_over()
+
+    def get_nowait(self) -> ServerSentEvent | None:
+        """Return the next event if it has come already: cheaper than a step of the iterator."""
+        return self._hand_over() if self._pending and not self._is_closed else None
+
+    def _hand_over(self) -> ServerSentEvent:
         event = self._pending.popleft()
         self._handed_id = event.id
         self._count += 1

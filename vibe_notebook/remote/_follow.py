@@ -137,14 +137,16 @@ class Follow(AsyncIterator[Event]):
         if self._gap is not None:
             await self._fill_gap(self._gap)
             return
-        try:
-            event = await anext(self._source)
-        except StopAsyncIteration:
-            self._end(None)
-            return
-        except RemoteError as error:
-            self._end(error)
-            return
+        event = self._source.get_nowait()
+        if event is None:
+            try:
+                event = await anext(self._source)
+            except StopAsyncIteration:
+                self._end(None)
+                return
+            except RemoteError as error:
+                self._end(error)
+                return
         if self._source.streams != self._streams:
             if self._streams:
                 self._seen.reconnected()
@@ -167,10 +169,10 @@ class Follow(AsyncIterator[Event]):
         """Queue what one event of the server shows; its id is committed with the last of it."""
         dialect = self._dialect
         if not self._seen.is_old(event, grows=dialect.is_ours or dialect.name is None):
-            place = ordered(event.id)
+            place = ordered(event.id) if self._filled else None
             for made in dialect.read(event):
                 if place is None or place > self._filled.get(made.agent_id, (-1, 0)):
-                    self._queue(with_id(made, event.id) if event.id else made)
+                    self._queue(made if made.id == event.id or not event.id else with_id(made, event.id))
             self._mind(event)
         if not dialect.is_holding:
             self._pending_id = event.id
@@ -181,8 +183,13 @@ class Follow(AsyncIterator[Event]):
 
     def _queue(self, event: Event) -> None:
         self._latest = event.agent_id, event.run_id
+        self._pending.append(event)
+        if self._notes:
+            self._flush_notes()
+
+    def _flush_notes(self) -> None:
         notes, self._notes = self._notes, []
-        self._pending.extend([event, *(self._note(*each) for each in notes)])
+        self._pending.extend(self._note(*each) for each in notes)
 
     def _mind(self, event: ServerSentEvent) -> None:
         """Treat the connection as what is now known of the stream asks for."""
@@ -214,8 +221,7 @@ class Follow(AsyncIterator[Event]):
                     self._queue(made)  # and with the first the notes that wait
         self._notes.append((gap, filled))
         if self._latest is not None:
-            notes, self._notes = self._notes, []
-            self._pending.extend(self._note(*each) for each in notes)
+            self._flush_notes()
 
     def _note(self, gap: dict[str, Any], filled: Filled) -> Event:
         agent_id, run_id = self._latest or ("", "")
