@@ -8,7 +8,7 @@ import time
 
 from . import page
 
-SECTIONS = ("kernel", "lab", "flat", "streams", "dispatch", "memory", "projects")
+SECTIONS = ("kernel", "lab", "flat", "streams", "dispatch", "memory", "projects", "decode", "follow")
 
 
 def main() -> None:
