@@ -31,6 +31,8 @@ __all__ = ["Follow", "follow"]
 _PROJECT: Final = re.compile(r"(.*)/(?:projects|xagents)/([^/]+)/stream/?")
 _UNRESUMABLE_IDLE: Final = 600.0
 """Seconds: a model may think for minutes without a word, and its answer cannot be asked for again."""
+_MOST_NOTES: Final = 100
+"""Gaps that wait for an event to be shown with."""
 _SOON: Final = 0.25
 """Seconds: what the origin's server sends while nobody listens is lost."""
 
@@ -52,7 +54,7 @@ class Follow(AsyncIterator[Event]):
         self._streams = 0
         self._filled: dict[str, tuple[int, int]] = {}
         self._gap: ServerSentEvent | None = None
-        self._notes: list[tuple[dict[str, Any], Filled]] = []
+        self._notes: deque[tuple[dict[str, Any], Filled]] = deque(maxlen=_MOST_NOTES)
         self._latest: tuple[str, str] | None = None
         self._is_over = False
         self._error: RemoteError | None = None
@@ -188,8 +190,8 @@ class Follow(AsyncIterator[Event]):
             self._flush_notes()
 
     def _flush_notes(self) -> None:
-        notes, self._notes = self._notes, []
-        self._pending.extend(self._note(*each) for each in notes)
+        self._pending.extend(self._note(*each) for each in self._notes)
+        self._notes.clear()
 
     def _mind(self, event: ServerSentEvent) -> None:
         """Treat the connection as what is now known of the stream asks for."""
@@ -207,6 +209,8 @@ class Follow(AsyncIterator[Event]):
         data = loaded(event.data)
         gap = data if isinstance(data, dict) else {}
         missing = await transcripts(self._source, self._project)
+        if self._is_over:
+            return
         # Nothing is awaited from here on: a reader that is cancelled meets the gap again.
         self._gap = None
         if gap.get("reason") in ("ahead", "gone"):

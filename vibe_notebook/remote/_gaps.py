@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -16,6 +16,9 @@ from ._event_source import EventSource
 from ._seen import ordered
 
 __all__ = ["Missing", "transcripts"]
+
+_MOST_AGENTS: Final = 1000
+"""Of one project: each is a request."""
 
 
 class Missing(NamedTuple):
@@ -49,6 +52,8 @@ async def transcripts(source: EventSource, project: re.Match[str] | None) -> lis
         made.append(Missing(transcript, reached, place, not facts.get("incomplete")))
         known = (transcript.agent_id, *agents)
         agents += [name for name in dict.fromkeys(_names(facts)) if name not in known]
+        if len(agents) > _MOST_AGENTS:
+            return None
     return made
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import ssl
 import urllib.request
+import zlib
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ from .._json import scrub
 from ..exceptions import MissingExtraError, RemoteError
 from ._answers import Ended, Lost, Opened, Refused, name_of, refusal, root, said
 from ._ask import Ask
+from ._encoding import Inflated, is_compressed
 from ._retry import retry_after
 from ._secrets import Credentials, is_loopback, redact
 
@@ -34,6 +36,8 @@ _LARGEST: Final = 256 * 1024 * 1024
 """Bytes of a transcript."""
 _CONTROLS: Final = frozenset([*range(9), *range(10, 32), 127])
 _HOST: Final = re.compile(r"[^\s%\[\]/?#@\\]+")
+_LONGEST_LABEL: Final = 63
+_LAST_PORT: Final = 65_535
 _NO_CONTENT: Final = 204
 _OK: Final = 200
 
@@ -95,7 +99,7 @@ class Http:
             return None
         try:
             response = await self._transport(url).handle_async_request(request)
-            opened, found = Opened({}, response.aiter_bytes(), response), bytearray()
+            opened, found = self._opened(response), bytearray()
             try:
                 if response.status_code == _OK:
                     async for piece in opened.body:
@@ -121,6 +125,8 @@ class Http:
                 return Lost("the server does not answer")
             case httpx.ProxyError():
                 return Lost("the proxy could not reach it")  # its text may hold what the proxy was told
+            case zlib.error():
+                return Lost("its compressed body is broken")
             case httpx.ConnectError():
                 return Lost(f"no connection ({said(root(error))})")
             case _:
@@ -132,7 +138,7 @@ class Http:
     @property
     def broken(self) -> tuple[type[Exception], ...]:
         """What reading the body raises when the connection breaks."""
-        return (self._httpx.TransportError, self._httpx.DecodingError, self._httpx.StreamError)
+        return (self._httpx.TransportError, self._httpx.StreamError, zlib.error)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -202,11 +208,15 @@ class Http:
 
     async def _answer(self, response: httpx2.Response) -> Opened | Ended | Refused | Lost:
         status = response.status_code
-        opened = Opened(response.headers, response.aiter_bytes(), response)
+        opened = self._opened(response)
         kind = response.headers.get("content-type", "")
-        if status == _OK and kind.partition(";")[0].strip().lower() == "text/event-stream":
+        coding = response.headers.get("content-encoding", "")
+        is_stream = status == _OK and kind.partition(";")[0].strip().lower() == "text/event-stream"
+        if is_stream and is_compressed(coding) is not None:
             return opened
         await opened.aclose()
+        if is_stream:
+            return Refused(f"its content encoding is {scrub(coding)[:80]!r}, and none was asked for", status)
         if status == _NO_CONTENT:
             return Ended()
         if status == _OK:
@@ -217,6 +227,12 @@ class Http:
         if status in self._retried:
             return Lost(name_of(status), status, retry_after(response.headers.get("retry-after")))
         return refusal(status)
+
+    @staticmethod
+    def _opened(response: httpx2.Response) -> Opened:
+        raw = response.aiter_raw()
+        is_plain = not is_compressed(response.headers.get("content-encoding", ""))
+        return Opened(response.headers, raw if is_plain else Inflated(raw), response)
 
     def _transport(self, url: httpx2.URL) -> httpx2.AsyncHTTPTransport:
         proxy = self._proxy or _environment_proxy(url)
@@ -238,7 +254,11 @@ def _client() -> Any:
 
 
 def _is_http(url: httpx2.URL) -> bool:
-    return url.scheme in ("http", "https") and _HOST.fullmatch(url.host) is not None
+    """Whether it can be asked at all: what a resolver or a socket refuses, each loop says in another way."""
+    if url.scheme not in ("http", "https") or _HOST.fullmatch(url.host) is None:
+        return False
+    labels = url.raw_host.removesuffix(b".").split(b".")
+    return all(0 < len(label) <= _LONGEST_LABEL for label in labels) and 0 < (url.port or 1) <= _LAST_PORT
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
