@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests.remote.serving import HANG, RESET, Answer, Request, head, redirect, serving
 from vibe_notebook.remote import RemoteError, Status, event_source, follow
 from vibe_notebook.remote._encoding import Inflater, is_compressed
+from vibe_notebook.remote._interrupt import Interruptible
 from vibe_notebook.remote._retry import LONGEST, Backoff, retry_after
 
 pytestmark = pytest.mark.anyio
@@ -322,3 +323,18 @@ async def _cancel_after(turns: int, scope: anyio.CancelScope) -> None:
     # Every other time so late that something can come over the network.
     await anyio.sleep(0.004 if turns % 2 else 0)
     scope.cancel()
+
+
+async def test_an_interrupt_that_comes_as_its_step_ends_is_not_lost() -> None:
+    waiting = Interruptible()
+
+    async def step() -> None:
+        waiting.interrupt()
+
+    async def nothing() -> None:
+        pass
+
+    assert await waiting.wait(step)
+    assert not await waiting.wait(nothing)
+    waiting.interrupt()
+    assert await waiting.wait(nothing)
