@@ -13,11 +13,13 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.remote.serving import HANG, RESET, Answer, Request, head, redirect, serving
-from vibe_notebook.remote import RemoteError, Status, event_source, follow
+from vibe_notebook.events import to_json
+from vibe_notebook.remote import RemoteError, ServerSentEvent, Status, event_source, follow
+from vibe_notebook.remote._dialects import Dialect
 from vibe_notebook.remote._encoding import Inflater, is_compressed
 from vibe_notebook.remote._interrupt import Interruptible
 from vibe_notebook.remote._retry import LONGEST, Backoff, retry_after
@@ -338,3 +340,35 @@ async def test_an_interrupt_that_comes_as_its_step_ends_is_not_lost() -> None:
     assert not await waiting.wait(nothing)
     waiting.interrupt()
     assert await waiting.wait(nothing)
+
+
+# What it says
+
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(
+    ("type", "agent_id", "run_id", "id", "seq", "delta", "choices", "object", "message", "message_id", "part",
+     "content_block", "index", "response", "item", "role", "chunk", "usage", "tool_call_id", "event", "data")
+)  # fmt: skip
+TYPES = st.sampled_from(
+    ("text_delta", "run_started", "run_finished", "tool_started", "RUN_STARTED", "TEXT_MESSAGE_CONTENT", "start",
+     "text-delta", "finish", "error", "message_start", "content_block_delta", "response.created",
+     "response.output_text.delta", "response.completed", "part_delta", "message_complete", "ping", "gap", "\ud800")
+)  # fmt: skip
+BODY = st.dictionaries(NAMES, VALUE | TYPES | st.dictionaries(NAMES, VALUE, max_size=4), max_size=6)
+TYPED = st.builds(lambda kind, body: {**body, "type": kind}, TYPES, BODY)
+DATA = (BODY | TYPED).map(json.dumps) | st.text(max_size=20) | st.just("[DONE]")
+SAID = st.builds(ServerSentEvent, TYPES | st.just("message"), DATA, st.text(max_size=6) | st.just("1-1"))
+
+
+@example([ServerSentEvent(data='{"a":' * 5000), ServerSentEvent(data='{"a":' + "9" * 5000 + "}")], "auto")
+@given(st.lists(SAID, max_size=5), st.sampled_from(["auto", "agui", "openai_chat", "anthropic", "vibex"]))
+def test_whatever_a_server_says_is_read_without_an_error(said: list[ServerSentEvent], adapter: str) -> None:
+    dialect = Dialect(agent_id="a", run_id="r", adapter=adapter)
+    made = [event for each in said for event in dialect.read(each)] + dialect.finish()
+    for event in made:
+        json.loads(to_json(event))
+        to_json(event).encode()
