@@ -365,6 +365,8 @@ SAID = st.builds(ServerSentEvent, TYPES | st.just("message"), DATA, st.text(max_
 
 
 @example([ServerSentEvent(data='{"a":' * 5000), ServerSentEvent(data='{"a":' + "9" * 5000 + "}")], "auto")
+@example([ServerSentEvent("message", '{"type": []}')], "auto")
+@example([ServerSentEvent("message", '{"type": {}}')], "agui")
 @given(st.lists(SAID, max_size=5), st.sampled_from(["auto", "agui", "openai_chat", "anthropic", "vibex"]))
 def test_whatever_a_server_says_is_read_without_an_error(said: list[ServerSentEvent], adapter: str) -> None:
     dialect = Dialect(agent_id="a", run_id="r", adapter=adapter)

@@ -113,7 +113,7 @@ class Dialect:
 
     def _choose(self, event: ServerSentEvent, data: Any) -> bool:
         """Find the adapter; False: this event does not tell."""
-        if not event.data or event.event in _NOISE or (isinstance(data, dict) and data.get("type") in _NOISE):
+        if not event.data or event.event in _NOISE or _kind(data) in _NOISE:
             return False
         name = self._detect(event, data)
         if name is None:
@@ -154,7 +154,7 @@ class Dialect:
         if adapter.name == PROJECT:
             return adapter.feed(_native(event))
         data = loaded(event.data)
-        kind = data.get("type") if isinstance(data, dict) else None
+        kind = _kind(data)
         if kind in _LAST.get(adapter.name, ()) or _is_last_of_chat(data):
             self.is_over = True
         if kind in _NOISE:
@@ -181,6 +181,11 @@ def loaded(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def _kind(data: Any) -> str | None:
+    kind = data.get("type") if isinstance(data, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 def _is_own(data: Any) -> bool:
