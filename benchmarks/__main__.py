@@ -8,7 +8,7 @@ import time
 
 from . import page
 
-SECTIONS = ("kernel", "lab", "flat", "streams", "dispatch", "memory", "projects", "server")
+SECTIONS = ("kernel", "lab", "flat", "streams", "dispatch", "memory", "projects", "server", "decode", "follow")
 
 
 def main() -> None:

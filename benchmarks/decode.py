@@ -1,4 +1,4 @@
-"""How fast server-sent events are decoded, against what else there is: ``python -m benchmarks.decode``.
+"""How fast server-sent events are decoded, against what else there is: ``python -m benchmarks decode``.
 
 CPU time, best of several rounds in one process, the ways in turn. What a way makes of an event is its
 own affair; each must find them all.
@@ -6,14 +6,19 @@ own affair; each must find them all.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 
 from vibe_notebook.remote import SSEDecoder
 
-__all__ = ["WAYS", "bodies", "main", "measure"]
+from . import page
+
+__all__ = ["WAYS", "bodies", "measure", "run"]
+
+EVENTS = 40_000
+ROUNDS = 5
 
 Way = Callable[[Sequence[bytes]], int]
 
@@ -149,26 +154,27 @@ def one_large(size: int, piece: int) -> float:
     return min(times)
 
 
-def main() -> None:
-    """Print the tables of docs/remote.md."""
-    parser = argparse.ArgumentParser(prog="benchmarks.decode")
-    parser.add_argument("--events", type=int, default=40_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    found = measure(options.events, options.rounds)
+def run(options: Namespace) -> tuple[str, str]:
+    """Every way by the size of the pieces, and one long event."""
+    del options
+    found = measure(EVENTS, ROUNDS)
     sizes = list(found["vibe_notebook"])
     peer = found["launchdarkly-eventsource"]
-    print(f"| MB/s of CPU time | {' | '.join(sizes)} | ratio to launchdarkly |")
-    print(f"| --- |{' ---: |' * (len(sizes) + 1)}")
+    rows = []
     for name, by_size in found.items():
         ratios = " / ".join(f"{by_size[size] / peer[size]:.2f}" for size in sizes)
-        print(f"| {name} | {' | '.join(f'{by_size[size]:.0f}' for size in sizes)} | {ratios} |")
-    print()
-    print("| one event of 64 MB, in pieces of | ns a byte |")
-    print("| --- | ---: |")
-    for piece in (1 << 10, 1 << 13, 1 << 16, 1 << 20):
-        print(f"| {piece >> 10} KiB | {one_large(64_000_000, piece) * 1e9 / 64e6:.2f} |")
-
-
-if __name__ == "__main__":
-    main()
+        rows.append([name, *(f"{by_size[size]:.0f}" for size in sizes), ratios])
+    long = [
+        [f"{piece >> 10} KiB", f"{one_large(64_000_000, piece) * 1e9 / 64e6:.2f}"]
+        for piece in (1 << 10, 1 << 13, 1 << 16, 1 << 20)
+    ]
+    body = [
+        (
+            f"CPU time in one process, the ways in turn, best of {ROUNDS}; {EVENTS:,} events of about 190 bytes, as a "
+            "server of projects sends them, by the size of the pieces that they come in."
+        ),
+        page.table(("MB/s of CPU time", *sizes, "ratio to launchdarkly"), rows),
+        "The cost of a byte grows neither with the event nor with the number of its pieces:",
+        page.table(("one event of 64 MB, in pieces of", "ns a byte"), long),
+    ]
+    return "Server-sent events, decoded", "\n\n".join(body)

@@ -1,4 +1,4 @@
-"""End to end, how many events a second a client takes: ``python -m benchmarks.follow``.
+"""End to end, how many events a second a client takes, and what a million of them leave behind.
 
 From our server, a process of its own with a log in memory that has all of them, and from vibex's
 (``make vibex``), which sends them when somebody listens. CPU time is the client's.
@@ -6,12 +6,12 @@ From our server, a process of its own with a log in memory that has all of them,
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import subprocess
 import sys
 import tempfile
 import time
+from argparse import Namespace
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -20,7 +20,13 @@ import httpx2
 import vibe_notebook as vibe
 from vibe_notebook.remote import event_source, follow
 
-__all__ = ["main"]
+from . import million, page
+
+__all__ = ["run"]
+
+EVENTS = 50_000
+ROUNDS = 3
+VIBEX = Path(sys.prefix, "vibex", "bin", "python")
 
 
 def watched(url: str) -> AsyncIterator[object]:
@@ -60,12 +66,28 @@ def fill(url: str, count: int, size: int = 1000) -> None:
             client.post(f"{url}/events", json=body).raise_for_status()
 
 
-def from_vibex(name: str, count: int, rounds: int) -> None:
+def from_ours() -> list[list[str]]:
+    """Every way, from our server."""
+    command = ["-m", "vibe_notebook.cli", "serve", "--port", "0", "--log", f"memory:?max_events={EVENTS}"]
+    rows = []
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None  # noqa: S101 - a pipe was asked for
+            url = f"{server.stdout.readline().strip()}/projects/p"
+            fill(url, EVENTS)
+            for name, way in WAYS.items():
+                runs = [asyncio.run(take(way(f"{url}/stream"), EVENTS)) for _ in range(ROUNDS)]
+                rows.append(row(name, runs))
+        finally:
+            server.kill()
+    return rows
+
+
+def from_vibex(name: str) -> list[str]:
     """One way, from vibex's server: a process for each round, as an event is sent once."""
-    python = Path(sys.prefix, "vibex", "bin", "python")
     runs = []
-    for _ in range(rounds):
-        command = [str(python), "-W", "ignore", str(Path(__file__).with_name("vibex_feed.py")), str(count)]
+    for _ in range(ROUNDS):
+        command = [str(VIBEX), "-W", "ignore", str(Path(__file__).with_name("vibex_feed.py")), str(EVENTS)]
         with (
             tempfile.TemporaryDirectory() as folder,  # importing it writes logs
             subprocess.Popen(
@@ -76,39 +98,30 @@ def from_vibex(name: str, count: int, rounds: int) -> None:
                 assert server.stdout is not None  # noqa: S101 - a pipe was asked for
                 port = next(line.split()[1] for line in server.stdout if line.startswith("port "))
                 url = f"http://127.0.0.1:{port}/xagents/p/stream?user_id=u"
-                runs.append(asyncio.run(take(WAYS[name](url), count)))
+                runs.append(asyncio.run(take(WAYS[name](url), EVENTS)))
             finally:
                 server.kill()
+    return row(f"{name}, from vibex's server", runs)
+
+
+def row(name: str, runs: list[tuple[float, float]]) -> list[str]:
+    """The best of the rounds."""
     wall, cpu = (min(each) for each in zip(*runs, strict=True))
-    print(f"| {name}, from vibex's server | {count / wall:,.0f} | {cpu / count * 1e6:.1f} |")
+    return [name, f"{EVENTS / wall:,.0f}", f"{cpu / EVENTS * 1e6:.1f}"]
 
 
-def main() -> None:
-    """Print a table."""
-    parser = argparse.ArgumentParser(prog="benchmarks.follow")
-    parser.add_argument("--events", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    log = f"memory:?max_events={options.events}"
-    command = [sys.executable, "-m", "vibe_notebook.cli", "serve", "--port", "0", "--log", log]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None  # noqa: S101 - a pipe was asked for
-            url = f"{server.stdout.readline().strip()}/projects/p"
-            fill(url, options.events)
-            print("| way | events/s | CPU µs an event |")
-            print("| --- | ---: | ---: |")
-            for name, way in WAYS.items():
-                runs = [
-                    asyncio.run(take(way(f"{url}/stream"), options.events)) for _ in range(options.rounds)
-                ]
-                wall, cpu = (min(each) for each in zip(*runs, strict=True))
-                print(f"| {name} | {options.events / wall:,.0f} | {cpu / options.events * 1e6:.1f} |")
-        finally:
-            server.kill()
-    for name in WAYS:
-        from_vibex(name, options.events, options.rounds)
-
-
-if __name__ == "__main__":
-    main()
+def run(options: Namespace) -> tuple[str, str]:
+    """Speed of every way, and memory of those that keep nothing."""
+    del options
+    rows = from_ours()
+    if VIBEX.exists():
+        rows += [from_vibex(name) for name in WAYS]
+    body = [
+        (
+            f"Over loopback, from a server in a process of its own; {EVENTS:,} events, best of {ROUNDS}. CPU time is "
+            "the client's."
+        ),
+        page.table(("way", "events/s", "CPU µs an event"), rows),
+        million.body(),
+    ]
+    return "Remote streams, followed", "\n\n".join(body)

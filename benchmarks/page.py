@@ -25,7 +25,7 @@ VERSIONS = (
     "pydantic",
 )
 PEERS = ("chatlas", "rich", "panel")
-ORDER = ("lab", "kernel", "flat", "streams", "dispatch", "memory", "projects", "server")
+ORDER = ("lab", "kernel", "flat", "streams", "dispatch", "memory", "projects", "server", "decode", "follow")
 HEAD = """# Benchmarks
 
 Made by `make bench`; nothing here is written by hand. `python -m benchmarks NAME…` runs some of it anew.

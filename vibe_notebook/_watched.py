@@ -15,6 +15,7 @@ from functools import partial
 from types import AsyncGeneratorType, GeneratorType, TracebackType
 from typing import Any, Self, cast
 
+from ._left import closed_when_left
 from ._naming import source_name, type_name
 from ._pipeline import Pipeline
 from ._sources import closer, discard, is_async, is_async_only, open_async, open_sync
@@ -152,7 +153,7 @@ class Watch(Transcribed):
         self.claim()
         steps = cast("AsyncGeneratorType[Any, None]", self._asteps())
         self._asteps_made = (lambda: steps) if self._entered else weakref.ref(steps)
-        return steps
+        return steps if self._entered else closed_when_left(steps)
 
     def __await__(self) -> Generator[Any, None, Transcript]:
         return self._drain().__await__()

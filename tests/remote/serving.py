@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import struct
 import threading
@@ -29,6 +30,8 @@ def redirect(status: int, to: str) -> list[bytes]:
 class Request:
     target: str
     headers: dict[str, bytes]
+    method: str = "GET"
+    body: bytes = b""
 
 
 Answer = Iterable[bytes] | Callable[[Request], Iterable[bytes]]
@@ -96,17 +99,25 @@ class Server:
 
 def _read(connection: socket.socket) -> Request | None:
     raw = b""
-    while b"\r\n\r\n" not in raw:
+    while not _is_whole(raw):
         piece = connection.recv(65536)
         if not piece:
             return None
         raw += piece
-    first, *lines = raw.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    top, _, body = raw.partition(b"\r\n\r\n")
+    first, *lines = top.split(b"\r\n")
     headers = {}
     for line in lines:
         name, _, value = line.partition(b":")
         headers[name.decode().lower()] = value.strip(b" ")
-    return Request(first.decode().split(" ")[1], headers)
+    method, target, _ = first.decode().split(" ")
+    return Request(target, headers, method, body)
+
+
+def _is_whole(raw: bytes) -> bool:
+    top, end, body = raw.partition(b"\r\n\r\n")
+    size = re.search(rb"(?im)^content-length: *(\d+)", top)
+    return bool(end) and len(body) >= (int(size[1]) if size else 0)
 
 
 @contextlib.contextmanager

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 import vibe_notebook as vibe
-from tests.remote.serving import HANG, RESET, Answer, head, serving
+from tests.remote.serving import HANG, RESET, Answer, Request, head, serving
 from vibe_notebook.events import Event, TextDelta
 from vibe_notebook.exceptions import AdapterError
 from vibe_notebook.registry import Registry
@@ -312,6 +315,30 @@ async def test_cancel_and_close_end_it_at_once() -> None:
             async for _ in stream_:
                 stream_.close()
     assert (watched.transcript.outcome, stream_.status.state) == ("cancelled", "ended")
+
+
+async def test_break_settles_it_and_lets_go_of_the_connection_without_a_warning() -> None:
+    gone = threading.Event()
+
+    def answer(request: Request) -> Iterator[bytes]:
+        del request
+        yield from stream(own(1))
+        while not gone.is_set():
+            try:
+                yield b": still there?\n"
+            except GeneratorExit:
+                gone.set()
+                raise
+            gone.wait(0.001)
+
+    with serving(answer) as server, anyio.fail_after(10):
+        run = vibe.watch(follow(server.url, **OPTIONS), display=False)
+        async for _ in run:
+            break
+        gc.collect()  # what is dropped with a warning would say so now
+        while not (run.done() and await anyio.to_thread.run_sync(gone.wait, 0.01)):
+            await anyio.lowlevel.checkpoint()
+    assert (run.transcript.outcome, run.transcript.text) == ("cancelled", "1 ")
 
 
 async def test_a_refusal_is_raised_and_shown() -> None:

@@ -27,6 +27,9 @@ KINDS = {"drop": 12, "reset": 14, "task": 14, "close": 4, "kill": 6}
 AHEAD = 400
 """Events that may be sent and not yet received, so that faults meet a stream in motion."""
 
+PATIENCE = 60
+"""Seconds without a single event, after which it hangs: a longer run may take as long as it likes."""
+
 
 @pytest.fixture(params=["sqlite", "redis"])
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
@@ -62,8 +65,8 @@ class Run:
         sender = asyncio.create_task(self.send())
         failing = asyncio.create_task(self.fail())
         try:
-            async with asyncio.timeout(100):
-                await self.until(EVENTS)
+            await self.until(EVENTS)
+            async with asyncio.timeout(PATIENCE):
                 await asyncio.gather(sender, failing)
             # What is doubled may come late: one more event is the last.
             await asyncio.sleep(0.2)
@@ -74,7 +77,9 @@ class Run:
 
     async def until(self, count: int) -> None:
         async with self.come:
-            await self.come.wait_for(lambda: len(self.received) >= count or self.error is not None)
+            while len(self.received) < count and self.error is None:
+                async with asyncio.timeout(PATIENCE):
+                    await self.come.wait()
         if self.error is not None:
             raise self.error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from vibe_notebook.events import Event, RunFinished, read_event
 from vibe_notebook.exceptions import ProtocolError
@@ -12,6 +12,9 @@ from ._base import Adapter, is_event, is_event_line
 from ._read import get, ident
 
 __all__ = ["EventsAdapter", "matches"]
+
+_MOST_ENDED: Final = 512
+"""Ended runs that are remembered, so that an event of one that comes late does not open it anew."""
 
 
 def matches(native: object) -> bool:
@@ -30,7 +33,8 @@ class EventsAdapter(Adapter):
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)
-        self._runs: dict[tuple[str, str], bool] = {}
+        self._open: dict[tuple[str, str], None] = {}
+        self._ended: dict[tuple[str, str], None] = {}
 
     def feed(self, native: object) -> list[Event]:
         """Return the event, untouched. What is none becomes ``Custom``; an empty line nothing."""
@@ -50,13 +54,14 @@ class EventsAdapter(Adapter):
         """End every run that is still open, the latest first."""
         if self._is_finished:
             return []
-        if not self._runs:
+        if not (self._open or self._ended):
             return super().finish(exc)
         self._is_finished = True
         if exc is not None:
             self._raised(exc)
-        runs = [ids for ids, is_open in reversed(self._runs.items()) if is_open]
-        return [RunFinished(agent_id=agent, run_id=run, **self._outcome) for agent, run in runs]
+        return [
+            RunFinished(agent_id=agent, run_id=run, **self._outcome) for agent, run in reversed(self._open)
+        ]
 
     def _read(self, native: object) -> None:
         ids = {name: value for name in ("agent_id", "run_id") if (value := ident(get(native, name)))}
@@ -64,7 +69,13 @@ class EventsAdapter(Adapter):
 
     def _seen(self, event: Event) -> Event:
         ids = (event.agent_id, event.run_id)
-        self._runs[ids] = self._runs.get(ids, True) and not isinstance(event, RunFinished)
+        if isinstance(event, RunFinished):
+            self._open.pop(ids, None)
+            self._ended[ids] = None
+            if len(self._ended) > _MOST_ENDED:
+                del self._ended[next(iter(self._ended))]
+        elif ids not in self._open and ids not in self._ended:
+            self._open[ids] = None
         self._is_started = True
         return event
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from ..exceptions import RemoteError
 from ._decoder import ServerSentEvent, SSEDecoder
-from ._event_source import EventSource, event_source
+from ._event_source import EventSource
 from ._follow import Follow, follow
 from ._merge import Merged
+from ._open import event_source
 from ._secrets import redact
 from ._status import Status
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 from .. import adapters
 from ..adapters import Adapter
 from ..events import Event
@@ -22,10 +24,12 @@ GAP: Final = "gap"
 OWN: Final = "events"
 PROJECT: Final = "vibex"
 
+_CHAT: Final = "openai_chat"
 _DONE: Final = "[DONE]"
 _NOISE: Final = frozenset(
     ("ping", "heartbeat", "keepalive", "keep-alive", "hello", "open", "ready", "connected")
 )
+_ENDS: Final = ("run_started", "run_finished")
 _LAST: Final = {
     "agui": ("RUN_FINISHED", "RUN_ERROR"),
     "anthropic": ("message_stop", "error"),
@@ -68,6 +72,11 @@ class Dialect:
         return self.name in (OWN, PROJECT)
 
     @property
+    def is_cut(self) -> bool:
+        """Whether the end of the body would be one in the middle. What has no end of its own cannot tell."""
+        return not self.is_over and (self.name is None or self.name in (OWN, _CHAT, *_LAST))
+
+    @property
     def is_holding(self) -> bool:
         """Whether events wait for one that tells what they are."""
         return bool(self._early)
@@ -80,7 +89,13 @@ class Dialect:
         data = loaded(event.data)
         if _is_own(data):
             self.name = self.name or OWN
-            return [self._seen(one) for one in self._own.feed(data)]
+            if event.id:
+                data["id"] = event.id  # before it is an event: to change one takes a copy
+            made = self._own.feed(data)
+            for one in made:
+                if one.type in _ENDS:
+                    self._count(one)
+            return made
         if self._adapter is None and not self._choose(event, data):
             return []
         early, self._early = self._early, []
@@ -98,7 +113,7 @@ class Dialect:
 
     def _choose(self, event: ServerSentEvent, data: Any) -> bool:
         """Find the adapter; False: this event does not tell."""
-        if not event.data or event.event in _NOISE or (isinstance(data, dict) and data.get("type") in _NOISE):
+        if not event.data or event.event in _NOISE or _kind(data) in _NOISE:
             return False
         name = self._detect(event, data)
         if name is None:
@@ -139,20 +154,19 @@ class Dialect:
         if adapter.name == PROJECT:
             return adapter.feed(_native(event))
         data = loaded(event.data)
-        kind = data.get("type") if isinstance(data, dict) else None
+        kind = _kind(data)
         if kind in _LAST.get(adapter.name, ()) or _is_last_of_chat(data):
             self.is_over = True
         if kind in _NOISE:
             return []
         return adapter.feed(data)
 
-    def _seen(self, event: Event) -> Event:
+    def _count(self, event: Event) -> None:
         if event.type == "run_started":
             self._open_runs.add((event.agent_id, event.run_id))
-        elif event.type == "run_finished":
+        else:
             self._open_runs.discard((event.agent_id, event.run_id))
             self.is_over = not self._open_runs
-        return event
 
 
 def loaded(text: str) -> Any:
@@ -160,14 +174,26 @@ def loaded(text: str) -> Any:
     if text[:1] != "{" and text.lstrip()[:1] != "{":
         return text
     try:
+        return from_json(text)  # a third of the time; half a surrogate pair is left to Python's own
+    except ValueError:
+        pass
+    try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
 
 
+def _kind(data: Any) -> str | None:
+    kind = data.get("type") if isinstance(data, dict) else None
+    return kind if isinstance(kind, str) else None
+
+
 def _is_own(data: Any) -> bool:
-    return isinstance(data, dict) and all(
-        isinstance(data.get(name), str) for name in ("type", "agent_id", "run_id")
+    if not isinstance(data, dict):
+        return False
+    get = data.get
+    return (
+        isinstance(get("agent_id"), str) and isinstance(get("run_id"), str) and isinstance(get("type"), str)
     )
 
 

@@ -1,16 +1,15 @@
-"""``event_source``: one remote stream as an async iterator that outlives its connections.
+"""``EventSource``: one remote stream as an async iterator that outlives its connections.
 
-Between ``_http.py``, which opens one connection, and ``_follow.py``. A class, not a generator: each
-step enters and leaves whatever it needs, so the consumer's task is free between two events.
+Between ``_http.py``, which opens one connection, and ``_open.py``, which makes it. A class, not a
+generator: each step enters and leaves whatever it needs, so the consumer's task is free between two
+events.
 """
 
 from __future__ import annotations
 
 import math
-import random
-import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
 from typing import Final, Self
 
@@ -18,15 +17,15 @@ import anyio
 
 from ..exceptions import ConsumedError, RemoteError
 from ._answers import Ended, Lost, Opened, Refused
-from ._decoder import MAX_EVENT, ServerSentEvent, SSEDecoder
+from ._decoder import ServerSentEvent, SSEDecoder
 from ._http import Http
 from ._interrupt import Interruptible
 from ._retry import Backoff
-from ._secrets import Credentials, Params, Token, redact
+from ._secrets import Credentials, redact
 from ._settings import Settings
 from ._status import Status
 
-__all__ = ["EventSource", "event_source"]
+__all__ = ["EventSource"]
 
 STATUS_TRIES: Final = 5
 """How often a server that never streamed may say 429 or 5xx; one that did is waited for without end."""
@@ -36,7 +35,8 @@ class EventSource(AsyncIterator[ServerSentEvent]):
     """A remote stream of server-sent events; made by ``event_source``.
 
     ``headers`` are those of the last answer; ``resumable = False`` makes the end of a body the
-    end, and a broken connection an error: for answers that cannot be asked for again.
+    end, and a broken connection an error: for answers that cannot be asked for again. So it is for
+    what is not a GET, unless asked otherwise.
     """
 
     def __init__(
@@ -44,19 +44,20 @@ class EventSource(AsyncIterator[ServerSentEvent]):
     ) -> None:
         self.url = redact(url)
         self.idle_timeout = settings.idle_timeout
-        self.resumable = True
+        self.resumable = settings.ask.repeats
         self.headers: Mapping[str, str] = {}
         self.status = Status()
         self._settings = settings
         self._http = Http(
             url,
             credentials,
+            settings.ask,
             proxy=settings.proxy,
             verify=settings.verify,
             connect_timeout=settings.connect_timeout,
+            retried=settings.retry_statuses,
         )
         self.path = self._http.path
-        self.fetch = self._http.fetch
         self._decoder = SSEDecoder(last_event_id or "", max_event=settings.max_event)
         self._backoff = Backoff(settings.reconnect_delay, settings.jitter)
         self._waiting = Interruptible()
@@ -68,6 +69,7 @@ class EventSource(AsyncIterator[ServerSentEvent]):
         self.streams = 0
         """How many connections have streamed."""
         self._delay: float | None = None
+        self._was_asked = False
         self._is_busy = False
         self._is_over = False
         self._is_closed = False
@@ -96,9 +98,25 @@ class EventSource(AsyncIterator[ServerSentEvent]):
         self._waiting.interrupt()
 
     def reconnect(self) -> None:
-        """Connect anew and at once, from any thread: also out of a wait."""
+        """Connect anew and at once, from any thread: also out of a wait.
+
+        What cannot be resumed stays as it is: to ask again would only lose what is under way.
+        """
+        if not self._may_ask():
+            return
         self._backoff.reset()
         self._waiting.interrupt()
+
+    async def fetch(self, path: str, params: Mapping[str, str]) -> bytes | None:
+        """Get JSON of the stream's own host; ``None``: it is not to be had, or no longer waited for."""
+        found: list[bytes | None] = []
+
+        async def step() -> None:
+            found.append(await self._http.fetch(path, params, self.idle_timeout))
+
+        if await self._waiting.wait(step):
+            await self._drop()
+        return found[0] if found else None
 
     async def aclose(self) -> None:
         """End it, and let go of the connection."""
@@ -122,6 +140,13 @@ class EventSource(AsyncIterator[ServerSentEvent]):
             self._pending.clear()
         if not self._pending:
             await self._until_something_comes()
+        return self._hand_over()
+
+    def get_nowait(self) -> ServerSentEvent | None:
+        """Return the next event if it has come already: cheaper than a step of the iterator."""
+        return self._hand_over() if self._pending and not self._is_closed else None
+
+    def _hand_over(self) -> ServerSentEvent:
         event = self._pending.popleft()
         self._handed_id = event.id
         self._count += 1
@@ -156,7 +181,17 @@ class EventSource(AsyncIterator[ServerSentEvent]):
         else:
             await self._read(self._opened)
 
+    def _may_ask(self) -> bool:
+        """Whether (another) request may be sent, and would be answered by what is missing."""
+        if not self._was_asked:
+            return True
+        return self.resumable and (self._settings.ask.is_safe or bool(self._decoder.last_event_id))
+
     async def _connect(self) -> None:
+        if not self._may_ask():
+            self._lost(Lost("the connection was given up"))  # its reader was cancelled, and reads on
+            return
+        self._was_asked = True
         self._say(Status("connecting", attempt=self._backoff.tries))
         last_event_id = self._decoder.last_event_id
         answer: Opened | Ended | Refused | Lost = Lost("the server does not answer")
@@ -211,8 +246,8 @@ class EventSource(AsyncIterator[ServerSentEvent]):
             self._backoff.reset()
 
     def _lost(self, lost: Lost) -> None:
-        if not self.resumable:
-            self._refuse(f"{lost.reason}, and this stream cannot be resumed", lost.status)
+        if not self._may_ask():
+            self._refuse(f"{lost.reason}, and {self._settings.ask.why_not(self.resumable)}", lost.status)
             return
         if lost.status is not None and not self.streams and self._backoff.tries >= STATUS_TRIES:
             self._refuse(f"{lost.reason}, {self._backoff.tries + 1} times", lost.status)
@@ -250,50 +285,3 @@ class EventSource(AsyncIterator[ServerSentEvent]):
 
 def _seconds(limit: float | None) -> float:
     return math.inf if limit is None else limit
-
-
-def event_source(  # noqa: PLR0913 - each is an option with a name of its own
-    url: str,
-    *,
-    headers: Mapping[str, str] | None = None,
-    params: Params | None = None,
-    token: Token | None = None,
-    last_event_id: str | None = None,
-    reconnect_delay: float = 3.0,
-    idle_timeout: float | None = 60.0,
-    connect_timeout: float = 10.0,
-    max_event: int = MAX_EVENT,
-    proxy: str | None = None,
-    verify: ssl.SSLContext | bool = True,
-    sleep: Callable[[float], Awaitable[object]] = anyio.sleep,
-    jitter: Callable[[], float] = random.random,
-) -> EventSource:
-    """Read a remote stream of server-sent events, for hours, over any number of connections.
-
-    ::
-
-        async for event in event_source("https://host/stream"):
-            print(event.event, event.data, event.id)
-
-    It reconnects by itself and resumes after ``last_event_id``; it ends on the status 204 and on
-    ``close()``. ``token`` is a bearer token or what gives one, asked for each connection (default:
-    ``VIBE_NOTEBOOK_TOKEN``, for loopback and the hosts in ``VIBE_NOTEBOOK_TOKEN_HOSTS``). Headers,
-    parameters and token go to this URL's host alone, and are shown nowhere. Seconds:
-    ``reconnect_delay`` until the server says otherwise, ``idle_timeout`` without a byte until
-    the connection counts as dead, ``connect_timeout``. ``max_event`` is bytes. ``proxy`` is a URL
-    (default: the environment's). ``sleep`` and ``jitter`` (0 to 1) are there for tests.
-
-    Raises ``RemoteError`` for what trying again cannot mend: a refused token, no such stream, another
-    content type, an event too long. Source: the HTML Standard, section 9.2.
-    """
-    settings = Settings(
-        reconnect_delay=reconnect_delay,
-        idle_timeout=idle_timeout,
-        connect_timeout=connect_timeout,
-        max_event=max_event,
-        proxy=proxy,
-        verify=verify,
-        sleep=sleep,
-        jitter=jitter,
-    )
-    return EventSource(url, Credentials(headers, params, token), settings, last_event_id=last_event_id)

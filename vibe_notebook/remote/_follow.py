@@ -5,7 +5,6 @@ On top of ``_event_source.py``: it adds the dialect, what was seen already, and 
 
 from __future__ import annotations
 
-import json
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -13,15 +12,15 @@ from types import TracebackType
 from typing import Any, Final, Self, Unpack
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import ValidationError
-
 from ..events import Event, with_id
 from ..exceptions import RemoteError
-from ..transcript import Transcript
+from ._ask import Ask
 from ._decoder import ServerSentEvent
 from ._dialects import GAP, PROJECT, Dialect, loaded
-from ._event_source import EventSource, event_source
+from ._event_source import EventSource
 from ._filling import Filled, events_of, note
+from ._gaps import transcripts
+from ._open import event_source
 from ._secrets import redact
 from ._seen import Seen, ordered
 from ._settings import Options
@@ -32,6 +31,8 @@ __all__ = ["Follow", "follow"]
 _PROJECT: Final = re.compile(r"(.*)/(?:projects|xagents)/([^/]+)/stream/?")
 _UNRESUMABLE_IDLE: Final = 600.0
 """Seconds: a model may think for minutes without a word, and its answer cannot be asked for again."""
+_MOST_NOTES: Final = 100
+"""Gaps that wait for an event to be shown with."""
 _SOON: Final = 0.25
 """Seconds: what the origin's server sends while nobody listens is lost."""
 
@@ -45,13 +46,15 @@ class Follow(AsyncIterator[Event]):
     def __init__(self, source: EventSource, dialect: Dialect, *, last_event_id: str | None) -> None:
         self._source = source
         self._dialect = dialect
+        self._project = _PROJECT.fullmatch(source.path)
         self._seen = Seen(last_event_id or "")
         self._last_event_id = last_event_id or ""
         self._pending: deque[Event] = deque()
         self._pending_id = self._last_event_id
         self._streams = 0
         self._filled: dict[str, tuple[int, int]] = {}
-        self._notes: list[tuple[dict[str, Any], Filled]] = []
+        self._gap: ServerSentEvent | None = None
+        self._notes: deque[tuple[dict[str, Any], Filled]] = deque(maxlen=_MOST_NOTES)
         self._latest: tuple[str, str] | None = None
         self._is_over = False
         self._error: RemoteError | None = None
@@ -72,8 +75,7 @@ class Follow(AsyncIterator[Event]):
     @property
     def title(self) -> str:
         """What a view of it is called."""
-        found = _PROJECT.fullmatch(self._source.path)
-        return unquote(found[2]) if found else self.url
+        return unquote(self._project[2]) if self._project else self.url
 
     @property
     def dialect(self) -> str | None:
@@ -134,25 +136,30 @@ class Follow(AsyncIterator[Event]):
         return event
 
     async def _advance(self) -> None:
-        try:
-            event = await anext(self._source)
-        except StopAsyncIteration:
-            self._end(None)
+        if self._gap is not None:
+            await self._fill_gap(self._gap)
             return
-        except RemoteError as error:
-            self._end(error)
-            return
+        event = self._source.get_nowait()
+        if event is None:
+            try:
+                event = await anext(self._source)
+            except StopAsyncIteration:
+                self._end(None)
+                return
+            except RemoteError as error:
+                self._end(error)
+                return
         if self._source.streams != self._streams:
             if self._streams:
                 self._seen.reconnected()
             self._streams = self._source.streams
         if event.event == GAP:
-            await self._gap(event)
+            self._gap = event
         else:
             self._take(event)
 
     def _end(self, error: RemoteError | None) -> None:
-        if error is None and not (self._is_over or self._source.resumable or self._dialect.is_over):
+        if error is None and not (self._is_over or self._source.resumable) and self._dialect.is_cut:
             error = RemoteError(
                 f"{self.url}: the connection ended in the middle, and this stream cannot be resumed"
             )
@@ -164,10 +171,10 @@ class Follow(AsyncIterator[Event]):
         """Queue what one event of the server shows; its id is committed with the last of it."""
         dialect = self._dialect
         if not self._seen.is_old(event, grows=dialect.is_ours or dialect.name is None):
-            place = ordered(event.id)
+            place = ordered(event.id) if self._filled else None
             for made in dialect.read(event):
                 if place is None or place > self._filled.get(made.agent_id, (-1, 0)):
-                    self._queue(with_id(made, event.id) if event.id else made)
+                    self._queue(made if made.id == event.id or not event.id else with_id(made, event.id))
             self._mind(event)
         if not dialect.is_holding:
             self._pending_id = event.id
@@ -178,8 +185,13 @@ class Follow(AsyncIterator[Event]):
 
     def _queue(self, event: Event) -> None:
         self._latest = event.agent_id, event.run_id
-        notes, self._notes = self._notes, []
-        self._pending.extend([event, *(self._note(*each) for each in notes)])
+        self._pending.append(event)
+        if self._notes:
+            self._flush_notes()
+
+    def _flush_notes(self) -> None:
+        self._pending.extend(self._note(*each) for each in self._notes)
+        self._notes.clear()
 
     def _mind(self, event: ServerSentEvent) -> None:
         """Treat the connection as what is now known of the stream asks for."""
@@ -193,62 +205,31 @@ class Follow(AsyncIterator[Event]):
 
     # Gaps
 
-    async def _gap(self, event: ServerSentEvent) -> None:
+    async def _fill_gap(self, event: ServerSentEvent) -> None:
         data = loaded(event.data)
         gap = data if isinstance(data, dict) else {}
+        missing = await transcripts(self._source, self._project)
+        if self._is_over:
+            return
+        # Nothing is awaited from here on: a reader that is cancelled meets the gap again.
+        self._gap = None
         if gap.get("reason") in ("ahead", "gone"):
             self._seen.reset()
-        filled = await self._fill()  # which queues events, and with them the notes that wait
+        filled: Filled = "not"
+        if missing is not None:
+            filled = "whole" if all(each.is_whole for each in missing) else "in part"
+            self._pending_id = min(missing, key=lambda each: each.place).reached
+            for each in missing:
+                self._filled[each.transcript.agent_id] = each.place
+                for made in events_of(each.transcript):
+                    self._queue(made)  # and with the first the notes that wait
         self._notes.append((gap, filled))
         if self._latest is not None:
-            notes, self._notes = self._notes, []
-            self._pending.extend(self._note(*each) for each in notes)
+            self._flush_notes()
 
     def _note(self, gap: dict[str, Any], filled: Filled) -> Event:
         agent_id, run_id = self._latest or ("", "")
         return note(gap, agent_id, run_id, filled)
-
-    async def _fill(self) -> Filled:
-        """Put the transcripts in the place of what is missing."""
-        found = _PROJECT.fullmatch(self._source.path)
-        if found is None:
-            return "not"
-        path = f"{found[1]}/projects/{found[2]}/transcript"
-        places: list[str] = []
-        is_whole, agents = True, [""]
-        for agent in agents:
-            body = await self._source.fetch(path, {"agent_id": agent} if agent else {})
-            read = _read(body)
-            if read is None:
-                return "not"
-            transcript, facts = read
-            agents += [name for name in _names(facts) if name not in (transcript.agent_id, *agents)]
-            reached = facts.get("last_event_id")
-            place = ordered(reached) if isinstance(reached, str) else None
-            if place is None or not isinstance(reached, str):
-                return "not"
-            self._filled[transcript.agent_id] = place
-            places.append(reached)
-            for event in events_of(transcript):
-                self._queue(event)
-            is_whole = is_whole and not facts.get("incomplete")
-        self._pending_id = min(places, key=lambda each: ordered(each) or (0, 0))
-        return "whole" if is_whole else "in part"
-
-
-def _read(body: bytes | None) -> tuple[Transcript, dict[str, Any]] | None:
-    if body is None:
-        return None
-    try:
-        facts = json.loads(body)
-        return Transcript.model_validate(facts), facts
-    except (ValueError, RecursionError, ValidationError):
-        return None
-
-
-def _names(facts: dict[str, Any]) -> list[str]:
-    agents = facts.get("agents")
-    return [name for name in agents if isinstance(name, str)] if isinstance(agents, list) else []
 
 
 def follow(
@@ -268,8 +249,8 @@ def follow(
         await vibe.watch(follow(url))
 
     Understood are this package's own server, the project events of vibex, AG-UI, Vercel's UI message
-    stream, and OpenAI's and Anthropic's streaming answers; ``adapter`` names it where that cannot be
-    told. A project is followed from its beginning, or from after ``last_event_id``. ``agent_id`` is
+    stream, and OpenAI's and Anthropic's streaming answers, asked for with ``json=``; ``adapter`` names
+    it where that cannot be told. A project is followed from its beginning, or from after ``last_event_id``. ``agent_id`` is
     for streams that have no agents' ids. *options* are those of ``event_source``.
 
     Raises ``RemoteError`` like ``event_source``, and for an answer that breaks off and cannot be
@@ -286,6 +267,14 @@ def follow(
         # In the query: a reconnect says in the header where it was.
         params = [*(params.items() if isinstance(params, Mapping) else params), ("last_event_id", "0")]
     options["params"] = params
+    ask = Ask.of(
+        options.get("method"),
+        options.get("json"),
+        options.get("content"),
+        resume=options.get("resume", False),
+    )
+    if not ask.repeats:
+        options.setdefault("idle_timeout", _UNRESUMABLE_IDLE)
     source = event_source(url, last_event_id=last_event_id, **options)
     name = unquote(found[2]) if found else parts.path.strip("/").rpartition("/")[2]
     dialect = Dialect(agent_id=agent_id or name or "agent", run_id=name if found else None, adapter=adapter)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import ssl
 import urllib.request
-from collections.abc import Mapping
+import zlib
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -17,6 +18,8 @@ import anyio
 from .._json import scrub
 from ..exceptions import MissingExtraError, RemoteError
 from ._answers import Ended, Lost, Opened, Refused, name_of, refusal, root, said
+from ._ask import Ask
+from ._encoding import Inflated, is_compressed
 from ._retry import retry_after
 from ._secrets import Credentials, is_loopback, redact
 
@@ -33,10 +36,10 @@ _LARGEST: Final = 256 * 1024 * 1024
 """Bytes of a transcript."""
 _CONTROLS: Final = frozenset([*range(9), *range(10, 32), 127])
 _HOST: Final = re.compile(r"[^\s%\[\]/?#@\\]+")
+_LONGEST_LABEL: Final = 63
+_LAST_PORT: Final = 65_535
 _NO_CONTENT: Final = 204
 _OK: Final = 200
-_BUSY: Final = (408, 425, 429)
-_SERVER_ERROR: Final = 500
 
 
 class Http:
@@ -46,13 +49,17 @@ class Http:
         self,
         url: str,
         credentials: Credentials,
+        ask: Ask,
         *,
         proxy: str | None,
         verify: ssl.SSLContext | bool,
         connect_timeout: float,
+        retried: Container[int],
     ) -> None:
         self._httpx = _client()
         self._credentials = credentials
+        self._ask = ask
+        self._retried = retried
         self._proxy = proxy
         self._verify = verify
         self._connect_timeout = connect_timeout
@@ -81,16 +88,18 @@ class Http:
         except httpx.TransportError as error:
             return self.lost(error)
 
-    async def fetch(self, path: str, params: Mapping[str, str]) -> bytes | None:
-        """Get JSON of the stream's own host; ``None``: it is not to be had. Never raises."""
+    async def fetch(self, path: str, params: Mapping[str, str], patience: float | None) -> bytes | None:
+        """Get JSON of the stream's own host; ``None``: not to be had, or silent for so long. Never raises."""
         url = self._url.copy_with(raw_path=path.encode())
         url = url.copy_merge_params([*self._url.params.multi_items(), *params.items()])
-        request = await self._request(url, "", ours=True, accept=b"application/json")
+        request = await self._request(
+            url, "", ours=True, ask=Ask(), accept=b"application/json", patience=patience
+        )
         if isinstance(request, Refused):
             return None
         try:
             response = await self._transport(url).handle_async_request(request)
-            opened, found = Opened({}, response.aiter_bytes(), response), bytearray()
+            opened, found = self._opened(response), bytearray()
             try:
                 if response.status_code == _OK:
                     async for piece in opened.body:
@@ -116,6 +125,8 @@ class Http:
                 return Lost("the server does not answer")
             case httpx.ProxyError():
                 return Lost("the proxy could not reach it")  # its text may hold what the proxy was told
+            case zlib.error():
+                return Lost("its compressed body is broken")
             case httpx.ConnectError():
                 return Lost(f"no connection ({said(root(error))})")
             case _:
@@ -127,7 +138,7 @@ class Http:
     @property
     def broken(self) -> tuple[type[Exception], ...]:
         """What reading the body raises when the connection breaks."""
-        return (self._httpx.TransportError, self._httpx.DecodingError, self._httpx.StreamError)
+        return (self._httpx.TransportError, self._httpx.StreamError, zlib.error)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -137,9 +148,9 @@ class Http:
                 await transport.aclose()
 
     async def _open(self, last_event_id: str) -> Opened | Ended | Refused | Lost:
-        url, ours = self._url, True
+        url, ours, ask = self._url, True, self._ask
         for _ in range(_MOST_REDIRECTS + 1):
-            request = await self._request(url, last_event_id, ours=ours)
+            request = await self._request(url, last_event_id, ours=ours, ask=ask)
             if isinstance(request, Refused):
                 return request
             response = await self._transport(url).handle_async_request(request)
@@ -154,7 +165,9 @@ class Http:
                 return Refused("the server redirects to nowhere", response.status_code)
             # What was meant for one host is not told to another, nor to whom that one sends us.
             ours = ours and _origin(target) == _origin(url)
-            url = target
+            url, ask = target, ask.redirected(response.status_code)
+            if not ours and ask.content is not None:
+                return Refused("the server redirects to another host, which may not have what was sent here")
         return Refused(f"the server redirected more than {_MOST_REDIRECTS} times")
 
     async def _request(
@@ -163,7 +176,9 @@ class Http:
         last_event_id: str,
         *,
         ours: bool,
+        ask: Ask,
         accept: bytes = b"text/event-stream",
+        patience: float | None = None,
     ) -> httpx2.Request | Refused:
         headers = {
             b"host": url.netloc,
@@ -171,6 +186,7 @@ class Http:
             b"accept-encoding": b"identity",
             b"cache-control": b"no-cache",
             b"user-agent": b"vibe_notebook",
+            **ask.headers,
         }
         if ours:
             if self._user:
@@ -182,31 +198,41 @@ class Http:
         resume = last_event_id.encode().strip(b" \t")
         if resume and len(resume) <= _LONGEST_ID and _CONTROLS.isdisjoint(resume):
             headers[b"last-event-id"] = resume
-        # How long nothing may come is for the reader of the body to say.
-        timeout = self._httpx.Timeout(self._connect_timeout, read=None)
+        # How long nothing may come is, for a stream, for the reader of its body to say.
+        timeout = self._httpx.Timeout(self._connect_timeout, read=patience)
         extensions = {"timeout": timeout.as_dict()}
         request: httpx2.Request = self._httpx.Request(
-            "GET", url, headers=list(headers.items()), extensions=extensions
+            ask.method, url, headers=list(headers.items()), content=ask.content, extensions=extensions
         )
         return request
 
     async def _answer(self, response: httpx2.Response) -> Opened | Ended | Refused | Lost:
         status = response.status_code
-        opened = Opened(response.headers, response.aiter_bytes(), response)
+        opened = self._opened(response)
         kind = response.headers.get("content-type", "")
-        if status == _OK and kind.partition(";")[0].strip().lower() == "text/event-stream":
+        coding = response.headers.get("content-encoding", "")
+        is_stream = status == _OK and kind.partition(";")[0].strip().lower() == "text/event-stream"
+        if is_stream and is_compressed(coding) is not None:
             return opened
         await opened.aclose()
+        if is_stream:
+            return Refused(f"its content encoding is {scrub(coding)[:80]!r}, and none was asked for", status)
         if status == _NO_CONTENT:
             return Ended()
-        if status in _BUSY or status >= _SERVER_ERROR:
-            return Lost(name_of(status), status, retry_after(response.headers.get("retry-after")))
         if status == _OK:
             given = scrub(kind)[:80] or "nothing"
             return Refused(
                 f"its content type is {given!r}, not text/event-stream: is this the stream's URL?", status
             )
+        if status in self._retried:
+            return Lost(name_of(status), status, retry_after(response.headers.get("retry-after")))
         return refusal(status)
+
+    @staticmethod
+    def _opened(response: httpx2.Response) -> Opened:
+        raw = response.aiter_raw()
+        is_plain = not is_compressed(response.headers.get("content-encoding", ""))
+        return Opened(response.headers, raw if is_plain else Inflated(raw), response)
 
     def _transport(self, url: httpx2.URL) -> httpx2.AsyncHTTPTransport:
         proxy = self._proxy or _environment_proxy(url)
@@ -228,7 +254,11 @@ def _client() -> Any:
 
 
 def _is_http(url: httpx2.URL) -> bool:
-    return url.scheme in ("http", "https") and _HOST.fullmatch(url.host) is not None
+    """Whether it can be asked at all: what a resolver or a socket refuses, each loop says in another way."""
+    if url.scheme not in ("http", "https") or _HOST.fullmatch(url.host) is None:
+        return False
+    labels = url.raw_host.removesuffix(b".").split(b".")
+    return all(0 < len(label) <= _LONGEST_LABEL for label in labels) and 0 < (url.port or 1) <= _LAST_PORT
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:

@@ -26,6 +26,7 @@ class Interruptible:
         """Await *step*; returns whether it was broken off, also by an ``interrupt`` just before."""
         token: Any = anyio.lowlevel.current_token().native_token
         schedule = getattr(token, "call_soon_threadsafe", None) or token.run_sync_soon
+        asked = False
         with anyio.CancelScope() as scope:
             with self._lock:
                 if self._asked:
@@ -37,8 +38,9 @@ class Interruptible:
             finally:
                 with self._lock:
                     self._scope = self._schedule = None
-                    self._asked = False
-        return scope.cancelled_caught
+                    # Also if the step ended before it could be broken off: somebody wants the next.
+                    asked, self._asked = self._asked, False
+        return asked
 
     def interrupt(self) -> None:
         """Break off the present wait, or the next; from any thread."""

@@ -12,6 +12,8 @@ __all__ = ["LONGEST", "Backoff", "retry_after"]
 
 LONGEST: Final = 300.0
 """Seconds: whatever a server asks for, a reader does not wait longer."""
+SHORTEST: Final = 0.01
+"""Seconds: a server that says ``retry: 0`` and nothing else would keep a core busy, and itself."""
 _GROWTH_LIMIT: Final = 30.0
 """Seconds up to which the wait doubles; a server may ask for more."""
 _JITTER: Final = 0.1
@@ -28,7 +30,7 @@ class Backoff:
 
     def next(self, at_least: float | None = None) -> float:
         """Seconds to wait before the next try, which this counts."""
-        wait = self.base * 2.0 ** min(self.tries, 30)
+        wait = max(self.base, SHORTEST) * 2.0 ** min(self.tries, 30)
         wait = max(min(wait, _GROWTH_LIMIT), self.base, at_least or 0.0)
         self.tries += 1
         return min(wait, LONGEST) * (1 + _JITTER * self._random())

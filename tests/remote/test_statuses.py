@@ -1,0 +1,165 @@
+"""What each status of an answer comes to: the standard's rule, and ours where ours is kinder.
+
+The web-platform-tests' case (eventsource/request-status-error) is an answer of that status with the right
+content type and an event in its body: the event must not come, and the stream must fail, not be silent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from tests.remote.serving import Answer, head, redirect, serving
+from vibe_notebook.remote import RemoteError, Status, event_source
+
+pytestmark = pytest.mark.anyio
+EVENT = b"data: data\n\n"
+LIVE: list[bytes] = [head(), b"id: 1\ndata: live\n\n"]
+END = [head("204 No Content", None)]
+FOR_GOOD = (
+    200,
+    205,
+    206,
+    210,
+    299,
+    300,
+    304,
+    305,
+    400,
+    401,
+    402,
+    403,
+    404,
+    405,
+    406,
+    409,
+    410,
+    412,
+    418,
+    451,
+)
+FOR_NOW = (408, 425, 429, 500, 501, 502, 503, 504, 507, 511, 599)
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+async def nap(seconds: float) -> None:
+    """In place of sleep: what is waited is the business of others."""
+    del seconds
+    await anyio.lowlevel.checkpoint()
+
+
+class Outcome:
+    """What came of one stream: its events, its error, and all that it said of itself."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.error: RemoteError | None = None
+        self.told: list[Status] = []
+
+
+async def outcome(url: str, **options: Any) -> Outcome:
+    found = Outcome()
+    source = event_source(url, sleep=nap, **options)
+    source.on_status(found.told.append)
+    with anyio.fail_after(10):
+        try:
+            async for event in source:
+                found.events.append(event.data)
+        except RemoteError as error:
+            found.error = error
+    return found
+
+
+def answer(status: int) -> list[bytes]:
+    """As the web-platform-tests' server gives it; 200 can only be wrong by its type."""
+    return [head(f"{status} Unknown", "text/plain" if status == 200 else "text/event-stream"), EVENT]
+
+
+@pytest.mark.parametrize("status", FOR_GOOD)
+async def test_it_fails_at_once_and_for_good(status: int) -> None:
+    with serving(answer(status)) as server:
+        found = await outcome(server.url)
+    assert len(server.requests) == 1
+    assert found.events == []
+    assert found.error is not None
+    assert found.error.status == status
+    assert found.told[-1].state == "refused"
+
+
+@pytest.mark.parametrize("status", FOR_NOW)
+async def test_it_fails_at_once_and_for_good_by_the_standards_rule(status: int) -> None:
+    with serving(answer(status)) as server:
+        found = await outcome(server.url, retry_statuses=())
+    assert len(server.requests) == 1
+    assert found.events == []
+    assert found.error is not None
+    assert (found.error.status, found.told[-1].state) == (status, "refused")
+
+
+@pytest.mark.parametrize("status", FOR_NOW)
+async def test_by_ours_it_is_tried_again_says_so_and_fails_when_that_does_not_help(status: int) -> None:
+    with serving(answer(status)) as server:
+        found = await outcome(server.url)
+    assert len(server.requests) == 6
+    assert found.events == []
+    assert found.error is not None
+    assert (found.error.status, found.told[-1].state) == (status, "refused")
+    assert str(status) in str(found.error)
+    waits = [each for each in found.told if each.state == "reconnecting"]
+    assert len(waits) == 5
+    assert all(str(status) in (each.reason or "") for each in waits)
+
+
+@pytest.mark.parametrize("status", FOR_NOW)
+async def test_a_stream_that_was_live_outlasts_it_unless_the_standard_is_asked_for(status: int) -> None:
+    with serving(LIVE, *[answer(status)] * 8, LIVE, END) as server:
+        assert (await outcome(server.url)).events == ["live", "live"]
+    with serving(LIVE, answer(status)) as server:
+        found = await outcome(server.url, retry_statuses=())
+    assert (found.events, len(server.requests)) == (["live"], 2)
+    assert found.error is not None
+    assert found.error.status == status
+
+
+async def test_which_are_tried_again_can_be_said() -> None:
+    with serving(answer(404), answer(404), LIVE, END) as server:
+        assert (await outcome(server.url, retry_statuses={404})).events == ["live"]
+    with serving(answer(503)) as server:
+        assert (await outcome(server.url, retry_statuses={404})).error is not None
+    assert len(server.requests) == 1
+
+
+async def test_204_is_the_end_and_no_error() -> None:
+    with serving(answer(204)) as server:
+        found = await outcome(server.url)
+    assert (found.events, found.error, found.told[-1].state) == ([], None, "ended")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("beyond", [200, 204, 404, 503])
+async def test_what_a_redirect_leads_to_counts_as_the_answer(status: int, beyond: int) -> None:
+    final: Answer = LIVE if beyond == 200 else answer(beyond)
+    with serving(redirect(status, "/there"), final, END) as server:
+        found = await outcome(server.url, retry_statuses=())
+    assert [r.target for r in server.requests] == ["/stream", "/there", "/stream"][
+        : 3 if beyond == 200 else 2
+    ]
+    assert found.events == (["live"] if beyond == 200 else [])
+    assert (found.error is None) == (beyond in (200, 204))
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_that_says_not_where_to_fails_for_good(status: int) -> None:
+    with serving(answer(status)) as server:
+        found = await outcome(server.url)
+    assert len(server.requests) == 1
+    assert found.error is not None
+    assert "redirects to nowhere" in str(found.error)
