@@ -8,7 +8,18 @@ import time
 
 from . import page
 
-SECTIONS = ("kernel", "lab", "flat", "streams", "dispatch", "memory", "projects", "server", "decode", "follow")
+SECTIONS = (
+    "kernel",
+    "lab",
+    "flat",
+    "streams",
+    "dispatch",
+    "memory",
+    "projects",
+    "server",
+    "decode",
+    "follow",
+)
 
 
 def main() -> None:

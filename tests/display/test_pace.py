@@ -24,9 +24,10 @@ class Canvas:
         self.clock, self.cost = clock, cost
         self.times: list[float] = []
 
-    def flush(self) -> None:
+    def flush(self) -> bool:
         self.times.append(self.clock.now)
         self.clock.now += self.cost
+        return False
 
 
 def run(pacer: Pacer, clock: Clock, views: list[Canvas], seconds: float, step: float = 0.001) -> None:
@@ -103,7 +104,7 @@ def test_a_view_that_holds_something_back_is_drawn_once_more_when_nothing_comes(
     clock = Clock()
 
     class View(Canvas):
-        def flush(self) -> bool:  # type: ignore[override]
+        def flush(self) -> bool:
             super().flush()
             return len(self.times) < 3
 
@@ -210,3 +211,21 @@ def test_waiting_for_the_processor_is_not_counted_as_the_cost_of_a_draw() -> Non
     pacer.add(view)
     run(pacer, clock, [view], 10.0)
     assert len(view.times) > 10 / (0.03 * SHARE)
+
+
+def test_a_draw_of_nothing_does_not_make_the_next_wait() -> None:
+    clock = Clock()
+    pacer = Pacer(clock, threads=False)
+    drawn: list[bool | None] = [None, False, False]
+
+    class Silent:
+        def flush(self) -> bool | None:
+            return drawn.pop(0)
+
+    view = Silent()
+    pacer.add(view)
+    pacer.wake(view)
+    pacer.wake(view)
+    assert drawn == [False]
+    pacer.wake(view)
+    assert drawn == [False]

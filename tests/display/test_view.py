@@ -166,10 +166,10 @@ class Stage:
 
     def __init__(self, loss: float = 0.0, seed: int = 0) -> None:
         self.registry = Registry(hold=0, max_wait=1e9)
-        self.browser = Browser()
         self.sent: list[dict[str, Any]] = []
         self._rng, self._loss = random.Random(seed), loss
         self.view = View(self.registry, title="t", send=self.send, pacer=Pacer(lambda: 0.0, threads=False))
+        self.browser = Browser(self.view.snapshot())
         self.view.watch("a")
 
     def send(self, message: dict[str, Any]) -> None:

@@ -35,7 +35,10 @@ class Drawable(Protocol):
     """What a pacer draws."""
 
     def flush(self) -> bool | None:
-        """Draw what is new; return whether to draw again in ``SETTLE`` seconds even if nothing comes."""
+        """Draw what is new; return whether to draw again in ``SETTLE`` seconds even if nothing comes.
+
+        ``None``: there was nothing to draw, so what comes next need not wait.
+        """
 
 
 class _Slot:
@@ -136,7 +139,8 @@ class Pacer:
                 # One that was drawn late does not put off the next: a second would hold fewer then.
                 interval = self.interval
                 was_due = slot.due if began - slot.due < interval else began
-                slot.due = max(was_due + interval, ended + interval / 2, ended + self.pause)
+                if again is not None:
+                    slot.due = max(was_due + interval, ended + interval / 2, ended + self.pause)
                 slot.busy = False
                 if slot.dirty or again:
                     self._cover()

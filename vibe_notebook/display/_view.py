@@ -59,7 +59,7 @@ class View:
             "note": None,
             "stoppable": stoppable,
         }
-        self._head_new = dict(self.head)
+        self._head_new: dict[str, Any] = {}
         pacer.add(self)
 
     # Called by the registry
@@ -92,8 +92,11 @@ class View:
 
     # Drawing
 
-    def flush(self) -> bool:
-        """Send what is new; return whether more is to be shown soon, also if nothing comes."""
+    def flush(self) -> bool | None:
+        """Send what is new; return whether more is to be shown soon, also if nothing comes.
+
+        ``None``: there was nothing to send, nor is there.
+        """
         with self.lock:
             try:
                 ops = self._collect()
@@ -105,7 +108,7 @@ class View:
             if ops:
                 self.number += 1
                 self._send({"n": self.number, "ops": ops})
-            return bool(self._unsettled)
+            return bool(self._unsettled) if ops else bool(self._unsettled) or None
 
     def resync(self, number: int) -> None:
         """Answer a browser that has lost messages after *number*."""
