@@ -342,3 +342,14 @@ def test_a_transcript_reads_back_equal_with_any_value_and_a_newer_peers_usage() 
     )
     assert Transcript.model_validate_json(transcript.model_dump_json()) == transcript
     assert transcript.runs[0].usage.model_extra == {"new_field": 2}  # type: ignore[union-attr]
+
+
+def test_a_second_hand_call_keeps_what_is_no_delta_when_its_message_speaks_first_hand() -> None:
+    ids: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m"}
+    registry = Registry()
+    registry.dispatch(ToolStarted(**ids, tool_call_id="one", tool_name="search", derived=True))
+    registry.dispatch(ToolCallDelta(**ids, tool_call_id="one", delta="{", derived=True))
+    registry.dispatch(ToolCallDelta(**ids, tool_call_id="two", tool_name="search", delta="{}"))
+    calls = {part.tool_call_id: part for part in registry.transcript("a").parts if part.kind == "tool"}
+    assert calls["one"].message_id == "m"
+    assert calls["one"].tool_name == "search"

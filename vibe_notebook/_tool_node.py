@@ -186,10 +186,12 @@ class ToolNode(Node):
 
     def _take(self, event: Event, place: Place) -> None:
         name = getattr(event, "tool_name", None)
+        # Of what is second-hand only deltas go when the first hand speaks: what else it said stays.
+        source = twin(event) if isinstance(event, ToolCallDelta) else None
         if name:
-            key = (place[0], name, twin(event))
+            key = (place[0], name, source)
             self.names[key] = max(place, self.names.get(key, place))
-        key = (place[0], event.message_id, twin(event))
+        key = (place[0], event.message_id, source)
         if place <= self.messages.get(key, place):
             self.messages[key] = place
         if isinstance(event, ToolCallDelta):
