@@ -44,6 +44,9 @@ class Slow:
     def on_reconnect(self, reconnect: Any) -> None:
         """No connection."""
 
+    def flush(self) -> None:
+        pass
+
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         self.threads.append(threading.current_thread())
         self.cells.append(cell.get())

@@ -32,6 +32,9 @@ class Recorded:
     def note(self, text: str) -> None:
         self.said.append(("note", text))
 
+    def flush(self) -> None:
+        pass
+
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         self.said.append(("finish", sorted(transcripts)))
         if self.fails:

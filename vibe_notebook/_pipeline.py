@@ -231,6 +231,8 @@ class Pipeline:
             if self._recorder is not None and self._recorder is not self._record:
                 self._recorder.close()
         finally:
+            if self._output is not None:
+                self._output.flush()
             self._ending.start(self._draw_end, here=self._output is None or self._output.is_light)
 
     def _draw_end(self) -> None:

@@ -67,6 +67,10 @@ class WidgetOutput:
         """Take what the Reconnect button does."""
         self._on_reconnect = reconnect
 
+    def flush(self) -> None:
+        """Send what came last: many streams that end together would wait for each other's final forms."""
+        self._view.flush()
+
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Send the whole state once, then put the static form in the widget's place."""
         first = next(iter(transcripts.values()), Transcript())

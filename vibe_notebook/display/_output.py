@@ -79,6 +79,9 @@ class Output(Protocol):
     def on_reconnect(self, reconnect: Callable[[], object]) -> None:
         """Take what the Reconnect button does."""
 
+    def flush(self) -> None:
+        """Show what came last, at once; the final form may take a while."""
+
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Show the final form; nothing comes after it."""
 
@@ -131,6 +134,9 @@ class NoOutput:
 
     def on_reconnect(self, reconnect: Callable[[], object]) -> None:
         """There is no button."""
+
+    def flush(self) -> None:
+        """Show nothing."""
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Show nothing."""

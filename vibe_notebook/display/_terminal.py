@@ -154,6 +154,9 @@ class TerminalOutput:
     def on_reconnect(self, reconnect: Callable[[], object]) -> None:
         """There is no button."""
 
+    def flush(self) -> None:
+        """All is printed as it comes."""
+
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """All is printed already."""
         del transcripts
