@@ -16,6 +16,9 @@ SECONDS = 8.0
 CASES = ((1, 200), (10, 200), (100, 200), (1, 1000), (10, 1000), (100, 1000), (100, 20_000))
 """How many streams, and how many pieces a second all of them have together."""
 
+SHORT = 1000
+"""Bytes of a stream in which the mixed text has not begun to be mixed."""
+
 MAKING = 3
 """Messages that the making and the end of a view may take."""
 
@@ -132,8 +135,9 @@ def run(options: Namespace) -> tuple[str, str]:
 def _case(lab: Lab, options: Namespace, streams: int, rate: int) -> list[str]:
     texts, marks, lasts = [], [], []
     size = int(rate / streams * SECONDS * 4)
+    shape = "mixed" if size > SHORT else "paragraph"
     for number in range(streams):
-        source, count = marked(text("mixed", max(size, 60)), number, every=max(60, size // 24))
+        source, count = marked(text(shape, size), number, every=max(60, size // 24))
         texts.append(pieces(source))
         marks += [f"zq{number}x{index}q" for index in range(count)]
         lasts.append(marks[-1])
