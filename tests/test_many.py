@@ -36,7 +36,7 @@ async def async_words(number: int) -> AsyncIterator[str]:
 
 def test_a_hundred_streams_from_threads_and_tasks_lose_nothing_in_views_and_transcripts() -> None:
     sent: dict[str, list[Any]] = {}
-    threads = threading.active_count()
+    before = set(threading.enumerate())
     with Registry() as registry:
         pacer = Pacer()
         views = []
@@ -71,10 +71,10 @@ def test_a_hundred_streams_from_threads_and_tasks_lose_nothing_in_views_and_tran
             assert (stats.delivered, stats.dropped, stats.held) == (PIECES + 2, 0, 0)
             assert [message["n"] for message in sent[name]] == list(range(1, len(sent[name]) + 1))
             assert f"{number}.{PIECES - 1}" in str(views[number].snapshot())
-    for thread in threading.enumerate():
-        if thread.name.startswith("vibe"):
-            thread.join(5)
-    assert threading.active_count() <= threads
+    left = [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("vibe")]
+    for thread in left:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in left)
 
 
 def test_while_a_view_renders_others_dispatch_to_the_same_agent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,8 +46,8 @@ class Watch(Transcribed):
         self._entered = False
         self._begun = False
         self._left_with: BaseException | None = None
-        self._steps_made: Callable[[], GeneratorType[Any, None, None] | None] = _nothing
-        self._asteps_made: Callable[[], AsyncGeneratorType[Any, None] | None] = _nothing
+        self._steps_made: Callable[[], GeneratorType[Any, None, None] | None] = lambda: None
+        self._asteps_made: Callable[[], AsyncGeneratorType[Any, None] | None] = lambda: None
 
     @property
     def title(self) -> str:
@@ -106,7 +106,7 @@ class Watch(Transcribed):
         self._claimed = True  # nobody can begin to iterate what has been left
         if self._steps_made is self._asteps_made is _nothing:
             discard(self._source)
-        self._steps_made = self._asteps_made = _nothing
+        self._steps_made = self._asteps_made = lambda: None
 
     def begin(self) -> None:
         """Show it. Raises what its recording or output raises."""
@@ -281,10 +281,6 @@ class Watch(Transcribed):
         if self._left_with is not None and isinstance(error, GeneratorExit):
             return self._left_with  # the block's own error is what ended it
         return error
-
-
-def _nothing() -> None:
-    return None
 
 
 _live: dict[Watch, None] = {}
