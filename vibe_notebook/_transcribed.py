@@ -14,8 +14,9 @@ __all__ = ["Transcribed"]
 class Transcribed:
     """Something that is shown while it goes on, and whose transcript is there at any time."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, kind: str = "agent") -> None:
         self._pipeline = pipeline
+        self._kind = kind
 
     @property
     def agent_id(self) -> str | None:
@@ -25,7 +26,7 @@ class Transcribed:
     @property
     def title(self) -> str:
         """What the view is called."""
-        return self._pipeline.title or self.agent_id or "agent"
+        return self._pipeline.title or self.agent_id or self._kind
 
     @property
     def transcript(self) -> Transcript:

@@ -36,9 +36,8 @@ class Watch(Transcribed):
     """
 
     def __init__(self, source: Any, pipeline: Pipeline) -> None:
-        super().__init__(pipeline)
+        super().__init__(pipeline, kind=type_name(source))
         self._source = source
-        self._kind = type_name(source)
         self._stepper = Stepper()
         self._ticker = Ticker()
         self.is_consumed_by_magic = False  # so that to await it only waits for its end
@@ -46,13 +45,8 @@ class Watch(Transcribed):
         self._entered = False
         self._begun = False
         self._left_with: BaseException | None = None
-        self._steps_made: Callable[[], GeneratorType[Any, None, None] | None] = lambda: None
-        self._asteps_made: Callable[[], AsyncGeneratorType[Any, None] | None] = lambda: None
-
-    @property
-    def title(self) -> str:
-        """What the view is called."""
-        return self._pipeline.title or self.agent_id or self._kind
+        self._steps_made: Callable[[], GeneratorType[Any, None, None] | None] = _nothing
+        self._asteps_made: Callable[[], AsyncGeneratorType[Any, None] | None] = _nothing
 
     @property
     def is_async(self) -> bool:
@@ -106,7 +100,7 @@ class Watch(Transcribed):
         self._claimed = True  # nobody can begin to iterate what has been left
         if self._steps_made is self._asteps_made is _nothing:
             discard(self._source)
-        self._steps_made = self._asteps_made = lambda: None
+        self._steps_made = self._asteps_made = _nothing
 
     def begin(self) -> None:
         """Show it. Raises what its recording or output raises."""
@@ -281,6 +275,10 @@ class Watch(Transcribed):
         if self._left_with is not None and isinstance(error, GeneratorExit):
             return self._left_with  # the block's own error is what ended it
         return error
+
+
+def _nothing() -> None:
+    return None
 
 
 _live: dict[Watch, None] = {}
