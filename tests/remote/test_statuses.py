@@ -107,13 +107,13 @@ async def test_it_fails_at_once_and_for_good_by_the_standards_rule(status: int) 
 async def test_by_ours_it_is_tried_again_says_so_and_fails_when_that_does_not_help(status: int) -> None:
     with serving(answer(status)) as server:
         found = await outcome(server.url)
-    assert len(server.requests) == 6
+    assert len(server.requests) == 4
     assert found.events == []
     assert found.error is not None
     assert (found.error.status, found.told[-1].state) == (status, "refused")
     assert str(status) in str(found.error)
     waits = [each for each in found.told if each.state == "reconnecting"]
-    assert len(waits) == 5
+    assert len(waits) == 3
     assert all(str(status) in (each.reason or "") for each in waits)
 
 

@@ -27,7 +27,7 @@ from ._status import Status
 
 __all__ = ["EventSource"]
 
-STATUS_TRIES: Final = 5
+STATUS_TRIES: Final = 3
 """How often a server that never streamed may say 429 or 5xx; one that did is waited for without end."""
 
 

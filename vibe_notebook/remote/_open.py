@@ -59,7 +59,7 @@ def event_source(  # noqa: PLR0913 - each is an option with a name of its own
     sends it again with ``Last-Event-ID``, once there is one: for servers that go on from there.
 
     ``retry_statuses`` are those after which it is tried again (408, 425, 429 and 5xx): without end
-    if it streamed before, else five times. ``()`` is the standard's rule: each ends it at once.
+    if it streamed before, else three times. ``()`` is the standard's rule: each ends it at once.
 
     Raises ``RemoteError`` for what trying again cannot mend: a refused token, no such stream, another
     content type, an event too long; ``ValueError`` for a body or header that cannot be sent. Source:
