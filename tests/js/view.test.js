@@ -345,3 +345,12 @@ test("parts are in groups in their order, wherever they come, and an emptied gro
   assert.deepEqual(texts(".vibe-run > * > .vibe-name").map(Number).filter((n) => n !== 1), order);
   assert.deepEqual(groups(), [64, 64, 1]);
 });
+
+test("a very long list stands in several groups, whole and in order", () => {
+  const { frame, $ } = shown();
+  const items = Array.from({ length: 64 * 40 - 1 }, (_, i) => `<li>${i}</li>\n`);
+  frame(TEXT, ["b", "x", "\0<ul>\n</ul>\n", ...items, "\0", "<p>after</p>"]);
+  assert.deepEqual([...$(".vibe-text").children].map((group) => group.querySelectorAll("ul").length), [16, 16, 8]);
+  assert.deepEqual([...$(".vibe-text").querySelectorAll("li")].map((li) => Number(li.textContent)), [...items.keys()]);
+  assert.equal($(".vibe-text").lastChild.lastElementChild.outerHTML, "<p>after</p>");
+});

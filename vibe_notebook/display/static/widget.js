@@ -16,8 +16,8 @@
 /** The stylesheet: its text stands here once it travels. */
 const CSS = "widget.css";
 const LEAVE = "\0";
-/** How many characters of a growing text, and how many closed elements or parts, share a box. */
-const [BOX, GROUP] = [8192, 64];
+/** How many characters of a growing text, closed elements or parts, and lists that go on, share a box. */
+const [BOX, GROUP, LISTS] = [8192, 64, 16];
 const GONE = "The kernel is gone. What was streamed stays.";
 const FIELD = (/** @type {string} */ name, /** @type {string} */ title) =>
   `<div class="vibe-${name}"><div class="vibe-label">${title}</div><pre></pre></div>`;
@@ -152,6 +152,8 @@ function growing(el, scrolls) {
       add = add.slice(end.lastIndex);
       box = document.createElement("span");
       el.style.display = box.style.display = "block";
+      // Painted by itself, unless long lines may stick out of it.
+      if (!/^(pre|nowrap)$/.test(getComputedStyle(el).whiteSpace)) box.style.contain = "paint";
       el.append(box);
       room = BOX;
     }
@@ -271,6 +273,11 @@ const KINDS = {
       if (box !== list && list.nodeName !== "TABLE") return; // a list in a quote, say
       cut(box, last);
       box = another(list);
+      if (top.children.length > LISTS) {
+        const next = document.createElement("div");
+        next.append(/** @type {Element} */ (list.nextElementSibling));
+        el.append((top = next));
+      }
       container = top.lastChild;
       last = box.lastChild;
     };
