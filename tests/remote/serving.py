@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+import anyio.lowlevel
+
 RESET = b"\0reset"
 """Instead of bytes: the connection is reset."""
 HANG = b"\0hang"
@@ -24,6 +26,17 @@ def head(status: str = "200 OK", kind: str | None = "text/event-stream", *lines:
 
 def redirect(status: int, to: str) -> list[bytes]:
     return [head(f"{status} Elsewhere", None, f"Location: {to}", "Content-Length: 0")]
+
+
+class Naps:
+    """In place of sleep: remembers for how long."""
+
+    def __init__(self) -> None:
+        self.taken: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.taken.append(seconds)
+        await anyio.lowlevel.checkpoint()
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.remote.serving import HANG, RESET, Answer, head, redirect, serving
+from tests.remote.serving import HANG, RESET, Answer, Naps, head, redirect, serving
 from vibe_notebook.exceptions import ConsumedError
 from vibe_notebook.remote import EventSource, RemoteError, event_source
 
@@ -32,17 +32,6 @@ async def read(url: str, **options: Any) -> list[tuple[str, str, str]]:
 
 def stream(*pieces: bytes) -> list[bytes]:
     return [head(), *pieces]
-
-
-class Naps:
-    """In place of sleep: remembers for how long."""
-
-    def __init__(self) -> None:
-        self.taken: list[float] = []
-
-    async def __call__(self, seconds: float) -> None:
-        self.taken.append(seconds)
-        await anyio.lowlevel.checkpoint()
 
 
 # What is asked for

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.remote.serving import HANG, RESET, Answer, Request, head, redirect, serving
+from tests.remote.serving import HANG, RESET, Answer, Naps, Request, head, redirect, serving
 from vibe_notebook.events import to_json
 from vibe_notebook.remote import RemoteError, ServerSentEvent, Status, event_source, follow
 from vibe_notebook.remote._dialects import Dialect
@@ -32,17 +32,6 @@ A, B = b"id: 1\ndata: a\n\n", b"id: 2\ndata: b\n\n"
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-class Naps:
-    """In place of sleep: remembers for how long."""
-
-    def __init__(self) -> None:
-        self.taken: list[float] = []
-
-    async def __call__(self, seconds: float) -> None:
-        self.taken.append(seconds)
-        await anyio.lowlevel.checkpoint()
 
 
 async def read(url: str, **options: Any) -> list[str]:

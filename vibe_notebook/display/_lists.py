@@ -10,12 +10,11 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ._tables import simple_html
+from ._tables import push_simple, render_simple, simple_html
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import StateBlock
-    from markdown_it.token import Token
 
 __all__ = ["lists_plugin"]
 
@@ -32,7 +31,7 @@ _ITEM = re.compile(
 def lists_plugin(md: MarkdownIt) -> None:
     """Let *md* take the short way through long lists of a whole text (``env["is_whole"]``)."""
     md.block.ruler.before("list", "long_list", _list)
-    md.add_render_rule("list_items", _render_items)
+    md.add_render_rule("list_items", render_simple)
 
 
 def _list(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's
@@ -90,25 +89,15 @@ def _push(state: StateBlock, start: int, texts: Sequence[str]) -> None:
         if html is not None:
             simple.append(f"<li>{html}</li>\n")
             continue
-        _flush(state, simple)
+        push_simple(state, "list_items", simple)
         state.push("list_item_open", "li", 1)
         paragraph = state.push("paragraph_open", "p", 1)
         inline = state.push("inline", "", 0)
         inline.content, inline.map, inline.children = text, [number, number + 1], []
         state.push("paragraph_close", "p", -1).hidden = paragraph.hidden = True
         state.push("list_item_close", "li", -1)
-    _flush(state, simple)
-
-
-def _flush(state: StateBlock, simple: list[str]) -> None:
-    if simple:
-        state.push("list_items", "", 0).content = "".join(simple)
-        simple.clear()
+    push_simple(state, "list_items", simple)
 
 
 def _line(state: StateBlock, number: int) -> str:
     return state.src[state.bMarks[number] : state.eMarks[number]]
-
-
-def _render_items(_self: object, tokens: Sequence[Token], index: int, *_: object) -> str:
-    return tokens[index].content

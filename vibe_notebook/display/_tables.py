@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from markdown_it.rules_block import StateBlock
     from markdown_it.token import Token
 
-__all__ = ["simple_html", "tables_plugin"]
+__all__ = ["push_simple", "render_simple", "simple_html", "tables_plugin"]
 
 _PIPE = re.compile(r"(?<!\\)\|")
 _ALIGNED = re.compile(r"text-align:(left|right|center)")
@@ -33,7 +33,7 @@ EMPTY_LIMIT = 0x10000
 def tables_plugin(md: MarkdownIt) -> None:
     """Let *md* take the short way through a table's rows."""
     md.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
-    md.add_render_rule("table_rows", _render_rows)
+    md.add_render_rule("table_rows", render_simple)
     md.add_render_rule("td_open", _render_cell)
     md.add_render_rule("th_open", _render_cell)
 
@@ -93,7 +93,7 @@ def _push_rows(state: StateBlock, line: int, rows: list[list[str]], styles: list
             made = [f'<td style="{style}">{cell}</td>\n' for style, cell in zip(styles, html, strict=True)]
             simple += ["<tr>\n", *made, "</tr>\n"]
             continue
-        _flush(state, simple)
+        push_simple(state, "table_rows", simple)
         state.push("tr_open", "tr", 1)
         for style, cell in zip(styles, cells, strict=True):
             state.push("td_open", "td", 1).attrs = {"style": style}
@@ -101,12 +101,13 @@ def _push_rows(state: StateBlock, line: int, rows: list[list[str]], styles: list
             token.content, token.map, token.children = cell, [line + number, line + number + 1], []
             state.push("td_close", "td", -1)
         state.push("tr_close", "tr", -1)
-    _flush(state, simple)
+    push_simple(state, "table_rows", simple)
 
 
-def _flush(state: StateBlock, simple: list[str]) -> None:
+def push_simple(state: StateBlock, kind: str, simple: list[str]) -> None:
+    """Put HTML that needs no parser into one token of that *kind*, and forget it."""
     if simple:
-        state.push("table_rows", "", 0).content = "".join(simple)
+        state.push(kind, "", 0).content = "".join(simple)
         simple.clear()
 
 
@@ -127,7 +128,8 @@ def _style(token: Token) -> str:
     return style if _ALIGNED.fullmatch(style) else "text-align:left"
 
 
-def _render_rows(_self: object, tokens: Sequence[Token], index: int, *_: object) -> str:
+def render_simple(_self: object, tokens: Sequence[Token], index: int, *_: object) -> str:
+    """Render a token of ``push_simple``."""
     return tokens[index].content
 
 
