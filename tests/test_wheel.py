@@ -26,7 +26,12 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: set[str]) -> None:
     package = ROOT / "vibe_notebook"
     files = {path.relative_to(ROOT).as_posix() for path in package.rglob("*") if path.is_file()}
     files = {name for name in files if "__pycache__" not in name and ".ipynb_checkpoints" not in name}
-    assert files == {name for name in wheel if ".dist-info/" not in name}
+    assert files == {name for name in wheel if ".dist-info/" not in name and ".data/" not in name}
+
+
+def test_the_wheel_enables_its_extension_of_jupyter_server(wheel: set[str]) -> None:
+    (name,) = {name for name in wheel if ".data/" in name}
+    assert name.endswith(".data/data/etc/jupyter/jupyter_server_config.d/vibe_notebook.json")
 
 
 def test_the_wheel_holds_the_front_end_and_the_mark_of_its_types(wheel: set[str]) -> None:
