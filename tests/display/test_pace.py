@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from vibe_notebook.display._pace import ALL_INTERVAL, SETTLE, SHARE, VIEW_INTERVAL, Pacer
+from vibe_notebook.display._pace import ALL_INTERVAL, LULL, PATIENCE, SETTLE, SHARE, VIEW_INTERVAL, Pacer
 
 
 class Clock:
@@ -229,3 +229,38 @@ def test_a_draw_of_nothing_does_not_make_the_next_wait() -> None:
     assert drawn == [False]
     pacer.wake(view)
     assert drawn == [False]
+
+
+def test_what_is_heavy_waits_until_the_other_views_have_said_what_they_have_to_say() -> None:
+    clock = Clock()
+    pacer = Pacer(clock, threads=False)
+    view, other = Canvas(clock), Canvas(clock)
+    pacer.add(view)
+    pacer.add(other)
+    pacer.wake(other)
+    since = clock.now
+    assert pacer.lull_in(view, since) == pytest.approx(LULL)
+    clock.now += LULL / 2
+    pacer.draw_last(other)
+    assert pacer.lull_in(view, since) == pytest.approx(LULL)
+    clock.now += LULL
+    assert pacer.lull_in(view, since) == 0
+
+
+def test_what_is_heavy_waits_for_others_only_so_long() -> None:
+    clock = Clock()
+    pacer = Pacer(clock, threads=False)
+    view, other = Canvas(clock), Canvas(clock)
+    pacer.add(view)
+    pacer.add(other)
+    since = clock.now
+    run(pacer, clock, [other], PATIENCE)
+    assert pacer.lull_in(view, since) == 0
+
+
+def test_what_is_heavy_waits_for_nobody_where_there_is_one_view() -> None:
+    clock = Clock()
+    pacer, view = Pacer(clock, threads=False), Canvas(clock)
+    pacer.add(view)
+    pacer.wake(view)
+    assert pacer.lull_in(view, clock.now) == 0

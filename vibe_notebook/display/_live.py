@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..transcript import Transcript
 from ._output import bundle, new_display_id, show
+from ._pace import PACER
 from ._packed import Packer
 from ._view import View
 from ._widget import StreamWidget
@@ -24,6 +25,9 @@ _LINGER = 8
 
 _SENDING = threading.Lock()
 """The kernel's sockets lose messages, in silence, where several threads send at once."""
+
+_FINAL = threading.Lock()
+"""One final form at a time: many that end together would keep each other, and the page, waiting."""
 
 _lingering: deque[WidgetOutput] = deque()
 
@@ -47,7 +51,7 @@ class WidgetOutput:
         self._view = View(registry, title=title, send=self._send, stoppable=on_stop is not None)
         self._widget: StreamWidget | None = StreamWidget(self._view.snapshot, self._receive)
         data, metadata = _parts(self._widget._repr_mimebundle_())
-        show({**bundle({}, title=title), **data}, metadata, display_id=self._display_id)
+        show({**data, **bundle({}, title=title)}, metadata, display_id=self._display_id)
 
     def watch(self, agent_id: str, since: int) -> None:
         """Show an agent too."""
@@ -69,10 +73,15 @@ class WidgetOutput:
 
     def flush(self) -> None:
         """Send what came last: many streams that end together would wait for each other's final forms."""
-        self._view.flush()
+        PACER.draw_last(self._view)
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Send the whole state once, then put the static form in the widget's place."""
+        PACER.wait_for_lull(self._view)
+        with _FINAL:
+            self._finish(transcripts)
+
+    def _finish(self, transcripts: Mapping[str, Transcript]) -> None:
         first = next(iter(transcripts.values()), Transcript())
         self._view.finish(
             outcome=first.outcome,

@@ -9,6 +9,7 @@ only what is left over when nothing more comes.
 from __future__ import annotations
 
 import contextvars
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +27,9 @@ ALL_INTERVAL = 1 / 190
 SHARE = 5
 """Drawing waits at least this many times its own cost, so it never takes more than a fifth."""
 
+
+LULL, PATIENCE = 0.05, 0.15
+"""Seconds without a draw of any view that are a lull, and how long one is waited for."""
 
 SETTLE = 0.25
 """Seconds without news after which a view shows what it holds back until more comes."""
@@ -75,6 +79,7 @@ class Pacer:
         self._changed = threading.Condition()
         self._slots: dict[Drawable, _Slot] = {}
         self._thread: threading.Thread | None = None
+        self._drawn = -math.inf
 
     def add(self, view: Drawable) -> None:
         """Begin to draw a view."""
@@ -111,6 +116,30 @@ class Pacer:
             slot.busy = True
         self._draw(view, slot)
 
+    def draw_last(self, view: Drawable) -> None:
+        """Draw what a view's stream said last, due or not."""
+        view.flush()
+        with self._changed:
+            self._drawn = self.clock()
+
+    def lull_in(self, view: Drawable, since: float) -> float:
+        """Seconds until what is heavy and can wait may be done.
+
+        None if the other views have said nothing for ``LULL`` seconds, or if it has waited since ``PATIENCE``.
+        """
+        if not self._slots.keys() - {view}:
+            return 0.0
+        return max(0.0, min(self._drawn + LULL, since + PATIENCE) - self.clock())
+
+    def wait_for_lull(self, view: Drawable) -> None:
+        """Wait for it; not in the main thread, whose loop the others may be drawn in."""
+        since = self.clock()
+        while threading.current_thread() is not threading.main_thread():
+            left = self.lull_in(view, since)
+            if not left:
+                return
+            time.sleep(left)
+
     def run_due(self) -> float | None:
         """Draw what is due; return seconds until the next is, ``None`` if nothing waits."""
         while True:
@@ -135,6 +164,8 @@ class Pacer:
             ended, spent = self.clock(), self._cpu() - spent
             with self._changed:
                 slot.settles = ended + SETTLE if again else None
+                if again is not None:
+                    self._drawn = ended
                 slot.cost = 0.7 * slot.cost + 0.3 * spent
                 # One that was drawn late does not put off the next: a second would hold fewer then.
                 interval = self.interval
