@@ -20,6 +20,7 @@ from . import adapters
 from ._connections import Connections
 from ._ending import Ending, patient
 from .display._output import Output, choose, make_output
+from .display._result import current_cell, remember
 from .events import Event
 from .exceptions import AdapterError
 from .recording import Recorder
@@ -69,6 +70,8 @@ class Pipeline:
         self._recorder: Recorder | None = None
         self._on_stop: Callable[[], object] | None = None
         self._output: Output | None = None
+        self._cell: int | None = None  # where it is shown
+        self._name = ""
         self._since: dict[str, int] = {}
         self._lock = threading.Lock()
         self._first: list[Any] = []
@@ -84,8 +87,9 @@ class Pipeline:
             self._recorder = self._record
         elif self._record is not None:
             self._recorder = Recorder(self._record)
-        title = self.title or self.agent_id or "agent"
-        self._output = make_output(self.registry, title=title, on_stop=self._on_stop, renderer=renderer)
+        self._cell = current_cell() if self.is_shown else None
+        self._name = self.title or self.agent_id or "agent"
+        self._output = make_output(self.registry, title=self._name, on_stop=self._on_stop, renderer=renderer)
         if self.connections:
             self._output.on_reconnect(self.connections.reconnect)
             self._connected()
@@ -226,6 +230,7 @@ class Pipeline:
     def _show_end(self) -> None:
         self._finishing = None
         self.transcripts = self.current()
+        remember(self.transcripts.values(), self._cell, self._name)
         self.settled = True
         try:
             if self._recorder is not None and self._recorder is not self._record:

@@ -95,6 +95,26 @@ def test_a_watch_that_is_not_consumed_says_so_and_one_that_was_shown_shows_nothi
     assert kinds(k.run("vibe.last()")) == []
 
 
+def form(messages: list[dict[str, Any]], kind: str) -> dict[str, str]:
+    """What the last message of a kind shows."""
+    data: dict[str, str] = [m["content"]["data"] for m in messages if m["msg_type"] == kind][-1]
+    return data
+
+
+def test_a_cell_that_ends_in_an_awaited_watch_shows_its_transcript_once(k: Kernel) -> None:
+    said = form(
+        k.run("await vibe.watch(['one'])\nt = await vibe.watch(['**two**'], title='Two')\nt"),
+        "execute_result",
+    )
+    assert said == {"text/plain": "<transcript of 'Two', shown above>"}
+    assert "<strong>two</strong>" in form(k.run("t"), "execute_result")["text/html"]
+    assert (
+        "<strong>two</strong>"
+        in form(k.run("display(await vibe.watch(['**two**']))"), "display_data")["text/html"]
+    )
+    assert "two" in form(k.run("await vibe.watch(['two'], display=False)"), "execute_result")["text/html"]
+
+
 def test_the_cell_form_displays_nothing_twice_and_has_no_value(k: Kernel) -> None:
     said = k.run("# comment\n%%vibe_stream --as w\nawait asyncio.sleep(0)\n['a', 'b']")
     assert [kind for kind in kinds(said) if "comm" not in kind] == ["display_data", "update_display_data"]

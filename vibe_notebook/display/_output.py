@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..transcript import Transcript
+from ._result import kernel_shell
 
 if TYPE_CHECKING:
     from ..registry import Registry
@@ -56,9 +57,7 @@ def _check(name: str, source: str) -> None:
 
 def in_kernel() -> bool:
     """Whether a Jupyter kernel runs this process, without importing anything for it."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
-    return getattr(shell, "kernel", None) is not None
+    return kernel_shell() is not None
 
 
 class Output(Protocol):
