@@ -7,7 +7,7 @@ from html import unescape
 from typing import Any
 
 LEAVE = "\0"
-_CLOSERS = re.compile(r"(?:</(?:tbody|table|ul|ol)>\s*)+\Z")
+_CLOSERS = re.compile(r"(?:</(?:tbody|table|ul|ol|p)>\s*)+\Z")
 _LAST = re.compile(r"(?:</\w+>\s*)*\Z")
 _CODE = re.compile(r'(<div class="highlight"[^>]*><pre><code[^>]*>)(.*?)(</code></pre></div>)', re.DOTALL)
 _RUN = re.compile(r"([a-z0-9]*)(\.*)([A-Z])")

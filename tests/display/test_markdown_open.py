@@ -66,8 +66,7 @@ def test_an_open_fence_is_never_parsed_again(monkeypatch: pytest.MonkeyPatch) ->
 
 LONG = {
     "quote": "> line\n",
-    "paragraph": "some words\n",
-    "one line": "some words ",
+    "formula that is not closed": "some $words ",
     "code": "    code\n",
 }
 
@@ -87,7 +86,7 @@ def test_a_block_beyond_the_limit_goes_on_as_text_and_loses_nothing(line: str) -
     assert len(end.closed) == 1
     assert end.open == "<p>The end.</p>\n"
     stream.finish()
-    assert page_html(stream.blocks) == render(line * count + "\n\nThe end.\n")
+    assert page_html(stream.blocks) == lean(render(line * count + "\n\nThe end.\n", math="mathml"))
 
 
 def test_a_long_item_is_not_over_at_a_blank_line_or_at_the_next_item() -> None:
@@ -100,7 +99,7 @@ def test_a_long_item_is_not_over_at_a_blank_line_or_at_the_next_item() -> None:
 
 def test_text_appended_to_a_long_block_does_not_stick_to_its_last_word() -> None:
     stream = MarkdownStream()
-    fed(stream, "word\n" * 4000, "next")
+    fed(stream, "> word\n" * 4000, "next")
     assert stream.tail == "\nnext"
 
 

@@ -3,7 +3,8 @@
 Between ``_texts.py`` and ``_blocks.py``. A part's text comes in (``append``), what the browser must
 change comes out (``update``); the pacer decides when. The cost of an update depends on the open block
 only, and not even on that once it is an open code fence or longer than 16 KiB: then text is passed on
-as text until the block closes. A long list or table is closed item by item, row by row.
+as text until the block closes. A long list or table is closed item by item, row by row, a long paragraph
+between its words.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Any
 
 from .._json import scrub
 from ._blocks import Block, Math, language_of, parse, render_block, render_code
-from ._groups import GROUP_FROM, LEAVE, Group, Item, make_item, opens_group
+from ._groups import GROUP_FROM, LEAVE, Group, make_item, opens_group
 from ._highlight import runs
 from ._open import OPEN_LIMIT, LongBlock, OpenFence, ends_blank, with_tail
-from ._update import Update
+from ._paragraphs import TIMES, Paragraph
+from ._update import Changing, Update
 
 __all__ = ["MarkdownStream"]
 
@@ -25,36 +27,22 @@ _FINAL = frozenset({"heading_open", "hr", "math_block"})
 """Blocks that their last complete line ends for good."""
 
 
-class MarkdownStream:
-    """One text part while it is written.
-
-    ``blocks`` is what is closed, ``open_html`` the HTML of the open block as it was last sent, ``tail``
-    the text appended to it since: together a snapshot. Not thread-safe.
-    """
+class MarkdownStream(Changing):
+    """One text part while it is written. Not thread-safe."""
 
     def __init__(self, math: Math = "mathml", *, group_from: int = GROUP_FROM) -> None:
-        self.blocks: list[Item] = []
-        self.open_html = ""
+        super().__init__()
         self._math: Math = math
         self._group_from = group_from
-        self._group: Group | None = None
+        self._group: Group | Paragraph | None = None
         self._group_at = 0
-        self._tail: list[str] = []
         self._new: list[str] = []
         self._source = ""
         self._parsed = 0
         self._growing: OpenFence | LongBlock | None = None
         self._check_from = 0
         self._references: dict[str, Any] = {}
-        self._was = 0, 0
-        self._kept: int | None = None
-        self._is_reopened = False
         self._is_finished = False
-
-    @property
-    def tail(self) -> str:
-        """Text that was appended since ``open_html`` was sent."""
-        return "".join(self._tail)
 
     def append(self, text: str) -> None:
         """Take more of the text; nothing is rendered before the next update."""
@@ -90,6 +78,10 @@ class MarkdownStream:
             rest, self._growing = self._growing.source + (rest or ""), None
         source = self._source + (rest or "")
         blocks = self._parse(source, self._references)
+        if isinstance(self._group, Paragraph) and not self._group.split(blocks)[0]:
+            self._source = source
+            source = self._rejoin(self._group)
+            blocks = self._parse(source, self._references)
         if self._group:
             blocks = self._leave(self._group, blocks, source)[0]
         self._close(blocks)
@@ -100,19 +92,6 @@ class MarkdownStream:
         rest: str | None = self._take() or None
         while rest is not None:
             rest = self._grow(rest) if self._growing else self._read(rest)
-
-    def _begin(self) -> None:
-        self._was = len(self.blocks), len(self._tail)
-        self._kept, self._is_reopened = None, False
-
-    def _end(self) -> Update:
-        blocks, tail = self._was
-        return Update(
-            closed=self.blocks[blocks if self._kept is None else self._kept :],
-            open=self.open_html if self._is_reopened else None,
-            append="".join(self._tail if self._is_reopened else self._tail[tail:]),
-            keep=self._kept,
-        )
 
     def _take(self, *, is_last: bool = False) -> str:
         text = "".join(self._new)
@@ -143,6 +122,11 @@ class MarkdownStream:
             blocks = self._cut(complete)
             if blocks and blocks[-1].kind == "fence":
                 return self._open_fence()
+        if len(self._source) > TIMES * self._group_from and not self._group:
+            self._open_paragraph()
+        while isinstance(self._group, Paragraph) and (cut := self._group.cut(self._source, self._references)):
+            self._add([cut[0]])
+            self._parsed = max(0, self._parsed - self._drop(cut[1]))
         is_long = len(self._source) > OPEN_LIMIT
         blocks = self._parse(self._source, ChainMap({}, self._references), is_open=not is_long)
         html = self._open_form(blocks)
@@ -191,16 +175,35 @@ class MarkdownStream:
             return self._cut(complete - len(self._group.lead))
         return blocks
 
+    def _open_paragraph(self) -> None:
+        """Close a long paragraph piece by piece from now on, if that is what the open block is."""
+        paragraph = Paragraph(self._math, self._group_from)
+        cut = paragraph.cut(self._source, self._references)
+        if cut is None:
+            return
+        self._group_at, self._group = len(self.blocks), paragraph
+        self._add([LEAVE + paragraph.skeleton, cut[0]])
+        self._parsed = max(0, self._parsed - self._drop(cut[1]))
+
+    def _rejoin(self, paragraph: Paragraph) -> str:
+        """What was a paragraph is a heading or a table: open all of it again."""
+        self._take_back(self._group_at)
+        self._source = "".join(paragraph.seen) + self._source
+        self._parsed, self._group = 0, None
+        return self._source
+
     def _cut_group(
-        self, group: Group, blocks: list[Block], complete: int, references: ChainMap[str, Any]
+        self, group: Group | Paragraph, blocks: list[Block], complete: int, references: ChainMap[str, Any]
     ) -> list[Block]:
         source = self._source[:complete]
         mine, after = group.split(blocks)
+        if isinstance(group, Paragraph) and not mine:
+            return self._cut(self._rejoin(group).rfind("\n") + 1)
         if after:
             self._define(references, after[0].start)
             _, offset = self._leave(group, blocks, source)
             return self._cut(complete - self._drop(offset))
-        if mine:
+        if mine and isinstance(group, Group):
             items, line = group.over(mine)
             self._define(references, line)
             offset = _offset(source, line - group.lead.count("\n"))
@@ -210,17 +213,15 @@ class MarkdownStream:
         self._parsed = complete
         return blocks
 
-    def _leave(self, group: Group, blocks: list[Block], source: str) -> tuple[list[Block], int]:
+    def _leave(self, group: Group | Paragraph, blocks: list[Block], source: str) -> tuple[list[Block], int]:
         """Close the group; return the blocks that follow it, and where in *source* they begin."""
         mine, after = group.split(blocks)
         lead = group.lead.count("\n")
         offset = _offset(source, max(after[0].start - lead, 0)) if after else len(source)
         items = group.items(mine) if mine else []
         group.pass_by(source[:offset])
-        if group.is_torn:
-            del self.blocks[self._group_at :]
-            if self._group_at < self._was[0]:
-                self._kept = self._group_at
+        if isinstance(group, Group) and group.is_torn:
+            self._take_back(self._group_at)
             self._add(group.whole(self._references))
         else:
             self._close(items)
@@ -253,6 +254,9 @@ class MarkdownStream:
             shown, rest = self._growing.feed(text, is_last=is_last)
             if rest is not None:
                 code = self.tail + shown
+                lines, last = code[: code.rfind("\n") + 1], code[code.rfind("\n") + 1 :]
+                if is_last and not last.strip(" \t"):  # the parser knows no last line of white space only
+                    code = lines
                 colours = runs(code, language) if (language := language_of(self._growing.info)) else ""
                 self._add([[self.open_html, colours, code] if code else self.open_html])
                 self._growing = None
@@ -269,16 +273,6 @@ class MarkdownStream:
 
     def _close(self, blocks: Sequence[Block]) -> None:
         self._add([make_item(block, self._math) for block in blocks])
-
-    def _add(self, items: Sequence[Item]) -> None:
-        self.blocks += items
-        if items or self.open_html:
-            self._show("")
-
-    def _show(self, html: str) -> None:
-        self.open_html = html
-        self._tail.clear()
-        self._is_reopened = True
 
 
 def _normalised(text: str) -> str:

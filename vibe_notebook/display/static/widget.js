@@ -161,7 +161,7 @@ function growing(el, scrolls) {
   };
 }
 
-/** Goes on with a list or table in another one that looks like the rest of it. @param {HTMLElement} list */
+/** Goes on with a list, table or paragraph in another one that looks like the rest of it. @param {HTMLElement} list */
 function another(list) {
   list.className = "vibe-more";
   const made = /** @type {HTMLElement} */ (list.cloneNode());
@@ -300,6 +300,7 @@ const KINDS = {
         return;
       }
       const before = last;
+      const isWords = container && top.lastElementChild?.nodeName === "P";
       if (text.length && text === tail) grow(text);
       else if (text.length) {
         cut(box, last);
@@ -309,8 +310,9 @@ const KINDS = {
       if (text.length) last = box.lastChild;
       const codes = [];
       for (let node = before ? before.nextSibling : box.firstChild; node; node = node === last ? null : node.nextSibling) {
+        if (isWords) held += ((node.textContent ?? "").length * GROUP) / BOX;
         if (node.nodeType !== 1) continue;
-        held++;
+        if (!isWords) held++;
         if (runs) codes.push(.../** @type {Element} */ (node).querySelectorAll(".highlight code"));
       }
       const each = runs.split(";");
