@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from markdown_it import MarkdownIt
 
 from tests.display.markdown_documents import Page, visible
 from vibe_notebook.display._format import STATE_MARKS
@@ -266,3 +267,20 @@ def test_what_is_wide_scrolls_in_its_own_place_and_long_words_wrap() -> None:
     assert len(before) == 2
     assert all("overflow-x:auto" in style for style in before)
     assert "overflow-wrap:break-word" in tags[0][1]
+
+
+def test_a_markdown_file_that_holds_the_page_takes_nothing_of_it_for_markdown() -> None:
+    hostile = "one\n\n    indented\n \t\r\n![x](https://evil.example/p.png)\r\r- item\n\n\n\n</div>"
+    page = transcript_html(
+        transcript(
+            ThinkingPart(text=hostile),
+            TextPart(text=f"```\n{hostile}\n```\n\n{hostile}"),
+            tool(args={"code": hostile}, output=hostile, error=hostile),
+            error=hostile,
+        ),
+        title=hostile,
+        note=hostile,
+    )
+    (block,) = MarkdownIt("commonmark").parse(page)
+    assert block.type == "html_block"
+    assert "one&#10;\n    indented&#10; \t\n![x]" in page

@@ -7,6 +7,7 @@ the styles name must be right in a light theme and in a dark one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any, assert_never
@@ -67,6 +68,10 @@ _PRE = (
     "font-size:90%;white-space:pre-wrap;overflow-wrap:break-word"
 )
 _INSIDE = f"padding-left:1em;border-left:2px solid {_LINE}"
+_BLANK = re.compile(r"(?>\r\n?|\n)(?=[ \t]*[\r\n])")
+"""The line end before a line without a word. In a Markdown file (nbconvert's) such a line ends the HTML, and
+what follows is the agent's own Markdown."""
+
 _THOUGHT = f"margin:.2em 0 0;{_INSIDE};opacity:.65;white-space:pre-wrap"
 
 
@@ -82,7 +87,7 @@ def transcript_html(
     ``is_open`` is the user's choice by ``part.key``; what it does not name is folded. ``note`` is
     a line about the recording itself, put at the end.
     """
-    return "".join(_Page(is_open or {}).write(transcript, title, note))
+    return _BLANK.sub("&#10;", "".join(_Page(is_open or {}).write(transcript, title, note)))
 
 
 class _Page:
