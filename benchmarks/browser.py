@@ -81,11 +81,11 @@ class Lab:
 
     @classmethod
     @contextmanager
-    def started(cls) -> Iterator[Lab]:
+    def started(cls, *options: str) -> Iterator[Lab]:
         """Start both, and end them by the processes that were started."""
         with (
             tempfile.TemporaryDirectory() as name,
-            jupyter_lab(Path(name)) as url,
+            jupyter_lab(Path(name), *options) as url,
             sync_playwright() as playwright,
         ):
             path = chromium.find() or "chromium"

@@ -20,6 +20,9 @@ __all__ = ["call_pieces", "run"]
 LONG_RATE = 4.0
 """Times faster than the short texts, so that a megabyte takes a minute."""
 
+PIECE = 4
+"""Bytes of a piece."""
+
 KERNEL = (
     "text",
     "CPU, last fifth over first",
@@ -41,10 +44,14 @@ BROWSER = (
 )
 
 
-def call_pieces(count: int) -> tuple[list[str], list[str]]:
+MANY = "many calls"
+"""As many tool calls as the long text has room for in calls of 160 bytes; ``calls`` are 500 at any length."""
+
+
+def call_pieces(count: int, size: int = 0) -> tuple[list[str], list[str]]:
     """Two pieces for each tool call, its start and its result, and the marks that every tenth result has."""
     made, marks = [], []
-    for number, (name, args, output) in enumerate(calls(count)):
+    for number, (name, args, output) in enumerate(calls(count, size)):
         mark = f"zq0x{number // 10}q" if number % 10 == 9 or number == count - 1 else ""  # noqa: PLR2004
         marks += [mark] if mark else []
         made += [json.dumps(["start", [name, json.loads(args)]]), json.dumps(["end", f"{output} {mark}"])]
@@ -54,6 +61,7 @@ def call_pieces(count: int) -> tuple[list[str], list[str]]:
 def run(options: Namespace) -> tuple[str, str]:
     """Every shape in a kernel, then in a browser."""
     cases = [(shape, size) for size in (options.size, options.long) for shape in (*SHAPES, "calls")]
+    cases.append((MANY, options.long))
     kernel = [_kernel_line(shape, size, *_kernel(options, shape, size)) for shape, size in cases]
     browser = []
     with Lab.started() as lab:
@@ -64,7 +72,8 @@ def run(options: Namespace) -> tuple[str, str]:
     body = [
         (
             f"{options.rate:,.0f} pieces a second for {options.size // 1000} KB, {LONG_RATE:.0f} times that for "
-            f"{options.long // 1000} KB; tool calls a quarter of that, {CALLS} of them in the short run. The final whole "
+            f"{options.long // 1000} KB. *Calls* are {CALLS} tool calls at either length, *{MANY}* "
+            f"{_count(MANY, options.long):,}, over as long a time as a text of their size takes. The final whole "
             "state is left out of the payload, the final render out of the processor time. *Final render* is the whole "
             "text once, in a process of its own."
         ),
@@ -76,20 +85,35 @@ def run(options: Namespace) -> tuple[str, str]:
     return "Ours, by shape and length", "\n\n".join(body)
 
 
-def _pace(options: Namespace, shape: str, size: int) -> float:
+def _made(shape: str, size: int) -> tuple[list[str], list[str], float]:
+    """The pieces of a run, the marks in them, and how many come in the time of one of a text."""
+    if _is_calls(shape):
+        made, marks = call_pieces(_count(shape, size), size)
+        return made, marks, len(made) / (size / PIECE)
+    source, count = marked(text(shape, size))
+    return pieces(source), [f"zq0x{number}q" for number in range(count)], 1.0
+
+
+def _is_calls(shape: str) -> bool:
+    return shape in ("calls", MANY)
+
+
+def _count(shape: str, size: int) -> int:
+    return CALLS * size // 80_000 if shape == MANY else CALLS
+
+
+def _pace(options: Namespace, size: int) -> float:
     rate: float = options.rate * (LONG_RATE if size > options.size else 1.0)
-    return rate / 4 if shape == "calls" else rate
-
-
-def _count(size: int) -> int:
-    return CALLS * size // 80_000
+    return rate
 
 
 def _kernel(options: Namespace, shape: str, size: int) -> tuple[Figures, float]:
-    made = call_pieces(_count(size))[0] if shape == "calls" else pieces(text(shape, size))
-    code = TOOLS if shape == "calls" else WAYS[OURS]
-    figures = measure(OURS, code, made, rate=_pace(options, shape, size), limit=20 * options.limit)
-    return figures, math.nan if shape == "calls" else _final(text(shape, size))
+    made, _, share = _made(shape, size)
+    if not _is_calls(shape):
+        made = pieces(text(shape, size))
+    code = TOOLS if _is_calls(shape) else WAYS[OURS]
+    figures = measure(OURS, code, made, rate=share * _pace(options, size), limit=20 * options.limit)
+    return figures, math.nan if _is_calls(shape) else _final(text(shape, size))
 
 
 def _final(source: str) -> float:
@@ -117,21 +141,17 @@ def _kernel_line(shape: str, size: int, figures: Figures, final: float) -> list[
 
 
 def _browser(lab: Lab, options: Namespace, shape: str, size: int) -> Seen:
-    if shape == "calls":
-        made, marks = call_pieces(_count(size))
-    else:
-        source, count = marked(text(shape, size))
-        made, marks = pieces(source), [f"zq0x{number}q" for number in range(count)]
-    rate = _pace(options, shape, size)
+    made, marks, share = _made(shape, size)
+    rate = share * _pace(options, size)
     wait = len(made) / rate + options.limit
     setup = "\0".join([settings(made, rate, wait), COMMON])
-    return lab.measure(setup, TOOLS if shape == "calls" else WAYS[OURS], marks, limit=wait)[0]
+    return lab.measure(setup, TOOLS if _is_calls(shape) else WAYS[OURS], marks, limit=wait)[0]
 
 
 def _control(lab: Lab, shape: str, size: int) -> float:
     """Seconds of long tasks on a page that shows the final form once."""
-    made = call_pieces(_count(size))[0] if shape == "calls" else [text(shape, size)]
-    return lab.control(made, is_calls=shape == "calls")
+    made = _made(shape, size)[0] if _is_calls(shape) else [text(shape, size)]
+    return lab.control(made, is_calls=_is_calls(shape))
 
 
 def _browser_line(shape: str, size: int, seen: Seen, control: float) -> list[str]:

@@ -82,6 +82,8 @@ for made in texts:
 marks.append((0, time.time()))
 ended.append(time.time())
 """
+WITHOUT = "--ServerApp.jpserver_extensions=vibe_notebook.server_extension=False"
+
 RUNS, WAIT, ENDS_RATES = 20, 0.7, (200, 1000)
 """Short streams one after the other, and the seconds that a model takes to its first word."""
 
@@ -99,6 +101,7 @@ HEAD = (
 
 
 ENDS_HEAD = (
+    "extension",
     "pieces a second",
     "first piece → screen p50, ms",
     "first p95, ms",
@@ -114,7 +117,9 @@ def run(options: Namespace) -> tuple[str, str]:
         for streams, rate in CASES:
             rows.append(_case(lab, options, streams, rate))
             print(*rows[-1], sep=" | ", flush=True)
-        ends = [_ends(lab, rate) for rate in ENDS_RATES]
+        ends = [["yes", *_ends(lab, rate)] for rate in ENDS_RATES]
+    with Lab.started(WITHOUT) as lab:
+        ends += [["no", *_ends(lab, rate)] for rate in ENDS_RATES]
     body = [
         (
             f"{SECONDS:.0f} seconds of mixed Markdown; half of the streams in threads, half in tasks of the cell, each in "
@@ -125,7 +130,7 @@ def run(options: Namespace) -> tuple[str, str]:
         page.table(HEAD, rows),
         (
             f"{RUNS} short streams one after the other, each in a view of its own that is open for {WAIT} s before the "
-            "first piece comes:"
+            "first piece comes, where Jupyter Server has our extension (docs/wire.md) and where it has not:"
         ),
         page.table(ENDS_HEAD, ends),
     ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -124,11 +125,15 @@ def text(shape: str, size: int = SIZE) -> str:
     return head + made[:cut] + tail
 
 
-def calls(count: int = CALLS) -> list[Call]:
-    """Tool calls, 80 KB in 500 of them."""
+def calls(count: int = CALLS, size: int = 0) -> list[Call]:
+    """Tool calls, 80 KB in 500 of them; or as much longer outputs as make *size* bytes of all."""
     lines = (FOLDER / "calls.jsonl").read_text(encoding="utf-8").splitlines()
     found: list[Call] = [tuple(json.loads(line)) for line in lines]
-    return [found[number % len(found)] for number in range(count)]
+    longer = max(1, size * CALLS // (SIZE * count))
+    return [
+        (name, args, "\n".join([output] * longer))
+        for name, args, output in itertools.islice(itertools.cycle(found), count)
+    ]
 
 
 def pieces(source: str, seed: int = 3) -> list[str]:

@@ -75,7 +75,7 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def jupyter_lab(folder: Path) -> Iterator[str]:
+def jupyter_lab(folder: Path, *options: str) -> Iterator[str]:
     """Run JupyterLab over *folder*; gives its URL. Ended by the process that was started."""
     port = free_port()
     home = folder / ".home"
@@ -96,6 +96,7 @@ def jupyter_lab(folder: Path) -> Iterator[str]:
         "--LabApp.expose_app_in_browser=True",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        *options,
     ]
     log = (folder / ".lab.log").open("w")
     process = subprocess.Popen(
