@@ -62,6 +62,7 @@ def run(folder: Path, *, headless: bool) -> int:
     printer = Printer()
     for event in _follow(recording, worker):
         printer(event)
+    printer.end()
     worker.join()
     if failures:
         sys.stderr.write(f"vibe-notebook: the notebook failed: {failures[0]}\n")

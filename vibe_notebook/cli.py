@@ -87,8 +87,11 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _replay(file: Path, speed: float) -> int:
     printer = Printer()
-    for event in Replay(file, speed=speed):
-        printer(event)
+    try:
+        for event in Replay(file, speed=speed):
+            printer(event)
+    finally:
+        printer.end()
     return 0
 
 

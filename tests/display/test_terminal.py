@@ -87,3 +87,30 @@ def test_arguments_that_only_streamed_are_told_when_the_call_starts() -> None:
         printer(ev.ToolCallDelta(**IDS, tool_call_id="c", tool_name="search", delta=delta))
     printer(ev.ToolStarted(**IDS, tool_call_id="c", tool_name="search"))
     assert stream.getvalue() == '→ search {"q": "rain"}\n'
+
+
+def test_several_agents_at_once_have_lines_of_their_own_that_say_whose_they_are() -> None:
+    stream = io.StringIO()
+    printer = Printer(stream)
+    for word in ("One ", "two ", "three."):
+        for name in ("ann", "bob"):
+            printer(ev.TextDelta(agent_id=name, run_id=name, message_id="m", delta=word))
+    printer(ev.ToolStarted(agent_id="bob", run_id="bob", tool_call_id="c", tool_name="search"))
+    printer(ev.TextDelta(agent_id="ann", run_id="ann", message_id="m", delta=" Four."))
+    printer(ev.TextDelta(agent_id="bob", run_id="bob", message_id="n", delta="a line\nand half"))
+    printer(ev.RunFinished(agent_id="ann", run_id="ann", outcome="success"))
+    printer(ev.RunFinished(agent_id="bob", run_id="bob", outcome="error", error="boom"))
+    printer(ev.TextDelta(agent_id="ann", run_id="2", message_id="m", delta="Once"))
+    printer(ev.TextDelta(agent_id="bob", run_id="2", message_id="m", delta="more"))
+    printer.end()
+    assert stream.getvalue().splitlines() == [
+        "One two three.",
+        "bob: One two three.",
+        "bob: → search",
+        "ann:  Four.",
+        "bob: a line",
+        "bob: and half",
+        "bob: [error] boom",
+        "ann: Once",
+        "bob: more",
+    ]
