@@ -109,3 +109,22 @@ def test_a_paragraph_in_pieces_is_the_one_that_it_is_as_a_whole(
     screen.apply(cut.finish())
     whole.finish()
     assert page_html(screen.closed) == page_html(whole.blocks)
+
+
+@pytest.mark.parametrize(
+    "line", ["> a quoted line\n", "a price of $5 or so, "], ids=["quote", "nothing to cut"]
+)
+def test_where_nothing_can_be_cut_it_is_not_tried_at_every_update(
+    line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[int] = []
+
+    def counted(source: str, references: Mapping[str, Any]) -> list[Block]:
+        parsed.append(len(source))
+        return _blocks.parse(source, dict(references))
+
+    monkeypatch.setattr(_paragraphs, "parse", counted)
+    stream = MarkdownStream()
+    updates = fed(stream, *[line] * (OPEN_LIMIT // len(line)))
+    assert len(updates) > 700
+    assert len(parsed) <= (_paragraphs.TRIES + 1) * OPEN_LIMIT // GROUP_FROM

@@ -36,6 +36,7 @@ class MarkdownStream(Changing):
         self._group_from = group_from
         self._group: Group | Paragraph | None = None
         self._group_at = 0
+        self._try_from = TIMES * group_from
         self._new: list[str] = []
         self._source = ""
         self._parsed = 0
@@ -122,7 +123,7 @@ class MarkdownStream(Changing):
             blocks = self._cut(complete)
             if blocks and blocks[-1].kind == "fence":
                 return self._open_fence()
-        if len(self._source) > TIMES * self._group_from and not self._group:
+        if len(self._source) > self._try_from and not self._group:
             self._open_paragraph()
         while isinstance(self._group, Paragraph) and (cut := self._group.cut(self._source, self._references)):
             self._add([cut[0]])
@@ -180,6 +181,7 @@ class MarkdownStream(Changing):
         paragraph = Paragraph(self._math, self._group_from)
         cut = paragraph.cut(self._source, self._references)
         if cut is None:
+            self._try_from = len(self._source) + self._group_from
             return
         self._group_at, self._group = len(self.blocks), paragraph
         self._add([LEAVE + paragraph.skeleton, cut[0]])
@@ -238,6 +240,7 @@ class MarkdownStream(Changing):
         """The first *offset* characters of the open source are done with."""
         self._source = self._source[offset:]
         self._check_from = 0
+        self._try_from = TIMES * self._group_from
         return offset
 
     def _open_fence(self) -> str:
