@@ -100,8 +100,11 @@ def test_several_agents_at_once_have_lines_of_their_own_that_say_whose_they_are(
     printer(ev.TextDelta(agent_id="bob", run_id="bob", message_id="n", delta="a line\nand half"))
     printer(ev.RunFinished(agent_id="ann", run_id="ann", outcome="success"))
     printer(ev.RunFinished(agent_id="bob", run_id="bob", outcome="error", error="boom"))
-    printer(ev.TextDelta(agent_id="ann", run_id="2", message_id="m", delta="Once"))
-    printer(ev.TextDelta(agent_id="bob", run_id="2", message_id="m", delta="more"))
+    for name, word in (("ann", "Once"), ("bob", "and "), ("ann", ".\n")):
+        printer(ev.TextDelta(agent_id=name, run_id="2", message_id="m", delta=word))
+    printer(ev.RunFinished(agent_id="ann", run_id="2", outcome="success"))
+    printer(ev.TextDelta(agent_id="bob", run_id="2", message_id="m", delta="again"))
+    printer(ev.TextDelta(agent_id="ann", run_id="3", message_id="m", delta="more"))
     printer.end()
     assert stream.getvalue().splitlines() == [
         "One two three.",
@@ -111,6 +114,8 @@ def test_several_agents_at_once_have_lines_of_their_own_that_say_whose_they_are(
         "bob: a line",
         "bob: and half",
         "bob: [error] boom",
-        "ann: Once",
-        "bob: more",
+        "ann: Once.",
+        "",
+        "bob: and again",
+        "ann: more",
     ]

@@ -125,7 +125,7 @@ class Pacer:
     def lull_in(self, view: Drawable, since: float) -> float:
         """Seconds until what is heavy and can wait may be done.
 
-        None if the other views have said nothing for ``LULL`` seconds, or if it has waited since ``PATIENCE``.
+        0 if the other views have said nothing for ``LULL`` seconds, or if it has waited since ``PATIENCE``.
         """
         if not self._slots.keys() - {view}:
             return 0.0

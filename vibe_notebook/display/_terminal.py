@@ -121,11 +121,11 @@ class Printer:
         held = self._held.get(event.agent_id)
         if held and held[0] != part:
             self._release(event.agent_id)
+        said = self._held.pop(event.agent_id, (part, ""))[1] + event.delta
         if self._open is None or self._open[1] == event.agent_id:
-            self._write(part, event.delta)
+            self._write(part, said)
             return
-        _, said = self._held.pop(event.agent_id, (part, ""))
-        lines, end, rest = f"{said}{event.delta}".rpartition("\n")
+        lines, end, rest = said.rpartition("\n")
         if lines.strip():
             self._write(part, lines)
             self._line()
