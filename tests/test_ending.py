@@ -47,6 +47,9 @@ class Slow:
     def flush(self) -> None:
         pass
 
+    def wait_for_lull(self) -> None:
+        pass
+
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         self.threads.append(threading.current_thread())
         self.cells.append(cell.get())

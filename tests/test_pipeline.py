@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from vibe_notebook import _pipeline
 from vibe_notebook._pipeline import Pipeline, fresh_agent_id
@@ -24,6 +25,7 @@ class Recorded:
 
     def __init__(self, *, fails: bool = False) -> None:
         self.said: list[Any] = []
+        self.lulls = 0
         self.fails = fails
 
     def watch(self, agent_id: str, since: int) -> None:
@@ -34,6 +36,9 @@ class Recorded:
 
     def flush(self) -> None:
         pass
+
+    def wait_for_lull(self) -> None:
+        self.lulls += 1
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         self.said.append(("finish", sorted(transcripts)))
@@ -131,3 +136,25 @@ def test_what_takes_time_gets_a_time_and_the_sources_own_is_kept() -> None:
     assert call.started_at is not None
     assert call.finished_at is not None
     assert call.started_at <= call.finished_at
+
+
+def test_the_final_form_waits_for_others_last_words_unless_that_keeps_an_event_loop_waiting(
+    output: Recorded,
+) -> None:
+    async def leave(*, is_sync: bool) -> None:
+        made = pipeline()
+        made.begin()
+        if is_sync:
+            made.settle()
+        else:
+            await made.settle_async()
+
+    asyncio.run(leave(is_sync=True))
+    trio.run(lambda: leave(is_sync=True))
+    assert output.lulls == 0
+    asyncio.run(leave(is_sync=False))
+    assert output.lulls == 1
+    made = pipeline()
+    made.begin()
+    made.settle()
+    assert output.lulls == 2

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from . import adapters
 from ._connections import Connections
 from ._ending import Ending, patient
+from ._wake import in_loop
 from .display._output import Output, choose, make_output
 from .display._result import current_cell, remember
 from .events import Event
@@ -70,12 +71,12 @@ class Pipeline:
         self._recorder: Recorder | None = None
         self._on_stop: Callable[[], object] | None = None
         self._output: Output | None = None
-        self._cell: int | None = None  # where it is shown
-        self._name = ""
+        self._place: tuple[int | None, str] = None, ""  # in which cell it is shown, and as what
         self._since: dict[str, int] = {}
         self._lock = threading.Lock()
         self._first: list[Any] = []
         self._settling = False
+        self._may_wait = True  # with the final form, for others' last words
         self._finishing: int | None = None  # the thread that ends the stream's runs
         self._ending = Ending()
         self._noted = False
@@ -87,9 +88,9 @@ class Pipeline:
             self._recorder = self._record
         elif self._record is not None:
             self._recorder = Recorder(self._record)
-        self._cell = current_cell() if self.is_shown else None
-        self._name = self.title or self.agent_id or "agent"
-        self._output = make_output(self.registry, title=self._name, on_stop=self._on_stop, renderer=renderer)
+        title = self.title or self.agent_id or "agent"
+        self._place = current_cell() if self.is_shown else None, title
+        self._output = make_output(self.registry, title=title, on_stop=self._on_stop, renderer=renderer)
         if self.connections:
             self._output.on_reconnect(self.connections.reconnect)
             self._connected()
@@ -198,6 +199,7 @@ class Pipeline:
 
         When it returns all of it is there; an interrupt that comes meanwhile is raised then.
         """
+        self._may_wait = not in_loop()
         with patient():
             if self._end(exc):
                 self._ending.wait()
@@ -230,7 +232,7 @@ class Pipeline:
     def _show_end(self) -> None:
         self._finishing = None
         self.transcripts = self.current()
-        remember(self.transcripts.values(), self._cell, self._name)
+        remember(self.transcripts.values(), *self._place)
         self.settled = True
         try:
             if self._recorder is not None and self._recorder is not self._record:
@@ -243,6 +245,8 @@ class Pipeline:
     def _draw_end(self) -> None:
         output, self._output, self._adapter = self._output, None, None  # only a live view needs them
         try:
+            if output is not None and self._may_wait:
+                output.wait_for_lull()
             if output is not None:
                 output.finish(self.transcripts)
         except Exception:

@@ -9,9 +9,19 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
-__all__ = ["wait_for", "waker"]
+__all__ = ["in_loop", "wait_for", "waker"]
 
 T = TypeVar("T")
+
+
+def in_loop() -> bool:
+    """Whether this thread runs an event loop: whatever else that does would wait too."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        trio = sys.modules.get("trio")
+        return trio is not None and bool(trio.lowlevel.in_trio_run())
+    return True
 
 
 def waker() -> tuple[Callable[[], Awaitable[object]], Callable[[], None]]:

@@ -75,9 +75,12 @@ class WidgetOutput:
         """Send what came last: many streams that end together would wait for each other's final forms."""
         PACER.draw_last(self._view)
 
+    def wait_for_lull(self) -> None:
+        """Wait until the other views have said what they have to say, but not for long."""
+        PACER.wait_for_lull(self._view)
+
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Send the whole state once, then put the static form in the widget's place."""
-        PACER.wait_for_lull(self._view)
         with _FINAL:
             self._finish(transcripts)
 

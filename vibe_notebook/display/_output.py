@@ -81,6 +81,9 @@ class Output(Protocol):
     def flush(self) -> None:
         """Show what came last, at once; the final form may take a while."""
 
+    def wait_for_lull(self) -> None:
+        """Let others show first what came last; the final form may keep them waiting."""
+
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Show the final form; nothing comes after it."""
 
@@ -136,6 +139,9 @@ class NoOutput:
 
     def flush(self) -> None:
         """Show nothing."""
+
+    def wait_for_lull(self) -> None:
+        """Nobody waits for it."""
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Show nothing."""

@@ -206,6 +206,9 @@ class TerminalOutput:
     def flush(self) -> None:
         """All is printed as it comes."""
 
+    def wait_for_lull(self) -> None:
+        """Nobody waits for it."""
+
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """All is printed already."""
         del transcripts
