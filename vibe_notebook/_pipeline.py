@@ -245,9 +245,9 @@ class Pipeline:
     def _draw_end(self) -> None:
         output, self._output, self._adapter = self._output, None, None  # only a live view needs them
         try:
-            if output is not None and self._may_wait:
-                output.wait_for_lull()
             if output is not None:
+                if self._may_wait:
+                    output.wait_for_lull()
                 output.finish(self.transcripts)
         except Exception:
             # What the stream itself raised matters more than that its last form cannot be drawn.

@@ -2,8 +2,10 @@
 
 Jupyter Server leaves Nagle's algorithm on for its kernels' websockets. A short message that follows
 another within 40 ms is then held back until the browser's system has acknowledged the first one, which
-it puts off for just as long (RFC 896, RFC 1122 4.2.3.2). That is most of a live view's delay: the last
-words of a stream come right after others.
+it puts off for just as long (RFC 896, RFC 1122 4.2.3.2). The last words of a stream come right after others.
+
+Between ``display/_widget.py`` in the kernel and ``display/static/widget.js`` in the page; imported by the
+server's process only.
 
 It is enabled by being installed where Jupyter Server is, and works for every kernel of that server:
 ``jupyter server extension disable vibe_notebook.server_extension`` leaves the server as it was.
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__: list[str] = []
+__all__ = ["prompt"]
 
 _CLASS = "kernel_websocket_connection_class"
 

@@ -231,12 +231,18 @@ def test_a_draw_of_nothing_does_not_make_the_next_wait() -> None:
     assert drawn == [False]
 
 
-def test_what_is_heavy_waits_until_the_other_views_have_said_what_they_have_to_say() -> None:
+def two_views() -> tuple[Clock, Pacer, Canvas, Canvas]:
+    """One that has something heavy to do, and another one."""
     clock = Clock()
     pacer = Pacer(clock, threads=False)
     view, other = Canvas(clock), Canvas(clock)
     pacer.add(view)
     pacer.add(other)
+    return clock, pacer, view, other
+
+
+def test_what_is_heavy_waits_until_the_other_views_have_said_what_they_have_to_say() -> None:
+    clock, pacer, view, other = two_views()
     pacer.wake(other)
     since = clock.now
     assert pacer.lull_in(view, since) == pytest.approx(LULL)
@@ -248,11 +254,7 @@ def test_what_is_heavy_waits_until_the_other_views_have_said_what_they_have_to_s
 
 
 def test_what_is_heavy_waits_for_others_only_so_long() -> None:
-    clock = Clock()
-    pacer = Pacer(clock, threads=False)
-    view, other = Canvas(clock), Canvas(clock)
-    pacer.add(view)
-    pacer.add(other)
+    clock, pacer, view, other = two_views()
     since = clock.now
     run(pacer, clock, [other], PATIENCE)
     assert pacer.lull_in(view, since) == 0

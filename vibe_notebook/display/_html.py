@@ -68,11 +68,11 @@ _PRE = (
     "font-size:90%;white-space:pre-wrap;overflow-wrap:break-word"
 )
 _INSIDE = f"padding-left:1em;border-left:2px solid {_LINE}"
+_THOUGHT = f"margin:.2em 0 0;{_INSIDE};opacity:.65;white-space:pre-wrap"
+
 _BLANK = re.compile(r"(?>\r\n?|\n)(?=[ \t]*[\r\n])")
 """The line end before a line without a word. In a Markdown file (nbconvert's) such a line ends the HTML, and
 what follows is the agent's own Markdown."""
-
-_THOUGHT = f"margin:.2em 0 0;{_INSIDE};opacity:.65;white-space:pre-wrap"
 
 
 def transcript_html(

@@ -49,7 +49,7 @@ class Printer:
         self._has_colours = (
             self._is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         )
-        self._agents: dict[str, None] = {}
+        self._agents: set[str] = set()
         self._open: tuple[str, ...] | None = None  # the part whose line is being written
         self._held: dict[str, tuple[tuple[str, ...], str]] = {}  # by agent: the part, what is no line yet
         self._written: dict[tuple[str, ...], list[str]] = {}
@@ -57,7 +57,7 @@ class Printer:
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
-        self._agents[event.agent_id] = None
+        self._agents.add(event.agent_id)
         if not isinstance(event, TextDelta | ThinkingDelta):
             self._release(event.agent_id)
         match event:
