@@ -15,9 +15,10 @@ window.vibePages = (() => {
     if (el.classList.contains("vibe-text")) return [["text", normal(el.textContent)]];
     if (el.classList.contains("vibe-thinking")) return [["thinking", normal(el.lastElementChild.textContent)]];
     if (el.classList.contains("vibe-tool")) {
-      const name = el.querySelector("summary code").textContent;
-      const texts = [field(el, "args", "Arguments"), field(el, "output", "Output"), field(el, "error", "Error")];
-      const below = child(el, "vibe-parts") ?? child(el, "vibe-children");
+      const name = el.querySelector("code").textContent;
+      const body = child(el, "vibe-body") ?? el;
+      const texts = [field(body, "args", "Arguments"), field(body, "output", "Output"), field(body, "error", "Error")];
+      const below = child(body, "vibe-parts") ?? child(body, "vibe-children");
       return [["tool", name, state(el), ...texts.map(normal), parts(below)]];
     }
     if (el.classList.contains("vibe-artifact")) return [["artifact", el.querySelector(".vibe-name, a").textContent]];
@@ -34,8 +35,13 @@ window.vibePages = (() => {
     const found = views();
     return found.length === count && found.every((view) => prints(view) === wanted);
   };
+  const isOpen = (el) => el.open ?? child(el, "vibe-fold").ariaExpanded === "true";
+  const openAll = () => {
+    for (const el of document.querySelectorAll(".vibe details")) el.open = true;
+    for (const el of document.querySelectorAll(".vibe-fold[aria-expanded=false]")) el.click();
+  };
   const panel = () => [...(window.jupyterapp?.shell.widgets("main") ?? [])].find((tab) => tab.content?.widgets && tab.context);
   const codeCells = () => panel().content.widgets.filter((cell) => cell.model.type === "code");
   const kernel = () => panel()?.sessionContext?.session?.kernel;
-  return { panel, kernel, codeCells, views, prints, allShow };
+  return { panel, kernel, codeCells, views, prints, isOpen, openAll, allShow };
 })();

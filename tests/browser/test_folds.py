@@ -6,7 +6,7 @@ from tests.browser.conftest import Open
 from tests.browser.lab import PREPARE
 from tests.browser.test_whole_again import STORY, WATCH, until
 
-FOLDS = """(selector) => [...vibePages.views()[0].querySelectorAll(selector)].map((el) => el.open)"""
+FOLDS = """(selector) => [...vibePages.views()[0].querySelectorAll(selector)].map(vibePages.isOpen)"""
 LEFT_EDGES = """() => {
     const view = vibePages.views()[0];
     const left = (el) => Math.round(el.getBoundingClientRect().left);
@@ -45,24 +45,26 @@ story = Story([
     )
     page = book.page
     book.run(0, 1)
-    page.locator(".vibe-thinking > summary").click()
+    page.locator(".vibe-thinking > .vibe-fold").click()
     assert page.evaluate(FOLDS, ".vibe-thinking") == [False]
     book.ask("story.open('thinking')")
     book.wait_shows(until(book, "running"))
     assert page.evaluate(FOLDS, ".vibe-thinking") == [False], "closed by the user while it streamed"
 
-    page.locator(".vibe-tool > summary").click()
-    page.locator(".vibe-thinking > summary").click()
+    page.locator(".vibe-tool > .vibe-fold").click()
+    page.locator(".vibe-thinking > .vibe-fold").click()
     book.ask("story.open('running')")
     book.wait_shows(until(book, "again"))
     assert page.evaluate(FOLDS, ".vibe-tool") == [True, False]
-    page.locator(".vibe-tool > summary").nth(1).click()
-    page.locator(".vibe-tool > summary").nth(1).click()
+    page.locator(".vibe-tool > .vibe-fold").nth(1).click()
+    page.locator(".vibe-tool > .vibe-fold").nth(1).click()
 
     book.ask("resync(); story.open('again')")
     book.wait_shows(until(book, "end"))
     book.ask("resync()")
-    page.wait_for_selector(".vibe-thinking:not([open])", state="detached")  # the second one thinks still
+    page.wait_for_selector(
+        ".vibe-thinking > [aria-expanded=false]", state="detached"
+    )  # the second one thinks still
     assert page.evaluate(FOLDS, ".vibe-thinking") == [True, True]
     assert page.evaluate(FOLDS, ".vibe-tool") == [True, False]
 

@@ -18,7 +18,7 @@ LIVE_WIRES = """() => [...document.querySelectorAll(".jp-OutputArea .vibe, .jp-O
     .concat(/^(script|iframe|object|embed|form|link|meta|base|style|svg|video|audio)$/i.test(el.tagName) ? [el.tagName] : []))"""
 
 OPEN_ALL = """() => {
-    for (const el of document.querySelectorAll(".vibe details")) el.open = true;
+    vibePages.openAll();
     for (const el of document.querySelectorAll(".vibe *")) {
         for (const name of ["mouseover", "focus", "toggle", "error", "load"]) el.dispatchEvent(new Event(name));
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from playwright.sync_api import Page
 
 from tests.browser.conftest import Open
@@ -26,7 +24,7 @@ story = Story([
     say.started(), *say.text("word" * 200 + "\\n\\n" + row + "|---" * 30 + "|\\n" + row, "x0"),
     say.begins("c0", "tool_" * 40, {{"q": "word" * 200}}),
     say.ends("c0", "tool_" * 40, output={{"columns": ["word" * 9] * 30, "rows": [["word" * 9] * 30], "total": 1}}),
-    say.begins("c1", "fetch", {{"q": 1}}), say.ends("c1", "fetch", error="word" * 200),
+    say.begins("c1", "fetch", {{"q": "word " * 40}}), say.ends("c1", "fetch", error="word" * 200),
     say.begins("c2", "look"), say.ends("c2", "look", output="word" * 200),
     Gate("end"), say.finished(),
 ])"""
@@ -35,11 +33,11 @@ BELOW = """() => vibePages.views()[0].getBoundingClientRect().bottom
     - document.querySelector(".jp-WindowedPanel-outer").getBoundingClientRect().bottom"""
 SCROLLED = "() => document.querySelector('.jp-WindowedPanel-outer').scrollTop"
 SETTLED = ".vibe:not(.vibe-live)"
-# Its parts: which, and where they are from the top of the view.
+# Its parts that can be seen: which, and where they are from the top of the view.
 PLACES = """() => {
     const view = vibePages.views()[0];
     const top = view.getBoundingClientRect().top;
-    return [...view.querySelectorAll(".vibe-text, .vibe-tool, .vibe-thinking, .vibe-artifact, summary code:first-of-type, .vibe-tool pre")].map((el) => {
+    return [...view.querySelectorAll(".vibe-text, .vibe-tool, .vibe-thinking, .vibe-artifact, .vibe-tool > :first-child code:first-of-type, .vibe-tool pre")].filter((el) => el.checkVisibility()).map((el) => {
         const { left, right, top: at } = el.getBoundingClientRect();
         return [el.className.split(" ")[0] || el.tagName, left, el.tagName === "CODE" ? left : right, at - top];
     });
@@ -61,7 +59,7 @@ def small(book: Notebook, width: int = 1280, height: int = 700) -> Page:
 
 
 def opened(book: Notebook) -> None:
-    book.page.evaluate("() => document.querySelectorAll('.vibe-tool').forEach((el) => { el.open = true; })")
+    book.page.evaluate("() => vibePages.openAll()")
 
 
 def test_whoever_follows_sees_the_end_when_the_stream_has_settled(notebook: Open) -> None:
@@ -130,10 +128,10 @@ def test_a_call_is_opened_by_keyboard_and_keeps_the_focus_while_text_comes_and_w
     assert page.evaluate(NOW).startswith("search")
     assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("Enter")
-    page.wait_for_selector(".vibe-tool[open]")
+    page.wait_for_selector(".vibe-tool > [aria-expanded=true]")
     assert page.evaluate(NOW).startswith("search")
     page.keyboard.press("Space")
-    page.wait_for_selector(".vibe-tool:not([open])")
+    page.wait_for_selector(".vibe-tool > [aria-expanded=false]")
 
     book.ask("story.open('middle'); await story.at('end')")
     page.wait_for_function("() => vibePages.views()[0].textContent.includes('The end.')")
@@ -163,15 +161,17 @@ story = Story([
     book.run(0, 1)
     book.ask("await story.at('end')")
     page.wait_for_function("() => vibePages.views()[0].textContent.includes('So be it.')")
-    page.locator(".vibe-tool > summary").nth(1).click()
-    page.locator(".vibe-tool > summary").nth(2).click()
-    page.wait_for_function("() => document.querySelectorAll('.vibe-tool[open]').length === 2")
-    live = visible(page)
+    page.locator(".vibe-tool > .vibe-fold").nth(1).click()
+    page.locator(".vibe-tool > .vibe-fold").nth(2).click()
+    page.wait_for_function(
+        "() => document.querySelectorAll('.vibe-tool > [aria-expanded=true]').length === 2"
+    )
+    live = page.evaluate(PLACES)
     assert len(live) > 12
 
     book.ask("story.open('end')")
     page.wait_for_selector(SETTLED)
-    saved = visible(page)
+    saved = page.evaluate(PLACES)
     assert [part[0] for part in saved] == [part[0] for part in live]
     moved = [
         (a, b)
@@ -179,11 +179,6 @@ story = Story([
         if any(abs(x - y) > 2 for x, y in zip(a[1:], b[1:], strict=True))
     ]
     assert moved == []
-
-
-def visible(page: Page) -> list[list[Any]]:
-    places: list[list[Any]] = page.evaluate(PLACES)
-    return [place for place in places if place[2] > 0]
 
 
 def test_nothing_sticks_out_of_a_narrow_view_live_or_saved(notebook: Open) -> None:

@@ -26,9 +26,10 @@ OBSERVE = """() => {
         const live = root.dataset.state === "live";
         if (live && root.querySelector(".vibe-text")?.textContent.trim()) seen.textWhileLive = true;
         for (const el of root.querySelectorAll(".vibe-thinking")) {
-            if (el.dataset.state === "running" && el.open && el.lastChild.textContent) seen.openWhileItThinks = true;
-            if (el.dataset.state === "running" && !el.open) seen.closedWhileItThinks = true;
-            if (live && el.dataset.state === "done") seen[el.open ? "openWhenDone" : "foldedWhenDone"] = true;
+            const isOpen = vibePages.isOpen(el);
+            if (el.dataset.state === "running" && isOpen && el.lastChild.textContent) seen.openWhileItThinks = true;
+            if (el.dataset.state === "running" && !isOpen) seen.closedWhileItThinks = true;
+            if (live && el.dataset.state === "done") seen[isOpen ? "openWhenDone" : "foldedWhenDone"] = true;
         }
         root.querySelectorAll(".vibe-tool").forEach((el, i) => {
             const now = (seen.args[i] ??= { lengths: [], states: [], times: [] });
@@ -102,7 +103,7 @@ def test_the_quickstart_shows_text_thinking_and_tool_calls_as_they_come_and_ends
     page.evaluate(OBSERVE)
     book.run(0, 1, WATCH_CELL)
 
-    page.locator(".vibe-tool[data-state=error] > summary").click()
+    page.locator(".vibe-tool[data-state=error] > .vibe-fold").click()
     book.cell(WATCH_CELL).scroll_into_view_if_needed()
     page.wait_for_function(LAST_CALL_IS_WRITTEN)
     with held(pid):

@@ -39,6 +39,22 @@ export class Clock {
   }
 }
 
+/** A page without layout has no sizes: a test says that one changed. */
+export class Sized {
+  static all = new Set();
+
+  constructor(run) {
+    this.run = run;
+    Sized.all.add(this);
+  }
+
+  observe() {}
+
+  disconnect() {
+    Sized.all.delete(this);
+  }
+}
+
 const { window } = new JSDOM("<!doctype html><body></body>");
 
 /** An empty page with its clock, in the globals that a browser has. */
@@ -47,6 +63,7 @@ export function page() {
   Object.assign(globalThis, { document, innerHeight });
   globalThis.getComputedStyle = (el) => window.getComputedStyle(el);
   globalThis.getSelection = () => window.getSelection();
+  globalThis.ResizeObserver = Sized;
   document.body.replaceChildren();
   document.head.replaceChildren();
   return new Clock();

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inside, shown, tool } from "./fake.js";
+import { inside, shown, Sized, tool } from "./fake.js";
 
 const TEXT = ["add", "x", "text", 0, 0, {}];
+const isOpen = (part) => {
+  const [fold, body] = part.children;
+  assert.equal(fold.getAttribute("aria-expanded"), String(!body.hidden));
+  return !body.hidden;
+};
 
 test("the root carries the classes of the saved form, and the view says hello with what it has", () => {
   const { model, $ } = shown({ n: 7, head: { title: "Researcher" }, parts: [] });
@@ -79,7 +84,7 @@ test("appended text extends what is there, and starts another node only when tha
 test("a full state keeps the nodes of the parts that stay, and what the user opened", () => {
   const { frame, $, el } = shown();
   frame(tool(), ["txt", "t", "output", 0, "ab"], ["add", "x", "text", 0, 1, {}], ["b", "x", "<p>a</p>"]);
-  $("summary").click();
+  $(".vibe-fold").click();
   const kept = [$(".vibe-tool"), $(".vibe-output pre").firstChild, $(".vibe-text p")];
   frame(["full", { n: 2, head: {}, parts: [
     { key: "n", kind: "run", props: { name: "new" }, fields: {}, parts: [] },
@@ -87,7 +92,7 @@ test("a full state keeps the nodes of the parts that stay, and what the user ope
     { key: "t", kind: "tool", props: { name: "search", state: "ok", open: false }, fields: { output: "abc" }, parts: [] },
   ] }]);
   assert.deepEqual([$(".vibe-tool"), $(".vibe-output pre").firstChild, $(".vibe-text p")], kept);
-  assert.equal($(".vibe-tool").open, true);
+  assert.ok(isOpen($(".vibe-tool")));
   assert.deepEqual([...$(".vibe-parts").firstChild.children].map((e) => e.textContent), ["new", "abcd", "searchArgumentsOutputabcError"]);
   frame(["full", { n: 3, head: {}, parts: [] }]);
   assert.equal(el.querySelector(".vibe-parts").childElementCount, 0);
@@ -96,11 +101,11 @@ test("a full state keeps the nodes of the parts that stay, and what the user ope
 test("a tool call is closed unless it is said to be open, and names its state unless it is ok", () => {
   const { frame, $ } = shown();
   frame(tool({ state: "awaiting_approval", preview: "q: 1" }));
-  assert.equal($(".vibe-tool").open, false);
+  assert.equal(isOpen($(".vibe-tool")), false);
   assert.equal($(".vibe-word:not(.vibe-head *)").textContent, "awaiting approval");
   assert.equal($(".vibe-preview").textContent, "q: 1");
   frame(["set", "t", { state: "ok", open: true }]);
-  assert.equal($(".vibe-tool").open, true);
+  assert.ok(isOpen($(".vibe-tool")));
   assert.equal($(".vibe-tool").dataset.state, "ok");
   assert.equal($(".vibe-word:not(.vibe-head *)").hidden, true);
 });
@@ -134,30 +139,31 @@ test("thinking is open while it is written and folds when it is done, unless the
   frame(["add", "a", "thinking", 0, 0, { done: false }], ["add", "b", "thinking", 0, 1, { done: false }]);
   frame(["txt", "a", "text", 0, "hm"]);
   const [a, b] = el.querySelectorAll(".vibe-thinking");
-  assert.ok(a.open && b.open);
-  assert.equal($("summary").textContent, "Thinking…");
-  b.querySelector("summary").click();
-  b.querySelector("summary").click();
+  assert.ok(isOpen(a) && isOpen(b));
+  assert.equal($(".vibe-fold").textContent, "Thinking…");
+  b.querySelector(".vibe-fold").click();
+  b.querySelector(".vibe-fold").click();
   frame(["set", "a", { done: true }], ["set", "b", { done: true }]);
-  assert.equal($("summary").textContent, "Thought");
+  assert.equal($(".vibe-fold").textContent, "Thought");
   assert.equal($(".vibe-thought").textContent, "hm");
-  assert.deepEqual([a.open, b.open], [false, true]);
+  assert.deepEqual([isOpen(a), isOpen(b)], [false, true]);
 });
 
 test("the user's toggle is sent once, holds in every view, and outlives what the kernel sets", () => {
   const { clock, model, view, frame, $ } = shown();
   frame(tool());
   const second = view();
-  $("summary").click();
+  $(".vibe-fold").click();
   clock.pass(16);
   const late = view();
-  assert.ok($("details").open && second.$("details").open && late.$("details").open);
+  const isOpenIn = ({ $ }) => isOpen($(".vibe-tool"));
+  assert.ok([{ $ }, second, late].every(isOpenIn));
   frame(["set", "t", { open: false, state: "ok" }]);
   frame(["del", "t"], tool());
-  assert.ok($("details").open && second.$("details").open);
-  second.$("summary").click();
+  assert.ok([{ $ }, second].every(isOpenIn));
+  second.$(".vibe-fold").click();
   clock.pass(16);
-  assert.equal($("details").open, false);
+  assert.equal(isOpenIn({ $ }), false);
   assert.deepEqual(model.sentOf("toggle"), [{ type: "toggle", key: "t", open: true }, { type: "toggle", key: "t", open: false }]);
 });
 
@@ -166,8 +172,56 @@ test("what the kernel opens and closes is no toggle of the user", () => {
   frame(tool({ open: true }));
   frame(["set", "t", { open: false }]);
   clock.pass(1000);
-  assert.equal($("details").open, false);
+  assert.equal(isOpen($(".vibe-tool")), false);
   assert.deepEqual(model.sentOf("toggle"), []);
+});
+
+test("a fold turns at Enter and at the space bar, once for each press, and at no other key", () => {
+  const { frame, $ } = shown();
+  frame(tool());
+  const press = (key, repeat = false) => {
+    const { defaultView } = $(".vibe-fold").ownerDocument;
+    return !$(".vibe-fold").dispatchEvent(new defaultView.KeyboardEvent("keydown", { key, repeat, cancelable: true }));
+  };
+  assert.deepEqual([press("Enter"), isOpen($(".vibe-tool"))], [true, true]);
+  assert.deepEqual([press("Enter", true), isOpen($(".vibe-tool"))], [true, true]);
+  assert.deepEqual([press(" "), isOpen($(".vibe-tool"))], [true, false]);
+  assert.deepEqual([press("a"), isOpen($(".vibe-tool"))], [false, false]);
+});
+
+test("a view that is very high is whole pixels high", () => {
+  const { frame, $ } = shown();
+  const view = $(".vibe");
+  const high = (bare) => (view.getBoundingClientRect = () => ({ height: bare + (parseFloat(view.lastChild.style.height) || 0) }));
+  const added = () => {
+    frame(["head", {}]);
+    return view.lastChild.style.height;
+  };
+  high(1000.25);
+  assert.equal(added(), "");
+  high(300000.25);
+  assert.deepEqual([added(), added()], ["0.75px", "0.75px"]);
+  high(300001);
+  assert.equal(added(), "0px");
+});
+
+test("a row is cut where it does not fit, also when the view gets narrower or what holds the row is opened", () => {
+  const { frame, $, el } = shown();
+  const widths = (of, scrollWidth) => Object.defineProperties(of, { scrollWidth: { value: scrollWidth, configurable: true }, clientWidth: { value: 100, configurable: true } });
+  const isCut = (row) => row.classList.contains("vibe-cut");
+  frame(tool({ preview: "q: 1" }), ["add", "u", "tool", "t", 0, { name: "inner", state: "ok" }]);
+  const [outer, inner] = el.querySelectorAll(".vibe-row");
+  assert.deepEqual([isCut(outer), isCut(inner)], [false, false]);
+  widths(outer.querySelector(".vibe-preview"), 101);
+  widths(inner.querySelector("code"), 101);
+  frame(["set", "t", { state: "ok" }]);
+  assert.deepEqual([isCut(outer), isCut(inner)], [true, false]);
+  $(".vibe-fold").click();
+  frame();
+  assert.deepEqual([isCut(outer), isCut(inner)], [true, true]);
+  widths(outer.querySelector(".vibe-preview"), 100);
+  for (const { run } of Sized.all) run();
+  assert.deepEqual([isCut(outer), isCut(inner)], [false, true]);
 });
 
 test("the end is kept in sight if it was in sight, and a reader who scrolled up is left alone", (t) => {

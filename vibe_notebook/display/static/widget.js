@@ -23,18 +23,20 @@ const FIELD = (/** @type {string} */ name, /** @type {string} */ title) =>
   `<div class="vibe-${name}"><div class="vibe-label">${title}</div><pre></pre></div>`;
 const MARK = '<span class="vibe-mark" aria-hidden="true"></span>';
 const WORDS = '<span class="vibe-word"></span><span class="vibe-time"></span>';
+// No <details>: Chromium gives each a stylesheet of its own, and goes through those of the page at each new one.
+const FOLD = 'class="vibe-summary vibe-fold" role="button" tabindex="0"';
 /** @type {Record<string, string>} */
 const FORMS = {
   root: `<div class="vibe vibe-live jp-RenderedHTMLCommon" role="group"><div class="vibe-head">${MARK}<bdi class="vibe-title"></bdi>${WORDS}\
 <span class="vibe-usage"></span><button type="button" class="vibe-stop"></button></div>\
 <div class="vibe-net" role="status"><div class="vibe-lines"></div><button type="button" class="vibe-reconnect">Reconnect</button></div>\
 <div class="vibe-parts" \
-aria-live="off"></div><div class="vibe-error" role="alert"></div><div class="vibe-note" role="status"></div></div>`,
+aria-live="off"></div><div class="vibe-error" role="alert"></div><div class="vibe-note" role="status"></div><div></div></div>`,
   text: '<div class="vibe-text"></div>',
-  thinking: '<details class="vibe-thinking"><summary class="vibe-summary"></summary><div class="vibe-thought"></div></details>',
-  tool: `<details class="vibe-tool"><summary class="vibe-summary"><span class="vibe-row">${MARK}<code><bdi class="vibe-name"></bdi></code>\
-<bdi class="vibe-preview"></bdi><span class="vibe-bar"><i></i></span><bdi class="vibe-progress"></bdi>${WORDS}</span></summary>\
-${FIELD("args", "Arguments")}${FIELD("output", "Output")}${FIELD("error", "Error")}<div class="vibe-parts"></div></details>`,
+  thinking: `<div class="vibe-thinking"><div ${FOLD}></div><div class="vibe-body"><div class="vibe-thought"></div></div></div>`,
+  tool: `<div class="vibe-tool"><div ${FOLD}><span class="vibe-row">${MARK}<code><bdi class="vibe-name"></bdi></code>\
+<bdi class="vibe-preview"></bdi><span class="vibe-bar"><i></i></span><bdi class="vibe-progress"></bdi>${WORDS}</span></div>\
+<div class="vibe-body">${FIELD("args", "Arguments")}${FIELD("output", "Output")}${FIELD("error", "Error")}<div class="vibe-parts"></div></div></div>`,
   artifact: `<div class="vibe-artifact"><a class="vibe-link" target="_blank" rel="noopener noreferrer">\
 <bdi class="vibe-name"></bdi></a><span class="vibe-facts"></span></div>`,
   run: `<div class="vibe-run"><div class="vibe-summary">${MARK}<bdi class="vibe-name"></bdi><span class="vibe-word"></span>\
@@ -189,20 +191,29 @@ function another(list) {
 }
 
 /**
- * The user's choice wins over the kernel's. A click is the user's; a toggle event can be code's.
- * @param {HTMLElement} el @param {HTMLElement} summary @param {Part} part @param {Store} store
+ * A disclosure, where the user's choice wins over the kernel's.
+ * @param {Record<string, any>} at @param {Part} part @param {Store} store @param {View} view
  */
-function folding(el, summary, part, store) {
-  const details = /** @type {HTMLDetailsElement} */ (el);
-  let was = false;
-  summary.onclick = (event) => {
+function folding({ summary, body }, part, store, view) {
+  let open = false;
+  const fold = (/** @type {boolean} */ now) => {
+    body.hidden = !now;
+    summary.setAttribute("aria-expanded", String((open = now)));
+    for (const row of body.querySelectorAll(".vibe-row")) view.rows.add(row);
+  };
+  fold(false);
+  summary.onclick = () => {
+    fold(!open);
+    store.toggle(part, open);
+  };
+  summary.onkeydown = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
-    details.open = was = !details.open;
-    store.toggle(part, was);
+    if (!event.repeat) summary.click();
   };
   return (/** @type {boolean} */ preset) => {
-    const open = store.chosen.get(part.key) ?? preset;
-    if (open !== was) details.open = was = open;
+    const now = store.chosen.get(part.key) ?? preset;
+    if (now !== open) fold(now);
   };
 }
 
@@ -341,20 +352,20 @@ const KINDS = {
     };
   },
 
-  thinking(el, { summary, thought }, part, store, view) {
-    const fold = folding(el, summary, part, store);
-    const grow = growing(thought, view.scrolls);
+  thinking(el, at, part, store, view) {
+    const fold = folding(at, part, store, view);
+    const grow = growing(at.thought, view.scrolls);
     return () => {
       const { open, done } = part.props;
       el.dataset.state = done ? "done" : "running";
-      show(summary, done ? "Thought" : "Thinking…");
+      show(at.summary, done ? "Thought" : "Thinking…");
       grow(grown(part, "text"));
       fold(open ?? !done);
     };
   },
 
   tool(el, at, part, store, view) {
-    const fold = folding(el, at.summary, part, store);
+    const fold = folding(at, part, store, view);
     const [args, output] = [at.args, at.output].map((f) => growing(f.lastChild, view.scrolls));
     return () => {
       const { name, state, preview, progress, total, message, error, open, wide } = part.props;
@@ -374,6 +385,7 @@ const KINDS = {
       show(at.error.lastChild, error);
       at.error.hidden = !error;
       fold(!!open);
+      view.rows.add(at.row);
     };
   },
 
@@ -410,6 +422,26 @@ function dress(host) {
   if (!style.parentNode) head.append(style);
 }
 
+/** Cuts what does not fit in its row, and only that: each cut piece is a layer of its own to paint.
+ * @param {Iterable<Element>} rows */
+function fit(rows) {
+  const cuts = [...rows].map((row) => [...row.children].some((kid) => kid.scrollWidth > kid.clientWidth));
+  for (const row of rows) row.classList.toggle("vibe-cut", cuts.shift());
+}
+
+/**
+ * Makes a high view whole pixels high. JupyterLab's output area scrolls what does not fit in it; of 2 ** 18 px
+ * Chromium no longer knows the 64ths, takes the area for too small by one now and then, and walks through all of it.
+ * @param {HTMLElement} el
+ */
+function whole(el) {
+  const { height } = el.getBoundingClientRect();
+  if (height < 2 ** 17) return;
+  const { style } = /** @type {HTMLElement} */ (el.lastChild); // not of the view: what is in it would be styled anew
+  const bare = height - (parseFloat(style.height) || 0);
+  style.height = `${Math.ceil(bare) - bare}px`;
+}
+
 /** The nearest ancestor that scrolls now. @param {Element} el */
 function scroller(el) {
   for (let up = el.parentElement; up; up = up.parentElement) {
@@ -429,8 +461,9 @@ function insert(box, up, el, next) {
   if (up && !isFull) return up.insertBefore(el, next ?? null);
   const group = document.createElement("div");
   group.append(el);
-  if (up) up.after(group);
-  else box?.append(group);
+  if (!up) return box?.append(group);
+  up.after(group);
+  up.toggleAttribute("data-full", true); // it is out of the browser's sight while it is out of the reader's
 }
 
 /** What took a view's place: its end stays in sight, and the focus in it, until the user does something.
@@ -459,6 +492,7 @@ function createView(store, host) {
   /** @type {Shown[]} */
   const dropped = [];
   let [frame, timer, fresh] = [0, 0, false];
+  const sized = new ResizeObserver(() => fit(host.querySelectorAll(".vibe-row")));
   /** @type {Element | undefined} */
   let box;
 
@@ -475,7 +509,7 @@ function createView(store, host) {
     const el = /** @type {HTMLElement} */ (parse(FORMS[part.kind]).firstChild);
     /** @type {Record<string, any>} */
     const at = {};
-    for (const kid of el.querySelectorAll("[class]")) at[kid.className.slice(5)] = kid;
+    for (const kid of el.querySelectorAll("[class]")) at[kid.classList[0].slice(5)] = kid;
     const sync = KINDS[part.kind](el, at, part, store, view);
     return { el, box: at.parts, sync, tick: () => at.time && store.clock(part.props, at.time) };
   }
@@ -527,17 +561,22 @@ function createView(store, host) {
     for (const part of [...dirty].sort((a, b) => depth(a) - depth(b))) sync(part);
     dirty.clear();
     for (const box of view.scrolls.splice(0)) box.scrollTop = box.scrollHeight;
-    if (!el) host.append(sync(store.root).el);
-    else {
+    if (!el) {
+      host.append(sync(store.root).el);
+      sized.observe(/** @type {Element} */ (host.querySelector(".vibe-head"))); // not what grows with the text
+    } else {
       const port = frameOf(el);
+      whole(el);
       if (seen) port.scrollTop += Math.max(below(el, port), 0);
       const child = el.closest(".jp-OutputArea-child");
       const area = child?.parentElement;
       // A view that has the focus hands it on; its first fold takes it if the button had it.
       const has = document.activeElement;
-      const at = has && el.contains(has) ? Math.max([...el.querySelectorAll("summary")].indexOf(/** @type {any} */ (has)), 0) : -1;
+      const at = has && el.contains(has) ? Math.max([...el.querySelectorAll(".vibe-fold")].indexOf(/** @type {any} */ (has)), 0) : -1;
       place = area ? { area, index: [...area.children].indexOf(child), box: port, at, seen: !!seen } : undefined;
     }
+    fit(view.rows);
+    view.rows.clear();
     store.beat();
   }
 
@@ -546,6 +585,8 @@ function createView(store, host) {
     ticking: new Set(),
     /** @type {Element[]} what is to follow its tail once all is written */
     scrolls: [],
+    /** @type {Set<Element>} whose width is to be looked at then */
+    rows: new Set(),
     flush,
     /** Draws now what a message brought, but for the first since the last frame only. */
     news: () => fresh || flush(),
@@ -569,6 +610,7 @@ function createView(store, host) {
     },
     close() {
       rest();
+      sized.disconnect();
       nodes.get(store.root)?.el.remove();
       if (place && !store.live()) settle(place);
     },
