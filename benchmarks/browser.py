@@ -216,9 +216,10 @@ def _figures(
     shown = max([end, *(at / 1000 for at in seen.values())])
     found.long_tasks = sum(duration for at, duration in long if begin <= at / 1000 <= shown) / 1000
     found.busy = busy[-1][1] - busy[0][1]
-    first, last = (
-        _between(busy, begin + n * (end - begin) / 5, begin + (n + 1) * (end - begin) / 5) for n in (0, 4)
-    )
+    fifth = (end - begin) / 5
+    # Up to the last look before the end: the next one may see the final form drawn.
+    until = max((at for at, _ in busy if at <= end), default=end)
+    first, last = (_between(busy, at, at + fifth) for at in (begin, until - fifth))
     found.growth = last / first if first > 0 else float("nan")
     return found
 

@@ -393,11 +393,12 @@ test("parts are in groups in their order, wherever they come, and an emptied gro
   const added = (key, index) => ["add", key, "run", 0, index, { name: String(key) }];
   frame(...Array.from({ length: 134 }, (_, i) => added(i + 1, i)));
   const groups = () => [...$(".vibe-parts").children].map((group) => group.children.length);
-  assert.deepEqual(groups(), [64, 64, 6]);
+  assert.deepEqual(groups(), [...Array(4).fill(32), 6]);
+  assert.deepEqual([...$(".vibe-parts").children].map((group) => "full" in group.dataset), [...Array(4).fill(true), false]);
   frame(added(1000, 10), ["move", 1, 0, 133], ...Array.from({ length: 6 }, (_, i) => ["del", 129 + i]));
   const order = [...Array.from({ length: 9 }, (_, i) => i + 2), 1000, ...Array.from({ length: 118 }, (_, i) => i + 11)];
   assert.deepEqual(texts(".vibe-run > * > .vibe-name").map(Number).filter((n) => n !== 1), order);
-  assert.deepEqual(groups(), [64, 64, 1]);
+  assert.deepEqual(groups(), [...Array(4).fill(32), 1]);
 });
 
 test("a very long list stands in several groups, whole and in order", () => {

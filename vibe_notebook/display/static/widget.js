@@ -16,8 +16,8 @@
 /** The stylesheet: its text stands here once it travels. */
 const CSS = "widget.css";
 const LEAVE = "\0";
-/** How many characters of a growing text, closed elements or parts, and lists that go on, share a box. */
-const [BOX, GROUP, LISTS] = [8192, 64, 16];
+/** How many characters of a growing text, closed elements, lists that go on, and parts share a box. */
+const [BOX, GROUP, LISTS, PARTS] = [8192, 64, 16, 32];
 const GONE = "The kernel is gone. What was streamed stays.";
 const FIELD = (/** @type {string} */ name, /** @type {string} */ title) =>
   `<div class="vibe-${name}"><div class="vibe-label">${title}</div><pre></pre></div>`;
@@ -457,7 +457,7 @@ const below = (el, box) => el.getBoundingClientRect().bottom -
 /** Puts a part before `next`, or at the end of the group `up`, or of another if that is full.
  * @param {Element | undefined} box @param {Element | null | undefined} up @param {Element} el @param {ChildNode | null | undefined} next */
 function insert(box, up, el, next) {
-  const isFull = !next && up && up.childElementCount >= GROUP && !el.matches(".vibe-text"); // it keeps its distance
+  const isFull = !next && up && up.childElementCount >= PARTS && !el.matches(".vibe-text"); // it keeps its distance
   if (up && !isFull) return up.insertBefore(el, next ?? null);
   const group = document.createElement("div");
   group.append(el);

@@ -1,0 +1,52 @@
+"""What grows long stays cheap: the browser is not made to look at all of it."""
+
+from __future__ import annotations
+
+from tests.browser.conftest import Open
+from tests.browser.lab import PREPARE
+from tests.browser.test_whole_again import WATCH
+
+IS_LEFT_OUT = (
+    "(n) => !document.querySelectorAll('.vibe-tool')[n].checkVisibility({ contentVisibilityAuto: true })"
+)
+
+
+def test_calls_that_are_out_of_sight_are_left_out_by_the_browser_until_the_reader_comes(
+    notebook: Open,
+) -> None:
+    book = notebook(
+        f"""{PREPARE}
+say = Says("tester", "run")
+calls = [(say.begins(f"c{{n}}", "look", {{"n": n}}), say.ends(f"c{{n}}", "look")) for n in range(200)]
+story = Story([say.started(), *[event for call in calls for event in call], Gate("end"), say.finished()])""",
+        WATCH,
+    )
+    page = book.page
+    page.set_viewport_size({"width": 1280, "height": 700})
+    book.run(0, 1)
+    book.ask("await story.at('end')")
+    book.wait_shows(book.ask(value="prints_of()"))
+    page.wait_for_function(IS_LEFT_OUT, arg=70)
+    assert not page.evaluate(IS_LEFT_OUT, 0), "the first group is as in the saved form"
+    assert not page.evaluate(IS_LEFT_OUT, 199)
+
+    page.locator(".vibe-tool").nth(70).scroll_into_view_if_needed()
+    page.wait_for_function(f"(n) => !({IS_LEFT_OUT})(n)", arg=70)
+    page.locator(".vibe-tool").nth(70).get_by_text("n=70").wait_for()
+
+
+def test_a_view_that_is_very_high_is_whole_pixels_high(notebook: Open) -> None:
+    book = notebook(
+        f"""{PREPARE}
+say = Says("tester", "run")
+lines = "".join(f"- line {{n}}\\n" for n in range(9000))
+story = Story([say.started(), *say.text(lines, "x0"), Gate("end"), say.finished()])""",
+        WATCH,
+    )
+    book.run(0, 1)
+    book.ask("await story.at('end')")
+    book.wait_shows(book.ask(value="prints_of()"))
+    height = book.page.evaluate("() => vibePages.views()[0].getBoundingClientRect().height")
+    assert height > 2**17
+    assert height == round(height)
+    assert book.page.evaluate("() => vibePages.views()[0].lastChild.style.height") != "0px"
