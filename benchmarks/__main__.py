@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--long", type=int, default=1_000_000, help="bytes of the long texts")
     parser.add_argument("--rate", type=float, default=1000.0, help="pieces a second")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds after which a way is stopped")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each shape in `flat`")
     parser.add_argument("--ways", nargs="*", default=[], help="only these, and ours")
     parser.add_argument("--dry", action="store_true", help="print, and leave the page as it is")
     options = parser.parse_args()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 import time
 from argparse import Namespace
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from vibe_notebook.display._markdown import render
 
@@ -16,6 +19,8 @@ from .texts import CALLS, SHAPES, calls, marked, pieces, text
 from .ways import COMMON, OURS, TOOLS, WAYS
 
 __all__ = ["call_pieces", "run"]
+
+Run = TypeVar("Run", Figures, Seen)
 
 LONG_RATE = 4.0
 """Times faster than the short texts, so that a megabyte takes a minute."""
@@ -59,18 +64,18 @@ def call_pieces(count: int, size: int = 0) -> tuple[list[str], list[str]]:
 
 
 def run(options: Namespace) -> tuple[str, str]:
-    """Every shape in a kernel, then in a browser."""
+    """Every shape in a kernel, then in a browser, in rounds: a machine's bad minute is in one of them only."""
     cases = [(shape, size) for size in (options.size, options.long) for shape in (*SHAPES, "calls")]
     cases.append((MANY, options.long))
-    kernel = [_kernel_line(shape, size, *_kernel(options, shape, size)) for shape, size in cases]
-    browser = []
+    kernel = _rounds(options, cases, lambda shape, size: _kernel(options, shape, size))
+    finals = [math.nan if _is_calls(shape) else _final(text(shape, size)) for shape, size in cases]
     with Lab.started() as lab:
-        for shape, size in cases:
-            seen, control = _browser(lab, options, shape, size), _control(lab, shape, size)
-            browser.append(_browser_line(shape, size, seen, control))
-            print(*browser[-1], sep=" | ", flush=True)
+        browser = _rounds(options, cases, lambda shape, size: _browser(lab, options, shape, size))
+        controls = [_control(lab, shape, size) for shape, size in cases]
+    names = [f"{shape}, {size // 1000:,} KB" for shape, size in cases]
     body = [
         (
+            f"Each figure is the median of {options.rounds} runs; growth has the least and the most too. "
             f"{options.rate:,.0f} pieces a second for {options.size // 1000} KB, {LONG_RATE:.0f} times that for "
             f"{options.long // 1000} KB. *Calls* are {CALLS} tool calls at either length, *{MANY}* "
             f"{_count(MANY, options.long):,}, over as long a time as a text of their size takes. The final whole "
@@ -78,9 +83,9 @@ def run(options: Namespace) -> tuple[str, str]:
             "text once, in a process of its own."
         ),
         "### In the kernel",
-        page.table(KERNEL, kernel),
+        page.table(KERNEL, [_kernel_line(*line) for line in zip(names, kernel, finals, strict=True)]),
         "### In JupyterLab",
-        page.table(BROWSER, browser),
+        page.table(BROWSER, [_browser_line(*line) for line in zip(names, browser, controls, strict=True)]),
     ]
     return "Ours, by shape and length", "\n\n".join(body)
 
@@ -107,13 +112,24 @@ def _pace(options: Namespace, size: int) -> float:
     return rate
 
 
-def _kernel(options: Namespace, shape: str, size: int) -> tuple[Figures, float]:
+def _rounds(
+    options: Namespace, cases: Sequence[tuple[str, int]], one: Callable[[str, int], Run]
+) -> list[list[Run]]:
+    """The runs of each case."""
+    made: list[list[Run]] = [[] for _ in cases]
+    for number in range(options.rounds):
+        for (shape, size), runs in zip(cases, made, strict=True):
+            runs.append(one(shape, size))
+            print(number + 1, shape, size, f"{runs[-1].growth:.2f}", sep=" | ", flush=True)
+    return made
+
+
+def _kernel(options: Namespace, shape: str, size: int) -> Figures:
     made, _, share = _made(shape, size)
     if not _is_calls(shape):
         made = pieces(text(shape, size))
     code = TOOLS if _is_calls(shape) else WAYS[OURS]
-    figures = measure(OURS, code, made, rate=share * _pace(options, size), limit=20 * options.limit)
-    return figures, math.nan if _is_calls(shape) else _final(text(shape, size))
+    return measure(OURS, code, made, rate=share * _pace(options, size), limit=20 * options.limit)
 
 
 def _final(source: str) -> float:
@@ -124,20 +140,28 @@ def _final(source: str) -> float:
     return (time.process_time() - began) / len(source) * 1e6
 
 
-def _kernel_line(shape: str, size: int, figures: Figures, final: float) -> list[str]:
-    line = [
-        f"{shape}, {size // 1000:,} KB",
-        f"{figures.growth:.2f}",
-        f"{figures.bytes_growth:.2f}",
-        f"{figures.payload_bytes / figures.source_bytes:.2f}",
-        f"{figures.a_second:.0f}",
-        f"{figures.cpu / figures.source_bytes * 1e6:.1f}",
-        f"{figures.cpu / figures.seconds:.0%}",
-        f"{figures.cpu_final:.2f}",
+def _middle(runs: Sequence[Run], of: Callable[[Run], float]) -> float:
+    return statistics.median(of(run) for run in runs)
+
+
+def _spread(runs: Sequence[Run]) -> str:
+    found = [run.growth for run in runs]
+    about = f" ({min(found):.2f} to {max(found):.2f})" if len(found) > 1 else ""
+    return f"{statistics.median(found):.2f}{about}"
+
+
+def _kernel_line(name: str, runs: list[Figures], final: float) -> list[str]:
+    return [
+        name,
+        _spread(runs),
+        f"{_middle(runs, lambda run: run.bytes_growth):.2f}",
+        f"{_middle(runs, lambda run: run.payload_bytes / run.source_bytes):.2f}",
+        f"{_middle(runs, lambda run: run.a_second):.0f}",
+        f"{_middle(runs, lambda run: run.cpu / run.source_bytes * 1e6):.1f}",
+        f"{_middle(runs, lambda run: run.cpu / run.seconds):.0%}",
+        f"{_middle(runs, lambda run: run.cpu_final):.2f}",
         "–" if math.isnan(final) else f"{final:.2f}",  # noqa: RUF001
     ]
-    print(*line, sep=" | ", flush=True)
-    return line
 
 
 def _browser(lab: Lab, options: Namespace, shape: str, size: int) -> Seen:
@@ -154,12 +178,13 @@ def _control(lab: Lab, shape: str, size: int) -> float:
     return lab.control(made, is_calls=_is_calls(shape))
 
 
-def _browser_line(shape: str, size: int, seen: Seen, control: float) -> list[str]:
+def _browser_line(name: str, runs: list[Seen], control: float) -> list[str]:
+    last = _middle(runs, lambda run: math.inf if run.last is None else run.last)
     return [
-        f"{shape}, {size // 1000:,} KB",
-        f"{seen.growth:.2f}",
-        f"{max(0.0, seen.long_tasks - control) * 1000:,.0f}",
-        f"{seen.busy:.1f}",
-        "never" if seen.last is None else f"{seen.last * 1000:,.0f}",
-        seen.complete,
+        name,
+        _spread(runs),
+        f"{max(0.0, _middle(runs, lambda run: run.long_tasks) - control) * 1000:,.0f}",
+        f"{_middle(runs, lambda run: run.busy):.1f}",
+        f"{last * 1000:,.0f}" if last < math.inf else "never",
+        min((run.complete for run in runs), key=lambda said: said == "yes"),
     ]
