@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -121,6 +122,60 @@ def test_calls_and_thinking_are_folded_unless_the_user_opened_them() -> None:
     chosen = {FULL.parts[0].key: True, FULL.tools[1].key: True, FULL.tools[0].key: False}
     folds = [attrs for tag, attrs in Page(transcript_html(FULL, is_open=chosen)).elements if tag == "details"]
     assert ["open" in attrs for attrs in folds] == [True, False, False, True]
+
+
+def folds_around(html: str, word: str) -> int:
+    before = html[: html.index(word)]
+    return before.count("<details") - before.count("</details")
+
+
+def test_more_than_a_thousand_calls_and_thoughts_are_folded_together_but_for_the_text_between_them() -> None:
+    calls = [
+        tool(tool_call_id=f"c{n}", tool_name=f"call-{n}-", state="error" if n == 3 else "ok")
+        for n in range(1, 1002)
+    ]
+    few = transcript_html(transcript(*calls[:1000]))
+    assert "vibe-cluster" not in few
+    parts = [
+        *calls[:250],
+        ThinkingPart(text="Hm."),
+        TextPart(text="Half-way."),
+        *calls[250:999],
+        TextPart(text="Well."),
+        calls[999],
+    ]
+    many = transcript_html(transcript(*parts, ThinkingPart(text="Last."), TextPart(text="Now."), calls[1000]))
+    titles = re.findall(r'class="vibe-cluster".*?<summary[^>]*>(.*?)</summary>', many)
+    hundreds = [f"Tool calls {first} to {first + 99}" for first in range(251, 900, 100)]
+    bad = ' · <strong style="color:#e23c32">1 ✗</strong>'
+    assert titles == [
+        f"Tool calls 1 to 100{bad}",
+        "Tool calls 101 to 200",
+        "Tool calls 201 to 250 · 1 thought",
+        *hundreds,
+        "Tool calls 951 to 999",
+        "Tool call 1000 · 1 thought",
+    ]
+    places = [many.index(f"call-{n}-") for n in range(1, 1002)]
+    assert places == sorted(places)
+    assert {
+        word: folds_around(many, word) for word in ("Half-way.", "call-2-", "Hm.", "Now.", "call-1001-")
+    } == {
+        "Half-way.": 0,
+        "call-2-": 2,
+        "Hm.": 2,
+        "Now.": 0,
+        "call-1001-": 1,
+    }
+
+
+def test_calls_that_are_folded_together_show_the_one_that_the_user_opened() -> None:
+    calls = [tool(tool_call_id=f"c{n}") for n in range(1001)]
+    said = transcript_html(transcript(*calls), is_open={calls[150].key: True, calls[350].key: False})
+    opened = [
+        number for number, fold in enumerate(re.findall('class="vibe-cluster"[^>]*', said)) if " open" in fold
+    ]
+    assert opened == [1]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any, assert_never
 
+from ._clusters import cluster_title, clusters
 from ._format import (
     OUTCOME_MARKS,
     STATE_MARKS,
@@ -54,6 +55,7 @@ _SMALL = "opacity:.65;font-size:86%"
 _WIDE = "overflow-x:auto"  # what is wide scrolls by itself
 _TEXT = f"margin:1em 0 0;{_WIDE}"  # its last paragraph has a margin below
 _BOX = "margin:.1em 0 .5em;padding:.3em .7em;border:1px solid {line};border-left:{left};border-radius:6px"
+_LINED = "margin:.1em 0 .5em"
 _SUMMARY = (
     "display:list-item;cursor:pointer;font-size:93%"  # Bootstrap makes it a block, without its triangle
 )
@@ -107,6 +109,24 @@ class _Page:
         yield "</div>"
 
     def _parts(self, parts: tuple[Part, ...], depth: int) -> Iterator[str]:
+        calls = 0
+        for cluster in clusters(parts):
+            if len(cluster) > 1:
+                yield self._cluster(cluster, calls)
+                yield from self._each(cluster, depth)
+                yield "</details>\n"
+            else:
+                yield from self._each(cluster, depth)
+            calls += sum(part.kind == "tool" for part in cluster)
+
+    def _cluster(self, cluster: tuple[Part, ...], calls: int) -> str:
+        is_open = any(self._is_open.get(part.key) for part in cluster)
+        title = cluster_title(cluster, calls)
+        if failed := sum(part.kind == "tool" and part.state == "error" for part in cluster):
+            title += f' · <strong style="color:{_BAD}">{failed} {STATE_MARKS["error"]}</strong>'
+        return _fold("vibe-cluster", (_LINED, f"{_SUMMARY};{_MUTED}"), title, is_open=is_open)
+
+    def _each(self, parts: tuple[Part, ...], depth: int) -> Iterator[str]:
         for part in parts:
             match part.kind:
                 case "text":
@@ -122,16 +142,9 @@ class _Page:
                 case _:
                     assert_never(part.kind)
 
-    def _fold(self, key: str, *, name: str, styles: tuple[str, str], summary: str) -> str:
-        is_open = " open" if self._is_open.get(key, False) else ""
-        outer, inner = styles
-        return (
-            f'<details class="{name}"{is_open} style="{outer}"><summary style="{inner}">{summary}</summary>\n'
-        )
-
     def _thinking(self, key: str, text: str) -> str:
-        styles = "margin:.1em 0 .5em", f"{_SUMMARY};{_MUTED}"
-        fold = self._fold(key, name="vibe-thinking", styles=styles, summary="Thought")
+        styles = _LINED, f"{_SUMMARY};{_MUTED}"
+        fold = _fold("vibe-thinking", styles, "Thought", is_open=self._is_open.get(key, False))
         return f'{fold}<div style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
@@ -147,7 +160,7 @@ class _Page:
         line = None if part.state == "ok" else _TINTS.get(part.state)
         box = _BOX.format(line=_LINE, left=f"3px solid {line}" if line else f"1px solid {_LINE}")
         name = f"vibe-tool vibe-is-{part.state}"
-        yield self._fold(part.key, name=name, styles=(box, f"{_SUMMARY};{_SIGN}"), summary=summary)
+        yield _fold(name, (box, f"{_SUMMARY};{_SIGN}"), summary, is_open=self._is_open.get(part.key, False))
         if args := args_text(part):
             yield _section("Arguments", _pre(args))
         if is_table(part.output):
@@ -170,6 +183,12 @@ class _Page:
         if run.error:
             yield _error(run.error)
         yield "</div>\n</div>\n"
+
+
+def _fold(name: str, styles: tuple[str, str], summary: str, *, is_open: bool) -> str:
+    outer, inner = styles
+    opened = " open" if is_open else ""
+    return f'<details class="{name}"{opened} style="{outer}"><summary style="{inner}">{summary}</summary>\n'
 
 
 def _mark(marks: Mapping[Any, str], state: str, style: str = "") -> str:

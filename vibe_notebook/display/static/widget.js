@@ -471,7 +471,10 @@ function insert(box, up, el, next) {
 function settle({ area, index, box, at, seen }) {
   const watch = new ResizeObserver(() => {
     const now = area.children[index];
-    if (document.activeElement === document.body) now?.querySelectorAll("summary")[at]?.focus({ preventScroll: true });
+    // Where there are very many, they are folded together (_clusters.py).
+    const fold = [...(now?.querySelectorAll("summary") ?? [])].filter((el) => !el.parentElement?.matches(".vibe-cluster"))[at];
+    const shut = fold?.closest(".vibe-cluster:not([open])")?.querySelector("summary");
+    if (document.activeElement === document.body) (shut ?? fold)?.focus({ preventScroll: true });
     if (seen && now) box.scrollTop += Math.max(Math.ceil(below(now, box)), 0);
   });
   const stop = () => watch.disconnect();
