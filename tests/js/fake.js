@@ -48,6 +48,11 @@ export class Sized {
     Sized.all.add(this);
   }
 
+  /** After the layout of a frame. */
+  static run() {
+    for (const { run } of Sized.all) run();
+  }
+
   observe() {}
 
   disconnect() {

@@ -16,6 +16,8 @@
 /** The stylesheet: its text stands here once it travels. */
 const CSS = "widget.css";
 const LEAVE = "\0";
+/** From how many pixels on a view's height is kept whole. */
+const HIGH = 2 ** 17;
 /** How many characters of a growing text, closed elements, lists that go on, and parts share a box. */
 const [BOX, GROUP, LISTS, PARTS] = [8192, 64, 16, 32];
 const GONE = "The kernel is gone. What was streamed stays.";
@@ -204,6 +206,7 @@ function folding({ summary, body }, part, store, view) {
   fold(false);
   summary.onclick = () => {
     fold(!open);
+    view.measure(); // to what the reader opens the view is not scrolled
     store.toggle(part, open);
   };
   summary.onkeydown = (/** @type {KeyboardEvent} */ event) => {
@@ -436,7 +439,6 @@ function fit(rows) {
  */
 function whole(el) {
   const { height } = el.getBoundingClientRect();
-  if (height < 2 ** 17) return;
   const { style } = /** @type {HTMLElement} */ (el.lastChild); // not of the view: what is in it would be styled anew
   const bare = height - (parseFloat(style.height) || 0);
   style.height = `${Math.ceil(bare) - bare}px`;
@@ -472,9 +474,9 @@ function settle({ area, index, box, at, seen }) {
   const watch = new ResizeObserver(() => {
     const now = area.children[index];
     // Where there are very many, they are folded together (_clusters.py).
-    const fold = [...(now?.querySelectorAll("summary") ?? [])].filter((el) => !el.parentElement?.matches(".vibe-cluster"))[at];
-    const shut = fold?.closest(".vibe-cluster:not([open])")?.querySelector("summary");
-    if (document.activeElement === document.body) (shut ?? fold)?.focus({ preventScroll: true });
+    const fold = now?.querySelectorAll(":not(.vibe-cluster) > summary")[at];
+    const shown = /** @type {HTMLElement | undefined} */ (fold?.closest(".vibe-cluster:not([open])")?.firstChild ?? fold);
+    if (document.activeElement === document.body) shown?.focus({ preventScroll: true });
     if (seen && now) box.scrollTop += Math.max(Math.ceil(below(now, box)), 0);
   });
   const stop = () => watch.disconnect();
@@ -496,16 +498,32 @@ function createView(store, host) {
   const dropped = [];
   let [frame, timer, fresh] = [0, 0, false];
   const sized = new ResizeObserver(() => fit(host.querySelectorAll(".vibe-row")));
+  // Positions are read here alone, after the layout of a frame: between two views' draws each look lays out the page.
+  const grew = new ResizeObserver(follow);
   /** @type {Element | undefined} */
   let box;
+  let [height, seen] = [0, false]; // of the last frame; whether the end was in sight
 
   /** What scrolls the view, looked for again only where nothing did. @param {HTMLElement} el */
   function frameOf(el) {
     if (!box?.contains(el) || box === document.documentElement) box = scroller(el);
     return box;
   }
-  /** @type {Parameters<typeof settle>[0] | undefined} where it was when it was last written to */
+  /** @type {Pick<Parameters<typeof settle>[0], "area" | "index" | "at"> | undefined} where it was when it was last written to */
   let place;
+
+  /** The notebook is scrolled only to keep the end in sight, not if the reader left it or is selecting. */
+  function follow() {
+    const el = nodes.get(store.root)?.el;
+    const { height: now = 0 } = el?.getBoundingClientRect() ?? {};
+    if (!el || !now) return; // a hidden tab's views have no height
+    const grown = height && now - height;
+    const port = frameOf(el);
+    const left = below(el, port);
+    [height, seen] = [now, left - grown < 4 && getSelection()?.type !== "Range"];
+    if (seen && grown) port.scrollTop += Math.max(left, 0);
+    if (now > HIGH && now % 1) view.touch(store.root);
+  }
 
   /** @param {Part} part @returns {Shown} */
   function build(part) {
@@ -553,8 +571,6 @@ function createView(store, host) {
     if (!fresh) return;
     soon(); // what comes until the next frame is drawn with it
     const el = nodes.get(store.root)?.el;
-    // The notebook is scrolled only to keep the end in sight, not if the reader left it or is selecting.
-    const seen = el && below(el, frameOf(el)) < 4 && getSelection()?.type !== "Range";
     for (const { el } of dropped.splice(0)) {
       const group = el.parentElement;
       el.remove();
@@ -567,16 +583,15 @@ function createView(store, host) {
     if (!el) {
       host.append(sync(store.root).el);
       sized.observe(/** @type {Element} */ (host.querySelector(".vibe-head"))); // not what grows with the text
+      grew.observe(/** @type {Element} */ (host.lastChild));
     } else {
-      const port = frameOf(el);
-      whole(el);
-      if (seen) port.scrollTop += Math.max(below(el, port), 0);
+      if (height > HIGH) whole(el);
       const child = el.closest(".jp-OutputArea-child");
       const area = child?.parentElement;
       // A view that has the focus hands it on; its first fold takes it if the button had it.
       const has = document.activeElement;
       const at = has && el.contains(has) ? Math.max([...el.querySelectorAll(".vibe-fold")].indexOf(/** @type {any} */ (has)), 0) : -1;
-      place = area ? { area, index: [...area.children].indexOf(child), box: port, at, seen: !!seen } : undefined;
+      place = area ? { area, index: [...area.children].indexOf(child), at } : undefined;
     }
     fit(view.rows);
     view.rows.clear();
@@ -591,6 +606,8 @@ function createView(store, host) {
     /** @type {Set<Element>} whose width is to be looked at then */
     rows: new Set(),
     flush,
+    /** What follows is no growth, but for what comes later. */
+    measure: () => void (height = nodes.get(store.root)?.el.getBoundingClientRect().height ?? 0),
     /** Draws now what a message brought, but for the first since the last frame only. */
     news: () => fresh || flush(),
     /** @param {Part} part */
@@ -614,8 +631,9 @@ function createView(store, host) {
     close() {
       rest();
       sized.disconnect();
+      grew.disconnect();
       nodes.get(store.root)?.el.remove();
-      if (place && !store.live()) settle(place);
+      if (place && box && !store.live()) settle({ ...place, box, seen });
     },
   };
   return view;
