@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import statistics
 from argparse import Namespace
 
 from . import page
@@ -15,6 +17,10 @@ __all__ = ["run"]
 SECONDS = 8.0
 CASES = ((1, 200), (10, 200), (100, 200), (1, 1000), (10, 1000), (100, 1000), (100, 20_000))
 """How many streams, and how many pieces a second all of them have together."""
+
+ROUNDS = 3
+PLAIN = (10, 1000)
+"""Also measured with a plain ``with`` in the coroutines: its end keeps the loop waiting."""
 
 SHORT = 1000
 """Bytes of a stream in which the mixed text has not begun to be mixed."""
@@ -37,7 +43,7 @@ def due(live, made, began, at):
         at += 1
     return at
 async def task(number, made):
-    with vibe.live(f"agent {{number}}") as live:
+    {how} vibe.live(f"agent {{number}}") as live:
         began, at = time.perf_counter(), 0
         while at < len(made):
             at = due(live, made, began, at)
@@ -117,13 +123,15 @@ def run(options: Namespace) -> tuple[str, str]:
         for streams, rate in CASES:
             rows.append(_case(lab, options, streams, rate))
             print(*rows[-1], sep=" | ", flush=True)
+        rows.append(_case(lab, options, *PLAIN, how="with"))
         ends = [["yes", *_ends(lab, rate)] for rate in ENDS_RATES]
     with Lab.started(WITHOUT) as lab:
         ends += [["no", *_ends(lab, rate)] for rate in ENDS_RATES]
     body = [
         (
-            f"{SECONDS:.0f} seconds of mixed Markdown; half of the streams in threads, half in tasks of the cell, each in "
-            "a view of its own. A lag is from a numbered word's piece to the frame that shows it. *Messages* are "
+            f"{SECONDS:.0f} seconds of mixed Markdown; half of the streams in threads (`with vibe.live(…)`), half in tasks of "
+            "the cell (`async with vibe.live(…)`, in the last line `with`), each in a view of its own. All end at the same "
+            f"time. Each figure is the median of {ROUNDS} runs. A lag is from a numbered word's piece to the frame that shows it. *Messages* are "
             f"`comm_msg`, `display_data` and `update_display_data`, less {MAKING} for each stream; processor time is that "
             "of the plain kernel."
         ),
@@ -137,7 +145,7 @@ def run(options: Namespace) -> tuple[str, str]:
     return "Many streams", "\n\n".join(body)
 
 
-def _case(lab: Lab, options: Namespace, streams: int, rate: int) -> list[str]:
+def _case(lab: Lab, options: Namespace, streams: int, rate: int, how: str = "async with") -> list[str]:
     texts, marks, lasts = [], [], []
     size = int(rate / streams * SECONDS * 4)
     shape = "mixed" if size > SHORT else "paragraph"
@@ -146,24 +154,29 @@ def _case(lab: Lab, options: Namespace, streams: int, rate: int) -> list[str]:
         texts.append(pieces(source))
         marks += [f"zq{number}x{index}q" for index in range(count)]
         lasts.append(marks[-1])
-    setup = SETUP.format(texts=json.dumps(texts), each=rate / streams)
-    seen, _ = lab.measure(setup, CODE, marks, limit=SECONDS + options.limit)
+    setup = SETUP.format(texts=json.dumps(texts), each=rate / streams, how=how)
+    runs = [lab.measure(setup, CODE, marks, limit=SECONDS + options.limit)[0] for _ in range(ROUNDS)]
     figures = measure("", CODE, [], rate=1, limit=1, setup=setup)
-    took = seen.said["ended"] - seen.said["began"]
     counted = sum(figures.kinds[kind] for kind in ("comm_msg", "display_data", "update_display_data"))
-    late = [seen.by_mark[mark] for mark in lasts if mark in seen.by_mark]
-    torn = {mark.partition("x")[0] for mark in seen.absent}
+    torn = {mark.partition("x")[0] for run in runs for mark in run.absent}
+    took = [run.said["ended"] - run.said["began"] for run in runs]
+    late = [[run.by_mark.get(mark, math.inf) for mark in lasts] for run in runs]
     return [
-        str(streams),
+        str(streams) if how == "async with" else f"{streams}, `{how}`",
         f"{rate:,}",
-        f"{sum(map(len, texts)) / took:,.0f}" if took else "?",
+        f"{sum(map(len, texts)) / statistics.median(took):,.0f}",
         f"{(counted - MAKING * streams) / figures.seconds:.0f}",
-        f"{percentile(seen.lags, 0.5) * 1000:,.0f}",
-        f"{percentile(seen.lags, 0.95) * 1000:,.0f}",
-        f"{percentile(late, 0.95) * 1000:,.0f}" if late else "never",
+        _middle([percentile(run.lags, 0.5) for run in runs]),
+        _middle([percentile(run.lags, 0.95) for run in runs]),
+        _middle([percentile(lags, 0.95) for lags in late]),
         f"{figures.cpu / figures.seconds:.0%}",
         f"{streams - len(torn)} of {streams}",
     ]
+
+
+def _middle(found: list[float]) -> str:
+    middle = statistics.median(found)
+    return f"{middle * 1000:,.0f}" if middle < math.inf else "never"
 
 
 def _ends(lab: Lab, rate: int) -> list[str]:
