@@ -229,7 +229,8 @@ def live(
                 tool.progress("1 of 3")
                 tool.result({"hits": 3})
 
-    *name* is the agent's id; nothing is shown before the block is entered.
+    *name* is the agent's id; nothing is shown before the block is entered. In a coroutine, ``async with``
+    leaves the event loop free while the final form is made.
     """
     return Live(
         Pipeline(

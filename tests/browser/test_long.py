@@ -50,3 +50,26 @@ story = Story([say.started(), *say.text(lines, "x0"), Gate("end"), say.finished(
     assert height > 2**17
     assert height == round(height)
     assert book.page.evaluate("() => vibePages.views()[0].lastChild.style.height") != "0px"
+
+
+def test_a_final_form_in_which_calls_are_folded_together_leaves_its_end_in_sight(notebook: Open) -> None:
+    book = notebook(
+        f"""{PREPARE}
+say = Says("tester", "run")
+calls = [(say.begins(f"c{{n}}", "look", {{"n": n}}), say.ends(f"c{{n}}", "look")) for n in range(1001)]
+text = say.text("That was all.", "x0")
+story = Story([say.started(), *[event for call in calls for event in call], *text, Gate("end"), say.finished()])""",
+        WATCH,
+    )
+    book.run(0, 1)
+    book.ask("await story.at('end')")
+    page = book.page
+    page.get_by_text("That was all.", exact=True).wait_for()
+    page.wait_for_function("() => vibePages.views()[0].getBoundingClientRect().bottom < innerHeight")
+    book.ask("story.open('end')")
+    page.locator(".vibe-cluster").first.wait_for(state="attached")
+    page.wait_for_function(
+        "() => { const { top, bottom } = document.querySelector('.vibe-cluster').closest('.vibe').getBoundingClientRect();"
+        " return bottom > top + 100 && bottom < innerHeight && bottom > innerHeight / 4; }"
+    )
+    assert page.locator(".vibe-cluster").count() == 10

@@ -469,15 +469,17 @@ function insert(box, up, el, next) {
 }
 
 /** What took a view's place: its end stays in sight, and the focus in it, until the user does something.
- * @param {{ area: Element, index: number, box: Element, at: number, seen: boolean }} place */
-function settle({ area, index, box, at, seen }) {
+ * @param {{ area: Element, index: number, box: Element, at: number, seen: boolean, ends: number }} place */
+function settle({ area, index, box, at, seen, ends }) {
   const watch = new ResizeObserver(() => {
     const now = area.children[index];
     // Where there are very many, they are folded together (_clusters.py).
     const fold = now?.querySelectorAll(":not(.vibe-cluster) > summary")[at];
     const shown = /** @type {HTMLElement | undefined} */ (fold?.closest(".vibe-cluster:not([open])")?.firstChild ?? fold);
     if (document.activeElement === document.body) shown?.focus({ preventScroll: true });
-    if (seen && now) box.scrollTop += Math.max(Math.ceil(below(now, box)), 0);
+    const left = seen && now ? Math.ceil(below(now, box)) : ends;
+    // A form that is much lower would leave nothing but the empty space below the notebook in sight.
+    box.scrollTop += left < ends - box.clientHeight / 2 ? left - ends : Math.max(left, 0);
   });
   const stop = () => watch.disconnect();
   watch.observe(area);
@@ -502,7 +504,7 @@ function createView(store, host) {
   const grew = new ResizeObserver(follow);
   /** @type {Element | undefined} */
   let box;
-  let [height, seen] = [0, false]; // of the last frame; whether the end was in sight
+  let [height, seen, ends] = [0, false, 0]; // of the last frame: whether the end was in sight, and how far below
 
   /** What scrolls the view, looked for again only where nothing did. @param {HTMLElement} el */
   function frameOf(el) {
@@ -520,7 +522,7 @@ function createView(store, host) {
     const grown = height && now - height;
     const port = frameOf(el);
     const left = below(el, port);
-    [height, seen] = [now, left - grown < 4 && getSelection()?.type !== "Range"];
+    [height, seen, ends] = [now, left - grown < 4 && getSelection()?.type !== "Range", Math.min(left, 0)];
     if (seen && grown) port.scrollTop += Math.max(left, 0);
     if (now > HIGH && now % 1) view.touch(store.root);
   }
@@ -633,7 +635,7 @@ function createView(store, host) {
       sized.disconnect();
       grew.disconnect();
       nodes.get(store.root)?.el.remove();
-      if (place && box && !store.live()) settle({ ...place, box, seen });
+      if (place && box && !store.live()) settle({ ...place, box, seen, ends });
     },
   };
   return view;
