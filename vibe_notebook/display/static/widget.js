@@ -573,6 +573,7 @@ function createView(store, host) {
     if (!fresh) return;
     soon(); // what comes until the next frame is drawn with it
     const el = nodes.get(store.root)?.el;
+    if (el && !height) view.measure(); // news in its first frame: what they add is growth
     for (const { el } of dropped.splice(0)) {
       const group = el.parentElement;
       el.remove();
