@@ -75,7 +75,8 @@ def run(options: Namespace) -> tuple[str, str]:
     names = [f"{shape}, {size // 1000:,} KB" for shape, size in cases]
     body = [
         (
-            f"Each figure is the median of {options.rounds} runs; growth has the least and the most too. "
+            f"Each figure is the median of {options.rounds} runs, growth with the least and the most; the final render "
+            "and the control are one each. "
             f"{options.rate:,.0f} pieces a second for {options.size // 1000} KB, {LONG_RATE:.0f} times that for "
             f"{options.long // 1000} KB. *Calls* are {CALLS} tool calls at either length, *{MANY}* "
             f"{_count(MANY, options.long):,}, over as long a time as a text of their size takes. The final whole "

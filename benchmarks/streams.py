@@ -131,7 +131,7 @@ def run(options: Namespace) -> tuple[str, str]:
         (
             f"{SECONDS:.0f} seconds of mixed Markdown; half of the streams in threads (`with vibe.live(…)`), half in tasks of "
             "the cell (`async with vibe.live(…)`, in the last line `with`), each in a view of its own. All end at the same "
-            f"time. Each figure is the median of {ROUNDS} runs. A lag is from a numbered word's piece to the frame that shows it. *Messages* are "
+            f"time. Each lag is the median of {ROUNDS} runs; messages and processor time are of one. A lag is from a numbered word's piece to the frame that shows it. *Messages* are "
             f"`comm_msg`, `display_data` and `update_display_data`, less {MAKING} for each stream; processor time is that "
             "of the plain kernel."
         ),

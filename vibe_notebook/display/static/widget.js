@@ -500,11 +500,11 @@ function createView(store, host) {
   const dropped = [];
   let [frame, timer, fresh] = [0, 0, false];
   const sized = new ResizeObserver(() => fit(host.querySelectorAll(".vibe-row")));
-  // Positions are read here alone, after the layout of a frame: between two views' draws each look lays out the page.
+  // Positions are read after the layout of a frame: between two views' draws each look lays out the page.
   const grew = new ResizeObserver(follow);
   /** @type {Element | undefined} */
   let box;
-  let [height, seen, ends] = [0, false, 0]; // of the last frame: whether the end was in sight, and how far below
+  let [height, seen, ends] = [0, false, 0]; // of the last frame: whether the end was in sight, and where (0: at the edge)
 
   /** What scrolls the view, looked for again only where nothing did. @param {HTMLElement} el */
   function frameOf(el) {
