@@ -74,7 +74,9 @@ def _rounds() -> Iterator[dict[str, float]]:
         found = {"made": create, "in order": sum(ordered), "growth": ordered[-1] / ordered[0]}
         found["shuffled"] = sum(_dispatched(_shuffled(events)))
         for agents in (100, 10_000):
-            found[f"{agents:,} agents"] = sum(_dispatched(_made(agents), agents))
+            fifths = _dispatched(_made(agents), agents)
+            found[f"{agents:,} agents"] = sum(fifths)
+            found[f"{agents:,} agents, last fifth"] = fifths[-1] * 5
         yield found
 
 
@@ -82,7 +84,7 @@ def run(options: Namespace) -> tuple[str, str]:
     """Five rounds; every ratio is of one round, and the median of the five is given."""
     del options
     rounds = list(_rounds())
-    names = ("in order", "shuffled", "100 agents", "10,000 agents")
+    names = ("in order", "shuffled", "100 agents", "10,000 agents", "10,000 agents, last fifth")
     rows = []
     for name in names:
         ratios = [found[name] / found["made"] for found in rounds]
@@ -93,7 +95,8 @@ def run(options: Namespace) -> tuple[str, str]:
     body = [
         (
             f"{COUNT:,} `TextDelta` of five fields, median of {TIMES} rounds; making one took {made:.2f} µs. *Shuffled*: "
-            f"each up to {PLACES} places off. In order, the last fifth took {growth:.2f} times the first."
+            f"each up to {PLACES} places off. In order, the last fifth took {growth:.2f} times the first. Of 10,000 agents in turn "
+            "each one's text is opened in the first fifth."
         ),
         page.table(("dispatch, without subscribers", "ratio to making the event", "µs each"), rows),
     ]

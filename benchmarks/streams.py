@@ -20,7 +20,7 @@ CASES = ((1, 200), (10, 200), (100, 200), (1, 1000), (10, 1000), (100, 1000), (1
 
 ROUNDS = 3
 PLAIN = (10, 1000)
-"""Also measured with a plain ``with`` in the coroutines: its end keeps the loop waiting."""
+"""Also measured with a plain ``with`` in the coroutines, whose end is another one."""
 
 SHORT = 1000
 """Bytes of a stream in which the mixed text has not begun to be mixed."""

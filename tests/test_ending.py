@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -12,10 +13,11 @@ from typing import Any
 import anyio
 import pytest
 import trio
+from IPython.core.events import EventManager, available_events
 
 import vibe_notebook as vibe
 from tests.watching import until
-from vibe_notebook import _pipeline
+from vibe_notebook import _ending, _pipeline
 from vibe_notebook._ending import Ending, patient
 from vibe_notebook.transcript import Transcript
 
@@ -26,6 +28,7 @@ class Slow:
     """An output whose last form takes as long as the test says."""
 
     is_light = False
+    is_alone = True
 
     def __init__(self) -> None:
         self.began = threading.Event()
@@ -270,3 +273,74 @@ def test_where_there_are_no_threads_the_end_is_rendered_all_the_same(
     output.may_end.set()
     asyncio.run(iterated())
     assert output.shown == ["ab"]
+
+
+class Shell:
+    """As much of a kernel's shell as tells that a cell ends."""
+
+    def __init__(self) -> None:
+        self.events = EventManager(self, available_events)
+
+    def showtraceback(self) -> None:
+        """What IPython does with what a callback raises."""
+        sys.stdout.write(repr(sys.exception()))
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch) -> Shell:
+    made = Shell()
+    monkeypatch.setattr(_ending, "kernel_shell", lambda: made)
+    return made
+
+
+@pytest.mark.parametrize("form", [by_for, by_with, by_hand])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_plain_block_in_a_coroutine_keeps_no_other_live_view_waiting_but_its_cell(
+    form: Callable[[], None], backend: str, output: Slow, shell: Shell
+) -> None:
+    async def cell_of_two_streams() -> None:
+        form()
+
+    output.is_alone = False
+    anyio.run(cell_of_two_streams, backend=backend)
+    assert output.shown == []  # and yet the block was left
+    threading.Timer(0.05, output.may_end.set).start()
+    shell.events.trigger("post_execute")
+    assert output.shown == ["ab"]
+    assert not any(thread.is_alive() for thread in output.threads)
+    assert shell.events.callbacks["post_execute"] == []
+
+
+@pytest.mark.parametrize("form", [by_for, by_with, by_hand])
+@pytest.mark.parametrize("why", ["alone", "no kernel", "no loop"])
+def test_a_plain_block_is_left_with_its_final_form_there_otherwise(
+    form: Callable[[], None], why: str, output: Slow, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cell_of_one_stream() -> None:
+        form()
+
+    output.is_alone = why == "alone"
+    if why == "no kernel":
+        monkeypatch.setattr(_ending, "kernel_shell", lambda: None)
+    threading.Timer(0.05, output.may_end.set).start()
+    form() if why == "no loop" else asyncio.run(cell_of_one_stream())
+    assert output.shown == ["ab"]
+    assert shell.events.callbacks["post_execute"] == []
+
+
+def test_an_interrupt_while_a_cell_waits_for_a_final_form_is_raised_once_that_is_there(
+    output: Slow, shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def cell_of_two_streams() -> None:
+        by_hand()
+
+    output.is_alone = False
+    asyncio.run(cell_of_two_streams())
+    assert output.began.wait(10)
+    threading.Timer(
+        0.05, lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    ).start()
+    threading.Timer(0.15, output.may_end.set).start()
+    shell.events.trigger("post_execute")
+    assert output.shown == ["ab"]
+    assert "KeyboardInterrupt" in capsys.readouterr().out

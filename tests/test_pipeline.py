@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from vibe_notebook import _pipeline
-from vibe_notebook._pipeline import Pipeline, fresh_agent_id
+from vibe_notebook._agent_ids import fresh_agent_id
+from vibe_notebook._pipeline import Pipeline
 from vibe_notebook.registry import Registry
 from vibe_notebook.testing import scripted
 from vibe_notebook.transcript import Transcript
@@ -22,6 +23,7 @@ class Recorded:
     """An output that says what it was told."""
 
     is_light = False
+    is_alone = True
 
     def __init__(self, *, fails: bool = False) -> None:
         self.said: list[Any] = []

@@ -198,7 +198,9 @@ class Agent:
         for result in results:
             if isinstance(result, Delivery):
                 event, place, late = result
-                self.deliver(event, place, late=late)
+                node = self.deliver(event, place, late=late)
+                if len(results) == 1:
+                    self._last = node  # so that a streak can begin with the text's second delta
                 if event.type == "run_finished":
                     ended.append(event.run_id)
                 continue

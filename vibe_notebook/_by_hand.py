@@ -130,9 +130,9 @@ class Live(Transcribed):
         )
 
     def close(self, error: BaseException | None = None) -> None:
-        """End the run and show its final form. Idempotent."""
+        """End the run and show its final form; in a coroutine that may come by the end of the cell. Idempotent."""
         if self._say_end(error):
-            self._pipeline.settle()
+            self._pipeline.settle(later=True)
 
     async def aclose(self, error: BaseException | None = None) -> None:
         """As ``close``, the loop free while the final form is rendered."""
@@ -230,7 +230,8 @@ def live(
                 tool.result({"hits": 3})
 
     *name* is the agent's id; nothing is shown before the block is entered. In a coroutine, ``async with``
-    leaves the event loop free while the final form is made.
+    leaves the event loop free while the final form is made; after a plain ``with`` beside other live views
+    the cell waits for that form at its end.
     """
     return Live(
         Pipeline(

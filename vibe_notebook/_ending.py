@@ -19,6 +19,7 @@ from types import FrameType
 import anyio
 
 from ._wake import waker
+from .display._result import kernel_shell
 
 __all__ = ["Ending", "patient"]
 
@@ -79,6 +80,20 @@ class Ending:
         while not self._is_over():
             wait_for((self._done,), timeout=STEP)
         self._leave(None)
+
+    def leave_to_cell(self) -> bool:
+        """Let the kernel's cell wait for it where that ends; False: there is no kernel."""
+        shell = kernel_shell()
+        if shell is None:
+            return False
+
+        def cell_ends() -> None:
+            shell.events.unregister("post_execute", cell_ends)
+            with patient():
+                self.wait()
+
+        shell.events.register("post_execute", cell_ends)
+        return True
 
     async def wait_async(self) -> None:
         """Until it is done, on asyncio or trio, the loop free. A cancellation is raised then."""

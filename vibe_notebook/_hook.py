@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from . import adapters
-from ._pipeline import Pipeline, fresh_agent_id
+from ._agent_ids import fresh_agent_id
+from ._pipeline import Pipeline
 from ._transcribed import Transcribed
 from .exceptions import ClosedError
 

@@ -6,17 +6,16 @@ of it, whatever happened. Used by ``watch``, ``live`` and the magic.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import threading
 import time
-import weakref
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import adapters
+from ._agent_ids import fresh_agent_id
 from ._connections import Connections
 from ._ending import Ending, patient
 from ._wake import in_loop
@@ -35,8 +34,6 @@ __all__ = ["Pipeline"]
 
 log = logging.getLogger("vibe_notebook")
 
-_lock = threading.Lock()
-_given: weakref.WeakKeyDictionary[Registry, set[str]] = weakref.WeakKeyDictionary()
 _FEW = 8
 """How many natives a stream may yield before it must be known which SDK's it is."""
 _TIMED = frozenset(("run_started", "tool_started", "tool_finished", "run_finished"))
@@ -77,6 +74,7 @@ class Pipeline:
         self._first: list[Any] = []
         self._settling = False
         self._may_wait = True  # with the final form, for others' last words
+        self._later = False  # the final form is left to the end of the cell
         self._finishing: int | None = None  # the thread that ends the stream's runs
         self._ending = Ending()
         self._noted = False
@@ -194,14 +192,20 @@ class Pipeline:
         """The transcripts of this watch's agents, as they are now."""
         return {agent_id: self._transcript(agent_id) for agent_id in self._since} or self.transcripts
 
-    def settle(self, exc: BaseException | None = None) -> None:
+    def settle(self, exc: BaseException | None = None, *, later: bool = False) -> None:
         """End the stream's runs, close the recording, show the final form. Idempotent.
 
-        When it returns all of it is there; an interrupt that comes meanwhile is raised then.
+        When it returns all of it is there, and an interrupt that came meanwhile is raised; but where an
+        event loop and other live views would wait, the final form may come *later*: the cell waits for it.
         """
-        self._may_wait = not in_loop()
+        output, blocks = self._output, in_loop()
+        puts_off = later and blocks and output is not None and not output.is_alone
+        self._may_wait = puts_off or not blocks
         with patient():
-            if self._end(exc):
+            if not self._end(exc) or (later and self._later):
+                return
+            self._later = puts_off and self._ending.leave_to_cell()
+            if not self._later:
                 self._ending.wait()
 
     async def settle_async(self, exc: BaseException | None = None) -> None:
@@ -281,16 +285,6 @@ class Pipeline:
             if found is None:
                 return Transcript(agent_id=agent_id)
             return found.snapshot(since=self._since[agent_id])
-
-
-def fresh_agent_id(registry: Registry) -> str:
-    """An id that no agent of the registry has, nor another watch that has not said anything yet."""
-    with _lock:
-        given = _given.setdefault(registry, set())
-        taken = given.union(registry.agents())
-        name = next(name for n in itertools.count(1) if (name := f"agent-{n}") not in taken)
-        given.add(name)
-        return name
 
 
 def _timed(event: Event) -> Event:

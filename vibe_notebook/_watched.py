@@ -119,7 +119,7 @@ class Watch(Transcribed):
             raise
 
     def _settle(self, exc: BaseException | None = None) -> None:
-        self._pipeline.settle(self._end_with(exc))
+        self._pipeline.settle(self._end_with(exc), later=True)
 
     async def _settle_async(self, exc: BaseException | None = None) -> None:
         await self._pipeline.settle_async(self._end_with(exc))

@@ -273,6 +273,25 @@ def test_live_shows_what_a_thread_says_in_the_cell_where_it_began(k: Kernel) -> 
     assert [kind for kind in kinds(said) if "comm" not in kind] == ["display_data", "update_display_data"]
 
 
+PLAIN_BLOCKS = """
+import asyncio
+async def work(name):
+    with vibe.live(name) as live:
+        live.text(name)
+        await asyncio.sleep(0.01)
+await asyncio.gather(*map(work, ("first", "second", "third")))
+print([t.text for t in map(vibe.get_registry().transcript, ("first", "second", "third"))])
+"""
+
+
+def test_a_cell_waits_for_the_final_forms_that_plain_blocks_in_its_coroutines_leave_to_it(k: Kernel) -> None:
+    said = k.run(PLAIN_BLOCKS)
+    assert printed(said) == "['first', 'second', 'third']\n"
+    assert kinds(said).count("display_data") == kinds(said).count("update_display_data") == 3
+    assert printed(k.run("print(get_ipython().events.callbacks['post_execute'])")).count("cell_ends") == 0
+    assert errors(said) == []
+
+
 def test_a_handler_ends_with_its_cell(k: Kernel) -> None:
     k.run(
         "from pydantic_ai import Agent\nfrom pydantic_ai.models.test import TestModel\n"

@@ -75,6 +75,11 @@ class WidgetOutput:
         """Send what came last: many streams that end together would wait for each other's final forms."""
         PACER.draw_last(self._view)
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other view is live."""
+        return PACER.is_alone(self._view)
+
     def wait_for_lull(self) -> None:
         """Wait until the other views have said what they have to say, but not for long."""
         PACER.wait_for_lull(self._view)

@@ -66,6 +66,10 @@ class Output(Protocol):
     is_light: bool
     """Whether its ``finish`` renders nothing: it is called where the stream ends, else in a thread."""
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody would be kept waiting by its final form, or that form must come where it ends."""
+
     def watch(self, agent_id: str, since: int) -> None:
         """Show an agent too, from its event number *since* on."""
 
@@ -124,6 +128,7 @@ class NoOutput:
     """Shows nothing."""
 
     is_light = True
+    is_alone = True
 
     def watch(self, agent_id: str, since: int) -> None:
         """Show nothing."""

@@ -122,12 +122,16 @@ class Pacer:
         with self._changed:
             self._drawn = self.clock()
 
+    def is_alone(self, view: Drawable) -> bool:
+        """Whether there is no other view to be kept waiting."""
+        return not self._slots.keys() - {view}
+
     def lull_in(self, view: Drawable, since: float) -> float:
         """Seconds until what is heavy and can wait may be done.
 
         0 if the other views have said nothing for ``LULL`` seconds, or if it has waited since ``PATIENCE``.
         """
-        if not self._slots.keys() - {view}:
+        if self.is_alone(view):
             return 0.0
         return max(0.0, min(self._drawn + LULL, since + PATIENCE) - self.clock())
 

@@ -176,6 +176,7 @@ class TerminalOutput:
     """Prints an agent's work on standard output."""
 
     is_light = True
+    is_alone = True
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
