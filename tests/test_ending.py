@@ -70,7 +70,7 @@ def output(monkeypatch: pytest.MonkeyPatch) -> Slow:
 
 
 def watched(source: Any) -> vibe.Watch:
-    return vibe.watch(source, registry=vibe.Registry())
+    return vibe.watch(source, agent_id="x", registry=vibe.Registry())
 
 
 async def words() -> AsyncIterator[str]:
@@ -109,7 +109,12 @@ async def pushed() -> None:
         live.text("ab")
 
 
-ASYNC = [drained, drained_sync, iterated, entered, left, pushed]
+async def handled() -> None:
+    async with vibe.handler("strands", registry=vibe.Registry()) as hook:
+        hook(data="ab")
+
+
+ASYNC = [drained, drained_sync, iterated, entered, left, pushed, handled]
 
 
 @pytest.mark.parametrize("form", ASYNC)
@@ -258,7 +263,7 @@ def test_whoever_settles_second_waits_for_the_end_too(output: Slow) -> None:
 def test_a_callback_on_the_end_may_end_it_again(output: Slow) -> None:
     output.may_end.set()
     made = watched(["a"])
-    made._pipeline.registry.register("agent-1", on_finished=lambda _: made._pipeline.settle())
+    made._pipeline.registry.register("x", on_finished=lambda _: made._pipeline.settle())
     assert list(made) == ["a"]
     assert output.shown == ["a"]
 
@@ -286,6 +291,11 @@ class Shell:
         sys.stdout.write(repr(sys.exception()))
 
 
+def by_handler() -> None:
+    with vibe.handler("strands", registry=vibe.Registry()) as hook:
+        hook(data="ab")
+
+
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> Shell:
     made = Shell()
@@ -293,7 +303,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Shell:
     return made
 
 
-@pytest.mark.parametrize("form", [by_for, by_with, by_hand])
+@pytest.mark.parametrize("form", [by_for, by_with, by_hand, by_handler])
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_plain_block_in_a_coroutine_keeps_no_other_live_view_waiting_but_its_cell(
     form: Callable[[], None], backend: str, output: Slow, shell: Shell
@@ -303,12 +313,13 @@ def test_a_plain_block_in_a_coroutine_keeps_no_other_live_view_waiting_but_its_c
 
     output.is_alone = False
     anyio.run(cell_of_two_streams, backend=backend)
+    shell.events.trigger("post_execute")  # a message of a widget's: the cell goes on
     assert output.shown == []  # and yet the block was left
     threading.Timer(0.05, output.may_end.set).start()
-    shell.events.trigger("post_execute")
+    shell.events.trigger("post_run_cell", None)
     assert output.shown == ["ab"]
     assert not any(thread.is_alive() for thread in output.threads)
-    assert shell.events.callbacks["post_execute"] == []
+    assert shell.events.callbacks["post_run_cell"] == []
 
 
 @pytest.mark.parametrize("form", [by_for, by_with, by_hand])
@@ -325,7 +336,7 @@ def test_a_plain_block_is_left_with_its_final_form_there_otherwise(
     threading.Timer(0.05, output.may_end.set).start()
     form() if why == "no loop" else asyncio.run(cell_of_one_stream())
     assert output.shown == ["ab"]
-    assert shell.events.callbacks["post_execute"] == []
+    assert shell.events.callbacks["post_run_cell"] == []
 
 
 def test_an_interrupt_while_a_cell_waits_for_a_final_form_is_raised_once_that_is_there(
@@ -341,6 +352,32 @@ def test_an_interrupt_while_a_cell_waits_for_a_final_form_is_raised_once_that_is
         0.05, lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     ).start()
     threading.Timer(0.15, output.may_end.set).start()
-    shell.events.trigger("post_execute")
+    shell.events.trigger("post_run_cell", None)
     assert output.shown == ["ab"]
     assert "KeyboardInterrupt" in capsys.readouterr().out
+
+
+def test_who_leaves_a_block_that_another_thread_is_about_to_end_waits_for_it(
+    output: Slow, shell: Shell
+) -> None:
+    made = watched(["a", "b"])
+    about_to, may_go_on = threading.Event(), threading.Event()
+
+    def hold_up(_: Any) -> None:
+        about_to.set()
+        assert may_go_on.wait(10)
+
+    async def leave() -> None:
+        made._pipeline.settle(later=True)
+
+    output.is_alone = False
+    output.may_end.set()
+    made._pipeline.registry.register("x", on_finished=hold_up)
+    first = threading.Thread(target=lambda: list(made))
+    first.start()
+    assert about_to.wait(10)
+    threading.Timer(0.05, may_go_on.set).start()
+    asyncio.run(leave())
+    assert output.shown == ["ab"]
+    assert shell.events.callbacks["post_run_cell"] == []
+    first.join()

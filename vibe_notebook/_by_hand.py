@@ -130,7 +130,7 @@ class Live(Transcribed):
         )
 
     def close(self, error: BaseException | None = None) -> None:
-        """End the run and show its final form; in a coroutine that may come by the end of the cell. Idempotent."""
+        """End the run and show its final form; in a task that may come by the end of the cell. Idempotent."""
         if self._say_end(error):
             self._pipeline.settle(later=True)
 
@@ -230,8 +230,8 @@ def live(
                 tool.result({"hits": 3})
 
     *name* is the agent's id; nothing is shown before the block is entered. In a coroutine, ``async with``
-    leaves the event loop free while the final form is made; after a plain ``with`` beside other live views
-    the cell waits for that form at its end.
+    leaves the event loop free while the final form is made; where a task leaves a plain ``with`` beside
+    other live views, the cell waits for that form at its end.
     """
     return Live(
         Pipeline(

@@ -87,12 +87,14 @@ class Ending:
         if shell is None:
             return False
 
-        def cell_ends() -> None:
-            shell.events.unregister("post_execute", cell_ends)
+        def cell_ends(_: object) -> None:
+            with contextlib.suppress(ValueError):  # cells of subshells can end at the same time
+                shell.events.unregister("post_run_cell", cell_ends)
             with patient():
                 self.wait()
 
-        shell.events.register("post_execute", cell_ends)
+        # Not "post_execute", which ipykernel says after each message of a widget's too.
+        shell.events.register("post_run_cell", cell_ends)
         return True
 
     async def wait_async(self) -> None:

@@ -42,14 +42,18 @@ class Hook(Transcribed):
 
     def close(self, error: BaseException | None = None) -> None:
         """End the runs that go on, and show the final form. Idempotent."""
+        if self._end_all(error):
+            self._pipeline.settle(error)
+
+    def _end_all(self, error: BaseException | None) -> bool:
         with self._lock:
             if not self._begun or self.done():
-                return
+                return False
             if not self._runs:
                 self._run("")  # nothing was pushed: how it ended is all there is to say
             for key in reversed(list(self._runs)):
                 self._end(key, error)
-        self._pipeline.settle(error)
+        return True
 
     def __enter__(self) -> Self:
         self._begin()
@@ -58,7 +62,8 @@ class Hook(Transcribed):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close(error)
+        if self._end_all(error):
+            self._pipeline.settle(error, later=True)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -66,7 +71,8 @@ class Hook(Transcribed):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close(error)
+        if self._end_all(error):
+            await self._pipeline.settle_async(error)
 
     def _run(self, key: str, **ids: Any) -> Adapter:
         """The adapter of one run; *ids* are those of a new one."""

@@ -18,7 +18,7 @@ from . import adapters
 from ._agent_ids import fresh_agent_id
 from ._connections import Connections
 from ._ending import Ending, patient
-from ._wake import in_loop
+from ._wake import in_loop, in_own_task
 from .display._output import Output, choose, make_output
 from .display._result import current_cell, remember
 from .events import Event
@@ -195,18 +195,20 @@ class Pipeline:
     def settle(self, exc: BaseException | None = None, *, later: bool = False) -> None:
         """End the stream's runs, close the recording, show the final form. Idempotent.
 
-        When it returns all of it is there, and an interrupt that came meanwhile is raised; but where an
-        event loop and other live views would wait, the final form may come *later*: the cell waits for it.
+        When it returns all of it is there, and an interrupt that came meanwhile is raised; but where a task
+        would keep others and their live views waiting, the final form may come *later*: the cell waits for it.
         """
-        output, blocks = self._output, in_loop()
-        puts_off = later and blocks and output is not None and not output.is_alone
-        self._may_wait = puts_off or not blocks
+        output = self._output
+        later = later and in_own_task() and (self._later or (output is not None and not output.is_alone))
+        self._may_wait = later or not in_loop()
         with patient():
-            if not self._end(exc) or (later and self._later):
-                return
-            self._later = puts_off and self._ending.leave_to_cell()
-            if not self._later:
+            # Not settled: another thread is still about to end it.
+            if self._end(exc) and not (later and self.settled and self._leave_to_cell()):
                 self._ending.wait()
+
+    def _leave_to_cell(self) -> bool:
+        self._later = self._later or self._ending.leave_to_cell()
+        return self._later
 
     async def settle_async(self, exc: BaseException | None = None) -> None:
         """As ``settle``, the loop free while the final form is rendered; a cancellation is raised then."""

@@ -73,3 +73,26 @@ story = Story([say.started(), *[event for call in calls for event in call], *tex
         " return bottom > top + 100 && bottom < innerHeight && bottom > innerHeight / 4; }"
     )
     assert page.locator(".vibe-cluster").count() == 10
+
+
+def test_what_scrolls_sideways_in_a_text_is_its_groups_and_not_each_piece_of_code(notebook: Open) -> None:
+    book = notebook(
+        f"""{PREPARE}
+say = Says("tester", "run")
+code = "".join(f"```python\\n{{line}}\\n```\\n\\n" for line in ("short", "wide " * 400, "w" * 2000))
+story = Story([say.started(), *say.text(code * 30, "x0"), Gate("end"), say.finished()])""",
+        WATCH,
+    )
+    book.run(0, 1)
+    book.ask("await story.at('end')")
+    book.wait_shows(book.ask(value="prints_of()"))
+    groups, others, widest = book.page.evaluate(
+        """() => {
+          const text = document.querySelector('.vibe-text');
+          const found = [...text.querySelectorAll('*')].filter((el) => getComputedStyle(el).overflowX !== 'visible');
+          const groups = found.filter((el) => el.parentNode === text);
+          return [groups.length, found.length - groups.length, text.scrollWidth - text.clientWidth];
+        }"""
+    )
+    assert (groups, others) == (2, 0)
+    assert widest == 0, "it is not wider than the page"

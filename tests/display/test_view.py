@@ -379,6 +379,20 @@ def test_a_view_shows_only_what_came_since_it_was_opened() -> None:
     assert [visible(page_html(p["blocks"])) for p in browser.tree()] == ["after"]
 
 
+@pytest.mark.parametrize("run_id", ["r", "another"])
+def test_a_view_that_has_let_go_ends_as_it_was_whatever_its_agent_says_next(run_id: str) -> None:
+    stage = Stage()
+    stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="one"))
+    stage.view.let_go()
+    stage.view.flush()
+    stage.registry.dispatch(TextDelta(agent_id="a", run_id=run_id, delta="two"))
+    stage.view.note("later")
+    stage.view.flush()
+    stage.view.finish()
+    assert stage.browser.head["note"] == "later"
+    assert [visible(page_html(p["blocks"])) for p in stage.browser.tree()] == ["one"]
+
+
 def test_an_agent_that_appears_while_the_view_is_drawn_disturbs_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

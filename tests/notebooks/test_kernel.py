@@ -288,8 +288,53 @@ def test_a_cell_waits_for_the_final_forms_that_plain_blocks_in_its_coroutines_le
     said = k.run(PLAIN_BLOCKS)
     assert printed(said) == "['first', 'second', 'third']\n"
     assert kinds(said).count("display_data") == kinds(said).count("update_display_data") == 3
-    assert printed(k.run("print(get_ipython().events.callbacks['post_execute'])")).count("cell_ends") == 0
+    assert printed(k.run("print(get_ipython().events.callbacks['post_run_cell'])")).count("cell_ends") == 0
     assert errors(said) == []
+
+
+OWN_CODE = """
+other = vibe.live('other').__enter__()
+with vibe.live('mine') as live:
+    live.text('mine')
+print('left')
+other.close()
+"""
+
+
+@pytest.mark.parametrize("first_line", ["", "import asyncio; await asyncio.sleep(0)"])
+def test_a_plain_block_in_a_cells_own_code_is_left_with_its_final_form_there(
+    k: Kernel, first_line: str
+) -> None:
+    said = kinds(k.run(first_line + OWN_CODE))
+    assert said.index("update_display_data") < said.index("stream")
+
+
+CAPTURES = """
+import asyncio
+from IPython.utils.capture import capture_output
+async def work():
+    with vibe.live("taken") as live:
+        live.text("taken")
+other = vibe.live('other').__enter__()
+with capture_output() as taken:
+    await asyncio.gather(work())
+task = asyncio.create_task(work())
+await asyncio.sleep(0)
+with capture_output() as noise:
+    await asyncio.gather(task)
+    await asyncio.sleep(0.3)
+other.close()
+"""
+
+
+def test_a_final_form_goes_where_its_view_went_whatever_captures_displays_by_then(k: Kernel) -> None:
+    said = k.run(CAPTURES)
+    assert errors(said) == []
+    assert (
+        kinds(said).count("display_data") == kinds(said).count("update_display_data") == 2
+    )  # "other", the second
+    found = printed(k.run("print([o.update for o in taken.outputs], noise.outputs)"))
+    assert found == "[False, True] []\n"
 
 
 def test_a_handler_ends_with_its_cell(k: Kernel) -> None:

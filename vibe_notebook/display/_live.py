@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..transcript import Transcript
-from ._output import bundle, new_display_id, show
+from ._output import bundle, new_display_id, publisher, show
 from ._pace import PACER
 from ._packed import Packer
 from ._view import View
@@ -51,6 +51,8 @@ class WidgetOutput:
         self._view = View(registry, title=title, send=self._send, stoppable=on_stop is not None)
         self._widget: StreamWidget | None = StreamWidget(self._view.snapshot, self._receive)
         data, metadata = _parts(self._widget._repr_mimebundle_())
+        # Whatever captures displays by then, the final form goes where this one goes.
+        self._publisher = publisher()
         show({**data, **bundle({}, title=title)}, metadata, display_id=self._display_id)
 
     def watch(self, agent_id: str, since: int) -> None:
@@ -73,6 +75,7 @@ class WidgetOutput:
 
     def flush(self) -> None:
         """Send what came last: many streams that end together would wait for each other's final forms."""
+        self._view.let_go()
         PACER.draw_last(self._view)
 
     @property
@@ -105,7 +108,7 @@ class WidgetOutput:
             note=self._view.head["note"],
             last_words=self._last_words,
         )
-        show(data, display_id=self._display_id, update=True)
+        show(data, display_id=self._display_id, update=True, publisher=self._publisher)
         if self._widget is not None and not self._widget.mounted:
             self.close()  # nobody looks (nbconvert, papermill): nothing is to be answered any more
             return

@@ -225,20 +225,36 @@ def bundle(
     }
 
 
+def publisher() -> Any:
+    """What publishes displays now: the kernel's, or that of a capture; ``None`` outside of IPython."""
+    return (
+        getattr(sys.modules["IPython"].get_ipython(), "display_pub", None)
+        if "IPython" in sys.modules
+        else None
+    )
+
+
 def show(
     data: Mapping[str, Any],
     metadata: Mapping[str, Any] | None = None,
     *,
     display_id: str | None = None,
     update: bool = False,
+    publisher: Any = None,
 ) -> None:
-    """Publish a raw bundle, or replace the one with that id; in a plain terminal print its text."""
+    """Publish a raw bundle, or replace the one with that id; in a plain terminal print its text.
+
+    By the present publisher of displays, unless one is given.
+    """
     from IPython.display import display, update_display  # noqa: PLC0415
 
     if not in_kernel() and sys.modules["IPython"].get_ipython() is None:
         sys.stdout.write(f"{data['text/plain']}\n")
         return
-    if update:
+    if publisher is not None:
+        place = {"display_id": display_id}
+        publisher.publish(dict(data), metadata=dict(metadata or {}), transient=place, update=update)
+    elif update:
         update_display(dict(data), metadata=dict(metadata or {}), raw=True, display_id=display_id)
     else:
         display(dict(data), metadata=dict(metadata or {}), raw=True, display_id=display_id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from .._nodes import Node
@@ -45,6 +45,7 @@ class View:
         self.lock = threading.RLock()
         self._dirty: dict[Node | None, None] = {}
         self._since: dict[str, int] = {}
+        self._is_followed = True
         self._tree = Tree()
         self.is_open: dict[str, bool] = {}
         self._unsettled: dict[TextShown, float] = {}  # when each was drawn last
@@ -118,15 +119,21 @@ class View:
             else:
                 self._send({"n": self.number, "ops": [["full", self.snapshot()]]})
 
-    def finish(self, **head: Any) -> None:
-        """Send the whole of it, whatever the pace, and let go of the registry."""
-        self._pacer.remove(self)
+    def let_go(self) -> None:
+        """Let go of the registry: what its agents say from now on is another stream's."""
         for agent_id in list(self._since):
             self._registry.detach(agent_id, self)
+        self._dirty[None] = None
+        self._is_followed = False
+
+    def finish(self, **head: Any) -> None:
+        """Send the whole of it, whatever the pace."""
+        self._pacer.remove(self)
+        if self._is_followed:
+            self.let_go()
         with self.lock:
             self.head |= {**self._head_new, "state": "ended", "stoppable": False, **head}
             self._head_new = {}
-            self._dirty[None] = None
             try:
                 # What is new alone is on screen sooner than the whole of a long state.
                 if ops := self._collect():
@@ -154,23 +161,9 @@ class View:
             return {"n": self.number, "head": head, "parts": self._tree.snapshot(dict(self.is_open))}
 
     def _collect(self) -> list[Op]:
-        ops: list[Op] = []
-        changed: list[Shown] = []
         with self._registry.changed:  # the registry's lock: nodes are read, nothing is rendered
             dirty, self._dirty = self._dirty, {}
-            touched: list[Node] = [node for node in dirty if node is not None]
-            logs = list(self._logs())
-            added = None if None in dirty else self._tree.add(touched, logs)
-            if added is None:
-                added, stale = self._tree.arrange(logs)
-                touched = [*dict.fromkeys([*touched, *stale])]
-            ops += added
-            for node in touched:
-                shown = self._tree.nodes.get(node)
-                if shown is not None:
-                    shown.read(node)
-                    shown.version = node.version
-                    changed.append(shown)
+            ops, changed = self._read(dirty) if dirty else ([], [])
         now = self._pacer.clock()
         for shown in changed:
             ops += shown.ops()
@@ -184,6 +177,23 @@ class View:
             self.head |= head
             ops.append(["head", {**head, "now": time.time()}])
         return ops
+
+    def _read(self, dirty: Collection[Node | None]) -> tuple[list[Op], list[Shown]]:
+        """What became of the parts, and those with something new in them."""
+        touched = [node for node in dirty if node is not None]
+        logs = list(self._logs())
+        ops = None if None in dirty else self._tree.add(touched, logs)
+        if ops is None:
+            ops, stale = self._tree.arrange(logs)
+            touched = [*dict.fromkeys([*touched, *stale])]
+        changed = []
+        for node in touched:
+            shown = self._tree.nodes.get(node)
+            if shown is not None:
+                shown.read(node)
+                shown.version = node.version
+                changed.append(shown)
+        return ops, changed
 
     def _after_fault(self, note: str) -> list[Op]:
         """Say it, and whole: what was about to be sent may be lost. More and more seldom if it lasts."""
