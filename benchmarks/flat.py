@@ -80,7 +80,8 @@ def run(options: Namespace) -> tuple[str, str]:
             f"{options.rate:,.0f} pieces a second for {options.size // 1000} KB, {LONG_RATE:.0f} times that for "
             f"{options.long // 1000} KB. *Calls* are {CALLS} tool calls at either length, *{MANY}* "
             f"{_count(MANY, options.long):,}, over as long a time as a text of their size takes. The final whole "
-            "state is left out of the payload, the final render out of the processor time. *Final render* is the whole "
+            "state is left out of the payload, the final render out of the processor time, what was in the kernel before out of its "
+            "garbage collection (`gc.freeze()`: a look through all of it takes 50 ms, in one fifth or another). *Final render* is the whole "
             "text once, in a process of its own."
         ),
         "### In the kernel",
