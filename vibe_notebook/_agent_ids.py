@@ -1,4 +1,7 @@
-"""Ids for agents whose source gives none."""
+"""Ids for agents whose source gives none: given where a watch or a handler makes its first event.
+
+Beside ``_pipeline.py``, which uses it as ``_hook.py`` does.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waking whoever waits in an event loop, from any thread; asyncio or trio, whichever runs."""
+"""Event loops: waking whoever waits in one, from any thread, and whose task runs; asyncio or trio, whichever it is."""
 
 from __future__ import annotations
 

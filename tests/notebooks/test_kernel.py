@@ -330,9 +330,8 @@ other.close()
 def test_a_final_form_goes_where_its_view_went_whatever_captures_displays_by_then(k: Kernel) -> None:
     said = k.run(CAPTURES)
     assert errors(said) == []
-    assert (
-        kinds(said).count("display_data") == kinds(said).count("update_display_data") == 2
-    )  # "other", the second
+    # Those of "other", and of the second "taken".
+    assert kinds(said).count("display_data") == kinds(said).count("update_display_data") == 2
     found = printed(k.run("print([o.update for o in taken.outputs], noise.outputs)"))
     assert found == "[False, True] []\n"
 
