@@ -189,21 +189,40 @@ test("a fold turns at Enter and at the space bar, once for each press, and at no
   assert.deepEqual([press("a"), isOpen($(".vibe-tool"))], [false, false]);
 });
 
-test("a view that is very high is whole pixels high", () => {
-  const { frame, $ } = shown();
+test("a view that is very high is whole pixels high, by what stands beside it", () => {
+  const { frame, $, el } = shown();
   const view = $(".vibe");
-  const high = (bare) => (view.getBoundingClientRect = () => ({ height: bare + (parseFloat(view.lastChild.style.height) || 0) }));
+  let holds = 0;
+  view.getBoundingClientRect = () => ({ top: -7, height: parseFloat(el.children[1]?.style.height) || holds });
+  view.lastChild.getBoundingClientRect = () => ({ bottom: holds - 7 });
   const added = () => {
     Sized.run();
     frame(["head", {}]);
-    return view.lastChild.style.height;
+    return [...el.children].slice(1).map((space) => space.style.height);
   };
-  high(1000.25);
-  assert.equal(added(), "");
-  high(300000.25);
-  assert.deepEqual([added(), added()], ["0.75px", "0.75px"]);
-  high(300001);
-  assert.equal(added(), "0px");
+  holds = 1000.25;
+  assert.deepEqual([added(), el.className], [[], ""]);
+  holds = 300000.25;
+  assert.deepEqual([added(), added(), el.className], [["300001px"], ["300001px"], "vibe-high"]);
+  holds = 300002;
+  assert.deepEqual(added(), ["300002px"]);
+});
+
+test("a very high view follows what grows in it without news, and a fraction of a pixel is no growth", () => {
+  const { frame, $, el, clock } = shown();
+  const view = $(".vibe");
+  let holds = 300000.25;
+  view.getBoundingClientRect = () => ({ top: 0, height: parseFloat(el.children[1]?.style.height) || holds });
+  view.lastChild.getBoundingClientRect = () => ({ bottom: holds });
+  Sized.run();
+  frame(["head", {}]);
+  const after = (now) => {
+    holds = now;
+    Sized.run();
+    clock.pass(16);
+    return el.children[1].style.height;
+  };
+  assert.deepEqual([300001.03, 300001.6, 300200].map(after), ["300001px", "300002px", "300200px"]);
 });
 
 test("a row is cut where it does not fit, also when the view gets narrower or what holds the row is opened", () => {
@@ -409,6 +428,17 @@ test("parts are in groups in their order, wherever they come, and an emptied gro
   const order = [...Array.from({ length: 9 }, (_, i) => i + 2), 1000, ...Array.from({ length: 118 }, (_, i) => i + 11)];
   assert.deepEqual(texts(".vibe-run > * > .vibe-name").map(Number).filter((n) => n !== 1), order);
   assert.deepEqual(groups(), [...Array(4).fill(32), 1]);
+});
+
+test("many groups are in boxes of eight, so that a browser goes through few when one grows", () => {
+  const { frame, $ } = shown();
+  const text = (selector) => [...$(".vibe-text").querySelectorAll(selector)];
+  const blocks = Array.from({ length: 64 * 20 + 3 }, (_, i) => `<p>${i}</p>`);
+  frame(TEXT, ["b", "x", ...blocks]);
+  assert.deepEqual(text(":scope > div").map(({ className, children }) => className && children.length), [...Array(8).fill(""), 8, 5]);
+  assert.deepEqual(text("p").map((p) => p.textContent), blocks.map((_, i) => String(i)));
+  frame(["full", { head: {}, parts: [{ key: "x", kind: "text", props: {}, blocks: ["<p>new</p>"] }] }]);
+  assert.equal($(".vibe-text").innerHTML, "<div><p>new</p></div>");
 });
 
 test("a very long list stands in several groups, whole and in order", () => {

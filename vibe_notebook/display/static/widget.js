@@ -16,10 +16,13 @@
 /** The stylesheet: its text stands here once it travels. */
 const CSS = "widget.css";
 const LEAVE = "\0";
-/** From how many pixels on a view's height is kept whole. */
+/**
+ * From how many pixels on a view's height is kept whole. JupyterLab's output area scrolls what does not fit in it; of
+ * 2 ** 18 px Chromium no longer knows the 64ths, takes the area for too small by one now and then, and walks through all of it.
+ */
 const HIGH = 2 ** 17;
-/** How many characters of a growing text, closed elements, lists that go on, and parts share a box. */
-const [BOX, GROUP, LISTS, PARTS] = [8192, 64, 16, 32];
+/** How many characters of a growing text, closed elements, groups of them, lists that go on, and parts share a box. */
+const [BOX, GROUP, GROUPS, LISTS, PARTS] = [8192, 64, 8, 16, 32];
 const GONE = "The kernel is gone. What was streamed stays.";
 const FIELD = (/** @type {string} */ name, /** @type {string} */ title) =>
   `<div class="vibe-${name}"><div class="vibe-label">${title}</div><pre></pre></div>`;
@@ -266,6 +269,8 @@ const KINDS = {
     let tail;
     /** The group that is filled: what is in a full one is not laid out again. */
     let top = el;
+    /** Where groups come: el, then boxes of so many, for a browser goes through all that stand beside what grows. */
+    let groups = el;
     /** @type {HTMLElement} where closed items come, top or the container that is open in it */
     let box = el;
     /** @type {ChildNode | null} the last closed node of the box */
@@ -274,13 +279,21 @@ const KINDS = {
     let container = null;
     let [shown, held, grow] = [0, GROUP, growing(el)];
 
+    /** @param {HTMLElement} group */
+    const add = (group) => {
+      if (groups.childElementCount >= GROUPS) {
+        groups = Object.assign(document.createElement("div"), { className: "vibe-groups" });
+        el.append(groups);
+      }
+      groups.append((top = group));
+    };
+
     const room = () => {
       if (held < GROUP) return;
       held = 0;
       if (!container) {
-        top = box = document.createElement("div");
+        add((box = document.createElement("div")));
         last = null;
-        el.append(top);
         return;
       }
       const list = /** @type {HTMLElement} */ (top.lastElementChild);
@@ -290,7 +303,7 @@ const KINDS = {
       if (top.children.length > LISTS) {
         const next = document.createElement("div");
         next.append(/** @type {Element} */ (list.nextElementSibling));
-        el.append((top = next));
+        add(next);
       }
       container = top.lastChild;
       last = box.lastChild;
@@ -336,7 +349,7 @@ const KINDS = {
     return () => {
       if (items !== part.blocks) {
         el.replaceChildren();
-        [items, shown, held, container, tail] = [part.blocks, 0, GROUP, null, undefined];
+        [items, shown, held, groups, container, tail] = [part.blocks, 0, GROUP, el, null, undefined];
       }
       for (; shown < items.length; shown++) {
         room();
@@ -432,17 +445,8 @@ function fit(rows) {
   for (const row of rows) row.classList.toggle("vibe-cut", cuts.shift());
 }
 
-/**
- * Makes a high view whole pixels high. JupyterLab's output area scrolls what does not fit in it; of 2 ** 18 px
- * Chromium no longer knows the 64ths, takes the area for too small by one now and then, and walks through all of it.
- * @param {HTMLElement} el
- */
-function whole(el) {
-  const { height } = el.getBoundingClientRect();
-  const { style } = /** @type {HTMLElement} */ (el.lastChild); // not of the view: what is in it would be styled anew
-  const bare = height - (parseFloat(style.height) || 0);
-  style.height = `${Math.ceil(bare) - bare}px`;
-}
+/** How high it is what a view holds: its last child has no height. @param {Element} el */
+const inner = (el) => /** @type {Element} */ (el.lastChild).getBoundingClientRect().bottom - el.getBoundingClientRect().top;
 
 /** The nearest ancestor that scrolls now. @param {Element} el */
 function scroller(el) {
@@ -502,6 +506,11 @@ function createView(store, host) {
   const sized = new ResizeObserver(() => fit(host.querySelectorAll(".vibe-row")));
   // Positions are read after the layout of a frame: between two views' draws each look lays out the page.
   const grew = new ResizeObserver(follow);
+  /**
+   * Gives a high view its height, from beside it: the view is looked at by itself then (widget.css), not all around it
+   * too, and with a style of its own all in it would be styled anew.
+   */
+  const space = document.createElement("div");
   /** @type {Element | undefined} */
   let box;
   let [height, seen, ends] = [0, false, 0]; // of the last frame: whether the end was in sight, and where (0: at the edge)
@@ -524,7 +533,8 @@ function createView(store, host) {
     const left = below(el, port);
     [height, seen, ends] = [now, left - grown < 4 && getSelection()?.type !== "Range", Math.min(left, 0)];
     if (seen && grown) port.scrollTop += Math.max(left, 0);
-    if (now > HIGH && now % 1) view.touch(store.root);
+    // Not to the pixel: so far down, positions are no longer known to a fraction.
+    if (now > HIGH && (!space.parentNode || Math.abs(now - inner(el) - 0.5) > 1)) view.touch(store.root);
   }
 
   /** @param {Part} part @returns {Shown} */
@@ -586,9 +596,14 @@ function createView(store, host) {
     if (!el) {
       host.append(sync(store.root).el);
       sized.observe(/** @type {Element} */ (host.querySelector(".vibe-head"))); // not what grows with the text
-      grew.observe(/** @type {Element} */ (host.lastChild));
+      const { el: top, box: parts } = /** @type {Shown} */ (nodes.get(store.root));
+      for (const each of [top, parts]) grew.observe(/** @type {Element} */ (each)); // a high one does not grow with its parts
     } else {
-      if (height > HIGH) whole(el);
+      if (height > HIGH) {
+        host.classList.add("vibe-high");
+        host.append(space);
+        space.style.height = `${Math.ceil(inner(el))}px`;
+      }
       const child = el.closest(".jp-OutputArea-child");
       const area = child?.parentElement;
       // A view that has the focus hands it on; its first fold takes it if the button had it.
@@ -636,6 +651,8 @@ function createView(store, host) {
       sized.disconnect();
       grew.disconnect();
       nodes.get(store.root)?.el.remove();
+      space.remove();
+      host.classList.remove("vibe-high");
       if (place && box && !store.live()) settle({ ...place, box, seen, ends });
     },
   };
