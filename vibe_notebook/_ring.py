@@ -32,17 +32,20 @@ class Cursor:
 
 
 class Ring:
-    """At most *size* events with consecutive ids. Not thread-safe: the registry's lock is.
+    """At least the last *size* events, with consecutive ids. Not thread-safe: the registry's lock is.
 
-    Event ``n`` stands at ``(n - 1) % size``, beside its agent's tally: to let the oldest go, nothing
-    has to be looked up.
+    What is older is counted, for its agent, only when somebody asks, and dropped by quarters of
+    the ring: to do so for each event would touch another agent's tally each time, which is out of
+    the processor's caches where there are many.
     """
 
     def __init__(self, size: int) -> None:
         self._size = max(size, 1)
+        self._room = self._size + self._size // 4
         self._events: list[Event] = []
         self._owners: list[Tally] = []
         self._tallies: WeakValueDictionary[str, Tally] = WeakValueDictionary()
+        self._counted = 0  # the last id that is in its tally
         self.last_id = 0
 
     def tally(self, agent_id: str) -> Tally:
@@ -55,26 +58,22 @@ class Ring:
     def append(self, event: Event, owner: Tally) -> int:
         """Add the event of the agent that *owner* is the tally of, and return its id."""
         self.last_id = number = self.last_id + 1
-        size = self._size
-        if number > size:
-            at = (number - 1) % size
-            owners = self._owners
-            old = owners[at]
-            old.gone += 1
-            old.gone_id = number - size
-            owners[at] = owner
-            self._events[at] = event
-        else:
-            self._events.append(event)
-            self._owners.append(owner)
+        events = self._events
+        events.append(event)
+        self._owners.append(owner)
+        if len(events) > self._room:
+            self._count()
+            del events[: -self._size], self._owners[: -self._size]
         return number
 
     def delivered(self, owner: Tally) -> int:
         """How many events there have been of the agent that *owner* is the tally of."""
-        return owner.gone + sum(each is owner for each in self._owners)
+        self._count()
+        return owner.gone + sum(each is owner for each in self._owners[-self._size :])
 
     def cursor(self, agent_id: str | None, after: int | None) -> Cursor:
         """Start reading after an id; ``None``: from now on."""
+        self._count()
         at = self.last_id if after is None else max(after, 0)
         if at > self.last_id:
             # An id of another life of this registry: nobody can tell what was missed since.
@@ -89,12 +88,13 @@ class Ring:
 
     def read(self, cursor: Cursor, limit: int) -> tuple[int | None, list[tuple[int, Event]]]:
         """(how many events were missed, ``None`` if some but unknown; the next rows)."""
+        self._count()
         missed = self._missed(cursor)
         taken: list[tuple[int, Event]] = []
         for number in range(max(cursor.after + 1, self._first), self.last_id + 1):
             cursor.after = number
             if cursor.agent_id is None or self._owner(number) is cursor.tally:
-                taken.append((number, self._events[(number - 1) % self._size]))
+                taken.append((number, self._events[number - self.last_id - 1]))
                 if len(taken) >= limit:
                     break
         if cursor.known is not None:
@@ -103,11 +103,19 @@ class Ring:
 
     @property
     def _first(self) -> int:
-        """The lowest id that is here."""
-        return self.last_id - len(self._events) + 1
+        """The lowest id that can be read."""
+        return max(self.last_id - self._size, 0) + 1
 
     def _owner(self, number: int) -> Tally:
-        return self._owners[(number - 1) % self._size]
+        return self._owners[number - self.last_id - 1]
+
+    def _count(self) -> None:
+        """Put into their tallies what can no longer be read."""
+        for number in range(self._counted + 1, self._first):
+            tally = self._owner(number)
+            tally.gone += 1
+            tally.gone_id = number
+        self._counted = self._first - 1
 
     def _missed(self, cursor: Cursor) -> int | None:
         tally = cursor.tally
