@@ -114,8 +114,7 @@ class Ring:
         for number in range(self._counted + 1, self._first):
             tally = self._owner(number)
             tally.gone += 1
-            tally.gone_id = number
-        self._counted = self._first - 1
+            tally.gone_id = self._counted = number
 
     def _missed(self, cursor: Cursor) -> int | None:
         tally = cursor.tally

@@ -189,40 +189,51 @@ test("a fold turns at Enter and at the space bar, once for each press, and at no
   assert.deepEqual([press("a"), isOpen($(".vibe-tool"))], [false, false]);
 });
 
-test("a view that is very high is whole pixels high, by what stands beside it", () => {
-  const { frame, $, el } = shown();
-  const view = $(".vibe");
-  let holds = 0;
-  view.getBoundingClientRect = () => ({ top: -7, height: parseFloat(el.children[1]?.style.height) || holds });
-  view.lastChild.getBoundingClientRect = () => ({ bottom: holds - 7 });
-  const added = () => {
+/** A view as high as `holds()` says, by itself or, once it is very high, by what stands beside it. */
+function high(holds) {
+  const made = shown();
+  const view = made.$(".vibe");
+  const space = () => parseFloat(made.el.children[1]?.style.height);
+  view.getBoundingClientRect = () => ({ height: holds() && (space() || holds()) });
+  Object.defineProperty(view, "offsetHeight", { get: () => holds() && space() });
+  Object.defineProperty(view.lastChild, "offsetTop", { get: () => Math.round(holds()) });
+  const drawn = () => {
     Sized.run();
-    frame(["head", {}]);
-    return [...el.children].slice(1).map((space) => space.style.height);
+    made.clock.pass(16);
+    return [...made.el.children].slice(1).map((space) => space.style.height);
   };
-  holds = 1000.25;
-  assert.deepEqual([added(), el.className], [[], ""]);
-  holds = 300000.25;
-  assert.deepEqual([added(), added(), el.className], [["300001px"], ["300001px"], "vibe-high"]);
-  holds = 300002;
-  assert.deepEqual(added(), ["300002px"]);
+  return { ...made, drawn };
+}
+
+test("a view that is very high is whole pixels high, by what stands beside it, and goes on so when it gets lower", () => {
+  let holds = 1000.25;
+  const { drawn, el } = high(() => holds);
+  assert.deepEqual([drawn(), el.className], [[], ""]);
+  const after = (now) => ((holds = now), drawn());
+  assert.deepEqual([300000.25, 300000.25, 300002, 100000, 100050.6].map(after), [["300001px"], ["300001px"], ["300003px"], ["100001px"], ["100052px"]]);
+  assert.equal(el.className, "vibe-high");
 });
 
-test("a very high view follows what grows in it without news, and a fraction of a pixel is no growth", () => {
-  const { frame, $, el, clock } = shown();
-  const view = $(".vibe");
-  let holds = 300000.25;
-  view.getBoundingClientRect = () => ({ top: 0, height: parseFloat(el.children[1]?.style.height) || holds });
-  view.lastChild.getBoundingClientRect = () => ({ bottom: holds });
-  Sized.run();
-  frame(["head", {}]);
-  const after = (now) => {
-    holds = now;
-    Sized.run();
-    clock.pass(16);
-    return el.children[1].style.height;
-  };
-  assert.deepEqual([300001.03, 300001.6, 300200].map(after), ["300001px", "300002px", "300200px"]);
+test("a very high view in a hidden tab keeps its height, whatever is drawn meanwhile", () => {
+  let holds = 300000;
+  const { drawn, frame, el } = high(() => holds);
+  assert.deepEqual(drawn(), ["300001px"]);
+  holds = 0;
+  frame(["head", { title: "other" }]);
+  assert.equal(el.children[1].style.height, "300001px");
+  holds = 300200;
+  assert.deepEqual(drawn(), ["300201px"]);
+});
+
+test("what the reader opens in a very high view gives it its height at once, so that it is no growth", () => {
+  /** @type {any} */
+  let call;
+  const { drawn, frame, $, el } = high(() => 300000 + (call && isOpen(call) ? 500 : 0));
+  frame(tool());
+  call = $(".vibe-tool");
+  assert.deepEqual(drawn(), ["300001px"]);
+  $(".vibe-fold").click();
+  assert.equal(el.children[1].style.height, "300501px");
 });
 
 test("a row is cut where it does not fit, also when the view gets narrower or what holds the row is opened", () => {

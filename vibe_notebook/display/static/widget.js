@@ -445,8 +445,9 @@ function fit(rows) {
   for (const row of rows) row.classList.toggle("vibe-cut", cuts.shift());
 }
 
-/** How high it is what a view holds: its last child has no height. @param {Element} el */
-const inner = (el) => /** @type {Element} */ (el.lastChild).getBoundingClientRect().bottom - el.getBoundingClientRect().top;
+/** How high it is, to the next pixel, what a very high view holds: its last child has no height. Nothing is 1 px.
+ * @param {HTMLElement} el */
+const inner = (el) => /** @type {HTMLElement} */ (el.lastChild).offsetTop + 1;
 
 /** The nearest ancestor that scrolls now. @param {Element} el */
 function scroller(el) {
@@ -507,8 +508,8 @@ function createView(store, host) {
   // Positions are read after the layout of a frame: between two views' draws each look lays out the page.
   const grew = new ResizeObserver(follow);
   /**
-   * Gives a high view its height, from beside it: the view is looked at by itself then (widget.css), not all around it
-   * too, and with a style of its own all in it would be styled anew.
+   * Gives a very high view its height, from beside it: the view is laid out by itself then (widget.css), not with all
+   * around it, and a style of its own would have the browser go through all in it.
    */
   const space = document.createElement("div");
   /** @type {Element | undefined} */
@@ -533,8 +534,19 @@ function createView(store, host) {
     const left = below(el, port);
     [height, seen, ends] = [now, left - grown < 4 && getSelection()?.type !== "Range", Math.min(left, 0)];
     if (seen && grown) port.scrollTop += Math.max(left, 0);
-    // Not to the pixel: so far down, positions are no longer known to a fraction.
-    if (now > HIGH && (!space.parentNode || Math.abs(now - inner(el) - 0.5) > 1)) view.touch(store.root);
+    if (space.parentNode ? el.offsetHeight !== inner(el) : now > HIGH) view.touch(store.root);
+  }
+
+  /** Makes a very high view as high as what it holds; one that was very high goes on so. @param {HTMLElement} el */
+  function reach(el) {
+    if (!space.parentNode) {
+      if (height <= HIGH) return;
+      space.style.height = `${Math.ceil(height)}px`;
+      host.classList.add("vibe-high");
+      host.append(space);
+    }
+    const holds = inner(el);
+    if (holds > 1) space.style.height = `${holds}px`; // not where it is not laid out: a hidden tab
   }
 
   /** @param {Part} part @returns {Shown} */
@@ -599,11 +611,7 @@ function createView(store, host) {
       const { el: top, box: parts } = /** @type {Shown} */ (nodes.get(store.root));
       for (const each of [top, parts]) grew.observe(/** @type {Element} */ (each)); // a high one does not grow with its parts
     } else {
-      if (height > HIGH) {
-        host.classList.add("vibe-high");
-        host.append(space);
-        space.style.height = `${Math.ceil(inner(el))}px`;
-      }
+      reach(el);
       const child = el.closest(".jp-OutputArea-child");
       const area = child?.parentElement;
       // A view that has the focus hands it on; its first fold takes it if the button had it.
@@ -625,7 +633,11 @@ function createView(store, host) {
     rows: new Set(),
     flush,
     /** What follows is no growth, but for what comes later. */
-    measure: () => void (height = nodes.get(store.root)?.el.getBoundingClientRect().height ?? 0),
+    measure() {
+      const el = nodes.get(store.root)?.el;
+      if (el) reach(el);
+      height = el?.getBoundingClientRect().height ?? 0;
+    },
     /** Draws now what a message brought, but for the first since the last frame only. */
     news: () => fresh || flush(),
     /** @param {Part} part */
