@@ -17,7 +17,7 @@ def test_calls_that_are_out_of_sight_are_left_out_by_the_browser_until_the_reade
     book = notebook(
         f"""{PREPARE}
 say = Says("tester", "run")
-calls = [(say.begins(f"c{{n}}", "look", {{"n": n}}), say.ends(f"c{{n}}", "look")) for n in range(200)]
+calls = [(say.begins(f"c{{n}}", "look", {{"n": n}}), say.ends(f"c{{n}}", "look")) for n in range(700)]
 story = Story([say.started(), *[event for call in calls for event in call], Gate("end"), say.finished()])""",
         WATCH,
     )
@@ -26,13 +26,14 @@ story = Story([say.started(), *[event for call in calls for event in call], Gate
     book.run(0, 1)
     book.ask("await story.at('end')")
     book.wait_shows(book.ask(value="prints_of()"))
-    page.wait_for_function(IS_LEFT_OUT, arg=70)
-    assert not page.evaluate(IS_LEFT_OUT, 0), "the first group is as in the saved form"
-    assert not page.evaluate(IS_LEFT_OUT, 199)
+    page.wait_for_function(IS_LEFT_OUT, arg=570)
+    assert not page.evaluate(IS_LEFT_OUT, 0), "the first groups are as in the saved form"
+    assert not page.evaluate(IS_LEFT_OUT, 500)
+    assert not page.evaluate(IS_LEFT_OUT, 699)
 
-    page.locator(".vibe-tool").nth(70).scroll_into_view_if_needed()
-    page.wait_for_function(f"(n) => !({IS_LEFT_OUT})(n)", arg=70)
-    page.locator(".vibe-tool").nth(70).get_by_text("n=70").wait_for()
+    page.locator(".vibe-tool").nth(570).scroll_into_view_if_needed()
+    page.wait_for_function(f"(n) => !({IS_LEFT_OUT})(n)", arg=570)
+    page.locator(".vibe-tool").nth(570).get_by_text("n=570").wait_for()
 
 
 FITS = """(width) => {

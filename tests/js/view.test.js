@@ -434,11 +434,17 @@ test("parts are in groups in their order, wherever they come, and an emptied gro
   frame(...Array.from({ length: 134 }, (_, i) => added(i + 1, i)));
   const groups = () => [...$(".vibe-parts").children].map((group) => group.children.length);
   assert.deepEqual(groups(), [...Array(4).fill(32), 6]);
-  assert.deepEqual([...$(".vibe-parts").children].map((group) => "full" in group.dataset), [...Array(4).fill(true), false]);
   frame(added(1000, 10), ["move", 1, 0, 133], ...Array.from({ length: 6 }, (_, i) => ["del", 129 + i]));
   const order = [...Array.from({ length: 9 }, (_, i) => i + 2), 1000, ...Array.from({ length: 118 }, (_, i) => i + 11)];
   assert.deepEqual(texts(".vibe-run > * > .vibe-name").map(Number).filter((n) => n !== 1), order);
   assert.deepEqual(groups(), [...Array(4).fill(32), 1]);
+});
+
+test("only where there are very many groups of parts are full ones left out of the browser's sight", () => {
+  const { frame, $ } = shown();
+  frame(...Array.from({ length: 32 * 18 + 1 }, (_, i) => ["add", i + 1, "run", 0, i, {}]));
+  const full = [...$(".vibe-parts").children].map((group) => "full" in group.dataset);
+  assert.deepEqual(full, [...Array(15).fill(false), true, true, true, false]);
 });
 
 test("many groups are in boxes of eight, so that a browser goes through few when one grows", () => {

@@ -23,6 +23,8 @@ const LEAVE = "\0";
 const HIGH = 2 ** 17;
 /** How many characters of a growing text, closed elements, groups of them, lists that go on, and parts share a box. */
 const [BOX, GROUP, GROUPS, LISTS, PARTS] = [8192, 64, 8, 16, 32];
+/** After how many groups of parts it is worth while to leave out full ones: to see where they are costs something too. */
+const MANY = 16;
 const GONE = "The kernel is gone. What was streamed stays.";
 const FIELD = (/** @type {string} */ name, /** @type {string} */ title) =>
   `<div class="vibe-${name}"><div class="vibe-label">${title}</div><pre></pre></div>`;
@@ -470,7 +472,8 @@ function insert(box, up, el, next) {
   group.append(el);
   if (!up) return box?.append(group);
   up.after(group);
-  up.toggleAttribute("data-full", true); // it is out of the browser's sight while it is out of the reader's
+  // It is out of the browser's sight while it is out of the reader's.
+  up.toggleAttribute("data-full", Number(box?.childElementCount) > MANY);
 }
 
 /** What took a view's place: its end stays in sight, and the focus in it, until the user does something.
