@@ -6,7 +6,7 @@ import argparse
 import importlib
 import time
 
-from . import page
+from . import flat, page
 
 SECTIONS = (
     "kernel",
@@ -31,6 +31,12 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=80_000, help="bytes of text")
     parser.add_argument("--long", type=int, default=1_000_000, help="bytes of the long texts")
     parser.add_argument("--rate", type=float, default=1000.0, help="pieces a second")
+    parser.add_argument(
+        "--shapes",
+        nargs="*",
+        default=[],
+        help="only these rows of `flat`'s second table, anew, and no section",
+    )
     parser.add_argument("--limit", type=float, default=60.0, help="seconds after which a way is stopped")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each shape in `flat`")
     parser.add_argument("--ways", nargs="*", default=[], help="only these, and ours")
@@ -39,6 +45,9 @@ def main() -> None:
     unknown = sorted(set(options.sections) - set(SECTIONS))
     if unknown:
         parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    if options.shapes:
+        flat.again(options)
+        return
     for name in options.sections or SECTIONS:
         began = time.perf_counter()
         title, body = importlib.import_module(f"{__package__}.{name}").run(options)

@@ -20,7 +20,7 @@ from .kernel import Figures, measure, settings
 from .texts import CALLS, SHAPES, calls, marked, pieces, text
 from .ways import COMMON, OURS, TOOLS, WAYS
 
-__all__ = ["call_pieces", "run"]
+__all__ = ["again", "call_pieces", "run"]
 
 Run = TypeVar("Run", Figures, Seen)
 
@@ -54,6 +54,8 @@ BROWSER = (
 )
 
 
+IN_LAB = "### In JupyterLab"
+
 MANY = "many calls"
 """As many tool calls as the long text has room for in calls of 160 bytes; ``calls`` are 500 at any length."""
 
@@ -70,14 +72,13 @@ def call_pieces(count: int, size: int = 0) -> tuple[list[str], list[str]]:
 
 def run(options: Namespace) -> tuple[str, str]:
     """Every shape in a kernel, then in a browser, in rounds: a machine's bad minute is in one of them only."""
-    cases = [(shape, size) for size in (options.size, options.long) for shape in (*SHAPES, "calls")]
-    cases.append((MANY, options.long))
+    cases = _cases(options)
     kernel = _rounds(options, cases, lambda shape, size: _kernel(options, shape, size))
     finals = _finals(options, cases)
     with Lab.started() as lab:
         browser = _rounds(options, cases, lambda shape, size: _browser(lab, options, shape, size))
         controls = [_control(lab, shape, size) for shape, size in cases]
-    names = [f"{shape}, {size // 1000:,} KB" for shape, size in cases]
+    names = _names(cases)
     body = [
         (
             f"Each figure is the median of {options.rounds} runs, of {options.rounds + MORE} for {options.size // 1000} KB and of one "
@@ -91,10 +92,30 @@ def run(options: Namespace) -> tuple[str, str]:
         ),
         "### In the kernel",
         page.table(KERNEL, [_kernel_line(*line) for line in zip(names, kernel, finals, strict=True)]),
-        "### In JupyterLab",
+        IN_LAB,
         page.table(BROWSER, [_browser_line(*line) for line in zip(names, browser, controls, strict=True)]),
     ]
     return "Ours, by shape and length", "\n\n".join(body)
+
+
+def again(options: Namespace) -> None:
+    """The browser's half of some shapes alone, into their rows of the page: after a change of the front end."""
+    cases = [case for case in _cases(options) if case[0] in options.shapes]
+    with Lab.started() as lab:
+        browser = _rounds(options, cases, lambda shape, size: _browser(lab, options, shape, size))
+        controls = [_control(lab, shape, size) for shape, size in cases]
+    lines = [_browser_line(*line) for line in zip(_names(cases), browser, controls, strict=True)]
+    print(page.table(BROWSER, lines))
+    page.anew("flat", IN_LAB, lines, f"Run anew, by themselves: {page.environment()}")
+
+
+def _cases(options: Namespace) -> list[tuple[str, int]]:
+    cases = [(shape, size) for size in (options.size, options.long) for shape in (*SHAPES, "calls")]
+    return [*cases, (MANY, options.long)]
+
+
+def _names(cases: Sequence[tuple[str, int]]) -> list[str]:
+    return [f"{shape}, {size // 1000:,} KB" for shape, size in cases]
 
 
 def _made(shape: str, size: int) -> tuple[list[str], list[str], float]:

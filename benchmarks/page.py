@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["DOCS", "IMAGES", "environment", "place", "table", "write"]
+__all__ = ["DOCS", "IMAGES", "anew", "environment", "place", "table", "write"]
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "benchmarks.md"
@@ -42,12 +42,39 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def write(name: str, title: str, body: str) -> None:
     """Put a section in its place of the page."""
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    found = dict(re.findall(r"<!-- section (\w+) -->\n(.*?)<!-- end -->\n", page, re.DOTALL))
+    found = _sections()
     found[name] = f"## {title}\n\n{environment()}\n\n{body.strip()}\n"
+    _put(found)
+
+
+def _put(found: dict[str, str]) -> None:
     names = sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
     sections = [f"<!-- section {name} -->\n{found[name]}<!-- end -->\n" for name in names]
     PAGE.write_text("\n".join([HEAD, *sections]), encoding="utf-8")
+
+
+def anew(name: str, heading: str, rows: Iterable[Sequence[object]], note: str) -> None:
+    """Put rows in the places of those of the same names below *heading*, with an asterisk; *note* says why.
+
+    Raises ``ValueError`` where there is no such row.
+    """
+    found = _sections()
+    before, _, after = found[name].partition(heading)
+    for first, *rest in rows:
+        line = " | ".join(map(str, (f"| {first} \\*", *rest))) + " |"
+        place = re.compile(rf"^\| {re.escape(str(first))}( \\\*)? \|.*$", re.MULTILINE)
+        if not place.search(after):
+            msg = f"{name} has no row {first!r} below {heading!r}."
+            raise ValueError(msg)
+        after = place.sub(line.replace("\\", r"\\"), after, count=1)
+    if note not in after:
+        after += f"\n\\* {note}\n"
+    _put({**found, name: f"{before}{heading}{after}"})
+
+
+def _sections() -> dict[str, str]:
+    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    return dict(re.findall(r"<!-- section (\w+) -->\n(.*?)<!-- end -->\n", page, re.DOTALL))
 
 
 def place(path: Path, name: str, text: str) -> None:

@@ -32,6 +32,21 @@ def test_a_text_has_its_size_and_comes_in_pieces_that_are_the_whole(shape: str, 
     assert re.sub(" zq3x[0-9]+q", "", marked).removesuffix("\n\nThe end\n") == text
 
 
+def test_a_row_that_was_measured_anew_takes_its_place_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
+    tables = [page.table(["a", "b"], [["x", number], ["xy", number]]) for number in (1, 2)]
+    page.write("kernel", "Kernel", "### One\n\n{}\n### Two\n\n{}".format(*tables))
+    page.anew("kernel", "### Two", [["x", 3]], "Today.")
+    page.anew("kernel", "### Two", [["x", 4]], "Today.")
+    found = page.PAGE.read_text(encoding="utf-8")
+    assert "| x | 1 |\n| xy | 1 |\n" in found
+    assert found.endswith("| x \\* | 4 |\n| xy | 2 |\n\n\\* Today.\n<!-- end -->\n")
+    with pytest.raises(ValueError, match="no row 'z' below"):
+        page.anew("kernel", "### Two", [["z", 5]], "Today.")
+
+
 def test_a_section_replaces_itself_and_leaves_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
