@@ -6,7 +6,7 @@ import argparse
 import importlib
 import time
 
-from . import flat, page
+from . import page
 
 SECTIONS = (
     "kernel",
@@ -46,7 +46,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
     if options.shapes:
-        flat.again(options)
+        importlib.import_module(f"{__package__}.flat").again(options)
         return
     for name in options.sections or SECTIONS:
         began = time.perf_counter()

@@ -99,8 +99,15 @@ def run(options: Namespace) -> tuple[str, str]:
 
 
 def again(options: Namespace) -> None:
-    """The browser's half of some shapes alone, into their rows of the page: after a change of the front end."""
+    """The browser's half of some shapes alone, into their rows of the page: after a change of the front end.
+
+    Raises ``ValueError`` for a shape that there is not.
+    """
     cases = [case for case in _cases(options) if case[0] in options.shapes]
+    unknown = sorted(set(options.shapes) - {shape for shape, _ in cases})
+    if unknown:
+        msg = f"No shape {', '.join(unknown)}; there are {', '.join([*SHAPES, 'calls', MANY])}."
+        raise ValueError(msg)
     with Lab.started() as lab:
         browser = _rounds(options, cases, lambda shape, size: _browser(lab, options, shape, size))
         controls = [_control(lab, shape, size) for shape, size in cases]

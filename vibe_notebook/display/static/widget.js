@@ -447,7 +447,7 @@ function fit(rows) {
   for (const row of rows) row.classList.toggle("vibe-cut", cuts.shift());
 }
 
-/** How high it is, to the next pixel, what a very high view holds: its last child has no height. Nothing is 1 px.
+/** How many pixels, in whole ones, a very high view needs for what it holds: its last child has no height. At least 1.
  * @param {HTMLElement} el */
 const inner = (el) => /** @type {HTMLElement} */ (el.lastChild).offsetTop + 1;
 
