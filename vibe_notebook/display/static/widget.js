@@ -50,6 +50,8 @@ aria-live="off"></div><div class="vibe-error" role="alert"></div><div class="vib
 </div><div class="vibe-parts"></div></div>`,
 };
 
+const div = () => document.createElement("div");
+
 /** @param {string} html */
 function parse(html) {
   const template = document.createElement("template");
@@ -251,7 +253,7 @@ const KINDS = {
       if (said !== lines) {
         lines = said;
         at.lines.replaceChildren(...(connection ?? []).map((/** @type {[string, string]} */ [state, text]) => {
-          const line = document.createElement("div");
+          const line = div();
           line.dataset.state = state;
           line.textContent = text;
           return line;
@@ -284,8 +286,7 @@ const KINDS = {
     /** @param {HTMLElement} group */
     const add = (group) => {
       if (groups.childElementCount >= GROUPS) {
-        groups = Object.assign(document.createElement("div"), { className: "vibe-groups" });
-        el.append(groups);
+        el.append((groups = Object.assign(div(), { className: "vibe-groups" })));
       }
       groups.append((top = group));
     };
@@ -294,7 +295,7 @@ const KINDS = {
       if (held < GROUP) return;
       held = 0;
       if (!container) {
-        add((box = document.createElement("div")));
+        add((box = div()));
         last = null;
         return;
       }
@@ -303,7 +304,7 @@ const KINDS = {
       cut(box, last);
       box = another(list);
       if (top.children.length > LISTS) {
-        const next = document.createElement("div");
+        const next = div();
         next.append(/** @type {Element} */ (list.nextElementSibling));
         add(next);
       }
@@ -468,12 +469,12 @@ const below = (el, box) => el.getBoundingClientRect().bottom -
 function insert(box, up, el, next) {
   const isFull = !next && up && up.childElementCount >= PARTS && !el.matches(".vibe-text"); // it keeps its distance
   if (up && !isFull) return up.insertBefore(el, next ?? null);
-  const group = document.createElement("div");
+  const group = div();
   group.append(el);
   if (!up) return box?.append(group);
   up.after(group);
   // It is out of the browser's sight while it is out of the reader's.
-  up.toggleAttribute("data-full", Number(box?.childElementCount) > MANY);
+  up.toggleAttribute("data-full", !!box?.children[MANY]);
 }
 
 /** What took a view's place: its end stays in sight, and the focus in it, until the user does something.
@@ -514,7 +515,7 @@ function createView(store, host) {
    * Gives a very high view its height, from beside it: the view is laid out by itself then (widget.css), not with all
    * around it, and a style of its own would have the browser go through all in it.
    */
-  const space = document.createElement("div");
+  const space = div();
   /** @type {Element | undefined} */
   let box;
   let [height, seen, ends] = [0, false, 0]; // of the last frame: whether the end was in sight, and where (0: at the edge)
@@ -611,8 +612,8 @@ function createView(store, host) {
     if (!el) {
       host.append(sync(store.root).el);
       sized.observe(/** @type {Element} */ (host.querySelector(".vibe-head"))); // not what grows with the text
-      const { el: top, box: parts } = /** @type {Shown} */ (nodes.get(store.root));
-      for (const each of [top, parts]) grew.observe(/** @type {Element} */ (each)); // a high one does not grow with its parts
+      // A very high view does not grow with its parts.
+      for (const each of host.querySelectorAll(".vibe, .vibe > .vibe-parts")) grew.observe(each);
     } else {
       reach(el);
       const child = el.closest(".jp-OutputArea-child");
@@ -637,9 +638,9 @@ function createView(store, host) {
     flush,
     /** What follows is no growth, but for what comes later. */
     measure() {
-      const el = nodes.get(store.root)?.el;
-      if (el) reach(el);
-      height = el?.getBoundingClientRect().height ?? 0;
+      const { el } = /** @type {Shown} */ (nodes.get(store.root));
+      reach(el);
+      ({ height } = el.getBoundingClientRect());
     },
     /** Draws now what a message brought, but for the first since the last frame only. */
     news: () => fresh || flush(),
