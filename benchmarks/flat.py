@@ -113,7 +113,8 @@ def again(options: Namespace) -> None:
         controls = [_control(lab, shape, size) for shape, size in cases]
     lines = [_browser_line(*line) for line in zip(_names(cases), browser, controls, strict=True)]
     print(page.table(BROWSER, lines))
-    page.anew("flat", IN_LAB, lines, f"Run anew, by themselves: {page.environment()}")
+    if not options.dry:
+        page.anew("flat", IN_LAB, lines, f"Run anew, by themselves: {page.environment()}")
 
 
 def _cases(options: Namespace) -> list[tuple[str, int]]:
@@ -154,13 +155,19 @@ def _rounds(
     made: list[list[Run]] = [[] for _ in cases]
     for number in range(options.rounds + MORE):
         for (shape, size), runs in zip(cases, made, strict=True):
-            if number >= (
-                options.rounds + MORE if size == options.size else 1 if shape == MANY else options.rounds
-            ):
+            if number >= _times(options, shape, size):
                 continue
             runs.append(one(shape, size))
             print(number + 1, shape, size, f"{runs[-1].growth:.2f}", sep=" | ", flush=True)
     return made
+
+
+def _times(options: Namespace, shape: str, size: int) -> int:
+    """How often a case is run."""
+    if shape == MANY:
+        return 1
+    rounds: int = options.rounds
+    return rounds + MORE if size == options.size else rounds
 
 
 def _kernel(options: Namespace, shape: str, size: int) -> Figures:
