@@ -4,11 +4,12 @@
 #   PYTHON=…        the interpreter to build it with
 #   REQUIRE_ALL=1   a skipped test is a failure
 #   HEADLESS=1      the demo opens no window
+#   WATCH=1         the front end is bundled again at each change
 #   JOBS=2          tests at a time
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test demo lint unit js notebooks browser live fuzz bench vibex format env clean begin
+.PHONY: help test demo frontend lint unit js notebooks browser live fuzz bench vibex format env clean begin
 
 VENV ?= .venv
 JOBS ?= 2
@@ -18,7 +19,8 @@ READY := $(VENV)/.ready
 PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python)
 
 SOURCES := vibe_notebook tests tools $(wildcard benchmarks)
-NODE_MODULES := tests/js/node_modules/.ready
+NODE_MODULES := node_modules/.ready
+BIOME := node_modules/.bin/biome
 
 export PATH := $(BIN):$(PATH)
 export VIBE_SUMMARY := $(VAR)/summary.txt
@@ -44,12 +46,16 @@ test: begin lint unit js notebooks browser ## lint and every test; ends with one
 demo: $(READY) ## open the demo notebook in JupyterLab
 	$(BIN)/python -m vibe_notebook.cli demo $(if $(filter-out 0,$(HEADLESS)),--headless)
 
-lint: $(READY) $(NODE_MODULES) ## ruff, mypy, import-linter, tsc
+frontend: $(READY) $(NODE_MODULES) ## bundle the front end (WATCH=1: again at each change)
+	@$(BIN)/node tools/frontend.js $(if $(filter-out 0,$(WATCH)),--watch)
+
+lint: $(READY) $(NODE_MODULES) ## ruff, mypy, import-linter; biome and tsc for the front end
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(HOMELESS) $(BIN)/mypy $(SOURCES)
 	@$(BIN)/lint-imports --no-logo --no-cache
-	$(if $(wildcard vibe_notebook/display/static/*.js),@$(BIN)/node tests/js/node_modules/.bin/tsc --project tests/js)
+	@$(BIN)/node $(BIOME) check --error-on-warnings
+	@$(BIN)/node node_modules/.bin/tsc --project .
 	@$(SUMMARY) note lint passed
 
 unit: $(READY) ## unit and property tests
@@ -76,14 +82,15 @@ bench: $(READY) $(VENV)/.bench vibex ## measure, ours and the others side by sid
 
 vibex: $(VENV)/vibex/.ready ## the origin's own server, for the test that follows it (1.4 GB)
 
-format: $(READY) ## ruff's formatter and its safe fixes
+format: $(READY) $(NODE_MODULES) ## ruff's and biome's formatters and their safe fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/node $(BIOME) check --write
 
 env: $(READY) $(NODE_MODULES) ## only make the environment
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) tests/js/node_modules build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) node_modules build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 begin: $(READY)
 	@$(SUMMARY) begin
@@ -107,6 +114,6 @@ $(READY): pyproject.toml tools/environment.py
 	done; \
 	echo "error: no Python 3.11 or newer among: $(PYTHONS). Name one: make PYTHON=/path/to/python3" >&2; exit 1
 
-$(NODE_MODULES): tests/js/package.json tests/js/package-lock.json | $(READY)
-	@cd tests/js && npm_config_cache=$(VAR)/npm $(BIN)/npm ci --ignore-scripts
+$(NODE_MODULES): package.json package-lock.json | $(READY)
+	@npm_config_cache=$(VAR)/npm $(BIN)/npm ci --ignore-scripts
 	@touch $@

@@ -1,7 +1,13 @@
 // Injected into every page: when which mark of the streamed text came on screen, and long tasks.
 window.vibeBench = (() => {
   const MARK = /zq(\d+)x(\d+)q/g;
-  let seen = {}, pending = [], long = [], observer, roots = new Set(), scan, frame = false;
+  let seen = {},
+    pending = [],
+    long = [],
+    observer,
+    roots = new Set(),
+    scan,
+    frame = false;
   const stamp = () => {
     frame = false;
     const now = performance.timeOrigin + performance.now();
@@ -10,7 +16,10 @@ window.vibeBench = (() => {
   };
   const look = (text) => {
     for (const [mark] of text.matchAll(MARK)) if (!(mark in seen)) pending.push(mark);
-    if (pending.length && !frame) { frame = true; requestAnimationFrame(stamp); }
+    if (pending.length && !frame) {
+      frame = true;
+      requestAnimationFrame(stamp);
+    }
   };
   const deep = (node) => {
     let text = node.textContent ?? "";
@@ -31,12 +40,18 @@ window.vibeBench = (() => {
   };
   // Shadow roots are observed one by one; Panel has several, one in the other.
   const shadows = (node) => {
-    for (const el of node.querySelectorAll("*")) if (el.shadowRoot) { watch(el.shadowRoot); shadows(el.shadowRoot); }
+    for (const el of node.querySelectorAll("*"))
+      if (el.shadowRoot) {
+        watch(el.shadowRoot);
+        shadows(el.shadowRoot);
+      }
   };
-  new PerformanceObserver((list) => { for (const e of list.getEntries()) long.push([performance.timeOrigin + e.startTime, e.duration]); })
-    .observe({ type: "longtask", buffered: true });
+  new PerformanceObserver((list) => {
+    for (const e of list.getEntries()) long.push([performance.timeOrigin + e.startTime, e.duration]);
+  }).observe({ type: "longtask", buffered: true });
   const start = (root, hasShadows) => {
-    observer?.disconnect(); clearInterval(scan);
+    observer?.disconnect();
+    clearInterval(scan);
     [seen, pending, long, roots] = [{}, [], [], new Set()];
     observer = new MutationObserver(changed);
     watch(root);
@@ -47,16 +62,23 @@ window.vibeBench = (() => {
     const find = (node) => {
       const found = node.querySelector("details");
       if (found) return found;
-      for (const el of node.querySelectorAll("*")) { const inner = el.shadowRoot && find(el.shadowRoot); if (inner) return inner; }
+      for (const el of node.querySelectorAll("*")) {
+        const inner = el.shadowRoot && find(el.shadowRoot);
+        if (inner) return inner;
+      }
       return null;
     };
     return find(window.vibeBenchRoot);
   };
   return {
-    start, fold,
+    start,
+    fold,
     seen: () => seen,
     long: () => long,
     left: (marks) => marks.filter((mark) => !(mark in seen)).length,
-    absent: (marks) => { const text = deep(window.vibeBenchRoot); return marks.filter((mark) => !text.includes(mark)); },
+    absent: (marks) => {
+      const text = deep(window.vibeBenchRoot);
+      return marks.filter((mark) => !text.includes(mark));
+    },
   };
 })();

@@ -10,25 +10,33 @@ window.vibePages = (() => {
     return title ? title.nextElementSibling.textContent : "";
   };
   const state = (el) => el.dataset.state ?? /\bvibe-is-(\w+)/.exec(el.className)[1];
-  const parts = (box) => kids(box).flatMap((el) => {
-    if (el.tagName === "DIV" && !el.className) return parts(el); // a group, of parts that are laid out together
-    if (el.classList.contains("vibe-text")) return [["text", normal(el.textContent)]];
-    if (el.classList.contains("vibe-thinking")) return [["thinking", normal(el.lastElementChild.textContent)]];
-    if (el.classList.contains("vibe-tool")) {
-      const name = el.querySelector("code").textContent;
-      const body = child(el, "vibe-body") ?? el;
-      const texts = [field(body, "args", "Arguments"), field(body, "output", "Output"), field(body, "error", "Error")];
-      const below = child(body, "vibe-parts") ?? child(body, "vibe-children");
-      return [["tool", name, state(el), ...texts.map(normal), parts(below)]];
-    }
-    if (el.classList.contains("vibe-artifact")) return [["artifact", el.querySelector(".vibe-name, a").textContent]];
-    if (el.classList.contains("vibe-run")) {
-      const name = (child(el, "vibe-summary") ?? el).querySelector(".vibe-name, strong").textContent;
-      return [["run", name, parts(child(el, "vibe-parts") ?? el)]];
-    }
-    return [];
-  });
-  const views = (within) => [...(within ?? document).querySelectorAll(".vibe")].filter((el) => !el.parentElement.closest(".vibe"));
+  const parts = (box) =>
+    kids(box).flatMap((el) => {
+      if (el.tagName === "DIV" && !el.className) return parts(el); // a group, of parts that are laid out together
+      if (el.classList.contains("vibe-text")) return [["text", normal(el.textContent)]];
+      if (el.classList.contains("vibe-thinking"))
+        return [["thinking", normal(el.lastElementChild.textContent)]];
+      if (el.classList.contains("vibe-tool")) {
+        const name = el.querySelector("code").textContent;
+        const body = child(el, "vibe-body") ?? el;
+        const texts = [
+          field(body, "args", "Arguments"),
+          field(body, "output", "Output"),
+          field(body, "error", "Error"),
+        ];
+        const below = child(body, "vibe-parts") ?? child(body, "vibe-children");
+        return [["tool", name, state(el), ...texts.map(normal), parts(below)]];
+      }
+      if (el.classList.contains("vibe-artifact"))
+        return [["artifact", el.querySelector(".vibe-name, a").textContent]];
+      if (el.classList.contains("vibe-run")) {
+        const name = (child(el, "vibe-summary") ?? el).querySelector(".vibe-name, strong").textContent;
+        return [["run", name, parts(child(el, "vibe-parts") ?? el)]];
+      }
+      return [];
+    });
+  const views = (within) =>
+    [...(within ?? document).querySelectorAll(".vibe")].filter((el) => !el.parentElement.closest(".vibe"));
   const prints = (el) => JSON.stringify(parts(child(el, "vibe-parts") ?? el));
   // Whether there are so many views, and each shows just this.
   const allShow = ([wanted, count]) => {
@@ -40,7 +48,8 @@ window.vibePages = (() => {
     for (const el of document.querySelectorAll(".vibe details")) el.open = true;
     for (const el of document.querySelectorAll(".vibe-fold[aria-expanded=false]")) el.click();
   };
-  const panel = () => [...(window.jupyterapp?.shell.widgets("main") ?? [])].find((tab) => tab.content?.widgets && tab.context);
+  const panel = () =>
+    [...(window.jupyterapp?.shell.widgets("main") ?? [])].find((tab) => tab.content?.widgets && tab.context);
   const codeCells = () => panel().content.widgets.filter((cell) => cell.model.type === "code");
   const kernel = () => panel()?.sessionContext?.session?.kernel;
   return { panel, kernel, codeCells, views, prints, isOpen, openAll, allShow };

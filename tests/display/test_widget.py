@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from vibe_notebook.display._widget import StreamWidget, _source
+import vibe_notebook.display._tree  # noqa: F401 - defines a class for each kind
+from vibe_notebook.display._shown import Shown
+from vibe_notebook.display._widget import StreamWidget
+from vibe_notebook.transcript import Part
+
+ROOT = Path(__file__).parents[2]
+DISPLAY = ROOT / "vibe_notebook" / "display"
+BUNDLE = DISPLAY / "static" / "widget.js"
+FRONTEND = DISPLAY / "frontend"
+
+
+def node(script: str) -> str:
+    """The output of a script."""
+    command = ["node", "--input-type=module", "--eval", script]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def descendants(of: type[Shown]) -> Iterator[type[Shown]]:
+    """The classes below *of* that show a kind of part."""
+    for child in of.__subclasses__():
+        if child.kind:
+            yield child
+        yield from descendants(child)
 
 
 def test_the_snapshot_is_made_when_the_state_is_asked_for() -> None:
@@ -27,20 +53,52 @@ def test_the_snapshot_is_made_when_the_state_is_asked_for() -> None:
     widget.close()
 
 
-def test_what_travels_with_every_widget_has_no_comments_and_is_the_same_program(tmp_path: Path) -> None:
-    source = _source("widget.js")
-    assert len(source) < 27_500
-    assert not any(line.startswith(("//", "*", "/*")) for line in source.splitlines())
+def test_what_travels_with_every_widget_is_the_bundle_and_did_not_grow_large_by_accident() -> None:
+    module = str(StreamWidget._esm)
+    assert module == BUNDLE.read_text(encoding="utf-8")
+    # A guard against accidents, a library or an image in the bundle for example. It is not a goal: readable
+    # sources are worth more than small ones.
+    assert len(module.encode()) <= 60_000
+
+
+def test_the_bundle_is_one_module_that_imports_nothing(tmp_path: Path) -> None:
     module = tmp_path / "widget.mjs"
-    module.write_text(source, encoding="utf-8")
-    subprocess.run(["node", "--check", str(module)], check=True)
+    script = f"import widget from {json.dumps(module.as_uri())}; console.log(Object.keys(widget()))"
+    # A folder of its own: a module beside it would not be found.
+    module.write_text(str(StreamWidget._esm), encoding="utf-8")
+    assert node(script) == "[ 'initialize', 'render' ]"
 
 
 def test_the_stylesheet_travels_in_the_module_once() -> None:
-    module = str(StreamWidget._esm)
-    assert module.count(".vibe-live {") == _source("widget.css").count(".vibe-live {")
-    assert "widget.css" not in module
+    assert str(StreamWidget._esm).count("@keyframes vibe-turn") == 1
     assert not hasattr(StreamWidget, "_css") or not StreamWidget._css
+
+
+@pytest.mark.parametrize(("setting", "kind"), [("1", "FileContents"), ("0", "str"), ("", "str")])
+def test_the_module_is_a_file_that_anywidget_watches_only_if_a_developer_asks_for_it(
+    setting: str, kind: str
+) -> None:
+    # A widget stays connected to a file for as long as the file is watched.
+    script = "from vibe_notebook.display._widget import StreamWidget; print(type(StreamWidget._esm).__name__)"
+    # Without watchfiles anywidget warns, and takes the file all the same.
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    env = {**os.environ, "ANYWIDGET_HMR": setting}
+    out = subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
+    assert out.strip() == kind
+
+
+def test_every_kind_of_part_that_the_kernel_sends_is_drawn_by_the_front_end() -> None:
+    # A test must look inside: no public name lists the kinds on the wire.
+    sent = {shown.kind for shown in descendants(Shown)}
+    assert {member.model_fields["kind"].default for member in get_args(get_args(Part)[0])} <= sent
+    for module, table in (("parts.js", "KINDS"), ("templates.js", "TEMPLATES")):
+        uri = (FRONTEND / module).as_uri()
+        drawn = json.loads(
+            node(
+                f"import {{ {table} }} from {json.dumps(uri)}; console.log(JSON.stringify(Object.keys({table})))"
+            )
+        )
+        assert set(drawn) == sent | {"root"}, module
 
 
 def test_a_message_that_cannot_be_handled_is_logged(caplog: pytest.LogCaptureFixture) -> None:

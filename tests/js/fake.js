@@ -88,7 +88,10 @@ export class Model {
   proxy() {
     return {
       get: (name) => (name === "_snapshot" ? this.snapshot : undefined),
-      on: (name, run) => (this.#handlers[name] ??= []).push(run),
+      on: (name, run) => {
+        this.#handlers[name] ??= [];
+        this.#handlers[name].push(run);
+      },
       send: (message) => {
         this.sent.push(message);
         this.answer(message);
@@ -150,7 +153,14 @@ export function inside(el) {
 }
 
 /** The operation that adds a running tool call at the top. */
-export const tool = (props, key = "t") => ["add", key, "tool", 0, 0, { name: "search", state: "running", ...props }];
+export const tool = (props, key = "t") => [
+  "add",
+  key,
+  "tool",
+  0,
+  0,
+  { name: "search", state: "running", ...props },
+];
 
 export const HOSTILE = [
   "<img src=x onerror=alert(1)>",

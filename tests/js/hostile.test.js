@@ -4,8 +4,21 @@ import { HOSTILE, shown } from "./fake.js";
 
 test("hostile text in any field is text", () => {
   const props = (text) => ({
-    title: text, error: text, note: text, usage: text, outcome: text, name: text, preview: text, message: text,
-    state: text, progress: text, action: text, media_type: text, size: text, url: text, src: text,
+    title: text,
+    error: text,
+    note: text,
+    usage: text,
+    outcome: text,
+    name: text,
+    preview: text,
+    message: text,
+    state: text,
+    progress: text,
+    action: text,
+    media_type: text,
+    size: text,
+    url: text,
+    src: text,
   });
   const show = (text) => {
     const { frame, el, clock } = shown();
@@ -29,7 +42,8 @@ test("hostile text in any field is text", () => {
     for (const name of ["title", "name", "preview", "note", "thought"]) {
       assert.equal(el.querySelector(`.vibe-${name}`).textContent, text);
     }
-    for (const name of ["title", "name", "preview"]) assert.equal(el.querySelector(`.vibe-${name}`).tagName, "BDI");
+    for (const name of ["title", "name", "preview"])
+      assert.equal(el.querySelector(`.vibe-${name}`).tagName, "BDI");
   }
 });
 
@@ -38,16 +52,25 @@ test("an artifact links only to http and https, and shows only raster images tha
   frame(["add", "a", "artifact", 0, 0, { name: "plot", size: 20480, media_type: "image/png" }]);
   assert.equal($(".vibe-facts").textContent, "image/png · 20 kB");
   for (const [url, href] of [
-    ["https://example.org/a", true], ["HTTP://example.org", true], ["javascript:alert(1)", false],
-    [" javascript:1", false], ["data:text/html,x", false], ["//example.org", false], [null, false],
+    ["https://example.org/a", true],
+    ["HTTP://example.org", true],
+    ["javascript:alert(1)", false],
+    [" javascript:1", false],
+    ["data:text/html,x", false],
+    ["//example.org", false],
+    [null, false],
   ]) {
     frame(["set", "a", { url }]);
     assert.equal($("a").hasAttribute("href"), href, url);
   }
   assert.equal($("a").rel, "noopener noreferrer");
   for (const [src, image] of [
-    ["data:image/png;base64,AA==", true], ["data:image/svg+xml,<svg/>", false], ["https://example.org/a.png", false],
-    ["data:image/webp;base64,AA==", true], ["javascript:1", false], [null, false],
+    ["data:image/png;base64,AA==", true],
+    ["data:image/svg+xml,<svg/>", false],
+    ["https://example.org/a.png", false],
+    ["data:image/webp;base64,AA==", true],
+    ["javascript:1", false],
+    [null, false],
   ]) {
     frame(["set", "a", { src }]);
     assert.equal($("img") !== null, image, src);

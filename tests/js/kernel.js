@@ -19,10 +19,17 @@ export function random(seed) {
 
 const LEAVE = "\0";
 const BLOCKS = [
-  "<p>one</p>\n", "<p>one <b>two</b> three</p>\n", "<ul>\n<li>a <em>b</em></li>\n</ul>\n",
-  '<p>see <a href="https://example.org">this</a></p>\n', "<hr>\n",
+  "<p>one</p>\n",
+  "<p>one <b>two</b> three</p>\n",
+  "<ul>\n<li>a <em>b</em></li>\n</ul>\n",
+  '<p>see <a href="https://example.org">this</a></p>\n',
+  "<hr>\n",
 ];
-const ITEMS = ["<li>one</li>\n", "<li>\n<p>two</p>\n</li>\n", '<li class="task-list-item">three <code>x</code></li>\n'];
+const ITEMS = [
+  "<li>one</li>\n",
+  "<li>\n<p>two</p>\n</li>\n",
+  '<li class="task-list-item">three <code>x</code></li>\n',
+];
 const CODE = '<div class="highlight"><pre><code class="language-py"></code></pre></div>\n';
 const SKELETONS = [`${LEAVE}<ul>\n</ul>\n`, `${LEAVE}<ol start="3">\n</ol>\n`];
 const OPS = "add add del move set txt txt b o o o a a c c enter leave k head full".split(" ");
@@ -121,7 +128,9 @@ export class Kernel {
       case "o": {
         if (!words) return this.#add(where());
         const old = words.open;
-        const now = inside(words) ? rnd.pick(ITEMS) + rnd.pick(["", "", LEAVE + html()]) : rnd.pick([html(), CODE]);
+        const now = inside(words)
+          ? rnd.pick(ITEMS) + rnd.pick(["", "", LEAVE + html()])
+          : rnd.pick([html(), CODE]);
         // What both begin and end with stays.
         let [start, end] = [0, 0];
         while (start < Math.min(old.length, now.length) && old[start] === now[start]) start++;
@@ -185,13 +194,23 @@ export class Kernel {
         return { done: rnd.next() < 0.5 };
       case "tool":
         return {
-          name: text(), preview: text(), error: text(), message: text(), state: rnd.pick(STATES),
-          t0: rnd.pick([null, t0]), t1: rnd.pick([null, t0 + 3]),
-          progress: rnd.pick([null, 1, 2.5]), total: rnd.pick([null, 0, 4]), open: rnd.next() < 0.5,
+          name: text(),
+          preview: text(),
+          error: text(),
+          message: text(),
+          state: rnd.pick(STATES),
+          t0: rnd.pick([null, t0]),
+          t1: rnd.pick([null, t0 + 3]),
+          progress: rnd.pick([null, 1, 2.5]),
+          total: rnd.pick([null, 0, 4]),
+          open: rnd.next() < 0.5,
         };
       case "artifact":
         return {
-          name: text(), media_type: text(), action: text(), size: rnd.pick([null, 12, 34567]),
+          name: text(),
+          media_type: text(),
+          action: text(),
+          size: rnd.pick([null, 12, 34567]),
           url: rnd.pick([null, "https://example.org/", ...HOSTILE]),
           src: rnd.pick([null, "data:image/png;base64,AA==", ...HOSTILE]),
         };

@@ -50,11 +50,15 @@ test("Stop is there while a stoppable stream is live; it is sent once and says s
 test("a remote stream's connections are told in the header, and can be made anew while it is live", () => {
   const { frame, model, $, el } = shown();
   assert.ok($(".vibe-net").hidden);
-  const told = () => [...el.querySelectorAll(".vibe-lines > div")].map((line) => [line.dataset.state, line.textContent]);
+  const told = () =>
+    [...el.querySelectorAll(".vibe-lines > div")].map((line) => [line.dataset.state, line.textContent]);
   frame(["head", { state: "live", connection: [["connecting", "connecting"]] }]);
   assert.deepEqual([$(".vibe-net").hidden, $(".vibe-reconnect").hidden], [false, false]);
   assert.deepEqual(told(), [["connecting", "connecting"]]);
-  const two = [["live", "a: live"], ["reconnecting", "b: in 3 s <img src=x onerror=alert(1)>"]];
+  const two = [
+    ["live", "a: live"],
+    ["reconnecting", "b: in 3 s <img src=x onerror=alert(1)>"],
+  ];
   frame(["head", { connection: two }]);
   assert.deepEqual(told(), two);
   const kept = $(".vibe-lines > div");
@@ -71,7 +75,10 @@ test("the header tells outcome, usage, error and note", () => {
   frame(["head", { state: "live", usage: { model: "m", input_tokens: 12345, output_tokens: 6, cost: 0.5 } }]);
   assert.equal($(".vibe-word").textContent, "live");
   assert.equal($(".vibe-usage").textContent, "m · 12,345 in · 6 out · $0.5000");
-  frame(["head", { state: "ended", outcome: "error", error: "ValueError", note: "late", usage: "as the kernel says" }]);
+  frame([
+    "head",
+    { state: "ended", outcome: "error", error: "ValueError", note: "late", usage: "as the kernel says" },
+  ]);
   const told = ["word", "usage", "error", "note"].map((name) => $(`.vibe-${name}`).textContent);
   assert.deepEqual(told, ["error", "as the kernel says", "ValueError", "late"]);
   assert.equal($(".vibe").dataset.state, "error");
@@ -94,10 +101,16 @@ test("durations count by the kernel's clock while something runs, and stand stil
 
 test("no timer is left once the stream has ended", () => {
   const { clock, frame } = shown();
-  frame(["head", { state: "live", now: clock.now / 1000, t0: clock.now / 1000 }], tool({ t0: clock.now / 1000 }));
+  frame(
+    ["head", { state: "live", now: clock.now / 1000, t0: clock.now / 1000 }],
+    tool({ t0: clock.now / 1000 }),
+  );
   clock.pass(5000);
   assert.ok(clock.pending > 0);
-  frame(["set", "t", { state: "ok", t1: clock.now / 1000 }], ["head", { state: "ended", t1: clock.now / 1000 }]);
+  frame(
+    ["set", "t", { state: "ok", t1: clock.now / 1000 }],
+    ["head", { state: "ended", t1: clock.now / 1000 }],
+  );
   assert.equal(clock.pending, 0);
 });
 
@@ -149,7 +162,11 @@ for (const event of ["comm:close", "comm_live_update"]) {
 }
 
 test("a kernel that JupyterLab shows as dead, absent, or idle and yet silent, is gone", () => {
-  for (const [kernel, after] of [[null, 2000], [{ status: "dead" }, 2000], [{ status: "idle" }, 30_000]]) {
+  for (const [kernel, after] of [
+    [null, 2000],
+    [{ status: "dead" }, 2000],
+    [{ status: "idle" }, 30_000],
+  ]) {
     const { clock, model, $ } = shown();
     model.widget_manager.kernel = kernel;
     clock.pass(after + 100);
@@ -182,7 +199,10 @@ test("two models on a page know nothing of each other", () => {
   a.ops(["head", { title: "a" }]);
   b.ops(["head", { title: "b" }]);
   clock.pass(16);
-  assert.deepEqual(views.map(({ $ }) => $(".vibe-title").textContent), ["a", "b"]);
+  assert.deepEqual(
+    views.map(({ $ }) => $(".vibe-title").textContent),
+    ["a", "b"],
+  );
 });
 
 test("all views of a page have one stylesheet, and those in a shadow root one of its own", () => {

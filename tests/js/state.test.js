@@ -46,7 +46,9 @@ for (const loss of [0.01, 0.1, 0.5]) {
       const deliver = (message) => rnd.next() >= loss && model.receive(message);
       model.answer = ({ type, n }) => {
         if (type !== "hello" && type !== "resync") return;
-        deliver(n < kernel.n ? { n: kernel.n, ops: [["full", kernel.snapshot()]] } : { n: kernel.n, ops: [] });
+        deliver(
+          n < kernel.n ? { n: kernel.n, ops: [["full", kernel.snapshot()]] } : { n: kernel.n, ops: [] },
+        );
       };
       const { el } = view();
       for (let i = 0; i < 80; i++) {
@@ -97,7 +99,9 @@ for (const loss of [0, 0.01, 0.1, 0.5]) {
         model.answer = ({ type, n }) => {
           if (type !== "hello" && type !== "resync") return;
           begin();
-          deliver(n < kernel.n ? { n: kernel.n, ops: [["full", kernel.snapshot()]] } : { n: kernel.n, ops: [] });
+          deliver(
+            n < kernel.n ? { n: kernel.n, ops: [["full", kernel.snapshot()]] } : { n: kernel.n, ops: [] },
+          );
         };
       }
       const els = [pages[0].view().el];
@@ -116,7 +120,8 @@ for (const loss of [0, 0.01, 0.1, 0.5]) {
         clock.pass(500);
       }
       for (const el of els) assert.equal(inside(el), expected, `seed ${seed}`);
-      if (!loss) assert.equal(pages[0].model.sentOf("resync").filter(({ n }) => n === 0).length, 0, `seed ${seed}`);
+      if (!loss)
+        assert.equal(pages[0].model.sentOf("resync").filter(({ n }) => n === 0).length, 0, `seed ${seed}`);
     }
   });
 }
@@ -140,7 +145,13 @@ test("a message that came twice, or late, changes nothing", () => {
   const clock = page();
   const { model, view } = mount();
   const { $ } = view();
-  const add = { n: 1, ops: [["add", "t", "text", 0, 0, {}], ["o", "t", "<p>a</p>"]] };
+  const add = {
+    n: 1,
+    ops: [
+      ["add", "t", "text", 0, 0, {}],
+      ["o", "t", "<p>a</p>"],
+    ],
+  };
   const app = { n: 2, ops: [["a", "t", "b"]] };
   for (const message of [add, app, app, add, app]) model.receive(message);
   clock.pass(20);
@@ -158,7 +169,14 @@ test("a gap is asked about once at once, then after 1, 2, 4, 5 and 5 seconds, un
   model.receive({ n: 3, ops: [] });
   model.receive({ n: 4, ops: [] });
   clock.pass(17_000);
-  assert.deepEqual(asked, [[0, 0], [1000, 0], [3000, 0], [7000, 0], [12_000, 0], [17_000, 0]]);
+  assert.deepEqual(asked, [
+    [0, 0],
+    [1000, 0],
+    [3000, 0],
+    [7000, 0],
+    [12_000, 0],
+    [17_000, 0],
+  ]);
   model.receive({ n: 5, ops: [["full", { n: 5, head: { state: "ended" }, parts: [] }]] });
   clock.pass(60_000);
   assert.equal(asked.length, 6);
@@ -196,8 +214,13 @@ test("an empty answer with the current number says that nothing is lacking", () 
 test("an operation that does not fit is mended by a resync", (t) => {
   const warn = t.mock.method(console, "warn", () => {});
   for (const op of [
-    ["set", "nobody", {}], ["txt", "t", "args", 7, "x"], ["add", "t", "tool", 0, 0, {}], ["move", "t", "t", 0],
-    ["add", "u", "text", "nobody", 0, {}], ["del", "nobody"], ["what", "t"],
+    ["set", "nobody", {}],
+    ["txt", "t", "args", 7, "x"],
+    ["add", "t", "tool", 0, 0, {}],
+    ["move", "t", "t", 0],
+    ["add", "u", "text", "nobody", 0, {}],
+    ["del", "nobody"],
+    ["what", "t"],
   ]) {
     const clock = page();
     const { model, view, ops } = mount({ n: 0, head: {}, parts: [{ key: "t", kind: "tool", props: {} }] });
@@ -216,7 +239,10 @@ test("a newer snapshot in the trait is shown, an older one is not", () => {
   const clock = page();
   const { model, view } = mount({ n: 5, head: { title: "five" }, parts: [] });
   const { $ } = view();
-  for (const [n, title, shown] of [[4, "four", "five"], [9, "nine", "nine"]]) {
+  for (const [n, title, shown] of [
+    [4, "four", "five"],
+    [9, "nine", "nine"],
+  ]) {
     model.snapshot = { n, head: { title }, parts: [] };
     model.fire("change:_snapshot");
     clock.pass(20);
@@ -232,7 +258,12 @@ test("the snapshot's own value is never written to", () => {
   const before = JSON.stringify(snapshot);
   const { view, ops } = mount(snapshot);
   view();
-  ops(["b", "t", "<p>b</p>"], ["set", "t", { x: 1 }], ["head", { title: "b" }], ["add", "u", "run", 0, 0, {}]);
+  ops(
+    ["b", "t", "<p>b</p>"],
+    ["set", "t", { x: 1 }],
+    ["head", { title: "b" }],
+    ["add", "u", "run", 0, 0, {}],
+  );
   clock.pass(20);
   assert.equal(JSON.stringify(snapshot), before);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inside, shown, Sized, tool } from "./fake.js";
+import { inside, Sized, shown, tool } from "./fake.js";
 
 const TEXT = ["add", "x", "text", 0, 0, {}];
 const isOpen = (part) => {
@@ -38,15 +38,15 @@ test("two parts that change places with each other, one inside the other, do", (
 test("closed blocks are put in once and never touched again, before the open one", () => {
   const { frame, $ } = shown();
   frame(TEXT, ["o", "x", "<p>on"], ["a", "x", "e"]);
-  assert.equal(inside($(".vibe-text")), '<p>one</p>');
+  assert.equal(inside($(".vibe-text")), "<p>one</p>");
   frame(["b", "x", "<p>one</p>", "<p>two</p>"], ["o", "x", "<p>th</p>"]);
   const [one] = $(".vibe-text p").parentElement.children;
   frame(["o", "x", "ree", 4]);
   frame(["b", "x", "<p>three</p>"]);
-  assert.equal(inside($(".vibe-text")), '<p>one</p><p>two</p><p>three</p>');
+  assert.equal(inside($(".vibe-text")), "<p>one</p><p>two</p><p>three</p>");
   assert.equal($(".vibe-text p"), one);
   frame(["k", "x", 0], ["b", "x", "<p>other</p>"]);
-  assert.equal(inside($(".vibe-text")), '<p>other</p>');
+  assert.equal(inside($(".vibe-text")), "<p>other</p>");
 });
 
 test("text appended to the open block goes into its innermost last element", () => {
@@ -86,14 +86,39 @@ test("a full state keeps the nodes of the parts that stay, and what the user ope
   frame(tool(), ["txt", "t", "output", 0, "ab"], ["add", "x", "text", 0, 1, {}], ["b", "x", "<p>a</p>"]);
   $(".vibe-fold").click();
   const kept = [$(".vibe-tool"), $(".vibe-output pre").firstChild, $(".vibe-text p")];
-  frame(["full", { n: 2, head: {}, parts: [
-    { key: "n", kind: "run", props: { name: "new" }, fields: {}, parts: [] },
-    { key: "x", kind: "text", props: {}, fields: {}, blocks: ["<p>a</p>", "<p>b</p>"], open: "<p>c</p>", tail: "d", parts: [] },
-    { key: "t", kind: "tool", props: { name: "search", state: "ok", open: false }, fields: { output: "abc" }, parts: [] },
-  ] }]);
+  frame([
+    "full",
+    {
+      n: 2,
+      head: {},
+      parts: [
+        { key: "n", kind: "run", props: { name: "new" }, fields: {}, parts: [] },
+        {
+          key: "x",
+          kind: "text",
+          props: {},
+          fields: {},
+          blocks: ["<p>a</p>", "<p>b</p>"],
+          open: "<p>c</p>",
+          tail: "d",
+          parts: [],
+        },
+        {
+          key: "t",
+          kind: "tool",
+          props: { name: "search", state: "ok", open: false },
+          fields: { output: "abc" },
+          parts: [],
+        },
+      ],
+    },
+  ]);
   assert.deepEqual([$(".vibe-tool"), $(".vibe-output pre").firstChild, $(".vibe-text p")], kept);
   assert.ok(isOpen($(".vibe-tool")));
-  assert.deepEqual([...$(".vibe-parts").firstChild.children].map((e) => e.textContent), ["new", "abcd", "searchArgumentsOutputabcError"]);
+  assert.deepEqual(
+    [...$(".vibe-parts").firstChild.children].map((e) => e.textContent),
+    ["new", "abcd", "searchArgumentsOutputabcError"],
+  );
   frame(["full", { n: 3, head: {}, parts: [] }]);
   assert.equal(el.querySelector(".vibe-parts").childElementCount, 0);
 });
@@ -112,7 +137,8 @@ test("a tool call is closed unless it is said to be open, and names its state un
 
 test("only the fields that have something are shown", () => {
   const { frame, $ } = shown();
-  const visible = () => ["args", "output", "error"].filter((name) => !$(`.vibe-${name}:not(.vibe > *)`).hidden);
+  const visible = () =>
+    ["args", "output", "error"].filter((name) => !$(`.vibe-${name}:not(.vibe > *)`).hidden);
   frame(tool());
   assert.deepEqual(visible(), []);
   frame(["txt", "t", "args", 0, "{}"]);
@@ -164,7 +190,10 @@ test("the user's toggle is sent once, holds in every view, and outlives what the
   second.$(".vibe-fold").click();
   clock.pass(16);
   assert.equal(isOpenIn({ $ }), false);
-  assert.deepEqual(model.sentOf("toggle"), [{ type: "toggle", key: "t", open: true }, { type: "toggle", key: "t", open: false }]);
+  assert.deepEqual(model.sentOf("toggle"), [
+    { type: "toggle", key: "t", open: true },
+    { type: "toggle", key: "t", open: false },
+  ]);
 });
 
 test("what the kernel opens and closes is no toggle of the user", () => {
@@ -181,7 +210,9 @@ test("a fold turns at Enter and at the space bar, once for each press, and at no
   frame(tool());
   const press = (key, repeat = false) => {
     const { defaultView } = $(".vibe-fold").ownerDocument;
-    return !$(".vibe-fold").dispatchEvent(new defaultView.KeyboardEvent("keydown", { key, repeat, cancelable: true }));
+    return !$(".vibe-fold").dispatchEvent(
+      new defaultView.KeyboardEvent("keydown", { key, repeat, cancelable: true }),
+    );
   };
   assert.deepEqual([press("Enter"), isOpen($(".vibe-tool"))], [true, true]);
   assert.deepEqual([press("Enter", true), isOpen($(".vibe-tool"))], [true, true]);
@@ -209,8 +240,17 @@ test("a view that is very high is whole pixels high, by what stands beside it, a
   let holds = 1000.25;
   const { drawn, el } = high(() => holds);
   assert.deepEqual([drawn(), el.className], [[], ""]);
-  const after = (now) => ((holds = now), drawn());
-  assert.deepEqual([300000.25, 300000.25, 300002, 100000, 100050.6].map(after), [["300001px"], ["300001px"], ["300003px"], ["100001px"], ["100052px"]]);
+  const after = (now) => {
+    holds = now;
+    return drawn();
+  };
+  assert.deepEqual([300000.25, 300000.25, 300002, 100000, 100050.6].map(after), [
+    ["300001px"],
+    ["300001px"],
+    ["300003px"],
+    ["100001px"],
+    ["100052px"],
+  ]);
   assert.equal(el.className, "vibe-high");
 });
 
@@ -238,7 +278,11 @@ test("what the reader opens in a very high view gives it its height at once, so 
 
 test("a row is cut where it does not fit, also when the view gets narrower or what holds the row is opened", () => {
   const { frame, $, el } = shown();
-  const widths = (of, scrollWidth) => Object.defineProperties(of, { scrollWidth: { value: scrollWidth, configurable: true }, clientWidth: { value: 100, configurable: true } });
+  const widths = (of, scrollWidth) =>
+    Object.defineProperties(of, {
+      scrollWidth: { value: scrollWidth, configurable: true },
+      clientWidth: { value: 100, configurable: true },
+    });
   const isCut = (row) => row.classList.contains("vibe-cut");
   frame(tool({ preview: "q: 1" }), ["add", "u", "tool", "t", 0, { name: "inner", state: "ok" }]);
   const [outer, inner] = el.querySelectorAll(".vibe-row");
@@ -258,14 +302,22 @@ test("a row is cut where it does not fit, also when the view gets narrower or wh
 test("the end is kept in sight if it was in sight, and a reader who scrolled up or opened a call is left alone", (t) => {
   const { el, ops, clock } = shown();
   const box = document.body;
-  const height = () => 40 + 20 * el.querySelectorAll("p").length + (el.querySelector('[aria-expanded="true"]') ? 500 : 0);
+  const height = () =>
+    40 + 20 * el.querySelectorAll("p").length + (el.querySelector('[aria-expanded="true"]') ? 500 : 0);
   let top = 0;
   box.style.overflowY = "auto";
-  t.after(() => ["clientHeight", "scrollHeight", "scrollTop", "getBoundingClientRect"].forEach((name) => delete box[name]));
+  t.after(() => {
+    for (const name of ["clientHeight", "scrollHeight", "scrollTop", "getBoundingClientRect"])
+      delete box[name];
+  });
   Object.defineProperties(box, {
     clientHeight: { value: 100, configurable: true },
     scrollHeight: { get: height, configurable: true },
-    scrollTop: { get: () => top, set: (to) => (top = Math.max(0, Math.min(to, height() - 100))), configurable: true },
+    scrollTop: {
+      get: () => top,
+      set: (to) => (top = Math.max(0, Math.min(to, height() - 100))),
+      configurable: true,
+    },
     getBoundingClientRect: { value: () => ({ bottom: 100 }), configurable: true },
   });
   let looks = 0;
@@ -279,7 +331,11 @@ test("the end is kept in sight if it was in sight, and a reader who scrolled up 
     Sized.run();
   };
   ops(TEXT, tool());
-  for (const [blocks, expected] of [[2, 0], [3, 40], [1, 60]]) {
+  for (const [blocks, expected] of [
+    [2, 0],
+    [3, 40],
+    [1, 60],
+  ]) {
     grow(blocks);
     assert.equal(top, expected);
   }
@@ -345,7 +401,10 @@ test("a fence that closes keeps its text and gets its colours, by units and not 
   const code = $("code");
   frame(["c", "x", 0, "kCBCoCBs1D"]);
   assert.equal($("code"), code);
-  assert.equal(code.innerHTML, `<span class="k">if</span> 😀<span class="o"> =</span>=<span class="s1"> 'x</span>':\n`);
+  assert.equal(
+    code.innerHTML,
+    `<span class="k">if</span> 😀<span class="o"> =</span>=<span class="s1"> 'x</span>':\n`,
+  );
   frame(["b", "x", [html, "kD<img>Z;o..A", "and <b>\n"]]);
   assert.equal($(".highlight:last-child code").textContent, "and <b>\n");
   assert.equal($("img"), null);
@@ -373,17 +432,35 @@ test("every link opens in a page of its own that knows nothing of this one", () 
 
 test("closed blocks are in groups, so that a browser lays out the last one only", () => {
   const { frame, $ } = shown();
-  frame(TEXT, ["b", "x", ...Array.from({ length: 134 }, (_, i) => `<p>${i}</p>\n`)], ["o", "x", "<p>open</p>"]);
-  assert.deepEqual([...$(".vibe-text").children].map((group) => group.children.length), [64, 64, 7]);
+  frame(
+    TEXT,
+    ["b", "x", ...Array.from({ length: 134 }, (_, i) => `<p>${i}</p>\n`)],
+    ["o", "x", "<p>open</p>"],
+  );
+  assert.deepEqual(
+    [...$(".vibe-text").children].map((group) => group.children.length),
+    [64, 64, 7],
+  );
   assert.equal($(".vibe-text").textContent, `${[...Array(134).keys()].join("\n")}\nopen`);
 });
 
 test("a long list goes on in others, with the numbers that it would have", () => {
   const { frame, $ } = shown();
   const items = Array.from({ length: 134 }, (_, i) => `<li>${i}</li>\n`);
-  frame(TEXT, ["b", "x", '\0<ol start="3">\n</ol>\n', ...items], ["o", "x", "<li>open</li>\n\0<p>after</p>\n"]);
+  frame(
+    TEXT,
+    ["b", "x", '\0<ol start="3">\n</ol>\n', ...items],
+    ["o", "x", "<li>open</li>\n\0<p>after</p>\n"],
+  );
   const lists = [...$(".vibe-text").querySelectorAll("ol")];
-  assert.deepEqual(lists.map((list) => [list.start, list.children.length]), [[3, 64], [67, 64], [131, 7]]);
+  assert.deepEqual(
+    lists.map((list) => [list.start, list.children.length]),
+    [
+      [3, 64],
+      [67, 64],
+      [131, 7],
+    ],
+  );
   assert.equal($(".vibe-text").lastChild.lastElementChild.outerHTML, "<p>after</p>");
   frame(["c", "x", 14], ["b", "x", "\0", "<p>on</p>"]);
   assert.equal($(".vibe-text").lastChild.lastElementChild.outerHTML, "<p>on</p>");
@@ -396,12 +473,21 @@ test("a long table goes on in others of its columns, and every other row keeps i
   const rows = Array.from({ length: 36 }, row); // as many as come at once are one piece
   frame(TEXT, ["b", "x", skeleton, ...rows]);
   const tables = [...$(".vibe-text").querySelectorAll("table")];
-  assert.deepEqual(tables.map((table) => table.querySelectorAll("col").length), [2, 2]);
-  assert.deepEqual(tables.map((table) => table.tHead !== null), [true, false]);
+  assert.deepEqual(
+    tables.map((table) => table.querySelectorAll("col").length),
+    [2, 2],
+  );
+  assert.deepEqual(
+    tables.map((table) => table.tHead !== null),
+    [true, false],
+  );
   const rowsOf = tables.map((table) => [...table.tBodies[0].rows]);
-  assert.deepEqual(rowsOf.map((found) => found.filter((row) => !row.hidden).length), [64, 8]);
+  assert.deepEqual(
+    rowsOf.map((found) => found.filter((row) => !row.hidden).length),
+    [64, 8],
+  );
   const rowsNow = rowsOf.flatMap((found) => found.map((row, i) => [row, i]).filter(([row]) => !row.hidden));
-  rowsNow.forEach(([row, i], number) => assert.equal(i % 2, number % 2, row.textContent));
+  for (const [number, [row, i]] of rowsNow.entries()) assert.equal(i % 2, number % 2, row.textContent);
 });
 
 test("a long list in a quote stays one", () => {
@@ -435,8 +521,17 @@ test("parts are in groups in their order, wherever they come, and an emptied gro
   const groups = () => [...$(".vibe-parts").children].map((group) => group.children.length);
   assert.deepEqual(groups(), [...Array(4).fill(32), 6]);
   frame(added(1000, 10), ["move", 1, 0, 133], ...Array.from({ length: 6 }, (_, i) => ["del", 129 + i]));
-  const order = [...Array.from({ length: 9 }, (_, i) => i + 2), 1000, ...Array.from({ length: 118 }, (_, i) => i + 11)];
-  assert.deepEqual(texts(".vibe-run > * > .vibe-name").map(Number).filter((n) => n !== 1), order);
+  const order = [
+    ...Array.from({ length: 9 }, (_, i) => i + 2),
+    1000,
+    ...Array.from({ length: 118 }, (_, i) => i + 11),
+  ];
+  assert.deepEqual(
+    texts(".vibe-run > * > .vibe-name")
+      .map(Number)
+      .filter((n) => n !== 1),
+    order,
+  );
   assert.deepEqual(groups(), [...Array(4).fill(32), 1]);
 });
 
@@ -452,8 +547,14 @@ test("many groups are in boxes of eight, so that a browser goes through few when
   const text = (selector) => [...$(".vibe-text").querySelectorAll(selector)];
   const blocks = Array.from({ length: 64 * 20 + 3 }, (_, i) => `<p>${i}</p>`);
   frame(TEXT, ["b", "x", ...blocks]);
-  assert.deepEqual(text(":scope > div").map(({ className, children }) => className && children.length), [...Array(8).fill(""), 8, 5]);
-  assert.deepEqual(text("p").map((p) => p.textContent), blocks.map((_, i) => String(i)));
+  assert.deepEqual(
+    text(":scope > div").map(({ className, children }) => className && children.length),
+    [...Array(8).fill(""), 8, 5],
+  );
+  assert.deepEqual(
+    text("p").map((p) => p.textContent),
+    blocks.map((_, i) => String(i)),
+  );
   frame(["full", { head: {}, parts: [{ key: "x", kind: "text", props: {}, blocks: ["<p>new</p>"] }] }]);
   assert.equal($(".vibe-text").innerHTML, "<div><p>new</p></div>");
 });
@@ -462,7 +563,13 @@ test("a very long list stands in several groups, whole and in order", () => {
   const { frame, $ } = shown();
   const items = Array.from({ length: 64 * 40 - 1 }, (_, i) => `<li>${i}</li>\n`);
   frame(TEXT, ["b", "x", "\0<ul>\n</ul>\n", ...items, "\0", "<p>after</p>"]);
-  assert.deepEqual([...$(".vibe-text").children].map((group) => group.querySelectorAll("ul").length), [16, 16, 8]);
-  assert.deepEqual([...$(".vibe-text").querySelectorAll("li")].map((li) => Number(li.textContent)), [...items.keys()]);
+  assert.deepEqual(
+    [...$(".vibe-text").children].map((group) => group.querySelectorAll("ul").length),
+    [16, 16, 8],
+  );
+  assert.deepEqual(
+    [...$(".vibe-text").querySelectorAll("li")].map((li) => Number(li.textContent)),
+    [...items.keys()],
+  );
   assert.equal($(".vibe-text").lastChild.lastElementChild.outerHTML, "<p>after</p>");
 });

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["transcript_html"]
 
-# As far as the host lets them, the styles make it look as static/widget.css makes the live view, so
+# As far as the host lets them, the styles make it look as frontend/widget.css makes the live view, so
 # that nothing jumps when a stream ends. The three colours can be read on white and on near black.
 _GOOD = "#1e8c3c"
 _BAD = "#e23c32"

@@ -1,13 +1,13 @@
 """The kernel half of the live widget: carries a view's messages to the browser and back.
 
-Between ``_view.py`` and ``static/widget.js``; what they say to each other is in docs/wire.md.
+Between ``_view.py`` and ``static/widget.js``, the bundle of ``frontend/`` (tools/frontend.js); what they say
+to each other is in docs/wire.md.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import re
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,24 +19,22 @@ __all__ = ["StreamWidget"]
 
 log = logging.getLogger("vibe_notebook")
 
-_STATIC = Path(__file__).parent / "static"
-_COMMENTS = re.compile(r"/\*.*?\*/ ?|(?:^| )// [^\n]*$", re.MULTILINE | re.DOTALL)
+_BUNDLE = Path(__file__).parent / "static" / "widget.js"
 
 
-def _source(name: str) -> str:
-    """A static file without its comments and indentation.
+def _module() -> str | Path:
+    """Return the bundle, or its path if anywidget is to load it again at each change (CONTRIBUTING.md).
 
-    It travels and is stored once for every widget: a third of it is for those who read it.
+    Not always the path: anywidget would connect each widget to the file, and so keep it for ever.
     """
-    text = _COMMENTS.sub("", (_STATIC / name).read_text(encoding="utf-8"))
-    return "\n".join(line for raw in text.splitlines() if (line := raw.strip()))
+    return _BUNDLE if os.environ.get("ANYWIDGET_HMR") == "1" else _BUNDLE.read_text(encoding="utf-8")
 
 
 class StreamWidget(anywidget.AnyWidget):
     """Shows one view. ``snapshot`` gives its whole state, ``on_message`` takes the user's actions."""
 
-    # Not as anywidget's _css: that would be set anew, and the whole page styled, for every view.
-    _esm = _source("widget.js").replace('"widget.css"', json.dumps(_source("widget.css")))
+    # The stylesheet is in the module. As anywidget's _css it would be set, and the page styled, for every view.
+    _esm = _module()
     _snapshot = traitlets.Dict().tag(sync=True)
 
     def __init__(

@@ -1,0 +1,200 @@
+/**
+ * The kinds of parts, and how each is brought up to date.
+ *
+ * @import { Kind, Part } from "./values.js"
+ *
+ * @typedef {object} PartsStore The part of a store that parts use
+ * @property {Map<number, boolean>} chosen what the user opened and closed, by key
+ * @property {(part: Part, open: boolean) => void} toggle
+ * @property {() => boolean} live
+ * @property {() => boolean} gone
+ * @property {() => boolean} stopping
+ * @property {() => void} stop
+ * @property {() => void} reconnect
+ *
+ * @typedef {object} PartsView The part of a view that parts use
+ * @property {Element[]} scrolls elements to scroll to their end once all is written
+ * @property {Set<Element>} rows elements whose width changed
+ * @property {() => void} measure
+ *
+ * @typedef {Record<string, any>} Elements elements of a template, by class without prefix
+ * @typedef {(el: HTMLElement, at: Elements, part: Part, store: PartsStore, view: PartsView) => () => void} Build
+ *   Prepares a part's element and returns the function that brings it up to date
+ */
+import { div, growing, show } from "./dom.js";
+import { createText } from "./text.js";
+import { fieldOf } from "./values.js";
+import { counted, dotted, KERNEL_GONE, stateWords } from "./wording.js";
+
+/**
+ * Make a disclosure, where the user's choice wins over the kernel's.
+ * @param {Elements} at
+ * @param {Part} part
+ * @param {PartsStore} store
+ * @param {PartsView} view
+ * @returns a function that takes the kernel's choice
+ */
+function createFold({ summary, body }, part, store, view) {
+  let isOpen = false;
+  /** @param {boolean} open */
+  function fold(open) {
+    isOpen = open;
+    body.hidden = !open;
+    summary.setAttribute("aria-expanded", String(open));
+    // Rows inside have a width now.
+    for (const row of body.querySelectorAll(".vibe-row")) view.rows.add(row);
+  }
+  fold(false);
+  summary.onclick = () => {
+    fold(!isOpen);
+    view.measure(); // the view does not scroll to what the reader opens
+    store.toggle(part, isOpen);
+  };
+  summary.onkeydown = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    if (!event.repeat) summary.click();
+  };
+  return (/** @type {boolean} */ preset) => {
+    const open = store.chosen.get(part.key) ?? preset;
+    if (open !== isOpen) fold(open);
+  };
+}
+
+/** @param {any} usage */
+function usageWords(usage) {
+  if (!usage || typeof usage === "string") return usage;
+  return dotted(
+    usage.model,
+    counted(usage.input_tokens, "in"),
+    counted(usage.output_tokens, "out"),
+    usage.cost && `$${Number(usage.cost).toFixed(4)}`,
+  );
+}
+
+/** Make the line of one remote connection. @param {[string, string]} connection */
+function connectionLine([state, text]) {
+  const line = div();
+  line.dataset.state = state;
+  line.textContent = text;
+  return line;
+}
+
+/** @type {Build} */
+function createRoot(el, at, part, store) {
+  at.stop.onclick = store.stop;
+  at.reconnect.onclick = store.reconnect;
+  at.word.role = "status";
+  let lines = "";
+  return () => {
+    const { title, outcome, error, usage, note, stoppable, connection } = part.props;
+    const state = store.live() ? (store.gone() ? "disconnected" : "live") : (outcome ?? "ended");
+    el.dataset.state = state;
+    show(at.title, title);
+    el.ariaLabel = title;
+    show(at.word, stateWords(state));
+    show(at.usage, usageWords(usage));
+    show(at.stop, store.stopping() ? "Stopping…" : "Stop");
+    at.stop.disabled = store.stopping();
+    at.stop.hidden = !stoppable || state !== "live";
+    const newLines = JSON.stringify(connection ?? []);
+    // A screen reader reads the lines anew when they are replaced.
+    if (newLines !== lines) {
+      lines = newLines;
+      at.lines.replaceChildren(...(connection ?? []).map(connectionLine));
+    }
+    at.net.hidden = !connection?.length;
+    at.reconnect.hidden = state !== "live";
+    show(at.error, error);
+    show(at.note, dotted(note, state === "disconnected" && KERNEL_GONE));
+  };
+}
+
+/** @type {Build} */
+function createThinking(el, at, part, store, view) {
+  const fold = createFold(at, part, store, view);
+  const grow = growing(at.thought, view.scrolls);
+  return () => {
+    const { open, done } = part.props;
+    el.dataset.state = done ? "done" : "running";
+    show(at.summary, done ? "Thought" : "Thinking…");
+    grow(fieldOf(part, "text"));
+    fold(open ?? !done);
+  };
+}
+
+/** @type {Build} */
+function createTool(el, at, part, store, view) {
+  const fold = createFold(at, part, store, view);
+  const growArgs = growing(at.args.lastChild, view.scrolls);
+  const growOutput = growing(at.output.lastChild, view.scrolls);
+  return () => {
+    const { name, state, preview, progress, total, message, error, open, wide } = part.props;
+    const args = fieldOf(part, "args");
+    const output = fieldOf(part, "output");
+    const isBusy = /^(preparing|running|awaiting_approval)$/.test(state);
+    el.dataset.state = state ?? "";
+    show(at.name, name);
+    show(at.preview, preview);
+    show(at.word, state === "ok" ? "" : stateWords(state));
+    show(at.progress, isBusy && dotted(total ? `${progress ?? 0}/${total}` : progress, message));
+    at.bar.hidden = !isBusy || !(total > 0);
+    at.bar.firstChild.style.width = `${Math.min(Math.max((100 * progress) / total || 0, 0), 100)}%`;
+    at.args.hidden = !args.length;
+    at.output.classList.toggle("vibe-wide", !!wide);
+    at.output.hidden = !output.length;
+    growArgs(args);
+    growOutput(output);
+    show(at.error.lastChild, error);
+    at.error.hidden = !error;
+    fold(!!open);
+    view.rows.add(at.row);
+  };
+}
+
+/** @param {number | undefined} bytes */
+const sizeWords = (bytes) =>
+  bytes && bytes > 999 ? counted(Math.round(bytes / 1000), "kB") : counted(bytes, "B");
+
+/** @type {Build} */
+function createArtifact(el, { link, name, facts }, part) {
+  const image = document.createElement("img");
+  return () => {
+    const { action, media_type, url, src, size } = part.props;
+    image.alt = String(part.props.name || "artifact");
+    show(name, image.alt);
+    show(facts, dotted(action !== "created" && action, media_type, sizeWords(size)));
+    // The address is the agent's: a click must not run a script, and the page must not fetch anything.
+    if (/^https?:\/\//i.test(url)) link.href = url;
+    else link.removeAttribute("href");
+    if (!/^data:image\/(png|jpeg|gif|webp)[;,]/i.test(src)) {
+      image.remove();
+      return;
+    }
+    if (image.getAttribute("src") !== src) image.src = src;
+    if (!image.parentNode) el.append(image);
+  };
+}
+
+/** @type {Build} */
+function createRun(el, { name, word }, part) {
+  return () => {
+    el.dataset.state = part.props.state ?? "";
+    show(name, part.props.name);
+    show(word, stateWords(part.props.state));
+  };
+}
+
+/**
+ * The one dispatch on kinds. A kind that the kernel can send and that is missing here fails a test
+ * (tests/display/test_frontend.py).
+ * @type {Record<Kind, Build>}
+ */
+export const KINDS = {
+  root: createRoot,
+  text: (el, _, part) => createText(el, part),
+  thinking: createThinking,
+  tool: createTool,
+  artifact: createArtifact,
+  run: createRun,
+};

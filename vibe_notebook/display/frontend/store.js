@@ -1,0 +1,369 @@
+/**
+ * One model's state, kept in step with the kernel's, and all that is said to the kernel.
+ *
+ * @import { AnyModel } from "@anywidget/types"
+ * @import { Part } from "./values.js"
+ * @import { View } from "./view.js"
+ */
+import { createInflater } from "./inflate.js";
+import { addStylesheet } from "./layout.js";
+import { createPart, isSameItem, newText, spliceText, toItem, updateText } from "./values.js";
+import { createView } from "./view.js";
+
+/** How many milliseconds the kernel may say nothing before the store asks; longer after each question, up to LONGEST. */
+const SILENCE = 2000;
+const LONGEST = 5000;
+/** The same after a gap, and for a view that is mounted while there is a gap. */
+const SILENCE_IN_GAP = 500;
+const SILENCE_AT_MOUNT = 1000;
+/** After how many questions without an answer an idle kernel counts as gone. */
+const QUESTIONS = 4;
+/** Up to how many seconds of age a duration shows tenths, and so changes ten times a second. */
+const TENTHS = 10;
+
+/** @param {AnyModel} model */
+export function createStore(model) {
+  const root = createPart(0, "root");
+  /** @type {Map<number, Part>} */
+  let parts = new Map([[0, root]]);
+  /** @type {Map<number, boolean>} what the user opened and closed */
+  const chosen = new Map();
+  /** @type {Set<View>} */
+  const views = new Set();
+
+  let last = 0; // number of the last message that was applied
+  let gap = false; // a message after it is missing
+  let gone = false; // the kernel is
+  let stopping = false; // the user asked for it
+  let skew = 0; // seconds that the kernel's clock is ahead of the browser's
+
+  let wait = SILENCE;
+  let questions = 0; // without an answer
+  let timer = 0; // of the next question
+  let pulse = 0; // timer of the durations
+
+  /** @type {ReturnType<typeof createInflater> | undefined} */
+  let inflate;
+  let inflated = 0; // number of the last message that was inflated
+  let inflating = 0; // messages that wait for it
+  let queue = Promise.resolve();
+  const plain = typeof DecompressionStream === "undefined" || undefined;
+
+  const live = () => root.props.state !== "ended";
+
+  /** @param {(view: View) => void} act */
+  const eachView = (act) => views.forEach(act);
+
+  /** @param {Part} part */
+  const touch = (part) => eachView((view) => view.touch(part));
+
+  /** Look up a part. An operation on a part that is missing throws, and the store asks for the whole state. */
+  const find = (/** @type {number} */ key) => /** @type {Part} */ (parts.get(key));
+
+  /** @param {Part} part @param {Part} parent @param {number} index */
+  function place(part, parent, index) {
+    for (let above = /** @type {Part | undefined} */ (parent); above; above = above.parent) {
+      if (above === part) throw new RangeError("a part inside itself");
+    }
+    if (part.parent) eachView((view) => view.lift(part));
+    part.parent?.parts.splice(part.parent.parts.indexOf(part), 1);
+    parent.parts.splice(index, 0, part);
+    part.parent = parent;
+    touch(parent);
+  }
+
+  /** @param {Part} part */
+  function forget(part) {
+    parts.delete(part.key);
+    eachView((view) => view.drop(part));
+    part.parts.forEach(forget);
+  }
+
+  /** @param {Record<string, any>} props */
+  function setHead(props) {
+    Object.assign(root.props, props);
+    if (props.now) skew = props.now - Date.now() / 1000;
+    touch(root);
+  }
+
+  /**
+   * Show a whole state. Parts and texts that only grew stay the same objects, so that views keep their nodes.
+   * @param {any} snapshot
+   */
+  function replaceAll(snapshot) {
+    const before = parts;
+    parts = new Map([[0, root]]);
+    root.props = {};
+    setHead(snapshot.head ?? {});
+
+    /** @param {any} now @param {Part} parent */
+    function update(now, parent) {
+      let part = before.get(now.key);
+      if (part?.kind !== now.kind) part = undefined;
+      part ??= createPart(now.key, now.kind);
+      const { fields, blocks = [], open = "", tail = "" } = now;
+      const texts = part.fields;
+      Object.assign(part, { parent, props: { ...now.props }, fields: new Map() });
+      parts.set(part.key, part);
+      for (const name in fields)
+        part.fields.set(name, updateText(texts.get(name) ?? newText(), fields[name]));
+      if (part.blocks.some((item, i) => !isSameItem(item, blocks[i]))) part.blocks = [];
+      part.blocks.push(...blocks.slice(part.blocks.length).map(toItem));
+      part.tail = part.open === open ? updateText(part.tail, tail) : newText(tail);
+      part.open = open;
+      updateParts(part, now.parts);
+      touch(part);
+      return part;
+    }
+
+    /** @param {Part} parent @param {any[]} [list] */
+    function updateParts(parent, list = []) {
+      parent.parts = list.map((now) => update(now, parent));
+    }
+
+    updateParts(root, snapshot.parts);
+    for (const part of before.values()) {
+      if (parts.get(part.key) !== part) eachView((view) => view.drop(part));
+    }
+  }
+
+  /**
+   * The operations, by their names in docs/wire.md.
+   * @type {Record<string, (...args: any[]) => void>}
+   */
+  const OPERATIONS = {
+    full: replaceAll,
+    head: setHead,
+    add(key, kind, parent, index, props) {
+      if (parts.has(key)) throw new RangeError("a part twice");
+      const part = Object.assign(createPart(key, kind), { props });
+      place(part, find(parent), index);
+      parts.set(key, part);
+    },
+    del(key) {
+      const { parent } = find(key);
+      parent?.parts.splice(parent.parts.indexOf(find(key)), 1);
+      forget(find(key));
+    },
+    move(key, parent, index) {
+      place(find(key), find(parent), index);
+    },
+    set(key, props) {
+      Object.assign(find(key).props, props);
+    },
+    txt(key, field, keep, text) {
+      const { fields } = find(key);
+      fields.set(field, spliceText(fields.get(field) ?? newText(), keep, text));
+    },
+    /** Items close, and the open block is gone. */
+    b(key, ...items) {
+      const part = Object.assign(find(key), { open: "", tail: newText() });
+      part.blocks.push(...items.map(toItem));
+    },
+    /** The open block changes. */
+    o(key, text, end = 0, drop = 0) {
+      const part = find(key);
+      const at = part.open.length - end;
+      if (at < drop) throw new RangeError(`drop ${drop} of ${at}`);
+      const open = part.open.slice(0, at - drop) + text + part.open.slice(at);
+      Object.assign(part, { open, tail: newText() });
+    },
+    /** The open block, or its beginning, closes. */
+    c(key, length = 0, colours = "") {
+      const part = find(key);
+      const { open, tail, blocks } = part;
+      if (length > open.length) throw new RangeError(`close ${length} of ${open.length}`);
+      const html = length ? open.slice(0, length) : open;
+      blocks.push(colours || tail.length ? { html, colours, tail } : html);
+      Object.assign(part, { open: length ? open.slice(length) : "", tail: newText() });
+    },
+    /** The open block's tail grows. */
+    a(key, text) {
+      const { tail } = find(key);
+      spliceText(tail, tail.length, text);
+    },
+    /** Items are taken back. */
+    k(key, count) {
+      const part = find(key);
+      Object.assign(part, { blocks: part.blocks.slice(0, count), open: "", tail: newText() });
+    },
+  };
+
+  /** @param {object} message */
+  function send(message) {
+    try {
+      model.send(message);
+    } catch (error) {
+      console.warn(error);
+      leave();
+    }
+  }
+
+  /** Note that the kernel is gone. */
+  function leave() {
+    gone = true;
+    schedule();
+    touch(root);
+  }
+
+  /** Schedule the next question, where somebody looks and an answer may come. */
+  function schedule() {
+    clearTimeout(timer);
+    timer = views.size && !gone && (gap || live()) ? setTimeout(ask, wait) : 0;
+  }
+
+  function ask() {
+    // JupyterLab alone shows its kernel. A kernel that is gone, or idle and yet silent, will never answer.
+    const kernel = /** @type {any} */ (model.widget_manager)?.kernel;
+    const isGone = kernel === null || kernel?.status === "dead";
+    if (isGone || (questions++ >= QUESTIONS && kernel?.status === "idle")) {
+      leave();
+      return;
+    }
+    send({ type: "resync", n: last, plain });
+    wait = Math.min(wait * 2, LONGEST);
+    schedule();
+  }
+
+  /**
+   * Inflate a message's operations.
+   * @param {number} n
+   * @param {string} packed
+   * @param {number} begins whether a stream begins with it
+   * @returns nothing if the beginning of its stream was missed, or if it is broken
+   */
+  async function unpack(n, packed, begins) {
+    try {
+      if (plain || (!begins && inflated !== n - 1)) return;
+      if (begins) inflate = createInflater();
+      inflated = n;
+      return await inflate?.(packed);
+    } catch (error) {
+      console.warn(error);
+    }
+  }
+
+  /** Take a message: packed, or plain where there is little in it. Messages are applied in the order they came. @param {any} message */
+  function receive(message) {
+    if (typeof message?.n === "number") {
+      if (!inflating) apply(message.n, message.ops);
+      else queue = queue.then(() => apply(message.n, message.ops));
+    } else if (Array.isArray(message)) {
+      const [n, packed, begins] = message;
+      inflating++;
+      queue = queue.then(async () => {
+        const operations = await unpack(n, packed, begins);
+        inflating--;
+        apply(n, operations);
+      });
+    }
+  }
+
+  /** @param {number} n @param {any[][] | undefined} operations */
+  function apply(n, operations) {
+    const whole = (operations ?? []).map(([name]) => name).lastIndexOf("full");
+    let isApplied = !!operations && (n === last + 1 || whole >= 0);
+    if (gone) touch(root);
+    questions = 0;
+    gone = false;
+    if (n <= last) {
+      if (!timer) schedule();
+      return;
+    }
+    try {
+      // A whole state makes what stands before it needless.
+      if (isApplied) for (const operation of operations?.slice(Math.max(whole, 0)) ?? []) run(operation);
+    } catch (error) {
+      console.warn(error);
+      isApplied = false;
+    }
+    if (isApplied) {
+      last = n;
+      gap = false;
+      wait = SILENCE;
+      schedule();
+      eachView((view) => view.drawNews());
+    } else if (!gap) {
+      gap = true;
+      wait = SILENCE_IN_GAP;
+      if (views.size) ask();
+    }
+  }
+
+  /** @param {any[]} operation */
+  function run([name, ...args]) {
+    OPERATIONS[name](...args);
+    const part = parts.get(args[0]);
+    if (part) touch(part);
+  }
+
+  const store = {
+    root,
+    chosen,
+    live,
+    leave,
+    gone: () => gone,
+    stopping: () => stopping,
+
+    /** Tell the kernel's time in seconds; NaN after the end, when no duration goes on. */
+    kernelTime: () => (live() ? Date.now() / 1000 + skew : NaN),
+
+    /** @param {Part} part @param {boolean} open */
+    toggle(part, open) {
+      chosen.set(part.key, open);
+      touch(part);
+      send({ type: "toggle", key: part.key, open });
+    },
+
+    stop() {
+      stopping = true;
+      touch(root);
+      send({ type: "stop" });
+    },
+
+    reconnect() {
+      send({ type: "reconnect" });
+    },
+
+    /** Write all durations that go on, and do so again: one timer for all of them. */
+    beat() {
+      clearTimeout(pulse);
+      let youngest = Infinity;
+      for (const view of views) {
+        for (const node of view.ticking) youngest = Math.min(youngest, node.tick() ?? Infinity);
+      }
+      pulse = youngest < Infinity ? setTimeout(store.beat, youngest < TENTHS ? 100 : 1000) : 0;
+    },
+
+    /**
+     * Show the model in the host's element.
+     * @param {HTMLElement} host
+     * @returns a function that takes the view away
+     */
+    mount(host) {
+      addStylesheet(host);
+      const view = createView(store, host);
+      views.add(view);
+      view.flush();
+      send({ type: "hello", n: last, plain });
+      wait = gap ? SILENCE_AT_MOUNT : SILENCE;
+      schedule();
+      return () => {
+        view.close();
+        views.delete(view);
+        if (!views.size) send({ type: "bye" });
+        schedule();
+        store.beat();
+      };
+    },
+  };
+
+  const snapshot = () => model.get("_snapshot") ?? {};
+  replaceAll(snapshot());
+  last = snapshot().n ?? 0;
+  model.on("msg:custom", receive);
+  model.on("change:_snapshot", () => receive({ n: snapshot().n, ops: [["full", snapshot()]] }));
+  model.on("comm:close", leave);
+  model.on("comm_live_update", leave);
+  return store;
+}

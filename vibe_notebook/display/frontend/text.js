@@ -1,0 +1,227 @@
+/**
+ * A text part: closed items, each added once, then the open block, then text that grows at its end.
+ *
+ * A browser goes through all that stands beside what grows. So closed items stand in groups, and many groups in boxes
+ * of groups; a list, table or paragraph that grows long goes on in another element that looks like the rest of it.
+ *
+ * @import { GrowingText, Item, Part } from "./values.js"
+ */
+import { BOX_LENGTH, colour, div, ELEMENT, growing, innermost, parse, patch, removeAfter } from "./dom.js";
+import { NO_TEXT } from "./values.js";
+
+/** Opens a container at the beginning of an item's HTML, and closes it alone; ends the container in an open block's. */
+const LEAVE = "\0";
+/** How many closed elements share a group. */
+const GROUP = 64;
+/** How many groups stand beside each other before further ones go into a box. */
+const GROUPS = 8;
+/** How many pieces of a list that goes on share a group. */
+const PIECES = 16;
+
+/**
+ * Let a list, table or paragraph go on in another element that looks like the rest of it.
+ * @param {HTMLElement} list
+ * @returns the element where the next items belong
+ */
+function continueIn(list) {
+  list.className = "vibe-more";
+  const next = /** @type {HTMLElement} */ (list.cloneNode());
+  list.style.marginBottom = "0";
+  next.style.marginTop = "0";
+  list.after(next);
+  if (list.nodeName === "OL") {
+    /** @type {HTMLOListElement} */ (next).start =
+      /** @type {HTMLOListElement} */ (list).start + list.children.length;
+  }
+  return list.nodeName === "TABLE" ? continueTable(list, next) : next;
+}
+
+/** @param {HTMLElement} table @param {HTMLElement} next */
+function continueTable(table, next) {
+  if (!table.querySelector("col")) fixColumns(table, next);
+  next.append(/** @type {Element} */ (table.firstChild).cloneNode(true));
+  const body = document.createElement("tbody");
+  next.append(body);
+  // Every other row has a shade: a hidden row keeps the count.
+  const rows = table.lastElementChild?.children.length ?? 0;
+  if (rows % 2) body.append(Object.assign(document.createElement("tr"), { hidden: true }));
+  return body;
+}
+
+/** Keep the columns as wide as they are now: two tables would each choose their own. @param {HTMLElement[]} tables */
+function fixColumns(...tables) {
+  const [table] = tables;
+  /** @param {Element} el @param {Element | null} of */
+  const share = (el, of) =>
+    `${(100 * el.getBoundingClientRect().width) / (of?.getBoundingClientRect().width || 1)}%`;
+  const columns = document.createElement("colgroup");
+  for (const cell of table.querySelector("tr")?.children ?? []) {
+    columns.append(Object.assign(document.createElement("col"), { style: `width:${share(cell, table)}` }));
+  }
+  // A little wider than now, for what later rows hold.
+  const width = `min(100%, 1.15 * ${share(table, table.parentElement)})`;
+  table.prepend(columns);
+  for (const { style } of tables) {
+    style.width = width;
+    style.tableLayout = "fixed";
+  }
+}
+
+/**
+ * Show a text part.
+ * @param {HTMLElement} el
+ * @param {Part} part
+ * @returns a function that brings the element up to date
+ */
+export function createText(el, part) {
+  /** @type {Item[] | undefined} the list of items on the page */
+  let items;
+  let shown = 0; // items of it
+  /** @type {GrowingText | undefined} the tail on the page */
+  let tail;
+  let growTail = growing(el);
+  /** The group that is filled. A full one is not laid out again. */
+  let group = el;
+  let held = GROUP; // elements in the group, or in the container that is open in it
+  /** The element that takes groups: `el`, then boxes of them. */
+  let groups = el;
+  /** The element that takes closed items: the group, or the innermost element of the open container. */
+  let box = el;
+  /** @type {ChildNode | null} the last closed node of `box` */
+  let last = null;
+  /** @type {ChildNode | null} the open container: the last node of the group */
+  let container = null;
+
+  /** @param {HTMLElement} next */
+  function addGroup(next) {
+    if (groups.childElementCount >= GROUPS) {
+      groups = Object.assign(div(), { className: "vibe-groups" });
+      el.append(groups);
+    }
+    groups.append(next);
+    group = next;
+  }
+
+  /** Start another group, or another piece of the open container, where one is full. */
+  function makeRoom() {
+    if (held < GROUP) return;
+    held = 0;
+    if (container) continueContainer();
+    else {
+      box = div();
+      addGroup(box);
+      last = null;
+    }
+  }
+
+  function continueContainer() {
+    const list = /** @type {HTMLElement} */ (group.lastElementChild);
+    // What stands deeper, a list in a quote for example, is not continued.
+    if (box !== list && list.nodeName !== "TABLE") return;
+    removeAfter(box, last);
+    box = continueIn(list);
+    if (group.children.length > PIECES) {
+      const next = div();
+      next.append(/** @type {Element} */ (list.nextElementSibling));
+      addGroup(next);
+    }
+    container = group.lastChild;
+    last = box.lastChild;
+  }
+
+  function leaveContainer() {
+    box = group;
+    last = container;
+    container = null;
+    held = group.children.length;
+  }
+
+  /** @param {string} html */
+  function enterContainer(html) {
+    group.append(parse(html));
+    container = group.lastChild;
+    box = innermost(group);
+    last = box.lastChild;
+    held = 0;
+  }
+
+  /** @param {Item} item */
+  function add(item) {
+    const {
+      html,
+      colours,
+      tail: text,
+    } = typeof item === "string" ? { html: item, colours: "", tail: NO_TEXT } : item;
+    if (html.startsWith(LEAVE)) {
+      removeAfter(box, last);
+      removeAfter(group, container ?? last);
+      if (html === LEAVE) leaveContainer();
+      else enterContainer(html.slice(LEAVE.length));
+      return;
+    }
+    const before = last;
+    const isParagraph = !!container && group.lastElementChild?.nodeName === "P";
+    if (!text.length) last = patch(box, last, parse(html));
+    else {
+      if (text === tail)
+        growTail(text); // the block that was open is on the page with its tail
+      else {
+        removeAfter(box, last);
+        box.append(parse(html));
+        growing(innermost(box))(text);
+      }
+      last = box.lastChild;
+    }
+    finish(before ? before.nextSibling : box.firstChild, isParagraph, colours);
+  }
+
+  /**
+   * Count and colour what an item added.
+   * @param {ChildNode | null} first the first node it added
+   * @param {boolean} isParagraph whether it goes on with a paragraph
+   * @param {string} colours of each piece of code in it, separated by ";"
+   */
+  function finish(first, isParagraph, colours) {
+    const codes = [];
+    for (let node = first; node; node = node === last ? null : node.nextSibling) {
+      // A paragraph has no elements to count: as many characters as fill a box fill it.
+      if (isParagraph) held += ((node.textContent ?? "").length * GROUP) / BOX_LENGTH;
+      if (node.nodeType !== ELEMENT) continue;
+      if (!isParagraph) held++;
+      if (colours) codes.push(.../** @type {Element} */ (node).querySelectorAll(".highlight code"));
+    }
+    const each = colours.split(";");
+    codes.forEach((code, i) => {
+      if (each[i]) colour(code, each[i]);
+    });
+  }
+
+  /** Show the open block, and what of it stands after the container. */
+  function showOpen() {
+    const [inside, after] = part.open.split(LEAVE);
+    removeAfter(box, patch(box, last, parse(inside)));
+    if (container) removeAfter(group, after ? patch(group, container, parse(after)) : container);
+    growTail = growing(part.open ? innermost(el) : box);
+  }
+
+  return () => {
+    if (items !== part.blocks) {
+      el.replaceChildren();
+      items = part.blocks;
+      shown = 0;
+      held = GROUP;
+      groups = el;
+      container = null;
+      tail = undefined;
+    }
+    for (; shown < items.length; shown++) {
+      makeRoom();
+      add(items[shown]);
+      tail = undefined;
+    }
+    makeRoom();
+    if (tail !== part.tail) showOpen();
+    tail = part.tail;
+    growTail(tail);
+  };
+}

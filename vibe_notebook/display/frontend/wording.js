@@ -1,0 +1,20 @@
+/** The words and numbers that the view itself writes. */
+
+export const KERNEL_GONE = "The kernel is gone. What was streamed stays.";
+
+/** Join what there is, 0 included, with dots. @param {...any} words */
+export const dotted = (...words) => words.filter((word) => word || word === 0).join(" · ");
+
+/** @param {any} number @param {string} unit */
+export const counted = (number, unit) => number && `${Number(number).toLocaleString("en-US")} ${unit}`;
+
+/** Write a state's name as words. @param {any} state */
+export const stateWords = (state) => String(state ?? "").replaceAll("_", " ");
+
+/** @param {number} seconds */
+export function duration(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 1) return `${seconds < 10 ? Math.max(seconds, 0).toFixed(1) : Math.floor(seconds)} s`;
+  if (minutes < 60) return `${minutes} m ${Math.floor(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} m`;
+}
