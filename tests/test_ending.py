@@ -8,16 +8,19 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
+import IPython
 import pytest
 import trio
 from IPython.core.events import EventManager, available_events
+from IPython.core.formatters import DisplayFormatter
 
 import vibe_notebook as vibe
 from tests.watching import until
-from vibe_notebook import _ending, _pipeline
+from vibe_notebook import _pipeline
 from vibe_notebook._ending import Ending, patient
 from vibe_notebook.transcript import Transcript
 
@@ -43,9 +46,6 @@ class Slow:
 
     def note(self, text: str) -> None:
         """Nothing to note."""
-
-    def on_reconnect(self, reconnect: Any) -> None:
-        """No connection."""
 
     def flush(self) -> None:
         pass
@@ -281,10 +281,17 @@ def test_where_there_are_no_threads_the_end_is_rendered_all_the_same(
 
 
 class Shell:
-    """As much of a kernel's shell as tells that a cell ends."""
+    """As much of a kernel's shell as tells which cell runs, and that it ends."""
+
+    execution_count = 1
 
     def __init__(self) -> None:
+        self.kernel: object = "a kernel"
+        self.display_formatter = DisplayFormatter()
         self.events = EventManager(self, available_events)
+
+    def end_cell(self) -> None:
+        self.events.trigger("post_run_cell", SimpleNamespace(error_in_exec=None))
 
     def showtraceback(self) -> None:
         """What IPython does with what a callback raises."""
@@ -299,7 +306,7 @@ def by_handler() -> None:
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> Shell:
     made = Shell()
-    monkeypatch.setattr(_ending, "kernel_shell", lambda: made)
+    monkeypatch.setattr(IPython, "get_ipython", lambda: made)
     return made
 
 
@@ -316,7 +323,7 @@ def test_a_plain_block_in_a_coroutine_keeps_no_other_live_view_waiting_but_its_c
     shell.events.trigger("post_execute")  # a message of a widget's: the cell goes on
     assert output.shown == []  # and yet the block was left
     threading.Timer(0.05, output.may_end.set).start()
-    shell.events.trigger("post_run_cell", None)
+    shell.end_cell()
     assert output.shown == ["ab"]
     assert not any(thread.is_alive() for thread in output.threads)
     assert shell.events.callbacks["post_run_cell"] == []
@@ -325,14 +332,14 @@ def test_a_plain_block_in_a_coroutine_keeps_no_other_live_view_waiting_but_its_c
 @pytest.mark.parametrize("form", [by_for, by_with, by_hand])
 @pytest.mark.parametrize("why", ["alone", "no kernel", "no loop"])
 def test_a_plain_block_is_left_with_its_final_form_there_otherwise(
-    form: Callable[[], None], why: str, output: Slow, shell: Shell, monkeypatch: pytest.MonkeyPatch
+    form: Callable[[], None], why: str, output: Slow, shell: Shell
 ) -> None:
     async def cell_of_one_stream() -> None:
         form()
 
     output.is_alone = why == "alone"
     if why == "no kernel":
-        monkeypatch.setattr(_ending, "kernel_shell", lambda: None)
+        shell.kernel = None
     threading.Timer(0.05, output.may_end.set).start()
     form() if why == "no loop" else asyncio.run(cell_of_one_stream())
     assert output.shown == ["ab"]
@@ -352,7 +359,7 @@ def test_an_interrupt_while_a_cell_waits_for_a_final_form_is_raised_once_that_is
         0.05, lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     ).start()
     threading.Timer(0.15, output.may_end.set).start()
-    shell.events.trigger("post_run_cell", None)
+    shell.end_cell()
     assert output.shown == ["ab"]
     assert "KeyboardInterrupt" in capsys.readouterr().out
 

@@ -17,6 +17,15 @@ REGISTRIES = re.compile("|".join(["py" + r"pi\.org", r"python" + r"hosted\.org",
 HOMES = re.compile(
     "/" + r"(?:home|Users)/(?!jovyan\b)[a-z]\w*/|/" + r"root/|[A-Z]:\\{1,2}" + r"Users\\", re.ASCII
 )
+JUPYTER = frozenset(
+    ("IPython", "anywidget", "comm", "ipykernel", "ipywidgets", "jupyter_client", "traitlets")
+)
+SHELLS = re.compile(
+    r"\b(?:IPython|ipykernel|get_ipython|display_pub|displayhook|display_formatter|post_run_cell)\b"
+)
+HOST = {"_host.py", "display/_widget.py"}
+"""Asks IPython, and is an ipywidget. Beside them only the magics, which are IPython code."""
+MAGICS = {"magic.py", "_cells.py", "_options.py"}
 LINES = 300
 LONGER: dict[str, str] = {}
 
@@ -57,6 +66,52 @@ def leftovers(notebook: dict[str, Any]) -> list[str]:
 def strangers(text: str) -> list[str]:
     """Registry hosts and home folders in *text*."""
     return [match.group() for pattern in (REGISTRIES, HOMES) for match in pattern.finditer(text)]
+
+
+def asked(source: str) -> set[str]:
+    """Names of Jupyter's that code imports, or of a shell's that it mentions; docstrings do not count."""
+    tree = ast.parse(source)
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                found |= {alias.name.partition(".")[0] for alias in names} & JUPYTER
+            case ast.ImportFrom(module=str(module), level=0):
+                found |= {module.partition(".")[0]} & JUPYTER
+            case ast.Name(id=word) | ast.Attribute(attr=word):
+                found |= set(SHELLS.findall(word))
+            case ast.Constant(value=str(text)) if id(node) not in docs:
+                found |= set(SHELLS.findall(text))
+            case _:
+                pass
+    return found
+
+
+def test_only_the_host_the_widget_and_the_magics_ask_ipython() -> None:
+    root = ROOT / "vibe_notebook"
+    found = {
+        path.relative_to(root).as_posix(): names
+        for path in tracked("vibe_notebook/*.py")
+        if (names := asked(path.read_text(encoding="utf-8")))
+    }
+    assert set(found) == HOST | MAGICS, found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import IPython.display",
+        "def later():\n    from ipywidgets import Output",
+        "shell = get_ipython()",
+        "shell = sys.modules['IPython'].x()",
+        "shell.events.register('post_run_cell', print)",
+        "shell.display_pub.publish({})",
+    ],
+)
+def test_a_question_to_ipython_is_noticed(line: str) -> None:
+    assert asked(line)
+    assert not asked(f'"""{line}"""')
 
 
 def test_committed_notebooks_carry_no_outputs_and_no_widget_state() -> None:

@@ -71,6 +71,11 @@ def test_the_packages_imports_point_one_way() -> None:
     [
         ("ordering", "import IPython", "Jupyter stays at the edges"),
         ("registry", "def later():\n    import ipywidgets", "Jupyter stays at the edges"),
+        ("display._format", "import IPython", "Jupyter stays at the edges"),
+        ("_watched", "def later():\n    from IPython.display import display", "Jupyter stays at the edges"),
+        ("_host", "from .registry import Registry", "Imports point one way"),
+        ("reducer", "def later():\n    from ._host import host", "Imports point one way"),
+        ("registry", "def later():\n    from ._host import host", "Only watching and showing ask the host"),
         ("brand_new", "from .events import Event", "Imports point one way"),
         ("recording", "import httpx2", "HTTP stays in remote and server"),
         ("events", "from .transcript import Transcript", "Imports point one way"),

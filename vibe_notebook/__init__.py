@@ -14,8 +14,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
     from ._by_hand import Live, live
     from ._handlers import handler
     from ._watch import Watch, last, watch
@@ -88,14 +86,14 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *_MODULES})
 
 
-def load_ipython_extension(shell: InteractiveShell) -> None:
+def load_ipython_extension(shell: Any) -> None:
     """``%load_ext vibe_notebook``: the magics and the completion of their options."""
     from .magic import load  # noqa: PLC0415 - IPython is there when this is called
 
     load(shell)
 
 
-def unload_ipython_extension(shell: InteractiveShell) -> None:
+def unload_ipython_extension(shell: Any) -> None:
     """``%unload_ext vibe_notebook``: removes every hook."""
     from .magic import unload  # noqa: PLC0415
 

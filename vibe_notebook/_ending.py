@@ -18,8 +18,8 @@ from types import FrameType
 
 import anyio
 
+from ._host import host
 from ._wake import waker
-from .display._result import kernel_shell
 
 __all__ = ["Ending", "patient"]
 
@@ -82,20 +82,9 @@ class Ending:
         self._leave(None)
 
     def leave_to_cell(self) -> bool:
-        """Let the kernel's cell wait for it where that ends; False: there is no kernel."""
-        shell = kernel_shell()
-        if shell is None:
-            return False
-
-        def cell_ends(_: object) -> None:
-            with contextlib.suppress(ValueError):  # cells of subshells can end at the same time
-                shell.events.unregister("post_run_cell", cell_ends)
-            with patient():
-                self.wait()
-
-        # Not "post_execute", which ipykernel says after each message of a widget's too.
-        shell.events.register("post_run_cell", cell_ends)
-        return True
+        """Let the notebook's cell wait for it where that ends; False: there is no notebook."""
+        here = host()
+        return here.is_notebook and here.at_cell_end(self._wait_at_cell_end)
 
     async def wait_async(self) -> None:
         """Until it is done, on asyncio or trio, the loop free. A cancellation is raised then."""
@@ -114,6 +103,10 @@ class Ending:
     async def over(self) -> None:
         """Until somebody else has done it, on asyncio."""
         await asyncio.shield(asyncio.wrap_future(self._done))
+
+    def _wait_at_cell_end(self, _: BaseException | None) -> None:
+        with patient():
+            self.wait()
 
     def _is_over(self) -> bool:
         return self._done.done() or self._thread is threading.current_thread()

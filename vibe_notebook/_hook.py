@@ -6,7 +6,6 @@ run; nested runs get their parent's ids where the SDK lets them be known.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterable
 from types import TracebackType
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import adapters
 from ._agent_ids import fresh_agent_id
+from ._host import host
 from ._pipeline import Pipeline
 from ._transcribed import Transcribed
 from .exceptions import ClosedError
@@ -107,12 +107,5 @@ class Hook(Transcribed):
             return
         self._begun = True
         self._pipeline.begin()
-        ipython = sys.modules.get("IPython")
-        shell = ipython.get_ipython() if ipython is not None else None
-        if shell is not None:
-            # No SDK says "that was the last event": the end of the cell is the next best thing.
-            def ended(result: Any) -> None:
-                shell.events.unregister("post_run_cell", ended)
-                self.close(result.error_in_exec)
-
-            shell.events.register("post_run_cell", ended)
+        # No SDK says "that was the last event": the end of the cell is the next best thing.
+        host().at_cell_end(self.close)

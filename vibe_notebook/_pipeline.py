@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from . import adapters
 from ._agent_ids import fresh_agent_id
 from ._connections import Connections
+from ._controls import Control, Controls
 from ._ending import Ending, patient
-from ._wake import in_loop, in_own_task
+from ._host import host
+from ._wake import in_loop
 from .display._output import Output, choose, make_output
-from .display._result import current_cell, remember
 from .events import Event
 from .exceptions import AdapterError
 from .recording import Recorder
@@ -59,6 +60,7 @@ class Pipeline:
         self.settled = False  # all of it has ended, and the transcripts are final
         self.renderer = renderer
         self.passive = False  # it only looks on: somebody else dispatches
+        self.on_stop: Callable[[], object] | None = None  # cancels the watch
         self.connections = Connections(self._connected)
         self._adapter: Adapter | None = None if isinstance(adapter, str) else adapter
         self._adapter_name = adapter if isinstance(adapter, str) else adapter.name
@@ -66,7 +68,6 @@ class Pipeline:
             self.agent_id = self._adapter.agent_id
         self._record = record
         self._recorder: Recorder | None = None
-        self._on_stop: Callable[[], object] | None = None
         self._output: Output | None = None
         self._place: tuple[int | None, str] = None, ""  # in which cell it is shown, and as what
         self._since: dict[str, int] = {}
@@ -87,10 +88,9 @@ class Pipeline:
         elif self._record is not None:
             self._recorder = Recorder(self._record)
         title = self.title or self.agent_id or "agent"
-        self._place = current_cell() if self.is_shown else None, title
-        self._output = make_output(self.registry, title=title, on_stop=self._on_stop, renderer=renderer)
+        self._place = host().current_cell() if self.is_shown else None, title
+        self._output = make_output(self.registry, title=title, controls=self._controls(), renderer=renderer)
         if self.connections:
-            self._output.on_reconnect(self.connections.reconnect)
             self._connected()
         if self.agent_id is not None and (self.passive or not self._adapter_name):
             # Otherwise the first event tells: a stream of our own events brings its agents' ids.
@@ -101,9 +101,12 @@ class Pipeline:
         """Whether somebody can see what becomes of it."""
         return self.renderer != "none"
 
-    def stop_with(self, on_stop: Callable[[], object]) -> None:
-        """Give the view a Stop button."""
-        self._on_stop = on_stop
+    def _controls(self) -> Controls:
+        """Return what each click on the view does; no other place says so."""
+        return Controls(
+            Control("stop", self.on_stop),
+            Control("reconnect", self.connections.reconnect if self.connections else None),
+        )
 
     def follow(self, agent_id: str, *, since: int | None = None) -> None:
         """Show (and record) an agent, from now on or from its event number *since*."""
@@ -184,8 +187,7 @@ class Pipeline:
             output.note(text)
 
     def _connected(self) -> None:
-        output = self._output
-        if output is not None:
+        if (output := self._output) is not None:
             output.connection(self.connections.lines(), self.connections.last_words())
 
     def current(self) -> dict[str, Transcript]:
@@ -199,7 +201,9 @@ class Pipeline:
         would keep others and their live views waiting, the final form may come *later*: the cell waits for it.
         """
         output = self._output
-        later = later and in_own_task() and (self._later or (output is not None and not output.is_alone))
+        later = (
+            later and host().in_own_task() and (self._later or (output is not None and not output.is_alone))
+        )
         self._may_wait = later or not in_loop()
         with patient():
             # Not settled: another thread is still about to end it.
@@ -238,7 +242,7 @@ class Pipeline:
     def _show_end(self) -> None:
         self._finishing = None
         self.transcripts = self.current()
-        remember(self.transcripts.values(), *self._place)
+        host().remember(self.transcripts.values(), *self._place)
         self.settled = True
         try:
             if self._recorder is not None and self._recorder is not self._record:

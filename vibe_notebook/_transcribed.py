@@ -5,6 +5,7 @@ Above ``_pipeline.py``, below everything that a user holds in hand.
 
 from __future__ import annotations
 
+from ._host import host
 from ._pipeline import Pipeline
 from .transcript import Transcript
 
@@ -49,6 +50,6 @@ class Transcribed:
 
     def show(self) -> None:
         """Display the static form anew, in the present cell."""
-        from .display._output import bundle, show  # noqa: PLC0415 - only when something is shown
+        from .display._output import bundle  # noqa: PLC0415 - only when something is shown
 
-        show(bundle(self.transcripts, title=self.title))
+        host().show(bundle(self.transcripts, title=self.title))

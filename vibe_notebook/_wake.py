@@ -1,4 +1,4 @@
-"""Event loops: waking whoever waits in one, from any thread, and whose task runs; asyncio or trio, whichever it is."""
+"""Event loops: waking whoever waits in one, from any thread; asyncio or trio, whichever it is."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import contextlib
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from typing import Final, TypeVar
+from typing import TypeVar
 
-__all__ = ["in_loop", "in_own_task", "wait_for", "waker"]
+__all__ = ["in_loop", "wait_for", "waker"]
 
 T = TypeVar("T")
-
-_HOSTS: Final = frozenset(("IPython", "ipykernel", "tornado"))
-"""Whose coroutines run cells and callbacks."""
 
 
 def in_loop() -> bool:
@@ -25,18 +22,6 @@ def in_loop() -> bool:
         trio = sys.modules.get("trio")
         return trio is not None and bool(trio.lowlevel.in_trio_run())
     return True
-
-
-def in_own_task() -> bool:
-    """Whether this is a task of the user's making: not a cell's own code, nor a callback of a widget's."""
-    if not in_loop():
-        return False
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        return True  # trio's: a kernel's own loop is asyncio's
-    frame = getattr(task.get_coro(), "cr_frame", None) if task is not None else None
-    return frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] not in _HOSTS
 
 
 def waker() -> tuple[Callable[[], Awaitable[object]], Callable[[], None]]:

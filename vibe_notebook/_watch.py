@@ -100,5 +100,5 @@ def watch_agent(
 
 def _made(source: Any, pipeline: Pipeline) -> Watch:
     made = Watch(source, pipeline)
-    pipeline.stop_with(made.cancel)
+    pipeline.on_stop = made.cancel
     return made

@@ -15,6 +15,7 @@ from functools import partial
 from types import AsyncGeneratorType, GeneratorType, TracebackType
 from typing import Any, Self, cast
 
+from ._host import host
 from ._left import closed_when_left
 from ._naming import source_name, type_name
 from ._pipeline import Pipeline
@@ -60,9 +61,7 @@ class Watch(Transcribed):
     def _ipython_display_(self) -> None:
         """Shown already, where it was started: nothing twice."""
         if not self._begun:
-            from IPython.display import display  # noqa: PLC0415
-
-            display({"text/plain": f"{self!r}: iterate it, or await it"}, raw=True)
+            host().show({"text/plain": f"{self!r}: iterate it, or await it"})
 
     # Its end
 

@@ -10,7 +10,7 @@ import pytest
 import vibe_notebook as vibe
 from tests.remote.serving import HANG, head, serving
 from vibe_notebook._connections import Connections, connections_of
-from vibe_notebook.display import _live
+from vibe_notebook._controls import Control, Controls
 from vibe_notebook.display._live import WidgetOutput
 from vibe_notebook.display._output import StaticOutput, bundle
 from vibe_notebook.registry import Registry
@@ -100,11 +100,10 @@ def test_last_words_are_in_every_form_and_are_text() -> None:
     assert "[" not in bundle({}, title="t")["text/plain"]
 
 
-def test_the_widget_has_the_lines_in_its_header_and_reconnects(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[dict[str, Any]] = []
-    monkeypatch.setattr(_live, "show", lambda data, *_, **__: shown.append(dict(data)))
-    output, fake = WidgetOutput(Registry(), title="t", on_stop=None), Fake()
-    output.on_reconnect(fake.reconnect)
+def test_the_widget_has_the_lines_in_its_header_and_reconnects(capsys: pytest.CaptureFixture[str]) -> None:
+    fake = Fake()
+    controls = Controls(Control("reconnect", fake.reconnect))
+    output = WidgetOutput(Registry(), title="t", controls=controls)
     output.connection([("live", "live")], None)
     output._view.flush()
     assert output._view.snapshot()["head"]["connection"] == [["live", "live"]]
@@ -113,7 +112,7 @@ def test_the_widget_has_the_lines_in_its_header_and_reconnects(monkeypatch: pyte
     output.connection([("refused", "refused: 404")], "refused: 404")
     output.finish({})
     output.close()
-    assert "[refused: 404]" in shown[-1]["text/plain"]
+    assert "[refused: 404]" in capsys.readouterr().out
 
 
 def test_the_static_output_keeps_the_end_only(capsys: pytest.CaptureFixture[str]) -> None:

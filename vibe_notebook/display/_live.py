@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._host import host
 from ..transcript import Transcript
-from ._output import bundle, new_display_id, publisher, show
+from ._output import bundle
 from ._pace import PACER
 from ._packed import Packer
 from ._view import View
 from ._widget import StreamWidget
 
 if TYPE_CHECKING:
+    from .._controls import Controls
     from ..registry import Registry
 
 __all__ = ["WidgetOutput"]
@@ -41,19 +43,15 @@ class WidgetOutput:
 
     is_light = False
 
-    def __init__(self, registry: Registry, *, title: str, on_stop: Callable[[], object] | None) -> None:
+    def __init__(self, registry: Registry, *, title: str, controls: Controls) -> None:
         self._title = title
-        self._on_stop = on_stop
-        self._on_reconnect: Callable[[], object] | None = None
+        self._controls = controls
         self._last_words: str | None = None
-        self._display_id = new_display_id()
         self._packer = Packer()
-        self._view = View(registry, title=title, send=self._send, stoppable=on_stop is not None)
+        self._view = View(registry, title=title, send=self._send, stoppable="stop" in controls)
         self._widget: StreamWidget | None = StreamWidget(self._view.snapshot, self._receive)
         data, metadata = _parts(self._widget._repr_mimebundle_())
-        # Whatever captures displays by then, the final form goes where this one goes.
-        self._publisher = publisher()
-        show({**data, **bundle({}, title=title)}, metadata, display_id=self._display_id)
+        self._display = host().open_display({**data, **bundle({}, title=title)}, metadata)
 
     def watch(self, agent_id: str, since: int) -> None:
         """Show an agent too."""
@@ -68,10 +66,6 @@ class WidgetOutput:
         """Show a remote stream's connections in the header."""
         self._last_words = last_words
         self._view.set_head(connection=[list(line) for line in lines])
-
-    def on_reconnect(self, reconnect: Callable[[], object]) -> None:
-        """Take what the Reconnect button does."""
-        self._on_reconnect = reconnect
 
     def flush(self) -> None:
         """Send what came last: many streams that end together would wait for each other's final forms."""
@@ -108,7 +102,7 @@ class WidgetOutput:
             note=self._view.head["note"],
             last_words=self._last_words,
         )
-        show(data, display_id=self._display_id, update=True, publisher=self._publisher)
+        self._display.replace(data)
         if self._widget is not None and not self._widget.mounted:
             self.close()  # nobody looks (nbconvert, papermill): nothing is to be answered any more
             return
@@ -132,7 +126,7 @@ class WidgetOutput:
                 widget.send(packed)
 
     def _receive(self, content: dict[str, Any]) -> None:
-        """What the user did; may come on a thread of the kernel's, in the middle of anything."""
+        """Decode a page's message; may come on a thread of the kernel's, in the middle of anything."""
         match content.get("type"):
             case "hello" | "resync":
                 number = content.get("n")
@@ -142,15 +136,11 @@ class WidgetOutput:
                     self._view.resync(number if isinstance(number, int) else -1)
             case "toggle":
                 self._view.toggle(content.get("key"), is_open=bool(content.get("open")))
-            case "stop":
-                if self._on_stop is not None:
-                    self._on_stop()
-            case "reconnect":
-                if self._on_reconnect is not None:
-                    self._on_reconnect()
             case "bye":
                 if self._view.head["state"] == "ended":
                     self.close()
+            case _:
+                self._controls.use(content)
 
 
 def _parts(made: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -6,17 +6,15 @@ nothing is ever printed into another cell.
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from .._host import host
 from ..transcript import Transcript
-from ._result import kernel_shell
 
 if TYPE_CHECKING:
+    from .._controls import Controls
     from ..registry import Registry
 
 __all__ = ["Output", "Renderer", "bundle", "choose", "configure", "make_output"]
@@ -46,18 +44,13 @@ def choose() -> str:
     _check(name, _VARIABLE)
     if name != "auto":
         return name
-    return "widget" if in_kernel() else "text"
+    return "widget" if host().is_notebook else "text"
 
 
 def _check(name: str, source: str) -> None:
     if name not in _RENDERERS:
         msg = f"{source}={name!r}: must be one of {', '.join(_RENDERERS)}."
         raise ValueError(msg)
-
-
-def in_kernel() -> bool:
-    """Whether a Jupyter kernel runs this process, without importing anything for it."""
-    return kernel_shell() is not None
 
 
 class Output(Protocol):
@@ -79,9 +72,6 @@ class Output(Protocol):
     def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
         """Show what a remote stream's connections do: (state, text) each; and how they ended oddly."""
 
-    def on_reconnect(self, reconnect: Callable[[], object]) -> None:
-        """Take what the Reconnect button does."""
-
     def flush(self) -> None:
         """Show what came last, at once; the final form may take a while."""
 
@@ -96,32 +86,24 @@ def make_output(
     registry: Registry,
     *,
     title: str,
-    on_stop: Callable[[], object] | None,
+    controls: Controls,
     renderer: str | None = None,
 ) -> Output:
-    """Open the output that fits; ``on_stop`` is what the Stop button does."""
-    if in_kernel():
-        _keep_out_of_cells()
+    """Open the output that fits; one that takes clicks offers the *controls*."""
+    here = host()
+    here.keep_log_out_of_cells()
     name = renderer or choose()
     if name == "widget":
         from ._live import WidgetOutput  # noqa: PLC0415 - only here is Jupyter needed
 
-        return WidgetOutput(registry, title=title, on_stop=on_stop)
-    if name == "text" and not in_kernel():
+        return WidgetOutput(registry, title=title, controls=controls)
+    if name == "text" and not here.is_notebook:
         from ._terminal import TerminalOutput  # noqa: PLC0415
 
         return TerminalOutput(registry)
     if name == "none":
         return NoOutput()
     return StaticOutput(title=title, text_only=name == "text")
-
-
-def _keep_out_of_cells() -> None:
-    # Python prints what no handler takes to stderr, which in a kernel is some other cell's output.
-    # The views show failures; whoever wants the log adds a handler of their own.
-    log = logging.getLogger("vibe_notebook")
-    if not log.handlers:
-        log.addHandler(logging.NullHandler())
 
 
 class NoOutput:
@@ -138,9 +120,6 @@ class NoOutput:
 
     def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
         """Show nothing."""
-
-    def on_reconnect(self, reconnect: Callable[[], object]) -> None:
-        """There is no button."""
 
     def flush(self) -> None:
         """Show nothing."""
@@ -182,7 +161,7 @@ class StaticOutput(NoOutput):
         )
         if self._text_only:
             data = {"text/plain": data["text/plain"]}
-        show(data)
+        host().show(data)
 
 
 def bundle(
@@ -223,43 +202,3 @@ def bundle(
         "text/markdown": "\n\n".join(markdown),
         "text/html": "\n".join(html),
     }
-
-
-def publisher() -> Any:
-    """What publishes displays now: the kernel's, or that of a capture; ``None`` outside of IPython."""
-    return (
-        getattr(sys.modules["IPython"].get_ipython(), "display_pub", None)
-        if "IPython" in sys.modules
-        else None
-    )
-
-
-def show(
-    data: Mapping[str, Any],
-    metadata: Mapping[str, Any] | None = None,
-    *,
-    display_id: str | None = None,
-    update: bool = False,
-    publisher: Any = None,
-) -> None:
-    """Publish a raw bundle, or replace the one with that id; in a plain terminal print its text.
-
-    By the present publisher of displays, unless one is given.
-    """
-    from IPython.display import display, update_display  # noqa: PLC0415
-
-    if not in_kernel() and sys.modules["IPython"].get_ipython() is None:
-        sys.stdout.write(f"{data['text/plain']}\n")
-        return
-    if publisher is not None:
-        place = {"display_id": display_id}
-        publisher.publish(dict(data), metadata=dict(metadata or {}), transient=place, update=update)
-    elif update:
-        update_display(dict(data), metadata=dict(metadata or {}), raw=True, display_id=display_id)
-    else:
-        display(dict(data), metadata=dict(metadata or {}), raw=True, display_id=display_id)
-
-
-def new_display_id() -> str:
-    """An id that no other display has."""
-    return f"vibe-{uuid.uuid4().hex}"

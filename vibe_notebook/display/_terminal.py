@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from ..events import (
@@ -200,9 +200,6 @@ class TerminalOutput:
             if state in ("reconnecting", "refused") and said not in self._said:
                 sys.stderr.write(f"[{clean(said)}]\n")
         self._said = {said for _, said in lines}
-
-    def on_reconnect(self, reconnect: Callable[[], object]) -> None:
-        """There is no button."""
 
     def flush(self) -> None:
         """All is printed as it comes."""

@@ -1,0 +1,201 @@
+"""Ask the program that runs the user's code and shows displays: IPython, or plain Python.
+
+The only module that asks IPython. ``host()`` is asked anew for each question, for a kernel may start after
+the import. It imports nothing of IPython: a process that has not loaded IPython has no shell. Another
+notebook (marimo) is a third class with the members of ``Host``, and one more line in ``host()``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+import uuid
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Protocol
+
+from ._wake import in_loop
+from .transcript import Transcript
+
+__all__ = ["Display", "Host", "host"]
+
+_CELL_RUNNERS: Final = frozenset(("IPython", "ipykernel", "tornado"))
+"""Packages whose coroutines run a kernel's cells and its widgets' callbacks."""
+
+
+class Display(Protocol):
+    """A display that can be replaced."""
+
+    def replace(self, data: Mapping[str, Any]) -> None:
+        """Put another bundle in its place, also where a capture of displays has begun or ended since."""
+
+
+class Host(Protocol):
+    """The surface that a host has: all questions of this package to it."""
+
+    @property
+    def is_notebook(self) -> bool:
+        """Whether cells show rich displays, and a page can send clicks back; False in a terminal."""
+
+    def show(self, data: Mapping[str, Any]) -> None:
+        """Show a bundle (MIME type to value) in the present cell; a terminal prints its text."""
+
+    def open_display(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> Display:
+        """Show a bundle that can be replaced."""
+
+    def current_cell(self) -> int | None:
+        """Return the number of the present cell's execution; None outside of a notebook."""
+
+    def at_cell_end(self, ended: Callable[[BaseException | None], object]) -> bool:
+        """Call *ended* once, at the end of the present cell, with its error; False if there are no cells."""
+
+    def in_own_task(self) -> bool:
+        """Return whether a task of the user's runs: no cell's own code, no callback of a widget's."""
+
+    def keep_log_out_of_cells(self) -> None:
+        """Keep Python from printing unhandled log records into whichever cell runs."""
+
+    def remember(self, transcripts: Iterable[Transcript], cell: int | None, title: str) -> None:
+        """Shorten these transcripts to one line where they are the result of the cell that has shown them."""
+
+
+def host() -> Host:
+    """Return the host of this moment, without importing one."""
+    # A half-imported IPython has no get_ipython yet.
+    get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = None if get_shell is None else get_shell()
+    return _Plain() if shell is None else _IPython(shell)
+
+
+class _Plain:
+    """A Python process without cells."""
+
+    is_notebook = False
+
+    def show(self, data: Mapping[str, Any]) -> None:
+        sys.stdout.write(f"{data['text/plain']}\n")
+
+    def open_display(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> Display:
+        del metadata
+        self.show(data)
+        return self
+
+    def replace(self, data: Mapping[str, Any]) -> None:
+        self.show(data)
+
+    def current_cell(self) -> int | None:
+        return None
+
+    def at_cell_end(self, ended: Callable[[BaseException | None], object]) -> bool:
+        del ended
+        return False
+
+    def in_own_task(self) -> bool:
+        return _in_task_beside(frozenset())
+
+    def keep_log_out_of_cells(self) -> None:
+        """Leave the log alone."""
+
+    def remember(self, transcripts: Iterable[Transcript], cell: int | None, title: str) -> None:
+        """Keep nothing: no result is shown by itself."""
+
+
+class _IPython:
+    """IPython's shell: a Jupyter kernel's, or a terminal's."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self.is_notebook = getattr(shell, "kernel", None) is not None
+
+    def show(self, data: Mapping[str, Any]) -> None:
+        self._shell.display_pub.publish(data=dict(data), metadata={})
+
+    def open_display(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> Display:
+        display = _IPythonDisplay(self._shell.display_pub)
+        display.publish(data, metadata, update=False)
+        return display
+
+    def current_cell(self) -> int | None:
+        return int(self._shell.execution_count) if self.is_notebook else None
+
+    def at_cell_end(self, ended: Callable[[BaseException | None], object]) -> bool:
+        events = self._shell.events
+
+        def cell_ends(result: Any) -> None:
+            with contextlib.suppress(ValueError):  # cells of subshells can end at the same time
+                events.unregister("post_run_cell", cell_ends)
+            ended(result.error_in_exec)
+
+        # Not "post_execute": ipykernel triggers that after each message of a widget's too.
+        events.register("post_run_cell", cell_ends)
+        return True
+
+    def in_own_task(self) -> bool:
+        return _in_task_beside(_CELL_RUNNERS)
+
+    def keep_log_out_of_cells(self) -> None:
+        # Python prints records without a handler to stderr, in a kernel the output of some other cell.
+        # The views show failures; a user who wants the log adds a handler.
+        log = logging.getLogger("vibe_notebook")
+        if self.is_notebook and not log.handlers:
+            log.addHandler(logging.NullHandler())
+
+    def remember(self, transcripts: Iterable[Transcript], cell: int | None, title: str) -> None:
+        if not self.is_notebook or cell is None:
+            return
+        formatter = self._shell.display_formatter.mimebundle_formatter
+        known = formatter.type_printers.get(Transcript)
+        if not isinstance(known, _TranscriptFormatter):
+            known = _TranscriptFormatter(self._shell)
+            formatter.for_type(Transcript, known)
+        known.shown = [shown for shown in known.shown if shown[0] == cell]
+        known.shown += [(cell, weakref.ref(transcript), title) for transcript in transcripts]
+
+
+class _IPythonDisplay:
+    """A display of IPython's, under an id that no other display has."""
+
+    def __init__(self, publisher: Any) -> None:
+        self._publisher = publisher  # the kernel's, or that of the capture in which the display was opened
+        self._id = f"vibe-{uuid.uuid4().hex}"
+
+    def replace(self, data: Mapping[str, Any]) -> None:
+        self.publish(data, {}, update=True)
+
+    def publish(self, data: Mapping[str, Any], metadata: Mapping[str, Any], *, update: bool) -> None:
+        place = {"display_id": self._id}
+        self._publisher.publish(data=dict(data), metadata=dict(metadata), transient=place, update=update)
+
+
+class _TranscriptFormatter:
+    """Make the form in which IPython shows a transcript.
+
+    A cell whose last line is ``await vibe.watch(…)`` has shown its transcript: as that cell's result the
+    transcript is one line. ``display(transcript)``, and any other cell, show the whole of it.
+    """
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self.shown: list[tuple[int, weakref.ref[Transcript], str]] = []
+
+    def __call__(self, transcript: Transcript, **options: Any) -> dict[str, str]:
+        # ipykernel's hook has a message only while a cell's result is made: display() is not that.
+        is_result = getattr(self._shell.displayhook, "msg", None) is not None
+        for cell, seen, title in self.shown if is_result else ():
+            if cell == self._shell.execution_count and seen() is transcript:
+                return {"text/plain": f"<transcript of {title!r}, shown above>"}
+        return transcript._repr_mimebundle_(**options)
+
+
+def _in_task_beside(runners: frozenset[str]) -> bool:
+    """Return whether the running task's coroutine comes from none of these packages."""
+    if not in_loop():
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return True  # trio's: a kernel's own loop is asyncio's
+    frame = getattr(task.get_coro(), "cr_frame", None) if task is not None else None
+    return frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] not in runners
