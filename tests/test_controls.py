@@ -30,6 +30,7 @@ class AnswerPayload(Payload):
     request_id: str
     action: Literal["accept", "decline"]
     value: Any = None
+    is_final: bool = True
 
 
 class Agent:
@@ -43,15 +44,15 @@ class Agent:
             Control("answer", self.answer, AnswerPayload),
         )
 
-    def answer(self, request_id: str, action: str, value: Any) -> None:
-        self.clicks.append((request_id, action, value))
+    def answer(self, request_id: str, action: str, value: Any, *, is_final: bool) -> None:
+        self.clicks.append((request_id, action, value, is_final))
 
 
 def test_a_click_is_carried_out_with_the_fields_of_its_message() -> None:
     agent = Agent()
     assert agent.controls.use({"type": "stop"})
     assert agent.controls.use({"type": "answer", "request_id": "r", "action": "accept", "value": [1]})
-    assert agent.clicks == ["stop", ("r", "accept", [1])]
+    assert agent.clicks == ["stop", ("r", "accept", [1], True)]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,10 @@ def test_a_click_is_carried_out_with_the_fields_of_its_message() -> None:
             "'request_id': Input should be a valid str",
         ),
         ({"type": "answer", "request_id": "r", "action": "rm"}, "'action': Input should be 'accept' or"),
+        (
+            {"type": "answer", "request_id": "r", "action": "accept", "is_final": "no"},
+            "'is_final': Input should be a valid boolean",
+        ),
     ],
 )
 def test_an_unknown_control_or_a_wrong_field_is_refused_and_logged(
@@ -79,6 +84,14 @@ def test_an_unknown_control_or_a_wrong_field_is_refused_and_logged(
     assert agent.clicks == []
     (record,) = caplog.records
     assert said in record.getMessage()
+
+
+def test_however_much_a_page_sends_the_log_has_one_short_line(caplog: pytest.LogCaptureFixture) -> None:
+    long = "x" * 10_000
+    with caplog.at_level(logging.WARNING, "vibe_notebook"):
+        Agent().controls.use({"type": long})
+        Agent().controls.use({"type": "stop", **{f"{long}{n}": long for n in range(99)}})
+    assert [len(record.getMessage()) < 300 for record in caplog.records] == [True, True]
 
 
 @given(
