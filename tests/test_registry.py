@@ -396,6 +396,34 @@ def test_events_carry_the_registrys_own_ids_in_delivery_order(registry: Registry
     assert [event.id for event in events] == [1, 2, 3]
 
 
+def test_a_reader_and_a_callback_that_come_in_mid_stream_get_every_later_event(registry: Registry) -> None:
+    heard: list[str] = []
+    for seq in range(10):
+        registry.dispatch(text(str(seq), seq))
+    reader = registry.subscribe("a")
+    for seq in range(10, 20):
+        registry.dispatch(text(str(seq), seq))
+    registry.register("a", on_result=lambda event: heard.append(event.delta))
+    for seq in range(20, 30):
+        registry.dispatch(text(str(seq), seq))
+    registry.close()
+    assert heard == [str(seq) for seq in range(20, 30)]
+    assert [event.id for event in reader] == list(range(11, 31))
+
+
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_a_text_of_thousands_of_deltas_is_whole_whenever_it_is_read(
+    registry: Registry, *, is_numbered: bool
+) -> None:
+    whole = ""
+    for seq in range(3000):
+        registry.dispatch(text(f"{seq} ", seq if is_numbered else None))
+        whole += f"{seq} "
+        if seq % 700 == 0:
+            assert registry.transcript("a").text == whole
+    assert registry.transcript("a").text == whole
+
+
 def test_an_empty_registration_is_ignored(registry: Registry) -> None:
     registry.register("a").close()
     assert registry.agents() == []
@@ -610,6 +638,16 @@ def test_forget_drops_a_run_and_what_told_its_duplicates(registry: Registry) -> 
     registry.forget("nobody")
     assert registry.agents() == []
     assert registry.transcript("a").parts == ()
+
+
+def test_a_run_that_is_forgotten_in_mid_stream_begins_anew() -> None:
+    with Registry(hold=0) as registry:
+        for seq in range(10):
+            registry.dispatch(text(str(seq), seq))
+        registry.forget("a", "r")
+        for seq in range(5, 12):
+            registry.dispatch(text(str(seq), seq))
+        assert registry.transcript("a").text == "567891011"
 
 
 def test_a_run_of_a_forgotten_name_is_kept_as_long_as_any_other(clock: Clock) -> None:

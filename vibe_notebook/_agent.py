@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ._nodes import Node, TextNode
-from ._streak import Streak
 from .events import PartCompleted, is_skip
 from .ordering import Delivery, Retraction, Sequencer
 from .reducer import AgentLog
@@ -85,22 +84,21 @@ class Agent:
     """Takes what the sequencer lets go, reduces it, numbers it, and puts it out."""
 
     __slots__ = (
-        "_last",
-        "_log",
-        "_sequencer",
         "_shared",
         "dropped",
         "due",
         "evicted",
+        "log",
         "outbox",
         "registrations",
-        "streak",
+        "sequencer",
         "tally",
         "watchers",
     )
 
     def __init__(self, agent_id: str, sequencer: Sequencer, shared: Shared) -> None:
-        self.streak: Streak | None = None
+        self.log = AgentLog(agent_id, sequencer)
+        self.sequencer = sequencer
         self.tally = shared.ring.tally(agent_id)
         self.registrations: tuple[Registration, ...] = ()
         self.watchers: tuple[Watcher, ...] = ()
@@ -109,56 +107,7 @@ class Agent:
         self.evicted = 0
         self.due: float | None = None
         """When the registry will look whether something was held long enough."""
-        self._log = AgentLog(agent_id, sequencer)
-        self._sequencer = sequencer
         self._shared = shared
-        self._last: Node | None = None  # the part of the last event, if that was a delta in order
-
-    @property
-    def log(self) -> AgentLog:
-        """Its runs, up to date."""
-        self.settle()
-        return self._log
-
-    @property
-    def sequencer(self) -> Sequencer:
-        """Its order, up to date."""
-        self.settle()
-        return self._sequencer
-
-    def settle(self) -> None:
-        """Enter what a streak has kept, and end it."""
-        streak, self.streak, self._last = self.streak, None, None
-        if streak is not None:
-            streak.enter(self._sequencer)
-
-    @property
-    def soonest(self) -> float | None:
-        """When something that it holds may be due; deltas in a row are never held."""
-        return self._sequencer.soonest
-
-    def push(self, event: Event) -> list[Delivery | Retraction]:
-        """What may be delivered now that *event* came; right after ``step`` did not take it."""
-        return self._sequencer.push((event,))
-
-    def step(self, event: Event) -> bool:
-        """Take an event whose turn it is and that changes nothing else; False: nothing was done."""
-        last = self._last
-        self.settle()
-        place = self._sequencer.step(event)
-        if place is None:
-            return False
-        node = self.deliver(event, place)
-        if (
-            node is not None
-            and node is last
-            and not (self.watchers or self.registrations or self._shared.taps)
-            and isinstance(node, TextNode)
-            and Streak.follows(event, place, node)
-        ):
-            self.streak = Streak(event, place, node)
-        self._last = node
-        return True
 
     def note(self, text: str) -> None:
         """Show a failure in the agent's views."""
@@ -172,11 +121,11 @@ class Agent:
     @property
     def known(self) -> Known:
         """What is to be kept once it is gone."""
-        return self.tally, self._sequencer.counts, self.dropped, self.evicted
+        return self.tally, self.sequencer.counts, self.dropped, self.evicted
 
     def go_on(self, before: Known) -> None:
         """Count on from what is known of it from before."""
-        self.tally, self._sequencer.counts, self.dropped, self.evicted = before
+        self.tally, self.sequencer.counts, self.dropped, self.evicted = before
 
     @property
     def is_idle(self) -> bool:
@@ -191,31 +140,26 @@ class Agent:
 
     def take(self, results: list[Delivery | Retraction]) -> list[str]:
         """Take all of it; return the runs that ended by it."""
-        if self.streak is not None:
-            self.settle()
-        self._last = None
         ended: list[str] = []
         for result in results:
             if isinstance(result, Delivery):
                 event, place, late = result
-                node = self.deliver(event, place, late=late)
-                if len(results) == 1:
-                    self._last = node  # so that a streak can begin with the text's second delta
+                self.deliver(event, place, late=late)
                 if event.type == "run_finished":
                     ended.append(event.run_id)
                 continue
-            for node in self._log.retract(result):
+            for node in self.log.retract(result):
                 self.touch(node)
                 if isinstance(node, TextNode):
                     self._emit(self._whole(node, derived=True), None)
         return ended
 
-    def deliver(self, event: Event, place: Place, *, late: bool = False) -> Node | None:
-        """Take one event whose turn it is; return the part that it changed."""
+    def deliver(self, event: Event, place: Place, *, late: bool = False) -> None:
+        """Take one event whose turn it is."""
         if event.type == "custom" and is_skip(event):
             self._emit(event, event)
-            return None
-        node = self._log.apply(event, place)
+            return
+        node = self.log.apply(event, place)
         if self.watchers and (node is not None or event.type in _OF_RUNS):
             self.touch(node)
         if isinstance(node, TextNode) and (late or node.text.epoch != node.told):
@@ -225,7 +169,6 @@ class Agent:
             self._emit(event if is_same else whole, event)
         else:
             self._emit(event, event)
-        return node
 
     def _emit(self, event: Event, kept: Event | None) -> None:
         """Number it. *kept* is what a recording takes: a replay puts late events in their place by itself."""
@@ -240,7 +183,7 @@ class Agent:
         node.text.refresh()
         node.told = node.text.epoch
         return PartCompleted(
-            agent_id=self._log.agent_id,
+            agent_id=self.log.agent_id,
             run_id=node.run.run_id,
             message_id=node.message_id,
             derived=derived,

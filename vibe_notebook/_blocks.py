@@ -72,18 +72,6 @@ class Block:
             self.seal()
         return True
 
-    def extend(self, seq: int, texts: list[str]) -> None:
-        """Add pieces of sub 0 at the end of an unsealed block, from *seq* on without a gap."""
-        pieces, hi = self.pieces, self.hi
-        if pieces is None or not texts:
-            return
-        if (seq, 0) != (hi[0] + 1, hi[1]):
-            self.runs.append((len(pieces), seq, 0))
-        pieces += texts
-        self.hi = (seq + len(texts) - 1, 0)
-        if len(pieces) >= SEAL:
-            self.seal()
-
     def read(self) -> str:
         """Its text."""
         return self.text if self.pieces is None else "".join(self.pieces)

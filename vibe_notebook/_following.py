@@ -73,8 +73,6 @@ class Following(Reading):
             with self._lock:
                 self._check_open()
                 self._shared.taps = (*self._shared.taps, registration)
-                for agent in self._agents.values():
-                    agent.settle()
         else:
             self._add(registration)
         return registration
@@ -83,7 +81,6 @@ class Following(Reading):
         """Let a live display take note of what changes."""
         with self._lock:
             agent = self._make(agent_id)
-            agent.settle()
             agent.watchers = (*agent.watchers, watcher)
 
     def detach(self, agent_id: str, watcher: Watcher) -> None:
@@ -123,7 +120,6 @@ class Following(Reading):
     def _add(self, registration: Registration) -> None:
         with self._lock:
             agent = self._agent(registration.agent_id)
-            agent.settle()
             agent.registrations = (*agent.registrations, registration)
 
     def _remove(self, registration: Registration) -> None:

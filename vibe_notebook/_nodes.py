@@ -15,7 +15,7 @@ from .transcript import ArtifactPart, Part, TextPart, ThinkingPart
 
 if TYPE_CHECKING:
     from ._runs import RunLog
-    from ._track import Place, Track
+    from ._track import Place
     from .events import Event
 
 __all__ = ["ArtifactNode", "Node", "TextNode", "ToolNode", "position"]
@@ -34,11 +34,6 @@ class TextNode(Node):
     @property
     def is_empty(self) -> bool:
         return not self.text.blocks
-
-    def extend(self, track: Track | None, arrival: int, texts: list[str]) -> None:
-        """Take direct deltas that follow the last one without a gap, the first of them as number *arrival*."""
-        self.version += 1
-        self.text.extend(track, arrival, texts)
 
     def places(self) -> list[Place]:
         return [block.place() for block in self.text.blocks]

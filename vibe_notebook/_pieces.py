@@ -57,21 +57,6 @@ class Pieces:
                     return
         self._insert(Block(place, text, whole=whole, value=value, derived=derived), text)
 
-    def ends_with(self, track: Track | None) -> bool:
-        """Whether it is all of that one track, and ends in a direct piece that others can follow."""
-        last = self.blocks[-1] if self.blocks else None
-        return last is not None and not (self.mixed or last.whole or last.derived) and last.track is track
-
-    def extend(self, track: Track | None, arrival: int, texts: list[str]) -> None:
-        """Append direct pieces whose numbers follow the last one's; for a text that ``ends_with`` the track."""
-        last = self.blocks[-1]
-        seq = arrival if track is None else last.hi[0] + 1
-        if last.pieces is None:
-            self.add((track, seq, 0, arrival), texts[0])  # begins a block
-            last, seq, texts = self.blocks[-1], seq + 1, texts[1:]
-        last.extend(seq, texts)
-        self.size += sum(map(len, texts))
-
     def _insert(self, block: Block, text: str) -> None:
         blocks = self.blocks
         self.mixed = self.mixed or bool(blocks and blocks[-1].track is not block.track)

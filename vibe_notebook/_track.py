@@ -72,7 +72,9 @@ class Track:
     def step(self, seq: int, arrival: int) -> bool:
         """Accept *seq* (sub 0) if it is just what comes next and nothing is held; else change nothing."""
         ends = self.ends
-        if seq != self.next or self.held or not ends or ends[-1] != seq - 1 or self._subs_after(seq):
+        if seq != self.next or self.held or not ends or ends[-1] != seq - 1:
+            return False
+        if self.subs and self._subs_after(seq):
             return False
         ends[-1] = seq
         rank = self.count
@@ -83,13 +85,6 @@ class Track:
         self.last = (seq, 0)
         self.next = seq + 1
         return True
-
-    def advance(self, count: int) -> None:
-        """Accept *count* numbers more, whose arrivals too follow the last one's; as ``step`` does."""
-        self.ends[-1] = seq = self.ends[-1] + count
-        self.count += count
-        self.last = (seq, 0)
-        self.next = seq + 1
 
     def keep(self, seq: int, slot: list[tuple[Event, Place]], now: float) -> None:
         """Hold a slot until its turn."""

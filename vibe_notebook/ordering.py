@@ -113,17 +113,6 @@ class Sequencer:
         self.arrivals = arrival + 1
         return (track, seq, 0, arrival)
 
-    def advance(self, track: Track | None, count: int) -> int:
-        """Accept the next *count* events of a track, as ``step`` does each; return the first's arrival.
-
-        To be called only right after a ``step`` (or ``advance``) of the same track.
-        """
-        arrival = self.arrivals
-        self.arrivals = arrival + count
-        if track is not None:
-            track.advance(count)
-        return arrival
-
     def push(self, events: Sequence[Event]) -> Results:
         """Take what was made from one native event; return what may be delivered now."""
         out: Results = []

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, cast
@@ -85,11 +84,11 @@ class Registry(Following):
             agent = self._agents.get(one.agent_id)
             if agent is None or self.closed:
                 agent = self._agent(one.agent_id)
-            streak = agent.streak
-            if streak is not None and streak.take(one):
-                self._ring.append(one, agent.tally)
-            elif not agent.step(one):
-                self._take(agent, agent.push(one))
+            place = agent.sequencer.step(one)
+            if place is not None:
+                agent.deliver(one, place)
+            else:
+                self._take(agent, agent.sequencer.push((one,)))
         if agent.outbox is not None or agent.watchers or self._readers.open:
             self._hand_on(agent)
 
@@ -208,7 +207,7 @@ class Registry(Following):
         """Under the lock: reduce what the sequencer let go, and see to what it holds."""
         for run_id in agent.take(results):
             self._end_run(agent, run_id)
-        due = agent.soonest
+        due = agent.sequencer.soonest
         if due is None:
             return
         self._dues.add(agent, due)
@@ -223,14 +222,15 @@ class Registry(Following):
 
     def _hand_on(self, *agents: Agent) -> None:
         """Outside of the lock: call back, show, and wake those who wait, whatever a callback raises."""
-        with ExitStack() as stack:
-            if self._readers.open:
-                stack.callback(self._readers.wake)
-            for agent in agents:
-                for watcher in agent.watchers:
-                    stack.callback(watcher.wake)
-                if agent.outbox is not None and agent.outbox.waiting:
-                    stack.callback(agent.outbox.drain, self.changed)
+        calls: list[Callable[[], None]] = []
+        if self._readers.open:
+            calls.append(self._readers.wake)
+        for agent in agents:
+            for watcher in agent.watchers:
+                calls.append(watcher.wake)  # noqa: PERF401 - a comprehension is one call more for each delta
+            if agent.outbox is not None and agent.outbox.waiting:
+                calls.append(partial(agent.outbox.drain, self.changed))
+        _call_each(calls)
 
     def _end_run(self, agent: Agent, run_id: str) -> None:
         run = agent.log.runs.get(run_id)
@@ -251,6 +251,16 @@ class Registry(Following):
         self.tick()
         with self._lock:
             return self._dues.soonest
+
+
+def _call_each(calls: list[Callable[[], None]]) -> None:
+    """Call each, the last first; one that raises does not keep the others from being called."""
+    try:
+        while calls:
+            calls.pop()()
+    finally:
+        if calls:
+            _call_each(calls)
 
 
 _default: Registry | None = None
