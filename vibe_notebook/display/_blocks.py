@@ -17,7 +17,6 @@ from markdown_it import MarkdownIt
 from ._healing import hold
 from ._highlight import highlight, runs
 from ._inline import inline_plugin
-from ._lists import lists_plugin
 from ._math import isolate, math_plugin, mathml, tex
 from ._open_leaf import healing_plugin
 from ._rules import rules_plugin
@@ -70,18 +69,16 @@ def parse(
     *,
     is_open: bool = False,
     is_paused: bool = False,
-    is_whole: bool = False,
 ) -> list[Block]:
     """Return the top-level blocks of *source*; link references that it defines go to *references*.
 
     What may still change at the end of a source that *is_open* is healed, or held back. Of one that
     *is_paused* as well only marks are held back: its words are shown, so that none is waited for.
-    In one that *is_whole* long lists are read at once, and have no items of their own.
     """
     blocks: list[Block] = []
     level = 0
     source = hold(source, is_paused=is_paused) if is_open else source
-    env = {"references": references, "is_open": is_open, "is_paused": is_paused, "is_whole": is_whole}
+    env = {"references": references, "is_open": is_open, "is_paused": is_paused}
     for token in _parser().parse(source, env):
         if level == 0 and token.nesting >= 0:
             blocks.append(Block([]))
@@ -120,9 +117,7 @@ def render_code(language: str, code: str = "") -> str:
 def _parser() -> MarkdownIt:
     md = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False, "maxNesting": 100})
     md.enable(["table", "strikethrough"])
-    md.use(inline_plugin).use(tables_plugin).use(lists_plugin).use(rules_plugin).use(math_plugin).use(
-        healing_plugin
-    )
+    md.use(inline_plugin).use(tables_plugin).use(rules_plugin).use(math_plugin).use(healing_plugin)
     # Every address is parsed as a link, so that what is refused loses its address, not its text.
     md.validateLink = _any_address  # type: ignore[method-assign]
     for name, rule in (

@@ -13,4 +13,4 @@ def render(text: str, *, math: Math = "tex") -> str:
 
     ``math="tex"`` keeps formulas as ``$…$`` for the page's MathJax, ``"mathml"`` converts them.
     """
-    return "".join(render_block(block, math) for block in parse(scrub(text), {}, is_whole=True))
+    return "".join(render_block(block, math) for block in parse(scrub(text), {}))
