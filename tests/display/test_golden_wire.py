@@ -1,0 +1,52 @@
+"""The recorded messages are those that a view sends today, and the Python browser builds the view of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from typing import Any
+
+import pytest
+
+from tests.display.browser_half import Browser
+from tests.golden_wire import PATH, STREAMS, record
+
+GOLDEN: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+each = pytest.mark.parametrize("name", sorted(STREAMS))
+
+
+def unpacked(packed: list[Any]) -> list[dict[str, Any]]:
+    """Inflate messages as a browser does: a mark begins a stream anew."""
+    inflate = zlib.decompressobj(-15)
+    made = []
+    for number, data, *mark in packed:
+        if mark:
+            inflate = zlib.decompressobj(-15)
+        text = inflate.decompress(base64.b64decode(data) + b"\0\0\xff\xff").decode("utf-8", "surrogatepass")
+        made.append({"n": number, "ops": json.loads(text)})
+    return made
+
+
+def test_every_stream_is_recorded_and_no_other() -> None:
+    assert sorted(GOLDEN) == sorted(STREAMS)
+
+
+@each
+def test_the_recording_is_what_a_view_sends_today(name: str) -> None:
+    """Otherwise: docs/wire.md says it, and ``python -m tests.golden_wire`` records it anew."""
+    today = json.loads(json.dumps(record(STREAMS[name])))
+    # The packed bytes are zlib's choice, so they are compared unpacked.
+    assert (today["messages"], today["whole"]) == (GOLDEN[name]["messages"], GOLDEN[name]["whole"])
+    assert unpacked(today["packed"]) == GOLDEN[name]["messages"]
+    assert unpacked(GOLDEN[name]["packed"]) == GOLDEN[name]["messages"]
+
+
+@each
+def test_the_python_browser_builds_the_whole_state_of_the_recorded_messages(name: str) -> None:
+    browser, whole = Browser(), Browser(GOLDEN[name]["whole"])
+    for message in GOLDEN[name]["messages"]:
+        browser.receive(message)
+    assert browser.lost == 0
+    assert browser.number == whole.number
+    assert browser.tree() == whole.tree()
