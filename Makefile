@@ -74,8 +74,8 @@ browser: $(READY) ## the tests in a real browser
 live: $(READY) ## run every SDK for real, offline, in its lowest and its newest version (SDKS="agno openai" for some)
 	@$(BIN)/python -m tools.live $(SDKS)
 
-fuzz: $(READY) ## the property tests, 20,000 examples each
-	@VIBE_HYPOTHESIS=fuzz $(PYTEST) -n $(JOBS) --timeout=0 -m "not browser and not notebooks" $(ARGS)
+fuzz: $(READY) ## the property tests, 20,000 examples each; counts those that ran (ARGS="tests/test_fuzz.py" for some)
+	@VIBE_HYPOTHESIS=fuzz $(PYTEST) -n $(JOBS) --timeout=0 -m "hypothesis and not browser and not notebooks" $(ARGS)
 
 bench: $(READY) $(VENV)/.bench vibex ## measure, ours and the others side by side; takes an hour (ARGS="streams" for one section)
 	@VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(BIN)/python -m benchmarks $(ARGS)

@@ -1,10 +1,11 @@
-"""What every test run shares: hypothesis's profiles, the markers' meaning, and no quiet skips."""
+"""Share among all tests: hypothesis's profiles, time limits, the markers' meaning, and no quiet skips."""
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,14 @@ settings.register_profile(
     "ci", max_examples=200, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("fuzz", settings.get_profile("ci"), max_examples=20_000)
-settings.load_profile(os.environ.get("VIBE_HYPOTHESIS") or ("ci" if os.environ.get("CI") else "dev"))
+PROFILE = os.environ.get("VIBE_HYPOTHESIS") or ("ci" if os.environ.get("CI") else "dev")
+settings.load_profile(PROFILE)
+
+EXAMPLES = "examples"
+"""The property of a test's report that says how many examples ran."""
+
+MOST_LOAD = 15
+"""Times that a time limit may grow: a hanging test must still end within the hour."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,6 +64,45 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         os.environ["VIBE_CHROMIUM"] = browser
 
 
+def time_limit(limit: float, load: float, cores: int) -> float:
+    """Return a test's time limit in seconds: where k programs share a core, each gets a k-th of it."""
+    return limit * min(max(1.0, load / cores), MOST_LOAD)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    # Measured as each test begins: the load changes while a run goes on. A limit that a test or the
+    # command line names stays as it is.
+    limit = float(item.config.getini("timeout") or 0)
+    if limit and item.config.getoption("timeout") is None and not item.get_closest_marker("timeout"):
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+        item.add_marker(pytest.mark.timeout(time_limit(limit, load, os.cpu_count() or 1)))
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Count the examples of a property that really ran to their end."""
+    handle = getattr(getattr(item, "obj", None), "hypothesis", None)
+    if handle is None:
+        return (yield)
+    ran = 0
+    body: Callable[..., object] = handle.inner_test
+
+    @functools.wraps(body)
+    def counted(*args: Any, **kwargs: Any) -> None:
+        nonlocal ran
+        body(*args, **kwargs)
+        ran += 1
+
+    handle.inner_test = counted
+    try:
+        return (yield)
+    finally:
+        handle.inner_test = body
+        item.user_properties.append((EXAMPLES, ran))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
@@ -83,10 +130,30 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    counts = examples_of(terminalreporter.stats) if PROFILE == "fuzz" else {}
+    if counts and not hasattr(terminalreporter.config, "workerinput"):
+        terminalreporter.section("examples that ran")
+        for name, number in counts.items():
+            terminalreporter.write_line(f"{number:>9,}  {name}")
+        terminalreporter.write_line(f"{sum(counts.values()):>9,}  of {len(counts)} properties")
     section = os.environ.get("VIBE_SECTION")
     # A worker of pytest-xdist has a terminal too: the one that collects them all speaks.
     if section and not hasattr(terminalreporter.config, "workerinput"):
         passed = len(terminalreporter.stats.get("passed", []))
         skipped = [_reason(report) for report in terminalreporter.stats.get("skipped", [])]
         count = f", {len(skipped)} skipped" if skipped else ""
+        if counts:
+            count += f", {sum(counts.values()):,} examples of {len(counts)} properties"
         summary.note(section, f"{passed} passed{count}", skipped)
+
+
+def examples_of(stats: dict[str, list[Any]]) -> dict[str, int]:
+    """Return the number of examples of each property among a run's reports."""
+    reports = [report for outcome in ("passed", "failed") for report in stats.get(outcome, [])]
+    return {
+        report.nodeid: count
+        for report in sorted(reports, key=lambda report: str(report.nodeid))
+        if report.when == "call"
+        for name, count in report.user_properties
+        if name == EXAMPLES
+    }
