@@ -788,3 +788,12 @@ def test_a_callback_that_cannot_be_called_is_refused_at_once(callback: Any) -> N
     with pytest.raises(TypeError, match="on_result"):
         registry.register("a", on_result=callback)
     assert registry.agents() == []
+
+
+def test_a_derived_whole_text_goes_too_at_the_first_direct_delta(registry: Registry) -> None:
+    events = heard(registry)
+    base: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m"}
+    registry.dispatch(PartCompleted(**base, text="twin", derived=True))
+    registry.dispatch(text("D"))
+    assert registry.transcript("a").text == "D"
+    assert words(events) == ["twin", "", "D"]

@@ -64,11 +64,11 @@ class RunOrder:
 
     def note_twins(self, event: Event) -> Retraction | None:
         """Remember which source the event's text has; at the first direct one derived ones go."""
-        builds = DELTA_KINDS.get(event.type)
+        builds = builds_of(event) if event.derived else DELTA_KINDS.get(event.type)
         key = (event.message_id, builds or "")
         if builds is None or key in self.direct:
             return None
-        if event.derived:
+        if event.derived:  # also a whole text: it would stand beside the first hand's deltas
             if key not in self.derived:
                 self.derived |= {key}
             return None
