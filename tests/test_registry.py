@@ -797,3 +797,13 @@ def test_a_derived_whole_text_goes_too_at_the_first_direct_delta(registry: Regis
     registry.dispatch(text("D"))
     assert registry.transcript("a").text == "D"
     assert words(events) == ["twin", "", "D"]
+
+
+def test_one_tick_releases_all_that_has_waited_too_long(registry: Registry, clock: Clock) -> None:
+    events = heard(registry)
+    for seq in (1, 3):
+        registry.dispatch(text(str(seq), seq))
+    clock.now = 1.0  # longer than the hold for a base, and than the wait for the missing one
+    registry.tick()
+    assert words(events) == ["1", "3"]
+    assert registry.stats("a").gaps == 1

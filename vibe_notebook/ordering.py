@@ -148,11 +148,10 @@ class Sequencer:
         now = self._clock()
         out: Results = []
         for track in [t for t in self._waiting if self._due(t) <= now]:
-            if not track.held:
-                continue  # a finish among what was released before has set it free
-            if track.next is None:
+            # A finish among what was released before may have set it free.
+            if track.held and track.next is None:
                 self._found(track, min(track.held), out)
-            else:
+            if track.held and self._due(track) <= now:
                 self._release(track, out)
         self._settled(out)
         self.soonest = self.deadline
