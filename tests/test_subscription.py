@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_notebook._ring import Ring
-from vibe_notebook.events import TextDelta
+from vibe_notebook.events import RunFinished, TextDelta
 from vibe_notebook.registry import Registry
 
 
@@ -229,3 +229,15 @@ def test_after_its_end_nothing_that_comes_later_is_read(end: str) -> None:
     else:
         subscription.close()
         assert list(subscription) == []
+
+
+def test_what_comes_after_a_readers_end_neither_pushes_out_what_was_there_nor_counts_as_missed() -> None:
+    registry = Registry(ring=2)
+    subscription = registry.subscribe("a")
+    registry.dispatch(text("1"))
+    registry.dispatch(text("2"))
+    registry.unregister("a")
+    for i in range(9):
+        registry.dispatch(text(str(i)))
+    assert [event.delta for event in subscription] == ["1", "2"]  # type: ignore[union-attr]
+    assert registry.stats("a").dropped == 0

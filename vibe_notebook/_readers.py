@@ -44,7 +44,7 @@ class Readers:
     def drop(self, subscription: Subscription) -> None:
         """Forget one that is closed or has come to its end."""
         with self.changed:
-            subscription.end(self._ring.last_id)
+            subscription.end()
             self.open.pop(subscription, None)
             wakers = subscription.take_wakers()
             self.changed.notify_all()
@@ -55,7 +55,7 @@ class Readers:
         """Under the lock: let an agent's readers, or all, end after what is there; ``wake`` them after."""
         for subscription in self.open:
             if agent_id is None or subscription.agent_id == agent_id:
-                subscription.end(self._ring.last_id)
+                subscription.end()
 
     def wake(self) -> None:
         """Outside of the lock: there is something to read."""

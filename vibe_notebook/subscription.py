@@ -47,16 +47,12 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
     def __init__(self, source: Source, cursor: Cursor) -> None:
         self.agent_id = cursor.agent_id
         self.closed = False
-        self._end: int | None = None  # the last id that it reads
+        self.ended = False
+        """Nothing will come beyond what is already read; to be read only."""
         self._source = source
         self._cursor = cursor
         self._ready: deque[Event] = deque()
         self._wakers: list[Callable[[], None]] = []
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing will come beyond what is already there."""
-        return self._end is not None
 
     def close(self) -> None:
         """End the iteration; idempotent, from any thread."""
@@ -69,10 +65,15 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
         """End the iteration after what was delivered until now; idempotent, from any thread."""
         self._source.drop(self)
 
-    def end(self, last_id: int) -> None:
-        """Under the lock: end after the event with that id."""
-        if self._end is None:
-            self._end = last_id
+    def end(self) -> None:
+        """Under the lock: end after the newest event; read the rest now.
+
+        Later events would push it out of the ring, and count as missed.
+        """
+        if not self.ended:
+            self.ended = True
+            while not self.closed and self._read():
+                pass
 
     def take_wakers(self) -> list[Callable[[], None]]:
         """Under the lock: what wakes the async readers that wait."""
@@ -129,12 +130,14 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
         self.close()
 
     def _take(self) -> Event | None:
-        if not self._ready and not self.closed:
-            missed, rows = self._source.read(self._cursor, _BATCH)
-            if missed != 0:
-                self._ready.append(gap(self.agent_id or "", missed))
-            end = self._end
-            self._ready.extend(
-                with_id(event, number) for number, event in rows if end is None or number <= end
-            )
+        if not (self._ready or self.closed or self.ended):
+            self._read()
         return self._ready.popleft() if self._ready else None
+
+    def _read(self) -> bool:
+        """Take the next rows from the ring; return whether there were any."""
+        missed, rows = self._source.read(self._cursor, _BATCH)
+        if missed != 0:
+            self._ready.append(gap(self.agent_id or "", missed))
+        self._ready.extend(with_id(event, number) for number, event in rows)
+        return bool(rows)
