@@ -157,3 +157,18 @@ def test_without_a_speed_nothing_waits_and_a_negative_one_is_refused(path: Path)
     for wrong in (-1, float("nan")):
         with pytest.raises(ValueError, match="speed"):
             replay(path, speed=wrong)
+
+
+def test_a_recording_that_a_callback_closes_has_the_event_of_that_call(tmp_path: Path) -> None:
+    base: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
+    with Registry() as registry:
+        recorder = record(tmp_path / "run.jsonl", registry=registry)
+        registry.register("a", on_finished=lambda _: recorder.close())
+        one = record(tmp_path / "one.jsonl", agent_id="a", registry=registry)
+        registry.register("a", on_finished=lambda _: one.close())
+        registry.dispatch(
+            [TextDelta(**base, delta="x"), RunFinished(**base), TextDelta(**base, delta="after")]
+        )
+    for name in ("run", "one"):
+        said = [event.type for event in replay(tmp_path / f"{name}.jsonl", speed=None)]
+        assert said[:2] == ["text_delta", "run_finished"]

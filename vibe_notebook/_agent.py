@@ -176,7 +176,7 @@ class Agent:
         if self.registrations or self._shared.taps:
             if self.outbox is None:
                 self.outbox = Outbox(self.note)
-            self.outbox.put(number, event, kept, self.registrations + self._shared.taps)
+            self.outbox.put(number, event, kept, self._shared.taps + self.registrations)
 
     def _whole(self, node: TextNode, *, derived: bool) -> PartCompleted:
         """The part as it is now."""

@@ -120,7 +120,9 @@ class Following(Reading):
     def _add(self, registration: Registration) -> None:
         with self._lock:
             agent = self._agent(registration.agent_id)
-            agent.registrations = (*agent.registrations, registration)
+            # Taps first: a callback that closes a recording finds the event that it was called with in it.
+            others = (*agent.registrations, registration)
+            agent.registrations = tuple(sorted(others, key=lambda each: "tap" not in each.callbacks))
 
     def _remove(self, registration: Registration) -> None:
         with self._lock:
