@@ -807,3 +807,20 @@ def test_one_tick_releases_all_that_has_waited_too_long(registry: Registry, cloc
     registry.tick()
     assert words(events) == ["1", "3"]
     assert registry.stats("a").gaps == 1
+
+
+def test_what_two_agents_hold_is_released_in_one_tick_with_ascending_ids(
+    registry: Registry, clock: Clock
+) -> None:
+    sent: list[Any] = []
+    registry.tap(None, sent.append)
+    for agent in "ba":
+        registry.dispatch(text("2", 2, agent_id=agent))
+        registry.dispatch(text("1", 1, agent_id=agent))
+    clock.now = 0.05
+    registry.tick()
+    assert [event.id for event in sent] == [1, 2, 3, 4]
+    assert {agent: [e.seq for e in sent if e.agent_id == agent] for agent in "ab"} == {
+        "a": [1, 2],
+        "b": [1, 2],
+    }

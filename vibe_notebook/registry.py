@@ -225,7 +225,7 @@ class Registry(Following):
         calls: list[Callable[[], None]] = []
         if self._readers.open:
             calls.append(self._readers.wake)
-        for agent in agents:
+        for agent in reversed(agents):  # the last of the list is called first
             for watcher in agent.watchers:
                 calls.append(watcher.wake)  # noqa: PERF401 - a comprehension is one call more for each delta
             if agent.outbox is not None and agent.outbox.waiting:
