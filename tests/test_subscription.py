@@ -60,6 +60,41 @@ def test_what_is_older_than_the_ring_starts_with_a_gap_that_counts_it() -> None:
     assert registry.stats("a").dropped == 7
 
 
+def test_a_slow_reader_is_told_each_time_only_what_it_missed_since() -> None:
+    registry = Registry(ring=2)
+    one, every = registry.subscribe("a"), registry.subscribe()
+    for _ in range(3):
+        for i in range(8):
+            registry.dispatch(text(str(i)))
+        for subscription in (one, every):
+            told, *rest = [next(subscription) for _ in range(3)]
+            assert told.value == {"missed": 6}  # type: ignore[union-attr]
+            assert [event.delta for event in rest] == ["6", "7"]  # type: ignore[union-attr]
+    assert registry.stats("a").dropped == 18
+
+
+def test_what_comes_after_a_readers_end_neither_pushes_out_what_was_there_nor_counts_as_missed() -> None:
+    registry = Registry(ring=2)
+    subscription = registry.subscribe("a")
+    registry.dispatch(text("1"))
+    registry.dispatch(text("2"))
+    registry.unregister("a")
+    for i in range(9):
+        registry.dispatch(text(str(i)))
+    assert [event.delta for event in subscription] == ["1", "2"]  # type: ignore[union-attr]
+    assert registry.stats("a").dropped == 0
+
+
+def test_what_a_reader_missed_of_an_agent_that_is_gone_is_counted_all_the_same() -> None:
+    registry = Registry(ring=2, keep_runs=0)
+    subscription = registry.subscribe("a")
+    registry.dispatch([text(str(i)) for i in range(8)])
+    registry.dispatch(RunFinished(agent_id="a", run_id="r"))
+    assert registry.agents() == []
+    assert next(subscription).value == {"missed": 7}  # type: ignore[union-attr]
+    assert registry.stats("a").dropped == 7
+
+
 def test_an_id_of_another_life_of_the_registry_starts_anew_with_a_gap_of_unknown_size() -> None:
     registry = Registry()
     registry.dispatch(text("1"))
@@ -229,15 +264,3 @@ def test_after_its_end_nothing_that_comes_later_is_read(end: str) -> None:
     else:
         subscription.close()
         assert list(subscription) == []
-
-
-def test_what_comes_after_a_readers_end_neither_pushes_out_what_was_there_nor_counts_as_missed() -> None:
-    registry = Registry(ring=2)
-    subscription = registry.subscribe("a")
-    registry.dispatch(text("1"))
-    registry.dispatch(text("2"))
-    registry.unregister("a")
-    for i in range(9):
-        registry.dispatch(text(str(i)))
-    assert [event.delta for event in subscription] == ["1", "2"]  # type: ignore[union-attr]
-    assert registry.stats("a").dropped == 0

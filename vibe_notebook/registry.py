@@ -244,8 +244,12 @@ class Registry(Following):
 
     def _missed(self, agent_id: str, count: int) -> None:
         agent = self._agents.get(agent_id)
+        known = self._gone.get(agent_id)
         if agent is not None:
             agent.dropped += count
+        elif known is not None:
+            tally, counts, dropped, evicted = known
+            self._gone[agent_id] = tally, counts, dropped + count, evicted
 
     def _on_alarm(self) -> float | None:
         self.tick()
