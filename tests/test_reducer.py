@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -184,6 +185,27 @@ def test_a_subagents_call_never_completes_its_parents_call_of_the_same_id() -> N
     (call,) = transcript.tools
     assert call.state == "unfinished"
     assert [(child.run_id, child.state) for child in call.children] == [("s", "ok")]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_subagents_result_leaves_a_call_above_it_awaiting_approval(depth: int) -> None:
+    above = ["r", *"st"[:depth]]
+    subagents = [(RunStarted, {"run_id": run, "parent_run_id": parent}) for parent, run in pairwise(above)]
+    transcript = made(
+        tool(ToolStarted), ASKS, *subagents, tool(ToolFinished, run_id=above[-1], output="its own")
+    )
+    assert [(call.run_id, call.state) for call in transcript.tools] == [("r", "awaiting_approval")]
+
+
+def test_a_result_of_the_run_above_leaves_a_subagents_call_awaiting_approval() -> None:
+    transcript = made(
+        (RunStarted, {"run_id": "s", "parent_run_id": "r"}),
+        tool(ToolProgress, run_id="s", state="awaiting_approval"),
+        tool(ToolFinished, run_id="r", output="its own"),
+    )
+    assert [(call.run_id, call.state) for call in transcript.tools] == [("r", "ok")]
+    (subagent,) = [run for run in transcript.runs if run.run_id == "s"]
+    assert [part.state for part in subagent.parts if part.kind == "tool"] == ["awaiting_approval"]
 
 
 def test_when_the_answering_run_is_forgotten_the_call_waits_again() -> None:

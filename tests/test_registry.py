@@ -149,6 +149,46 @@ def test_what_has_waited_too_long_is_released_and_the_gap_counted(registry: Regi
     assert registry.stats("a").gaps == 2
 
 
+def test_one_tick_releases_all_that_has_waited_too_long(registry: Registry, clock: Clock) -> None:
+    events = heard(registry)
+    for seq in (1, 3):
+        registry.dispatch(text(str(seq), seq))
+    clock.now = 1.0  # longer than the hold for a base, and than the wait for the missing one
+    registry.tick()
+    assert words(events) == ["1", "3"]
+    assert registry.stats("a").gaps == 1
+
+
+@pytest.mark.parametrize("held", [0, 1, 3])
+def test_as_many_events_as_the_bound_says_are_held_and_no_more(held: int) -> None:
+    registry = Registry(max_held=held, clock=Clock())
+    events = heard(registry)
+    registry.dispatch(text("0", 0))
+    for i in range(held):
+        registry.dispatch(text(".", 2 + i))
+        assert (registry.stats("a").held, registry.stats("a").gaps) == (i + 1, 0)
+    registry.dispatch(text("!", 2 + held))
+    assert (registry.stats("a").held, registry.stats("a").gaps) == (0, 1)
+    assert len(events) == held + 2
+
+
+def test_what_two_agents_hold_is_released_in_one_tick_with_ascending_ids(
+    registry: Registry, clock: Clock
+) -> None:
+    sent: list[Any] = []
+    registry.tap(None, sent.append)
+    for agent in "ba":
+        registry.dispatch(text("2", 2, agent_id=agent))
+        registry.dispatch(text("1", 1, agent_id=agent))
+    clock.now = 0.05
+    registry.tick()
+    assert [event.id for event in sent] == [1, 2, 3, 4]
+    assert {agent: [e.seq for e in sent if e.agent_id == agent] for agent in "ab"} == {
+        "a": [1, 2],
+        "b": [1, 2],
+    }
+
+
 @pytest.mark.parametrize("size", [1, 10])
 def test_no_more_than_the_bound_is_held_however_many_events_a_native_makes(size: int) -> None:
     registry = Registry(max_held=20, clock=Clock())
@@ -257,6 +297,15 @@ def test_a_finish_with_a_number_takes_effect_at_its_place(registry: Registry) ->
     assert [event.type for event in events] == ["text_delta", "text_delta", "message_finished"]
 
 
+def test_no_delta_of_its_own_count_overtakes_a_finish(registry: Registry) -> None:
+    events = heard(registry)
+    for seq in (1, 4):
+        registry.dispatch(text(str(seq), seq, counter="m"))
+    registry.dispatch(MessageFinished(agent_id="a", run_id="r", message_id="m", counter="m", seq=2))
+    registry.dispatch(text("0", 0, counter="m"))
+    assert [event.seq for event in events] == [0, 1, 2, 4]
+
+
 def test_run_finished_flushes_every_count_and_comes_last(registry: Registry) -> None:
     events = heard(registry)
     registry.dispatch(text("1", 1, counter="m"))
@@ -343,6 +392,15 @@ def test_at_the_first_direct_delta_every_derived_part_of_that_key_goes_shown_or_
         if event.type == "part_completed":
             final[event.part_id] = event.text
     assert final == {"0": "", "1": ""}
+
+
+def test_a_derived_whole_text_goes_too_at_the_first_direct_delta(registry: Registry) -> None:
+    events = heard(registry)
+    base: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m"}
+    registry.dispatch(PartCompleted(**base, text="twin", derived=True))
+    registry.dispatch(text("D"))
+    assert registry.transcript("a").text == "D"
+    assert words(events) == ["twin", "", "D"]
 
 
 def test_derived_arguments_go_when_the_model_writes_them_itself(registry: Registry) -> None:
@@ -650,6 +708,13 @@ def test_a_run_that_is_forgotten_in_mid_stream_begins_anew() -> None:
         assert registry.transcript("a").text == "567891011"
 
 
+def test_a_second_end_does_not_make_a_run_the_newest(clock: Clock) -> None:
+    registry = Registry(keep_runs=2, clock=clock)
+    for name in ("r", "s", "r", "t"):
+        registry.dispatch(RunFinished(agent_id="a", run_id=name))
+    assert [run.run_id for run in registry.transcript("a").runs] == ["s", "t"]
+
+
 def test_a_run_of_a_forgotten_name_is_kept_as_long_as_any_other(clock: Clock) -> None:
     registry = Registry(keep_runs=2, clock=clock)
     for name in ("r", "s"):
@@ -788,39 +853,3 @@ def test_a_callback_that_cannot_be_called_is_refused_at_once(callback: Any) -> N
     with pytest.raises(TypeError, match="on_result"):
         registry.register("a", on_result=callback)
     assert registry.agents() == []
-
-
-def test_a_derived_whole_text_goes_too_at_the_first_direct_delta(registry: Registry) -> None:
-    events = heard(registry)
-    base: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m"}
-    registry.dispatch(PartCompleted(**base, text="twin", derived=True))
-    registry.dispatch(text("D"))
-    assert registry.transcript("a").text == "D"
-    assert words(events) == ["twin", "", "D"]
-
-
-def test_one_tick_releases_all_that_has_waited_too_long(registry: Registry, clock: Clock) -> None:
-    events = heard(registry)
-    for seq in (1, 3):
-        registry.dispatch(text(str(seq), seq))
-    clock.now = 1.0  # longer than the hold for a base, and than the wait for the missing one
-    registry.tick()
-    assert words(events) == ["1", "3"]
-    assert registry.stats("a").gaps == 1
-
-
-def test_what_two_agents_hold_is_released_in_one_tick_with_ascending_ids(
-    registry: Registry, clock: Clock
-) -> None:
-    sent: list[Any] = []
-    registry.tap(None, sent.append)
-    for agent in "ba":
-        registry.dispatch(text("2", 2, agent_id=agent))
-        registry.dispatch(text("1", 1, agent_id=agent))
-    clock.now = 0.05
-    registry.tick()
-    assert [event.id for event in sent] == [1, 2, 3, 4]
-    assert {agent: [e.seq for e in sent if e.agent_id == agent] for agent in "ab"} == {
-        "a": [1, 2],
-        "b": [1, 2],
-    }

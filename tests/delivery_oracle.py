@@ -1,0 +1,687 @@
+"""Deliver a registry's events by the letter of its contract, slowly: a second answer to compare with.
+
+The sentences in quotation marks are the contract's. This model shares no code with the package but
+the event classes: every text is folded anew from all events, every reader scans the whole log.
+Where the contract leaves a choice open, the comment says "Choice".
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+Part = tuple[str, "str | None", str, str]
+"""(run_id, message_id, kind, part_id): the contract's key of a part."""
+
+Row = tuple["int | None", tuple[Any, ...]]
+"""(id, description of the event), as ``describe`` makes them."""
+
+CALLBACKS = {
+    "text_delta": "on_result",
+    "thinking_delta": "on_thinking",
+    "tool_call_delta": "on_tool_preparing",
+    "tool_started": "on_tool_started",
+    "tool_finished": "on_tool_finished",
+    "run_finished": "on_finished",
+}
+TWINNED = {"text_delta": "text", "thinking_delta": "thinking", "tool_call_delta": "args"}
+PARTS = {"text_delta": "text", "thinking_delta": "thinking"}
+
+
+def describe(event: Any) -> tuple[Any, ...]:
+    """Reduce an event to the fields that a listener reads, without its id.
+
+    A whole part that the registry made itself has no number: the numbers of all wholes are left out.
+    """
+    if event.type == "custom" and event.name == "gap":
+        return ("gap", event.agent_id, event.value["missed"])
+    if event.type == "part_completed":
+        part = (event.run_id, event.message_id, event.kind, event.part_id)
+        return ("part_completed", event.agent_id, *part, event.derived, event.text)
+    said = event.model_dump(exclude={"id", "ts", "type"}, exclude_none=True)
+    return (event.type, *sorted((name, repr(value)) for name, value in said.items()))
+
+
+def part_of(event: Any) -> Part | None:
+    """Return the key of the text that an event is about."""
+    kind = event.kind if event.type == "part_completed" else PARTS.get(event.type)
+    return (event.run_id, event.message_id, kind, event.part_id) if kind else None
+
+
+def is_skip(event: Any) -> bool:
+    """Recognise "a numbered native that shows nothing"."""
+    return event.type == "custom" and event.name == "skip" and event.seq is not None
+
+
+@dataclass(eq=False)
+class Count:
+    """One ordering key: "(agent_id, run_id, counter); direct and derived events never share one"."""
+
+    message_id: str | None
+    closed: bool = False
+    base: int | None = None
+    next: int | None = None
+    last: tuple[int, int] | None = None
+    seen: set[tuple[int, int]] = field(default_factory=set)
+    held: dict[int, list[Arrived]] = field(default_factory=dict)
+    since: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def holding(self) -> int:
+        return sum(map(len, self.held.values()))
+
+
+@dataclass(eq=False)
+class Arrived:
+    """An accepted event, and the count that its number belongs to."""
+
+    event: Any
+    count: Count | None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return (self.event.seq, self.event.sub)
+
+
+@dataclass
+class Order:
+    """A run's ordering state."""
+
+    counts: dict[tuple[str, bool], Count] = field(default_factory=dict)
+    closed: bool = False
+    direct: set[tuple[str | None, str]] = field(default_factory=set)
+    derived: set[tuple[str | None, str]] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class Shown:
+    """A run of the transcript: whether it has ended, and the run that it is part of."""
+
+    ended: bool = False
+    parent: str | None = None
+
+
+@dataclass(eq=False)
+class Listener:
+    """A registration (or a tap), and the calls that it has got."""
+
+    agent_id: str | None
+    names: frozenset[str]
+    open: bool = True
+    calls: list[tuple[str, Row]] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Reader:
+    """A subscription: its place in the log, and the rows read ahead for it."""
+
+    agent_id: str | None
+    at: int
+    unknown: bool = False
+    ended: bool = False
+    closed: bool = False
+    ready: deque[Row] = field(default_factory=deque)
+
+
+@dataclass(eq=False)
+class Agent:
+    """One agent: its order, the runs of its transcript, and its callers."""
+
+    agent_id: str
+    orders: dict[str, Order] = field(default_factory=dict)
+    waiting: list[Count] = field(default_factory=list)
+    delivering: list[Count] = field(default_factory=list)
+    arrived: list[Arrived] = field(default_factory=list)
+    delivered: list[Arrived] = field(default_factory=list)
+    runs: dict[str, Shown] = field(default_factory=dict)
+    heard: dict[Part, str] = field(default_factory=dict)
+    listeners: list[Listener] = field(default_factory=list)
+    outbox: deque[tuple[int, Any, Any, list[Listener]]] = field(default_factory=deque)
+    busy: bool = False
+    ended: list[str] = field(default_factory=list)
+
+    @property
+    def held(self) -> int:
+        return sum(count.holding for count in self.waiting)
+
+
+class DeliveryOracle:
+    """A registry by the contract. ``now`` is its clock: move it, then call ``tick``.
+
+    *react* is told of each call, and may call any method: "calls … may call any method".
+    """
+
+    def __init__(
+        self,
+        *,
+        hold: int,
+        max_held: int,
+        max_wait: int,
+        keep_runs: int,
+        ring: int,
+        react: Callable[[Listener, int], None] = lambda _listener, _number: None,
+    ) -> None:
+        self.hold, self.max_held, self.max_wait = hold, max_held, max_wait
+        self.keep_runs, self.ring = keep_runs, ring
+        self.react = react
+        self.now = 0
+        self.agents: dict[str, Agent] = {}
+        self.counts: dict[str, Counter[str]] = {}
+        self.log: list[tuple[str, tuple[Any, ...]]] = []  # "each registry … overwrites" ids: 1, 2, 3 …
+        self.ended: list[tuple[Agent, str]] = []  # oldest first
+        self.readers: list[Reader] = []
+        self.taps: list[Listener] = []
+
+    # What a user calls
+
+    def dispatch(self, events: list[Any]) -> None:
+        """Take "one event or the list made from one native: that is one slot"."""
+        for agent_id in dict.fromkeys(event.agent_id for event in events):
+            agent = self._agent(agent_id)
+            self._push(agent, [event for event in events if event.agent_id == agent_id])
+            self._end_runs(agent)
+            self._call_back(agent)
+
+    def finish(self, agent_id: str, run_id: str | None = None, message_id: str | None = None) -> None:
+        """``finish(...)`` takes effect "at once: a message's flushes its own counter, a run's flushes all"."""
+        agent = self.agents.get(agent_id)
+        if agent is None:
+            return
+        self._flush(agent, run_id, message_id)
+        self._end_runs(agent)
+        if message_id is None:
+            for name in [run_id] if run_id is not None else list(agent.runs):
+                run = agent.runs.get(name)
+                if run is not None and not run.ended:
+                    agent.ended.append(name)
+                    self._end_runs(agent)
+        self._call_back(agent)
+
+    def tick(self) -> None:
+        """Release "what was held long enough"."""
+        late = [agent for agent in self.agents.values() if any(self._is_due(c) for c in agent.waiting)]
+        for agent in late:
+            for count in [count for count in agent.waiting if self._is_due(count)]:
+                if count.held and count.next is None:
+                    # Base: "otherwise the lowest that arrived within the hold" is the base.
+                    self._found(agent, count, min(count.held))
+                if count.held and self._is_due(count):
+                    self._release(agent, count)
+            self._end_runs(agent)
+        for agent in late:
+            self._call_back(agent)
+
+    def unregister(self, agent_id: str) -> None:
+        """Drop an agent: "callbacks and ordering state go; an agent that is gone is no error"."""
+        agent = self.agents.get(agent_id)
+        if agent is not None:
+            for listener in agent.listeners:
+                listener.open = False
+            agent.listeners = []
+            self._flush(agent, None, None)
+            self._end_runs(agent)
+            agent.orders.clear()
+        for reader in self.readers:
+            if reader.agent_id == agent_id:
+                self._end(reader)  # "ends on close, unregister or registry close"
+        if agent is not None:
+            self._call_back(agent)
+
+    def forget(self, agent_id: str, run_id: str | None = None) -> None:
+        """Drop a run's transcript and all that detects its duplicates, or an agent's."""
+        agent = self.agents.get(agent_id)
+        if agent is None:
+            return
+        for name in [run_id] if run_id is not None else list(agent.runs):
+            self._drop(agent, name)
+        if run_id is None:
+            for name in list(agent.orders):
+                self._forget_order(agent, name)
+
+    def close(self) -> None:
+        """Flush all that is held, and end every subscription."""
+        agents = list(self.agents.values())
+        for agent in agents:
+            self._flush(agent, None, None)
+            self._end_runs(agent)
+        for reader in self.readers:
+            self._end(reader)
+        for agent in agents:
+            self._call_back(agent)
+
+    def register(self, agent_id: str, names: Iterable[str]) -> Listener:
+        """Call back for one agent; "empty registrations are ignored"."""
+        listener = Listener(agent_id, frozenset(names))
+        if listener.names:
+            agent = self._agent(agent_id)
+            agent.listeners = [*agent.listeners, listener]
+        return listener
+
+    def tap(self, agent_id: str | None) -> Listener:
+        """Call back for all that is recorded and sent, skips included, of one agent or of all."""
+        listener = Listener(agent_id, frozenset(["tap"]))
+        if agent_id is None:
+            self.taps = [*self.taps, listener]
+        else:
+            agent = self._agent(agent_id)
+            agent.listeners = [*agent.listeners, listener]
+        return listener
+
+    def close_listener(self, listener: Listener) -> None:
+        """Remove callbacks: "None of them is called any more once it returns". A tap gets the rest first."""
+        agents = [a for a in self.agents.values() if listener.agent_id in (None, a.agent_id)]
+        self.taps = [tap for tap in self.taps if tap is not listener]
+        for agent in agents:
+            agent.listeners = [other for other in agent.listeners if other is not listener]
+            if "tap" in listener.names:
+                for item in list(agent.outbox):
+                    if listener in item[3]:
+                        self._hand_over(item, [listener])
+        listener.open = False
+
+    def subscribe(self, agent_id: str | None = None, after: int | None = None) -> Reader:
+        """Read from now on, or replay "from a ring, what is older than it starts with a gap"."""
+        last = len(self.log)
+        at = last if after is None else max(after, 0)
+        unknown = at > last  # an id of another life of this registry
+        if unknown:
+            at = 0
+        elif agent_id is not None and at:
+            # Choice: how many of one agent's events came before an id is not known of what has left the
+            # ring, so a gap that begins there has no size.
+            unknown = any(agent == agent_id for agent, _ in self.log[at : self._first - 1])
+        reader = Reader(agent_id, at, unknown)
+        self.readers.append(reader)
+        return reader
+
+    def read(self, reader: Reader) -> list[Row]:
+        """Return all that the reader would get now without waiting."""
+        rows: list[Row] = []
+        while more := self.read_one(reader):
+            rows += more
+        return rows
+
+    def read_one(self, reader: Reader) -> list[Row]:
+        """Return the next event for the reader, if there is one."""
+        if not reader.ready:
+            self._read_ahead(reader)
+        return [reader.ready.popleft()] if reader.ready else []
+
+    def close_reader(self, reader: Reader) -> None:
+        """End an iteration at once: "ends on close"."""
+        reader.closed = True
+        reader.ready.clear()
+
+    def stats(self, agent_id: str) -> dict[str, int]:
+        """Count "delivered, held, duplicates, gaps, late, derived suppressed, dropped, evicted"."""
+        agent = self.agents.get(agent_id)
+        counts = self._counts(agent_id)
+        names = ("duplicates", "gaps", "late", "derived_suppressed", "dropped", "evicted")
+        return {
+            "delivered": sum(each == agent_id for each, _ in self.log),
+            "held": agent.held if agent else 0,
+            **{name: counts[name] for name in names},
+        }
+
+    def texts(self, agent_id: str) -> dict[Part, str]:
+        """Return every text of the agent's transcript that is not empty."""
+        agent = self.agents.get(agent_id)
+        parts = {part_of(item.event) for item in agent.delivered} if agent else set()
+        made = {part: self._text(agent, part) for part in parts if part is not None} if agent else {}
+        return {part: text for part, text in made.items() if text}
+
+    # Order
+
+    def _push(self, agent: Agent, events: list[Any]) -> None:
+        order = None
+        slot: list[Arrived] = []
+        for event in events:
+            order = agent.orders.setdefault(event.run_id, Order())
+            self._notice_twins(agent, order, event)
+            count = self._count_of(order, event)
+            if count is not None:
+                if (event.seq, event.sub) in count.seen:
+                    # A duplicate, "before or after delivery, … changes nothing".
+                    self._counts(agent.agent_id)["duplicates"] += 1
+                    continue
+                count.seen.add((event.seq, event.sub))
+            item = Arrived(event, count)
+            agent.arrived.append(item)
+            if slot and (slot[0].count is not count or slot[0].event.seq != event.seq):
+                self._arrive(agent, slot)
+                slot = []
+            if count is None:
+                self._turn(agent, item, late=False)  # "``None`` = arrival is the order"
+            else:
+                slot.append(item)
+        if slot:
+            self._arrive(agent, slot)
+
+    def _count_of(self, order: Order, event: Any) -> Count | None:
+        if event.seq is None:
+            return None
+        key = (event.counter, event.derived)
+        if key not in order.counts:
+            order.counts[key] = Count(event.message_id, closed=order.closed)
+        return order.counts[key]
+
+    def _arrive(self, agent: Agent, slot: list[Arrived]) -> None:
+        event, count = slot[0].event, slot[0].count
+        assert count is not None
+        if count.closed or (count.next is not None and event.seq <= count.next):
+            self._out(agent, count, slot)  # "Events that come later still land."
+            self._go_on(agent, count)
+            return
+        count.held.setdefault(event.seq, []).extend(slot)
+        count.since.setdefault(event.seq, self.now)
+        if count not in agent.waiting:
+            agent.waiting.append(count)
+        if count.next is None and self._is_base(slot):
+            self._found(agent, count, event.seq)
+        elif count.holding > self.max_held:
+            # "one that is early is held until … the bound (max_held) is reached": as many may be held.
+            self._release(agent, count)
+
+    def _is_base(self, slot: list[Arrived]) -> bool:
+        # "Base: the seq of RunStarted for counter "", of MessageStarted for a named counter that it
+        # opens; 0 is always a base." With a hold of 0 the first to arrive is the lowest within it.
+        return (
+            slot[0].event.seq == 0
+            or self.hold == 0
+            or any(
+                not e.derived and e.type == ("message_started" if e.counter else "run_started")
+                for e in (item.event for item in slot)
+            )
+        )
+
+    def _found(self, agent: Agent, count: Count, base: int) -> None:
+        # What is below the base was before it, so it goes first.
+        for seq in sorted(seq for seq in count.held if seq < base):
+            self._out(agent, count, self._let_go(count, seq))
+        count.next = base if count.next is None else max(base, count.next)
+        self._go_on(agent, count)
+
+    def _go_on(self, agent: Agent, count: Count) -> None:
+        while count.next is not None and count.next in count.held:
+            self._out(agent, count, self._let_go(count, count.next))
+        if count.closed:
+            self._release(agent, count)
+        elif not count.held and count in agent.waiting:
+            agent.waiting.remove(count)
+
+    def _release(self, agent: Agent, count: Count) -> None:
+        # "… then what is held is released and the gap counted."
+        if count in agent.waiting:
+            agent.waiting.remove(count)
+        held = [self._let_go(count, seq) for seq in sorted(count.held)]
+        for slot in held:
+            if count.next is not None and slot[0].event.seq > count.next:
+                self._counts(agent.agent_id)["gaps"] += 1
+            self._out(agent, count, slot)
+
+    def _let_go(self, count: Count, seq: int) -> list[Arrived]:
+        del count.since[seq]
+        return count.held.pop(seq)
+
+    def _is_due(self, count: Count) -> bool:
+        if not count.held:
+            return False
+        wait = self.hold if count.next is None else self.max_wait
+        return count.since[next(iter(count.held))] + wait <= self.now
+
+    def _out(self, agent: Agent, count: Count, slot: list[Arrived]) -> None:
+        agent.delivering.append(count)
+        for item in sorted(slot, key=lambda item: item.key):
+            late = count.last is not None and item.key < count.last
+            if not late:
+                count.last = item.key
+                count.next = item.event.seq + 1 if count.next is None else max(count.next, item.event.seq + 1)
+            self._turn(agent, item, late=late)
+        agent.delivering.pop()
+
+    def _turn(self, agent: Agent, item: Arrived, *, late: bool) -> None:
+        event = item.event
+        order = agent.orders[event.run_id]
+        if event.type in ("message_finished", "run_finished"):
+            # "A finish with a seq takes effect at its place in the order; one without … at once":
+            # the events that it flushes come before it, so that no listener hears a delta after its end.
+            whole = event.type == "run_finished"
+            counter = event.counter or event.message_id
+            if not whole and counter:
+                order.counts.setdefault((counter, False), Count(event.message_id))
+            self._close(agent, order, event.message_id, event.counter, whole=whole)
+        kind = event.kind if event.type == "part_completed" else TWINNED.get(event.type)
+        if event.derived and (event.message_id, kind) in order.direct:
+            # Derived deltas are "dropped once a direct delta of that key was seen".
+            self._counts(agent.agent_id)["derived_suppressed"] += 1
+            return
+        if late:
+            self._counts(agent.agent_id)["late"] += 1
+        self._deliver(agent, item, late=late)
+
+    def _flush(self, agent: Agent, run_id: str | None, message_id: str | None) -> None:
+        orders = list(agent.orders.values())
+        if run_id is not None:
+            orders = [agent.orders.setdefault(run_id, Order())]
+        for order in orders:
+            if message_id is not None:
+                order.counts.setdefault((message_id, False), Count(message_id))
+            self._close(agent, order, message_id, "", whole=message_id is None)
+
+    def _close(
+        self, agent: Agent, order: Order, message_id: str | None, counter: str, *, whole: bool
+    ) -> None:
+        # Choice: a run's counts are flushed in the order of their first events.
+        order.closed = order.closed or whole
+        for (name, _), count in list(order.counts.items()):
+            named = name in (message_id, counter)
+            if whole or (name != "" and (named or (message_id and count.message_id == message_id))):
+                count.closed = True
+                if count.held and count not in agent.delivering:
+                    self._release(agent, count)
+
+    # Twins
+
+    def _notice_twins(self, agent: Agent, order: Order, event: Any) -> None:
+        kind = TWINNED.get(event.type)
+        if event.derived and event.type == "part_completed":
+            kind = event.kind
+        if kind is None:
+            return
+        key = (event.message_id, kind)
+        if event.derived:
+            order.derived.add(key)
+        elif key not in order.direct:
+            order.direct.add(key)
+            if key in order.derived:
+                self._retract(agent, event.run_id, *key)
+
+    def _retract(self, agent: Agent, run_id: str, message_id: str | None, kind: str) -> None:
+        """Drop twins: "at the first direct one, every derived part of that key, shown or held, goes"."""
+        gone: list[Arrived] = []
+        for item in agent.delivered:
+            event = item.event
+            built = event.kind if event.type == "part_completed" else TWINNED.get(event.type)
+            if event.derived and (event.run_id, event.message_id, built) == (run_id, message_id, kind):
+                gone.append(item)
+        agent.delivered = [item for item in agent.delivered if item not in gone]
+        for part in dict.fromkeys(part_of(item.event) for item in gone):
+            if part is not None:
+                self._put_whole(agent, part, derived=True, kept=None)
+
+    # Delivery
+
+    def _deliver(self, agent: Agent, item: Arrived, *, late: bool) -> None:
+        event = item.event
+        if is_skip(event):
+            # "… is recorded and sent, and reaches neither callbacks nor transcript."
+            self._put(agent, event, event)
+            return
+        run = agent.runs.setdefault(event.run_id, Shown())
+        agent.delivered.append(item)
+        if event.type == "run_started" and run.parent is None:
+            run.parent = event.parent_run_id
+        if event.type == "run_finished":
+            agent.ended.append(event.run_id)
+        part = part_of(event)
+        if part is None:
+            self._put(agent, event, event)
+            return
+        now = self._text(agent, part)
+        if event.type == "part_completed":
+            is_said = event.text == now
+        else:
+            is_said = not late and agent.heard.get(part, "") + event.delta == now
+        if is_said:
+            agent.heard[part] = now
+            self._put(agent, event, event)
+        else:
+            # "One that comes after its gap was released is placed right in the transcript, and
+            # callbacks and subscribers get the whole part as PartCompleted."
+            self._put_whole(agent, part, derived=event.derived, kept=event)
+
+    def _put_whole(self, agent: Agent, part: Part, *, derived: bool, kept: Any) -> None:
+        text = agent.heard[part] = self._text(agent, part)
+        run_id, message_id, kind, part_id = part
+        said = ("part_completed", agent.agent_id, run_id, message_id, kind, part_id, derived, text)
+        self._put(agent, said, kept)
+
+    def _put(self, agent: Agent, said: Any, kept: Any) -> None:
+        row = said if isinstance(said, tuple) else describe(said)
+        self.log.append((agent.agent_id, row))
+        # "delivery order and resume point": one id for subscribers, callbacks and recordings.
+        listeners = [*self.taps, *agent.listeners]
+        if listeners:
+            agent.outbox.append((len(self.log), said, kept, listeners))
+
+    def _text(self, agent: Agent, part: Part) -> str:
+        """Fold a part. "The transcript places by (seq, sub)": a count's events, sorted, take its arrivals."""
+        counts: dict[Count, list[Arrived]] = {}
+        for item in agent.arrived:
+            if item.count is not None:
+                counts.setdefault(item.count, []).append(item)
+        queues = {count: iter(sorted(items, key=lambda i: i.key)) for count, items in counts.items()}
+        text = ""
+        for item in agent.arrived:
+            placed = item if item.count is None else next(queues[item.count])
+            if placed in agent.delivered and part_of(placed.event) == part:
+                event = placed.event
+                # PartCompleted: "REPLACES what the deltas built".
+                text = event.text if event.type == "part_completed" else text + event.delta
+        return text
+
+    def _call_back(self, agent: Agent) -> None:
+        """Hand over in order: "calls are serial per agent", also where a callback dispatches."""
+        if agent.busy:
+            return
+        agent.busy = True
+        while agent.outbox:
+            item = agent.outbox.popleft()
+            # A recording is written before a callback sees the event, so that a callback that
+            # closes the recording loses nothing of it.
+            self._hand_over(item, sorted(item[3], key=lambda listener: "tap" not in listener.names))
+        agent.busy = False
+
+    def _hand_over(self, item: tuple[int, Any, Any, list[Listener]], listeners: list[Listener]) -> None:
+        number, said, kept, _ = item
+        row = said if isinstance(said, tuple) else describe(said)
+        for listener in listeners:
+            if "tap" in listener.names and kept is not None:
+                self._call(listener, "tap", (number, describe(kept)))
+            for name in self._names(said, row):
+                self._call(listener, name, (number, row))
+
+    @staticmethod
+    def _names(said: Any, row: tuple[Any, ...]) -> list[str]:
+        if not isinstance(said, tuple) and is_skip(said):
+            return []
+        if row[0] == "part_completed":
+            return ["on_result" if row[4] == "text" else "on_thinking", "on_event"]
+        return [CALLBACKS.get(row[0], ""), "on_event"]
+
+    def _call(self, listener: Listener, name: str, row: Row) -> None:
+        if listener.open and name in listener.names:
+            listener.calls.append((name, row))
+            self.react(listener, len(listener.calls))
+
+    # Readers
+
+    @property
+    def _first(self) -> int:
+        return max(len(self.log) - self.ring, 0) + 1
+
+    def _read_ahead(self, reader: Reader) -> None:
+        if reader.ready or reader.closed or reader.ended:
+            return
+        self._take_rows(reader)
+
+    def _take_rows(self, reader: Reader) -> None:
+        mine = [
+            number
+            for number, (agent_id, _) in enumerate(self.log, 1)
+            if reader.at < number and reader.agent_id in (None, agent_id)
+        ]
+        missed: int | None = sum(number < self._first for number in mine)
+        if reader.unknown:
+            missed, reader.unknown = None, False
+        if missed != 0:
+            reader.ready.append((None, ("gap", reader.agent_id or "", missed)))
+        if missed and reader.agent_id is not None:
+            self._counts(reader.agent_id)["dropped"] += missed
+        reader.ready.extend((number, self.log[number - 1][1]) for number in mine if number >= self._first)
+        reader.at = len(self.log)
+
+    def _end(self, reader: Reader) -> None:
+        """End a reader after "what was already there", which stays readable whatever comes later."""
+        if not reader.ended and not reader.closed:
+            self._take_rows(reader)
+            reader.ended = True
+
+    # Retention
+
+    def _end_runs(self, agent: Agent) -> None:
+        """Evict: "Registry(keep_runs=100) evicts the oldest ended runs and counts them"."""
+        ended, agent.ended = agent.ended, []
+        for name in ended:
+            run = agent.runs.get(name)
+            if run is None:
+                continue
+            run.ended = True
+            if run.parent in agent.runs or (agent, name) in self.ended:
+                continue  # a subagent's run is kept with its parent's; a second end is no new one
+            self.ended.append((agent, name))
+            while len(self.ended) > self.keep_runs:
+                oldest, oldest_name = self.ended[0]
+                self._counts(oldest.agent_id)["evicted"] += self._drop(oldest, oldest_name)
+                if not oldest.runs and not (oldest.listeners or oldest.outbox or oldest.held):
+                    # Choice: an agent without a run, a caller or a held event is gone but for its counts.
+                    self.agents.pop(oldest.agent_id, None)
+
+    def _drop(self, agent: Agent, run_id: str) -> int:
+        """Drop a run with its subagents; return how many that were."""
+        names = [run_id] if run_id in agent.runs else []
+        for above in names:
+            names += [name for name, run in agent.runs.items() if run.parent == above and name not in names]
+        for name in names:
+            del agent.runs[name]
+        for name in {run_id, *names}:
+            self._forget_order(agent, name)
+            self.ended = [each for each in self.ended if each != (agent, name)]
+            agent.arrived = [item for item in agent.arrived if item.event.run_id != name]
+            agent.delivered = [item for item in agent.delivered if item.event.run_id != name]
+            agent.heard = {part: text for part, text in agent.heard.items() if part[0] != name}
+        return len(names)
+
+    def _forget_order(self, agent: Agent, run_id: str) -> None:
+        order = agent.orders.pop(run_id, Order())
+        agent.waiting = [count for count in agent.waiting if count not in order.counts.values()]
+
+    # Names
+
+    def _agent(self, agent_id: str) -> Agent:
+        return self.agents.setdefault(agent_id, Agent(agent_id))
+
+    def _counts(self, agent_id: str) -> Counter[str]:
+        return self.counts.setdefault(agent_id, Counter())
