@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from markdown_it import MarkdownIt
 
 from ._healing import hold
-from ._highlight import highlight, runs
+from ._highlight import highlight, language_of, runs
 from ._inline import inline_plugin
 from ._math import isolate, math_plugin, mathml, tex
 from ._open_leaf import healing_plugin
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from markdown_it.utils import EnvType, OptionsDict
 
-__all__ = ["Block", "Math", "language_of", "lean", "parse", "render_block", "render_code"]
+__all__ = ["Block", "Math", "lean", "parse", "render_block", "render_code"]
 
 Math = Literal["mathml", "tex"]
 """Formulas as MathML, or kept as TeX for the page's MathJax."""
@@ -38,7 +38,6 @@ _KNOWN = re.compile(
     r'(<t[dh])(?: style="text-align:left")|(<div class="highlight") style="margin:0 0 1em"'
     r'|(<a [^>]*?) target="_blank" rel="noopener noreferrer"(?=>)'
 )
-_LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +148,6 @@ def _fence(_self: object, tokens: Sequence[Token], index: int, _options: Options
         env["colours"].append("" if is_plain else runs(code, language))
         is_plain = True
     return _code_html(language, escape(code) if is_plain else highlight(code, language))
-
-
-def language_of(info: str) -> str:
-    """Return the language that a fence's opening line names, or ""."""
-    match = _LANGUAGE.match(info.strip().lstrip("{."))
-    return match[0].lower() if match else ""
 
 
 def _code_html(language: str, html: str) -> str:

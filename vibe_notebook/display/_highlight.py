@@ -1,29 +1,55 @@
 """Colour a closed code fence: Pygments' short classes, on text that stays exactly what it was.
 
 For the saved form as HTML; for the live one as runs, which are a quarter of the bytes: the browser
-has the text already.
+has the text already. The work is bounded by count, whatever the code: a language of the list, and limits
+on size, lines, runs and errors, under which its lexer was measured. So it may be done under a view's lock.
 """
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from html import escape
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from pygments.lexers import get_lexer_by_name
-from pygments.token import STANDARD_TYPES
-from pygments.util import ClassNotFound
+from pygments.token import STANDARD_TYPES, Error
 
 from ._fields import utf16
+from ._languages import lexer_of
 
-__all__ = ["highlight", "runs"]
+__all__ = [
+    "CODE_LIMIT",
+    "ERROR_LIMIT",
+    "LINE_LIMIT",
+    "OPENER_LIMIT",
+    "RUN_LIMIT",
+    "highlight",
+    "is_regular",
+    "language_of",
+    "pieces",
+    "runs",
+]
 
-LIMIT = 256 * 1024
-"""Characters beyond which code stays plain: colouring 1 MB took 2.6 s of CPU."""
+CODE_LIMIT = 16 * 1024
+"""Characters beyond which code stays plain: 400 lines."""
 
-LIVE_LIMIT = 16 * 1024
-"""Characters beyond which code is coloured in the saved form only."""
+LINE_LIMIT = 2_000
+"""Characters of a line beyond which its code stays plain."""
+
+RUN_LIMIT = 200
+"""Characters of a run of one character, or of white space, beyond which code stays plain."""
+
+ERROR_LIMIT = 20
+"""Pieces that are no part of the language beyond which code stays plain: for each, a lexer may have read all."""
+
+OPENER_LIMIT = 20
+"""Comments opened and never closed beyond which code stays plain: a lexer reads to the end for each."""
+
+_COMMENTS = (("/*", "*/"), ("<!--", "-->"), ("(*", "*)"), ("{-", "-}"), ("<![CDATA[", "]]>"))
+_RUN = re.compile(rf"\s{{{RUN_LIMIT}}}|(.)\1{{{RUN_LIMIT - 1}}}")
+_LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
 
 _PLAIN = frozenset({"", "n", "p", "w", "x", "esc", "g"})
 """Classes that no stylesheet colours; leaving them out halves the bytes."""
@@ -32,11 +58,27 @@ _PLAIN = frozenset({"", "n", "p", "w", "x", "esc", "g"})
 def highlight(code: str, language: str) -> str:
     """Return *code* as escaped HTML with ``<span class=…>`` of Pygments' short names.
 
-    An unknown language, or a lexer that would change the text, gives it plain.
+    A language that is not of the list, code beyond a limit, or a lexer that would change the text, gives it plain.
     """
     return "".join(
         f'<span class="{name}">{escape(text)}</span>' if name else escape(text)
         for name, text in _coloured(code, language)
+    )
+
+
+def language_of(info: str) -> str:
+    """Return the language that a fence's opening line names, or ""."""
+    match = _LANGUAGE.match(info.strip().lstrip("{."))
+    return match[0].lower() if match else ""
+
+
+def is_regular(code: str) -> bool:
+    """Tell whether *code* is within the limits that the lexers were measured in."""
+    return (
+        len(code) <= CODE_LIMIT
+        and max(map(len, code.split("\n"))) <= LINE_LIMIT
+        and _RUN.search(code) is None
+        and all(code.count(opener, code.rfind(closer) + 1) <= OPENER_LIMIT for opener, closer in _COMMENTS)
     )
 
 
@@ -46,8 +88,6 @@ def runs(code: str, language: str) -> str:
     A length is in UTF-16 units: a dot for each 26, and a letter from A for what is left. All of it
     is plain if there are none.
     """
-    if len(code) > LIVE_LIMIT:
-        return ""
     coloured = _coloured(code, language)
     if coloured and not coloured[-1][0]:
         coloured = coloured[:-1]  # what is left at the end is plain anyway
@@ -56,13 +96,13 @@ def runs(code: str, language: str) -> str:
 
 @lru_cache(maxsize=64)
 def _coloured(code: str, language: str) -> tuple[tuple[str, str], ...]:
-    lexer = _lexer(language) if len(code) <= LIMIT else None
-    pieces = [] if lexer is None else [(_css_class(kind), value) for kind, value in lexer.get_tokens(code)]
-    if "".join(value for _, value in pieces) != code:
+    lexer = lexer_of(language)
+    found = pieces(lexer, code) if lexer else []
+    if "".join(value for _, value in found) != code:
         return (("", code),)
     return tuple(
         (name, "".join(value for _, value in group))
-        for name, group in groupby(pieces, key=lambda piece: piece[0])
+        for name, group in groupby(((_css_class(kind), value) for kind, value in found), key=itemgetter(0))
     )
 
 
@@ -70,12 +110,16 @@ def _length(units: int) -> str:
     return "." * (units // 26) + chr(ord("A") + units % 26)
 
 
-@lru_cache(maxsize=64)
-def _lexer(language: str) -> Any:
-    try:
-        return get_lexer_by_name(language, stripnl=False, ensurenl=False)
-    except ClassNotFound:
-        return None
+def pieces(lexer: Any, code: str) -> list[tuple[Any, str]]:
+    """Return the tokens of *code*; none if it is beyond a limit."""
+    found: list[tuple[Any, str]] = []
+    errors = 0
+    for token in lexer.get_tokens(code) if is_regular(code) else ():
+        errors += token[0] is Error
+        if errors > ERROR_LIMIT:
+            return []
+        found.append(token)
+    return found
 
 
 @lru_cache(maxsize=256)

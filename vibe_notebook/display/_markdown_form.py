@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["transcript_markdown"]
 
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~$&!()]")
+_SPECIAL = re.compile(r"[`*_{}\[\]<>#|~&!()]|(?P<tex>[$\\]+)")
 _TICKS = re.compile(r"`+")
 
 
@@ -106,7 +106,8 @@ def _artifact(part: ArtifactPart) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _SPECIAL.sub(r"\\\g<0>", text)
+    """Escape plain text; what TeX could read is code, for an escaped dollar is a dollar in the page."""
+    return _SPECIAL.sub(lambda match: f"`{match[0]}`" if match["tex"] else f"\\{match[0]}", text)
 
 
 def _code(line: str) -> str:

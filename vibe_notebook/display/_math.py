@@ -15,34 +15,36 @@ from latex2mathml.converter import convert
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
+from ._tex import is_drawable
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-__all__ = ["isolate", "math_plugin", "mathml", "tex"]
+__all__ = ["is_formula", "isolate", "math_plugin", "mathml", "tex"]
 
 INLINE_LIMIT = 2_000
 """Characters searched for a closing mark, so that many unclosed ones stay linear."""
 
 _CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$"}
-_REFUSED = re.compile(
-    r"\\(?:href|url|unicode|class|cssId|style|data|require|csname|includegraphics|html\w*)\b", re.IGNORECASE
-)
-"""Commands with which a formula could carry a link, a script's hook or a style."""
-_DELIMITER = re.compile(r"\$|\\(?=[(\[]|begin)")
+_ENVIRONMENT = re.compile(r"(?<=\{)(?:aligned|gather(?:ed|\*)?)(?=\})")
+_LINE_SPACE = re.compile(r"\\\\\[[^\]]*\]")
+_DELIMITER = re.compile(r"[$\\]")
 
 
 def isolate(html: str) -> str:
-    """Keep escaped text from being read as a formula by the page's MathJax.
+    r"""Keep escaped text from being read as a formula by the page's MathJax.
 
-    MathJax never joins text across elements: a mark that stands in its own cannot open a formula.
+    MathJax joins no text across elements. Every mark that could open a formula, an environment, an escape or
+    a reference (``$``, ``\(``, ``\[``, ``\begin``, ``\ref``, ``\\``) begins with one of two characters, and
+    each of those gets an element of its own.
     """
     return _DELIMITER.sub(r"<span>\g<0></span>", html)
 
 
 def tex(source: str, *, display: bool) -> str:
-    """Return a formula as text that the page's MathJax sets."""
-    if _REFUSED.search(source):
-        return _code(source)
+    """Return a formula as text that the page's MathJax sets; one that may not be set as its code."""
+    if not is_drawable(source):
+        return _code(source, display=display)
     left, right = ("$$", "$$") if display else ("$", "$")
     if "$" in source:
         left, right = ("\\[", "\\]") if display else ("\\(", "\\)")
@@ -51,21 +53,28 @@ def tex(source: str, *, display: bool) -> str:
 
 @lru_cache(maxsize=512)
 def mathml(source: str, *, display: bool) -> str:
-    """Return a formula as MathML; one that cannot be converted is shown as the code it is."""
-    if len(source) > INLINE_LIMIT or _REFUSED.search(source):
-        return _code(source)
+    """Return a formula as MathML; one that may not or cannot be converted as its code."""
+    if not is_drawable(source):
+        return _code(source, display=display)
     # The converter passes < and > on unescaped where they are text, so they travel as private characters.
-    safe = source.replace("<", "\ue000").replace(">", "\ue001")
+    safe = _LINE_SPACE.sub(r"\\\\", _ENVIRONMENT.sub(_known, source))
+    safe = safe.replace("<", "\ue000").replace(">", "\ue001")
     try:
         html = convert(safe, display="block" if display else "inline")
     except Exception:  # noqa: BLE001 - it raises whatever its parser stumbles on, RecursionError too
-        return _code(source)
+        return _code(source, display=display)
     html = re.sub("<mi>([\ue000\ue001])</mi>", r"<mo>\1</mo>", html)
     return html.replace("\ue000", "&lt;").replace("\ue001", "&gt;")
 
 
-def _code(source: str) -> str:
-    return f"<code>{escape(source)}</code>"
+def _known(environment: re.Match[str]) -> str:
+    """Return the converter's name of an environment: it sets no other with these columns."""
+    return "align*" if environment[0] == "aligned" else "matrix"
+
+
+def _code(source: str, *, display: bool) -> str:
+    marks = "$$" if display else "$"
+    return f"<code>{escape(f'{marks}{source}{marks}')}</code>"
 
 
 def math_plugin(md: MarkdownIt) -> None:
@@ -88,7 +97,7 @@ def _inline(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - markdow
     begin = start + len(opener)
     end = _find(source, _CLOSERS[opener], begin, min(state.posMax, begin + INLINE_LIMIT))
     content = source[begin:end] if end >= 0 else ""
-    if not content.strip() or (opener == "$" and not _is_formula(source, start, end)):
+    if not content.strip() or (opener == "$" and not is_formula(source, start, end)):
         return False
     if not silent:
         kind = "math_display" if opener in ("$$", "\\[") else "math_inline"
@@ -110,7 +119,7 @@ def _backslashes(source: str, end: int) -> int:
     return len(before) - len(before.rstrip("\\"))
 
 
-def _is_formula(source: str, start: int, end: int) -> bool:
+def is_formula(source: str, start: int, end: int) -> bool:
     """Tell a formula from money and shell variables, by what touches its dollars."""
     before = source[start - 1] if start else " "
     after = source[end + 1] if end + 1 < len(source) else " "

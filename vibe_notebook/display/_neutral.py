@@ -1,4 +1,8 @@
-"""Agent text that stays Markdown: its raw HTML made text, its images made links, its fences closed.
+r"""Agent text that stays Markdown: its raw HTML made text, its images made links, its fences closed.
+
+TeX outside of code stays only as a formula that may be set: pandoc's LaTeX obeys every ``\input``, and
+JupyterLab's MathJax reads what its Markdown made of the text, where an escaped dollar is a dollar again. So
+each other ``$`` and backslash is a code span, which all of them leave alone.
 
 For viewers that render ``text/markdown`` by themselves and may let HTML through. Code is spared, as
 far as it is code whatever stands before it: ``is_safe`` reads the whole as such a viewer would, and
@@ -16,25 +20,49 @@ from markdown_it.token import Token
 
 from .._json import scrub
 from ._format import clean
+from ._highlight import language_of
+from ._math import is_formula
 from ._open import OpenFence
 from ._sanitize import is_raster
+from ._tex import is_drawable
 
 __all__ = ["is_safe", "neutral"]
 
 _TICKS = re.compile(r"`+")
 _INLINE = re.compile(
-    r"(?P<escaped>\\[!-/:-@\[-`{-~])"
+    r"(?P<tex>\\\((?P<inline>(?:[^`\n$\\]|\\[^`\n$()\[\]]){1,2000})\\\)"
+    r"|\\\[(?P<display>(?:[^`\n$\\]|\\[^`\n$()\[\]]){1,2000})\\\])"
+    r"|(?P<shown>(?:\\[A-Za-z]+)+|(?:\\[\\$])+|\\(?![!-/:-@\[-`{-~\n]))"
+    r"|(?P<escaped>\\[!-/:-@\[-`{-~])"
     r"|(?P<code>`+)"
     r"|(?P<link><(?:https?://|mailto:)[^\s<>`]*>)"
+    r"|(?P<target>\]\([^()\s<>`]*+\))"
     r"|(?P<raster>!\[[^\[\]\\`<\n]*\]\(data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*\))"
-    r"|(?P<math>\$\$[^$`]+\$\$|\$[^$`\n]+\$)"
+    r"|(?P<math>\$\$[^$`]{1,2000}\$\$|\$(?:[^$`\n\\]|\\[^`\n]){1,2000}\$)"
+    r"|(?P<dollar>\$+)"
     r"|(?P<image>!\[)"
     r"|(?P<tag><(?=[A-Za-z/!?]))"
 )
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
-_RISK = re.compile(r"<[A-Za-z/!?]|!\[")
-"""What every tag and every image has: text without it needs no parser."""
+_RISK = re.compile(r"<[A-Za-z/!?]|!\[|[$\\]|`\{")
+"""What every tag, every image and all TeX has: text without it needs no parser."""
+_INFO = re.compile(r"(`{3,}|~{3,})(.*)")
+_ADDRESS = str.maketrans({"$": "%24", "\\": "%5C"})
+_WIDE = str.maketrans({"<": "&lt;", "$": "\uff04", "\\": "\uff3c"})
+WORK_LIMIT = 100_000_000
+"""Characters that may be read, at worst, to find which dollars JupyterLab takes for code: beyond, none is spared."""
+
 _CODE = ("fence", "code_block")
+_STARTS_TEX = re.compile(r"\$|\\(?:[(\[]|begin|end|ref|eqref)")
+"""What MathJax would take for TeX in a page's text."""
+_JUPYTER_CODE = re.compile(
+    r"^(?P<fence>`{3,}|~{3,})[^`\n]*\n[\s\S]*?^(?P=fence)`*$"
+    r"|(?:^|(?<=[^\\]))(?P<ticks>`+)[^\n]*?[^`\n](?P=ticks)(?!`)",
+    re.MULTILINE,
+)
+_JUPYTER_MATH = re.compile(
+    r"(\$\$?|\\(?:begin|end)\{[a-z]*\*?\}|\\[{}$]|[{}]|(?:\n\s*)+|\\\\[()\[\]])", re.IGNORECASE
+)
 
 
 def neutral(text: str, *, is_strict: bool = False) -> str:
@@ -48,16 +76,18 @@ def neutral(text: str, *, is_strict: bool = False) -> str:
         return text
     tokens = _blocks(html=False).parse(text)
     lines = text.split("\n")
-    if is_harmless:
-        return text + _closing(tokens, lines)
-    out = [_TAG.sub("&lt;", line) for line in lines]
+    out = [_TAG.sub("&lt;", line).translate(_ADDRESS) for line in lines]
     for first, last, kind in _regions(tokens):
         source = "\n".join(lines[first:last])
-        if kind == "table":
+        if kind == "fence":
+            # pandoc takes attributes from this line, one of which makes LaTeX of the code.
+            opening = _INFO.sub(lambda found: found[1] + language_of(found[2]), lines[first], count=1)
+            out[first:last] = [opening, *lines[first + 1 : last]]
+        elif kind == "table":
             out[first:last] = ["|".join(map(_inline, _cells(line))) for line in lines[first:last]]
         else:
-            out[first:last] = (source if kind == "code" else _inline(source)).split("\n")
-    result = text.replace("<", "&lt;").replace("![", "🖼 [") if is_strict else "\n".join(out)
+            out[first:last] = (source if kind == "code_block" else _inline(source)).split("\n")
+    result = text.translate(_WIDE).replace("![", "🖼 [") if is_strict else "\n".join(out)
     return result + _closing(tokens, lines)
 
 
@@ -67,7 +97,8 @@ def is_safe(markdown: str) -> bool:
         return True
     parser = _blocks(html=True)
     env: dict[str, object] = {}
-    for token in parser.parse(markdown, env):
+    markdown, is_drawn = _without_formulas(markdown)
+    for token in parser.parse(markdown, env) if is_drawn else ():
         if token.type == "html_block":
             return False
         if token.type == "inline" and _RISK.search(token.content):
@@ -75,7 +106,56 @@ def is_safe(markdown: str) -> bool:
             parser.inline.parse(token.content, parser, env, found)
             if _is_unsafe(found):
                 return False
-    return True
+    return is_drawn
+
+
+def _without_formulas(markdown: str) -> tuple[str, bool]:
+    """Return *markdown* without what JupyterLab takes for formulas before it parses, and whether each may be set.
+
+    As its ``removeMath`` does: of code it knows only the dollars, and not in every code. A piece that holds the
+    end of some code would make text of the rest.
+    """
+    if "$" not in markdown and "\\" not in markdown:
+        return markdown, True
+    lines = markdown.split("\n")
+    work = sum(line.startswith(("```", "~~~")) for line in lines) * len(markdown)
+    if work + sum(line.count("`") * len(line) for line in lines) > WORK_LIMIT:
+        return markdown, False
+    text = _JUPYTER_CODE.sub(lambda match: match[0].replace("$", "\x00"), markdown)
+    pieces = _JUPYTER_MATH.split(text)
+    is_drawn = True
+    for start, stop in list(_formulas(pieces)):
+        marks, source = len(pieces[start]), "".join(pieces[start : stop + 1])
+        is_formula = pieces[start][0] == "$" and is_drawable(source[marks:-marks].strip())
+        is_drawn &= is_formula or ("`" not in source and "~~~" not in source)
+        pieces[start : stop + 1] = [" formula ", *[""] * (stop - start)]
+    return "".join(pieces).replace("\x00", "$"), is_drawn
+
+
+_JUPYTER_ENDS = {"$": "$", "$$": "$$", "\\\\(": "\\\\)", "\\\\[": "\\\\]"}
+
+
+def _formulas(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield where a formula's marks stand in *pieces*, every second of which is a mark."""
+    start, end, braces, last = -1, "", 0, -1
+    for number, mark in enumerate(pieces):
+        if not number % 2:
+            continue
+        if start < 0:
+            is_environment = mark.startswith("\\begin")
+            end = "\\end" + mark[6:] if is_environment else _JUPYTER_ENDS.get(mark, "")
+            start, braces, last = number if end else -1, 0, -1
+        elif (mark == end and not braces) or mark.count("\n") > 1:
+            stop = number if mark == end else last
+            if stop >= 0:
+                yield start, stop
+            start = -1
+        elif mark == end:
+            last = number
+        else:
+            braces = max(0, braces + (mark == "{") - (mark == "}"))
+    if start >= 0 and last >= 0:
+        yield start, last
 
 
 @cache
@@ -90,6 +170,7 @@ def _is_unsafe(tokens: Sequence[Token]) -> bool:
     return any(
         token.type == "html_inline"
         or (token.type == "image" and not is_raster(str(token.attrs.get("src", ""))))
+        or (token.type == "text" and _STARTS_TEX.search(token.content))
         or (token.children and _is_unsafe(token.children))
         for token in tokens
     )
@@ -107,7 +188,7 @@ def _regions(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
         if token.type == "table_open":
             yield first, last, "table"
         elif token.type in _CODE:
-            yield first, last, "code"
+            yield first, last, token.type
         elif token.type == "inline" and not in_table:
             yield first, last, "inline"
 
@@ -124,19 +205,54 @@ def _inline(source: str) -> str:
         out.append(source[position : match.start()])
         position = match.end()
         kind, found = match.lastgroup, match[0]
+        is_code = kind == "code"
         if kind == "code" and (end := _end_of_code(source, found, position)):
             found, position = source[match.start() : end], end
             # A line that begins with a tag is raw HTML even in the middle of a code span.
             found = _TAG.sub("< ", found) if "\n" in found else found
-        elif kind == "math":
-            # An entity would be part of the formula; a space is not, and opens no tag either.
-            found = _TAG.sub("< ", found)
+        elif kind in ("math", "tex", "shown", "dollar"):
+            found, is_code = _formula(source, match)
+            position = match.start() + 1 if found is None else position
+            found = "`$`" if found is None else found
+        elif kind in ("link", "target"):
+            found = found.translate(_ADDRESS)
         elif kind == "image":
             found = "🖼 ["
         elif kind == "tag":
             found = "&lt;"
+        if is_code:
+            # Backticks that touch would be one run, and pandoc reads attributes after code.
+            gap = (
+                " "
+                if out[-1].endswith("`") or (not out[-1] and len(out) > 1 and out[-2].endswith("`"))
+                else ""
+            )
+            after = source[position : position + 1]
+            found = gap + found + ("\\" if after == "{" else " " if after == "`" else "")
         out.append(found)
     return "".join(out) + source[position:]
+
+
+def _formula(source: str, match: re.Match[str]) -> tuple[str | None, bool]:
+    """Return a piece of TeX as it may stand, and whether that is code; ``None``: its dollar stands by itself."""
+    found, kind = match[0], match.lastgroup
+    if kind in ("shown", "dollar"):
+        return f"`{_unescaped(found)}`", True
+    if kind == "tex":
+        content, marks = (match["inline"], "$") if match["inline"] else (match["display"], "$$")
+    else:
+        marks = "$$" if found.startswith("$$") else "$"
+        content = found[len(marks) : -len(marks)]
+        if marks == "$" and not is_formula(source, match.start(), match.end() - 1):
+            return None, True
+    if is_drawable(content.strip()):
+        # An entity would be part of the formula; a space is not, and opens no tag either.
+        return _TAG.sub("< ", f"{marks}{content.strip()}{marks}" if kind == "tex" else found), False
+    return (None, True) if "\n" in content else (f"`{marks}{content}{marks}`", True)
+
+
+def _unescaped(found: str) -> str:
+    return re.sub(r"\\([\\$])", r"\1", found)
 
 
 def _end_of_code(source: str, ticks: str, position: int) -> int:

@@ -43,12 +43,12 @@ CODE_LIMIT = 1_000
 
 _LABEL = re.compile(r"\\.|(`+)(?:(?!\1).)*\1|[\[\]]", re.DOTALL)
 _TARGET = re.compile(
-    r"\(\s*(?:<[^<>\n]*>?|[^\s<]\S*)?"
-    r"(?:\s+(?:\"(?:[^\"\\]|\\.)*\\?\"?|'(?:[^'\\]|\\.)*\\?'?|\((?:[^()\\]|\\.)*\\?\)?)?\s*)?",
+    r"\(\s*+(?:<[^<>\n]*+>?|[^\s<]\S*+)?"
+    r"(?:\s++(?:\"(?:[^\"\\]|\\.)*+\\?\"?|'(?:[^'\\]|\\.)*+\\?'?|\((?:[^()\\]|\\.)*+\\?\)?)?\s*+)?",
     re.DOTALL,
 )
 _REFERENCE = re.compile(r"\[[^\[\]]{0,100}")
-_DEFINITION = re.compile(r":[ \t]*\S*(?:[ \t]+[\"'(][^\n]*)?")
+_DEFINITION = re.compile(r":(?:[ \t]*+\S*+(?:[ \t]++[\"'(][^\n]*)?|[ \t]++[\"'(][^\n]*)")
 _MONEY = re.compile(r"\d[\d.,]*\s")
 _NO_FORMULA = re.compile(r"[\d.,]+|[A-Z][A-Z\d_]+\b.*", re.DOTALL)  # an amount, a shell's variable
 _TEX = re.compile(r"\\[A-Za-z]|[\^_={}]")

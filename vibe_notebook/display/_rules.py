@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from markdown_it.token import Token
 from mdit_py_plugins.footnote.index import footnote_def
 
+from ._math import isolate
 from ._sanitize import is_link, is_raster
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def _render_footnote_ref(
 
 
 def _render_image(
-    _self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, _env: EnvType
+    _self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType
 ) -> str:
     token = tokens[index]
     source = str(token.attrs.get("src", ""))
@@ -185,6 +186,7 @@ def _render_image(
     if is_raster(source):
         return f'<img src="{escape(source)}" alt="{name}">'
     label = f"🖼 {name or escape(source[:80])}"
+    label = isolate(label) if env["math"] == "tex" else label
     if token.meta.get("linked") or not is_link(source):
         return f"<span>{label}</span>"
     return f'<a href="{escape(source)}">{label}</a>'

@@ -14,9 +14,9 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from .._json import scrub
-from ._blocks import Block, Math, language_of, parse, render_block, render_code
+from ._blocks import Block, Math, parse, render_block, render_code
 from ._groups import GROUP_FROM, LEAVE, Group, make_item, opens_group
-from ._highlight import runs
+from ._highlight import language_of, runs
 from ._open import OPEN_LIMIT, LongBlock, OpenFence, ends_blank, with_tail
 from ._paragraphs import TIMES, Paragraph
 from ._update import Changing, Update

@@ -1,0 +1,154 @@
+"""Measure how long Pygments' lexers take over text that is made to make them slow.
+
+`python -m tools.lexers` prints the languages that pass, with their worst input; `python -m tools.lexers json`
+measures one. `display/_languages.py` holds the list that came out. Each lexer runs in a process of its own
+under a limit on CPU seconds: a backtracking regular expression cannot be interrupted in any other way.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import resource
+import string
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from vibe_notebook.display._highlight import CODE_LIMIT, LINE_LIMIT, RUN_LIMIT, is_regular, pieces
+from vibe_notebook.display._languages import LANGUAGES, lexer_of
+
+CPU_SECONDS = 240
+"""CPU seconds that the texts for one lexer may take together: the guard."""
+
+SIZE = 1024
+"""Characters of each text that looks for slow inputs."""
+
+SIZES = (1024, 4096, CODE_LIMIT)
+"""Characters of the slowest texts, to see how the time grows."""
+
+GROWTH = 3.0
+"""Times that one character of the longest text may cost more than one of 4 KiB (its square would be 4)."""
+
+GUARDED = 48
+"""Of so many texts, one is taken where only the guard is asked: of 4 KiB each."""
+
+KEPT = 3
+"""Slowest texts of which the growth is measured."""
+
+OPENERS = (
+    '"""', "'''", "/*", "<!--", "//", "--", "(*", "{-", "#=", "#|", "<?php ", "<script>", "<style>", "<![CDATA[",
+    "<<EOF\n", "<<'EOF'\n", "<<~X\n", "${", "$(", "$((", "#{", "%{", "%w(", "%q(", "q{", "qq(", 'r#"', 'R"(', 'R"x(',
+    '@"', '$"', "[[", "[==[", "`", "```", "~~~", "~~~~python\n", "@", "a:", "a=", "a.", "a(", "a[", "a<", "<a ",
+    "<a b=", "<a b='", "&#", "\\", "\\u{", "0x", "1e", "1_", "1.", "def a(", "class a", "import a", "from a import ",
+    "function a(", "struct a", "public a ", "select ", "- a: ", "? ", "> ", "|\n ", "%a ", "!a ", "&a ", "#include <",
+    "#define a ", "#if 0\n", "@a(", "a::", "a<b<", "A<", "int a(", "a b(", "a b c(", "let a", "if a", "case a", "=begin\n",
+    "__END__\n", "=pod\n", ">>> ", "... ", "$ ", "user@host:~$ ", "In [1]: ", "diff --git a", "@@ ", "+", "FROM a ",
+    "RUN ", "a: b", "\ta", "define a\n", "ifeq (", "[a]\n", "a = [", "a = {", "'\\", '"\\', '"${', '"#{', '"$(', "'a", "a'",
+    "s/", "m{", "tr/", "=~ /", "/a", "(/", "*", "**a", "_a", "[a](", "![a](", "* [ ] ", "# ", "|a", "<%", "<%=", "{%", "{{",
+)  # fmt: skip
+
+
+def fragments(lexer: Any) -> list[str]:
+    """Return the literal beginnings and pieces of the lexer's own regular expressions."""
+    found: set[str] = set()
+    for rules in getattr(lexer, "_tokens", {}).values():
+        for rule in rules:
+            pattern = getattr(getattr(rule[0], "__self__", None), "pattern", "")
+            for piece in re.split(r"\\[A-Za-z]|\[[^\]]*\]|[()\[\]{}?*+|^$.]", pattern[:400]):
+                text = re.sub(r"\\(.)", r"\1", piece)
+                if 1 < len(text) <= 12:  # noqa: PLR2004 - longer ones are words of a list
+                    found.add(text)
+    return sorted(found)
+
+
+def units(lexer: Any) -> Iterator[tuple[str, str]]:
+    """Yield a beginning and a piece that is repeated after it."""
+    singles = [*string.printable[:95], "\t", "\n", "é"]
+    marks = "\"'`/*\\({<=#$%:. \na"
+    yield from (("", single) for single in singles)
+    yield from (("", "".join(pair)) for pair in itertools.permutations(marks, 2))
+    own = fragments(lexer)
+    pieces = [*OPENERS, *own[:: max(1, len(own) // 24)]]
+    yield from (("", piece) for piece in pieces)
+    yield from (("", piece + "\n") for piece in pieces)
+    for piece in OPENERS:
+        yield from ((piece, body) for body in ("a ", " \n"))
+
+
+def text(start: str, piece: str, size: int) -> str:
+    """Return the piece, repeated to *size* characters, broken where the limits would make it plain."""
+    body = start + piece * (size // len(piece) + 1)
+    room = min(LINE_LIMIT, RUN_LIMIT if len(set(piece)) == 1 or not piece.strip() else LINE_LIMIT) - 1
+    if "\n" in piece and piece.strip():
+        return body[:size]
+    glue = "x\n" if not piece.strip() else "\n"
+    return glue.join(body[i : i + room - len(glue)] for i in range(0, size, room - len(glue)))[:size]
+
+
+def texts(lexer: Any, size: int) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield every text of the corpus that would be coloured at all."""
+    for unit in units(lexer):
+        if is_regular(code := text(*unit, size)):
+            yield unit, code
+
+
+def spent(lexer: Any, code: str) -> float:
+    """Return the CPU seconds that colouring takes."""
+    begin = time.process_time()
+    pieces(lexer, code)
+    return time.process_time() - begin
+
+
+def measure(name: str, lexer: Any) -> dict[str, Any]:
+    """Return the figures of one lexer."""
+    found = sorted(
+        ((spent(lexer, code) / len(code), unit) for unit, code in texts(lexer, SIZE)), reverse=True
+    )
+    worst = {"name": name, "texts": len(found), "slowest": 0.0, "growth": 0.0, "unit": ("", "")}
+    for _, unit in found[:KEPT]:
+        costs = {size: spent(lexer, text(*unit, size)) / size for size in SIZES}
+        growth = costs[CODE_LIMIT] / max(costs[4096], 1e-6)
+        worst["slowest"] = max(worst["slowest"], *costs.values())
+        if growth > worst["growth"]:
+            worst |= {"growth": growth, "unit": unit}
+    return worst
+
+
+def guard(name: str, lexer: Any) -> str:
+    """Return how many texts were coloured, and how many of their characters got a colour or stayed plain."""
+    chosen = list(texts(lexer, 4096))[::GUARDED]
+    coloured = sum(bool(pieces(lexer, code)) for _, code in chosen)
+    return f"{name}: {len(chosen)} texts, {coloured} coloured, {len(chosen) - coloured} plain"
+
+
+def limit() -> None:
+    """Bound what this process may take."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+
+
+def main(arguments: list[str]) -> None:
+    """Measure the languages that are named, or all of the list; each in a process of its own."""
+    if arguments[:1] == ["--one"]:
+        limit()
+        print(json.dumps(measure(arguments[1], lexer_of(arguments[1]))))
+    elif arguments[:1] == ["--guard"]:
+        limit()
+        for name in arguments[1:]:
+            print(guard(name, lexer_of(name)), flush=True)
+    else:
+        for name in arguments or sorted(set(LANGUAGES.values())):
+            done = subprocess.run(
+                [sys.executable, "-m", "tools.lexers", "--one", name],
+                stdout=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+            print(done.stdout.strip() or f"{name}: ended by the guard ({done.returncode})", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
