@@ -18,8 +18,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from vibe_notebook.display._highlight import CODE_LIMIT, LINE_LIMIT, RUN_LIMIT, is_regular, pieces
-from vibe_notebook.display._languages import LANGUAGES, lexer_of
+from vibe_notebook.display._highlight import LINE_LIMIT, RUN_LIMIT, SPACE_LIMIT, is_regular, pieces
+from vibe_notebook.display._languages import CODE_LIMIT, LANGUAGES, lexer_of
 
 CPU_SECONDS = 240
 """CPU seconds that the texts for one lexer may take together: the guard."""
@@ -82,7 +82,8 @@ def units(lexer: Any) -> Iterator[tuple[str, str]]:
 def text(start: str, piece: str, size: int) -> str:
     """Return the piece, repeated to *size* characters, broken where the limits would make it plain."""
     body = start + piece * (size // len(piece) + 1)
-    room = min(LINE_LIMIT, RUN_LIMIT if len(set(piece)) == 1 or not piece.strip() else LINE_LIMIT) - 1
+    room = LINE_LIMIT - 1 if piece.strip() else SPACE_LIMIT - 1
+    room = min(room, RUN_LIMIT - 1) if len(set(piece)) == 1 else room
     if "\n" in piece and piece.strip():
         return body[:size]
     glue = "x\n" if not piece.strip() else "\n"
@@ -108,14 +109,13 @@ def measure(name: str, lexer: Any) -> dict[str, Any]:
     found = sorted(
         ((spent(lexer, code) / len(code), unit) for unit, code in texts(lexer, SIZE)), reverse=True
     )
-    worst = {"name": name, "texts": len(found), "slowest": 0.0, "growth": 0.0, "unit": ("", "")}
+    slowest, growth, worst = 0.0, 0.0, ("", "")
     for _, unit in found[:KEPT]:
-        costs = {size: spent(lexer, text(*unit, size)) / size for size in SIZES}
-        growth = costs[CODE_LIMIT] / max(costs[4096], 1e-6)
-        worst["slowest"] = max(worst["slowest"], *costs.values())
-        if growth > worst["growth"]:
-            worst |= {"growth": growth, "unit": unit}
-    return worst
+        costs = [spent(lexer, text(*unit, size)) / size for size in SIZES]
+        slowest = max(slowest, *costs)
+        if costs[-1] / max(costs[-2], 1e-6) > growth:
+            growth, worst = costs[-1] / max(costs[-2], 1e-6), unit
+    return {"name": name, "texts": len(found), "slowest": slowest, "growth": growth, "unit": worst}
 
 
 def guard(name: str, lexer: Any) -> str:

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 
 from tests.display.browser_half import page_html
 from tests.display.hostile import attacks
+from tests.display.markdown_documents import Page
 from tests.display.test_hostile import hostile_transcript
 from vibe_notebook.display._html import transcript_html
 from vibe_notebook.display._markdown import render
@@ -192,12 +193,7 @@ def test_no_place_of_a_text_gives_the_page_tex_that_is_no_formula(tex: str, plac
 
 
 def _all_text(html: str) -> list[str]:
-    found: list[str] = []
-    parser = HTMLParser()
-    parser.handle_data = found.append  # type: ignore[method-assign]
-    parser.feed(html)
-    parser.close()
-    return found
+    return Page(html).texts
 
 
 def of_markdown(markdown: str) -> list[str]:

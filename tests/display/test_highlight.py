@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from pygments.lexers import get_all_lexers
 
 from vibe_notebook.display._highlight import (
-    CODE_LIMIT,
     ERROR_LIMIT,
     LINE_LIMIT,
     OPENER_LIMIT,
     RUN_LIMIT,
+    SPACE_LIMIT,
     highlight,
     is_regular,
     runs,
 )
-from vibe_notebook.display._languages import LANGUAGES, lexer_of
+from vibe_notebook.display._languages import CODE_LIMIT, LANGUAGES, lexer_of
 from vibe_notebook.display._markdown import render
 
 ROOT = Path(__file__).parents[2]
@@ -59,17 +59,26 @@ def test_a_language_is_read_from_a_fences_line_and_cleaned(name: str) -> None:
     [
         "x\n" * (CODE_LIMIT // 2 + 1),
         "x" + " y" * (LINE_LIMIT // 2),
-        "if x:" + " " * RUN_LIMIT + "y",
-        "if x:" + "\n \t" * (RUN_LIMIT // 3 + 1) + "y",
+        "if x:" + " " * SPACE_LIMIT + "y",
+        "if x:" + "\n \t" * (SPACE_LIMIT // 3 + 1) + "y",
         "if x:\n# " + "=" * RUN_LIMIT,
         "if x:\n" + "/* a\n" * (OPENER_LIMIT + 1),
     ],
     ids=["long", "long line", "spaces", "white space", "one character", "open comments"],
 )
 def test_code_beyond_a_limit_stays_plain(code: str) -> None:
-    assert not is_regular(code)
+    assert len(code) > CODE_LIMIT or not is_regular(code)
     assert "<span" not in highlight(code, "python")
     assert runs(code, "python") == ""
+
+
+@pytest.mark.parametrize("name", ["c", "c++", "c#", "java"])
+def test_languages_with_braces_have_their_words_and_comments(name: str) -> None:
+    html = highlight('// a\nint x = f("b"); /* c', name)
+    assert html == (
+        '<span class="c1">// a</span>\n<span class="kt">int</span> x <span class="o">=</span> '
+        'f(<span class="s">&quot;b&quot;</span>); <span class="cm">/* c</span>'
+    )
 
 
 def test_code_that_is_not_of_its_language_stays_plain() -> None:
@@ -77,10 +86,9 @@ def test_code_that_is_not_of_its_language_stays_plain() -> None:
     assert "<span" not in highlight("var a = 1; ? " + "\\ \n" * (ERROR_LIMIT + 1), "javascript")
 
 
-def test_a_fence_within_markdown_names_no_other_lexer() -> None:
-    lexer = lexer_of("markdown")
-    assert lexer.handlecodeblocks is False
-    assert highlight("```systemd\n[Unit]\n```\n", "markdown").count("Unit") == 1
+def test_no_language_of_the_list_names_another_lexer() -> None:
+    assert {"markdown", "rst", "http", "tera", "jinja"}.isdisjoint(LANGUAGES)
+    assert highlight("```systemd\n[Unit]\n```\n", "markdown") == "```systemd\n[Unit]\n```\n"
 
 
 @given(st.sampled_from(sorted(LANGUAGES)), st.text(max_size=60), st.integers(1, 30))

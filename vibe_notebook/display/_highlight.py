@@ -17,14 +17,14 @@ from typing import Any
 from pygments.token import STANDARD_TYPES, Error
 
 from ._fields import utf16
-from ._languages import lexer_of
+from ._languages import CODE_LIMIT, lexer_of
 
 __all__ = [
-    "CODE_LIMIT",
     "ERROR_LIMIT",
     "LINE_LIMIT",
     "OPENER_LIMIT",
     "RUN_LIMIT",
+    "SPACE_LIMIT",
     "highlight",
     "is_regular",
     "language_of",
@@ -32,14 +32,14 @@ __all__ = [
     "runs",
 ]
 
-CODE_LIMIT = 16 * 1024
-"""Characters beyond which code stays plain: 400 lines."""
-
 LINE_LIMIT = 2_000
 """Characters of a line beyond which its code stays plain."""
 
 RUN_LIMIT = 200
-"""Characters of a run of one character, or of white space, beyond which code stays plain."""
+"""Characters of a run of one character beyond which code stays plain."""
+
+SPACE_LIMIT = 64
+"""Characters of white space in a row beyond which code stays plain: for some lexers they cost their cube."""
 
 ERROR_LIMIT = 20
 """Pieces that are no part of the language beyond which code stays plain: for each, a lexer may have read all."""
@@ -48,7 +48,7 @@ OPENER_LIMIT = 20
 """Comments opened and never closed beyond which code stays plain: a lexer reads to the end for each."""
 
 _COMMENTS = (("/*", "*/"), ("<!--", "-->"), ("(*", "*)"), ("{-", "-}"), ("<![CDATA[", "]]>"))
-_RUN = re.compile(rf"\s{{{RUN_LIMIT}}}|(.)\1{{{RUN_LIMIT - 1}}}")
+_RUN = re.compile(rf"\s{{{SPACE_LIMIT}}}|(.)\1{{{RUN_LIMIT - 1}}}")
 _LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
 
 _PLAIN = frozenset({"", "n", "p", "w", "x", "esc", "g"})
@@ -75,8 +75,7 @@ def language_of(info: str) -> str:
 def is_regular(code: str) -> bool:
     """Tell whether *code* is within the limits that the lexers were measured in."""
     return (
-        len(code) <= CODE_LIMIT
-        and max(map(len, code.split("\n"))) <= LINE_LIMIT
+        max(map(len, code.split("\n"))) <= LINE_LIMIT
         and _RUN.search(code) is None
         and all(code.count(opener, code.rfind(closer) + 1) <= OPENER_LIMIT for opener, closer in _COMMENTS)
     )
@@ -96,7 +95,7 @@ def runs(code: str, language: str) -> str:
 
 @lru_cache(maxsize=64)
 def _coloured(code: str, language: str) -> tuple[tuple[str, str], ...]:
-    lexer = lexer_of(language)
+    lexer = lexer_of(language) if len(code) <= CODE_LIMIT else None
     found = pieces(lexer, code) if lexer else []
     if "".join(value for _, value in found) != code:
         return (("", code),)

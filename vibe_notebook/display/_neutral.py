@@ -211,9 +211,9 @@ def _inline(source: str) -> str:
             # A line that begins with a tag is raw HTML even in the middle of a code span.
             found = _TAG.sub("< ", found) if "\n" in found else found
         elif kind in ("math", "tex", "shown", "dollar"):
-            found, is_code = _formula(source, match)
-            position = match.start() + 1 if found is None else position
-            found = "`$`" if found is None else found
+            formula, is_code = _formula(source, match)
+            position = match.start() + 1 if formula is None else position
+            found = "`$`" if formula is None else formula
         elif kind in ("link", "target"):
             found = found.translate(_ADDRESS)
         elif kind == "image":
