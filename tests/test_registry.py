@@ -803,7 +803,44 @@ def test_what_is_held_is_released_in_time_without_another_dispatch_and_the_threa
         assert not alarms(before)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("fault", [ValueError("broken"), MemoryError(), SystemExit(1)], ids=repr)
+def test_what_is_held_is_released_though_the_alarm_failed_once(
+    fault: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = set(threading.enumerate())
+    with Registry(hold=0.01) as registry:
+        released = threading.Event()
+        faults, real = [fault], registry.tick
+
+        def tick() -> None:
+            if faults:
+                raise faults.pop()
+            real()
+
+        monkeypatch.setattr(registry, "tick", tick)
+        registry.register("a", on_result=lambda event: released.set() if event.delta == "3" else None)
+        registry.dispatch(text("1", 1))
+        registry.dispatch(text("3", 3))
+        assert released.wait(5)
+        for thread in alarms(before):
+            thread.join(5)
+        assert not alarms(before)
+    assert type(fault).__name__ in caplog.text
+
+
+def test_a_wait_beyond_what_a_lock_takes_ends_no_alarm(caplog: pytest.LogCaptureFixture) -> None:
+    before = set(threading.enumerate())
+    with Registry(hold=1e300, max_wait=1e300) as registry:
+        registry.dispatch(text("1", 1))
+        registry.dispatch(text("3", 3))
+        alarm = alarms(before)
+        alarm[0].join(0.1)
+        assert alarms(before) == alarm
+    alarm[0].join(5)
+    assert not alarms(before)
+    assert caplog.text == ""
+
+
 def test_the_alarm_goes_on_after_a_callback_has_ended_its_thread() -> None:
     before = set(threading.enumerate())
     with Registry(hold=0.01) as registry:

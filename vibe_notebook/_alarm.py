@@ -6,11 +6,21 @@ something is due, so a finished stream leaves none behind.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 __all__ = ["Alarm"]
+
+log = logging.getLogger("vibe_notebook")
+
+AGAIN: Final = 0.1, 60.0
+"""Seconds after which it rings again where ringing failed: the first time, and at most."""
+
+LONGEST: Final = 3_600.0
+"""Seconds of one wait: a lock takes no time that is beyond its own limit."""
 
 
 class Alarm:
@@ -24,6 +34,7 @@ class Alarm:
         """When it rings, in ``time.monotonic`` seconds. Free to read: it is never late."""
         self.works = True
         """False where no thread can be started (WebAssembly): whoever dispatches has to look."""
+        self._faults = 0
 
     def set(self, due: float) -> None:
         """Ring at *due* or earlier if already set so."""
@@ -52,7 +63,7 @@ class Alarm:
     def _run(self) -> None:
         try:
             while self._wait():
-                after = self._ring()
+                after = self._rung()
                 if after is not None:
                     with self._changed:
                         self.due = after if self.due is None else min(self.due, after)
@@ -63,6 +74,19 @@ class Alarm:
                 if self.due is not None:
                     self._start()
 
+    def _rung(self) -> float | None:
+        """Ring; where that fails, SystemExit included, log it and ring again later."""
+        try:
+            after = self._ring()
+        except BaseException:
+            log.exception("What was held could not be released; it is tried again")
+            first, longest = AGAIN
+            pause = min(longest, first * 2.0 ** min(self._faults, 30))
+            self._faults += 1
+            return time.monotonic() + pause
+        self._faults = 0
+        return after
+
     def _wait(self) -> bool:
         """Until it is time; False: nothing is due any more."""
         with self._changed:
@@ -71,6 +95,5 @@ class Alarm:
                 if left <= 0:
                     self.due = None
                     return True
-                self._changed.wait(left)
-            self._thread = None
+                self._changed.wait(min(left, LONGEST))
             return False

@@ -5,4 +5,9 @@ At the bottom of the package: imports nothing of it. A bound that one module alo
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from typing import Final
+
+__all__ = ["INT_LIMIT"]
+
+INT_LIMIT: Final = 2**63 - 1
+"""The largest whole number of a request, an option or an event: SQLite, Redis and most peers hold 64 bits."""

@@ -266,3 +266,44 @@ def test_what_is_heavy_waits_for_nobody_where_there_is_one_view() -> None:
     pacer.add(view)
     pacer.wake(view)
     assert pacer.lull_in(view, clock.now) == 0
+
+
+@pytest.mark.parametrize("fault", [ValueError("broken"), MemoryError(), SystemExit(1)], ids=repr)
+def test_a_view_that_fails_leaves_no_other_view_undrawn(
+    fault: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    drawn = threading.Semaphore(0)
+    failed = threading.Event()
+
+    class Failing:
+        def __init__(self) -> None:
+            self.times = 0
+
+        def flush(self) -> bool:
+            self.times += 1
+            if self.times == 2:
+                failed.set()
+                raise fault
+            return False
+
+    class View:
+        def flush(self) -> bool:
+            drawn.release()
+            return False
+
+    pacer, failing, view = Pacer(), Failing(), View()
+    for one in (failing, view):
+        pacer.add(one)
+        pacer.wake(one)
+    pacer.wake(failing)  # too soon: the pacer's thread draws it, and that fails
+    assert failed.wait(5)
+    pacer.wake(view)
+    pacer.wake(failing)
+    for _ in range(2):
+        assert drawn.acquire(timeout=5)
+    for thread in threading.enumerate():
+        if thread.name == "vibe-pacer":
+            thread.join(5)
+            assert not thread.is_alive()
+    assert failing.times == 3
+    assert type(fault).__name__ in caplog.text

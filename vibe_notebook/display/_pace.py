@@ -9,6 +9,7 @@ only what is left over when nothing more comes.
 from __future__ import annotations
 
 import contextvars
+import logging
 import math
 import threading
 import time
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 __all__ = ["PACER", "SETTLE", "Drawable", "Pacer"]
+
+log = logging.getLogger("vibe_notebook")
 
 VIEW_INTERVAL = 1 / 29
 """Seconds between two messages of one view: 30 in any second, the first of it included. At 16 ms nobody
@@ -196,16 +199,26 @@ class Pacer:
             self._thread = None
 
     def _tail(self) -> None:
-        while True:
-            left = self.run_due()
-            with self._changed:
-                if left is None:
-                    # Somebody may have come between the look and this lock.
-                    if all(slot.next is None for slot in self._slots.values()):
-                        self._thread = None
-                        return
+        try:
+            while True:
+                try:
+                    left = self.run_due()
+                except BaseException:
+                    # Any of it, SystemExit too: one view's fault must not leave the others undrawn.
+                    log.exception("A view could not be drawn")
                     continue
-                self._changed.wait(left)
+                with self._changed:
+                    if left is None:
+                        # Somebody may have come between the look and this lock.
+                        if all(slot.next is None for slot in self._slots.values()):
+                            return
+                        continue
+                    self._changed.wait(left)
+        finally:
+            with self._changed:
+                self._thread = None
+                if any(slot.next is not None for slot in self._slots.values()):
+                    self._cover()
 
 
 PACER = Pacer(cpu=getattr(time, "thread_time", None))

@@ -20,24 +20,26 @@ END: Final = ""
 """The event type of the mark that a closed stream ends with. Listeners never see it."""
 
 _ID = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?", re.ASCII)
+_LAST: Final = 2**64 - 1
+"""The largest number of an id: Redis counts in 64 bits, without a sign."""
 _EVENT_LIMIT: Final = 200
 
 
 def parse_id(text: str) -> Id:
     """Read an id, ``"<milliseconds>-<count>"`` as Redis writes them; "" is the beginning.
 
+    A number beyond 64 bits is read as the largest: it stands after every entry.
+
     Raises:
         ProtocolError: it is anything else.
     """
     if not text:
         return BEGINNING
-    if not isinstance(text, str) or not _ID.fullmatch(text):
-        shown = repr(text[:40]) if isinstance(text, str) else type(text).__name__
-        raise ProtocolError(
-            f"{shown} is not an event id: they look like 1700000000000-5", field="last_event_id"
-        )
-    ms, _, count = text.partition("-")
-    return int(ms), int(count or 0)
+    if isinstance(text, str) and _ID.fullmatch(text):
+        ms, _, count = text.partition("-")
+        return min(int(ms), _LAST), min(int(count or 0), _LAST)
+    shown = repr(text[:60]) if isinstance(text, str) else type(text).__name__
+    raise ProtocolError(f"{shown} is not an event id: they look like 1700000000000-5", field="last_event_id")
 
 
 def valid_event(event: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from .._limits import INT_LIMIT
 from ..exceptions import ProtocolError
 from ._entry import Entry, Gap, Id
 from ._tail import Tail
@@ -129,7 +130,7 @@ def open_log(url: str | EventLog) -> EventLog:
         if scheme == "memory":
             from ._memory import MemoryLog  # noqa: PLC0415 - only the log that is asked for
 
-            return MemoryLog(**{name: int(value) for name, value in options.items()})
+            return MemoryLog(**{name: _count(name, value) for name, value in options.items()})
         if scheme == "sqlite":
             from ._sqlite import SqliteLog  # noqa: PLC0415 - as above
 
@@ -138,7 +139,17 @@ def open_log(url: str | EventLog) -> EventLog:
 
         named: dict[str, Any] = dict(options)
         if "max_events" in named:
-            named["max_events"] = int(named["max_events"])
+            named["max_events"] = _count("max_events", named["max_events"])
         return RedisLog(place, **named)
     except ValueError as error:
         raise ProtocolError(f"the log {scheme}: {error}", field="log") from None
+
+
+def _count(name: str, value: str) -> int:
+    """Read an option that counts something."""
+    if (
+        not (value.isascii() and value.isdigit() and len(value) <= len(str(INT_LIMIT)))
+        or int(value) > INT_LIMIT
+    ):
+        raise ValueError(f"{name} is a whole number from 1 to {INT_LIMIT}, not {value[:40]!r}")
+    return int(value)

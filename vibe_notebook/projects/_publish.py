@@ -99,8 +99,11 @@ class Publisher:
         await self.aclose()
 
     def _work(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._main())
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._main())
+        except BaseException as error:  # noqa: BLE001 - told by close() and in ``error``
+            self._pump.fail_of(error)
 
     async def _main(self) -> None:
         self._task = asyncio.current_task()

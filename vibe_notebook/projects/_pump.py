@@ -32,6 +32,9 @@ BYTES: Final = 1024 * 1024
 LONGEST: Final = 10.0
 """Seconds between two tries, at most."""
 
+TRIES: Final = 3
+"""Times that a batch is tried on which the sending itself fails; then the event at fault is left out."""
+
 
 class Pump:
     """``sent`` counts what was acknowledged; ``error`` is what went wrong for good."""
@@ -78,6 +81,8 @@ class Pump:
             self.fail(RemoteError(f"{self.pending} events were not sent: {self._trouble}"))
         except (VibeNotebookError, OSError, ValueError) as error:
             self.fail(error)
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: it must not end in silence
+            self.fail_of(error)
         finally:
             self._subscription.close()
             reader.cancel()
@@ -87,7 +92,13 @@ class Pump:
     def fail(self, error: Exception) -> None:
         """Keep the first error, and log every one."""
         self.error = self.error or error
-        log.error("Publishing: %s", error)
+        log.error("Publishing: %s", error, exc_info=error.__cause__)
+
+    def fail_of(self, cause: BaseException) -> None:
+        """Keep, and log, what no part of the publisher foresaw."""
+        error = VibeNotebookError(f"{self.pending} events may not have been sent: {cause!r}")
+        error.__cause__ = cause
+        self.fail(error)
 
     async def _read(self) -> None:
         agent_id = ""
@@ -98,7 +109,15 @@ class Pump:
                 self.fail(lost)
                 told = event.model_copy(update={"agent_id": event.agent_id or agent_id})
             agent_id = told.agent_id
-            self._waiting.append(to_json(told))
+            try:
+                self._waiting.append(to_json(told))
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - one event must not end the reading of the others
+                lost = VibeNotebookError(f"An event ({told.type}) was not sent: {error!r}")
+                lost.__cause__ = error
+                self.fail(lost)
+                continue
             self._changed.set()
             # What is not read stays in the registry's ring, which is bounded and tells what it lost.
             if len(self._waiting) >= self._buffer:
@@ -140,10 +159,12 @@ class Pump:
             self._sending -= len(batch)
 
     async def _insist(self, attempt: Callable[[], Awaitable[None]]) -> None:
-        delay = 0.1
+        delay, faults = 0.1, 0
         while True:
             try:
                 await attempt()
+            except (asyncio.CancelledError, RejectedError):
+                raise
             except DelayedError as error:
                 if self._trouble != str(error):
                     log.warning("%s Trying again.", error)
@@ -152,5 +173,14 @@ class Pump:
                 wait = delay * random.uniform(0.5, 1.0) if error.seconds is None else error.seconds  # noqa: S311
                 await self._pause(min(wait, LONGEST))
                 delay = min(delay * 2, LONGEST)
+            except (VibeNotebookError, OSError, ValueError):
+                raise
+            except BaseException as error:
+                faults += 1
+                self._trouble = repr(error)
+                log.exception("Publishing: the sending failed")
+                if faults == TRIES:
+                    raise RejectedError(f"An event was not sent: {error!r}") from error
+                await self._pause(delay)
             else:
                 return

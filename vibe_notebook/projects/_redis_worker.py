@@ -62,8 +62,15 @@ class _Job:
             if isinstance(reply, Exception):
                 raise reply  # noqa: TRY301 - one way for both kinds of failure
             self.done.set_result(self.parse(reply))
-        except Exception as error:  # noqa: BLE001 - whoever waits has it
+        except LogError as error:
             self.done.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - logged and raised where it is waited for
+            said = LogError(f"the event log: {error!r}")
+            said.__cause__ = error
+            try:
+                log.exception("A reply of the event log could not be read")
+            finally:
+                self.done.set_exception(said)
 
 
 class Worker:
@@ -94,15 +101,19 @@ class Worker:
         with self._lock:
             if self._closing:
                 raise ClosedError(f"{self._said} is closed")
-            self._queue.append(job)
             if self._ended is None:
-                self._ended = Future()
+                ended: Future[None] = Future()
                 # A daemon: nobody who waits for an acknowledgement is left when the interpreter goes.
-                threading.Thread(
-                    target=self._work, args=(self._ended,), name="vibe event log", daemon=True
-                ).start()
-            else:
-                self._tell()
+                thread = threading.Thread(
+                    target=self._work, args=(ended,), name="vibe event log", daemon=True
+                )
+                try:
+                    thread.start()  # it waits for the lock that is held here
+                except RuntimeError as error:
+                    raise self._error(error) from error
+                self._ended = ended
+            self._queue.append(job)
+            self._tell()
         return job.done
 
     def follow(self, stream: str, tail: Tail, place: Id) -> None:
@@ -114,7 +125,10 @@ class Worker:
         """Fill it no more."""
         with self._lock:
             if self._loop is not None and self._reader is not None:
-                self._loop.call_soon_threadsafe(self._reader.leave, stream, tail)
+                with contextlib.suppress(
+                    RuntimeError
+                ):  # the thread has just failed: nothing is filled any more
+                    self._loop.call_soon_threadsafe(self._reader.leave, stream, tail)
 
     async def aclose(self) -> None:
         """Finish what was asked, and end the thread."""
@@ -129,15 +143,24 @@ class Worker:
         """Under the lock: there is something to do."""
         if self._loop is not None and not self._told:
             self._told = True
-            self._loop.call_soon_threadsafe(self._something.set)
+            with contextlib.suppress(
+                RuntimeError
+            ):  # the thread has just failed: it is about to fail its jobs
+                self._loop.call_soon_threadsafe(self._something.set)
 
     def _work(self, ended: Future[None]) -> None:
         try:
             asyncio.run(self._main())
-        except Exception as error:
-            log.exception("The thread of %s ended", self._said)
-            self._give_up(LogError(f"{self._said}: {error!r}"))
-        ended.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: senders and listeners are told
+            cause = _first(error)
+            said = LogError(f"{self._said}: {cause!r}")
+            said.__cause__ = cause
+            try:
+                log.exception("The thread of %s ended: %r", self._said, cause)
+            finally:  # a log handler may fail too
+                self._give_up(said)
+        finally:
+            ended.set_result(None)
 
     async def _main(self) -> None:
         client, reading = (
@@ -224,6 +247,13 @@ class Worker:
             if not job.done.done():
                 job.done.set_exception(error)
         self._failed(error)
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the first error of a task group's group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _raw(response: Any, **_: Any) -> Any:

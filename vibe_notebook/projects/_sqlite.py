@@ -76,6 +76,7 @@ class SqliteLog(EventLog):
         self._synchronous = synchronous
         self._changed = threading.Condition()
         self._queue: deque[_Append | _Job] = deque()
+        self._taken: list[_Append | _Job] = []
         self._tails: dict[str, tuple[Tail, int]] = {}
         self._thread: threading.Thread | None = None
         self._closing = False
@@ -111,9 +112,18 @@ class SqliteLog(EventLog):
             self._tails[project_id] = tail, count + 1
         if count == 0:
             self._do(lambda tables: tail.start(tables.place(project_id))).add_done_callback(
-                lambda done: _fail(tail, done)
+                lambda done: self._fail_tail(project_id, tail, done)
             )
         return tail
+
+    def _fail_tail(self, project_id: str, tail: Tail, done: Future[None]) -> None:
+        """Where a tail could not begin, tell its listeners; the next listener tries anew."""
+        error = done.exception()
+        if isinstance(error, Exception):
+            with self._changed:
+                if self._tails.get(project_id, (None,))[0] is tail:
+                    del self._tails[project_id]
+            tail.fail(error)
 
     def release(self, project_id: str, tail: Tail) -> None:
         with self._changed:
@@ -144,29 +154,35 @@ class SqliteLog(EventLog):
         with self._changed:
             if self._closing:
                 raise ClosedError(f"the event log {self._path} is closed")
-            self._queue.append(job)
             if self._thread is None:
                 # A daemon: nobody who waits for an acknowledgement is left when the interpreter goes.
-                self._thread = threading.Thread(target=self._work, name="vibe event log", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name="vibe event log", daemon=True)
+                try:
+                    thread.start()  # it waits for the lock that is held here
+                except RuntimeError as error:
+                    raise self._error(error) from error
+                self._thread = thread
+            self._queue.append(job)
             self._changed.notify()
         found: Future[Any] = job.done
         return found
 
     def _work(self) -> None:
         """Until there is nothing to do for a while."""
+        tables: Tables | None = None
         try:
             tables = Tables(self._path, self._synchronous)
-        except (sqlite3.Error, OSError) as error:
-            self._give_up(error)
-            return
-        try:
             while (jobs := self._next()) is not None:
+                self._taken = jobs
                 self._run(tables, jobs)
-        except (sqlite3.Error, OSError) as error:
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: senders and listeners are told
             self._give_up(error)
         finally:
-            tables.shut()
+            if tables is not None:
+                try:
+                    tables.shut()
+                except sqlite3.Error as error:
+                    log.error("%s", self._error(error))  # noqa: TRY400 - the message says all
 
     def _next(self) -> list[_Append | _Job] | None:
         """What to do now: at most GROUP jobs, none if it is time to look for others' appends, or None: end."""
@@ -202,18 +218,39 @@ class SqliteLog(EventLog):
             for job in jobs:
                 job.done.set_exception(said)
             return
-        # Listeners first: who has an acknowledgement may look at once.
-        self._follow(tables)
-        for job, ids in zip(jobs, made, strict=True):
-            job.done.set_result(ids)
+        except Exception as error:  # noqa: BLE001 - logged and raised where it is waited for
+            if len(jobs) == 1:
+                self._fail(jobs[0], error)
+                return
+            # Nothing of the transaction is in the file: one batch that no table takes must not fail the others.
+            for job in jobs:
+                self._append(tables, [job])
+            return
+        try:
+            # Listeners first: who has an acknowledgement may look at once.
+            self._follow(tables)
+        finally:
+            for job, ids in zip(jobs, made, strict=True):
+                job.done.set_result(ids)
 
     def _do_one(self, tables: Tables, job: _Job) -> None:
         try:
             job.done.set_result(job.work(tables))
         except (sqlite3.Error, OSError) as error:
             job.done.set_exception(self._error(error))
+        except Exception as error:  # noqa: BLE001 - logged and raised where it is waited for
+            self._fail(job, error)
         if tables.dirty:
             self._follow(tables)
+
+    def _fail(self, job: _Append | _Job, error: Exception) -> None:
+        """Tell one who waits; a fault of the work, not of the file, leaves the thread as it is."""
+        said = self._error(error)
+        said.__cause__ = error
+        try:
+            log.error("%s", said, exc_info=error)
+        finally:
+            job.done.set_exception(said)
 
     def _follow(self, tables: Tables) -> None:
         """Give the tails what is new."""
@@ -229,30 +266,29 @@ class SqliteLog(EventLog):
                     break
                 tail.extend(entries)
 
-    def _error(self, error: Exception) -> LogError:
-        return LogError(f"the event log {self._path}: {error}")
+    def _error(self, error: BaseException) -> LogError:
+        is_said = isinstance(error, sqlite3.Error | OSError)
+        return LogError(f"the event log {self._path}: {error if is_said else repr(error)}")
 
-    def _give_up(self, error: Exception) -> None:
-        """Tell all who wait, sender or listener; whoever comes next tries anew."""
+    def _give_up(self, error: BaseException) -> None:
+        """Fail every job and listener with the cause; the next call starts another thread."""
         said = self._error(error)
-        log.error("%s", said)
-        with self._changed:
-            jobs, self._queue = list(self._queue), deque()
-            tails, self._tails = list(self._tails.values()), {}
-            self._thread = None
-        for job in jobs:
-            job.done.set_exception(said)
-        for tail, _ in tails:
-            tail.fail(said)
+        said.__cause__ = error
+        try:
+            log.error("%s", said, exc_info=None if isinstance(error, sqlite3.Error | OSError) else error)
+        finally:  # a log handler may fail too
+            with self._changed:
+                jobs, self._queue = [*self._taken, *self._queue], deque()
+                tails, self._tails = list(self._tails.values()), {}
+                self._taken, self._thread = [], None
+            for job in jobs:
+                if not job.done.done():
+                    job.done.set_exception(said)
+            for tail, _ in tails:
+                tail.fail(said)
 
 
 def _say(done: Future[Any]) -> None:
     error = done.exception()
     if error is not None:
         log.error("A stream could not be closed: %s", error)
-
-
-def _fail(tail: Tail, done: Future[Any]) -> None:
-    error = done.exception()
-    if isinstance(error, Exception):
-        tail.fail(error)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from .._limits import INT_LIMIT
 from ._entry import BEGINNING, END, Entry, Id
 from ._log import Item, Page, Project
 from ._memory import gap_before
@@ -117,10 +118,11 @@ class Tables:
         epoch, last, oldest = found
         gap = gap_before(after, oldest, (epoch, last))
         # Of another stream of that name, all is new; of this one, what comes after.
-        n = after[1] if after[0] == epoch else 0
+        # SQLite's numbers have 64 bits with a sign: no entry stands after the largest.
+        n = min(after[1], INT_LIMIT) if after[0] == epoch else 0
         rows = db.execute(
             "select n, event, data from events where project = ? and n > ? order by n limit ?",
-            (project, n, limit),
+            (project, n, min(limit, INT_LIMIT)),
         ).fetchall()
         entries = [Entry(f"{epoch}-{n}", event, data) for n, event, data in rows]
         return Page(entries, gap, (epoch, rows[-1][0] if rows else last))
@@ -129,7 +131,7 @@ class Tables:
         """Keep the newest so many."""
         with _transaction(self._db):
             _, last = self.place(project)
-            oldest = max(1, last - keep + 1)
+            oldest = max(1, last - max(0, keep) + 1)
             (marks,) = self._db.execute(
                 "select count(*) from events where project = ? and n < ? and event = ''", (project, oldest)
             ).fetchone()

@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 
 from ..events import NAME_LIMIT, parse_event
 from ..exceptions import ProtocolError
+from ..projects._entry import parse_id
 from ._errors import Refused
 
 __all__ = ["AGENT_EVENT", "check_id", "check_key", "check_project", "items_of"]
@@ -18,7 +19,6 @@ __all__ = ["AGENT_EVENT", "check_id", "check_key", "check_project", "items_of"]
 AGENT_EVENT: Final = "agent_event"
 """The event type of our own events; ``data`` is the event's JSON. None of the origin's is called so."""
 
-_ID: Final = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _RESERVED: Final = frozenset(("gap",))
 """What the server itself says on a stream."""
@@ -33,8 +33,12 @@ def check_project(project_id: str) -> str:
 
 def check_id(given: str | None) -> str | None:
     """Return the id after which a stream goes on ("": its beginning), or raise ``Refused``."""
-    if given and not _ID.fullmatch(given):
-        raise Refused(400, "last_event_id: an id looks like 1700000000000-3; 0 is the beginning.")
+    if given:
+        try:
+            parse_id(given)
+        except ProtocolError:
+            msg = "last_event_id: an id looks like 1700000000000-3; 0 is the beginning."
+            raise Refused(400, msg) from None
     return given
 
 
