@@ -21,7 +21,7 @@ import anyio
 from ._host import host
 from ._wake import waker
 
-__all__ = ["Ending", "patient"]
+__all__ = ["Ending", "patient", "shielded"]
 
 STEP = 0.1
 """Seconds between looks at the signals where a wait cannot be interrupted (Windows)."""
@@ -50,6 +50,41 @@ def patient() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
     if came:
         handle(came[0], None)
+
+
+class Shield:
+    """Puts off the user's interrupts; while ``is_open`` the next one passes, and closes it."""
+
+    def __init__(self, handle: Callable[[int, FrameType | None], object] | None = None) -> None:
+        self.is_open = False
+        self.came: list[int] = []
+        self._handle = handle
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal."""
+        if self.is_open and self._handle is not None:
+            self.is_open = False
+            self._handle(number, frame)
+        else:
+            self.came.append(number)
+
+
+@contextlib.contextmanager
+def shielded() -> Iterator[Shield]:
+    """Put off every interrupt until the block is over: for short work that others wait for."""
+    in_main = threading.current_thread() is threading.main_thread()
+    previous = signal.getsignal(signal.SIGINT) if in_main else None
+    if not callable(previous):
+        yield Shield()
+        return
+    shield = Shield(previous)
+    signal.signal(signal.SIGINT, shield)
+    try:
+        yield shield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        for number in shield.came:
+            previous(number, None)
 
 
 class Ending:
@@ -125,6 +160,11 @@ class Ending:
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            self._done.set_exception(error)
+            self.fail(error)
         else:
             self._done.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        """Free all who wait, where the end cannot come any more. Idempotent."""
+        if not self._done.done():
+            self._done.set_exception(error)

@@ -7,7 +7,41 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["INT_LIMIT"]
+__all__ = [
+    "COUNT_LIMIT",
+    "ID_LIMIT",
+    "INT_LIMIT",
+    "NAME_LIMIT",
+    "RENDERS",
+    "RENDER_SECONDS",
+    "TABLE_CELLS",
+    "TIME_LIMIT",
+    "TRANSCRIPT_BYTES",
+]
 
 INT_LIMIT: Final = 2**63 - 1
 """The largest whole number of a request, an option or an event: SQLite, Redis and most peers hold 64 bits."""
+
+COUNT_LIMIT: Final = 2**53 - 1
+"""The largest count of tokens: beyond it JSON's readers in JavaScript no longer tell numbers apart."""
+
+TIME_LIMIT: Final = 253_402_300_800.0
+"""Seconds since the epoch up to which a time is one: the end of the year 9999, where Python's dates end."""
+
+TABLE_CELLS: Final = 20_000
+"""Cells of one table that a form shows: more is megabytes of html that no reader scrolls through."""
+
+TRANSCRIPT_BYTES: Final = 16 << 20
+"""Bytes of one transcript's html, Markdown or text in an answer of the server: more stalls a browser."""
+
+RENDERS: Final = 4
+"""Transcripts that one server renders at once: each takes a thread and its memory."""
+
+RENDER_SECONDS: Final = 20.0
+"""Seconds that an answer waits for its transcript: proxies give up after 30 and more."""
+
+ID_LIMIT: Final = 1_000
+"""Characters of an event's ids: some SDKs put a signature of hundreds of characters into one."""
+
+NAME_LIMIT: Final = 1_000
+"""Characters of a name in an event: forms show fewer."""

@@ -6,6 +6,7 @@ of it, whatever happened. Used by ``watch``, ``live`` and the magic.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -18,7 +19,7 @@ from . import adapters
 from ._agent_ids import fresh_agent_id
 from ._connections import Connections
 from ._controls import Control, Controls
-from ._ending import Ending, patient
+from ._ending import Ending, patient, shielded
 from ._host import host
 from ._wake import in_loop
 from .display._output import Output, choose, make_output
@@ -225,32 +226,60 @@ class Pipeline:
 
     def _end(self, exc: BaseException | None) -> bool:
         """Begin the end, unless it has begun; whether to wait for it."""
-        with self._lock:
-            if self._settling:
-                return self._finishing != threading.get_ident()  # a callback on the end itself cannot wait
-            self._settling = True
-            self._finishing = threading.get_ident()
-        try:
-            self._finish(exc)
-        except BaseException:
-            self._show_end()
+        with shielded() as shield:
+            with self._lock:
+                if self._settling:
+                    return (
+                        self._finishing != threading.get_ident()
+                    )  # a callback on the end itself cannot wait
+                self._settling = True
+                self._finishing = threading.get_ident()
+            failed: BaseException | None = None
+            try:
+                # The user's callbacks run in here: one interrupt gets through, and ends them.
+                shield.is_open = True
+                self._finish(exc)
+                shield.is_open = False
+            except BaseException as error:  # noqa: BLE001 - raised below, once the end has begun
+                failed = error
+            shield.is_open = False
+            failed = self._show_end() or failed
+        if failed is not None:
             self._ending.wait()
-            raise
-        self._show_end()
+            raise failed
         return True
 
-    def _show_end(self) -> None:
+    def _show_end(self) -> BaseException | None:
+        """Begin the last form, whatever fails on the way to it; return the first failure."""
         self._finishing = None
+        failures: list[BaseException] = []
+
+        def attempt(step: Callable[[], object]) -> None:
+            try:
+                step()
+            except BaseException as error:
+                log.exception("A step of the end of %r failed", self.title or self.agent_id)
+                failures.append(error)
+
+        attempt(self._read_end)
+        self.settled = True
+        if self._recorder is not None and self._recorder is not self._record:
+            attempt(self._recorder.close)
+        output = self._output
+        if output is not None:
+            if failures:
+                attempt(lambda: output.note(f"The end is not whole: {_named(failures[0])}"))
+            attempt(output.flush)
+        try:
+            self._ending.start(self._draw_end, here=output is None or output.is_light)
+        except BaseException as error:  # noqa: BLE001 - returned, once who waits is free
+            self._ending.fail(error)
+            failures.append(error)
+        return failures[0] if failures else None
+
+    def _read_end(self) -> None:
         self.transcripts = self.current()
         host().remember(self.transcripts.values(), *self._place)
-        self.settled = True
-        try:
-            if self._recorder is not None and self._recorder is not self._record:
-                self._recorder.close()
-        finally:
-            if self._output is not None:
-                self._output.flush()
-            self._ending.start(self._draw_end, here=self._output is None or self._output.is_light)
 
     def _draw_end(self) -> None:
         output, self._output, self._adapter = self._output, None, None  # only a live view needs them
@@ -259,9 +288,12 @@ class Pipeline:
                 if self._may_wait:
                     output.wait_for_lull()
                 output.finish(self.transcripts)
-        except Exception:
+        except Exception as error:
             # What the stream itself raised matters more than that its last form cannot be drawn.
             log.exception("The final form of %r could not be shown", self.title or self.agent_id)
+            with contextlib.suppress(Exception):  # it is logged; the channel itself may be what fails
+                if output is not None:
+                    output.note(f"The final form could not be shown: {_named(error)}")
 
     def _finish(self, exc: BaseException | None) -> None:
         if self.passive or not (self._adapter or self._adapter_name):
@@ -291,6 +323,10 @@ class Pipeline:
             if found is None:
                 return Transcript(agent_id=agent_id)
             return found.snapshot(since=self._since[agent_id])
+
+
+def _named(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _timed(event: Event) -> Event:

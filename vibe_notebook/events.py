@@ -2,7 +2,9 @@
 
 First on the path of a delta: adapters, remote streams and ``live()`` make these, everything
 below only reads them. They are frozen; fields of a newer peer that this version does not
-know survive a round trip.
+know survive a round trip. Every field is bounded when the event is made: an id beyond 1,000 characters ends in its
+hash and a name is cut; ``seq``, ``sub`` and a whole ``id`` have 64 bits or the event is refused; a time
+beyond the year 9999 and a count beyond 2**53-1 are left out.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ._envelope import Envelope, Json, Number, Outcome, PartKind, Text, ToolStatus, Usage
+from ._envelope import Envelope, Id, Json, Name, Number, Outcome, PartKind, Text, ToolStatus, Usage
 from ._json import bounded_repr
 from .exceptions import ProtocolError
 
@@ -48,9 +50,9 @@ class RunStarted(Envelope):
     """A request to an agent begins."""
 
     type: Literal["run_started"] = "run_started"
-    agent_name: Text | None = None
-    parent_run_id: Text | None = None
-    parent_tool_call_id: Text | None = None
+    agent_name: Name | None = None
+    parent_run_id: Id | None = None
+    parent_tool_call_id: Id | None = None
     input: Json = None
 
 
@@ -63,7 +65,7 @@ class RunFinished(Envelope):
     type: Literal["run_finished"] = "run_finished"
     outcome: Outcome = "success"
     error: Text | None = None
-    code: Text | None = None
+    code: Name | None = None
     usage: Usage | None = None
     result: Json = None
 
@@ -72,15 +74,15 @@ class MessageStarted(Envelope):
     """One model call begins."""
 
     type: Literal["message_started"] = "message_started"
-    role: Text = "assistant"
-    agent_name: Text | None = None
+    role: Name = "assistant"
+    agent_name: Name | None = None
 
 
 class TextDelta(Envelope):
     """More text of a part."""
 
     type: Literal["text_delta"] = "text_delta"
-    part_id: Text = "0"
+    part_id: Id = "0"
     delta: Text
 
 
@@ -88,7 +90,7 @@ class ThinkingDelta(Envelope):
     """More thinking of a part."""
 
     type: Literal["thinking_delta"] = "thinking_delta"
-    part_id: Text = "0"
+    part_id: Id = "0"
     delta: Text
 
 
@@ -96,7 +98,7 @@ class PartCompleted(Envelope):
     """The whole text of a part: REPLACES what its deltas built."""
 
     type: Literal["part_completed"] = "part_completed"
-    part_id: Text = "0"
+    part_id: Id = "0"
     kind: PartKind = "text"
     text: Text
 
@@ -105,7 +107,7 @@ class MessageFinished(Envelope):
     """One model call ends."""
 
     type: Literal["message_finished"] = "message_finished"
-    finish_reason: Text | None = None
+    finish_reason: Name | None = None
     usage: Usage | None = None
 
 
@@ -113,8 +115,8 @@ class ToolCallDelta(Envelope):
     """More of the argument text that the model is writing for a tool call."""
 
     type: Literal["tool_call_delta"] = "tool_call_delta"
-    tool_call_id: Text
-    tool_name: Text | None = None
+    tool_call_id: Id
+    tool_name: Name | None = None
     delta: Text = ""
 
 
@@ -122,8 +124,8 @@ class ToolStarted(Envelope):
     """A tool runs. ``args`` REPLACES the streamed argument text; ``None`` keeps it."""
 
     type: Literal["tool_started"] = "tool_started"
-    tool_call_id: Text
-    tool_name: Text | None = None
+    tool_call_id: Id
+    tool_name: Name | None = None
     args: Json = None
 
 
@@ -131,7 +133,7 @@ class ToolProgress(Envelope):
     """A running tool says something: ``delta`` appends to its output, ``output`` replaces it."""
 
     type: Literal["tool_progress"] = "tool_progress"
-    tool_call_id: Text
+    tool_call_id: Id
     delta: Text | None = None
     output: Json = None
     progress: Number | None = None
@@ -144,8 +146,8 @@ class ToolFinished(Envelope):
     """A tool's result; a later one REPLACES it."""
 
     type: Literal["tool_finished"] = "tool_finished"
-    tool_call_id: Text
-    tool_name: Text | None = None
+    tool_call_id: Id
+    tool_name: Name | None = None
     status: ToolStatus = "ok"
     output: Json = None
     error: Text | None = None
@@ -155,23 +157,23 @@ class Artifact(Envelope):
     """A file, image or document; the same id REPLACES. ``data`` is base64."""
 
     type: Literal["artifact"] = "artifact"
-    artifact_id: Text
-    action: Text = "created"
-    name: Text | None = None
-    media_type: Text | None = None
+    artifact_id: Id
+    action: Name = "created"
+    name: Name | None = None
+    media_type: Name | None = None
     data: Text | None = None
     url: Text | None = None
-    tool_call_id: Text | None = None
-    part_id: Text | None = None
+    tool_call_id: Id | None = None
+    part_id: Id | None = None
 
 
 class Custom(Envelope):
     """Anything else a protocol says, by name."""
 
     type: Literal["custom"] = "custom"
-    name: Text
+    name: Name
     value: Json = None
-    tool_call_id: Text | None = None
+    tool_call_id: Id | None = None
 
 
 Event = Annotated[

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
+from .._limits import COUNT_LIMIT, INT_LIMIT, TABLE_CELLS, TIME_LIMIT
 from ..events import Outcome, Usage
 from ..transcript import Part, Run, ToolPart, ToolState, Transcript
 
@@ -30,6 +31,7 @@ __all__ = [
     "pretty",
     "preview",
     "shorten",
+    "shown_table",
     "size",
     "unclaimed_runs",
     "usage_text",
@@ -203,16 +205,32 @@ def is_table(value: Any) -> bool:
         and isinstance(value["rows"], list)
         and all(isinstance(row, list) for row in value["rows"])
         and isinstance(value["total"], int)
+        and 0 <= value["total"] <= INT_LIMIT
     )
 
 
+def shown_table(table: Mapping[str, Any]) -> tuple[list[Any], list[list[Any]], str]:
+    """Return a table's columns and rows as far as they are shown, and a note on what is not ("" if all is)."""
+    columns, room = table["columns"][:TABLE_CELLS], TABLE_CELLS
+    rows: list[list[Any]] = []
+    for row in table["rows"]:
+        if room < len(row) or not room:
+            break
+        rows.append(row)
+        room -= len(row) or 1  # a row without cells is a line all the same
+    total = max(table["total"], len(table["rows"]))
+    note = f"showing {len(rows):,} of {total:,} rows" if len(rows) < total else ""
+    if len(columns) < len(table["columns"]):
+        note += f"{', ' if note else 'showing '}{len(columns):,} of {len(table['columns']):,} columns"
+    return columns, rows, note
+
+
 def _table_text(table: Mapping[str, Any]) -> str:
-    rows = [[preview(cell, 40) for cell in row] for row in [table["columns"], *table["rows"]]]
+    columns, body, note = shown_table(table)
+    rows = [[preview(cell, 40) for cell in row] for row in [columns, *body]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=False)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    if table["total"] > len(table["rows"]):
-        lines.append(f"[showing {len(table['rows'])} of {table['total']:,} rows]")
-    return "\n".join(lines)
+    return "\n".join([*lines, *([f"[{note}]"] if note else [])])
 
 
 def duration_of(part: ToolPart) -> str:
@@ -220,6 +238,8 @@ def duration_of(part: ToolPart) -> str:
     if part.started_at is None or part.finished_at is None:
         return ""
     seconds = max(0.0, part.finished_at - part.started_at)
+    if not seconds < TIME_LIMIT:
+        return ""  # no duration of anything; also what is no number
     if round(seconds, 1) < 60:  # noqa: PLR2004
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)
@@ -253,9 +273,9 @@ def usage_text(usage: Usage | None) -> str:
         (usage.output_tokens, "tokens out", usage.reasoning_tokens, "reasoning"),
     ]
     words = [
-        f"{count:,} {word}" + (f" ({part:,} {part_word})" if part else "")
+        f"{count:,} {word}" + (f" ({part:,} {part_word})" if part and 0 < part <= COUNT_LIMIT else "")
         for count, word, part, part_word in counts
-        if count is not None
+        if count is not None and 0 <= count <= COUNT_LIMIT
     ]
     if usage.cost is not None:
         words.append(f"cost {usage.cost:.4g}")

@@ -26,10 +26,12 @@ from ._format import (
     name_of,
     output_text,
     preview,
+    shown_table,
     size,
     unclaimed_runs,
     usage_text,
 )
+from ._last_resort import made
 from ._markdown import render
 from ._math import isolate
 from ._sanitize import is_link, is_raster
@@ -89,7 +91,11 @@ def transcript_html(
     ``is_open`` is the user's choice by ``part.key``; what it does not name is folded. ``note`` is
     a line about the recording itself, put at the end.
     """
-    return _BLANK.sub("&#10;", "".join(_Page(is_open or {}).write(transcript, title, note)))
+    return made(
+        "html",
+        transcript,
+        lambda: _BLANK.sub("&#10;", "".join(_Page(is_open or {}).write(transcript, title, note))),
+    )
 
 
 class _Page:
@@ -230,16 +236,14 @@ def _section(label: str, html: str) -> str:
     return f'<div style="{_LABEL}">{label}</div>\n{html}\n'
 
 
-def _table(table: Mapping[str, object]) -> str:
-    columns, rows, total = table["columns"], table["rows"], table["total"]
-    if not (isinstance(columns, list) and isinstance(rows, list)):
-        return ""
+def _table(table: Mapping[str, Any]) -> str:
+    columns, rows, note = shown_table(table)
     head = "".join(f'<th style="text-align:left">{_cell(name)}</th>' for name in columns)
     body = "".join(
         "<tr>" + "".join(f'<td style="text-align:left">{_cell(cell)}</td>' for cell in row) + "</tr>\n"
         for row in rows
     )
-    note = f"showing {len(rows)} of {total:,} rows"
+    note = note or f"showing {len(rows):,} of {len(rows):,} rows"
     return (
         f'<div style="{_WIDE}"><table style="margin:0">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n'
         f'</table></div>\n<div style="{_SMALL}">{note}</div>'

@@ -23,6 +23,7 @@ from ._format import (
     unclaimed_runs,
     usage_text,
 )
+from ._last_resort import made
 from ._neutral import is_safe, neutral
 from ._sanitize import is_link
 
@@ -37,6 +38,10 @@ _TICKS = re.compile(r"`+")
 
 def transcript_markdown(transcript: Transcript, *, title: str | None = None) -> str:
     """Return the transcript as Markdown: text as the agent wrote it, but without its raw HTML."""
+    return made("markdown", transcript, lambda: _written(transcript, title))
+
+
+def _written(transcript: Transcript, title: str | None) -> str:
     markdown = _Form(is_strict=False).write(transcript, title)
     # What is code in a part may be none behind the list that ends the part before.
     return markdown if is_safe(markdown) else _Form(is_strict=True).write(transcript, title)

@@ -24,6 +24,7 @@ from ._format import (
     size,
     unclaimed_runs,
 )
+from ._last_resort import made
 from ._sanitize import is_link
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ _ADDRESS = re.compile(r"\bat 0x[0-9A-Fa-f]{4,}")
 
 def transcript_text(transcript: Transcript, *, title: str | None = None) -> str:
     """Return the transcript as plain text."""
+    return made("text", transcript, lambda: _written(transcript, title))
+
+
+def _written(transcript: Transcript, title: str | None) -> str:
     head = [in_line(title, 200)] if title else []
     if transcript.outcome and (title or transcript.outcome != "success"):
         head.append(f"{OUTCOME_MARKS[transcript.outcome]} {transcript.outcome}")

@@ -174,16 +174,18 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(reader.run(ERRORS))
-                while jobs := await self._next():
-                    await self._run(client, jobs)
-                    with contextlib.suppress(
-                        *ERRORS
-                    ):  # the next command will tell; the reader notices by itself
-                        await reader.refresh(client)
-                while not task.done():
-                    # Again: one cancel may be lost in Python 3.11's wait_for(), with which the client sends.
-                    task.cancel()
-                    await asyncio.wait([task], timeout=0.05)
+                try:
+                    while jobs := await self._next():
+                        await self._run(client, jobs)
+                        with contextlib.suppress(
+                            *ERRORS
+                        ):  # the next command will tell; the reader notices by itself
+                            await reader.refresh(client)
+                finally:
+                    while not task.done():
+                        # Again: one cancel may be lost in Python 3.11's wait_for(), with which the client sends.
+                        task.cancel()
+                        await asyncio.wait([task], timeout=0.05)
         finally:
             await client.aclose()
             await reading.aclose()
@@ -207,7 +209,8 @@ class Worker:
                 self._told = False
                 self._something.clear()
                 if self._queue:
-                    return [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
+                    self._taken = [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
+                    return self._taken
                 if self._closing:
                     return self._end()
             try:
@@ -224,7 +227,6 @@ class Worker:
         return []
 
     async def _run(self, client: Redis, jobs: list[_Job]) -> None:
-        self._taken = jobs
         pipe = client.pipeline(transaction=False)
         for job in jobs:
             pipe.pipeline_execute_command(*job.command)

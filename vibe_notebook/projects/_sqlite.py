@@ -173,7 +173,6 @@ class SqliteLog(EventLog):
         try:
             tables = Tables(self._path, self._synchronous)
             while (jobs := self._next()) is not None:
-                self._taken = jobs
                 self._run(tables, jobs)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: senders and listeners are told
             self._give_up(error)
@@ -196,7 +195,8 @@ class SqliteLog(EventLog):
                 if self._changed.wait(POLL if self._tails else left) or not self._tails:
                     continue
                 return []
-            return [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
+            self._taken = [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
+            return self._taken
 
     def _run(self, tables: Tables, jobs: list[_Append | _Job]) -> None:
         """In their order: who listens and then sends gets what was sent."""

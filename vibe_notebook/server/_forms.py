@@ -5,13 +5,14 @@ Beside the routes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
+from .._limits import TRANSCRIPT_BYTES
 from ..transcript import Transcript
 from ._errors import Refused
 from ._transcripts import Reading
@@ -68,10 +69,36 @@ def present(form: str, reading: Reading, found: Mapping[str, Transcript], agent_
     if form == "json":
         return JSONResponse(_body(reading, found, chosen[:1]), headers=headers)
     if form == "html":
-        body = "".join(each.to_html(title=each.agent_id) for each in chosen)
+        body = "".join(_bounded(form, chosen))
         return HTMLResponse(_PAGE.format(title=escape(reading.project_id), body=body), headers=headers)
-    texts = [each.to_markdown() if form == "markdown" else each.to_text() for each in chosen]
+    texts = _bounded(form, chosen)
     return PlainTextResponse("\n\n".join(texts), headers=headers, media_type=FORMS[form])
+
+
+def _bounded(form: str, chosen: list[Transcript]) -> Iterator[str]:
+    """Yield each form, up to the server's bound; what is beyond is named with its size."""
+    room = TRANSCRIPT_BYTES
+    for each in chosen:
+        match form:
+            case "html":
+                made = each.to_html(title=each.agent_id)
+            case "markdown":
+                made = each.to_markdown()
+            case _:
+                made = each.to_text()
+        size = len(made.encode())
+        if size <= room:
+            room -= size
+            yield made
+            continue
+        if form == "text":  # of the others a part may mean something else than the whole
+            yield made.encode()[:room].decode(errors="ignore")
+        said = (
+            f"[The {form} of {each.agent_id!r} has {size:,} bytes; an answer has at most {TRANSCRIPT_BYTES:,} of all "
+            "agents. Ask for it as JSON, by agent_id, or follow the stream.]"
+        )
+        room = 0
+        yield f"<p>{escape(said)}</p>" if form == "html" else said
 
 
 def _body(reading: Reading, found: Mapping[str, Transcript], chosen: list[Transcript]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from ._forms import form_of, present
 from ._intake import check_id, check_key, check_project, items_of
 from ._limits import Limits, Names, Pace, Seats
 from ._openapi import description
+from ._renders import Renders
 from ._stream import Stream
 from ._transcripts import Transcripts
 
@@ -41,6 +42,7 @@ class Routes:
         self._names = Names(limits)
         self._pace = Pace(limits.events_per_second)
         self._transcripts = Transcripts(stream)
+        self._renders = Renders()
         self._description = description(limits, has_auth=has_auth)
         self.seats = Seats(limits)
 
@@ -103,8 +105,11 @@ class Routes:
         project_id = check_project(request.path_params["project_id"])
         form = form_of(request.query_params.get("format"), request.headers)
         await self._known(project_id)
-        reading, found = await self._transcripts.of(project_id)
-        return present(form, reading, found, request.query_params.get("agent_id"))
+        agent_id = request.query_params.get("agent_id")
+        return await self._renders.run(
+            lambda: self._transcripts.of(project_id),
+            lambda found: present(form, found[0], found[1], agent_id),
+        )
 
     async def projects(self, _: Request) -> Response:
         """``GET /projects``: which there are, and how far each is."""
