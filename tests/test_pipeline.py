@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -160,3 +162,72 @@ def test_the_final_form_waits_for_others_last_words_unless_that_keeps_an_event_l
     made.begin()
     made.settle()
     assert output.lulls == 2
+
+
+@pytest.mark.parametrize("fault", [MemoryError("no room"), ValueError("broken"), SystemExit(1)], ids=repr)
+@pytest.mark.parametrize("step", ["current", "flush", "finish", "close", "dispatch"])
+def test_whatever_fails_in_the_end_frees_who_waits_and_is_raised_or_noted(
+    output: Recorded,
+    step: str,
+    fault: BaseException,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = pipeline(record=tmp_path / "x.jsonl")
+    made.begin()
+    made.take("a")
+
+    def broken(*_: object, **__: object) -> None:
+        raise fault
+
+    target: Any = {"current": made, "close": made._recorder, "dispatch": made.registry}.get(step, output)
+    monkeypatch.setattr(target, step, broken)
+    raised: BaseException | None = None
+    try:
+        made.settle()
+    except BaseException as error:  # noqa: BLE001 - compared below
+        raised = error
+    assert made.settled
+    waited = threading.Thread(target=lambda: asyncio.run(_over(made)), daemon=True)
+    waited.start()
+    waited.join(10)
+    assert not waited.is_alive()
+    if step == "finish" and isinstance(fault, Exception):
+        assert raised is None  # the stream's own end matters more
+        assert any(said[0] == "note" and type(fault).__name__ in said[1] for said in output.said)
+    else:
+        assert raised is fault
+    if step in ("current", "close"):
+        assert any(said[0] == "note" and type(fault).__name__ in said[1] for said in output.said)
+    assert type(fault).__name__ in caplog.text or step in ("finish", "dispatch")
+    with contextlib.suppress(BaseException):
+        monkeypatch.undo()
+        if made._recorder is not None:
+            made._recorder.close()
+
+
+async def _over(made: Pipeline) -> None:
+    with contextlib.suppress(BaseException):
+        await made.ended()
+
+
+def test_no_number_of_interrupts_keeps_the_end_from_its_waiters(output: Recorded) -> None:
+    made = pipeline()
+    made.begin()
+    made.take("a")
+    interrupts = 0
+
+    def stopped() -> dict[str, Transcript]:
+        nonlocal interrupts
+        for _ in range(5):
+            interrupts += 1
+            signal.raise_signal(signal.SIGINT)
+        return {}
+
+    made.current = stopped  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        made.settle()
+    assert interrupts == 5
+    assert made.settled
+    assert [said[0] for said in output.said] == ["watch", "finish"]

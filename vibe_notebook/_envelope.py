@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -43,12 +43,19 @@ Name = Annotated[str, AfterValidator(_name)]
 """At most 1,000 characters: a longer name is cut."""
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _float(value: Any) -> Any:
+    return None if isinstance(value, int) and value.bit_length() > _FLOAT_BITS else value
 
 
-Number = Annotated[float, AfterValidator(_finite)]
-"""JSON has no NaN and no infinity: they become ``None``."""
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+_FLOAT_BITS: Final = 1_000
+"""Bits of a whole number that a float surely takes."""
+
+Number = Annotated[float | None, BeforeValidator(_float), AfterValidator(_finite)]
+"""JSON has no NaN and no infinity: they become ``None``, as does what no float can hold."""
 
 
 def _count(value: Any) -> Any:
