@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "ANSWER_BYTES",
     "COUNT_LIMIT",
+    "FOREIGN_WORDS",
     "ID_LIMIT",
     "INT_LIMIT",
     "NAME_LIMIT",
@@ -45,3 +47,9 @@ ID_LIMIT: Final = 1_000
 
 NAME_LIMIT: Final = 1_000
 """Characters of a name in an event: forms show fewer."""
+
+FOREIGN_WORDS: Final = 10_000
+"""Characters of a peer's message that an error, a warning or a log repeats: more hides what stands around it."""
+
+ANSWER_BYTES: Final = 64 * 1024
+"""Bytes of a server's answer to a batch that are read: 500 ids are 10 KB, and a server may send without end."""

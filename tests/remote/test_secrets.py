@@ -12,7 +12,7 @@ import pytest
 
 from tests.remote.serving import HANG, head, redirect, serving
 from vibe_notebook.remote import RemoteError, event_source
-from vibe_notebook.remote._secrets import Credentials, is_loopback, redact
+from vibe_notebook.remote._secrets import Credentials, redact
 
 TOKEN = "t"  # noqa: S105 - no secret
 END = [head("204 No Content", None)]
@@ -210,11 +210,6 @@ def test_a_headers_name_is_checked(name: str) -> None:
 )  # fmt: skip
 def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
     assert redact(url) == shown
-
-
-def test_loopback_is_known_by_its_forms() -> None:
-    assert is_loopback("[::1]")
-    assert not is_loopback("[::2]")
 
 
 def test_the_environments_proxy_is_used_but_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

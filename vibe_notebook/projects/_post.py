@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, urlsplit
 
+from .._addresses import is_loopback
+from .._foreign_words import on_one_line
+from .._limits import ANSWER_BYTES
 from ..exceptions import MissingExtraError, RemoteError, VibeNotebookError
 
 if TYPE_CHECKING:
@@ -105,6 +108,7 @@ class _HttpDesk:
         self._http = httpx2
         self._path = f"{url.rstrip('/')}/projects/{quote(project_id, safe='')}"
         self._where = urlsplit(url).netloc.rpartition("@")[2]
+        self._is_here = is_loopback(urlsplit(url).hostname or "")
         self._headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
         self._made: httpx2.AsyncClient | None = None
 
@@ -121,15 +125,24 @@ class _HttpDesk:
 
     async def _post(self, to: str, body: bytes, headers: dict[str, str]) -> None:
         if self._made is None:
-            self._made = self._http.AsyncClient(headers=self._headers, timeout=_TIMEOUT)
+            # A transport of its own knows no proxy: what is sent to this machine must not leave it.
+            transport = self._http.AsyncHTTPTransport() if self._is_here else None
+            self._made = self._http.AsyncClient(headers=self._headers, timeout=_TIMEOUT, transport=transport)
         try:
-            answer = await self._made.post(f"{self._path}/{to}", content=body, headers=headers)
+            async with self._made.stream(
+                "POST", f"{self._path}/{to}", content=body, headers=headers
+            ) as answer:
+                found = bytearray()
+                async for piece in answer.aiter_bytes():
+                    found += piece
+                    if len(found) > ANSWER_BYTES:
+                        break
         except self._http.TransportError as error:
             raise DelayedError(f"{self._where} does not answer ({type(error).__name__}).") from error
         status = answer.status_code
         if answer.is_success:
             return
-        said = f"{self._where} answers {status}: {_error_of(answer)}"
+        said = f"{self._where} answers {status}: {_error_of(found, answer.reason_phrase)}"
         if status in _PASSING:
             raise DelayedError(said, _seconds(answer.headers.get("retry-after")))
         raise (RejectedError if status in (_TOO_LARGE, _NO_EVENT) else RemoteError)(said, status=status)
@@ -141,12 +154,13 @@ def _plain(event: str) -> dict[str, Any]:
     return plain
 
 
-def _error_of(answer: httpx2.Response) -> str:
+def _error_of(body: bytes | bytearray, reason: str) -> str:
+    """Return what the server says of it, fit for a log."""
     try:
-        said = answer.json()["error"]
-    except (ValueError, KeyError, TypeError):
-        said = answer.reason_phrase
-    return str(said)[:500]
+        said = json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        said = reason
+    return on_one_line(str(said))
 
 
 def _seconds(given: str | None) -> float | None:

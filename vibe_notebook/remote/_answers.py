@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from .._json import scrub
+from .._foreign_words import on_one_line
 
 if TYPE_CHECKING:
     import httpx2
@@ -106,4 +106,4 @@ def said(error: BaseException) -> str:
         return "there is no such host"
     if isinstance(error, OSError) and error.errno and error.errno > 0:
         return os.strerror(error.errno)
-    return type(error).__name__ if not str(error) else scrub(str(error))[:200]
+    return type(error).__name__ if not str(error) else on_one_line(str(error), 200)

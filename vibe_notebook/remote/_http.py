@@ -7,21 +7,23 @@ leads through the frames that hold a request, which hold what is secret.
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 import urllib.request
 import zlib
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
+from .._addresses import Reach, is_loopback, reach_of
 from .._json import scrub
 from ..exceptions import MissingExtraError, RemoteError
 from ._answers import Ended, Lost, Opened, Refused, name_of, refusal, root, said
 from ._ask import Ask
 from ._encoding import Inflated, is_compressed
 from ._retry import retry_after
-from ._secrets import Credentials, is_loopback, redact
+from ._secrets import Credentials, redact
 
 if TYPE_CHECKING:
     import httpx2
@@ -38,6 +40,7 @@ _CONTROLS: Final = frozenset([*range(9), *range(10, 32), 127])
 _HOST: Final = re.compile(r"[^\s%\[\]/?#@\\]+")
 _LONGEST_LABEL: Final = 63
 _LAST_PORT: Final = 65_535
+_PRIVATE: Final = "the server redirects to a private address, which it may not send a reader to"
 _NO_CONTENT: Final = 204
 _OK: Final = 200
 
@@ -85,7 +88,7 @@ class Http:
             if isinstance(root(error), ssl.SSLCertVerificationError):
                 return Refused(f"the server's certificate cannot be trusted ({root(error)})")
             return self.lost(error)
-        except httpx.TransportError as error:
+        except (httpx.TransportError, socket.gaierror) as error:
             return self.lost(error)
 
     async def fetch(self, path: str, params: Mapping[str, str], patience: float | None) -> bytes | None:
@@ -127,7 +130,7 @@ class Http:
                 return Lost("the proxy could not reach it")  # its text may hold what the proxy was told
             case zlib.error():
                 return Lost("its compressed body is broken")
-            case httpx.ConnectError():
+            case httpx.ConnectError() | socket.gaierror():
                 return Lost(f"no connection ({said(root(error))})")
             case _:
                 below = root(error)
@@ -148,14 +151,20 @@ class Http:
                 await transport.aclose()
 
     async def _open(self, last_event_id: str) -> Opened | Ended | Refused | Lost:
-        url, ours, ask = self._url, True, self._ask
+        url, ours, ask, source = self._url, True, self._ask, Reach.LOOPBACK
         for _ in range(_MOST_REDIRECTS + 1):
             request = await self._request(url, last_event_id, ours=ours, ask=ask)
             if isinstance(request, Refused):
                 return request
-            response = await self._transport(url).handle_async_request(request)
+            hosts = [url.host]
+            if _origin(url) != _origin(self._url):
+                hosts = await self._allowed(url, source)
+                if not hosts:
+                    return Refused(_PRIVATE)
+            response = await self._send(url, request, hosts)
             if response.status_code not in _REDIRECTS:
                 return await self._answer(response)
+            source = min(source, self._reach(url, response))
             await Opened({}, response.aiter_raw(), response).aclose()
             try:
                 target = url.join(response.headers.get("location", "")).copy_with(userinfo=b"", fragment=None)
@@ -169,6 +178,40 @@ class Http:
             if not ours and ask.content is not None:
                 return Refused("the server redirects to another host, which may not have what was sent here")
         return Refused(f"the server redirected more than {_MOST_REDIRECTS} times")
+
+    def _reach(self, url: httpx2.URL, response: httpx2.Response) -> Reach:
+        """Return how far away the server is that has answered; behind a proxy only its name says so."""
+        if self._proxy_for(url) is not None:
+            return reach_of(url.host) or Reach.PUBLIC
+        try:
+            peer = response.extensions["network_stream"].get_extra_info("server_addr")
+            reach = reach_of(str(peer[0]))
+        except (OSError, KeyError, TypeError):  # it has closed the connection already
+            reach = reach_of(url.host)
+        return reach or Reach.PUBLIC
+
+    async def _allowed(self, url: httpx2.URL, source: Reach) -> list[str]:
+        """Return the addresses of a redirect's target, less those nearer to this machine than its *source*.
+
+        The name is resolved here, once: the connection is made to an address that was checked.
+        """
+        reach, addresses = reach_of(url.host), [url.host]
+        if reach is None and self._proxy_for(url) is None:
+            found = await anyio.getaddrinfo(url.host, url.port or 0, type=socket.SOCK_STREAM)
+            addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+        return [each for each in addresses if (reach_of(each) or Reach.PUBLIC) <= source]
+
+    async def _send(self, url: httpx2.URL, request: httpx2.Request, hosts: Sequence[str]) -> httpx2.Response:
+        """Send *request*, meant for *url*, to the first of its *hosts* that can be connected to."""
+        request.extensions = {**request.extensions, "sni_hostname": url.host}
+        for host in hosts[:-1]:
+            request.url = url.copy_with(host=host)
+            try:
+                return await self._transport(url).handle_async_request(request)
+            except (self._httpx.ConnectError, self._httpx.ConnectTimeout):
+                continue
+        request.url = url.copy_with(host=hosts[-1])
+        return await self._transport(url).handle_async_request(request)
 
     async def _request(
         self,
@@ -234,8 +277,11 @@ class Http:
         is_plain = not is_compressed(response.headers.get("content-encoding", ""))
         return Opened(response.headers, raw if is_plain else Inflated(raw), response)
 
+    def _proxy_for(self, url: httpx2.URL) -> str | None:
+        return self._proxy or _environment_proxy(url)
+
     def _transport(self, url: httpx2.URL) -> httpx2.AsyncHTTPTransport:
-        proxy = self._proxy or _environment_proxy(url)
+        proxy = self._proxy_for(url)
         if proxy not in self._transports:
             # Nothing is kept alive: a connection that was lost must not be tried again.
             limits = self._httpx.Limits(max_keepalive_connections=0)

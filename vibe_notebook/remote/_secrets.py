@@ -6,14 +6,15 @@ Beside ``_http.py``. Nothing here has a ``repr`` that says more than that it is 
 from __future__ import annotations
 
 import inspect
-import ipaddress
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
-__all__ = ["Credentials", "Params", "Token", "is_loopback", "redact"]
+from .._addresses import is_loopback
+
+__all__ = ["Credentials", "Params", "Token", "redact"]
 
 Token = str | Callable[[], str | None] | Callable[[], Awaitable[str | None]]
 """A bearer token, or what gives one, asked anew for every connection."""
@@ -41,15 +42,6 @@ def redact(url: str) -> str:
     )
     netloc = f"{HIDDEN}@{host[2]}" if host[1] else host[2]
     return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether *host*, a name or an address, is this machine."""
-    name = host.lower().strip("[]")
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
 
 
 class Credentials:
