@@ -43,7 +43,7 @@ def test_a_stream_in_order_is_remembered_in_two_numbers() -> None:
     track = Track(None)
     for seq in range(10_000):
         track.see(seq, 0, seq)
-    assert (len(track.starts), len(track.subs), len(track.ranks)) == (1, 0, 1)
+    assert (len(track.seen), track.subs, len(track.ranks)) == (1, None, 1)
 
 
 @given(st.permutations(range(30)))

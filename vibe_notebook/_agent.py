@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ._nodes import Node, TextNode
-from .events import PartCompleted, is_skip
+from .events import Custom, PartCompleted, is_skip
 from .ordering import Delivery, Retraction, Sequencer
 from .reducer import AgentLog
 from .registration import Outbox, Registration
@@ -24,6 +24,13 @@ __all__ = ["Agent", "Known", "Shared", "Stats", "Watcher", "stats_of"]
 
 _OF_RUNS: Final = frozenset(("run_started", "run_finished"))
 """Events of no part that change how parts look: a view then reads all of them anew."""
+
+
+EARNED: Final = 500
+"""Characters of whole texts that one event more pays for: each late piece with the whole would cost the square."""
+
+PIECE: Final = 100
+"""Characters that one piece counts for, as it has to be put in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,8 @@ class Agent:
         "evicted",
         "log",
         "outbox",
+        "owed",
+        "owed_due",
         "registrations",
         "sequencer",
         "tally",
@@ -107,7 +116,17 @@ class Agent:
         self.evicted = 0
         self.due: float | None = None
         """When the registry will look whether something was held long enough."""
+        self.owed: dict[TextNode, bool] = {}
+        """Texts that those who append deltas do not have as they are; whether second-hand."""
+        self.owed_due: float | None = None
+        """When they are told of them, if nothing tells them before."""
         self._shared = shared
+
+    @property
+    def soonest(self) -> float | None:
+        """When something that it holds or owes may be due; deltas in a row are never held."""
+        held, owed = self.sequencer.soonest, self.owed_due
+        return held if owed is None else owed if held is None else min(held, owed)
 
     def note(self, text: str) -> None:
         """Show a failure in the agent's views."""
@@ -159,16 +178,40 @@ class Agent:
         if event.type == "custom" and is_skip(event):
             self._emit(event, event)
             return
+        if self.owed and event.type == "run_finished":
+            run = self.log.runs.get(event.run_id)
+            if run is not None and not run.ended:
+                self.tell(run_id=event.run_id)
         node = self.log.apply(event, place)
         if self.watchers and (node is not None or event.type in _OF_RUNS):
             self.touch(node)
         if isinstance(node, TextNode) and (late or node.text.epoch != node.told):
             # More than the end of the text changed: only the whole of it says so to who appends deltas.
+            node.credit += EARNED
+            if node.credit <= 0:
+                self.owed[node] = event.derived
+                if self.owed_due is None:
+                    self.owed_due = self.sequencer.latest
+                self._emit(_in_place_of(event), event)
+                return
+            self.owed.pop(node, None)
             whole = self._whole(node, derived=event.derived)
             is_same = isinstance(event, PartCompleted) and event.text == whole.text
             self._emit(event if is_same else whole, event)
         else:
             self._emit(event, event)
+
+    def tell(self, *, run_id: str | None = None, now: float | None = None) -> None:
+        """Put out the texts that are owed: all, one run's, or with *now* all if it is time."""
+        if not self.owed or (now is not None and (self.owed_due is None or self.owed_due > now)):
+            return
+        for node, derived in list(self.owed.items()):
+            if run_id in (None, node.run.run_id):
+                del self.owed[node]
+                if self.log.runs.get(node.run.run_id) is node.run:
+                    self._emit(self._whole(node, derived=derived), None)
+        if not self.owed:
+            self.owed_due = None
 
     def _emit(self, event: Event, kept: Event | None) -> None:
         """Number it. *kept* is what a recording takes: a replay puts late events in their place by itself."""
@@ -180,8 +223,9 @@ class Agent:
 
     def _whole(self, node: TextNode, *, derived: bool) -> PartCompleted:
         """The part as it is now."""
-        node.text.refresh()
+        text = node.text.read()
         node.told = node.text.epoch
+        node.credit -= len(text) + PIECE * node.text.count
         return PartCompleted(
             agent_id=self.log.agent_id,
             run_id=node.run.run_id,
@@ -189,5 +233,20 @@ class Agent:
             derived=derived,
             part_id=node.name,
             kind="thinking" if node.kind == "thinking" else "text",
-            text=node.text.read(),
+            text=text,
         )
+
+
+def _in_place_of(event: Event) -> Custom:
+    """A skip of the event's number: what it changed is told later, with the whole text."""
+    is_numbered = event.seq is not None
+    return Custom(
+        agent_id=event.agent_id,
+        run_id=event.run_id,
+        message_id=event.message_id,
+        name="skip",
+        seq=event.seq if is_numbered else 0,
+        sub=event.sub if is_numbered else 0,
+        counter=event.counter if is_numbered else "owed",
+        derived=event.derived,
+    )

@@ -115,7 +115,7 @@ class Block:
             return 0
         index, first, own = self.runs[at]
         before = seq - first + (own < sub)
-        end = self.runs[at + 1][0] if at + 1 < len(self.runs) else self._count()
+        end = self.runs[at + 1][0] if at + 1 < len(self.runs) else self.count
         return index + min(before, end - index)
 
     def split(self, index: int) -> Block:
@@ -137,7 +137,7 @@ class Block:
 
     def singles(self) -> Iterable[Block]:
         """Its pieces as blocks of their own."""
-        if self.whole or self._count() == 1:
+        if self.whole or self.count == 1:
             return [self]
         made = []
         pieces = self._open()
@@ -162,7 +162,9 @@ class Block:
         """The position of its last piece."""
         return self.hi[0] if self.track is None else self.track.position(*self.hi, -1)
 
-    def _count(self) -> int:
+    @property
+    def count(self) -> int:
+        """How many pieces it has."""
         return len(self.lengths) if self.pieces is None else len(self.pieces)
 
     def _open(self) -> list[str]:

@@ -6,30 +6,36 @@ may stand in a circle or without end, and none of that may lose a part or hang.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Reversible, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from ._nodes import ToolNode
-from .events import ToolFinished
+from ._tool_node import Standing, ToolNode
 
 if TYPE_CHECKING:
     from ._runs import RunLog
 
-__all__ = ["NESTING", "Family", "complete_across_runs"]
+__all__ = ["NESTING", "STEPS", "Family", "caller_of", "complete_across_runs"]
 
 NESTING: Final = 32
 """Subagents within subagents that are shown inside of each other; deeper ones stand for themselves."""
+
+STEPS: Final = 64
+"""Runs that are looked at in search of one run or call: peers may chain, or use one id for, thousands."""
 
 
 class Family:
     """The parents of runs: ``above`` by run, and ``claims``, the tool call that each one is part of."""
 
-    def __init__(self, runs: Sequence[RunLog]) -> None:
+    def __init__(self, runs: Sequence[RunLog], callers: Mapping[str, Iterable[RunLog]]) -> None:
         self.runs = runs
+        self._callers = callers
+        self._known = set(runs)
+        self._by_call: dict[str, list[RunLog]] = {}
         self.above: dict[RunLog, RunLog] = {}
         self.claims: dict[RunLog, ToolNode] = {}
         self._by_id = {run.run_id: run for run in runs}
-        self._by_call: dict[str, list[RunLog]] | None = None
         for run in runs:
             self._find(run)
         self.depths: dict[RunLog, int] = {}  # parents before their children
@@ -57,7 +63,7 @@ class Family:
 
     def _upwards(self, run: RunLog) -> set[RunLog]:
         seen = {run}
-        while (above := self.above.get(run)) is not None:
+        while len(seen) <= STEPS and (above := self.above.get(run)) is not None:
             run = above
             seen.add(run)
         return seen
@@ -73,18 +79,17 @@ class Family:
             self.claims[run] = node
 
     def _caller(self, run: RunLog, call: str | None) -> RunLog | None:
-        """The newest run before this one that has made the call; else any that has."""
+        """The newest of the runs before this one that has made the call; else any that has."""
         if call is None:
             return None
-        if self._by_call is None:
-            self._by_call = {}
-            for each in self.runs:
-                for kind, _, name in each.nodes:
-                    if kind == "tool":
-                        self._by_call.setdefault(name, []).append(each)
-        callers = [each for each in self._by_call.get(call, ()) if each is not run]
-        before = [each for each in callers if each.arrival < run.arrival]
-        return before[-1] if before else callers[0] if callers else None
+        callers = self._by_call.get(call)
+        if callers is None:
+            known = [each for each in self._callers.get(call, ()) if each in self._known]
+            callers = self._by_call[call] = sorted(known, key=_arrival)
+        at = bisect_left(callers, run.arrival, key=_arrival)
+        if at:
+            return callers[at - 1]
+        return next((each for each in callers if each is not run), None)
 
     def _place(self, run: RunLog) -> None:
         """Find how deep the run is, after all that is above it; cut circles and what is too deep."""
@@ -120,24 +125,36 @@ def complete_across_runs(family: Family) -> None:
             if isinstance(node, ToolNode):
                 calls.setdefault(node.tool_call_id, []).append(node)
     for nodes in calls.values():
-        waiting: dict[ToolNode, list[ToolNode]] = {}
+        # What can still be completed, and by that which runs are of no use; in the order of the runs.
+        waiting: dict[ToolNode, Standing] = {}
         for node in nodes:
             target = _target(node, waiting, family) if waiting else None
             node.relink(target)
-            if target is None:
-                waiting[node] = []
-            else:
-                waiting[target].append(node)
-            if any(isinstance(event, ToolFinished) for event in node.own_events()):
-                del waiting[target or node]
+            standing = Standing() if target is None else waiting[target]
+            standing.take(node)
+            if standing.open_since is None:
+                waiting.pop(target or node, None)
+            elif target is None:
+                waiting[node] = standing
 
 
-def _target(node: ToolNode, waiting: dict[ToolNode, list[ToolNode]], family: Family) -> ToolNode | None:
+def _target(node: ToolNode, waiting: dict[ToolNode, Standing], family: Family) -> ToolNode | None:
     if node.is_written_here():
         return None
     at = node.first()
-    for earlier in reversed(waiting):
-        since = earlier.open_since(waiting[earlier])
+    for earlier in islice(reversed(waiting), STEPS):
+        since = waiting[earlier].open_since
         if since is not None and since < at and not family.related(earlier.run, node.run):
             return earlier
     return None
+
+
+def caller_of(run: RunLog, callers: Reversible[RunLog]) -> RunLog | None:
+    """The newest of the *callers* before the run; else any of them but itself. Looks at some only."""
+    some = [each for each in islice(reversed(callers), STEPS) if each is not run]
+    before = [each for each in some if each.arrival < run.arrival]
+    return max(before, key=_arrival) if before else some[0] if some else None
+
+
+def _arrival(run: RunLog) -> int:
+    return run.arrival

@@ -5,9 +5,9 @@ A node keeps what was said of its part with the place of each saying, and folds 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ._node import Node, position, twin
+from ._node import Node, keep_last, position, twin
 from ._pieces import Pieces
 from ._tool_node import ToolNode
 from .events import Artifact, PartCompleted, TextDelta, ThinkingDelta
@@ -15,27 +15,33 @@ from .transcript import ArtifactPart, Part, TextPart, ThinkingPart
 
 if TYPE_CHECKING:
     from ._runs import RunLog
-    from ._track import Place
+    from ._track import Place, Track
     from .events import Event
 
 __all__ = ["ArtifactNode", "Node", "TextNode", "ToolNode", "position"]
 
 
+CREDIT: Final = 100_000
+"""Characters of a text that are told whole, again and again, before it has to be earned."""
+
+
 class TextNode(Node):
     """A text or thinking part."""
 
-    __slots__ = ("text", "told")
+    __slots__ = ("credit", "text", "told")
 
     def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
         super().__init__(run, key, message_id)
         self.text = Pieces()
+        self.credit = CREDIT
         self.told = 0  # the epoch of the text that callbacks have
 
     @property
     def is_empty(self) -> bool:
-        return not self.text.blocks
+        return self.text.is_empty
 
     def places(self) -> list[Place]:
+        self.text.refresh()
         return [block.place() for block in self.text.blocks]
 
     def part(self) -> Part | None:
@@ -68,17 +74,17 @@ class ArtifactNode(Node):
 
     def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
         super().__init__(run, key, message_id)
-        self.said: list[tuple[Place, Artifact]] = []
+        self.said: dict[Track | None, tuple[Place, Artifact]] = {}  # each track's last
 
     @property
     def is_empty(self) -> bool:
         return not self.said
 
     def places(self) -> list[Place]:
-        return [place for place, _ in self.said]
+        return list(self.since.values())
 
     def part(self) -> Part | None:
-        _, event = max(self.said, key=lambda item: position(item[0]))
+        _, event = max(self.said.values(), key=lambda item: position(item[0]))
         return ArtifactPart(
             run_id=self.run.run_id,
             message_id=event.message_id,
@@ -92,7 +98,7 @@ class ArtifactNode(Node):
 
     def _take(self, event: Event, place: Place) -> None:
         if isinstance(event, Artifact):
-            self.said.append((place, event))
+            keep_last(self.said, place[0], place, event)
 
     def _drop_derived(self, message_id: str | None) -> None:
         """Artifacts have no derived twins."""

@@ -7,7 +7,9 @@ that it belongs into.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any, Final
 
 from ._blocks import Block
 from ._track import Place, Track
@@ -15,22 +17,67 @@ from ._track import Place, Track
 __all__ = ["Pieces"]
 
 
+SMALL: Final = 8
+"""Blocks among which text that is replaced is looked for each time."""
+
+EAGER: Final = 64
+"""Late pieces that may wait, however short the text is; blocks that are looked at for each piece."""
+
+
 class Pieces:
     """One text. ``epoch`` changes when anything but its end did; ``size`` is its length.
 
     A display that has shown ``size`` characters at an epoch needs only ``tail(size)`` as long
-    as the epoch is the same.
+    as the epoch is the same. Pieces that come late wait in a list until the text is read, or until
+    they are as many as the others: to put each in its place at once would cost the square.
     """
 
-    __slots__ = ("blocks", "epoch", "mixed", "shifts", "size", "wholes")
+    __slots__ = (
+        "_compacted",
+        "_gone",
+        "_kept",
+        "_late",
+        "_newest",
+        "_settled",
+        "_size",
+        "blocks",
+        "epoch",
+        "mixed",
+        "shifts",
+        "wholes",
+    )
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
-        self.size = 0
         self.epoch = 0
         self.mixed = False  # fed by more than one track: places are compared by position
         self.wholes = 0
         self.shifts = 0  # of all its tracks when it was last in order; -1: look anew
+        self._size = 0
+        self._newest = -1  # the greatest arrival
+        self._late: list[Block] = []
+        self._gone: set[tuple[str | None]] = set()  # whose second-hand pieces are to be forgotten
+        self._settled = 0  # blocks when it was last put in order
+        self._compacted = 0  # pieces when it was compacted last
+        self._kept = 0  # blocks after the last look for text that is replaced
+
+    @property
+    def size(self) -> int:
+        """Its length."""
+        self._settle()
+        return self._size
+
+    @property
+    def count(self) -> int:
+        """How many pieces it had when it was put in order last, those since that came in order left out."""
+        return self._settled
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was said of it, or nothing is left."""
+        if self._gone:
+            self._settle()
+        return not (self.blocks or self._late)
 
     def add(
         self,
@@ -43,36 +90,74 @@ class Pieces:
     ) -> None:
         """Put *text* at its place; a *whole* one replaces all that is before it in the order."""
         blocks = self.blocks
+        track, arrival = place[0], place[3]
         if blocks and not whole:
             last = blocks[-1]
             if (
                 last.pieces is not None
-                and last.track is place[0]
+                and last.track is track
                 and last.derived == derived
                 and not last.whole
+                and not self.mixed
             ):
-                seq = place[3] if place[0] is None else place[1]
+                seq = arrival if track is None else place[1]
                 if last.append(seq, place[2], text):
-                    self.size += len(text)
+                    self._size += len(text)
+                    self._newest = max(self._newest, arrival)
                     return
-        self._insert(Block(place, text, whole=whole, value=value, derived=derived), text)
+        block = Block(place, text, whole=whole, value=value, derived=derived)
+        follows = self._follows(block, arrival)
+        self._newest = max(self._newest, arrival)
+        if not self.mixed and blocks and blocks[-1].track is not track:
+            self.mixed, self.shifts = True, -1
+        if follows:
+            self._append(block, text)
+        else:
+            self.epoch += 1
+            self._late.append(block)
+            if len(self._late) > max(EAGER, self._settled):
+                self._settle()
 
-    def _insert(self, block: Block, text: str) -> None:
-        blocks = self.blocks
-        self.mixed = self.mixed or bool(blocks and blocks[-1].track is not block.track)
-        at = self._where(block)
-        blocks.insert(at, block)
-        self.wholes += block.whole
-        self.shifts = -1
-        if self.mixed and at and blocks[at - 1].end() > block.start() and self._resort():
-            self.changed()  # it falls between the pieces of another track's block
-        elif at < len(blocks) - 1:
-            self.changed()
-        elif not block.whole:
-            self.size += len(text)
-        elif self.size != len(text) or self._fold(len(blocks) - 1)[0] != text:
-            self.changed()
-        if self.wholes and len(self.blocks) > 1:
+    def _follows(self, block: Block, arrival: int) -> bool:
+        """Tell whether *block* surely stands behind all others."""
+        if not self.blocks:
+            return not self._late
+        last = self.blocks[-1]
+        if not self.mixed and last.track is block.track:
+            return block.lo > last.hi
+        if self._late:
+            return False
+        # While no number of theirs came out of order, a position is an arrival.
+        if arrival > self._newest and not (_shifts(last) or _shifts(block)):
+            return True
+        return len(self.blocks) <= EAGER and self._is_greatest(block)
+
+    def _is_greatest(self, block: Block) -> bool:
+        """Tell whether its track's greatest number stands behind all numbers of the other tracks."""
+        track = block.track
+        if track is not None and not track.is_greatest(*block.lo):
+            return False
+        at = block.lo[0] if track is None else track.newest
+        for other in self.blocks:
+            if other.track is None or other.track is not track:
+                end = other.hi[0] if other.track is None else other.track.newest
+                if end >= at:
+                    return False
+        return True
+
+    def _append(self, block: Block, text: str) -> None:
+        last = self.blocks[-1] if self.blocks else None
+        if not block.whole:
+            if not (last is not None and last.takes(block) and last.append(*block.lo, text)):
+                self.blocks.append(block)
+            self._size += len(text)
+            return
+        is_same = not (self._late or self._gone) and self._size == len(text) and self.read() == text
+        self.blocks.append(block)
+        self.wholes += 1
+        self._size = len(text)
+        self.epoch += not is_same
+        if len(self.blocks) > (2 * self._kept if self._kept > SMALL else 1):
             self._prune()
 
     def _prune(self) -> None:
@@ -96,41 +181,30 @@ class Pieces:
         if gone:
             self.blocks = [block for block in self.blocks if block not in gone]
             self.wholes = sum(block.whole for block in self.blocks)
+        self._kept = len(self.blocks)
 
     def drop_derived(self, message_id: str | None) -> None:
         """Forget what second-hand deltas of the message built."""
-        self.blocks = [block for block in self.blocks if block.derived != (message_id,)]
-        self.wholes = sum(block.whole for block in self.blocks)
-        if self.mixed:
-            self._resort()
-        self.mixed = len({block.track for block in self.blocks}) > 1
-        self.changed()
-
-    def changed(self) -> None:
-        """Say that more than the end changed."""
+        self._gone.add((message_id,))
         self.epoch += 1
-        self.size = len(self.read())
 
     def refresh(self) -> None:
         """Take notice of positions that moved since the last look, where that can matter."""
-        if self.mixed:
-            shifts = sum(track.shifts for track in {b.track for b in self.blocks if b.track is not None})
-            if shifts != self.shifts:
-                self.shifts = shifts
-                if self._resort():
-                    self.changed()
+        self._settle()
 
     def read(self) -> str:
         """The whole text."""
+        self._settle()
         return self._fold(len(self.blocks))[0]
 
     def value(self) -> tuple[bool, Any]:
         """(True, the value that replaced the text) if nothing was appended to it since."""
+        self._settle()
         return self._fold(len(self.blocks))[1:]
 
     def tail(self, offset: int) -> str:
         """What follows the first *offset* characters."""
-        missing = self.size - offset
+        missing = self.size - offset  # in order from here on
         taken: list[str] = []
         for block in reversed(self.blocks):
             pieces = [block.text] if block.pieces is None else block.pieces
@@ -145,6 +219,11 @@ class Pieces:
 
     def compact(self) -> None:
         """Free what only a growing text needs: neighbours become one string and their edges."""
+        self._settle()
+        count = sum(block.count for block in self.blocks)
+        if 4 * (count - self._compacted) < self._compacted:
+            return  # to join it again for a few pieces more, each time, would cost the square
+        self._compacted = count
         groups: list[list[Block]] = []
         for block in self.blocks:
             if groups and not self.mixed and groups[-1][0].takes(block):
@@ -157,6 +236,7 @@ class Pieces:
 
     def first(self) -> int | None:
         """The position of its first piece."""
+        self._settle()
         return min((block.start() for block in self.blocks), default=None)
 
     def _fold(self, end: int) -> tuple[str, bool, Any]:
@@ -167,28 +247,61 @@ class Pieces:
         last = self.blocks[start] if end else None
         return text, last is not None and last.whole and start == end - 1, last.value if last else None
 
-    def _where(self, new: Block) -> int:
-        """The index for *new*, splitting the block that it falls into."""
-        blocks = self.blocks
-        for i in range(len(blocks) - 1, -1, -1):
-            block = blocks[i]
-            if block.track is not new.track:
-                if new.start() > block.start():
-                    return i + 1
-            elif new.lo > block.lo:
-                if new.lo < block.hi:
-                    blocks.insert(i + 1, block.split(block.find(*new.lo)))
-                return i + 1
-        return 0
+    def _settle(self) -> None:
+        """Put late pieces, and those whose positions moved, in their places; forget what is gone."""
+        if not (self._late or self._gone or self.mixed):
+            return
+        gone, late, was = self._gone, self._late, self.blocks
+        if gone:
+            late = [block for block in late if block.derived not in gone]
+            self.blocks = [block for block in was if block.derived not in gone]
+            self.mixed = len({block.track for block in (*self.blocks, *late)}) > 1
+            self._gone, self.shifts = set(), -1
+        shifts = next((_shifts(b) for b in chain(self.blocks, late) if b.track is not None), 0)
+        if self.mixed and (late or shifts != self.shifts):
+            singles = [piece for block in (*self.blocks, *late) for piece in block.singles()]
+            ordered = sorted(singles, key=Block.start)
+            self.epoch += ordered != singles
+            self.blocks = _joined(ordered)
+            self.shifts = shifts
+        elif late:
+            self.blocks = _joined(_merged(self.blocks, sorted(late, key=_number)))
+        elif self.blocks is was:
+            return
+        self._late = []
+        self.wholes = sum(block.whole for block in self.blocks)
+        if self.wholes and len(self.blocks) > 1:
+            self._prune()
+        self._settled = sum(block.count for block in self.blocks)
+        self._size = len(self._fold(len(self.blocks))[0])
 
-    def _resort(self) -> bool:
-        """Order by position, piece by piece: blocks of several tracks meet. Whether anything moved."""
-        single = [piece for block in self.blocks for piece in block.singles()]
-        ordered = sorted(single, key=Block.start)
-        if ordered == single:
-            return False
-        self.blocks = ordered
-        return True
+
+def _shifts(block: Block) -> int:
+    """How often a number of the block's agent came out of order."""
+    return 0 if block.track is None else block.track.all_shifts[0]
+
+
+def _merged(blocks: list[Block], late: list[Block]) -> Iterator[Block]:
+    """Give blocks of one track and late pieces of it in order; blocks that pieces fall into are cut up."""
+    at = 0
+    for block in blocks:
+        is_hit = at < len(late) and late[at].lo < block.hi
+        for piece in block.singles() if is_hit else (block,):
+            while at < len(late) and late[at].lo < piece.lo:
+                yield late[at]
+                at += 1
+            yield piece
+    yield from late[at:]
+
+
+def _joined(blocks: Iterable[Block]) -> list[Block]:
+    """Join single pieces that follow each other."""
+    made: list[Block] = []
+    for block in blocks:
+        if block.count == 1 and made and made[-1].takes(block) and made[-1].append(*block.lo, block.read()):
+            continue
+        made.append(block)
+    return made
 
 
 def _number(block: Block) -> tuple[int, int]:

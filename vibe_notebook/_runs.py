@@ -6,8 +6,9 @@ belongs, and every property is folded in that order when it is read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from ._node import keep_first, keep_last
 from ._nodes import ArtifactNode, Node, TextNode, ToolNode, position
 from .events import (
     Artifact,
@@ -26,7 +27,7 @@ from .events import (
 from .ordering import DELTA_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
     from ._track import Place, Track
     from .events import Event
@@ -36,6 +37,8 @@ __all__ = ["RunLog", "total"]
 _T = TypeVar("_T")
 
 
+_BEGINS: Final = ("agent_name", "parent_run_id", "parent_tool_call_id", "input")
+_FAILED: Final = ("error", "cancelled")
 _UNSORTED: tuple[int, int, list[Node]] = (-1, 0, [])
 
 
@@ -43,43 +46,52 @@ class RunLog:
     """One run's nodes and what is said of the run as a whole."""
 
     __slots__ = (
+        "_callers",
+        "_compacted",
         "_derived",
+        "_finished",
         "_sorted",
+        "_started",
+        "_touched",
+        "_usages",
         "arrival",
         "closed_at",
-        "finished",
         "nodes",
         "over_at",
         "run_id",
-        "started",
         "tracks",
-        "usages",
         "version",
     )
 
-    def __init__(self, run_id: str, arrival: int) -> None:
+    def __init__(
+        self, run_id: str, arrival: int, callers: dict[str, dict[RunLog, None]] | None = None
+    ) -> None:
         self.run_id = run_id
+        self._callers = callers  # of all the agent's runs: which have made each call
+        self._compacted = False
+        self._touched: dict[Node, None] = {}  # since then
         self.arrival = arrival  # of its first event: runs are ordered by it
         self.nodes: dict[tuple[str, str | None, str], Node] = {}
         self.tracks: dict[Track, None] = {}
         self.version = 0  # changes with the set or the order of nodes
         self.closed_at: int | None = None  # how many events had come when finish() was called
         self.over_at: int | None = None  # when the run that it is a part of ended
-        self.started: tuple[tuple[Place, RunStarted], ...] = ()
-        self.finished: tuple[tuple[Place, RunFinished], ...] = ()
-        self.usages: dict[str | None, list[tuple[Place, Usage]]] = {}
+        # Of each track what its other events cannot replace.
+        self._started: dict[tuple[Track | None, str], tuple[Place, Any]] = {}
+        self._finished: dict[tuple[Track | None, str], tuple[Place, RunFinished]] = {}
+        self._usages: dict[str | None, dict[Track | None, tuple[Place, Usage]]] = {}
         self._derived: dict[tuple[str | None, str], dict[Node, None]] = {}
         self._sorted = _UNSORTED
 
     @property
     def ended(self) -> bool:
         """Whether nothing of this run may be left preparing or running."""
-        return bool(self.finished) or self.closed_at is not None or self.over_at is not None
+        return bool(self._finished) or self.closed_at is not None or self.over_at is not None
 
     @property
     def ended_at(self) -> int | None:
         """The position of its end."""
-        ends = [self.closed_at, self.over_at, *(position(place) for place, _ in self.finished)]
+        ends = [self.closed_at, self.over_at, *(position(place) for place, _ in self._finished.values())]
         return min((end for end in ends if end is not None), default=None)
 
     @property
@@ -90,6 +102,8 @@ class RunLog:
     @property
     def parent(self) -> tuple[str | None, str | None]:
         """(parent_run_id, parent_tool_call_id), from whichever RunStarted says so."""
+        if not self._started:
+            return None, None
         return self._begins("parent_run_id") or None, self._begins("parent_tool_call_id") or None
 
     @property
@@ -109,15 +123,15 @@ class RunLog:
 
         An interrupted run is resumable, so what comes after that counts.
         """
-        ordered = [event for _, event in _ordered(self.finished)]
-        failed = (event for event in ordered if event.outcome in ("error", "cancelled"))
+        ordered = self._ends()
+        failed = (event for event in ordered if event.outcome in _FAILED)
         return next(failed, ordered[-1] if ordered else None)
 
     @property
     def usage(self) -> Usage | None:
         """What the run says it used, else the sum of its messages."""
-        said = [event.usage for _, event in _ordered(self.finished) if event.usage is not None]
-        return said[-1] if said else total([_ordered(usages)[-1][1] for usages in self.usages.values()])
+        said = [event.usage for event in self._ends() if event.usage is not None]
+        return said[-1] if said else total([_ordered(u.values())[-1][1] for u in self._usages.values()])
 
     def ordered(self) -> list[Node]:
         """The nodes in the order of their first appearance."""
@@ -139,10 +153,12 @@ class RunLog:
         if node is None:
             self._about_the_run(event, place)
             return None
-        before = node.since
+        before = node.moves
         node.apply(event, place)
-        if node.since is not before:
+        if node.moves != before:
             self.version += 1
+        if self._compacted:
+            self._touched[node] = None
         if event.derived:
             kind = event.kind if isinstance(event, PartCompleted) else DELTA_KINDS.get(event.type, "")
             self._derived.setdefault((event.message_id, kind), {})[node] = None
@@ -158,8 +174,9 @@ class RunLog:
 
     def compact(self) -> None:
         """Free what only an open run needs."""
-        for node in self.nodes.values():
+        for node in self._touched if self._compacted else self.nodes.values():
             node.compact()
+        self._compacted, self._touched = True, {}
 
     def _node(self, event: Event) -> Node | None:
         key: tuple[str, str | None, str]
@@ -178,26 +195,42 @@ class RunLog:
         node = self.nodes.get(key)
         if node is None:
             node = self.nodes[key] = cls(self, key, event.message_id)
+            if cls is ToolNode and self._callers is not None:
+                self._callers.setdefault(key[2], {})[self] = None
         return node
 
     def _about_the_run(self, event: Event, place: Place) -> None:
+        track = place[0]
         if isinstance(event, RunStarted):
-            self.started = (*self.started, (place, event))
+            for name in _BEGINS:
+                value = getattr(event, name)
+                if value is not None:
+                    keep_first(self._started, (track, name), place, value)
             self.version += 1
         elif isinstance(event, RunFinished):
-            self.finished = (*self.finished, (place, event))
+            keep_first(self._finished, (track, "first"), place, event)
+            keep_last(self._finished, (track, "last"), place, event)
+            if event.outcome in _FAILED:
+                keep_first(self._finished, (track, "failed"), place, event)
+            if event.usage is not None:
+                keep_last(self._finished, (track, "usage"), place, event)
             self.version += 1
         elif isinstance(event, MessageFinished) and event.usage is not None:
-            self.usages.setdefault(event.message_id, []).append((place, event.usage))
+            keep_last(self._usages.setdefault(event.message_id, {}), track, place, event.usage)
 
     def _begins(self, field: str) -> Any:
         """The first value in order that a RunStarted gives."""
-        values = (getattr(event, field) for _, event in _ordered(self.started))
-        return next((value for value in values if value is not None), None)
+        said = [item for (_, name), item in self._started.items() if name == field]
+        return _ordered(said)[0][1] if said else None
+
+    def _ends(self) -> list[RunFinished]:
+        """What is said of its end, in order."""
+        said = {place: (place, event) for place, event in self._finished.values()}
+        return [event for _, event in _ordered(said.values())]
 
 
-def _ordered(said: Sequence[tuple[Place, _T]]) -> Sequence[tuple[Place, _T]]:
-    return sorted(said, key=lambda item: position(item[0])) if len(said) > 1 else said
+def _ordered(said: Collection[tuple[Place, _T]]) -> list[tuple[Place, _T]]:
+    return sorted(said, key=lambda item: position(item[0])) if len(said) > 1 else list(said)
 
 
 def total(usages: list[Usage]) -> Usage | None:

@@ -53,14 +53,47 @@ Slot = list[tuple["Event", Place]]
 class RunOrder:
     """A run's counts, and which of its texts have a direct and which a derived source."""
 
-    __slots__ = ("arrival", "closed", "derived", "direct", "tracks")
+    __slots__ = ("_by_message", "_shifts", "arrival", "closed", "derived", "direct", "tracks")
 
-    def __init__(self, arrival: int) -> None:
+    def __init__(self, arrival: int, shifts: list[int]) -> None:
         self.arrival = arrival
         self.closed = False
         self.tracks: dict[tuple[str, bool], Track] = {}
         self.direct: set[tuple[str | None, str]] = set()
-        self.derived: frozenset[tuple[str | None, str]] = frozenset()
+        self.derived: set[tuple[str | None, str]] | frozenset[tuple[str | None, str]] = frozenset()
+        self._by_message: dict[str, list[Track]] = {}  # tracks with a name that are not closed
+        self._shifts = shifts  # what all the agent's tracks share
+
+    def track(self, counter: str, message_id: str | None, *, derived: bool = False) -> Track:
+        """Return the track of a count, made if there is none."""
+        track = self.tracks.get((counter, derived))
+        if track is None:
+            track = Track(message_id, len(self.tracks), self._shifts)
+            track.closed = self.closed
+            self.tracks[counter, derived] = track
+            if counter and message_id is not None:
+                self._by_message.setdefault(message_id, []).append(track)
+        return track
+
+    def close(self, message_id: str | None, counter: str, *, whole: bool) -> list[Track]:
+        """Close the message's own tracks, or all; return those that were open, in the order of their making."""
+        if whole:
+            found = [] if self.closed else list(self.tracks.values())
+            self.closed = True
+            self._by_message = {}
+        else:
+            names = [name for name in (message_id, counter) if name]
+            found = [
+                self.tracks[key]
+                for name in names
+                for key in ((name, False), (name, True))
+                if key in self.tracks
+            ]
+            found += self._by_message.pop(message_id, ()) if message_id is not None else ()
+            found = sorted(dict.fromkeys(found), key=_index)
+        for track in found:
+            track.closed = True
+        return found
 
     def note_twins(self, event: Event) -> Retraction | None:
         """Remember which source the event's text has; at the first direct one derived ones go."""
@@ -69,8 +102,9 @@ class RunOrder:
         if builds is None or key in self.direct:
             return None
         if event.derived:  # also a whole text: it would stand beside the first hand's deltas
-            if key not in self.derived:
-                self.derived |= {key}
+            if isinstance(self.derived, frozenset):
+                self.derived = set()  # most runs need none
+            self.derived.add(key)
             return None
         self.direct.add(key)
         return Retraction(event.run_id, event.message_id, builds) if key in self.derived else None
@@ -89,6 +123,10 @@ class Counts:
 def sub_of(item: tuple[Event, Place]) -> int:
     """Its place among the events of one native."""
     return item[1][2]
+
+
+def _index(track: Track) -> int:
+    return track.index
 
 
 def opens(event: Event) -> bool:

@@ -6,9 +6,9 @@ Part of the reducer. A call may be completed by events of later runs, its *follo
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from ._node import Node, position, twin
+from ._node import Node, keep_first, keep_last, position, twin
 from ._pieces import Pieces
 from .events import ToolCallDelta, ToolFinished, ToolProgress, ToolStarted
 from .transcript import Part, Progress, ToolPart, ToolState
@@ -18,26 +18,31 @@ if TYPE_CHECKING:
     from ._track import Place, Track
     from .events import Event
 
-__all__ = ["ToolNode"]
+__all__ = ["Standing", "ToolNode"]
 
-_Said = tuple["Track | None", "str | None", "tuple[str | None] | None"]
-"""(track, what was said, the message that it is a second-hand twin of)."""
+_FIELDS: Final = ("progress", "total", "message", "state")
+
+_Said = tuple["Track | None", "tuple[str | None] | None"]
+"""(track, the message that it is a second-hand twin of)."""
 
 
 class ToolNode(Node):
     """A tool call: argument text, progress text, and the other things said of it."""
 
-    __slots__ = ("args", "followers", "messages", "names", "output", "said", "target")
+    __slots__ = ("_begun", "_said", "args", "followers", "messages", "names", "news", "output", "target")
 
     def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
         super().__init__(run, key, message_id)
         self.args = Pieces()
         self.output = Pieces()
-        self.said: list[tuple[Place, Event]] = []
-        self.names: dict[_Said, Place] = {}  # each name's last
-        self.messages: dict[_Said, Place] = {}  # each message's first
+        # Of each track what its later events cannot replace: by (track, what it says), the first or last.
+        self._said: dict[tuple[Track | None, str], tuple[Place, Event]] = {}
+        self._begun: dict[Track | None, Place] = {}  # of each track, the first place of what is no text
+        self.news = 0  # how often anything but text was said
+        self.names: dict[_Said, tuple[Place, str]] = {}  # the last
+        self.messages: dict[_Said, tuple[Place, str | None]] = {}  # the first
         self.target: ToolNode | None = None  # the earlier call that this one's events complete
-        self.followers: list[ToolNode] = []
+        self.followers: dict[ToolNode, None] = {}
 
     @property
     def tool_call_id(self) -> str:
@@ -45,15 +50,16 @@ class ToolNode(Node):
 
     @property
     def is_empty(self) -> bool:
-        return not (self.args.blocks or self.output.blocks or self.said)
+        return not self._said and self.args.is_empty and self.output.is_empty
 
     def places(self) -> list[Place]:
+        self.args.refresh()
+        self.output.refresh()
         texts = [block.place() for text in (self.args, self.output) for block in text.blocks]
-        return [*texts, *(place for place, _ in self.said)]
+        return [*texts, *self._begun.values()]
 
     def is_written_here(self) -> bool:
         """Whether its first event in order is the model writing it, in its own run."""
-        self.args.refresh()
         written = self.args.first()
         return written is not None and not self.args.blocks[0].whole and written == self.first()
 
@@ -61,53 +67,23 @@ class ToolNode(Node):
         """Complete *target* with this call's events; ``None``: be a call of its own."""
         if target is self.target:
             return
-        for other in (self.target, target):
-            if other is not None:
-                other.version += 1
-                other.followers = [node for node in other.followers if node is not self]
-        self.target = target
+        before, self.target = self.target, target
+        if before is not None:
+            before.version += 1
+            del before.followers[self]
         if target is not None:
-            target.followers.append(self)
-            target.followers.sort(key=lambda node: node.run.arrival)
+            target.version += 1
+            is_last = not target.followers or next(reversed(target.followers)).run.arrival <= self.run.arrival
+            target.followers[self] = None
+            if not is_last:
+                target.followers = dict.fromkeys(sorted(target.followers, key=lambda n: n.run.arrival))
 
     def state(self) -> ToolState:
         """The one state, whatever came: a result outlasts all that is not one."""
-        return self._state([self, *self.followers])
-
-    def open_since(self, before: list[ToolNode]) -> int | None:
-        """The position from which on a later run's result completes it; ``None``: it has its own.
-
-        That is where it asked for approval, or where its run ended without a result. *before*
-        are the later calls that complete it already.
-        """
-        nodes = [self, *before]
-        state = self._state(nodes)
-        if state == "unfinished":
-            return nodes[-1].run.ended_at
-        if state != "awaiting_approval":
-            return None
-        asked = [
-            position(place)
-            for node in nodes
-            for place, event in node.said
-            if isinstance(event, ToolProgress) and event.state == "awaiting_approval"
-        ]
-        return max(asked)
-
-    def _state(self, nodes: list[ToolNode]) -> ToolState:
-        events = [event for node in nodes for event in node.own_events()]
-        finished = [event for event in events if isinstance(event, ToolFinished)]
-        if finished:
-            return finished[-1].status
-        state: ToolState = "preparing"
-        for event in events:
-            if isinstance(event, ToolStarted):
-                state = "running"
-            elif isinstance(event, ToolProgress):
-                state = event.state or ("running" if state == "preparing" else state)
-        if nodes[-1].run.ended and state in ("preparing", "running"):
-            return "unfinished"
-        return state
+        standing = Standing()
+        for node in (self, *self.followers):
+            standing.take(node)
+        return standing.state
 
     def part(self) -> Part | None:
         if self.target is not None:
@@ -121,7 +97,7 @@ class ToolNode(Node):
         started = next((e.ts for e in events if isinstance(e, ToolStarted) and e.ts is not None), None)
         return ToolPart(
             run_id=self.run.run_id,
-            message_id=min(self.messages, key=lambda key: position(self.messages[key]))[1],
+            message_id=min(self.messages.values(), key=lambda item: position(item[0]))[1],
             tool_call_id=self.tool_call_id,
             tool_name=self.tool_name(),
             args=args,
@@ -138,13 +114,12 @@ class ToolNode(Node):
         """The last name that anything said of it."""
         for node in (self, *self.followers):
             if node.names:
-                return max((position(place), name or "") for (_, name, _), place in node.names.items())[1]
+                return max((position(place), name) for place, name in node.names.values())[1]
         return ""
 
     def arguments(self) -> tuple[str, Any]:
         """(text so far, value if that text is complete JSON)."""
-        source = next((n.args for n in reversed(self.followers) if n.args.blocks), self.args)
-        source.refresh()
+        source = next((n.args for n in reversed(self.followers) if not n.args.is_empty), self.args)
         text = source.read()
         is_value, value = source.value()
         if is_value and not isinstance(value, str):
@@ -153,9 +128,8 @@ class ToolNode(Node):
 
     def progress_output(self) -> Any:
         """What progress events built: the appended text, or the value that replaced it."""
-        source = next((n.output for n in reversed(self.followers) if n.output.blocks), self.output)
-        source.refresh()
-        if not source.blocks:
+        source = next((n.output for n in reversed(self.followers) if not n.output.is_empty), self.output)
+        if source.is_empty:
             return None
         is_value, value = source.value()
         return value if is_value else source.read()
@@ -175,10 +149,14 @@ class ToolNode(Node):
 
     def own_events(self) -> list[Event]:
         """What its own run said of it, in order."""
-        said = self.said
-        if len(said) > 1 and any(place[0] is not None for place, _ in said):
-            said = sorted(said, key=lambda item: position(item[0]))
-        return [event for _, event in said]
+        return [event for _, event in self.said()]
+
+    def said(self) -> list[tuple[Place, Event]]:
+        """The same with the places."""
+        said = list(self._said.values())
+        # By place first: one event may be there for several reasons.
+        said = list({place: (place, event) for place, event in said}.values())
+        return sorted(said, key=lambda item: position(item[0])) if len(said) > 1 else said
 
     def _events(self) -> list[Event]:
         """What was said, in order, what completes it from later runs included."""
@@ -188,12 +166,10 @@ class ToolNode(Node):
         name = getattr(event, "tool_name", None)
         # Of what is second-hand only deltas go when the first hand speaks: what else it said stays.
         source = twin(event) if isinstance(event, ToolCallDelta) else None
+        key = (place[0], source)
         if name:
-            key = (place[0], name, source)
-            self.names[key] = max(place, self.names.get(key, place))
-        key = (place[0], event.message_id, source)
-        if place <= self.messages.get(key, place):
-            self.messages[key] = place
+            keep_last(self.names, key, place, name)
+        keep_first(self.messages, key, place, event.message_id)
         if isinstance(event, ToolCallDelta):
             self.args.add(place, event.delta, derived=twin(event))
             return
@@ -211,23 +187,79 @@ class ToolNode(Node):
             if event.delta is not None:
                 self.output.add(place, event.delta)
             if event.delta is not None or event.output is not None:
+                if (event.progress, event.total, event.message, event.state) == (None,) * 4:
+                    runs = self._said.get((place[0], "runs"))
+                    if runs is not None and runs[0] < place:
+                        return  # only text, and the call is known to run before it: nothing to remember
                 event = event.model_copy(update={"delta": None, "output": None})
-                says_more = (event.progress, event.total, event.message, event.state) != (None,) * 4
-                if not says_more and not self._is_first_word(place):
-                    return  # only text, and the call is known to run before it: nothing to remember
-        self.said.append((place, event))
+        self._remember(place, event)
 
-    def _is_first_word(self, place: Place) -> bool:
-        """Whether nothing of the same track says before it that the call runs."""
-        return not any(
-            said[0] is place[0] and said < place and isinstance(event, ToolProgress | ToolStarted)
-            for said, event in self.said
-        )
+    def _remember(self, place: Place, event: Event) -> None:
+        """Keep what the track's other events leave of this one."""
+        self.news += 1
+        said, track = self._said, place[0]
+        self._begun[track] = min(place, self._begun.get(track, place))
+        if isinstance(event, ToolFinished):
+            keep_last(said, (track, "finished"), place, event)
+            return
+        keep_first(said, (track, "runs"), place, event)
+        if isinstance(event, ToolStarted):
+            keep_last(said, (track, "started"), place, event)
+            if event.ts is not None:
+                keep_first(said, (track, "time"), place, event)
+        elif isinstance(event, ToolProgress):
+            for name in _FIELDS:
+                if getattr(event, name) is not None:
+                    keep_last(said, (track, name), place, event)
+            if event.state == "awaiting_approval":
+                keep_last(said, (track, "asked"), place, event)
 
     def _drop_derived(self, message_id: str | None) -> None:
         self.args.drop_derived(message_id)
-        self.names = {key: place for key, place in self.names.items() if key[2] != (message_id,)}
-        self.messages = {key: place for key, place in self.messages.items() if key[2] != (message_id,)}
+        self.names = {key: said for key, said in self.names.items() if key[1] != (message_id,)}
+        self.messages = {key: said for key, said in self.messages.items() if key[1] != (message_id,)}
+
+
+class Standing:
+    """What a call's nodes, taken in the order of their runs, say of how it stands."""
+
+    def __init__(self) -> None:
+        self._status: ToolState | None = None
+        self._said: ToolState = "preparing"
+        self._asked = -1
+        self._run: RunLog | None = None
+
+    def take(self, node: ToolNode) -> None:
+        """Take the next node."""
+        self._run = node.run
+        for place, event in node.said():
+            if isinstance(event, ToolFinished):
+                self._status = event.status
+            elif isinstance(event, ToolStarted):
+                self._said = "running"
+            elif isinstance(event, ToolProgress):
+                self._said = event.state or ("running" if self._said == "preparing" else self._said)
+                if event.state == "awaiting_approval":
+                    self._asked = max(self._asked, position(place))
+
+    @property
+    def state(self) -> ToolState:
+        """The one state, whatever came: a result outlasts all that is not one."""
+        if self._status is not None:
+            return self._status
+        is_over = self._run is not None and self._run.ended
+        return "unfinished" if is_over and self._said in ("preparing", "running") else self._said
+
+    @property
+    def open_since(self) -> int | None:
+        """The position from which on a later run's result completes it; ``None``: it has its own.
+
+        That is where it asked for approval, or where its run ended without a result.
+        """
+        state = self.state
+        if state == "unfinished" and self._status is None and self._run is not None:
+            return self._run.ended_at
+        return self._asked if state == "awaiting_approval" and self._asked >= 0 else None
 
 
 def _loads(text: str) -> Any:

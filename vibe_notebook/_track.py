@@ -7,8 +7,10 @@ however long it is, and a late duplicate is still told.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from typing import TYPE_CHECKING
+
+from ._seen_numbers import Intervals, Keys
 
 if TYPE_CHECKING:
     from .events import Event
@@ -23,33 +25,36 @@ class Track:
     """One count: which numbers were seen, what is held, and which arrivals it has had."""
 
     __slots__ = (
+        "all_shifts",
         "arrivals",
         "closed",
         "count",
-        "ends",
         "held",
         "holding",
+        "index",
         "last",
         "message_id",
         "next",
         "ranks",
+        "seen",
         "shifts",
-        "starts",
         "subs",
     )
 
-    def __init__(self, message_id: str | None) -> None:
+    def __init__(self, message_id: str | None, index: int = 0, all_shifts: list[int] | None = None) -> None:
         self.message_id = message_id
+        self.all_shifts = [0] if all_shifts is None else all_shifts
+        """The sum of ``shifts`` of all the agent's tracks, in a list that they share."""
+        self.index = index  # among the tracks of its run, in the order of their making
         self.next: int | None = None  # None until a base is known
         self.last: tuple[float, int] = (-math.inf, 0)  # the greatest (seq, sub) delivered
         self.closed = False
         self.held: dict[int, tuple[float, list[tuple[Event, Place]]]] = {}
         self.holding = 0  # events in ``held``
         self.shifts = 0  # arrivals out of order; 0: every position is its own arrival
-        # Seen: closed intervals of seqs with sub 0, and the (seq, sub) with another sub.
-        self.starts: list[int] = []
-        self.ends: list[int] = []
-        self.subs: list[tuple[int, int]] | tuple[()] = ()
+        # Seen: seqs with sub 0, and the (seq, sub) with another sub.
+        self.seen = Intervals()
+        self.subs: Keys | None = None
         # The k-th arrival of this track was arrivals[i] + k - ranks[i], i the last with ranks[i] <= k.
         self.count = 0
         self.ranks: list[int] = []
@@ -57,9 +62,9 @@ class Track:
 
     def see(self, seq: int, sub: int, arrival: int) -> bool:
         """Accept (seq, sub) as the event that arrived as number *arrival*; False: a duplicate."""
-        ends = self.ends
-        if sub == 0 and ends and seq == ends[-1] + 1 and not self._subs_after(seq):
-            ends[-1] = seq
+        top = self.seen.top
+        if sub == 0 and top is not None and seq == top + 1 and not self._subs_after(seq):
+            self.seen.extend(1)
         elif not self._insert(seq, sub):
             return False
         rank = self.count
@@ -71,12 +76,12 @@ class Track:
 
     def step(self, seq: int, arrival: int) -> bool:
         """Accept *seq* (sub 0) if it is just what comes next and nothing is held; else change nothing."""
-        ends = self.ends
-        if seq != self.next or self.held or not ends or ends[-1] != seq - 1:
+        seen = self.seen
+        if seq != self.next or self.held or seen.top != seq - 1:
             return False
         if self.subs and self._subs_after(seq):
             return False
-        ends[-1] = seq
+        seen.extend(1)
         rank = self.count
         self.count = rank + 1
         if arrival != self.arrivals[-1] + rank - self.ranks[-1]:
@@ -108,38 +113,35 @@ class Track:
         self.next = seq + 1 if self.next is None else max(self.next, seq + 1)
         return False
 
-    def _subs_after(self, seq: int) -> bool:
+    def is_greatest(self, seq: int, sub: int) -> bool:
+        """Tell whether no greater (seq, sub) was seen."""
+        top = self.seen.top
+        return not ((top is not None and (seq, sub) < (top, 0)) or self._subs_after_key((seq, sub)))
+
+    @property
+    def newest(self) -> int:
+        """The last arrival, which is the position of the greatest number."""
+        return self.arrivals[-1] + self.count - 1 - self.ranks[-1]
+
+    def _subs_after_key(self, key: tuple[int, int]) -> bool:
         subs = self.subs
-        return isinstance(subs, list) and subs[-1] > (seq, 0)
+        return subs is not None and subs.top is not None and subs.top > key
+
+    def _subs_after(self, seq: int) -> bool:
+        return self.subs is not None and self._subs_after_key((seq, 0))
 
     def _insert(self, seq: int, sub: int) -> bool:
-        top = max((self.ends[-1], 0) if self.ends else (seq, sub), self.subs[-1] if self.subs else (seq, sub))
+        is_late = not self.is_greatest(seq, sub)
         if sub:
-            at = bisect_left(self.subs, (seq, sub))
-            if at < len(self.subs) and self.subs[at] == (seq, sub):
-                return False
-            if isinstance(self.subs, list):
-                self.subs.insert(at, (seq, sub))
-            else:
-                self.subs = [(seq, sub)]
+            if self.subs is None:
+                self.subs = Keys()
+            is_new = self.subs.add((seq, sub))
         else:
-            at = bisect_right(self.starts, seq)
-            if at and seq <= self.ends[at - 1]:
-                return False
-            after = at < len(self.starts) and self.starts[at] == seq + 1
-            if at and self.ends[at - 1] == seq - 1:
-                self.ends[at - 1] = seq
-                if after:
-                    self.ends[at - 1] = self.ends.pop(at)
-                    del self.starts[at]
-            elif after:
-                self.starts[at] = seq
-            else:
-                self.starts.insert(at, seq)
-                self.ends.insert(at, seq)
-        if (seq, sub) < top:
+            is_new = self.seen.add(seq)
+        if is_new and is_late:
             self.shifts += 1
-        return True
+            self.all_shifts[0] += 1
+        return is_new
 
     def position(self, seq: int, sub: int, arrival: int) -> int:
         """Where among all arrivals the event stands once its track is sorted.
@@ -148,11 +150,7 @@ class Track:
         """
         if not self.shifts and arrival >= 0:
             return arrival
-        rank = bisect_left(self.subs, (seq, sub)) if self.subs else 0
-        below = seq + 1 if sub > 0 else seq  # numbers whose sub 0 comes before (seq, sub)
-        at = bisect_left(self.starts, below)
-        rank += sum(self.ends[i] - self.starts[i] + 1 for i in range(at))
-        if at and self.ends[at - 1] >= below:
-            rank -= self.ends[at - 1] - below + 1
+        rank = self.subs.below((seq, sub)) if self.subs is not None else 0
+        rank += self.seen.below(seq + 1 if sub > 0 else seq)  # whose sub 0 comes before (seq, sub)
         i = bisect_right(self.ranks, rank) - 1
         return self.arrivals[i] + rank - self.ranks[i]

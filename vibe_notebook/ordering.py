@@ -10,6 +10,8 @@ or bounds did to the order of delivery.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -57,9 +59,13 @@ class Sequencer:
         self._max_held = max_held
         self._max_wait = max_wait
         self._runs: dict[str, RunOrder] = {}
-        self._waiting: dict[Track, None] = {}
-        self._active: tuple[Track, ...] = ()  # whose events are being delivered
-        self._postponed: tuple[Track, ...] = ()
+        self._waiting: dict[Track, float] = {}  # when to look at it
+        # (when to look at it, number, track), the next one first; others than ``_waiting`` says are old.
+        self._dues: list[tuple[float, int, Track]] = []
+        self._numbers = itertools.count()  # tracks cannot be compared
+        self._active: list[Track] = []  # whose events are being delivered
+        self._postponed: list[Track] = []
+        self._shifts = [0]
         self.soonest: float | None = None
         """Not later than ``deadline``, and free to read; ``None``: nothing is held."""
         self.arrivals = 0
@@ -69,6 +75,11 @@ class Sequencer:
     def held(self) -> int:
         """How many events wait for one that is missing."""
         return sum(track.holding for track in self._waiting)
+
+    @property
+    def latest(self) -> float:
+        """When what comes now has waited long enough."""
+        return self._clock() + self._max_wait
 
     @property
     def deadline(self) -> float | None:
@@ -121,7 +132,7 @@ class Sequencer:
         for event in events:
             run = self._runs.get(event.run_id)
             if run is None:
-                run = self._runs[event.run_id] = RunOrder(self.arrivals)
+                run = self._run(event.run_id)
             retraction = run.note_twins(event)
             if retraction is not None:
                 out.append(retraction)
@@ -147,14 +158,25 @@ class Sequencer:
         """Release what has waited long enough."""
         now = self._clock()
         out: Results = []
-        for track in [t for t in self._waiting if self._due(t) <= now]:
+        late: dict[Track, None] = {}
+        while self._dues and self._dues[0][0] <= now:
+            due, _, track = heapq.heappop(self._dues)
+            if self._waiting.get(track) == due:
+                if self._due(track) <= now:
+                    late[track] = None
+                else:
+                    self._wait(track)
+        for track in late:
             # A finish among what was released before may have set it free.
             if track.held and track.next is None:
                 self._found(track, min(track.held), out)
             if track.held and self._due(track) <= now:
                 self._release(track, out)
+        for track in late:
+            if track in self._waiting:
+                self._wait(track)
         self._settled(out)
-        self.soonest = self.deadline
+        self.soonest = self._dues[0][0] if self._dues else None
         return out
 
     def finish(self, run_id: str | None = None, message_id: str | None = None) -> Results:
@@ -162,10 +184,10 @@ class Sequencer:
         out: Results = []
         runs: Iterable[RunOrder] = list(self._runs.values())
         if run_id is not None:
-            runs = [self._runs.setdefault(run_id, RunOrder(self.arrivals))]
+            runs = [self._runs.get(run_id) or self._run(run_id)]
         for run in runs:
             if message_id is not None:
-                run.tracks.setdefault((message_id, False), Track(message_id))
+                run.track(message_id, message_id)
             self._close(run, message_id, out, whole=message_id is None)
         return self._settled(out)
 
@@ -176,16 +198,22 @@ class Sequencer:
             for track in run.tracks.values() if run else ():
                 self._waiting.pop(track, None)
         if not self._waiting:
-            self.soonest = None
+            self._dues, self.soonest = [], None
+
+    def _run(self, run_id: str) -> RunOrder:
+        run = self._runs[run_id] = RunOrder(self.arrivals, self._shifts)
+        return run
+
+    def _wait(self, track: Track) -> float:
+        due = self._waiting[track] = self._due(track)
+        heapq.heappush(self._dues, (due, next(self._numbers), track))
+        return due
 
     def _accept(self, run: RunOrder, event: Event) -> Track | None:
         """The track of a sequenced event; ``None`` for another, and for a duplicate."""
         if event.seq is None:
             return None
-        track = run.tracks.get((event.counter, event.derived))
-        if track is None:
-            track = run.tracks[event.counter, event.derived] = Track(event.message_id)
-            track.closed = run.closed
+        track = run.track(event.counter, event.message_id, derived=event.derived)
         return track if track.see(event.seq, event.sub, self.arrivals) else None
 
     def _due(self, track: Track) -> float:
@@ -206,8 +234,7 @@ class Sequencer:
         elif track.holding > self._max_held:
             self._release(track, out)
         if track.held and track not in self._waiting:
-            self._waiting[track] = None
-            due = now + (self._hold if track.next is None else self._max_wait)
+            due = self._wait(track)
             self.soonest = due if self.soonest is None else min(self.soonest, due)
 
     def _found(self, track: Track, base: int, out: Results) -> None:
@@ -233,11 +260,11 @@ class Sequencer:
             self._out(track, slot, out)
 
     def _out(self, track: Track, slot: Slot, out: Results) -> None:
-        self._active = (*self._active, track)
+        self._active.append(track)
         for event, place in sorted(slot, key=sub_of) if len(slot) > 1 else slot:
             late = track.passed(place[1], place[2])
             self._turn(self._runs[event.run_id], event, place, late=late, out=out)
-        self._active = self._active[:-1]
+        self._active.pop()
 
     def _turn(self, run: RunOrder, event: Event, place: Place, *, late: bool, out: Results) -> None:
         """Deliver the event, after what its finish sets free and unless a direct twin was seen."""
@@ -255,32 +282,24 @@ class Sequencer:
         counter = event.counter or event.message_id
         if not whole and counter:
             # It may be the first that is heard of the count: what comes later finds it closed.
-            run.tracks.setdefault((counter, False), Track(event.message_id))
+            run.track(counter, event.message_id)
         self._close(run, event.message_id, out, whole=whole, counter=event.counter)
 
     def _close(
         self, run: RunOrder, message_id: str | None, out: Results, *, whole: bool, counter: str = ""
     ) -> None:
         """Close the run's counts, or the message's own."""
-        run.closed = run.closed or whole
-        for (name, _), track in list(run.tracks.items()):
-            is_its = name != "" and (
-                name in (message_id, counter) or (message_id is not None and track.message_id == message_id)
-            )
-            if not (whole or is_its):
-                continue
-            track.closed = True
+        for track in run.close(message_id, counter, whole=whole):
             if not track.held or track in self._active:
                 continue  # a finish's own count goes on by itself with what is held after the finish
             if len(self._active) >= NESTED_FINISHES:
-                self._postponed = (*self._postponed, track)
+                self._postponed.append(track)
             else:
                 self._release(track, out)
 
     def _settled(self, out: Results) -> Results:
         while self._postponed:
-            track, self._postponed = self._postponed[-1], self._postponed[:-1]
-            self._release(track, out)
+            self._release(self._postponed.pop(), out)
         if not self._waiting:
-            self.soonest = None
+            self._dues, self.soonest = [], None
         return out

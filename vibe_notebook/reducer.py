@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ._nesting import Family, complete_across_runs
+from ._nesting import STEPS, Family, caller_of, complete_across_runs
 from ._nodes import Node, ToolNode
 from ._runs import RunLog, total
 from .transcript import Part, Run, ToolPart, Transcript
@@ -26,19 +26,58 @@ __all__ = ["AgentLog", "RunLog"]
 class AgentLog:
     """All of one agent's runs; ``order`` knows when each began."""
 
-    __slots__ = ("_order", "agent_id", "runs")
+    __slots__ = ("_below", "_callers", "_order", "_parents", "agent_id", "runs")
 
     def __init__(self, agent_id: str, order: Sequencer) -> None:
         self.agent_id = agent_id
         self._order = order
         self.runs: dict[str, RunLog] = {}
+        self._callers: dict[str, dict[RunLog, None]] = {}  # which runs have made each call
+        # Which runs say that they are part of a run, or of a call (with a NUL before its id).
+        self._below: dict[str, dict[RunLog, None]] = {}
+        self._parents: dict[RunLog, str] = {}
 
     def apply(self, event: Event, place: Place) -> Node | None:
         """Apply one delivered event; return the node it changed."""
         run = self.runs.get(event.run_id)
         if run is None:
-            run = self.runs[event.run_id] = RunLog(event.run_id, self._order.began(event.run_id))
-        return run.apply(event, place)
+            began = self._order.began(event.run_id)
+            run = self.runs[event.run_id] = RunLog(event.run_id, began, self._callers)
+        node = run.apply(event, place)
+        if event.type == "run_started":
+            self._file(run)
+        return node
+
+    def _file(self, run: RunLog) -> None:
+        """Note which run, or which call, it says that it is part of."""
+        parent_id, call = run.parent
+        key = parent_id if parent_id is not None else f"\0{call}" if call is not None else None
+        before = self._parents.get(run)
+        if key == before:
+            return
+        if before is not None:
+            del self._below[before][run]
+            del self._parents[run]
+        if key is not None:
+            self._parents[run] = key
+            self._below.setdefault(key, {})[run] = None
+
+    def _above(self, run: RunLog) -> RunLog | None:
+        """The run that it says that it is part of, if that is known."""
+        parent_id, call = run.parent
+        if parent_id is not None:
+            above = self.runs.get(parent_id)
+        else:
+            above = caller_of(run, self._callers.get(call, {})) if call is not None else None
+        return None if above is run else above
+
+    def _children(self, run: RunLog) -> Iterator[RunLog]:
+        """The runs that are part of it."""
+        calls = [f"\0{name}" for kind, _, name in run.nodes if kind == "tool"]
+        for key in (run.run_id, *calls):
+            for child in self._below.get(key, ()):
+                if self._above(child) is run:
+                    yield child
 
     def retract(self, retraction: Retraction) -> list[Node]:
         """Drop what a run's derived deltas built; return the nodes that changed."""
@@ -47,27 +86,51 @@ class AgentLog:
 
     def is_part(self, run: RunLog) -> bool:
         """Whether the run is a subagent of one that is kept."""
-        return run.parent != (None, None) and run in Family(self.ordered()).above
+        path = [run]
+        while len(path) <= STEPS:
+            above = self._above(path[-1])
+            if above is None:
+                return len(path) > 1
+            if above is run:  # a circle: its first stands for itself
+                return min(path, key=lambda each: each.arrival) is not run
+            if above in path:
+                return True
+            path.append(above)
+        return False
 
     def drop(self, run_id: str) -> list[str]:
         """Forget a run and all that is part of it; return their ids."""
         dropped: list[str] = []
         if run_id in self.runs:
-            below: dict[RunLog, list[RunLog]] = {}
-            for run, above in Family(self.ordered()).above.items():
-                below.setdefault(above, []).append(run)
-            gone = [self.runs[run_id]]
-            for run in gone:
-                gone += below.get(run, ())
+            gone = {self.runs[run_id]: None}
+            waiting = list(gone)
+            while waiting:
+                for child in self._children(waiting.pop()):
+                    if child not in gone:
+                        gone[child] = None
+                        waiting.append(child)
             for run in gone:
                 del self.runs[run.run_id]
                 dropped.append(run.run_id)
+                if key := self._parents.pop(run, None):
+                    del self._below[key][run]
+                    if not self._below[key]:
+                        del self._below[key]
                 for node in run.nodes.values():
                     if isinstance(node, ToolNode):
                         node.relink(None)
                         for follower in list(node.followers):
                             follower.relink(None)
+                        callers = self._callers.get(node.name, {})
+                        callers.pop(run, None)
+                        if not callers:
+                            self._callers.pop(node.name, None)
         return dropped
+
+    def is_called_elsewhere(self, node: ToolNode) -> bool:
+        """Whether another run has a call with the same id."""
+        callers = self._callers.get(node.name, ())
+        return len(callers) > (node.run in callers)
 
     def ordered(self, *, since: int = 0) -> list[RunLog]:
         """The runs by the arrival of their first event, those before arrival *since* left out."""
@@ -76,13 +139,13 @@ class AgentLog:
 
     def link(self) -> None:
         """Bring up to date what runs mean for each other: what ends with what, who completes whose call."""
-        family = Family(self.ordered())
+        family = Family(self.ordered(), self._callers)
         family.end()
         complete_across_runs(family)
 
     def children(self, runs: list[RunLog]) -> tuple[dict[ToolNode, list[RunLog]], set[RunLog], list[RunLog]]:
         """({tool: its subagents}, roots, subagents without a known call)."""
-        family = Family(runs)
+        family = Family(runs, self._callers)
         roots = {run for run in runs if run.parent == (None, None)}
         return family.nested(), roots, [run for run in runs if run not in roots and run not in family.claims]
 

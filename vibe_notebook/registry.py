@@ -85,10 +85,12 @@ class Registry(Following):
             if agent is None or self.closed:
                 agent = self._agent(one.agent_id)
             place = agent.sequencer.step(one)
-            if place is not None:
-                agent.deliver(one, place)
-            else:
+            if place is None:
                 self._take(agent, agent.sequencer.push((one,)))
+            else:
+                agent.deliver(one, place)
+                if agent.owed_due is not None:
+                    self._take(agent, [])
         if agent.outbox is not None or agent.watchers or self._readers.open:
             self._hand_on(agent)
 
@@ -111,6 +113,7 @@ class Registry(Following):
             if agent is None:
                 return
             self._take(agent, agent.sequencer.finish(run_id, message_id))
+            agent.tell()
             if message_id is None:
                 for name in [run_id] if run_id is not None else list(agent.log.runs):
                     run = agent.log.runs.get(name)
@@ -122,8 +125,10 @@ class Registry(Following):
     def tick(self) -> None:
         """Release what was held long enough; only needed with a clock of your own."""
         with self._lock:
-            agents = self._dues.take(self._clock())
+            now = self._clock()
+            agents = self._dues.take(now)
             for agent in agents:
+                agent.tell(now=now)
                 self._take(agent, agent.sequencer.tick())
             soonest = self._dues.soonest
             if soonest is not None and self._alarm is not None and not self.closed:
@@ -141,6 +146,7 @@ class Registry(Following):
                     registration.callbacks = {}
                 agent.registrations = ()
                 self._take(agent, agent.sequencer.finish())
+                agent.tell()
                 agent.sequencer.forget()
             self._readers.end(agent_id)
         if agent is not None:
@@ -178,6 +184,7 @@ class Registry(Following):
             agents = list(self._agents.values())
             for agent in agents:
                 self._take(agent, agent.sequencer.finish())
+                agent.tell()
             self.closed = True
             if self._alarm is not None:
                 self._alarm.cancel()
@@ -207,7 +214,7 @@ class Registry(Following):
         """Under the lock: reduce what the sequencer let go, and see to what it holds."""
         for run_id in agent.take(results):
             self._end_run(agent, run_id)
-        due = agent.sequencer.soonest
+        due = agent.soonest
         if due is None:
             return
         self._dues.add(agent, due)

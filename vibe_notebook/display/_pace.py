@@ -177,8 +177,10 @@ class Pacer:
                 # One that was drawn late does not put off the next: a second would hold fewer then.
                 interval = self.interval
                 was_due = slot.due if began - slot.due < interval else began
+                # To find nothing new costs too; only what was sent has to keep its distance from the next.
+                slot.due = ended + self.pause
                 if again is not None:
-                    slot.due = max(was_due + interval, ended + interval / 2, ended + self.pause)
+                    slot.due = max(was_due + interval, ended + interval / 2, slot.due)
                 slot.busy = False
                 if slot.dirty or again:
                     self._cover()

@@ -50,7 +50,7 @@ class ToolShown(Shown):
         calls = [node, *node.followers]
         for call in calls:
             call.args.refresh()
-        seen = state, [(len(call.said), call.args.epoch, call.args.size, call.run.shifts) for call in calls]
+        seen = state, [(call.news, call.args.epoch, call.args.size, call.run.shifts) for call in calls]
         if seen == self._seen and not node.output.wholes and len(calls) == 1:
             if node.output.size <= OUTPUT_LIMIT:
                 self._pending.append(("output", *self._output.read(node.output)))

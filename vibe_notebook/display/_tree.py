@@ -75,7 +75,7 @@ class Tree:
             look = self._looks.get(node.run)
             if look is None or _is_blank(node):
                 return None
-            if self._is_related(node):
+            if self._is_related(node, logs):
                 return None
             if node not in self.nodes:
                 if look.place is None:
@@ -181,14 +181,13 @@ class Tree:
             return True
         return (before.shifts, before.ended) != (now.shifts, now.ended)
 
-    def _is_related(self, node: Node) -> bool:
+    def _is_related(self, node: Node, logs: Logs) -> bool:
         """Whether a call may have to do with other runs: subagents of a new one, or a call that one completes."""
         if not isinstance(node, ToolNode):
             return False
         if node not in self.nodes and node.tool_call_id in self._claims:
             return True
-        key = ("tool", None, node.tool_call_id)
-        return any(key in run.nodes for run in self._looks if run is not node.run)
+        return any(found.is_called_elsewhere(node) for found, _ in logs)
 
     def _append(self, run: RunLog, node: Node) -> list[Op]:
         look = self._looks[run]
