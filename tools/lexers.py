@@ -21,7 +21,7 @@ from typing import Any
 from vibe_notebook.display._highlight import LINE_LIMIT, RUN_LIMIT, SPACE_LIMIT, is_regular, pieces
 from vibe_notebook.display._languages import CODE_LIMIT, LANGUAGES, lexer_of
 
-CPU_SECONDS = 240
+CPU_SECONDS = 60
 """CPU seconds that the texts for one lexer may take together: the guard."""
 
 SIZE = 1024
@@ -119,7 +119,7 @@ def measure(name: str, lexer: Any) -> dict[str, Any]:
 
 
 def guard(name: str, lexer: Any) -> str:
-    """Return how many texts were coloured, and how many of their characters got a colour or stayed plain."""
+    """Return how many texts were coloured and how many stayed plain."""
     chosen = list(texts(lexer, 4096))[::GUARDED]
     coloured = sum(bool(pieces(lexer, code)) for _, code in chosen)
     return f"{name}: {len(chosen)} texts, {coloured} coloured, {len(chosen) - coloured} plain"
@@ -127,7 +127,9 @@ def guard(name: str, lexer: Any) -> str:
 
 def limit() -> None:
     """Bound what this process may take."""
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    seconds = CPU_SECONDS if hard == resource.RLIM_INFINITY else min(CPU_SECONDS, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
 
 def main(arguments: list[str]) -> None:
