@@ -50,6 +50,7 @@ _SAID: Final = {
     429: "Too much for one project; wait as long as Retry-After says.",
     500: "The server failed.",
     503: "The server is full or shutting down, or its log does not answer.",
+    504: "The transcript takes too long to make; follow the stream.",
 }
 
 
@@ -278,5 +279,5 @@ def _transcript() -> Schema:
             _query("format", "Wins over the Accept header.", {"enum": list(FORMS)}),
             _query("agent_id", "Which agent; without it the first one.", {"type": "string"}),
         ],
-        "responses": _responses({"200": good}, 400, 404),
+        "responses": _responses({"200": good}, 400, 404, 504),
     }
