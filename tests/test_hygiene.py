@@ -29,6 +29,7 @@ MAGICS = {"magic.py", "_cells.py", "_options.py"}
 LINES = 300
 LONGER: dict[str, str] = {
     "_pipeline.py": "a watch from its begin to its end is one concept; each step of the end is guarded by itself",
+    "display/_format.py": "the wording that every form shares, and the bound of what each shows of a table",
 }
 
 
