@@ -143,7 +143,7 @@ class _IPython:
             log.addHandler(logging.NullHandler())
 
     def remember(self, transcripts: Iterable[Transcript], cell: int | None, title: str) -> None:
-        if not self.is_notebook or cell is None:
+        if cell is None:  # a terminal, or a watch without a view
             return
         formatter = self._shell.display_formatter.mimebundle_formatter
         known = formatter.type_printers.get(Transcript)
