@@ -88,7 +88,7 @@ for made in texts:
 marks.append((0, time.time()))
 ended.append(time.time())
 """
-WITHOUT = "--ServerApp.jpserver_extensions=vibe_notebook.server_extension=False"
+EXTENSION = "--ServerApp.jpserver_extensions=vibe_notebook.server_extension={}"
 
 RUNS, WAIT, ENDS_RATES = 20, 0.7, (200, 1000)
 """Short streams one after the other, and the seconds that a model takes to its first word."""
@@ -119,14 +119,14 @@ ENDS_HEAD = (
 def run(options: Namespace) -> tuple[str, str]:
     """Every case in a kernel, for its messages, and in a browser, for the rest."""
     rows = []
-    with Lab.started() as lab:
+    with Lab.started(EXTENSION.format(False)) as lab:
         for streams, rate in CASES:
             rows.append(_case(lab, options, streams, rate))
             print(*rows[-1], sep=" | ", flush=True)
         rows.append(_case(lab, options, *PLAIN, how="with"))
-        ends = [["yes", *_ends(lab, rate)] for rate in ENDS_RATES]
-    with Lab.started(WITHOUT) as lab:
-        ends += [["no", *_ends(lab, rate)] for rate in ENDS_RATES]
+        ends = [["no", *_ends(lab, rate)] for rate in ENDS_RATES]
+    with Lab.started(EXTENSION.format(True)) as lab:
+        ends += [["yes", *_ends(lab, rate)] for rate in ENDS_RATES]
     body = [
         (
             f"{SECONDS:.0f} seconds of mixed Markdown; half of the streams in threads (`with vibe.live(…)`), half in tasks of "

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +18,6 @@ from tornado.websocket import WebSocketHandler, websocket_connect
 from vibe_notebook import server_extension
 from vibe_notebook.server_extension import prompt
 
-ROOT = Path(__file__).parent.parent
 CLASS = "kernel_websocket_connection_class"
 
 
@@ -88,8 +85,3 @@ def test_a_server_that_has_no_such_class_stays_as_it_is_and_says_so(caplog: pyte
         load(settings)
     assert not settings
     assert "stay as they are" in caplog.text
-
-
-def test_it_is_enabled_where_it_is_installed() -> None:
-    config = json.loads((ROOT / "vibe_notebook" / "server_extension.json").read_text(encoding="utf-8"))
-    assert config == {"ServerApp": {"jpserver_extensions": {server_extension.__name__: True}}}

@@ -28,12 +28,11 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: set[str]) -> None:
     files = {name for name in files if "__pycache__" not in name and ".ipynb_checkpoints" not in name}
     # The front end is installed as its bundle; its sources are in the repository and the sdist.
     files = {name for name in files if not name.startswith("vibe_notebook/display/frontend/")}
-    assert files == {name for name in wheel if ".dist-info/" not in name and ".data/" not in name}
+    assert files == {name for name in wheel if ".dist-info/" not in name}
 
 
-def test_the_wheel_enables_its_extension_of_jupyter_server(wheel: set[str]) -> None:
-    (name,) = {name for name in wheel if ".data/" in name}
-    assert name.endswith(".data/data/etc/jupyter/jupyter_server_config.d/vibe_notebook.json")
+def test_the_wheel_puts_nothing_into_the_configuration_of_a_jupyter_server(wheel: set[str]) -> None:
+    assert not [name for name in wheel if ".data/" in name]
 
 
 def test_the_wheel_holds_the_front_end_and_the_mark_of_its_types(wheel: set[str]) -> None:

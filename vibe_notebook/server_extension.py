@@ -1,14 +1,12 @@
-"""An extension of Jupyter Server: what a kernel says reaches the page when it is said.
+"""Set TCP_NODELAY on the websockets of Jupyter Server's kernels, for a server that is far from its browser.
 
-Jupyter Server leaves Nagle's algorithm on for its kernels' websockets. A short message that follows
-another within 40 ms is then held back until the browser's system has acknowledged the first one, which
-it puts off for just as long (RFC 896, RFC 1122 4.2.3.2). The last words of a stream come right after others.
+Jupyter Server leaves Nagle's algorithm on there: a short message waits until the browser's system has
+acknowledged the one before (RFC 896), which takes a round trip and up to 40 ms more (RFC 1122 4.2.3.2).
 
 Between ``display/_widget.py`` in the kernel and ``display/static/widget.js`` in the page; imported by the
 server's process only.
 
-It is enabled by being installed where Jupyter Server is, and works for every kernel of that server:
-``jupyter server extension disable vibe_notebook.server_extension`` leaves the server as it was.
+Off unless a server's own configuration turns it on (docs/wire.md): installing a package changes no server.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Inline text to tokens: what is simple, most cells and items, is not read by every rule of the parser.
 
-A long table has ten thousand cells; the parser's rules take three times as long for them. The final form of
-an ordinary answer (4 to 18 KB) took a fifth to two fifths longer without this module.
+A long table has ten thousand cells; the parser's rules take three times as long for them. Without this
+module the live drawing of 300 KB took 1.2 (mixed) to 1.4 times (one paragraph) the kernel's processor time.
 """
 
 from __future__ import annotations
