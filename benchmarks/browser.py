@@ -23,7 +23,7 @@ from .ways import COMMON
 __all__ = ["Lab", "Seen", "percentile"]
 
 CONTROLS = (
-    "from IPython.display import HTML\nfrom vibe_notebook.display._markdown import render\nhtml = render(''.join(pieces))",
+    "from IPython.display import HTML\nfrom vibe_notebook._markdown.renderer import render\nhtml = render(''.join(pieces))",
     """
 from IPython.display import HTML
 from vibe_notebook.registry import Registry

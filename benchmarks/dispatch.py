@@ -10,7 +10,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from vibe_notebook.display._packed import Packer
+from vibe_notebook.display._packing import Packer
 from vibe_notebook.display._view import View
 from vibe_notebook.events import RunStarted, TextDelta
 from vibe_notebook.registry import Registry

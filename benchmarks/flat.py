@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
-from vibe_notebook.display._markdown import render
+from vibe_notebook._markdown.renderer import render
 
 from . import page
 from .browser import Lab, Seen

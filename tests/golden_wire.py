@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vibe_notebook.display._pace import Pacer
-from vibe_notebook.display._packed import Packer
+from vibe_notebook.display._pacer import Pacer
+from vibe_notebook.display._packing import Packer
 from vibe_notebook.display._view import View
 from vibe_notebook.events import (
     Artifact,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vibe_notebook.display._output import bundle
+from vibe_notebook.display._bundle import bundle
 from vibe_notebook.events import (
     EVENT_CLASSES,
     RunFinished,
@@ -22,8 +22,9 @@ from vibe_notebook.events import (
     to_json,
 )
 from vibe_notebook.exceptions import ProtocolError
+from vibe_notebook.parts import TextPart, ToolPart
 from vibe_notebook.registry import Registry
-from vibe_notebook.transcript import TextPart, ToolPart, Transcript
+from vibe_notebook.transcript import Transcript
 
 ENDS = [1e308, -1e308, float("nan"), float("inf"), float("-inf"), 1e15, -1.0, 0.0, 5e-324]
 WHOLE = [2**53, 2**63 - 1, 2**63, -(2**63), 10**4299 * 9, 10**5000, -1, 0]

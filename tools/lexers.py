@@ -18,8 +18,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from vibe_notebook.display._highlight import LINE_LIMIT, RUN_LIMIT, SPACE_LIMIT, is_regular, pieces
-from vibe_notebook.display._languages import CODE_LIMIT, LANGUAGES, lexer_of
+from vibe_notebook._markdown.highlight import LINE_LIMIT, RUN_LIMIT, SPACE_LIMIT, is_regular, pieces
+from vibe_notebook._markdown.languages import CODE_LIMIT, LANGUAGES, lexer_of
 
 CPU_SECONDS = 60
 """CPU seconds that the texts for one lexer may take together: the guard."""

@@ -14,10 +14,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._by_hand import Live, live
-    from ._handlers import handler
-    from ._watch import Watch, last, watch
-    from .display._output import configure
+    from ._watching.handlers.sdks import handler
+    from ._watching.live import Live, live
+    from ._watching.watch import Watch, last, watch
+    from .display import configure
     from .exceptions import VibeNotebookError
     from .recording import Recorder, Replay, record, replay
     from .registry import Registry, get_registry
@@ -46,21 +46,21 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Live": "._by_hand",
+    "Live": "._watching.live",
     "Recorder": ".recording",
-    "Registry": ".registry",
+    "Registry": ".registry._registry",
     "Replay": ".recording",
     "Transcript": ".transcript",
     "VibeNotebookError": ".exceptions",
-    "Watch": "._watch",
-    "configure": ".display._output",
-    "get_registry": ".registry",
-    "handler": "._handlers",
-    "last": "._watch",
-    "live": "._by_hand",
+    "Watch": "._watching.watch",
+    "configure": ".display",
+    "get_registry": ".registry._registry",
+    "handler": "._watching.handlers.sdks",
+    "last": "._watching.watch",
+    "live": "._watching.live",
     "record": ".recording",
     "replay": ".recording",
-    "watch": "._watch",
+    "watch": "._watching.watch",
 }
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .display._terminal import Printer
+from .display import Printer
 from .events import Event, read_event
 from .exceptions import MissingExtraError, VibeNotebookError
 

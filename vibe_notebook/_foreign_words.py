@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ._json import scrub
+from ._json_values import scrub
 from ._limits import FOREIGN_WORDS
 
 __all__ = ["on_one_line"]

@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
-from ._wake import in_loop
+from ._event_loops import in_loop
 from .transcript import Transcript
 
 __all__ = ["Display", "Host", "host"]

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .display._terminal import Printer
+from .display import Printer
 from .exceptions import VibeNotebookError
 from .recording import Replay
 

@@ -12,12 +12,12 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
-from . import _cells
-from ._background import start
-from ._options import OPTIONS, Options, headers, params, split
-from ._targets import Target, TargetError, find
-from ._watch import Watch, live_watches, watch, watch_agent
-from .display._output import choose
+from ._magics import cells as _cells
+from ._magics.options import OPTIONS, Options, headers, params, split
+from ._magics.targets import Target, TargetError, find
+from ._watching.background import start
+from ._watching.watch import Watch, live_watches, watch, watch_agent
+from .display import choose
 from .exceptions import VibeNotebookError
 from .recording import replay
 from .registry import get_registry

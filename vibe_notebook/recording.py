@@ -18,8 +18,7 @@ import anyio
 
 from .events import Event, read_event, to_json
 from .exceptions import ClosedError, ProtocolError
-from .registration import Registration
-from .registry import Registry, get_registry
+from .registry import Registration, Registry, get_registry
 
 __all__ = ["Recorder", "Replay", "record", "replay"]
 

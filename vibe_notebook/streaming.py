@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._json import bounded_repr
+from ._json_values import bounded_repr
 from .events import Event, ToolCallDelta, ToolFinished, ToolStarted, parse_event
 from .exceptions import ProtocolError
-from .registration import Callback, Registration
-from .registry import Registry, get_registry
+from .registry import Callback, Registration, Registry, get_registry
 
 __all__ = [
     "dispatch",

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.adapters.support import IDS, RECORDINGS, Recording, recording
 from vibe_notebook import adapters
 from vibe_notebook.events import parse_event, to_json
+from vibe_notebook.parts import ToolPart
 from vibe_notebook.registry import Registry
-from vibe_notebook.transcript import ToolPart, Transcript
+from vibe_notebook.transcript import Transcript
 
 SDKS = [name for name in RECORDINGS if name not in ("events", "text")]
 OPEN = ("preparing", "running")

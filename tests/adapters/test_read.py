@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibe_notebook.adapters._files import file_fields, take_files
-from vibe_notebook.adapters._read import (
+from vibe_notebook.adapters._fields import (
     VALUE_LIMIT,
     bounded,
     get,
@@ -28,11 +27,12 @@ from vibe_notebook.adapters._read import (
     reason,
     text,
 )
-from vibe_notebook.adapters._streams import Streams
+from vibe_notebook.adapters._files import file_fields, take_files
+from vibe_notebook.adapters._streamed_text import Streams
 
 
 @dataclasses.dataclass
-class Node:
+class PartBuilder:
     name: str
     above: Any = None
     below: list[Any] = dataclasses.field(default_factory=list)
@@ -53,7 +53,7 @@ class Raising:
 
 
 def test_a_path_leads_through_objects_and_dicts_and_breaks_off_in_none() -> None:
-    native = {"a": Node("n", above={"b": 3})}
+    native = {"a": PartBuilder("n", above={"b": 3})}
     assert get(native, "a", "above", "b") == 3
     assert get(native, "a", "nope", "b") is get(None, "a") is get(Raising(), "field") is None
     # A string's or a list's methods are no fields.
@@ -91,7 +91,7 @@ def test_values_take_the_form_that_pydantic_gives_them() -> None:
     now = datetime.datetime(2026, 11, 21, tzinfo=datetime.UTC)
     value = {
         "model": Model(size=1),
-        "node": Node("n"),
+        "node": PartBuilder("n"),
         "at": now,
         "set": {1},
         "cost": decimal.Decimal("1.50"),
@@ -102,8 +102,8 @@ def test_values_take_the_form_that_pydantic_gives_them() -> None:
 
 
 def test_a_value_that_holds_itself_ends() -> None:
-    root = Node("root")
-    root.below = [Node(str(i), above=root) for i in range(3)]
+    root = PartBuilder("root")
+    root.below = [PartBuilder(str(i), above=root) for i in range(3)]
     assert [child["name"] for child in plain(root)["below"]] == ["0", "1", "2"]
     deep: list[Any] = []
     for _ in range(1000):

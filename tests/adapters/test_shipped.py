@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vibe_notebook import adapters
-from vibe_notebook.adapters import _shipped
+from vibe_notebook.adapters import _entry_points as _shipped
 from vibe_notebook.events import TextDelta
 from vibe_notebook.exceptions import AdapterError
 

@@ -20,10 +20,11 @@ from ipywidgets.widgets.widget import _instances  # type: ignore[import-untyped]
 
 import vibe_notebook as vibe
 from vibe_notebook import events as ev
-from vibe_notebook.display._format import args_text, clean, name_of, output_text, unclaimed_runs
-from vibe_notebook.display._markdown import render
+from vibe_notebook._forms.wording import args_text, clean, name_of, output_text, unclaimed_runs
+from vibe_notebook._markdown.renderer import render
 from vibe_notebook.display._widget import StreamWidget
-from vibe_notebook.transcript import Part, Transcript
+from vibe_notebook.parts import Part
+from vibe_notebook.transcript import Transcript
 
 _SPACE = re.compile("[ \t\n\r\f\v\u00a0]+")
 

@@ -6,7 +6,7 @@ import re
 
 from hypothesis import strategies as st
 
-from tests.display.markdown_documents import Page
+from tests.markdown.markdown_documents import Page
 
 PAYLOADS = [
     "<script>alert(1)</script>",

@@ -13,16 +13,17 @@ from markdown_it.token import Token
 
 from tests.display.browser_half import page_html
 from tests.display.hostile import PAYLOADS, attacks, mixes
-from tests.display.markdown_documents import Page
-from vibe_notebook.display._format import clean
-from vibe_notebook.display._html import transcript_html
-from vibe_notebook.display._markdown import render
-from vibe_notebook.display._markdown_form import transcript_markdown
-from vibe_notebook.display._sanitize import clean as sanitised
-from vibe_notebook.display._stream import MarkdownStream
-from vibe_notebook.display._text import transcript_text
+from tests.markdown.markdown_documents import Page
+from vibe_notebook._forms.html import transcript_html
+from vibe_notebook._forms.markdown import transcript_markdown
+from vibe_notebook._forms.text import transcript_text
+from vibe_notebook._forms.wording import clean
+from vibe_notebook._markdown.renderer import render
+from vibe_notebook._markdown.sanitize import clean as sanitised
+from vibe_notebook._markdown.stream import MarkdownStream
 from vibe_notebook.events import Usage
-from vibe_notebook.transcript import ArtifactPart, Run, TextPart, ThinkingPart, ToolPart, Transcript
+from vibe_notebook.parts import ArtifactPart, Run, TextPart, ThinkingPart, ToolPart
+from vibe_notebook.transcript import Transcript
 
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 

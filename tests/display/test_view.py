@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.display.browser_half import Browser, page_html
-from vibe_notebook._nodes import Node
-from vibe_notebook.display._format import args_text, output_text
-from vibe_notebook.display._markdown import render
-from vibe_notebook.display._pace import SETTLE, Pacer
-from vibe_notebook.display._stream import MarkdownStream
+from vibe_notebook._forms.wording import args_text, output_text
+from vibe_notebook._markdown.renderer import render
+from vibe_notebook._markdown.stream import MarkdownStream
+from vibe_notebook._reducer.run import PartBuilder
+from vibe_notebook.display._pacer import SETTLE, Pacer
 from vibe_notebook.display._view import View
 from vibe_notebook.events import (
     Artifact,
@@ -201,7 +201,7 @@ def test_what_is_added_without_a_look_at_the_rest_is_where_a_look_would_put_it(
     tree = stage.view._tree
     add = tree.add
 
-    def checked(touched: list[Node], logs: Any) -> list[Any] | None:
+    def checked(touched: list[PartBuilder], logs: Any) -> list[Any] | None:
         ops = add(touched, logs)
         if ops is not None:
             assert tree.arrange(logs)[0] == []
@@ -386,7 +386,7 @@ def test_a_view_that_has_let_go_ends_as_it_was_whatever_its_agent_says_next(run_
     stage.view.let_go()
     stage.view.flush()
     stage.registry.dispatch(TextDelta(agent_id="a", run_id=run_id, delta="two"))
-    stage.view.note("later")
+    stage.view.report("later")
     stage.view.flush()
     stage.view.finish()
     assert stage.browser.head["note"] == "later"

@@ -14,9 +14,9 @@ from typing import Any, get_args
 import pytest
 
 import vibe_notebook.display._tree  # noqa: F401 - defines a class for each kind
-from vibe_notebook.display._shown import Shown
+from vibe_notebook.display._parts import Shown
 from vibe_notebook.display._widget import StreamWidget
-from vibe_notebook.transcript import Part
+from vibe_notebook.parts import Part
 
 ROOT = Path(__file__).parents[2]
 DISPLAY = ROOT / "vibe_notebook" / "display"

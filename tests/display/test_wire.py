@@ -11,11 +11,11 @@ import pytest
 
 from benchmarks.texts import calls, pieces, text
 from tests.display.browser_half import Browser
-from vibe_notebook.display import _blocks, _stream
-from vibe_notebook.display._pace import Pacer
-from vibe_notebook.display._packed import Packer
-from vibe_notebook.display._parts import ToolShown
-from vibe_notebook.display._shown import Shown
+from vibe_notebook._markdown import renderer as _blocks
+from vibe_notebook._markdown import stream as _stream
+from vibe_notebook.display._pacer import Pacer
+from vibe_notebook.display._packing import Packer
+from vibe_notebook.display._parts import Shown, ToolShown
 from vibe_notebook.display._texts import TextShown
 from vibe_notebook.display._tree import Tree
 from vibe_notebook.display._view import View

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.notebooks.kernel import Kernel, errors, kernel, kinds, printed
-from vibe_notebook._options import OPTIONS
+from vibe_notebook._magics.options import OPTIONS
 
 HANGS = """
 async def hangs():

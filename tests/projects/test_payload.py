@@ -24,7 +24,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibe_notebook._json import scrub
+from vibe_notebook._json_values import scrub
 from vibe_notebook.exceptions import ProtocolError
 from vibe_notebook.projects._payload import _careful, _key, _plain, _writer, encode
 

@@ -19,7 +19,9 @@ from tests.projects.conftest import Open
 from tests.projects.listening import kept, numbers, send, take
 from tests.projects.redis_server import MISSING, PROGRAM, RedisServer
 from vibe_notebook.exceptions import LogError, MissingExtraError, ProtocolError
-from vibe_notebook.projects import ProjectEventStream, _redis_reader, _redis_worker, open_log
+from vibe_notebook.projects import ProjectEventStream, open_log
+from vibe_notebook.projects._redis import reader as _redis_reader
+from vibe_notebook.projects._redis import worker as _redis_worker
 
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(PROGRAM is None, reason=MISSING)]
 

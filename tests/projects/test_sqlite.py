@@ -65,7 +65,7 @@ async def test_a_file_that_is_no_log_is_an_error_to_sender_and_listener(tmp_path
 async def test_a_file_that_is_locked_for_too_long_is_an_error_and_the_log_lives_on(
     url: str, tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vibe_notebook.projects._sqlite_tables.BUSY", 0.05)
+    monkeypatch.setattr("vibe_notebook.projects._sqlite_store.BUSY", 0.05)
     stream = opened(url)
     await send(stream, 1)
     other = sqlite3.connect(tmp_path / "events.db", isolation_level=None)

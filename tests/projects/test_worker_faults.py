@@ -18,8 +18,9 @@ import pytest
 from tests.projects.listening import SECONDS, kept, numbers, send, take
 from vibe_notebook.events import TextDelta
 from vibe_notebook.exceptions import LogError
-from vibe_notebook.projects import ProjectEventStream, _redis_worker, open_log, publish
-from vibe_notebook.projects._sqlite_tables import Tables
+from vibe_notebook.projects import ProjectEventStream, open_log, publish
+from vibe_notebook.projects._redis import worker as _redis_worker
+from vibe_notebook.projects._sqlite_store import Tables
 from vibe_notebook.registry import Registry
 from vibe_notebook.server import serve_in_background
 
@@ -288,7 +289,7 @@ def test_a_publisher_whose_thread_ends_says_so(
     async def closing(self: object) -> None:
         raise SystemExit(1)
 
-    monkeypatch.setattr("vibe_notebook.projects._post._LogDesk.aclose", closing)
+    monkeypatch.setattr("vibe_notebook.projects._delivery._LogDesk.aclose", closing)
     publisher = publish(registry, "p", ProjectEventStream())
     registry.dispatch(_word("a"))
     with pytest.warns(RuntimeWarning, match="SystemExit"):

@@ -12,7 +12,7 @@ import vibe_notebook as vibe
 from tests.adapters.support import recording
 from tests.remote.serving import HANG, RESET, head, redirect, serving
 from vibe_notebook.remote import RemoteError, event_source, follow
-from vibe_notebook.remote._ask import Ask
+from vibe_notebook.remote._request import Ask
 from vibe_notebook.transcript import Transcript
 
 pytestmark = pytest.mark.anyio

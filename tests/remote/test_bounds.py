@@ -61,7 +61,7 @@ def without_order(n: int) -> bytes:
 def test_a_reader_holds_as_much_after_many_events_as_after_some(
     way: Callable[..., EventSource | Follow], made: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vibe_notebook.remote._seen.WINDOW", 1000)
+    monkeypatch.setattr("vibe_notebook.remote._duplicates.WINDOW", 1000)
     go_on = threading.Event()
 
     def answer(request: Request) -> Iterator[bytes]:

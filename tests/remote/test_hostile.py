@@ -20,8 +20,8 @@ from tests.remote.serving import HANG, RESET, Answer, Naps, Request, head, redir
 from vibe_notebook.events import to_json
 from vibe_notebook.remote import RemoteError, ServerSentEvent, Status, event_source, follow
 from vibe_notebook.remote._dialects import Dialect
-from vibe_notebook.remote._encoding import Inflater, is_compressed
-from vibe_notebook.remote._interrupt import Interruptible
+from vibe_notebook.remote._http import Inflater, is_compressed
+from vibe_notebook.remote._interruptible import Interruptible
 from vibe_notebook.remote._retry import LONGEST, Backoff, retry_after
 
 pytestmark = pytest.mark.anyio

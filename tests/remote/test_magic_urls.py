@@ -16,7 +16,7 @@ from traitlets.config import Config
 
 import vibe_notebook as vibe
 from tests.remote.serving import HANG, head, serving
-from vibe_notebook import _watch
+from vibe_notebook._watching import watch as _watch
 
 Run = Callable[[str], Any]
 END = [head("204 No Content", None)]

@@ -9,10 +9,11 @@ import pytest
 
 import vibe_notebook as vibe
 from tests.remote.serving import HANG, head, serving
-from vibe_notebook._connections import Connections, connections_of
 from vibe_notebook._controls import Control, Controls
-from vibe_notebook.display._live import WidgetOutput
-from vibe_notebook.display._output import StaticOutput, bundle
+from vibe_notebook._watching.connections import Connections, connections_of
+from vibe_notebook.display._bundle import bundle
+from vibe_notebook.display._output import StaticOutput
+from vibe_notebook.display._widget_output import WidgetOutput
 from vibe_notebook.registry import Registry
 from vibe_notebook.remote import RemoteError, Status, follow
 

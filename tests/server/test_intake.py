@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vibe_notebook.events import to_json
 from vibe_notebook.server._errors import Refused
-from vibe_notebook.server._intake import AGENT_EVENT, check_id, check_key, check_project, items_of
+from vibe_notebook.server._validation import AGENT_EVENT, check_id, check_key, check_project, items_of
 from vibe_notebook.testing import scripted
 
 JSON = st.recursive(

@@ -12,7 +12,8 @@ import pytest
 
 from tests.server.serving import send
 from vibe_notebook._limits import RENDERS
-from vibe_notebook.server import BackgroundServer, _forms, _renders, serve_in_background
+from vibe_notebook.server import BackgroundServer, _renders, serve_in_background
+from vibe_notebook.server import _formats as _forms
 from vibe_notebook.transcript import Transcript
 
 

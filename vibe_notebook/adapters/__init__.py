@@ -16,7 +16,7 @@ from typing import Any, Final
 from vibe_notebook.exceptions import AdapterError
 
 from ._base import Adapter
-from ._shipped import Shipped, load, shipped
+from ._entry_points import Shipped, load, shipped
 
 __all__ = ["Adapter", "choose", "detect", "get", "is_open", "names"]
 

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, get_args
 
-from vibe_notebook._json import bounded_repr, scrub
+from vibe_notebook._json_values import bounded_repr, scrub
 from vibe_notebook.events import (
     Custom,
     Event,
@@ -28,8 +28,8 @@ from vibe_notebook.events import (
 )
 from vibe_notebook.exceptions import ProtocolError
 
-from ._read import bounded, get, ident, text
-from ._streams import Key, Streams
+from ._fields import bounded, get, ident, text
+from ._streamed_text import Key, Streams
 
 __all__ = ["Adapter", "is_event", "is_event_line"]
 

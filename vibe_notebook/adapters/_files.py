@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from typing import Any, Final
 
-from ._read import get, ident, items, plain, text
+from ._fields import get, ident, items, plain, text
 
 __all__ = ["block_file", "file_fields", "from_url", "take_blocks", "take_files"]
 

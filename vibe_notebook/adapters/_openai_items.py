@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ._fields import get, ident, integer, items, json_text, plain, reason, text
 from ._files import from_url
-from ._read import get, ident, integer, items, json_text, plain, reason, text
 
 __all__ = [
     "SERVER_TOOLS",

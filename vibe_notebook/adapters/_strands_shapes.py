@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from vibe_notebook.events import Usage
 
-from ._read import get, ident, integer, items, plain, text
+from ._fields import get, ident, integer, items, plain, text
 
 __all__ = ["RAW", "blocks_in", "is_stream", "result_in", "usage_in"]
 

@@ -21,8 +21,8 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
-from ._children import Children
-from ._read import get, ident, integer, items, json_text, number, plain, text
+from ._fields import get, ident, integer, items, json_text, number, plain, text
+from ._subagents import Children
 
 __all__ = ["AgnoAdapter", "matches"]
 

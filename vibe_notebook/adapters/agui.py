@@ -23,9 +23,9 @@ from vibe_notebook.events import (
     Usage,
 )
 
-from ._app import message_result
 from ._base import Adapter
-from ._read import camel, get, ident, integer, items, plain, text
+from ._fields import camel, get, ident, integer, items, plain, text
+from ._tool_results import message_result
 
 __all__ = ["AGUIAdapter", "matches"]
 

@@ -9,7 +9,7 @@ from vibe_notebook.events import Event, RunFinished, read_event
 from vibe_notebook.exceptions import ProtocolError
 
 from ._base import Adapter, is_event, is_event_line
-from ._read import get, ident
+from ._fields import get, ident
 
 __all__ = ["EventsAdapter", "matches"]
 

@@ -4,6 +4,6 @@
 others return a value of their type, or nothing. None of them raises.
 """
 
-from ._read import camel, get, ident, integer, items, json_text, number, parsed, plain, text
+from ._fields import camel, get, ident, integer, items, json_text, number, parsed, plain, text
 
 __all__ = ["camel", "get", "ident", "integer", "items", "json_text", "number", "parsed", "plain", "text"]

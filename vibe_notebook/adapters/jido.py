@@ -14,7 +14,7 @@ from typing import Any, Final
 from vibe_notebook.events import MessageFinished, MessageStarted, ToolFinished, ToolStarted, Usage, skip
 
 from ._base import Adapter
-from ._read import get, ident, integer, items, json_text, parsed, plain, reason, text, usage_of
+from ._fields import get, ident, integer, items, json_text, parsed, plain, reason, text, usage_of
 
 __all__ = ["JidoAdapter", "matches"]
 

@@ -21,7 +21,7 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
-from ._read import get, ident, integer, items, json_text, plain, text
+from ._fields import get, ident, integer, items, json_text, plain, text
 
 __all__ = ["LlamaIndexAdapter", "matches"]
 

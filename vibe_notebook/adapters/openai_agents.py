@@ -22,10 +22,10 @@ from vibe_notebook.events import (
     ToolStarted,
 )
 
-from ._children import Children
+from ._fields import fields_of, get, ident, integer, items, parsed, plain, text
 from ._files import block_file, take_blocks
 from ._openai_items import SERVER_TOOLS, args_of, call_id_of, name_of
-from ._read import fields_of, get, ident, integer, items, parsed, plain, text
+from ._subagents import Children
 from .openai_responses import OpenAIResponsesAdapter
 
 __all__ = ["OpenAIAgentsAdapter", "matches"]

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, ToolFinished, Usage
 
-from ._app import app_event, message_result
 from ._base import Adapter
-from ._read import get, ident, integer, items, json_text, text, usage_of
+from ._fields import get, ident, integer, items, json_text, text, usage_of
+from ._tool_results import app_event, message_result
 
 __all__ = ["OpenAIChatAdapter", "matches"]
 

@@ -22,8 +22,8 @@ from vibe_notebook.events import (
     skip,
 )
 
-from ._app import app_event, result_of
 from ._base import Adapter
+from ._fields import get, ident, integer, items, json_text, parsed, text, usage_of
 from ._openai_items import (
     SERVER_TOOLS,
     args_of,
@@ -34,7 +34,7 @@ from ._openai_items import (
     part_of,
     picture,
 )
-from ._read import get, ident, integer, items, json_text, parsed, text, usage_of
+from ._tool_results import app_event, result_of
 
 __all__ = ["OpenAIResponsesAdapter", "matches"]
 

@@ -20,20 +20,8 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
+from ._fields import get, ident, integer, items, json_text, number, parsed, plain, reason, text, usage_of
 from ._files import take_files
-from ._read import (
-    get,
-    ident,
-    integer,
-    items,
-    json_text,
-    number,
-    parsed,
-    plain,
-    reason,
-    text,
-    usage_of,
-)
 
 __all__ = ["PydanticAIAdapter", "matches"]
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from vibe_notebook.events import MessageFinished, MessageStarted, ToolFinished, ToolStarted, Usage
 
 from ._base import Adapter
-from ._read import fields_of, get, ident, integer, items, parsed, plain, text
+from ._fields import fields_of, get, ident, integer, items, parsed, plain, text
 
 __all__ = ["SmolagentsAdapter", "matches"]
 

@@ -25,9 +25,9 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
-from ._children import Children
-from ._read import get, ident, items, json_text, number, plain, reason, text
+from ._fields import get, ident, items, json_text, number, plain, reason, text
 from ._strands_shapes import RAW, blocks_in, is_stream, result_in, usage_in
+from ._subagents import Children
 
 __all__ = ["StrandsAdapter", "matches"]
 

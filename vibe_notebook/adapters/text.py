@@ -5,7 +5,7 @@ from __future__ import annotations
 from vibe_notebook.events import TextDelta
 
 from ._base import Adapter, is_event_line
-from ._read import get, ident, text
+from ._fields import get, ident, text
 
 __all__ = ["TextAdapter", "matches"]
 

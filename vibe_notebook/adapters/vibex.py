@@ -24,8 +24,8 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
+from ._fields import bounded, get, ident, integer, items, json_text, plain, reason, text
 from ._files import from_url
-from ._read import bounded, get, ident, integer, items, json_text, plain, reason, text
 
 __all__ = ["VibexAdapter", "matches"]
 

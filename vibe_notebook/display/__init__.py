@@ -1,6 +1,13 @@
-"""What a transcript looks like: the last step of the path, from a snapshot to a form that is shown.
+"""Show an agent's work: a live widget, one static display, or a terminal.
 
-Nothing is imported here, so that the static forms stay free of Jupyter: the live widget is in
-``_widget.py``, the saved forms in ``_html.py``, ``_markdown_form.py`` and ``_text.py``, and the one
-Markdown renderer that live and saved text share in ``_markdown.py``.
+Above the registry; below ``_watching``. ``_output.py`` chooses the form, ``_view.py`` follows the registry,
+``_widget_output.py`` and ``_terminal.py`` show.
 """
+
+from __future__ import annotations
+
+from ._bundle import bundle
+from ._output import Output, choose, configure, make_output
+from ._terminal import Printer
+
+__all__ = ["Output", "Printer", "bundle", "choose", "configure", "make_output"]

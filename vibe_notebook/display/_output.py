@@ -1,6 +1,6 @@
 """Where a watch is shown: the live widget, one static display, or plain text.
 
-Below ``_watch.py``, above the view and the forms. Everything is shown by display id only:
+Below ``_watching/watch.py``, above the view and the forms. Everything is shown by display id only:
 nothing is ever printed into another cell.
 """
 
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from .._host import host
 from ..transcript import Transcript
+from ._bundle import bundle
 
 if TYPE_CHECKING:
     from .._controls import Controls
     from ..registry import Registry
 
-__all__ = ["Output", "Renderer", "bundle", "choose", "configure", "make_output"]
+__all__ = ["Output", "Renderer", "choose", "configure", "make_output"]
 
 Renderer = Literal["auto", "widget", "static", "text", "none"]
 _RENDERERS = ("auto", "widget", "static", "text")
@@ -66,7 +67,7 @@ class Output(Protocol):
     def watch(self, agent_id: str, since: int) -> None:
         """Show an agent too, from its event number *since* on."""
 
-    def note(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """Show a failure in the background."""
 
     def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
@@ -94,7 +95,7 @@ def make_output(
     here.keep_log_out_of_cells()
     name = renderer or choose()
     if name == "widget":
-        from ._live import WidgetOutput  # noqa: PLC0415 - only here is Jupyter needed
+        from ._widget_output import WidgetOutput  # noqa: PLC0415 - only here is Jupyter needed
 
         return WidgetOutput(registry, title=title, controls=controls)
     if name == "text" and not here.is_notebook:
@@ -115,7 +116,7 @@ class NoOutput:
     def watch(self, agent_id: str, since: int) -> None:
         """Show nothing."""
 
-    def note(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """Show nothing."""
 
     def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
@@ -142,7 +143,7 @@ class StaticOutput(NoOutput):
         self._notes: list[str] = []
         self._last_words: str | None = None
 
-    def note(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """Keep it for the end."""
         self._notes.append(text)
 
@@ -162,43 +163,3 @@ class StaticOutput(NoOutput):
         if self._text_only:
             data = {"text/plain": data["text/plain"]}
         host().show(data)
-
-
-def bundle(
-    transcripts: Mapping[str, Transcript],
-    *,
-    title: str,
-    is_open: Mapping[str, bool] | None = None,
-    note: str | None = None,
-    last_words: str | None = None,
-) -> dict[str, str]:
-    """The static form in html, markdown and text; several agents under their names.
-
-    ``last_words`` says how a remote stream's connection ended, if it did not end as it should.
-    """
-    from ._format import clean  # noqa: PLC0415 - rendering is loaded when something is shown
-    from ._html import transcript_html  # noqa: PLC0415 - rendering is loaded when something is shown
-    from ._markdown_form import transcript_markdown  # noqa: PLC0415
-    from ._text import transcript_text  # noqa: PLC0415
-    from ._tree import other_agent  # noqa: PLC0415
-
-    several = len(transcripts) > 1
-    items = [(f"{title} · {name}" if several else title, t) for name, t in transcripts.items()]
-    items = items or [(title, Transcript())]
-    html = []
-    for index, (name, transcript) in enumerate(items):
-        prefix = other_agent(index)
-        chosen = {k.removeprefix(prefix): v for k, v in (is_open or {}).items() if k.startswith(prefix)}
-        said = "\n".join(filter(None, (note, last_words))) if not index else None
-        html.append(transcript_html(transcript, title=name, is_open=chosen, note=said or None))
-    text = [transcript_text(t, title=name) for name, t in items]
-    markdown = [transcript_markdown(t, title=name) for name, t in items]
-    if last_words is not None:
-        said = clean(last_words)
-        text.append(f"[{said}]")
-        markdown.append("`" + said.replace("`", "'").replace("\n", " · ") + "`")
-    return {
-        "text/plain": "\n\n".join(text),
-        "text/markdown": "\n\n".join(markdown),
-        "text/html": "\n".join(html),
-    }

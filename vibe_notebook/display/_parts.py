@@ -8,20 +8,74 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..transcript import ArtifactPart, ToolPart
-from ._fields import Follower, Op
-from ._format import args_text, is_table, output_text, preview
-from ._shown import Shown
+from .._forms.wording import args_text, is_table, output_text, preview
+from ..parts import ArtifactPart, ToolPart
+from ._text_diffs import Field, Follower, Op
 
 if TYPE_CHECKING:
-    from .._nodes import ArtifactNode, ToolNode
-    from ..reducer import RunLog
+    from .._reducer.part_builders import ArtifactBuilder, ToolBuilder
+    from .._reducer.run import RunLog
 
-__all__ = ["ArtifactShown", "RunShown", "ToolShown"]
+__all__ = ["ArtifactShown", "RunShown", "Shown", "ToolShown"]
+
+
+# A part as the browser has it: what every kind has in common.
+#
+# Below ``_parts.py`` and ``_texts.py``.
+
+_NOTHING = object()
+
+
+class Shown:
+    """A part as the browser has it. ``ops`` of the base only sets what changed in ``props``."""
+
+    kind = ""
+
+    def __init__(self, key: int) -> None:
+        self.key = key
+        self.parent = ""
+        self.version = -1  # of the node when it was read
+        self.props: dict[str, Any] = {}
+        self.fields: dict[str, Field] = {}
+        self._new: dict[str, Any] = {}
+
+    def read(self, node: Any) -> None:
+        """Under the lock: take what is new."""
+
+    def ops(self) -> list[Op]:
+        """Outside of the lock: what brings the browser up to date."""
+        changed = {k: v for k, v in self._new.items() if self.props.get(k, _NOTHING) != v}
+        self.props.update(changed)
+        self._new = {}
+        return [["set", self.key, changed]] if changed else []
+
+    def sent_whole(self) -> None:
+        """The browser has what the snapshot says."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """The part as a whole."""
+        return {
+            "key": self.key,
+            "kind": self.kind,
+            "props": dict(self.props),
+            "fields": {name: text for name, field in self.fields.items() if (text := field.read())},
+            "blocks": [],
+            "open": "",
+            "tail": "",
+            "parts": [],
+        }
+
+    def _append(self, name: str, text: str) -> list[Op]:
+        if not text:
+            return []
+        return [self.fields.setdefault(name, Field()).append(self.key, name, text)]
+
+    def _replace(self, name: str, text: str) -> list[Op]:
+        return self.fields.setdefault(name, Field()).replace(self.key, name, text)
+
 
 PREVIEW_SOURCE = 4096
 """Characters of streaming arguments beyond which their one-line preview is not made anew."""
-
 OUTPUT_LIMIT = 100_000
 """Characters of a running tool's output that are shown live; the transcript keeps it all."""
 
@@ -38,7 +92,7 @@ class ToolShown(Shown):
         self._whole: ToolPart | None = None
         self._seen: object = None
 
-    def read(self, node: ToolNode) -> None:
+    def read(self, node: ToolBuilder) -> None:
         state = node.state()
         self._new |= {"name": node.tool_name(), "state": state}
         if state == "preparing":
@@ -87,7 +141,7 @@ class ArtifactShown(Shown):
 
     kind = "artifact"
 
-    def read(self, node: ArtifactNode) -> None:
+    def read(self, node: ArtifactBuilder) -> None:
         part = node.part()
         if isinstance(part, ArtifactPart):
             self._new |= artifact_props(part)

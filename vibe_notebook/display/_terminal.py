@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from .._forms.wording import PREVIEW, STATE_MARKS, clean, preview
 from ..events import (
     Artifact,
     Event,
@@ -25,11 +26,9 @@ from ..events import (
     ToolStarted,
 )
 from ..transcript import Transcript
-from ._format import PREVIEW, STATE_MARKS, clean, preview
 
 if TYPE_CHECKING:
-    from ..registration import Registration
-    from ..registry import Registry
+    from ..registry import Registration, Registry
 
 __all__ = ["Printer", "TerminalOutput"]
 
@@ -189,7 +188,7 @@ class TerminalOutput:
         del since
         self._registrations.append(self._registry.register(agent_id, on_event=self._printer))
 
-    def note(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """A failure in the background goes to standard error."""
         sys.stderr.write(f"{clean(text)}\n")
 

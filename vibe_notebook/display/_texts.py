@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._fields import Follower, Op, splice, utf16
-from ._shown import Shown
-from ._stream import MarkdownStream
-from ._update import Update
+from .._markdown.stream import MarkdownStream, Update
+from .._markdown.units import utf16
+from ._parts import Shown
+from ._text_diffs import Follower, Op, splice
 
 if TYPE_CHECKING:
-    from .._nodes import TextNode
-    from ._groups import Item
+    from .._markdown.long_blocks import Item
+    from .._reducer.part_builders import TextBuilder
 
 __all__ = ["TextShown", "ThinkingShown"]
 
@@ -36,7 +36,7 @@ class TextShown(Shown):
         self._open = ""
         self._tail: list[str] = []
 
-    def read(self, node: TextNode) -> None:
+    def read(self, node: TextBuilder) -> None:
         replaces, text = self._follow.read(node.text)
         if replaces:
             self._pending = []
@@ -150,7 +150,7 @@ class ThinkingShown(Shown):
         self._follow = Follower()
         self._pending: list[tuple[bool, str]] = []
 
-    def read(self, node: TextNode) -> None:
+    def read(self, node: TextBuilder) -> None:
         self._pending.append(self._follow.read(node.text))
 
     def done(self, *, is_done: bool) -> None:

@@ -11,19 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._nodes import ArtifactNode, Node, TextNode, ToolNode
-from ..reducer import AgentLog, RunLog
-from ..transcript import _key as part_key
-from ._fields import Op
-from ._parts import ArtifactShown, RunShown, ToolShown
-from ._shown import Shown
+from .._reducer.agent_log import AgentLog
+from .._reducer.part_builders import ArtifactBuilder, TextBuilder, ToolBuilder
+from .._reducer.run import PartBuilder, RunLog
+from ..parts import _key as part_key
+from ._bundle import other_agent
+from ._parts import ArtifactShown, RunShown, Shown, ToolShown
+from ._text_diffs import Op
 from ._texts import TextShown, ThinkingShown
 
-__all__ = ["Logs", "Tree", "other_agent"]
+__all__ = ["Logs", "Tree"]
 
 Logs = Sequence[tuple[AgentLog, int]]
 """Each agent's log, and the arrival number from which on it is shown."""
-
 _Want = dict[str, list[tuple[str, Any]]]
 """Each parent's children: their keys, and the node or run that they show (``None``: an agent)."""
 
@@ -47,7 +47,7 @@ class Tree:
     """
 
     def __init__(self) -> None:
-        self.nodes: dict[Node, Shown] = {}
+        self.nodes: dict[PartBuilder, Shown] = {}
         self._keys = [""]
         self._numbers = {"": 0}
         self._shown: dict[str, Shown] = {}
@@ -60,7 +60,7 @@ class Tree:
         """The key of the part that has this number on the wire."""
         return self._keys[number] if 0 < number < len(self._keys) else None
 
-    def add(self, touched: Iterable[Node], logs: Logs) -> list[Op] | None:
+    def add(self, touched: Iterable[PartBuilder], logs: Logs) -> list[Op] | None:
         """Show what is new of the nodes *touched*, if nothing happened but that some came at the end.
 
         ``None``: more happened, or may have, and ``arrange`` has to look. The cost depends on the number
@@ -70,7 +70,7 @@ class Tree:
             return None
         if any(run.shifts != look.shifts for run, look in self._looks.items()):
             return None
-        new: dict[RunLog, list[tuple[int, Node]]] = {}
+        new: dict[RunLog, list[tuple[int, PartBuilder]]] = {}
         for node in touched:
             look = self._looks.get(node.run)
             if look is None or _is_blank(node):
@@ -90,7 +90,7 @@ class Tree:
                 return None
         return [op for run, nodes in new.items() for _, node in nodes for op in self._append(run, node)]
 
-    def arrange(self, logs: Logs) -> tuple[list[Op], list[Node]]:
+    def arrange(self, logs: Logs) -> tuple[list[Op], list[PartBuilder]]:
         """Compare what should be there with what was sent; return the ops, and the nodes to read anew.
 
         Where events came out of order, places moved also inside of parts that nothing was added to.
@@ -120,7 +120,7 @@ class Tree:
                 self._want(want, last, key, run, nested, prefix)
         for parent, run in last.items():
             items = want.get(parent, [])
-            if not items or isinstance(items[-1][1], Node):
+            if not items or isinstance(items[-1][1], PartBuilder):
                 self._looks[run].place = parent
         ops = self._diff(want)
         return ops, [node for node, shown in self.nodes.items() if self._is_stale(node, shown, looks)]
@@ -153,7 +153,7 @@ class Tree:
         last: dict[str, RunLog],
         parent: str,
         run: RunLog,
-        nested: dict[ToolNode, list[RunLog]],
+        nested: dict[ToolBuilder, list[RunLog]],
         prefix: str,
     ) -> None:
         stack = [(parent, run)]
@@ -168,28 +168,28 @@ class Tree:
                     continue
                 key = prefix + _key(run, node)
                 want.setdefault(parent, []).append((key, node))
-                if isinstance(node, ToolNode) and node in nested:
+                if isinstance(node, ToolBuilder) and node in nested:
                     want[key] = []
                     stack += [(key, child) for child in reversed(nested[node])]
 
-    def _is_stale(self, node: Node, shown: Shown, looks: Mapping[RunLog, _Look]) -> bool:
+    def _is_stale(self, node: PartBuilder, shown: Shown, looks: Mapping[RunLog, _Look]) -> bool:
         """Whether it has to be read anew: that its run ended shows in a call that nothing else was said of."""
         before, now = looks.get(node.run), self._looks[node.run]
         if shown.version != node.version or before is None:
             return True
-        if isinstance(node, ToolNode) and node.followers:
+        if isinstance(node, ToolBuilder) and node.followers:
             return True
         return (before.shifts, before.ended) != (now.shifts, now.ended)
 
-    def _is_related(self, node: Node, logs: Logs) -> bool:
+    def _is_related(self, node: PartBuilder, logs: Logs) -> bool:
         """Whether a call may have to do with other runs: subagents of a new one, or a call that one completes."""
-        if not isinstance(node, ToolNode):
+        if not isinstance(node, ToolBuilder):
             return False
         if node not in self.nodes and node.tool_call_id in self._claims:
             return True
         return any(found.is_called_elsewhere(node) for found, _ in logs)
 
-    def _append(self, run: RunLog, node: Node) -> list[Op]:
+    def _append(self, run: RunLog, node: PartBuilder) -> list[Op]:
         look = self._looks[run]
         look.version, look.end = run.version, node.first()
         parent = look.place or ""
@@ -240,13 +240,15 @@ class Tree:
                     shown.parent = parent
                     have.insert(index, key)
                     ops.append(["move", shown.key, self._numbers[parent], index])
-                if isinstance(item, Node):
+                if isinstance(item, PartBuilder):
                     self.nodes[item] = shown
                 elif isinstance(item, RunLog):
                     shown.read(item)
                     ops += shown.ops()
                 if isinstance(shown, ThinkingShown):
-                    shown.done(is_done=index < len(items) - 1 or (isinstance(item, Node) and item.run.ended))
+                    shown.done(
+                        is_done=index < len(items) - 1 or (isinstance(item, PartBuilder) and item.run.ended)
+                    )
                     ops += shown.ops()
                 if key in want:
                     order.append(key)
@@ -256,31 +258,26 @@ class Tree:
         return ops
 
 
-def other_agent(index: int) -> str:
-    """What the keys of a view's further agents begin with: two agents may use the same run ids."""
-    return f"@{index}/" if index else ""
-
-
-def _is_blank(node: Node) -> bool:
-    if isinstance(node, TextNode):
+def _is_blank(node: PartBuilder) -> bool:
+    if isinstance(node, TextBuilder):
         node.text.refresh()
         return node.text.size == 0
-    return isinstance(node, ToolNode) and node.target is not None
+    return isinstance(node, ToolBuilder) and node.target is not None
 
 
-def _key(run: RunLog, node: Node) -> str:
+def _key(run: RunLog, node: PartBuilder) -> str:
     """As ``Part.key``, without making the part."""
-    if isinstance(node, TextNode):
+    if isinstance(node, TextBuilder):
         return part_key(node.kind, run.run_id, node.message_id, node.name)
     return part_key(node.kind, run.run_id, node.name)
 
 
 def _shown(number: int, key: str, item: Any) -> Shown:
-    if isinstance(item, ToolNode):
+    if isinstance(item, ToolBuilder):
         return ToolShown(number)
-    if isinstance(item, ArtifactNode):
+    if isinstance(item, ArtifactBuilder):
         return ArtifactShown(number)
-    if isinstance(item, TextNode):
+    if isinstance(item, TextBuilder):
         return ThinkingShown(number) if item.kind == "thinking" else TextShown(number)
     shown = RunShown(number)
     if item is None:

@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from .._nodes import Node
-from ..reducer import AgentLog
+from .._reducer.agent_log import AgentLog
+from .._reducer.run import PartBuilder
 from ..registry import Registry
-from ._fields import Op
-from ._pace import PACER, SETTLE, Pacer
-from ._shown import Shown
+from ._pacer import PACER, SETTLE, Pacer
+from ._parts import Shown
+from ._text_diffs import Op
 from ._texts import TextShown
 from ._tree import Tree
 
@@ -43,7 +43,7 @@ class View:
         self._send = send
         self._pacer = pacer
         self.lock = threading.RLock()
-        self._dirty: dict[Node | None, None] = {}
+        self._dirty: dict[PartBuilder | None, None] = {}
         self._since: dict[str, int] = {}
         self._is_followed = True
         self._tree = Tree()
@@ -72,7 +72,7 @@ class View:
             self._dirty[None] = None
             self._registry.attach(agent_id, self)
 
-    def touch(self, node: Node | None) -> None:
+    def touch(self, node: PartBuilder | None) -> None:
         """Something changed; under the registry's lock."""
         self._dirty[node] = None
 
@@ -81,7 +81,7 @@ class View:
         if self._dirty or self._head_new:
             self._pacer.wake(self)
 
-    def note(self, text: str) -> None:
+    def report(self, text: str) -> None:
         """Show a failure in the background."""
         self.set_head(note=text)
 
@@ -178,7 +178,7 @@ class View:
             ops.append(["head", {**head, "now": time.time()}])
         return ops
 
-    def _read(self, dirty: Collection[Node | None]) -> tuple[list[Op], list[Shown]]:
+    def _read(self, dirty: Collection[PartBuilder | None]) -> tuple[list[Op], list[Shown]]:
         """What became of the parts, and those with something new in them."""
         touched = [node for node in dirty if node is not None]
         logs = list(self._logs())

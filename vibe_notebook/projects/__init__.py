@@ -6,10 +6,11 @@ and over ``vibe_notebook.server`` to whoever follows it.
 
 from __future__ import annotations
 
-from ._entry import Entry, Gap
+from ._entry import Entry, Gap, parse_id
 from ._listener import Listener
-from ._log import EventLog, Project, open_log
-from ._publish import Publisher, publish
+from ._log import EventLog, Project
+from ._open_log import open_log
+from ._publisher import Publisher, publish
 from ._send import (
     send_agent_status,
     send_artifact_update,
@@ -65,6 +66,7 @@ __all__ = [
     "event_stream_manager",
     "load_history",
     "open_log",
+    "parse_id",
     "publish",
     "send_agent_status",
     "send_artifact_update",

@@ -5,22 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl, unquote
+from typing import NamedTuple
 
 from .._limits import INT_LIMIT
-from ..exceptions import ProtocolError
-from ._entry import Entry, Gap, Id
+from ._entry import BEGINNING, Entry, Gap, Id
 from ._tail import Tail
 
-__all__ = ["EventLog", "Item", "Page", "Project", "open_log"]
-
-OPTIONS: Final = {
-    "memory": ("max_events", "max_bytes"),
-    "sqlite": ("synchronous",),
-    "redis": ("max_events", "prefix"),
-    "rediss": ("max_events", "prefix"),
-}
+__all__ = ["EventLog", "Item", "Page", "Project", "gap_before"]
 
 Item = tuple[str, str]
 """An event to append: its type, and its data as JSON."""
@@ -98,53 +89,6 @@ class EventLog(ABC):
         """Finish what was begun, and let go of threads, files and connections."""
 
 
-def open_log(url: str | EventLog) -> EventLog:
-    """The log that a URL names.
-
-    ``memory:`` (options ``max_events``, ``max_bytes`` per project), ``sqlite:///file.db`` (option
-    ``synchronous=normal``; ``sqlite:////absolute``), ``redis://host:port/0`` (options ``max_events``,
-    ``prefix``; extra ``redis``).
-
-    Raises:
-        ProtocolError: no log has such a URL, or an option that it does not know.
-        MissingExtraError: redis-py is not installed.
-    """
-    if isinstance(url, EventLog):
-        return url
-    place, _, query = url.partition("?")
-    scheme, _, rest = place.partition(":")
-    options = dict(parse_qsl(query, keep_blank_values=True))
-    known = OPTIONS.get(scheme)
-    if known is None:
-        raise ProtocolError(
-            f"an event log is memory:, sqlite:///file.db or redis://host:6379/0; {scheme[:20]!r} is none",
-            field="log",
-        )
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ProtocolError(
-            f"the log {scheme}: has no option {unknown[0]!r}; it has {', '.join(known) or 'none'}",
-            field="log",
-        )
-    try:
-        if scheme == "memory":
-            from ._memory import MemoryLog  # noqa: PLC0415 - only the log that is asked for
-
-            return MemoryLog(**{name: _count(name, value) for name, value in options.items()})
-        if scheme == "sqlite":
-            from ._sqlite import SqliteLog  # noqa: PLC0415 - as above
-
-            return SqliteLog(unquote(rest.removeprefix("///")), **options)
-        from ._redis import RedisLog  # noqa: PLC0415 - as above
-
-        named: dict[str, Any] = dict(options)
-        if "max_events" in named:
-            named["max_events"] = _count("max_events", named["max_events"])
-        return RedisLog(place, **named)
-    except ValueError as error:
-        raise ProtocolError(f"the log {scheme}: {error}", field="log") from None
-
-
 def _count(name: str, value: str) -> int:
     """Read an option that counts something."""
     if (
@@ -153,3 +97,28 @@ def _count(name: str, value: str) -> int:
     ):
         raise ValueError(f"{name} is a whole number from 1 to {INT_LIMIT}, not {value[:40]!r}")
     return int(value)
+
+
+def gap_before(after: Id, oldest: int, newest: Id) -> Gap | None:
+    """What is missing after *after* in a stream whose ids are ``<epoch>-<count>``, without holes.
+
+    *oldest* is the count of the oldest entry that is kept, *newest* the id of the last that was made; its
+    count is 0 if there is none.
+    """
+    epoch, count = newest
+    if count == 0:
+        return None if after == BEGINNING else Gap("gone", _text(after))
+    first, last = f"{epoch}-{oldest}", _text(newest)
+    if after == BEGINNING:
+        return Gap("trimmed", "0-0", first, last, oldest - 1) if oldest > 1 else None
+    if after[0] != epoch:
+        return Gap("gone", _text(after), first, last)
+    if after[1] > count:
+        return Gap("ahead", _text(after), first, last)
+    if after[1] + 1 < oldest:
+        return Gap("trimmed", _text(after), first, last, oldest - after[1] - 1)
+    return None
+
+
+def _text(place: Id) -> str:
+    return f"{place[0]}-{place[1]}"

@@ -8,11 +8,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from ..exceptions import ClosedError
-from ._entry import BEGINNING, END, Entry, Gap, Id, parse_id
-from ._log import EventLog, Item, Page, Project
+from ._entry import BEGINNING, END, Entry, Id, parse_id
+from ._log import EventLog, Item, Page, Project, gap_before
 from ._tail import Tail
 
-__all__ = ["MemoryLog", "gap_before"]
+__all__ = ["MemoryLog"]
 
 KEYS = 1_000
 """Idempotency keys that are remembered, for each project."""
@@ -162,28 +162,3 @@ def _said(name: str, stream: _Stream) -> Project:
         return Project(
             name, len(stream.entries) - stream.marks, f"{stream.epoch}-{stream.count}", stream.ended
         )
-
-
-def gap_before(after: Id, oldest: int, newest: Id) -> Gap | None:
-    """What is missing after *after* in a stream whose ids are ``<epoch>-<count>``, without holes.
-
-    *oldest* is the count of the oldest entry that is kept, *newest* the id of the last that was made; its
-    count is 0 if there is none.
-    """
-    epoch, count = newest
-    if count == 0:
-        return None if after == BEGINNING else Gap("gone", _text(after))
-    first, last = f"{epoch}-{oldest}", _text(newest)
-    if after == BEGINNING:
-        return Gap("trimmed", "0-0", first, last, oldest - 1) if oldest > 1 else None
-    if after[0] != epoch:
-        return Gap("gone", _text(after), first, last)
-    if after[1] > count:
-        return Gap("ahead", _text(after), first, last)
-    if after[1] + 1 < oldest:
-        return Gap("trimmed", _text(after), first, last, oldest - after[1] - 1)
-    return None
-
-
-def _text(place: Id) -> str:
-    return f"{place[0]}-{place[1]}"

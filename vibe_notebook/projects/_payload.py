@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, NoReturn
 
-from .._json import INT_BITS, scrub
+from .._json_values import INT_BITS, scrub
 from ..exceptions import ProtocolError
 
 __all__ = ["encode"]

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from .._wake import wait_for
+from .._event_loops import wait_for
 from ..exceptions import ClosedError, LogError
 from ._entry import Id
 from ._log import EventLog, Item, Page, Project
-from ._sqlite_tables import Tables
+from ._sqlite_store import Tables
 from ._tail import Tail
 
 __all__ = ["SqliteLog"]

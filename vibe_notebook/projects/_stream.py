@@ -8,7 +8,8 @@ from typing import Any, Self
 from ..exceptions import ProtocolError
 from ._entry import Entry, Gap, parse_id, valid_event
 from ._listener import Listener
-from ._log import EventLog, Project, open_log
+from ._log import EventLog, Project
+from ._open_log import open_log
 from ._payload import encode
 
 __all__ = ["ProjectEventStream", "event_stream_manager"]

@@ -11,7 +11,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
 
-from .._wake import waker
+from .._event_loops import waker
 from ._entry import END, Entry, Id, parse_id
 
 __all__ = ["Tail"]

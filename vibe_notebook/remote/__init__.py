@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from ..exceptions import RemoteError
 from ._decoder import ServerSentEvent, SSEDecoder
-from ._event_source import EventSource
+from ._event_source import EventSource, event_source
 from ._follow import Follow, follow
-from ._merge import Merged
-from ._open import event_source
+from ._merged import Merged
 from ._secrets import redact
 from ._status import Status
 

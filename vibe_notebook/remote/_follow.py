@@ -14,16 +14,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..events import Event, with_id
 from ..exceptions import RemoteError
-from ._ask import Ask
 from ._decoder import ServerSentEvent
 from ._dialects import GAP, PROJECT, Dialect, loaded
-from ._event_source import EventSource
-from ._filling import Filled, events_of, note
-from ._gaps import transcripts
-from ._open import event_source
+from ._duplicates import Seen, ordered
+from ._event_source import EventSource, event_source
+from ._gaps import Filled, events_of, note, transcripts
+from ._request import Ask, Options
 from ._secrets import redact
-from ._seen import Seen, ordered
-from ._settings import Options
 from ._status import Status
 
 __all__ = ["Follow", "follow"]

@@ -11,24 +11,90 @@ import socket
 import ssl
 import urllib.request
 import zlib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
 from .._addresses import Reach, is_loopback, reach_of
-from .._json import scrub
+from .._json_values import scrub
 from ..exceptions import MissingExtraError, RemoteError
-from ._answers import Ended, Lost, Opened, Refused, name_of, refusal, root, said
-from ._ask import Ask
-from ._encoding import Inflated, is_compressed
+from ._request import Ask
+from ._responses import Ended, Lost, Opened, Refused, name_of, refusal, root, said
 from ._retry import retry_after
 from ._secrets import Credentials, redact
 
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Http"]
+__all__ = ["Http", "Inflated", "Inflater", "is_compressed"]
+
+
+# A body as it was before it was compressed: we ask for none, and some proxies do it all the same.
+#
+# Below ``_http.py``. Our own, because the HTTP client reads one gzip member and drops those after it
+# without a word: a server that flushes each event as a member would lose all but the first.
+
+_EITHER: Final = zlib.MAX_WBITS | 32
+"""gzip or zlib, whichever its first bytes say."""
+_PIECE: Final = 1 << 20
+"""Bytes at a time, so that a small piece of the body cannot become all of the memory."""
+
+
+def is_compressed(codings: str) -> bool | None:
+    """Whether a ``Content-Encoding`` is one that is read here; ``None``: it is another."""
+    named = [each for each in map(str.strip, codings.lower().split(",")) if each not in ("", "identity")]
+    if not named:
+        return False
+    return True if named in (["gzip"], ["x-gzip"], ["deflate"]) else None
+
+
+class Inflater:
+    """One body, of any number of members."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_EITHER)
+        self.is_whole = True
+        """Whether no member has begun and not ended."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Give what these bytes were. Raises ``zlib.error`` for what was never compressed."""
+        is_more = False
+        while data or is_more:
+            piece = self._member.decompress(data, _PIECE)
+            is_end = self._member.eof
+            if is_end:
+                data = self._member.unused_data
+                self._member = zlib.decompressobj(_EITHER)
+            else:
+                data = self._member.unconsumed_tail
+            self.is_whole, is_more = is_end, not is_end and len(piece) == _PIECE
+            if piece:
+                yield piece
+
+
+class Inflated(AsyncIterator[bytes]):
+    """What *body* was. Raises ``zlib.error``, also where it ends in the middle.
+
+    No generator: one that raised would leave the body's behind, open.
+    """
+
+    def __init__(self, body: AsyncIterator[bytes]) -> None:
+        self._body = body
+        self._inflater = Inflater()
+        self._pieces: Iterator[bytes] = iter(())
+
+    async def __anext__(self) -> bytes:
+        while (piece := next(self._pieces, None)) is None:
+            data = await anext(self._body, None)
+            if data is not None:
+                self._pieces = self._inflater.feed(data)
+            elif self._inflater.is_whole:
+                raise StopAsyncIteration
+            else:
+                raise zlib.error("it ends in the middle")
+        return piece
+
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS: Final = 20

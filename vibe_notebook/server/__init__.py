@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ._background import BackgroundServer, serve_in_background
     from ._guard import Auth
     from ._limits import Limits
-    from ._run import serve
+    from ._serve import serve
 
 __all__ = ["Auth", "BackgroundServer", "Limits", "create_app", "serve", "serve_in_background"]
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from ..exceptions import VibeNotebookError
 from ..projects import EventLog, ProjectEventStream
 from ._limits import Limits
-from ._run import Runner, app_for, bound
+from ._serve import Runner, app_for, bound
 
 __all__ = ["BackgroundServer", "serve_in_background"]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..events import NAME_LIMIT
-from ._forms import FORMS
+from ..events import WRONG_NAME_LIMIT as NAME_LIMIT
+from ._formats import FORMS
 from ._limits import Limits
 
 __all__ = ["description"]

@@ -13,13 +13,13 @@ from starlette.routing import Route
 
 from ..projects import ProjectEventStream
 from ._errors import Refused
-from ._forms import form_of, present
-from ._intake import check_id, check_key, check_project, items_of
+from ._formats import form_of, present
 from ._limits import Limits, Names, Pace, Seats
 from ._openapi import description
 from ._renders import Renders
 from ._stream import Stream
 from ._transcripts import Transcripts
+from ._validation import check_id, check_key, check_project, items_of
 
 __all__ = ["Routes"]
 

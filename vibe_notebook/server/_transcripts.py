@@ -20,7 +20,7 @@ from ..exceptions import ProtocolError
 from ..projects import Entry, Gap, ProjectEventStream
 from ..registry import Registry
 from ..transcript import Transcript
-from ._intake import AGENT_EVENT
+from ._validation import AGENT_EVENT
 
 __all__ = ["Reading", "Transcripts"]
 

@@ -1,0 +1,240 @@
+"""A formula of an agent can do nothing but draw, in every form that a TeX processor may read."""
+
+from __future__ import annotations
+
+import re
+import sys
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from tests.display.browser_half import page_html
+from tests.display.hostile import attacks
+from tests.display.test_hostile import hostile_transcript
+from tests.markdown.markdown_documents import Page
+from vibe_notebook._forms.html import transcript_html
+from vibe_notebook._forms.markdown import is_safe, transcript_markdown
+from vibe_notebook._markdown.math import mathml
+from vibe_notebook._markdown.renderer import render
+from vibe_notebook._markdown.stream import MarkdownStream
+from vibe_notebook._markdown.tex import (
+    COMMAND_LIMIT,
+    COMMANDS,
+    DEPTH_LIMIT,
+    ENVIRONMENTS,
+    LENGTH_LIMIT,
+    is_drawable,
+)
+from vibe_notebook.parts import TextPart
+from vibe_notebook.transcript import Transcript
+
+FORBIDDEN = [
+    r"\href{javascript:window.__pwn=1}{x}", r"\mmlToken{mi}[href=javascript:x]{a}", r"\url{https://evil.example}",
+    r"\let\pi\rho", r"\def\frac#1#2{#2/#1}", r"\gdef\sum{\prod}", r"\edef\a{b}", r"\newcommand{\pi}{\rho}",
+    r"\renewcommand\pi{\rho}", r"\newenvironment{a}{b}{c}", r"\DeclareMathOperator{\sin}{cos}", r"\require{html}",
+    r"\style{position:fixed}{x}", r"\class{x}{y}", r"\cssId{x}{y}", r"\data{a=b}{c}", r"\unicode{x41}",
+    r"\bbox[border:1px]{x}", r"\label{a}", r"\ref{a}", r"\eqref{a}", r"\tag{1}", r"\color{red}x",
+    r"\textcolor{red}{x}", r"\definecolor{a}{rgb}{1,0,0}", r"\setOptions{a}", r"\toggle{a}{b}\endtoggle",
+    r"\mathtip{a}{b}", r"\texttip{a}{b}", r"\verb|x|", r"\csname href\endcsname", r"\catcode`\%=12",
+    r"\begingroup\let\a\b\endgroup", r"\input{/etc/passwd}", r"\write18{id}", r"\include{x}", r"\immediate\openout1=x",
+    r"\rule[-3em]{60em}{6em}", r"\kern 99em", r"\hspace{99em}", r"\raise 9em x", r"\mathllap{x}", r"\phantom{x}",
+    r"\ce{H2O}", r"\begin{document}", r"\begin{filecontents}{x}\end{filecontents}", r"\begin{CD}A\end{CD}",
+    r"\text{a $\href{javascript:x}{y}$}", r"\text{\href{a}{b}}", r"\text{a{b}}", r"^^5chref{a}{b}", "a%b",
+    "#1", r"\operatorname{\href}", r"\left\href x \right)", r"a\\[99em]b", r"\begin{array}[t]{c}x\end{array}",
+    r"\begin{matrix}x\end{pmatrix}", r"{\let\a\b}", r"x\a", "\\\x00href", "a\x08b", "\u202ea", "a\ue000b", "\\",
+]  # fmt: skip
+DRAWABLE = [
+    r"\frac{a}{b}", r"\int_0^1 x^2\,dx = \tfrac13", r"\begin{pmatrix}a&b\\c&d\end{pmatrix}",
+    r"\begin{aligned}a &= b\\[4pt] &= c\end{aligned}", r"\begin{array}{c|c}a&b\\\hline c&d\end{array}",
+    r"f(x)=\begin{cases}1&\text{if } x>0\\0&\text{otherwise}\end{cases}", r"\left\{x\in\mathbb{R}\middle|x>0\right\}",
+    r"\text{\$5} + \text{größe}", r"\operatorname*{arg max}_\theta \mathcal{L}", r"\sqrt[3]{x}", r"\boxed{42}",
+    r"\hat{\vec{x}}' \to \infty", r"\sum_{i=1}^n\underbrace{x_i}_{\le 1}", r"\bigl\langle\psi\bigr\rangle",
+]  # fmt: skip
+
+_pieces = st.one_of(
+    st.sampled_from(FORBIDDEN),
+    st.sampled_from(DRAWABLE),
+    st.sampled_from(sorted(COMMANDS)).map(lambda name: f"\\{name}"),
+    st.sampled_from(["$", "$$", r"\(", r"\)", r"\[", r"\]", r"\$", r"\\", r"\\(", r"\\)", r"\begin{align}", r"\end{align}"]),
+    st.sampled_from(["{", "}", "x", " ", "\n", "\n\n", "`", "```\n", "> ", "- ", "|", "|-|\n", "# ", "    ", "~~~\n", "<b>", "[a](", ")", "<br>"]),
+)  # fmt: skip
+tex_mixes = st.lists(_pieces, max_size=14).map("".join)
+
+_SKIPPED = frozenset(
+    {"script", "noscript", "style", "textarea", "pre", "code", "annotation", "annotation-xml"}
+)
+_START = re.compile(r"\$\$?|\\\(|\\\[|\\begin\s*\{([^}]*)\}|\\[\\$]|\\(?:eq)?ref\s*\{[^}]*\}")
+_ENDS = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
+
+
+class TextNodes(HTMLParser):
+    """The strings that MathJax searches for TeX: joined across a line's break, and across no other element."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.strings = [""]
+        self._skipped: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        if tag in ("br", "wbr"):
+            self.strings[-1] += "\n" if tag == "br" else ""
+            return
+        self.strings.append("")
+        if tag in _SKIPPED:
+            self._skipped.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.strings.append("")
+        if self._skipped and self._skipped[-1] == tag:
+            self._skipped.pop()
+
+    def handle_data(self, data: str) -> None:
+        self.strings[-1] += "" if self._skipped else data
+
+
+def typeset(html: str) -> list[str]:
+    """Return each piece of *html* that JupyterLab's MathJax would read as TeX, delimiters and all."""
+    found: list[str] = []
+    for string in TextNodes(html).strings:
+        position = 0
+        while match := _START.search(string, position):
+            position = match.end()
+            if end := _ENDS.get(match[0]):
+                stop = string.find(end, position)
+                if stop >= 0:
+                    found.append(string[match.start() : stop + len(end)])
+                    position = stop + len(end)
+            else:
+                found.append(match[0])
+    return found
+
+
+def unknown(piece: str) -> list[str]:
+    """Return what of a piece of TeX is not on the list, read apart from the code that judges it."""
+    inside = re.sub(r"^(\$\$?|\\[(\[])|(\$\$?|\\[)\]])$", "", piece)
+    names = re.findall(r"\\([A-Za-z]+|.|$)", inside, re.DOTALL)
+    environments = re.findall(r"\\(?:begin|end)\s*\{([^}]*)\}", inside)
+    bad = [name for name in names if name not in COMMANDS and name not in ("begin", "end")]
+    bad += [name for name in environments if name not in ENVIRONMENTS]
+    bad += re.findall(r"\^\^|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]|(?<!\\)[%#]", inside)
+    return bad
+
+
+@pytest.mark.parametrize("tex", FORBIDDEN)
+@pytest.mark.parametrize("marks", ["$", "$$"])
+def test_a_formula_with_a_command_that_is_not_on_the_list_is_shown_as_its_code(tex: str, marks: str) -> None:
+    assert not is_drawable(tex)
+    assert "<math" not in mathml(tex, display=marks == "$$")
+    assert typeset(render(f"Total: {marks}{tex}{marks}")) == []
+    if "$" not in tex and tex.isprintable() and not tex.endswith("\\"):
+        assert f"{marks}{tex}{marks}" in "".join(_all_text(render(f"Total: {marks}{tex}{marks}")))
+
+
+@pytest.mark.parametrize("tex", DRAWABLE)
+def test_a_formula_of_the_list_is_set_in_both_forms(tex: str) -> None:
+    assert is_drawable(tex)
+    assert "<math" in mathml(tex, display=False)
+    (piece,) = typeset(render(f"so $${tex}$$"))
+    assert tex in piece
+
+
+def test_a_formula_is_bounded_in_length_nesting_and_commands() -> None:
+    for tex, limit in (("x", LENGTH_LIMIT), (r"\pi", COMMAND_LIMIT), (r"\hat", DEPTH_LIMIT)):
+        assert is_drawable(tex * limit)
+        assert not is_drawable(tex * (limit + 2) + "x")
+    assert is_drawable("{" * DEPTH_LIMIT + "}" * DEPTH_LIMIT)
+    assert not is_drawable("{" * (DEPTH_LIMIT + 1) + "}" * (DEPTH_LIMIT + 1))
+
+
+@given(tex_mixes)
+def test_the_page_is_given_no_tex_but_that_of_the_list(text: str) -> None:
+    for html in (render(text), transcript_html(hostile_transcript(text), title=text, note=text)):
+        assert [found for piece in typeset(html) for found in unknown(piece)] == []
+        assert all(
+            is_drawable(piece.strip("$").removeprefix("\\(").removesuffix("\\)").strip())
+            for piece in typeset(html)
+        )
+
+
+@given(st.lists(tex_mixes, max_size=3))
+def test_no_tex_of_two_parts_becomes_one_formula(texts: list[str]) -> None:
+    transcript = Transcript(parts=tuple(TextPart(part_id=str(n), text=text) for n, text in enumerate(texts)))
+    html = transcript_html(transcript)
+    assert [found for piece in typeset(html) for found in unknown(piece)] == []
+
+
+@given(st.lists(tex_mixes, max_size=4))
+def test_what_is_shown_while_it_is_written_carries_no_link_and_no_style(pieces: list[str]) -> None:
+    stream = MarkdownStream()
+    for piece in pieces:
+        stream.append(piece)
+        stream.update()
+        assert attacks(page_html(stream.blocks, stream.open_html)) == []
+        assert not re.search(r"<m\w+[^>]* (?:href|style|mathcolor|class|id)=", stream.open_html)
+
+
+@pytest.mark.parametrize("tex", FORBIDDEN)
+@pytest.mark.parametrize(
+    "place", ["{}", "# {}", "|a|\n|-|\n|{}|", "> {}", "- {}", "[{}](https://a.example)", "![{}](https://a.example/x.png)", "**{}**", "{}<br>{}"]
+)  # fmt: skip
+def test_no_place_of_a_text_gives_the_page_tex_that_is_no_formula(tex: str, place: str) -> None:
+    count = 0
+    for marks in (("$", "$"), ("$$", "$$"), ("\\(", "\\)"), ("\\\\(", "\\\\)"), ("\\[", "\\]"), ("\\begin{align}", "\\end{align}")):  # fmt: skip
+        html = transcript_html(hostile_transcript(place.replace("{}", tex.join(marks))))
+        assert [found for piece in typeset(html) for found in unknown(piece)] == []
+        count += 1
+    sys.stdout.write(f"{count} pairs of delimiters around {tex!r}\n")
+
+
+def _all_text(html: str) -> list[str]:
+    return Page(html).texts
+
+
+def of_markdown(markdown: str) -> list[str]:
+    """Return what MathJax would read as TeX in the page that a Markdown viewer makes."""
+    return typeset(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown))
+
+
+@given(tex_mixes)
+def test_the_markdown_form_gives_a_viewers_page_no_tex_but_that_of_the_list(text: str) -> None:
+    markdown = transcript_markdown(hostile_transcript(text), title=text)
+    assert [found for piece in of_markdown(markdown) for found in unknown(piece)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "markdown"),
+    [
+        ("costs $5 or $6", "costs `$`5 or `$`6"),
+        (r"so $x^2$ and \(y\)", "so $x^2$ and $y$"),
+        (r"so $\href{javascript:x}{y}$.", r"so `$\href{javascript:x}{y}$`."),
+        (r"C:\dir\file \input{/etc/passwd}", r"C:`\dir\file` `\input`\{/etc/passwd}"),
+        (r"\begin{align}x\end{align}", r"`\begin`\{align}x`\end`\{align}"),
+        (r"\\(x\\) \$5", r"`\`(x`\`) `$`5"),
+        ("`x`{=latex}", r"`x`\{=latex}"),
+        ("``` {=latex}\n\\input{x}\n```", "```\n\\input{x}\n```"),
+        ("```python {.raw}\n$x\n```", "```python\n$x\n```"),
+        ("[a](https://a.example/$x$)", "[a](https://a.example/%24x%24)"),
+        ("a\\\nb", "a\\\nb"),
+    ],
+)
+def test_the_markdown_form_shows_tex_that_is_no_formula_as_code(text: str, markdown: str) -> None:
+    assert transcript_markdown(Transcript(parts=(TextPart(text=text),))) == markdown + "\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`a\n$b` $x$ `\\href{javascript:x}{y}` $y$",
+        "> ```\n> $\n> ```\n>\n> $x$ `\\href{javascript:x}{y}` $y$",
+        "~~~\n$\n~~~~ x\n~~~\n\n> ~~~\n> $\n> ~~~\n> $x$ `\\let\\a\\b` $y$",
+    ],
+)
+def test_no_code_of_the_markdown_form_becomes_tex_where_jupyterlab_reads_formulas_first(text: str) -> None:
+    markdown = transcript_markdown(Transcript(parts=(TextPart(text=text),)))
+    assert is_safe(markdown)

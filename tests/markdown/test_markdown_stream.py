@@ -1,0 +1,120 @@
+"""Text shown while it is written ends as, and at every moment looks like, the whole text rendered."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.display.browser_half import Browser, page_html
+from tests.markdown.markdown_documents import split_documents, visible
+from vibe_notebook._markdown.long_blocks import GROUP_FROM, Item
+from vibe_notebook._markdown.renderer import lean, render
+from vibe_notebook._markdown.stream import MarkdownStream, Update
+from vibe_notebook._reducer.growing_text import GrowingText
+from vibe_notebook.display._texts import TextShown
+
+Split = tuple[str, list[tuple[str, bool]]]
+group_sizes = st.sampled_from([0, 0, 20, GROUP_FROM])
+
+
+class Screen:
+    """Does with updates what a browser does."""
+
+    def __init__(self) -> None:
+        self.closed: list[Item] = []
+        self.open = ""
+        self.tail = ""
+
+    def apply(self, update: Update) -> None:
+        if update.keep is not None:
+            self.closed = self.closed[: update.keep]
+        if update.closed:
+            self.closed += update.closed
+            self.open = self.tail = ""
+        if update.open is not None:
+            self.open, self.tail = update.open, ""
+        self.tail += update.append
+
+    @property
+    def text(self) -> str:
+        return visible(page_html(self.closed, self.open), self.tail)
+
+
+def lines(text: str) -> Split:
+    return text, [(line, True) for line in text.splitlines(keepends=True)]
+
+
+@given(split_documents(), group_sizes)
+@example(lines("- a\n- b\n- c\n\n  d\n- e\n\nend\n"), 0)
+@example(lines("3. a\n4. b\n\n   ```py\n   x = 1\n   ```\n5. c\n# H\n- x\n* y\n* z\n"), 0)
+@example(lines("|a|b|\n|-|-:|\n|1|\n|2|3|4|\n| `x\\|y` | [r] |\n\n|5|6|\n"), 0)
+@example(lines(" - a\n  - b\n   - c\n    - d\n"), 0)
+@example(lines("```\nx\n "), 0)
+@example(lines("- a\n- b\n\n\n\n- c\n\n      code\n- d"), 0)
+def test_closed_blocks_are_the_whole_rendering_whatever_the_pieces(split: Split, group_from: int) -> None:
+    text, pieces = split
+    stream, screen = MarkdownStream(group_from=group_from), Screen()
+    for piece, is_updated in pieces:
+        stream.append(piece)
+        if is_updated:
+            screen.apply(stream.update())
+    screen.apply(stream.finish())
+    assert page_html(screen.closed) == lean(render(text, math="mathml"))
+    assert (screen.open, screen.tail) == ("", "")
+
+
+@given(split_documents(), group_sizes)
+def test_a_text_that_pauses_anywhere_shows_no_more_than_the_whole_rendering_so_far(
+    split: Split, group_from: int
+) -> None:
+    _, pieces = split
+    stream, screen, so_far = MarkdownStream(group_from=group_from), Screen(), ""
+    for piece, _ in pieces:
+        stream.append(piece)
+        so_far += piece
+        screen.apply(stream.update())
+        screen.apply(stream.settle())
+        letters = iter("".join(so_far.split()).lower() + "note")
+        assert "&" in so_far or all(c in letters for c in re.findall("[a-z]", screen.text.lower()))
+        assert screen.closed == stream.blocks
+        assert (screen.open, screen.tail) == (stream.open_html, stream.tail)
+
+
+@pytest.mark.parametrize("group_from", [0, GROUP_FROM])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a **bo", "<p>a <strong>bo</strong></p>"),
+        ("see [the no", "<p>see the no</p>"),
+        ("|a|b|\n|-|-|\n|1|`x", "<code>x</code>"),
+        ("- a\n- **bo", "<strong>bo</strong>"),
+        ("$$\nx^2", "<p><code>x^2</code></p>"),
+        ("42", "<p>42</p>"),
+    ],
+)
+def test_a_text_that_pauses_in_a_mark_shows_what_it_will_be(text: str, shown: str, group_from: int) -> None:
+    stream = MarkdownStream(group_from=group_from)
+    stream.append(text)
+    stream.update()
+    stream.settle()
+    assert shown in page_html(stream.blocks, stream.open_html)
+
+
+@given(split_documents(), group_sizes, st.integers(0, 12))
+def test_the_ops_of_a_text_build_what_its_snapshot_says(split: Split, group_from: int, start: int) -> None:
+    _, pieces = split
+    shown, browser, text = TextShown(1), Browser(), GrowingText()
+    shown._stream = MarkdownStream(group_from=group_from)
+    browser.op_add(1, "text", 0, 0, {})
+    for i, (piece, is_updated) in enumerate(pieces):
+        text.add((None, 0, 0, i), piece)
+        shown.read(SimpleNamespace(text=text))
+        if is_updated and i >= start:
+            browser.apply(shown.ops())
+            assert browser.part(1) == shown.snapshot()
+    browser.apply([*shown.ops(), *shown.finish()])
+    assert browser.part(1) == shown.snapshot()

@@ -1,0 +1,892 @@
+"""The registry as its callers see it: order, callbacks, threads, what is kept and what is counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from vibe_notebook.events import (
+    Custom,
+    MessageFinished,
+    MessageStarted,
+    PartCompleted,
+    RunFinished,
+    RunStarted,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolFinished,
+    ToolStarted,
+    skip,
+)
+from vibe_notebook.exceptions import ClosedError, ProtocolError
+from vibe_notebook.registry import Registry, Stats, get_registry
+
+
+class Clock:
+    """Time that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def registry(clock: Clock) -> Registry:
+    return Registry(clock=clock)
+
+
+def text(delta: str, seq: int | None = None, **more: Any) -> TextDelta:
+    return TextDelta(**{"agent_id": "a", "run_id": "r", "message_id": "m", **more}, seq=seq, delta=delta)
+
+
+def heard(registry: Registry, agent_id: str = "a") -> list[Any]:
+    events: list[Any] = []
+    registry.register(agent_id, on_event=events.append)
+    return events
+
+
+def words(events: list[Any]) -> list[str]:
+    return [event.delta if event.type.endswith("delta") else event.text for event in events]
+
+
+# What dispatch takes
+
+
+def test_dispatch_takes_an_event_a_dict_json_and_the_list_of_one_native(registry: Registry) -> None:
+    registry.dispatch(text("1"))
+    registry.dispatch({"type": "text_delta", "agent_id": "a", "run_id": "r", "message_id": "m", "delta": "2"})
+    registry.dispatch('{"type":"text_delta","agent_id":"a","run_id":"r","message_id":"m","delta":"3"}')
+    registry.dispatch([text("4"), text("5")])
+    registry.dispatch(event for event in (text("6"),))
+    registry.dispatch([])
+    assert registry.transcript("a").text == "123456"
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, 1, object(), {"type": "nope"}, "no json", [text("x"), {"type": "text_delta"}]]
+)
+def test_what_is_no_event_is_refused_and_nothing_of_its_list_is_taken(registry: Registry, wrong: Any) -> None:
+    with pytest.raises(ProtocolError):
+        registry.dispatch(wrong)
+    assert registry.transcript("a").text == ""
+
+
+def test_one_list_may_speak_for_several_agents(registry: Registry) -> None:
+    registry.dispatch([text("1"), text("2", agent_id="b"), text("3")])
+    assert registry.transcript("a").text == "13"
+    assert registry.transcript("b").text == "2"
+
+
+# Order, bases, bounds
+
+
+def test_the_lowest_number_within_the_hold_is_the_base(registry: Registry, clock: Clock) -> None:
+    events = heard(registry)
+    for seq in (2, 1, 3):
+        registry.dispatch(text(str(seq), seq))
+    assert events == []
+    clock.now = 0.05
+    registry.tick()
+    assert words(events) == ["1", "2", "3"]
+
+
+def test_zero_is_a_base_at_once(registry: Registry) -> None:
+    events = heard(registry)
+    registry.dispatch(text("1", 1))
+    registry.dispatch(text("0", 0))
+    assert words(events) == ["0", "1"]
+
+
+def test_run_started_is_the_base_of_its_runs_own_count(registry: Registry) -> None:
+    events = heard(registry)
+    registry.dispatch(text("8", 8))
+    registry.dispatch(RunStarted(agent_id="a", run_id="r", seq=7))
+    assert [event.type for event in events] == ["run_started", "text_delta"]
+
+
+def test_message_started_is_the_base_of_the_named_count_that_it_opens(registry: Registry) -> None:
+    events = heard(registry)
+    registry.dispatch(text("8", 8, counter="m"))
+    registry.dispatch(MessageStarted(agent_id="a", run_id="r", message_id="m", seq=7, counter="m"))
+    assert [event.type for event in events] == ["message_started", "text_delta"]
+
+
+def test_message_started_is_no_base_of_the_runs_own_count(registry: Registry) -> None:
+    events = heard(registry)
+    registry.dispatch(MessageStarted(agent_id="a", run_id="r", message_id="m", seq=7))
+    assert events == []
+
+
+def test_an_early_event_waits_for_the_missing_one(registry: Registry) -> None:
+    events = heard(registry)
+    for seq in (0, 2, 3):
+        registry.dispatch(text(str(seq), seq))
+    assert words(events) == ["0"]
+    assert registry.stats("a").held == 2
+    registry.dispatch(text("1", 1))
+    assert words(events) == ["0", "1", "2", "3"]
+    assert registry.stats("a").held == 0
+
+
+def test_what_has_waited_too_long_is_released_and_the_gap_counted(registry: Registry, clock: Clock) -> None:
+    events = heard(registry)
+    for seq in (0, 2, 3, 6):
+        registry.dispatch(text(str(seq), seq))
+    clock.now = 1.0
+    registry.tick()
+    assert words(events) == ["0", "2", "3", "6"]
+    assert registry.stats("a").gaps == 2
+
+
+def test_one_tick_releases_all_that_has_waited_too_long(registry: Registry, clock: Clock) -> None:
+    events = heard(registry)
+    for seq in (1, 3):
+        registry.dispatch(text(str(seq), seq))
+    clock.now = 1.0  # longer than the hold for a base, and than the wait for the missing one
+    registry.tick()
+    assert words(events) == ["1", "3"]
+    assert registry.stats("a").gaps == 1
+
+
+@pytest.mark.parametrize("held", [0, 1, 3])
+def test_as_many_events_as_the_bound_says_are_held_and_no_more(held: int) -> None:
+    registry = Registry(max_held=held, clock=Clock())
+    events = heard(registry)
+    registry.dispatch(text("0", 0))
+    for i in range(held):
+        registry.dispatch(text(".", 2 + i))
+        assert (registry.stats("a").held, registry.stats("a").gaps) == (i + 1, 0)
+    registry.dispatch(text("!", 2 + held))
+    assert (registry.stats("a").held, registry.stats("a").gaps) == (0, 1)
+    assert len(events) == held + 2
+
+
+def test_what_two_agents_hold_is_released_in_one_tick_with_ascending_ids(
+    registry: Registry, clock: Clock
+) -> None:
+    sent: list[Any] = []
+    registry.tap(None, sent.append)
+    for agent in "ba":
+        registry.dispatch(text("2", 2, agent_id=agent))
+        registry.dispatch(text("1", 1, agent_id=agent))
+    clock.now = 0.05
+    registry.tick()
+    assert [event.id for event in sent] == [1, 2, 3, 4]
+    assert {agent: [e.seq for e in sent if e.agent_id == agent] for agent in "ab"} == {
+        "a": [1, 2],
+        "b": [1, 2],
+    }
+
+
+@pytest.mark.parametrize("size", [1, 10])
+def test_no_more_than_the_bound_is_held_however_many_events_a_native_makes(size: int) -> None:
+    registry = Registry(max_held=20, clock=Clock())
+    registry.dispatch(text("0", 0))
+    for seq in range(2, 60):
+        registry.dispatch([text(".", seq, sub=sub) for sub in range(size)])
+        assert registry.stats("a").held <= 20
+    assert registry.stats("a").gaps >= 1
+
+
+def test_one_that_comes_after_its_gap_was_released_comes_as_the_whole_part(
+    registry: Registry, clock: Clock
+) -> None:
+    events = heard(registry)
+    with registry.subscribe("a") as subscription:
+        for seq in (0, 2):
+            registry.dispatch(text(str(seq), seq))
+        clock.now = 1.0
+        registry.tick()
+        registry.dispatch(text("1", 1))
+        registry.dispatch(text("3", 3))
+        assert registry.transcript("a").text == "0123"
+        assert words(events) == ["0", "2", "012", "3"]
+        assert isinstance(events[2], PartCompleted)
+        assert words([next(subscription) for _ in range(4)]) == ["0", "2", "012", "3"]
+    assert registry.stats("a").late == 1
+
+
+def test_a_text_that_changes_in_its_middle_comes_as_the_whole_part(registry: Registry) -> None:
+    events = heard(registry)
+    registry.dispatch(text("b", 1, counter="x"))
+    registry.dispatch(text("-"))
+    registry.dispatch(text("a", 0, counter="x"))
+    assert registry.transcript("a").text == "a-b"
+    assert words(events) == ["-", "a-", "b"]
+
+
+def test_a_duplicate_changes_nothing_before_delivery_and_after(registry: Registry) -> None:
+    events = heard(registry)
+    for seq in (0, 2, 2, 1, 1, 2, 0):
+        registry.dispatch(text(str(seq), seq))
+    assert words(events) == ["0", "1", "2"]
+    assert registry.stats("a").duplicates == 4
+
+
+def test_events_of_one_native_differ_in_sub_and_come_in_its_order(registry: Registry) -> None:
+    events = heard(registry)
+    registry.dispatch([text("b", 0, sub=1), text("a", 0, sub=0), text("a", 0, sub=0)])
+    assert words(events) == ["a", "b"]
+    assert registry.stats("a").duplicates == 1
+
+
+def test_counts_do_not_wait_for_each_other(registry: Registry) -> None:
+    events = heard(registry)
+    registry.dispatch(text("1", 1, counter="x"))
+    registry.dispatch(text("0", 0, counter="y"))
+    registry.dispatch(text("z", 0, run_id="s"))
+    assert words(events) == ["0", "z"]
+
+
+def test_a_skip_advances_the_order_is_sent_and_reaches_neither_callbacks_nor_transcript(
+    registry: Registry,
+) -> None:
+    events = heard(registry)
+    sent: list[Any] = []
+    registry.tap("a", sent.append)
+    subscription = registry.subscribe("a")
+    for event in (text("0", 0), text("2", 2), skip("a", "r", 1)):
+        registry.dispatch(event)
+    assert words(events) == ["0", "2"]
+    assert [event.seq for event in sent] == [0, 1, 2]
+    assert [next(subscription).seq for _ in range(3)] == [0, 1, 2]
+    assert len(registry.transcript("a").parts) == 1
+
+
+def test_negative_numbers_are_an_order_too(clock: Clock) -> None:
+    registry = Registry(clock=clock)
+    events = heard(registry)
+    for seq in (-3, -5, -4):
+        registry.dispatch(text(str(seq), seq))
+    clock.now = 1
+    registry.tick()
+    assert words(events) == ["-5", "-4", "-3"]
+    assert registry.stats("a").late == 0
+
+
+# Finishes
+
+
+def test_a_finish_without_a_number_flushes_its_message_at_once(registry: Registry) -> None:
+    events = heard(registry)
+    registry.dispatch(text("2", 2, counter="m"))
+    registry.dispatch(text("1", 1, counter="m"))
+    registry.dispatch(text("9", 9, counter="n", message_id="n"))
+    registry.dispatch(MessageFinished(agent_id="a", run_id="r", message_id="m"))
+    assert [event.type for event in events] == ["text_delta", "text_delta", "message_finished"]
+    assert registry.stats("a").held == 1
+
+
+def test_a_finish_with_a_number_takes_effect_at_its_place(registry: Registry) -> None:
+    events = heard(registry)
+    registry.dispatch(text("0", 0, counter="m"))
+    registry.dispatch(MessageFinished(agent_id="a", run_id="r", message_id="m", counter="m", seq=2))
+    assert [event.type for event in events] == ["text_delta"]
+    registry.dispatch(text("1", 1, counter="m"))
+    assert [event.type for event in events] == ["text_delta", "text_delta", "message_finished"]
+
+
+def test_no_delta_of_its_own_count_overtakes_a_finish(registry: Registry) -> None:
+    events = heard(registry)
+    for seq in (1, 4):
+        registry.dispatch(text(str(seq), seq, counter="m"))
+    registry.dispatch(MessageFinished(agent_id="a", run_id="r", message_id="m", counter="m", seq=2))
+    registry.dispatch(text("0", 0, counter="m"))
+    assert [event.seq for event in events] == [0, 1, 2, 4]
+
+
+def test_run_finished_flushes_every_count_and_comes_last(registry: Registry) -> None:
+    events = heard(registry)
+    registry.dispatch(text("1", 1, counter="m"))
+    registry.dispatch(text("5", 5, derived=True, message_id="n"))
+    registry.dispatch(RunFinished(agent_id="a", run_id="r", seq=0))
+    assert [event.type for event in events] == ["text_delta", "text_delta", "run_finished"]
+
+
+def test_a_numbered_finish_also_flushes_the_derived_count_of_its_name(registry: Registry) -> None:
+    registry.dispatch(ThinkingDelta(agent_id="a", run_id="r", message_id="m", seq=5, delta="t", derived=True))
+    registry.dispatch(RunFinished(agent_id="a", run_id="r", seq=0))
+    assert registry.transcript("a").thinking == "t"
+
+
+def test_finish_flushes_a_message_a_run_or_all(registry: Registry) -> None:
+    for run in ("r", "s"):
+        for message in ("m", "n"):
+            registry.dispatch(text(run + message, 3, run_id=run, message_id=message, counter=message))
+    registry.finish("a", "r", "m")
+    assert registry.stats("a").held == 3
+    registry.finish("a", "r")
+    assert registry.stats("a").held == 2
+    registry.finish("a")
+    assert registry.stats("a").held == 0
+    assert registry.finish("nobody") is None  # type: ignore[func-returns-value]
+
+
+def test_what_comes_after_a_finish_still_lands_and_a_late_duplicate_is_still_told(registry: Registry) -> None:
+    registry.dispatch(text("1", 1, counter="m"))
+    registry.dispatch(RunFinished(agent_id="a", run_id="r"))
+    registry.dispatch(text("0", 0, counter="m"))
+    registry.dispatch(text("1", 1, counter="m"))
+    registry.dispatch(text("2", 2, counter="new"))
+    assert registry.transcript("a").text == "012"
+    assert registry.stats("a").duplicates == 1
+
+
+def test_after_run_finished_no_tool_is_left_preparing_or_running_in_its_subagents_neither(
+    registry: Registry,
+) -> None:
+    registry.dispatch(ToolStarted(agent_id="a", run_id="r", tool_call_id="t"))
+    registry.dispatch(RunStarted(agent_id="a", run_id="s", parent_run_id="r", parent_tool_call_id="t"))
+    registry.dispatch(ToolCallDelta(agent_id="a", run_id="s", tool_call_id="u", delta="{"))
+    registry.dispatch(RunFinished(agent_id="a", run_id="r"))
+    (tool,) = registry.transcript("a").tools
+    assert tool.state == "unfinished"
+    assert tool.children[0].state == "unfinished"  # type: ignore[union-attr]
+
+
+def test_a_chain_of_finishes_that_set_each_other_free_does_not_overflow_the_stack(registry: Registry) -> None:
+    n = 600
+    for i in range(n):
+        registry.dispatch(
+            MessageFinished(agent_id="a", run_id="r", message_id=f"c{i + 1}", counter=f"c{i}", seq=2)
+        )
+    registry.finish("a", "r", "c0")
+    assert registry.stats("a").held == 0
+
+
+# Derived
+
+
+def test_derived_deltas_are_dropped_once_a_direct_one_was_seen(registry: Registry) -> None:
+    registry.dispatch(text("d"))
+    registry.dispatch(text("x", derived=True))
+    assert registry.transcript("a").text == "d"
+    assert registry.stats("a").derived_suppressed == 1
+
+
+def test_at_the_first_direct_delta_every_derived_part_of_that_key_goes_shown_or_held(
+    registry: Registry,
+) -> None:
+    events = heard(registry)
+    registry.dispatch(text("one", derived=True))
+    registry.dispatch(text("two", derived=True, part_id="1"))
+    registry.dispatch(text("held", 4, derived=True))
+    registry.dispatch(ThinkingDelta(agent_id="a", run_id="r", message_id="m", delta="hm", derived=True))
+    registry.dispatch(text("D"))
+    registry.finish("a")
+    assert registry.transcript("a").text == "D"
+    assert registry.transcript("a").thinking == "hm"
+    final: dict[str, str] = {}
+    for event in events:
+        if event.type == "part_completed":
+            final[event.part_id] = event.text
+    assert final == {"0": "", "1": ""}
+
+
+def test_a_derived_whole_text_goes_too_at_the_first_direct_delta(registry: Registry) -> None:
+    events = heard(registry)
+    base: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m"}
+    registry.dispatch(PartCompleted(**base, text="twin", derived=True))
+    registry.dispatch(text("D"))
+    assert registry.transcript("a").text == "D"
+    assert words(events) == ["twin", "", "D"]
+
+
+def test_derived_arguments_go_when_the_model_writes_them_itself(registry: Registry) -> None:
+    for derived in (True, False):
+        registry.dispatch(
+            ToolCallDelta(agent_id="a", run_id="r", tool_call_id="t", delta='{"a":1}', derived=derived)
+        )
+    assert registry.transcript("a").tools[0].args == {"a": 1}
+
+
+# Callbacks
+
+
+def test_each_callback_gets_its_kind_and_on_event_all(registry: Registry) -> None:
+    calls: list[str] = []
+    registry.register(
+        "a",
+        on_result=lambda e: calls.append(f"result {e.type}"),
+        on_thinking=lambda e: calls.append(f"thinking {e.type}"),
+        on_tool_preparing=lambda e: calls.append(f"preparing {e.type}"),
+        on_tool_started=lambda e: calls.append(f"started {e.type}"),
+        on_tool_finished=lambda e: calls.append(f"finished {e.type}"),
+        on_event=lambda _: calls.append("event"),
+        on_finished=lambda e: calls.append(f"run {e.type}"),
+    )
+    base: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
+    registry.dispatch(TextDelta(**base, delta="x"))
+    registry.dispatch(ThinkingDelta(**base, delta="x"))
+    registry.dispatch(PartCompleted(**base, kind="thinking", text="y"))
+    registry.dispatch(ToolCallDelta(**base, tool_call_id="t", delta="x"))
+    registry.dispatch(ToolStarted(**base, tool_call_id="t"))
+    registry.dispatch(ToolFinished(**base, tool_call_id="t"))
+    registry.dispatch(Custom(**base, name="n"))
+    registry.dispatch(RunFinished(**base))
+    assert calls == [
+        "result text_delta", "event",
+        "thinking thinking_delta", "event",
+        "thinking part_completed", "event",
+        "preparing tool_call_delta", "event",
+        "started tool_started", "event",
+        "finished tool_finished", "event",
+        "event",
+        "run run_finished", "event",
+    ]  # fmt: skip
+
+
+def test_events_carry_the_registrys_own_ids_in_delivery_order(registry: Registry) -> None:
+    events = heard(registry)
+    for seq in (1, 0, 2):
+        registry.dispatch(text("x", seq, id="theirs"))
+    assert [event.id for event in events] == [1, 2, 3]
+
+
+def test_a_reader_and_a_callback_that_come_in_mid_stream_get_every_later_event(registry: Registry) -> None:
+    heard: list[str] = []
+    for seq in range(10):
+        registry.dispatch(text(str(seq), seq))
+    reader = registry.subscribe("a")
+    for seq in range(10, 20):
+        registry.dispatch(text(str(seq), seq))
+    registry.register("a", on_result=lambda event: heard.append(event.delta))
+    for seq in range(20, 30):
+        registry.dispatch(text(str(seq), seq))
+    registry.close()
+    assert heard == [str(seq) for seq in range(20, 30)]
+    assert [event.id for event in reader] == list(range(11, 31))
+
+
+@pytest.mark.parametrize("is_numbered", [True, False])
+def test_a_text_of_thousands_of_deltas_is_whole_whenever_it_is_read(
+    registry: Registry, *, is_numbered: bool
+) -> None:
+    whole = ""
+    for seq in range(3000):
+        registry.dispatch(text(f"{seq} ", seq if is_numbered else None))
+        whole += f"{seq} "
+        if seq % 700 == 0:
+            assert registry.transcript("a").text == whole
+    assert registry.transcript("a").text == whole
+
+
+def test_an_empty_registration_is_ignored(registry: Registry) -> None:
+    registry.register("a").close()
+    assert registry.agents() == []
+
+
+def test_several_registrations_are_called_and_a_closed_one_no_more(registry: Registry) -> None:
+    first: list[Any] = []
+    second: list[Any] = []
+    with registry.register("a", on_result=first.append):
+        registry.register("a", on_result=second.append)
+        registry.dispatch(text("1"))
+    registry.dispatch(text("2"))
+    assert words(first) == ["1"]
+    assert words(second) == ["1", "2"]
+
+
+def test_a_callback_that_raises_is_reported_once_and_never_stops_the_stream(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    notes: list[str] = []
+
+    class View:
+        def touch(self, node: Any) -> None:
+            pass
+
+        def wake(self) -> None:
+            pass
+
+        def report(self, text: str) -> None:
+            notes.append(text)
+
+    def fail(event: Any) -> None:
+        raise ValueError(event.delta)
+
+    registry.attach("a", View())
+    registry.register("a", on_result=fail)
+    events = heard(registry)
+    for i in range(3):
+        registry.dispatch(text(str(i)))
+    assert words(events) == ["0", "1", "2"]
+    assert len(caplog.records) == 1
+    assert notes == ["The callback on_result raised ValueError('0')"]
+
+
+def test_a_callback_that_raises_a_base_exception_raises_it_and_loses_nothing_after(
+    registry: Registry,
+) -> None:
+    events: list[Any] = []
+
+    def interrupt(event: Any) -> None:
+        events.append(event)
+        if event.delta == "1":
+            raise KeyboardInterrupt
+
+    registry.register("a", on_result=interrupt)
+    registry.dispatch(text("0"))
+    with pytest.raises(KeyboardInterrupt):
+        registry.dispatch([text("1"), text("2")])
+    registry.dispatch(text("3"))
+    assert words(events) == ["0", "1", "2", "3"]
+
+
+def test_a_callback_may_call_any_method(registry: Registry) -> None:
+    said: list[str] = []
+    later: list[Any] = []
+
+    def answer(event: Any) -> None:
+        said.append(event.delta)
+        if event.delta == "ask":
+            registry.dispatch(text("answer"))
+            said.append(registry.transcript("a").text)
+            registry.register("a", on_result=later.append)
+            registry.stats("a")
+            registry.finish("a", "r", "m")
+            registry.subscribe("a").close()
+        elif event.delta == "stop":
+            registry.unregister("a")
+            registry.dispatch(text("unheard"))
+            registry.close()
+
+    registry.register("a", on_result=answer)
+    registry.dispatch(text("ask"))
+    registry.dispatch(text("stop"))
+    assert said == ["ask", "askanswer", "answer", "stop"]
+    assert words(later) == ["stop"] or words(later) == []
+    assert registry.closed
+
+
+def test_calls_are_serial_and_in_order_from_eight_threads_and_never_under_the_lock(
+    registry: Registry,
+) -> None:
+    inside = threading.Lock()
+    events: list[Any] = []
+    overlaps: list[Any] = []
+
+    def call(event: Any) -> None:
+        if not inside.acquire(blocking=False):
+            overlaps.append(event)
+            return
+        # Another thread gets the registry's lock while this one is in the callback.
+        other = threading.Thread(target=registry.agents)
+        if len(events) % 100 == 0:
+            other.start()
+            other.join(5)
+            assert not other.is_alive()
+        events.append(event)
+        inside.release()
+
+    registry.register("a", on_event=call)
+    start = threading.Barrier(8)
+
+    def work(name: str) -> None:
+        start.wait()
+        for i in range(200):
+            registry.dispatch(text(f"{name}.{i} ", message_id=name))
+
+    threads = [threading.Thread(target=work, args=(str(i),)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    registry.dispatch(text("last"))
+    assert overlaps == []
+    assert [event.id for event in events] == list(range(1, 1602))
+    for i in range(8):
+        assert [e.delta for e in events if e.message_id == str(i)] == [f"{i}.{k} " for k in range(200)]
+
+
+# Unregister, forget, keep
+
+
+def test_unregister_drops_callbacks_and_ordering_state_and_keeps_the_transcript(registry: Registry) -> None:
+    events = heard(registry)
+    subscription = registry.subscribe("a")
+    registry.dispatch(text("0", 0))
+    registry.dispatch(text("2", 2))
+    registry.unregister("a")
+    registry.unregister("nobody")
+    registry.dispatch(text("9", 9))
+    assert words(events) == ["0"]
+    assert words(list(subscription)) == ["0", "2"]
+    assert registry.transcript("a").text == "02"
+    registry.dispatch(text("8", 0))
+    registry.finish("a")
+    assert registry.transcript("a").text == "0289"
+
+
+def test_unregister_ends_the_subscription_of_an_agent_that_has_said_nothing(registry: Registry) -> None:
+    subscription = registry.subscribe("nobody")
+    registry.unregister("nobody")
+    assert list(subscription) == []
+
+
+def test_unregister_while_another_thread_drains_stops_what_was_not_called_yet(registry: Registry) -> None:
+    entered, leave = threading.Event(), threading.Event()
+    events: list[Any] = []
+
+    def call(event: Any) -> None:
+        events.append(event)
+        entered.set()
+        leave.wait(5)
+
+    registry.register("a", on_result=call)
+    thread = threading.Thread(target=registry.dispatch, args=([text("1"), text("2")],))
+    thread.start()
+    assert entered.wait(5)
+    registry.dispatch(text("3"))
+    registry.unregister("a")
+    leave.set()
+    thread.join()
+    assert words(events) == ["1"]
+
+
+def test_the_oldest_ended_runs_are_evicted_with_their_subagents_and_counted(clock: Clock) -> None:
+    registry = Registry(keep_runs=2, clock=clock)
+    for i in range(4):
+        base: dict[str, Any] = {"agent_id": "a", "run_id": f"r{i}"}
+        registry.dispatch(ToolStarted(**base, tool_call_id=f"t{i}"))
+        # One names its parent's run, the other only the call.
+        registry.dispatch(RunStarted(agent_id="a", run_id=f"s{i}", parent_run_id=f"r{i}"))
+        registry.dispatch(RunStarted(agent_id="a", run_id=f"u{i}", parent_tool_call_id=f"t{i}"))
+        registry.dispatch(RunFinished(agent_id="a", run_id=f"u{i}"))
+        registry.dispatch(RunFinished(**base))
+    assert [run.run_id for run in registry.transcript("a").runs] == ["r2", "s2", "u2", "r3", "s3", "u3"]
+    assert registry.stats("a").evicted == 6
+
+
+def test_a_subagent_of_an_unknown_parent_is_evicted_in_its_turn(clock: Clock) -> None:
+    registry = Registry(keep_runs=1, clock=clock)
+    for i in range(3):
+        registry.dispatch(RunStarted(agent_id="a", run_id=f"r{i}", parent_run_id="gone"))
+        registry.dispatch(RunFinished(agent_id="a", run_id=f"r{i}"))
+    assert [run.run_id for run in registry.transcript("a").runs] == ["r2"]
+
+
+def test_an_open_run_is_never_evicted(clock: Clock) -> None:
+    registry = Registry(keep_runs=0, clock=clock)
+    registry.dispatch(text("open"))
+    registry.dispatch(RunFinished(agent_id="a", run_id="s"))
+    assert [run.run_id for run in registry.transcript("a").runs] == ["r"]
+    assert registry.open_run("a") == "r"
+
+
+def test_forget_drops_a_run_and_what_told_its_duplicates(registry: Registry) -> None:
+    registry.dispatch(text("0", 0))
+    registry.dispatch(text("s", run_id="s"))
+    registry.forget("a", "r")
+    assert registry.transcript("a").text == "s"
+    registry.dispatch(text("0", 0))
+    assert registry.transcript("a").text == "s0"
+    registry.forget("a")
+    registry.forget("nobody")
+    assert registry.agents() == []
+    assert registry.transcript("a").parts == ()
+
+
+def test_a_run_that_is_forgotten_in_mid_stream_begins_anew() -> None:
+    with Registry(hold=0) as registry:
+        for seq in range(10):
+            registry.dispatch(text(str(seq), seq))
+        registry.forget("a", "r")
+        for seq in range(5, 12):
+            registry.dispatch(text(str(seq), seq))
+        assert registry.transcript("a").text == "567891011"
+
+
+def test_a_second_end_does_not_make_a_run_the_newest(clock: Clock) -> None:
+    registry = Registry(keep_runs=2, clock=clock)
+    for name in ("r", "s", "r", "t"):
+        registry.dispatch(RunFinished(agent_id="a", run_id=name))
+    assert [run.run_id for run in registry.transcript("a").runs] == ["s", "t"]
+
+
+def test_a_run_of_a_forgotten_name_is_kept_as_long_as_any_other(clock: Clock) -> None:
+    registry = Registry(keep_runs=2, clock=clock)
+    for name in ("r", "s"):
+        registry.dispatch(RunFinished(agent_id="a", run_id=name))
+    registry.forget("a", "r")
+    for name in ("r", "t"):
+        registry.dispatch(RunFinished(agent_id="a", run_id=name))
+    assert [run.run_id for run in registry.transcript("a").runs] == ["r", "t"]
+
+
+# Reading and life
+
+
+def test_transcript_is_of_all_runs_or_of_one_and_empty_for_an_unknown_agent(registry: Registry) -> None:
+    registry.dispatch(text("1"))
+    registry.dispatch(text("2", run_id="s"))
+    assert registry.transcript("a").text == "12"
+    assert registry.transcript("a", "s").text == "2"
+    assert registry.transcript("a", "none").text == ""
+    assert registry.transcript("b").agent_id == "b"
+    assert registry.stats("b") == Stats()
+
+
+def test_agents_are_those_that_have_said_something_or_are_registered(registry: Registry) -> None:
+    registry.register("b", on_event=print)
+    registry.dispatch(text("1"))
+    assert registry.agents() == ["b", "a"]
+
+
+def test_close_flushes_ends_subscriptions_and_refuses_more(registry: Registry) -> None:
+    events = heard(registry)
+    subscription = registry.subscribe()
+    registry.dispatch(text("5", 5))
+    with registry:
+        pass
+    registry.close()
+    assert words(events) == ["5"]
+    assert words(list(subscription)) == ["5"]
+    for call in (
+        lambda: registry.dispatch(text("x")),
+        registry.subscribe,
+        lambda: registry.register("a", on_event=print),
+    ):
+        with pytest.raises(ClosedError):
+            call()
+
+
+def test_close_wakes_a_subscription_although_no_agent_has_spoken() -> None:
+    registry = Registry()
+    subscription = registry.subscribe()
+    done: list[list[Any]] = []
+    thread = threading.Thread(target=lambda: done.append(list(subscription)))
+    thread.start()
+    registry.close()
+    thread.join(5)
+    assert done == [[]]
+
+
+def test_the_default_registry_is_replaced_once_it_is_closed() -> None:
+    first = get_registry()
+    assert get_registry() is first
+    first.close()
+    assert get_registry() is not first
+
+
+# The alarm
+
+
+def alarms(before: set[threading.Thread]) -> list[threading.Thread]:
+    """Alarms begun since: those of other tests' registries may hold something for a minute."""
+    return [t for t in threading.enumerate() if t.name == "vibe-alarm" and t not in before]
+
+
+def test_what_is_held_is_released_in_time_without_another_dispatch_and_the_thread_ends() -> None:
+    before = set(threading.enumerate())
+    with Registry(hold=0.05, max_wait=0.1) as registry:
+        released = threading.Event()
+        registry.register("a", on_result=lambda event: released.set() if event.delta == "3" else None)
+        began = time.monotonic()
+        registry.dispatch(text("1", 1))
+        registry.dispatch(text("3", 3))
+        assert released.wait(5)
+        assert time.monotonic() - began >= 0.05
+        for thread in alarms(before):
+            thread.join(5)
+        assert not alarms(before)
+
+
+@pytest.mark.parametrize("fault", [ValueError("broken"), MemoryError(), SystemExit(1)], ids=repr)
+def test_what_is_held_is_released_though_the_alarm_failed_once(
+    fault: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = set(threading.enumerate())
+    with Registry(hold=0.01) as registry:
+        released = threading.Event()
+        faults, real = [fault], registry.tick
+
+        def tick() -> None:
+            if faults:
+                raise faults.pop()
+            real()
+
+        monkeypatch.setattr(registry, "tick", tick)
+        registry.register("a", on_result=lambda event: released.set() if event.delta == "3" else None)
+        registry.dispatch(text("1", 1))
+        registry.dispatch(text("3", 3))
+        assert released.wait(5)
+        for thread in alarms(before):
+            thread.join(5)
+        assert not alarms(before)
+    assert type(fault).__name__ in caplog.text
+
+
+def test_a_wait_beyond_what_a_lock_takes_ends_no_alarm(caplog: pytest.LogCaptureFixture) -> None:
+    before = set(threading.enumerate())
+    with Registry(hold=1e300, max_wait=1e300) as registry:
+        registry.dispatch(text("1", 1))
+        registry.dispatch(text("3", 3))
+        alarm = alarms(before)
+        alarm[0].join(0.1)
+        assert alarms(before) == alarm
+    alarm[0].join(5)
+    assert not alarms(before)
+    assert caplog.text == ""
+
+
+def test_the_alarm_goes_on_after_a_callback_has_ended_its_thread() -> None:
+    before = set(threading.enumerate())
+    with Registry(hold=0.01) as registry:
+        done = threading.Event()
+
+        def call(event: Any) -> None:
+            if event.agent_id == "a":
+                raise SystemExit
+            done.set()
+
+        registry.register("a", on_result=call)
+        registry.register("b", on_result=call)
+        registry.dispatch(text("1", 1))
+        registry.dispatch(text("1", 1, agent_id="b"))
+        assert done.wait(5)
+        for thread in alarms(before):
+            thread.join(5)
+
+
+def test_without_threads_the_next_dispatch_releases_what_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cannot(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", cannot)
+    with Registry(hold=0, max_wait=0) as registry:
+        events = heard(registry)
+        registry.dispatch(text("0", 0))
+        registry.dispatch(text("2", 2))
+        registry.dispatch(text("4", 4))
+        assert words(events) == ["0", "2", "4"]
+
+
+@pytest.mark.parametrize("option", ["hold", "max_held", "max_wait", "keep_runs"])
+@pytest.mark.parametrize("value", [-1, float("nan")])
+def test_a_bound_that_makes_no_sense_is_refused_at_once(option: str, value: float) -> None:
+    with pytest.raises(ValueError, match=option):
+        Registry(**{option: value})
+
+
+async def _awaited(event: Any) -> None:
+    del event
+
+
+@pytest.mark.parametrize("callback", [5, "print", _awaited])
+def test_a_callback_that_cannot_be_called_is_refused_at_once(callback: Any) -> None:
+    registry = Registry()
+    with pytest.raises(TypeError, match="on_result"):
+        registry.register("a", on_result=callback)
+    assert registry.agents() == []

@@ -1,0 +1,232 @@
+"""What every way of watching has in common."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from vibe_notebook._watching import pipeline as _pipeline
+from vibe_notebook._watching.pipeline import Pipeline, fresh_agent_id
+from vibe_notebook.registry import Registry
+from vibe_notebook.testing import scripted
+from vibe_notebook.transcript import Transcript
+
+
+class Recorded:
+    """An output that says what it was told."""
+
+    is_light = False
+    is_alone = True
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.said: list[Any] = []
+        self.lulls = 0
+        self.fails = fails
+
+    def watch(self, agent_id: str, since: int) -> None:
+        self.said.append(("watch", agent_id, since))
+
+    def report(self, text: str) -> None:
+        self.said.append(("note", text))
+
+    def flush(self) -> None:
+        pass
+
+    def wait_for_lull(self) -> None:
+        self.lulls += 1
+
+    def finish(self, transcripts: Mapping[str, Transcript]) -> None:
+        self.said.append(("finish", sorted(transcripts)))
+        if self.fails:
+            raise RuntimeError("cannot draw")
+
+
+@pytest.fixture
+def output(monkeypatch: pytest.MonkeyPatch) -> Recorded:
+    made = Recorded()
+    monkeypatch.setattr(_pipeline, "make_output", lambda *_, **__: made)
+    return made
+
+
+def pipeline(**options: Any) -> Pipeline:
+    return Pipeline(Registry(), **{"agent_id": None, "title": None, "renderer": "none", **options})
+
+
+def test_an_agent_is_shown_from_its_first_event_on_and_all_end_in_one_final_form(output: Recorded) -> None:
+    made = pipeline()
+    made.begin()
+    for event in [*scripted("a", agent_id="x"), *scripted("b", agent_id="y")]:
+        made.take(event)
+    assert made.transcripts == {}
+    made.finalize()
+    assert output.said == [("watch", "x", 0), ("watch", "y", 0), ("finish", ["x", "y"])]
+    assert [t.text for t in made.transcripts.values()] == ["a", "b"]
+
+
+def test_settling_twice_shows_the_end_once(output: Recorded) -> None:
+    made = pipeline()
+    made.begin()
+    made.take("a")
+    made.finalize(asyncio.CancelledError())
+    made.finalize(ValueError("late"))
+    assert [said[0] for said in output.said] == ["watch", "finish"]
+    assert made.transcripts["agent-1"].outcome == "cancelled"
+
+
+def test_it_is_settled_only_when_its_transcripts_are_final(output: Recorded) -> None:
+    seen = []
+    made = pipeline()
+    made.begin()
+    made.take("a")
+    made.registry.register("agent-1", on_finished=lambda _: seen.append(made.finalized))
+    made.finalize()
+    assert seen == [False]
+    assert made.finalized
+
+
+def test_an_output_that_cannot_draw_the_end_hides_neither_the_error_nor_the_recording(
+    output: Recorded, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    output.fails = True
+    made = pipeline(record=tmp_path / "x.jsonl")
+    made.begin()
+    made.take("a")
+    made.finalize()
+    assert "could not be shown" in caplog.text
+    assert made.finalized
+    assert made._recorder is not None
+    assert made._recorder._file is None
+
+
+def test_an_error_after_all_runs_had_ended_is_noted(output: Recorded) -> None:
+    made = pipeline()
+    made.begin()
+    for event in scripted("a"):
+        made.take(event)
+    made.finalize(ValueError("line 7"))
+    assert ("note", "ValueError: line 7") in output.said
+    assert made.transcripts["agent"].outcome == "success"
+
+
+def test_fresh_ids_are_never_given_twice() -> None:
+    registry = Registry()
+    names: list[str] = []
+    threads = [threading.Thread(target=lambda: names.append(fresh_agent_id(registry))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(names) == sorted(f"agent-{n}" for n in range(1, 21))
+
+
+def test_what_takes_time_gets_a_time_and_the_sources_own_is_kept() -> None:
+    made = pipeline()
+    made.begin()
+    first, *rest = scripted("a", tools=[("search", {}, 1)])
+    made.take(first.model_copy(update={"ts": 5.0}))
+    for event in rest:
+        made.take(event)
+    made.finalize()
+    (call,) = made.transcripts["agent"].tools
+    assert call.started_at is not None
+    assert call.finished_at is not None
+    assert call.started_at <= call.finished_at
+
+
+def test_the_final_form_waits_for_others_last_words_unless_that_keeps_an_event_loop_waiting(
+    output: Recorded,
+) -> None:
+    async def leave(*, is_sync: bool) -> None:
+        made = pipeline()
+        made.begin()
+        if is_sync:
+            made.finalize()
+        else:
+            await made.finalize_async()
+
+    asyncio.run(leave(is_sync=True))
+    trio.run(lambda: leave(is_sync=True))
+    assert output.lulls == 0
+    asyncio.run(leave(is_sync=False))
+    assert output.lulls == 1
+    made = pipeline()
+    made.begin()
+    made.finalize()
+    assert output.lulls == 2
+
+
+@pytest.mark.parametrize("fault", [MemoryError("no room"), ValueError("broken"), SystemExit(1)], ids=repr)
+@pytest.mark.parametrize("step", ["current", "flush", "finish", "close", "dispatch"])
+def test_whatever_fails_in_the_end_frees_who_waits_and_is_raised_or_noted(
+    output: Recorded,
+    step: str,
+    fault: BaseException,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = pipeline(record=tmp_path / "x.jsonl")
+    made.begin()
+    made.take("a")
+
+    def broken(*_: object, **__: object) -> None:
+        raise fault
+
+    target: Any = {"current": made, "close": made._recorder, "dispatch": made.registry}.get(step, output)
+    monkeypatch.setattr(target, step, broken)
+    raised: BaseException | None = None
+    try:
+        made.finalize()
+    except BaseException as error:  # noqa: BLE001 - compared below
+        raised = error
+    assert made.finalized
+    waited = threading.Thread(target=lambda: asyncio.run(_over(made)), daemon=True)
+    waited.start()
+    waited.join(10)
+    assert not waited.is_alive()
+    if step == "finish" and isinstance(fault, Exception):
+        assert raised is None  # the stream's own end matters more
+        assert any(said[0] == "note" and type(fault).__name__ in said[1] for said in output.said)
+    else:
+        assert raised is fault
+    if step in ("current", "close"):
+        assert any(said[0] == "note" and type(fault).__name__ in said[1] for said in output.said)
+    assert type(fault).__name__ in caplog.text or step in ("finish", "dispatch")
+    with contextlib.suppress(BaseException):
+        monkeypatch.undo()
+        if made._recorder is not None:
+            made._recorder.close()
+
+
+async def _over(made: Pipeline) -> None:
+    with contextlib.suppress(BaseException):
+        await made.ended()
+
+
+def test_no_number_of_interrupts_keeps_the_end_from_its_waiters(output: Recorded) -> None:
+    made = pipeline()
+    made.begin()
+    made.take("a")
+    interrupts = 0
+
+    def stopped() -> dict[str, Transcript]:
+        nonlocal interrupts
+        for _ in range(5):
+            interrupts += 1
+            signal.raise_signal(signal.SIGINT)
+        return {}
+
+    made.current = stopped  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        made.finalize()
+    assert interrupts == 5
+    assert made.finalized
+    assert [said[0] for said in output.said] == ["watch", "finish"]

@@ -1,0 +1,606 @@
+"""``done()`` and ``cancel()``: from anywhere, at any time, any number of times."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import queue
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import anyio
+import pytest
+
+import vibe_notebook as vibe
+from tests.watching.streams import drained, quiet, until
+from vibe_notebook._watching import watch as _watch
+
+
+class Hanging:
+    """Gives one item, then hangs; says when it does and when it was closed."""
+
+    def __init__(self) -> None:
+        self.hangs = threading.Event()
+        self.closed = threading.Event()
+
+    async def aio(self) -> AsyncIterator[str]:
+        try:
+            yield "a"
+            self.hangs.set()
+            await asyncio.Event().wait()
+        finally:
+            self.closed.set()
+
+    async def grouped(self) -> AsyncIterator[str]:
+        """As many SDKs do it: the producer is a task of a group that the stream holds."""
+        send, receive = anyio.create_memory_object_stream[str](1)
+
+        async def produce() -> None:
+            await send.send("a")
+            await anyio.sleep_forever()
+
+        try:
+            async with anyio.create_task_group() as tasks, send, receive:
+                tasks.start_soon(produce)
+                async for item in receive:
+                    yield item
+                    self.hangs.set()
+        finally:
+            self.closed.set()
+
+    async def scoped(self) -> AsyncIterator[str]:
+        try:
+            with anyio.CancelScope():
+                yield "a"
+                self.hangs.set()
+                await anyio.sleep_forever()
+        finally:
+            self.closed.set()
+
+    async def opening(self) -> AsyncIterator[str]:
+        self.hangs.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.closed.set()
+        return self.aio()
+
+    def sync(self) -> Iterator[str]:
+        """Blocks as Python code does: in short steps."""
+        try:
+            yield "a"
+            self.hangs.set()
+            while True:
+                time.sleep(0.005)
+        finally:
+            self.closed.set()
+
+    def cancels(self, watched: vibe.Watch) -> threading.Thread:
+        """A thread that cancels once it hangs."""
+
+        def run() -> None:
+            assert self.hangs.wait(10)
+            assert watched.cancel()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+
+def ended_as_cancelled(watched: vibe.Watch, text: str = "a") -> None:
+    assert watched.done()
+    assert watched.transcript.outcome == "cancelled"
+    assert watched.transcript.text == text
+    assert watched not in _watch.live_watches()
+    assert watched.cancel() is False
+
+
+ASYNC = {
+    "async generator": Hanging.aio,
+    "task group": Hanging.grouped,
+    "cancel scope": Hanging.scoped,
+}
+
+
+@pytest.mark.parametrize("made", ASYNC.values(), ids=ASYNC)
+def test_cancel_interrupts_the_pending_step_closes_the_source_and_the_loop_ends_normally(
+    made: Callable[[Hanging], Any],
+) -> None:
+    hanging = Hanging()
+    watched = quiet(made(hanging))
+
+    async def main() -> list[str]:
+        thread = hanging.cancels(watched)
+        got = [event async for event in watched]
+        thread.join()
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        assert hanging.closed.is_set()
+        await asyncio.sleep(0)  # and nothing of it comes later
+        return got
+
+    assert asyncio.run(main()) == ["a"]
+    ended_as_cancelled(watched)
+
+
+def test_cancel_interrupts_the_opening_of_a_source() -> None:
+    hanging = Hanging()
+    watched = quiet(hanging.opening())
+
+    async def main() -> vibe.Transcript:
+        thread = hanging.cancels(watched)
+        transcript = await watched
+        thread.join()
+        return transcript
+
+    assert asyncio.run(main()).outcome == "cancelled"
+    ended_as_cancelled(watched, "")
+
+
+def test_cancel_ends_an_awaited_sync_source_at_once() -> None:
+    hanging = Hanging()
+    watched = quiet(hanging.sync())
+
+    async def main() -> vibe.Transcript:
+        thread = hanging.cancels(watched)
+        transcript = await watched
+        thread.join()
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        return transcript
+
+    assert asyncio.run(main()).outcome == "cancelled"
+    ended_as_cancelled(watched)
+    assert hanging.closed.wait(10)
+
+
+def test_cancel_ends_an_awaited_sync_source_even_when_its_thread_cannot_be_interrupted() -> None:
+    items: queue.Queue[str] = queue.Queue()
+    watched = quiet(iter(items.get, None))
+
+    async def main() -> vibe.Transcript:
+        asyncio.get_running_loop().call_later(0.05, watched.cancel)
+        return await watched
+
+    assert asyncio.run(main()).outcome == "cancelled"
+    items.put("too late")
+    ended_as_cancelled(watched, "")
+
+
+def test_cancel_interrupts_async_for_over_a_sync_source() -> None:
+    hanging = Hanging()
+    watched = quiet(hanging.sync())
+
+    async def main() -> list[str]:
+        thread = hanging.cancels(watched)
+        got = [event async for event in watched]
+        thread.join()
+        return got
+
+    assert asyncio.run(main()) == ["a"]
+    ended_as_cancelled(watched)
+    assert hanging.closed.wait(10)
+
+
+def test_cancel_interrupts_a_sync_source_that_blocks_the_main_thread() -> None:
+    hanging = Hanging()
+    watched = quiet(hanging.sync())
+    thread = hanging.cancels(watched)
+    assert list(watched) == ["a"]
+    thread.join()
+    assert hanging.closed.is_set()
+    ended_as_cancelled(watched)
+
+
+def test_cancel_interrupts_what_blocks_the_main_thread_outside_of_python() -> None:
+    hangs = threading.Event()
+    items: queue.Queue[str] = queue.Queue()
+
+    def source() -> Iterator[str]:
+        hangs.set()
+        yield items.get()
+
+    watched = quiet(source())
+    thread = threading.Thread(target=lambda: hangs.wait(10) and watched.cancel())
+    thread.start()
+    assert list(watched) == []
+    thread.join()
+    ended_as_cancelled(watched, "")
+
+
+def test_cancel_interrupts_the_main_thread_though_a_signal_came_just_before_it_blocked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hangs = threading.Event()
+    items: queue.Queue[str] = queue.Queue()
+    kill, sent = signal.pthread_kill, []
+
+    def lost_at_first(ident: int, number: int) -> None:
+        sent.append(number)
+        if len(sent) > 1:
+            kill(ident, number)
+
+    def source() -> Iterator[str]:
+        hangs.set()
+        yield items.get()
+
+    monkeypatch.setattr(signal, "pthread_kill", lost_at_first)
+    watched = quiet(source())
+    thread = threading.Thread(target=lambda: hangs.wait(10) and watched.cancel())
+    thread.start()
+    assert list(watched) == []
+    thread.join()
+    assert len(sent) == 2
+    ended_as_cancelled(watched, "")
+
+
+def test_cancel_interrupts_the_main_thread_also_where_an_interrupt_only_cancels_a_task() -> None:
+    """In an awaited cell the kernel's own handler of the signal raises nothing."""
+    hanging = Hanging()
+    watched = quiet(hanging.sync())
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
+    mine = signal.getsignal(signal.SIGINT)
+    try:
+        thread = hanging.cancels(watched)
+        assert list(watched) == ["a"]
+        thread.join()
+        assert signal.getsignal(signal.SIGINT) is mine
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == []
+    ended_as_cancelled(watched)
+
+
+def test_cancel_interrupts_a_sync_source_that_blocks_a_worker_thread() -> None:
+    hanging = Hanging()
+    watched = quiet(hanging.sync())
+    got: list[str] = []
+    worker = threading.Thread(target=lambda: got.extend(watched))
+    worker.start()
+    canceller = hanging.cancels(watched)
+    worker.join(10)
+    canceller.join()
+    assert not worker.is_alive()
+    assert got == ["a"]
+    assert hanging.closed.is_set()
+    ended_as_cancelled(watched)
+
+
+def test_cancel_closes_what_blocks_a_worker_thread_outside_of_python() -> None:
+    class Connection:
+        def __init__(self) -> None:
+            self.items: queue.Queue[str | None] = queue.Queue()
+            self.hangs = threading.Event()
+
+        def __iter__(self) -> Connection:
+            return self
+
+        def __next__(self) -> str:
+            self.hangs.set()
+            item = self.items.get()
+            if item is None:
+                raise ConnectionError("closed under me")
+            return item
+
+        def close(self) -> None:
+            self.items.put(None)
+
+    connection = Connection()
+    watched = quiet(connection)
+    worker = threading.Thread(target=lambda: list(watched))
+    worker.start()
+    assert connection.hangs.wait(10)
+    watched.cancel()
+    worker.join(10)
+    assert not worker.is_alive()
+    ended_as_cancelled(watched, "")
+
+
+def test_cancel_before_the_start_ends_it_and_shows_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    hanging = Hanging()
+    for made in (hanging.aio(), hanging.sync(), hanging.opening()):
+        watched = vibe.watch(made, registry=vibe.Registry())
+        assert watched.cancel()
+        ended_as_cancelled(watched, "")
+    before = quiet(hanging.sync())
+    before.cancel()
+    assert list(before) == []
+
+    async def main() -> str | None:
+        abefore = quiet(hanging.aio())
+        abefore.cancel()
+        return (await abefore).outcome
+
+    assert asyncio.run(main()) == "cancelled"
+    assert not hanging.hangs.is_set()
+    assert capsys.readouterr().out == ""
+
+
+def test_cancel_after_the_end_changes_nothing() -> None:
+    watched = quiet(["a"])
+    list(watched)
+    assert watched.cancel() is False
+    assert watched.transcript.outcome == "success"
+
+
+def test_cancel_is_idempotent() -> None:
+    async def main() -> vibe.Watch:
+        hanging = Hanging()
+        watched = quiet(hanging.aio())
+        async for _ in watched:
+            assert watched.cancel() is True
+            assert watched.cancel() is False
+        return watched
+
+    ended_as_cancelled(asyncio.run(main()))
+
+
+def test_cancel_between_two_steps_leaves_the_consumers_own_awaits_alone() -> None:
+    async def main() -> list[str]:
+        said = []
+        watched = quiet(Hanging().aio())
+        async for _ in watched:
+            threading.Thread(target=watched.cancel).start()
+            await asyncio.sleep(0.05)
+            said.append("body went on")
+        return said
+
+    assert asyncio.run(main()) == ["body went on"]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_cancel_from_a_callback_of_the_registry_ends_it(kind: str) -> None:
+    registry = vibe.Registry()
+    watched = quiet(Hanging().sync() if kind == "sync" else Hanging().aio(), registry=registry, agent_id="x")
+    registry.register("x", on_result=lambda _: watched.cancel())
+    if kind == "sync":
+        list(watched)
+    else:
+        asyncio.run(drained(watched))
+    ended_as_cancelled(watched)
+
+
+def test_a_source_may_cancel_its_own_watch() -> None:
+    def source() -> Iterator[str]:
+        yield "a"
+        watched.cancel()
+        yield "b"
+
+    watched = quiet(source())
+    assert list(watched) == ["a"]
+    ended_as_cancelled(watched)
+
+
+def test_a_source_that_does_not_want_to_end_is_not_listened_to_any_more() -> None:
+    async def stubborn() -> AsyncIterator[str]:
+        with contextlib.suppress(asyncio.CancelledError):
+            yield "a"
+            hanging.hangs.set()
+            await asyncio.Event().wait()
+        yield "b"
+
+    hanging = Hanging()
+    watched = quiet(stubborn())
+
+    async def main() -> list[str]:
+        thread = hanging.cancels(watched)
+        got = [event async for event in watched]
+        thread.join()
+        return got
+
+    assert asyncio.run(main()) == ["a"]
+    ended_as_cancelled(watched)
+
+
+def test_what_a_source_says_to_being_cancelled_is_not_an_error() -> None:
+    async def loud() -> AsyncIterator[str]:
+        try:
+            yield "a"
+            hanging.hangs.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionError("cut off") from None
+
+    hanging = Hanging()
+    watched = quiet(loud())
+
+    async def main() -> None:
+        thread = hanging.cancels(watched)
+        await watched
+        thread.join()
+
+    asyncio.run(main())
+    ended_as_cancelled(watched)
+
+
+def test_a_sync_source_that_fails_to_close_when_cancelled_is_not_an_error() -> None:
+    def loud() -> Iterator[str]:
+        try:
+            yield "a"
+        finally:
+            raise ConnectionError("cut off")
+
+    watched = quiet(loud())
+    for _ in watched:
+        watched.cancel()
+    ended_as_cancelled(watched)
+
+
+def test_cancellation_from_outside_settles_as_cancelled_and_is_raised_again() -> None:
+    for made in (Hanging.aio, Hanging.grouped, Hanging.scoped, Hanging.sync):
+        hanging = Hanging()
+        watched = quiet(made(hanging))
+
+        async def main(watched: vibe.Watch, hanging: Hanging) -> None:
+            task = asyncio.ensure_future(drained(watched))
+            await until(hanging.hangs.is_set)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert task.cancelled()
+            ended_as_cancelled(watched)
+
+        asyncio.run(main(watched, hanging))
+        assert hanging.closed.wait(10)
+
+
+def test_a_timeout_of_the_consumers_is_raised_as_a_timeout() -> None:
+    watched = quiet(Hanging().grouped())
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await watched
+
+    asyncio.run(main())
+    ended_as_cancelled(watched)
+
+
+def test_cancellation_from_outside_and_cancel_at_once_raise() -> None:
+    hanging = Hanging()
+    watched = quiet(hanging.aio())
+
+    async def main() -> None:
+        task = asyncio.ensure_future(drained(watched))
+        await until(hanging.hangs.is_set)
+        watched.cancel()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    ended_as_cancelled(watched)
+
+
+def test_keyboard_interrupt_settles_as_cancelled_and_is_raised_again() -> None:
+    hanging = Hanging()
+    watched = quiet(hanging.sync())
+
+    def press() -> None:
+        assert hanging.hangs.wait(10)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        list(watched)
+    thread.join()
+    assert hanging.closed.is_set()
+    ended_as_cancelled(watched)
+
+
+def test_keyboard_interrupt_in_the_loops_body_settles_as_cancelled() -> None:
+    watched = quiet(["a", "b"])
+
+    def consume() -> None:
+        for _ in watched:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        consume()
+    ended_as_cancelled(watched)
+
+
+def test_an_async_cancel_that_races_with_the_end_is_either_early_or_late() -> None:
+    chance = random.Random(1)
+
+    async def source(pause: float) -> AsyncIterator[str]:
+        for item in "ab":
+            await asyncio.sleep(pause)
+            yield item
+
+    async def one() -> None:
+        watched = quiet(source(chance.choice([0, 0, 0.0002])))
+        said: list[bool] = []
+        thread = threading.Thread(target=lambda: said.append(watched.cancel()))
+        wait = chance.random() * 0.001
+        task = asyncio.ensure_future(drained(watched))
+        await asyncio.sleep(wait)
+        thread.start()
+        transcript = await task
+        await until(lambda: not thread.is_alive())
+        assert task.cancelling() == 0
+        assert watched.done()
+        assert transcript.outcome == ("cancelled" if said == [True] else "success")
+        assert "ab".startswith(transcript.text)
+        outcomes.add(str(transcript.outcome))
+
+    async def main() -> None:
+        for _ in range(300):
+            await one()
+
+    outcomes: set[str] = set()
+    asyncio.run(main())
+    assert outcomes == {"cancelled", "success"}
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads that take turns as often as they can.
+
+    Without the collector: Python drops whatever is raised in a finaliser, Ctrl-C as well.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    gc.disable()
+    yield
+    gc.enable()
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("restless")
+@pytest.mark.parametrize("where", ["main thread", "worker thread"])
+def test_a_sync_cancel_that_races_with_the_end_leaves_no_stray_interrupt(where: str) -> None:
+    chance = random.Random(2)
+    outcomes: set[str] = set()
+
+    def items() -> Iterator[str]:
+        for item in "abc":
+            time.sleep(0.0001)
+            yield item
+
+    def one() -> None:
+        wait = chance.random() * 0.001
+        watched = quiet(items())
+        go = threading.Event()
+        said: list[bool] = []
+
+        def cancel() -> None:
+            go.wait()
+            time.sleep(wait)
+            said.append(watched.cancel())
+
+        thread = threading.Thread(target=cancel)
+        thread.start()
+        go.set()
+        list(watched)
+        thread.join()
+        sum(range(500))  # an interrupt that came late would be raised here
+        assert watched.transcript.outcome == ("cancelled" if said == [True] else "success")
+        outcomes.add(str(watched.transcript.outcome))
+
+    def run() -> None:
+        try:
+            for _ in range(300):
+                one()
+        except BaseException as error:  # noqa: BLE001 - also an interrupt: that is the point
+            failures.append(error)
+
+    failures: list[BaseException] = []
+    if where == "main thread":
+        run()
+    else:
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    assert failures == []
+    assert outcomes == {"cancelled", "success"}

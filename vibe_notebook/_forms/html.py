@@ -1,0 +1,305 @@
+"""The saved form of a transcript: one static ``<div>``, for the notebook file and every viewer of it.
+
+It must do without a stylesheet: JupyterLab's sanitiser removes ``<style>``, scripts and ``data-*``,
+GitHub's inline styles too. So the order of the words alone must read well, and the few colours that
+the styles name must be right in a light theme and in a dark one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, assert_never
+
+from .._markdown.math import isolate
+from .._markdown.renderer import render
+from .._markdown.sanitize import is_link, is_raster
+from .last_resort import made
+from .wording import (
+    OUTCOME_MARKS,
+    STATE_MARKS,
+    args_text,
+    byte_size,
+    children_of,
+    clean,
+    duration_of,
+    in_line,
+    is_table,
+    name_of,
+    output_text,
+    preview,
+    shown_table,
+    size,
+    unclaimed_runs,
+    usage_text,
+)
+
+if TYPE_CHECKING:
+    from ..parts import ArtifactPart, Part, Run, ToolPart
+    from .wording import Document
+
+__all__ = ["cluster_title", "clusters", "transcript_html"]
+
+
+# Very many calls and thoughts, folded together in the saved form.
+#
+# There each of them is a ``<details>``, for want of scripts, and what JupyterLab in Chromium takes to style
+# those grows with their square: 0.1 s for 500, 1.3 s for 2,000, 5.7 s for 4,000. In closed ones it styles
+# none. Text is never folded.
+
+LIMIT = 1_000
+"""How many calls and thoughts stand by themselves; if there are more, each that has neighbours is folded with them."""
+SIZE = 100
+
+
+def clusters(parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
+    """Give the parts in order: those that are folded together as one tuple, each other in one of its own."""
+    is_many = sum(map(_is_fold, parts)) > LIMIT
+    for is_fold, stretch in groupby(parts, key=_is_fold):
+        found = tuple(stretch)
+        size = SIZE if is_fold and is_many else 1
+        for start in range(0, len(found), size):
+            yield found[start : start + size]
+
+
+def cluster_title(cluster: Sequence[Part], calls_before: int) -> str:
+    """Say which of the tool calls are in it, and how many thoughts: "Tool calls 101 to 198 · 2 thoughts"."""
+    calls = sum(part.kind == "tool" for part in cluster)
+    thoughts = len(cluster) - calls
+    first, last = calls_before + 1, calls_before + calls
+    words = [f"Tool call {first}" if calls == 1 else f"Tool calls {first} to {last}"] if calls else []
+    if thoughts:
+        words.append("1 thought" if thoughts == 1 else f"{thoughts} thoughts")
+    return " · ".join(words)
+
+
+def _is_fold(part: Part) -> bool:
+    return part.kind in ("tool", "thinking")
+
+
+# As far as the host lets them, the styles make it look as frontend/widget.css makes the live view, so
+# that nothing jumps when a stream ends. The three colours can be read on white and on near black.
+_GOOD = "#1e8c3c"
+_BAD = "#e23c32"
+_WAIT = "#aa6e00"
+_TINTS = {"ok": _GOOD, "success": _GOOD, "error": _BAD, "denied": _BAD}
+_TINTS |= dict.fromkeys(("cancelled", "awaiting_approval", "interrupted"), _WAIT)
+_LINE = "rgba(128,128,128,.35)"
+_ROOT = "padding-left:5px;overflow-wrap:break-word"  # where the cell's own text begins
+_HEAD = f"margin:0 0 .6em;padding:0 0 .3em;border-bottom:1px solid {_LINE}"
+_MUTED = "opacity:.65"
+_SMALL = "opacity:.65;font-size:86%"
+_WIDE = "overflow-x:auto"  # what is wide scrolls by itself
+_TEXT = f"margin:1em 0 0;{_WIDE}"  # its last paragraph has a margin below
+_BOX = "margin:.1em 0 .5em;padding:.3em .7em;border:1px solid {line};border-left:{left};border-radius:6px"
+_LINED = "margin:.1em 0 .5em"
+_SUMMARY = (
+    "display:list-item;cursor:pointer;font-size:93%"  # Bootstrap makes it a block, without its triangle
+)
+_SIGN = "margin-left:1.2em;list-style-position:outside"
+_ROW = "display:inline-flex;align-items:baseline;gap:.5em;width:100%;vertical-align:top;white-space:nowrap"
+_CUT = "padding:0;overflow:hidden;white-space:nowrap;text-overflow:ellipsis;background:none"
+_NAME = f"flex:none;max-width:50%;margin-right:auto;font-weight:600;{_CUT}"
+_PREVIEW = f"flex:1 1 0;opacity:.65;font-size:93%;{_CUT}"
+_LABEL = "margin:.5em 0 .1em;opacity:.65;font-size:86%"
+_PRE = (
+    "margin:0;padding:.4em .6em;max-height:24em;overflow:auto;border-radius:4px;background:rgba(128,128,128,.13);"
+    "font-size:90%;white-space:pre-wrap;overflow-wrap:break-word"
+)
+_INSIDE = f"padding-left:1em;border-left:2px solid {_LINE}"
+_THOUGHT = f"margin:.2em 0 0;{_INSIDE};opacity:.65;white-space:pre-wrap"
+_BLANK = re.compile(r"(?>\r\n?|\n)(?=[ \t]*[\r\n])")
+"""The line end before a line without a word. In a Markdown file (nbconvert's) such a line ends the HTML, and
+what follows is the agent's own Markdown."""
+
+
+def transcript_html(
+    transcript: Document,
+    *,
+    title: str | None = None,
+    is_open: Mapping[str, bool] | None = None,
+    note: str | None = None,
+) -> str:
+    """Return the transcript as HTML that is safe as it stands, whatever the agent wrote.
+
+    ``is_open`` is the user's choice by ``part.key``; what it does not name is folded. ``note`` is
+    a line about the recording itself, put at the end.
+    """
+    return made(
+        "html",
+        transcript,
+        lambda: _BLANK.sub("&#10;", "".join(_Page(is_open or {}).write(transcript, title, note))),
+    )
+
+
+class _Page:
+    def __init__(self, is_open: Mapping[str, bool]) -> None:
+        self._is_open = is_open
+
+    def write(self, transcript: Document, title: str | None, note: str | None) -> Iterator[str]:
+        yield f'<div class="vibe" style="{_ROOT}">\n'
+        yield _head(transcript, title)
+        yield from self._parts(transcript.parts, 0)
+        for name, run in unclaimed_runs(transcript):
+            yield from self._run(name, run)
+        if transcript.error:
+            yield _error(transcript.error)
+        if note:
+            yield f'<p class="vibe-note" style="{_SMALL}">{_text(note)}</p>\n'
+        yield "</div>"
+
+    def _parts(self, parts: Sequence[Part], depth: int) -> Iterator[str]:
+        calls = 0
+        for cluster in clusters(parts):
+            if len(cluster) > 1:
+                yield self._cluster(cluster, calls)
+                yield from self._each(cluster, depth)
+                yield "</details>\n"
+            else:
+                yield from self._each(cluster, depth)
+            calls += sum(part.kind == "tool" for part in cluster)
+
+    def _cluster(self, cluster: Sequence[Part], calls: int) -> str:
+        is_open = any(self._is_open.get(part.key) for part in cluster)
+        title = cluster_title(cluster, calls)
+        if failed := sum(part.kind == "tool" and part.state == "error" for part in cluster):
+            title += f' · <strong style="color:{_BAD}">{failed} {STATE_MARKS["error"]}</strong>'
+        return _fold("vibe-cluster", (_LINED, f"{_SUMMARY};{_MUTED}"), title, is_open=is_open)
+
+    def _each(self, parts: Sequence[Part], depth: int) -> Iterator[str]:
+        for part in parts:
+            match part.kind:
+                case "text":
+                    if part.text.strip():
+                        yield f'<div class="vibe-text" style="{_TEXT}">\n{render(part.text)}</div>\n'
+                case "thinking":
+                    if part.text.strip():
+                        yield self._thinking(part.key, part.text)
+                case "tool":
+                    yield from self._tool(part, depth)
+                case "artifact":
+                    yield _artifact(part)
+                case _:
+                    assert_never(part.kind)
+
+    def _thinking(self, key: str, text: str) -> str:
+        styles = _LINED, f"{_SUMMARY};{_MUTED}"
+        fold = _fold("vibe-thinking", styles, "Thought", is_open=self._is_open.get(key, False))
+        return f'{fold}<div style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
+
+    def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
+        short = preview(part.args_text if part.args is None else part.args)
+        state = "" if part.state == "ok" else part.state.replace("_", " ")  # its mark says it
+        facts = " · ".join(fact for fact in (state, duration_of(part)) if fact)
+        row = f'{_mark(STATE_MARKS, part.state, "min-width:.8em")} <code style="{_NAME}">{escape(name_of(part))}</code> '
+        if short:
+            row += f'<code style="{_PREVIEW}">{escape(short)}</code> '
+        if facts:
+            row += f'<span style="flex:none;{_MUTED}">{facts}</span>'
+        summary = f'<span style="{_ROW}">{row}</span>'
+        line = None if part.state == "ok" else _TINTS.get(part.state)
+        box = _BOX.format(line=_LINE, left=f"3px solid {line}" if line else f"1px solid {_LINE}")
+        name = f"vibe-tool vibe-is-{part.state}"
+        yield _fold(name, (box, f"{_SUMMARY};{_SIGN}"), summary, is_open=self._is_open.get(part.key, False))
+        if args := args_text(part):
+            yield _section("Arguments", _pre(args))
+        if is_table(part.output):
+            yield _section("Output", _table(part.output))
+        elif output := output_text(part):
+            yield _section("Output", _pre(output))
+        if part.error:
+            yield _section("Error", _pre(clean(part.error)))
+        if part.children:
+            yield '<div class="vibe-children" style="margin:.5em 0 0">\n'
+            yield from self._parts(children_of(part, depth), depth + 1)
+            yield "</div>\n"
+        yield "</details>\n"
+
+    def _run(self, name: str, run: Run) -> Iterator[str]:
+        state = f"{_mark(OUTCOME_MARKS, run.outcome)} {run.outcome}" if run.outcome else "open"
+        yield f'<div class="vibe-run" style="margin:0 0 .5em">\n<div style="font-size:93%"><strong>{_text(name)}</strong> '
+        yield f'{state}</div>\n<div class="vibe-parts" style="{_INSIDE}">\n'
+        yield from self._parts(run.parts, 0)
+        if run.error:
+            yield _error(run.error)
+        yield "</div>\n</div>\n"
+
+
+def _fold(name: str, styles: tuple[str, str], summary: str, *, is_open: bool) -> str:
+    outer, inner = styles
+    opened = " open" if is_open else ""
+    return f'<details class="{name}"{opened} style="{outer}"><summary style="{inner}">{summary}</summary>\n'
+
+
+def _mark(marks: Mapping[Any, str], state: str, style: str = "") -> str:
+    styles = ";".join(filter(None, (style, f"color:{_TINTS[state]}" if state in _TINTS else "")))
+    return (
+        f'<strong style="{styles}">{marks[state]}</strong>' if styles else f"<strong>{marks[state]}</strong>"
+    )
+
+
+def _head(transcript: Document, title: str | None) -> str:
+    words = [f"<strong>{_text(in_line(title, 200))}</strong>"] if title else []
+    if transcript.outcome:
+        words.append(f"{_mark(OUTCOME_MARKS, transcript.outcome)} {transcript.outcome}")
+    if usage := usage_text(transcript.usage):
+        words.append(f'<span style="{_SMALL}">{_text(usage)}</span>')
+    if not words:
+        return ""
+    return f'<div class="vibe-head" style="{_HEAD}">{" · ".join(words)}</div>\n'
+
+
+def _artifact(part: ArtifactPart) -> str:
+    name = _text(in_line(part.name or "") or "artifact")
+    if part.url and is_link(part.url):
+        href = escape(part.url)
+        name = f'<a href="{href}" target="_blank" rel="noopener noreferrer">{name}</a>'
+    facts = [] if part.action == "created" else [_text(in_line(part.action))]
+    facts += [_text(in_line(part.media_type))] if part.media_type else []
+    facts += [size(byte_size(part.data))] if part.data else []
+    about = f' <span style="{_SMALL}">· {" · ".join(facts)}</span>' if facts else ""
+    image = ""
+    source = f"data:{part.media_type};base64,{part.data}"
+    if part.data and is_raster(source):
+        alt = escape(in_line(part.name or ""))
+        image = f'<br><img src="{escape(source)}" alt="{alt}" style="display:block;max-width:100%">'
+    return f'<div class="vibe-artifact" style="margin:0 0 .5em">◆ {name}{about}{image}</div>\n'
+
+
+def _section(label: str, html: str) -> str:
+    return f'<div style="{_LABEL}">{label}</div>\n{html}\n'
+
+
+def _table(table: Mapping[str, Any]) -> str:
+    columns, rows, note = shown_table(table)
+    head = "".join(f'<th style="text-align:left">{_cell(name)}</th>' for name in columns)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="text-align:left">{_cell(cell)}</td>' for cell in row) + "</tr>\n"
+        for row in rows
+    )
+    note = note or f"showing {len(rows):,} of {len(rows):,} rows"
+    return (
+        f'<div style="{_WIDE}"><table style="margin:0">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n'
+        f'</table></div>\n<div style="{_SMALL}">{note}</div>'
+    )
+
+
+def _cell(value: object) -> str:
+    return _text(preview(value, 200)) if value is not None else ""
+
+
+def _error(text: str) -> str:
+    box = _BOX.format(line=_LINE, left=f"3px solid {_BAD}")
+    return f'<div class="vibe-failure" style="{box}"><strong style="color:{_BAD}">✗ Error</strong>\n{_pre(clean(text))}</div>\n'
+
+
+def _pre(text: str) -> str:
+    # Without <code>, nbconvert sets it in the font of the text.
+    return f'<pre style="{_PRE}"><code style="background:none">{escape(text)}</code></pre>'
+
+
+def _text(text: str) -> str:
+    """Escape plain text, for MathJax too."""
+    return isolate(escape(clean(text)))

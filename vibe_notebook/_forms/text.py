@@ -1,0 +1,98 @@
+"""The plain form of a transcript, for terminals, logs and ``text/plain``.
+
+The same work always gives the same text, so it holds no ids, times, addresses or durations; and it
+passes on no control characters, with which an agent's text could act on a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, assert_never
+
+from .._markdown.sanitize import is_link
+from .last_resort import made
+from .wording import (
+    OUTCOME_MARKS,
+    STATE_MARKS,
+    args_text,
+    byte_size,
+    children_of,
+    clean,
+    in_line,
+    name_of,
+    output_text,
+    preview,
+    size,
+    unclaimed_runs,
+)
+
+if TYPE_CHECKING:
+    from ..parts import ArtifactPart, Part, ToolPart
+    from .wording import Document
+
+__all__ = ["clean", "transcript_text"]
+
+_ADDRESS = re.compile(r"\bat 0x[0-9A-Fa-f]{4,}")
+
+
+def transcript_text(transcript: Document, *, title: str | None = None) -> str:
+    """Return the transcript as plain text."""
+    return made("text", transcript, lambda: _written(transcript, title))
+
+
+def _written(transcript: Document, title: str | None) -> str:
+    head = [in_line(title, 200)] if title else []
+    if transcript.outcome and (title or transcript.outcome != "success"):
+        head.append(f"{OUTCOME_MARKS[transcript.outcome]} {transcript.outcome}")
+    paragraphs = [" · ".join(head), *(_part(part, 0) for part in transcript.parts)]
+    for name, run in unclaimed_runs(transcript):
+        body = [_part(part, 0) for part in run.parts]
+        body += [f"error: {clean(run.error)}"] if run.error else []
+        paragraphs.append(f"{name}:\n" + _indented("\n".join(body)))
+    if transcript.error:
+        paragraphs.append(f"error: {clean(transcript.error)}")
+    text = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+    return _ADDRESS.sub("at 0x…", text)
+
+
+def _part(part: Part, depth: int) -> str:
+    match part.kind:
+        case "text":
+            return clean(part.text).strip("\n")
+        case "thinking":
+            text = clean(part.text).strip()
+            return f"thinking:\n{_indented(text)}" if text else ""
+        case "tool":
+            return "\n".join(_tool(part, depth))
+        case "artifact":
+            return _artifact(part)
+    assert_never(part.kind)
+
+
+def _tool(part: ToolPart, depth: int) -> Iterator[str]:
+    short = preview(part.args_text if part.args is None else part.args)
+    state = "" if part.state == "ok" else f" · {part.state.replace('_', ' ')}"
+    yield f"{STATE_MARKS[part.state]} {name_of(part)}({short}){state}"
+    if short.endswith("…"):
+        yield _indented(args_text(part))
+    if output := output_text(part):
+        yield _indented(output, "  → ", "    ")
+    if part.error:
+        yield _indented(clean(part.error), "  ✗ ", "    ")
+    for child in children_of(part, depth):
+        if text := _part(child, depth + 1):
+            yield _indented(text)
+
+
+def _artifact(part: ArtifactPart) -> str:
+    facts = [in_line(part.media_type or "")]
+    facts += [size(byte_size(part.data))] if part.data else []
+    facts += [in_line(part.url, 500)] if part.url and is_link(part.url) else []
+    about = ", ".join(fact for fact in facts if fact)
+    action = "" if part.action == "created" else f" {in_line(part.action)}"
+    return f"+ {in_line(part.name or '') or 'artifact'}{action}" + (f" ({about})" if about else "")
+
+
+def _indented(text: str, first: str = "    ", rest: str = "    ") -> str:
+    return first + re.sub(r"\n(?!\n)", f"\n{rest}", text.rstrip("\n"))

@@ -1,0 +1,335 @@
+"""Words and short texts that every form of a transcript shares: states, durations, sizes, previews.
+
+All that comes from an agent is plain text here; each form escapes it in its own way.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeGuard
+
+from .._limits import COUNT_LIMIT, INT_LIMIT, TABLE_CELLS, TIME_LIMIT
+from ..events import Outcome, Usage
+from ..parts import Part, Run, ToolPart, ToolState
+
+__all__ = [
+    "OUTCOME_MARKS",
+    "PREVIEW",
+    "STATE_MARKS",
+    "Document",
+    "args_text",
+    "byte_size",
+    "children_of",
+    "clean",
+    "duration_of",
+    "in_line",
+    "is_table",
+    "name_of",
+    "output_text",
+    "pretty",
+    "preview",
+    "shorten",
+    "shown_table",
+    "size",
+    "unclaimed_runs",
+    "usage_text",
+]
+
+
+class Document(Protocol):
+    """Describe what a form reads of a transcript; ``Transcript`` has it."""
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """The parts, in order."""
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        """The runs, oldest first."""
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The newest run's outcome; ``None`` while it is open."""
+
+    @property
+    def error(self) -> str | None:
+        """The newest run's error."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """The sum of all runs' usage."""
+
+
+STATE_MARKS: Final[Mapping[ToolState, str]] = {
+    "preparing": "…",
+    "running": "▸",
+    "awaiting_approval": "‖",
+    "ok": "✓",
+    "error": "✗",
+    "denied": "⊘",
+    "cancelled": "■",
+    "unfinished": "○",
+}
+OUTCOME_MARKS: Final[Mapping[Outcome, str]] = {
+    "success": "✓",
+    "error": "✗",
+    "cancelled": "■",
+    "interrupted": "‖",
+}
+
+LINES = 2_000
+CHARACTERS = 100_000
+"""What is shown of one output at most; the transcript keeps it all."""
+
+PREVIEW = 100
+"""Characters of arguments or a result on one line, where nothing says how many there is room for."""
+DEPTH = 30
+"""Nesting of subagents beyond which calls are listed side by side."""
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_SPACE = re.compile(r"\s+")
+
+
+def clean(text: str) -> str:
+    """Make control characters harmless: terminal sequences go, the rest is made visible.
+
+    Only line feed and tab stay what they are; marks that turn the writing direction are left out.
+    """
+    text = _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _HIDDEN.sub(lambda match: _picture(match[0]), text)
+
+
+def _picture(character: str) -> str:
+    code = ord(character)
+    if code < 0x20:  # noqa: PLR2004 - the C0 controls have their pictures in the same order
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else "" if code > 0x9F else "�"  # noqa: PLR2004 - DEL, and the C1 controls
+
+
+def in_line(text: str, limit: int = PREVIEW) -> str:
+    """Return *text* on one line, at most *limit* characters of it."""
+    # Looking at a bounded start keeps a megabyte of arguments cheap.
+    line = _SPACE.sub(" ", clean(text[: 4 * limit])).strip()
+    is_cut = len(line) > limit or len(text) > 4 * limit
+    return f"{line[: limit - 1]}…" if is_cut else line
+
+
+def preview(value: Any, limit: int = PREVIEW) -> str:
+    """Return arguments or a result on one line: ``query="x", limit=3``, or the start of the text."""
+    if isinstance(value, str):
+        return in_line(value, limit)
+    if isinstance(value, Mapping):
+        text = "".join(_brief_items(value, limit))
+    else:
+        text = "" if value is None else "".join(_brief(value, limit))
+    return in_line(text, limit)
+
+
+def _brief_items(value: Mapping[Any, Any], budget: int) -> Iterator[str]:
+    for number, (key, item) in enumerate(value.items()):
+        text = f"{', ' if number else ''}{str(key)[:budget]}=" + "".join(_brief(item, budget))
+        yield text
+        budget -= len(text)
+        if budget < 0:
+            return
+
+
+def _brief(value: Any, budget: int) -> Iterator[str]:
+    """JSON of *value*, but not much more of it than *budget* characters."""
+    if budget <= 0:
+        yield "…"
+    elif isinstance(value, str):
+        yield json.dumps(value[: budget + 1], ensure_ascii=False)
+    elif isinstance(value, Mapping | list | tuple):
+        is_object = isinstance(value, Mapping)
+        yield "{" if is_object else "["
+        for number, item in enumerate(value):
+            text = ", " if number else ""
+            if isinstance(value, Mapping):
+                text += json.dumps(str(item)[: budget + 1], ensure_ascii=False) + ": "
+                item = value[item]  # noqa: PLW2901 - the item's value, from here on
+            text += "".join(_brief(item, budget // 2))
+            yield text
+            budget -= len(text)
+            if budget < 0:
+                return
+        yield "}" if is_object else "]"
+    else:
+        yield json.dumps(value, default=repr)
+
+
+def pretty(value: Any) -> str:
+    """Return *value* as indented JSON, or the text it is; a text that is JSON is indented too."""
+    if isinstance(value, str):
+        if not value.lstrip()[:1] or value.lstrip()[0] not in "{[" or len(value) > CHARACTERS:
+            return value
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return str(value)
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False, default=repr)
+    except (ValueError, RecursionError):  # a cycle, or nesting beyond Python's own limit
+        return repr(value)
+
+
+def args_text(part: ToolPart) -> str:
+    """Return a call's arguments as they are shown in full: indented, or as far as they are written.
+
+    Code and other text of several lines is shown as lines: in JSON it would be one.
+    """
+    args = part.args
+    if not isinstance(args, dict) or not any(map(_has_lines, args.values())):
+        return _shown(part.args_text if args is None else pretty(args))
+    lines = (
+        f"{name}:\n{textwrap.indent(value, '  ')}" if _has_lines(value) else f"{name}: {pretty(value)}"
+        for name, value in args.items()
+    )
+    return _shown("\n".join(lines))
+
+
+def _has_lines(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and "\n" in value
+
+
+def output_text(part: ToolPart) -> str:
+    """Return a call's output as it is shown in full, as plain text: "" if there is none."""
+    if part.output is None or part.output == part.error:
+        return ""  # what went wrong is shown once, as the error
+    return _table_text(part.output) if is_table(part.output) else _shown(pretty(part.output))
+
+
+def _shown(text: str) -> str:
+    text, note = shorten(clean(text))
+    return f"{text}\n{note}" if note else text
+
+
+def shorten(text: str) -> tuple[str, str]:
+    """Return the start of a long text and a note on what is left out; "" if nothing is."""
+    lines = text.count("\n") + 1
+    if lines > LINES:
+        end = -1
+        for _ in range(LINES):
+            end = text.index("\n", end + 1)
+        if end <= CHARACTERS:
+            return text[:end], f"[Showing lines 1-{LINES} of {lines}]"
+    if len(text) > CHARACTERS:
+        return text[:CHARACTERS], f"[Showing the first {CHARACTERS:,} of {len(text):,} characters]"
+    return text, ""
+
+
+def is_table(value: Any) -> bool:
+    """Tell whether *value* is a table's summary: ``{columns, rows, total}``."""
+    return (
+        isinstance(value, Mapping)
+        and value.keys() == {"columns", "rows", "total"}
+        and isinstance(value["columns"], list)
+        and isinstance(value["rows"], list)
+        and all(isinstance(row, list) for row in value["rows"])
+        and isinstance(value["total"], int)
+        and 0 <= value["total"] <= INT_LIMIT
+    )
+
+
+def shown_table(table: Mapping[str, Any]) -> tuple[list[Any], list[list[Any]], str]:
+    """Return a table's columns and rows as far as they are shown, and a note on what is not ("" if all is)."""
+    columns, room = table["columns"][:TABLE_CELLS], TABLE_CELLS
+    rows: list[list[Any]] = []
+    for row in table["rows"]:
+        if room < len(row) or not room:
+            break
+        rows.append(row)
+        room -= len(row) or 1  # a row without cells is a line all the same
+    total = max(table["total"], len(table["rows"]))
+    note = f"showing {len(rows):,} of {total:,} rows" if len(rows) < total else ""
+    if len(columns) < len(table["columns"]):
+        note += f"{', ' if note else 'showing '}{len(columns):,} of {len(table['columns']):,} columns"
+    return columns, rows, note
+
+
+def _table_text(table: Mapping[str, Any]) -> str:
+    columns, body, note = shown_table(table)
+    rows = [[preview(cell, 40) for cell in row] for row in [columns, *body]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=False)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return "\n".join([*lines, *([f"[{note}]"] if note else [])])
+
+
+def duration_of(part: ToolPart) -> str:
+    """Return how long a call took, such as ``1.2 s``; "" unless both ends are known."""
+    if part.started_at is None or part.finished_at is None:
+        return ""
+    seconds = max(0.0, part.finished_at - part.started_at)
+    if not seconds < TIME_LIMIT:
+        return ""  # no duration of anything; also what is no number
+    if round(seconds, 1) < 60:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in words: ``812 B``, ``12 kB``, ``3.4 MB``."""
+    if count < 1000:  # noqa: PLR2004
+        return f"{count} B"
+    number = count / 1000
+    for unit in ("kB", "MB"):
+        if number < 1000:  # noqa: PLR2004
+            return f"{number:.0f} {unit}" if number >= 10 else f"{number:.1f} {unit}"  # noqa: PLR2004
+        number /= 1000
+    return f"{number:.1f} GB"
+
+
+def byte_size(base64_text: str) -> int:
+    """Return how many bytes a base64 text stands for."""
+    return len(base64_text.rstrip("=")) * 3 // 4
+
+
+def usage_text(usage: Usage | None) -> str:
+    """Return what it took, on one line; "" if nothing is known."""
+    if usage is None:
+        return ""
+    counts = [
+        (usage.input_tokens, "tokens in", usage.cached_input_tokens, "cached"),
+        (usage.output_tokens, "tokens out", usage.reasoning_tokens, "reasoning"),
+    ]
+    words = [
+        f"{count:,} {word}" + (f" ({part:,} {part_word})" if part and 0 < part <= COUNT_LIMIT else "")
+        for count, word, part, part_word in counts
+        if count is not None and 0 <= count <= COUNT_LIMIT
+    ]
+    if usage.cost is not None:
+        words.append(f"cost {usage.cost:.4g}")
+    if usage.model:
+        words.append(in_line(usage.model, 60))
+    return " · ".join(words)
+
+
+def name_of(part: ToolPart) -> str:
+    """Return a tool's name on one line. Never its id: that differs with every run."""
+    return in_line(part.tool_name) or "tool"
+
+
+def children_of(part: ToolPart, depth: int) -> tuple[Part, ...]:
+    """Return the parts to show inside a call; at a great *depth* all that is below, side by side."""
+    if depth < DEPTH:
+        return part.children
+    flat: list[Part] = []
+    waiting = list(reversed(part.children))
+    while waiting:
+        child = waiting.pop()
+        if child.kind == "tool":
+            waiting += reversed(child.children)
+            child = child.model_copy(update={"children": ()})
+        flat.append(child)
+    return tuple(flat)
+
+
+def unclaimed_runs(transcript: Document) -> list[tuple[str, Run]]:
+    """Return the subagents that no tool call is known of, with their names."""
+    return [(in_line(run.agent_name or "") or "subagent", run) for run in transcript.runs if run.parts]

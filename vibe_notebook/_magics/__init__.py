@@ -1,0 +1,1 @@
+"""Implement the magics that ``magic.py`` registers: options, targets, awaited cells."""

@@ -1,0 +1,206 @@
+"""Cells and lines of the magics: how they become awaited, run and complete.
+
+Beside ``magic.py``; the IPython facts behind it are in docs and in the comments here.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import tokenize
+import warnings
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
+from IPython.core.error import UsageError
+from IPython.core.inputtransformer2 import make_tokens_by_line
+
+from .._forms.wording import clean
+from ..display import choose
+from .options import split
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .._watching.watch import Watch
+
+__all__ = ["AWAITED", "Body", "Quiet", "Streams", "awaited", "evaluate", "matcher", "name_of"]
+
+AWAITED = "--awaited "
+"""What a line that waits begins with once it has become awaited: the magic cannot tell otherwise."""
+
+_FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_CELL = re.compile(r"%%vibe_stream(?P<line>[ \t].*)?$")
+_LINE = re.compile(r"(?P<target>[A-Za-z_]\w*[ \t]*=[ \t]*)?%vibe_stream[ \t]+(?P<line>.*)$")
+_MISPLACED = "put %%vibe_stream first in its cell: it cannot stand under another cell magic."
+_TEXT = frozenset(
+    ("!", "HTML", "SVG", "bash", "file", "html", "javascript", "js", "latex", "markdown", "perl", "ruby")
+) | frozenset(("script", "sh", "svg", "sx", "system", "writefile"))
+"""Cell magics whose body is not Python: it may well speak of %%vibe_stream."""
+
+
+def awaited(lines: list[str]) -> list[str]:
+    """Input transform: the cell form, and a blocking line, become awaited cells.
+
+    So the cell is busy while the agent works, later cells wait, and the loop stays free: clicks
+    arrive. Leading comments are allowed, which IPython's own cell magics do not.
+    """
+    first = _significant(lines, 0)
+    if first is None:
+        return lines
+    found = _CELL.match(lines[first].rstrip("\n"))
+    if found:
+        line, body = (found["line"] or "").strip(), "".join(lines[first + 1 :])
+        return [*lines[:first], f"await get_ipython().run_cell_magic('vibe_stream', {line!r}, {body!r})\n"]
+    if lines[first].startswith("%%"):
+        under = _significant(lines, first + 1)
+        name = lines[first][2:].split(maxsplit=1)[0] if lines[first][2:].strip() else ""
+        if under is not None and name not in _TEXT and _CELL.match(lines[under].rstrip("\n")):
+            return [f"from IPython.core.error import UsageError; raise UsageError({_MISPLACED!r})\n"]
+        return lines
+    candidates = {i for i, line in enumerate(lines) if _LINE.match(line.rstrip("\n"))}
+    if not candidates:
+        return lines
+    starts = _statements(lines)
+    return [_awaited_line(line) if i in candidates & starts else line for i, line in enumerate(lines)]
+
+
+def _significant(lines: list[str], start: int) -> int | None:
+    """The next line that is neither blank nor a comment."""
+    rest = range(start, len(lines))
+    return next((i for i in rest if lines[i].strip() and not lines[i].lstrip().startswith("#")), None)
+
+
+def _statements(lines: list[str]) -> set[int]:
+    """The lines on which something begins: not those inside of a string or of brackets."""
+    groups = make_tokens_by_line(lines)
+    tokens = (next((t for t in group if t.type not in _BLANK), None) for group in groups)
+    return {token.start[0] - 1 for token in tokens if token is not None}
+
+
+_BLANK = frozenset((tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT))
+
+
+def _awaited_line(line: str) -> str:
+    found = _LINE.match(line.rstrip("\n"))
+    try:
+        waits = found is not None and (split(found["line"])[0].block or choose() == "static")
+    except (UsageError, ValueError):
+        return line  # the magic says what is wrong
+    if found is None or not waits:
+        return line
+    return f"{found['target'] or ''}await get_ipython().run_line_magic('vibe_stream', {AWAITED + found['line']!r})\n"
+
+
+class Quiet(Awaitable[Any]):
+    """An awaitable that shows nothing where it is the value of a cell and nobody awaits it."""
+
+    def __init__(self, made: Coroutine[Any, Any, Any]) -> None:
+        self._made = made
+        self._awaited = False
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        self._awaited = True
+        return self._made.__await__()
+
+    def __del__(self) -> None:
+        if not self._awaited:
+            # Called by %%capture and its like, or inside of a function: they drop what it returns.
+            self._made.close()
+            msg = "%vibe_stream was not awaited: it waits only at the top level of a cell, not under a magic."
+            warnings.warn(msg, RuntimeWarning, stacklevel=2)
+
+    def __repr__(self) -> str:
+        return "<vibe_stream: not awaited; put %%vibe_stream first in its cell>"
+
+
+class Body:
+    """The cell's code: statements, then the expression that gives the stream."""
+
+    def __init__(self, shell: InteractiveShell, cell: str) -> None:
+        self._shell = shell
+        code = shell.transform_cell(cell)
+        self._name = shell.compile.cache(code, shell.execution_count, raw_code=cell)
+        try:
+            tree = compile(code, self._name, "exec", ast.PyCF_ONLY_AST | _FLAGS)
+        except SyntaxError as error:
+            msg = f"%%vibe_stream: the cell is not valid Python: {error}."
+            raise UsageError(msg) from None
+        if not tree.body or not isinstance(tree.body[-1], ast.Expr):
+            msg = "%%vibe_stream: the cell must end in an expression that gives the stream; nothing was run."
+            raise UsageError(msg)
+        last = tree.body.pop()
+        self._statements = tree
+        self._last = ast.Expression(last.value)
+
+    async def run(self) -> Any:
+        """Run the statements; return what the last expression evaluates to."""
+        __tracebackhide__ = True  # a traceback shows the user's own lines
+        for tree, mode in ((self._statements, "exec"), (self._last, "eval")):
+            code = compile(tree, self._name, mode, _FLAGS)
+            value = eval(code, self._shell.user_ns)  # noqa: S307 - the user's own cell
+            if code.co_flags & inspect.CO_COROUTINE:
+                value = await value
+        return value
+
+
+def evaluate(shell: InteractiveShell, text: str) -> Any:
+    """What the expression gives; one with a top-level await gives an awaitable."""
+    code = compile(text, "<vibe_stream>", "eval", _FLAGS)
+    return eval(code, shell.user_ns)  # noqa: S307 - the user's own expression
+
+
+class Streams:
+    """The live streams, as a small table."""
+
+    def __init__(self, watches: list[Watch]) -> None:
+        self.watches = watches
+
+    def __iter__(self) -> Iterator[Watch]:
+        return iter(self.watches)
+
+    def __len__(self) -> int:
+        return len(self.watches)
+
+    def __repr__(self) -> str:
+        if not self.watches:
+            return "No live streams."
+        rows = [(name_of(m), m.title, f"{len(m.transcript.tools)} tool calls") for m in self.watches]
+        cells = [tuple(map(clean, row)) for row in rows]  # ids and titles may be an agent's
+        widths = [max(len(row[i]) for row in cells) for i in range(2)]
+        return "\n".join(f"{a:<{widths[0]}}  {t:<{widths[1]}}  {n}" for a, t, n in cells)
+
+
+def name_of(made: Watch) -> str:
+    """What ``%vibe_stop`` calls it: its agent's id, or its title before an agent is known."""
+    return made.agent_id or made.title
+
+
+def matcher(options: Mapping[str, bool] | Collection[str]) -> Callable[[CompletionContext], Any]:
+    """A completer of exactly the options, where an option can stand."""
+
+    @context_matcher(identifier="vibe_notebook.options", priority=150)  # type: ignore[untyped-decorator]
+    def complete(context: CompletionContext) -> dict[str, Any]:
+        before = context.line_with_cursor[: context.cursor_position]
+        found = _OPTION.match(before)
+        if found is None or not _options_only(found["before"]):
+            return {"completions": [], "suppress": False}
+        word = found["word"]
+        names = [name for name in sorted(options) if name.startswith(word)]
+        fit = [SimpleCompletion(text=name, type="option") for name in names]
+        return {"completions": fit, "matched_fragment": word, "suppress": bool(fit)}
+
+    return cast("Callable[[CompletionContext], Any]", complete)
+
+
+_OPTION = re.compile(r"\s*(\w+\s*=\s*)?%{1,2}vibe_stream\s(?P<before>.*?)(?P<word>-\S*)$")
+
+
+def _options_only(text: str) -> bool:
+    """Whether TARGET has not begun."""
+    try:
+        return not split(text)[1]
+    except UsageError:
+        return False

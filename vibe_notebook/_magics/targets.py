@@ -1,0 +1,119 @@
+"""What TARGET in ``%vibe_stream TARGET`` means.
+
+Beside ``magic.py``. In this order: a URL, an existing recording, ``agent:ID``, a Python
+expression, the id of a known agent. Where two fit, nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ..remote import redact
+
+__all__ = ["Target", "TargetError", "find", "undefined"]
+
+
+class TargetError(ValueError):
+    """Nothing, or more than one thing, fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What was found: its kind and the url, path, agent id or expression."""
+
+    kind: Literal["url", "recording", "agent", "expression"]
+    value: str
+
+    @property
+    def urls(self) -> list[str]:
+        """The URLs, where it is one or several."""
+        return self.value.split()
+
+    def __str__(self) -> str:
+        names = {
+            "url": "the URL",
+            "recording": "the recording",
+            "agent": "the agent",
+            "expression": "the expression",
+        }
+        value = " ".join(map(redact, self.urls)) if self.kind == "url" else self.value
+        return f"{names[self.kind]} {value!r}"
+
+
+def find(text: str, namespace: Mapping[str, Any], agents: Collection[str]) -> Target:
+    """Find what *text* means. Raises ``TargetError`` that says what to do."""
+    text = text.strip()
+    if not text:
+        msg = "say what to watch: a URL, a .jsonl recording, agent:ID, or a Python expression."
+        raise TargetError(msg)
+    if _is_url(text):
+        if others := [word for word in text.split() if not _is_url(word)]:
+            msg = f"{others[0]!r} is no URL; after a URL only other URLs may stand (options come first)."
+            raise TargetError(msg)
+        return Target("url", text)
+    fits: list[Target] = []
+    path = _unquoted(text)
+    if path.endswith(".jsonl") and Path(path).expanduser().is_file():
+        fits.append(Target("recording", str(Path(path).expanduser())))
+    if text.startswith("agent:"):
+        fits.append(Target("agent", _id(text)))
+    missing = undefined(text, namespace)
+    if missing == []:
+        fits.append(Target("expression", text))
+    if text in agents:
+        fits.append(Target("agent", text))
+    if len(fits) > 1:
+        both = " and ".join(str(fit) for fit in fits)
+        msg = f"{text!r} fits both {both}; write agent:ID, a quoted path, or the expression in parentheses."
+        raise TargetError(msg)
+    if fits:
+        return fits[0]
+    raise TargetError(_why(text, path, missing, agents))
+
+
+def undefined(text: str, namespace: Mapping[str, Any]) -> list[str] | None:
+    """The names that the expression needs and nobody has; ``None`` if it can be no stream's expression."""
+    try:
+        tree = compile(text, "<target>", "eval", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    if isinstance(tree.body, ast.Constant):
+        return None  # a quoted path, a number: no stream
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    bound |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    wanted = dict.fromkeys(node.id for node in names if isinstance(node.ctx, ast.Load))
+    return [
+        name for name in wanted if name not in bound and name not in namespace and not hasattr(builtins, name)
+    ]
+
+
+def _is_url(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://"))
+
+
+def _id(text: str) -> str:
+    agent_id = text.removeprefix("agent:").strip()
+    if not agent_id:
+        msg = "agent: needs an id: write agent:ID."
+        raise TargetError(msg)
+    return agent_id
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+
+
+def _why(text: str, path: str, missing: list[str] | None, agents: Collection[str]) -> str:
+    known = f" Known agents: {', '.join(sorted(agents))}." if agents else ""
+    if path.endswith(".jsonl"):
+        return f"there is no recording {path!r}."
+    if missing:
+        names = ", ".join(missing)
+        return f"{text!r} is no known agent, and as an expression it needs {names}, not defined.{known}"
+    return f"{text!r} is neither a URL, a .jsonl recording, agent:ID nor a Python expression.{known}"

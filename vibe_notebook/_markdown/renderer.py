@@ -1,0 +1,173 @@
+"""Markdown source to top-level blocks, and a block to sanitised HTML: the one renderer of agent text.
+
+Pure: what a block looks like depends on its own source, and on link references that were defined
+before it, and nothing else. ``_markdown.py`` uses it for the live and the saved form alike.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+from markdown_it import MarkdownIt
+
+from .._json_values import scrub
+from .fast_paths import inline_plugin, tables_plugin
+from .highlight import highlight, language_of, runs
+from .math import isolate, math_plugin, mathml, tex
+from .sanitize import clean, clean_rows
+from .syntax import rules_plugin
+from .unclosed import healing_plugin, hold
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
+
+    from markdown_it.token import Token
+    from markdown_it.utils import EnvType, OptionsDict
+
+__all__ = ["Block", "Math", "lean", "parse", "render", "render_block", "render_code"]
+
+Math = Literal["mathml", "tex"]
+"""Formulas as MathML, or kept as TeX for the page's MathJax."""
+_KNOWN = re.compile(
+    r'(<t[dh])(?: style="text-align:left")|(<div class="highlight") style="margin:0 0 1em"'
+    r'|(<a [^>]*?) target="_blank" rel="noopener noreferrer"(?=>)'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A top-level block: its tokens, and its lines ``start`` to before ``end`` of the parsed source."""
+
+    tokens: list[Token]
+
+    @property
+    def kind(self) -> str:
+        """markdown-it's name of the block's first token."""
+        return self.tokens[0].type
+
+    @property
+    def start(self) -> int:
+        """Number of the block's first line."""
+        return (self.tokens[0].map or [0, 0])[0]
+
+    @property
+    def end(self) -> int:
+        """Number of the first line after the block."""
+        return (self.tokens[0].map or [0, 0])[1]
+
+
+def parse(
+    source: str,
+    references: MutableMapping[str, Any],
+    *,
+    is_open: bool = False,
+    is_paused: bool = False,
+) -> list[Block]:
+    """Return the top-level blocks of *source*; link references that it defines go to *references*.
+
+    What may still change at the end of a source that *is_open* is healed, or held back. Of one that
+    *is_paused* as well only marks are held back: its words are shown, so that none is waited for.
+    """
+    blocks: list[Block] = []
+    level = 0
+    source = hold(source, is_paused=is_paused) if is_open else source
+    env = {"references": references, "is_open": is_open, "is_paused": is_paused}
+    for token in _parser().parse(source, env):
+        if level == 0 and token.nesting >= 0:
+            blocks.append(Block([]))
+        blocks[-1].tokens.append(token)
+        level += token.nesting
+    return blocks
+
+
+def render_block(block: Block, math: Math, *, is_open: bool = False, colours: list[str] | None = None) -> str:
+    """Return the block's sanitised HTML.
+
+    A fence that ends a block which *is_open* may not be closed yet: it is left uncoloured.
+    With *colours* all code is left so, each fence's runs of colour are added to that list, and what
+    the live view knows by itself is left out.
+    """
+    tokens = block.tokens
+    last = next((token for token in reversed(tokens) if token.nesting >= 0), None) if is_open else None
+    parser = _parser()
+    env = {"math": math, "growing": last, "colours": colours}
+    html = str(parser.renderer.render(tokens, parser.options, env))
+    html = (clean_rows if block.kind in ("tr_open", "table_rows") else clean)(html)
+    return html if colours is None else lean(html)
+
+
+def lean(html: str) -> str:
+    """Return sanitised *html* without what the live view's stylesheet and script say themselves."""
+    return _KNOWN.sub(lambda match: match[match.lastindex or 0], html)
+
+
+def render_code(language: str, code: str = "") -> str:
+    """Return the HTML of a fence that is still open, with *code* so far."""
+    return lean(clean(_code_html(language, escape(code))))
+
+
+@cache
+def _parser() -> MarkdownIt:
+    md = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False, "maxNesting": 100})
+    md.enable(["table", "strikethrough"])
+    md.use(inline_plugin).use(tables_plugin).use(rules_plugin).use(math_plugin).use(healing_plugin)
+    # Every address is parsed as a link, so that what is refused loses its address, not its text.
+    md.validateLink = _any_address  # type: ignore[method-assign]
+    for name, rule in (
+        ("text", _text),
+        ("fence", _fence),
+        ("math_inline", _formula),
+        ("math_display", _formula),
+        ("math_block", _formula),
+    ):
+        md.add_render_rule(name, rule)
+    return md
+
+
+def _any_address(url: str) -> bool:
+    del url
+    return True
+
+
+def _text(_self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
+    html = escape(tokens[index].content)
+    return isolate(html) if env["math"] == "tex" else html
+
+
+def _fence(_self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
+    token = tokens[index]
+    language, code = language_of(token.info), token.content
+    is_plain = not language or token is env["growing"]
+    if env["colours"] is not None:
+        env["colours"].append("" if is_plain else runs(code, language))
+        is_plain = True
+    return _code_html(language, escape(code) if is_plain else highlight(code, language))
+
+
+def _code_html(language: str, html: str) -> str:
+    name = f' class="language-{language}"' if language else ""
+    return f'<div class="highlight" style="margin:0 0 1em"><pre><code{name}>{html}</code></pre></div>\n'
+
+
+def _formula(_self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
+    token = tokens[index]
+    display = token.type != "math_inline"
+    convert = mathml if env["math"] == "mathml" else tex
+    html = convert(token.content, display=display)
+    tag = "div" if token.block else "span"
+    return f'<{tag} class="math">{html}</{tag}>' + ("\n" if token.block else "")
+
+
+# Agent text as safe HTML: whole, for the saved form; ``_stream.py`` does it block by block for the live one.
+
+
+def render(text: str, *, math: Math = "tex") -> str:
+    """Return *text*, a whole Markdown document, as sanitised HTML.
+
+    ``math="tex"`` keeps formulas as ``$…$`` for the page's MathJax, ``"mathml"`` converts them.
+    """
+    return "".join(render_block(block, math) for block in parse(scrub(text), {}))

@@ -1,0 +1,4 @@
+"""Put numbered events into their order.
+
+Pure: the clock is passed in.
+"""

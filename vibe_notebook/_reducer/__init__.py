@@ -1,0 +1,4 @@
+"""Reduce ordered events to the parts of a transcript.
+
+Pure: no thread, no loop, no clock.
+"""

@@ -1,0 +1,1 @@
+"""Watch a stream: read its source, feed the pipeline, finalize the view."""

@@ -1,0 +1,1 @@
+"""Take the events that an SDK pushes."""

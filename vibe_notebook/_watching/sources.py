@@ -1,0 +1,309 @@
+"""What can be watched, brought to one of two shapes: a sync or an async iterator.
+
+At the top edge of ``watch``. A source is an iterable, an awaitable or (async) context manager
+that yields one, or an object with ``stream_events()``; it is opened only when it is consumed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from ..registry import Registry, Subscription
+from .stepper import END, Stepper, in_thread
+
+__all__ = [
+    "Threaded",
+    "check",
+    "closer",
+    "discard",
+    "hint",
+    "is_async",
+    "is_async_only",
+    "open_async",
+    "open_sync",
+    "source_name",
+    "type_name",
+    "until_it_ends",
+]
+
+
+# How an error names a source that cannot be watched as it is: its SDK, and what makes a stream there.
+#
+# Pure; used by ``_watching/sources.py``. No SDK is imported: an object says by its module whose it is.
+
+_SDKS: Final = {
+    "acp": ("agent-client-protocol", "the updates that your Client.session_update gets"),
+    "agents": ("openai-agents", "Runner.run_streamed(agent, prompt)"),
+    "agno": ("agno", "agent.arun(prompt, stream=True, stream_events=True)"),
+    "anthropic": ("anthropic", "client.messages.create(..., stream=True)"),
+    "claude_agent_sdk": ("claude-agent-sdk", "query(prompt=..., options=...) or client.receive_response()"),
+    "google.adk": ("google-adk", "runner.run_async(...)"),
+    "langchain": ("langchain", 'agent.astream(..., stream_mode=["messages", "updates"])'),
+    "langchain_core": ("langchain", "model.astream(...)"),
+    "langgraph": ("langgraph", 'graph.astream(..., stream_mode=["messages", "updates"])'),
+    "llama_index": ("llama-index", "agent.run(user_msg=...)"),
+    "openai": ("openai", "client.responses.create(..., stream=True)"),
+    "pydantic_ai": ("pydantic-ai", "agent.run_stream_events(prompt)"),
+    "smolagents": ("smolagents", "agent.run(task, stream=True)"),
+    "strands": ("strands", "agent.stream_async(prompt)"),
+}
+"""By the module: the SDK's name, and what makes a stream in it."""
+_FRAMES: Final = ("ag_frame", "gi_frame", "cr_frame")
+
+
+def type_name(source: Any) -> str:
+    """Return the name of the source's class."""
+    return type(source).__qualname__
+
+
+def source_name(source: Any) -> str:
+    """Return what an error calls the source: "AsyncStream (openai)", "Agent.stream_async() (strands)"."""
+    found = _sdk(source)
+    if found is None:
+        return type_name(source)
+    name = getattr(source, "__qualname__", None) or type_name(source)
+    return f"{name}{'()' if _frame_module(source) else ''} ({found[0]})"
+
+
+def hint(source: Any) -> str:
+    """Return how the SDK of a source that is no stream makes one, as a sentence, or nothing."""
+    found = _sdk(source)
+    return f" {found[0]} makes one with {found[1]}." if found else ""
+
+
+def _sdk(source: Any) -> tuple[str, str] | None:
+    # A class or function says itself where it is from, anything else by its class.
+    own = getattr(source, "__module__", "") if isinstance(source, type) or inspect.isroutine(source) else ""
+    steps = str(own or _frame_module(source) or type(source).__module__).split(".")
+    return _SDKS.get(steps[0]) or _SDKS.get(".".join(steps[:2]))
+
+
+def _frame_module(source: Any) -> str:
+    """The module of the function that made a generator or coroutine, while it has not ended."""
+    if not (inspect.isasyncgen(source) or inspect.isgenerator(source) or inspect.iscoroutine(source)):
+        return ""
+    frame = next((frame for name in _FRAMES if (frame := getattr(source, name, None)) is not None), None)
+    return str(frame.f_globals.get("__name__", "")) if frame is not None else ""
+
+
+_DEPTH = 8
+"""An awaitable that yields a context manager that yields …: further is a circle."""
+_NEVER = (str, bytes, bytearray, dict, type, type(None))
+"""Some of these can be iterated, but none is a stream of events."""
+
+
+def check(source: Any) -> None:
+    """Raise ``TypeError`` for what can never be a stream."""
+    if isinstance(source, _NEVER) or not (is_async(source) or _is_sync(source)):
+        raise _not_a_stream(source)
+
+
+def is_async_only(source: Any) -> bool:
+    """Whether a plain ``for`` cannot read it."""
+    if _is_sync(source):
+        return False
+    if hasattr(source, "__aiter__") or hasattr(source, "__aenter__") or inspect.isawaitable(source):
+        return True
+    events = getattr(source, "stream_events", None)
+    return callable(events) and not inspect.isgeneratorfunction(events)
+
+
+def is_async(source: Any) -> bool:
+    """Whether it has an async form, which is then preferred."""
+    if isinstance(source, _NEVER):
+        return False
+    if hasattr(source, "__aiter__") or hasattr(source, "__aenter__") or inspect.isawaitable(source):
+        return True
+    return not _is_sync(source) and is_async_only(source)
+
+
+def _is_sync(source: Any) -> bool:
+    # A future has __iter__ too, for `yield from`: its results are no events.
+    return (_is_iterable(source) or hasattr(source, "__enter__")) and not asyncio.isfuture(source)
+
+
+def _is_iterable(source: Any) -> bool:
+    # A model has __iter__ too, over its fields: the whole answer of a call without stream=True.
+    is_model = isinstance(source, BaseModel) and type(source).__iter__ is BaseModel.__iter__
+    return hasattr(source, "__iter__") and not is_model
+
+
+def open_sync(source: Any, stack: contextlib.ExitStack) -> Iterator[Any]:
+    """Open for ``for``; *stack* closes it."""
+    for _ in range(_DEPTH):
+        if isinstance(source, _NEVER):
+            break
+        if _is_iterable(source):
+            if (close := _method(source, "close")) is not None:
+                stack.callback(close)
+            iterator: Iterator[Any] = iter(source)
+            if iterator is not source and (close := _method(iterator, "close")) is not None:
+                stack.callback(close)
+            return iterator
+        if hasattr(source, "__enter__"):
+            source = stack.enter_context(source)
+        elif callable(getattr(source, "stream_events", None)):
+            source = source.stream_events()
+        else:
+            break
+    raise _not_a_stream(source)
+
+
+async def open_async(source: Any, stack: contextlib.AsyncExitStack) -> AsyncIterator[Any]:
+    """Open for ``async for``; *stack* closes it. A sync source is stepped in worker threads."""
+    for _ in range(_DEPTH):
+        if isinstance(source, _NEVER):
+            break
+        if hasattr(source, "__aiter__"):
+            _close_later(source, stack)
+            iterator: AsyncIterator[Any] = aiter(source)
+            if iterator is not source:
+                _close_later(iterator, stack)
+            return iterator
+        if inspect.isawaitable(source) and not callable(getattr(source, "stream_events", None)):
+            source = await source
+        elif hasattr(source, "__aenter__"):
+            source = await stack.enter_async_context(source)
+        elif _is_sync(source):
+            made = Threaded(source)
+            stack.push_async_callback(made.aclose)
+            return made
+        elif callable(getattr(source, "stream_events", None)):
+            source = source.stream_events()
+        else:
+            break
+    raise _not_a_stream(source)
+
+
+def closer(source: Any, iterator: Any) -> Callable[[], object] | None:
+    """What ends a blocked ``next`` from another thread. A generator cannot be closed while it runs."""
+    for made in (iterator, source):
+        if not inspect.isgenerator(made) and (close := _method(made, "close")) is not None:
+            return close
+    return None
+
+
+def discard(source: Any) -> None:
+    """Close what will never be opened, as far as that is possible without opening it."""
+    if inspect.iscoroutine(source) or inspect.isgenerator(source):
+        source.close()
+
+
+class Threaded(AsyncIterator[Any]):
+    """A sync source as an async iterator: it may block, so each step gets a thread."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self._iterator: Any = None
+        self._stack = contextlib.ExitStack()
+        self._stepper = Stepper()
+        self._lock = threading.Lock()
+        self._busy = False
+        self._closed = False
+
+    async def __anext__(self) -> Any:
+        native = await in_thread(self._next)
+        if native is END:
+            raise StopAsyncIteration
+        return native
+
+    async def aclose(self) -> None:
+        """Close the source, or interrupt the step that is still in it, which closes it then."""
+        with self._lock:
+            self._closed = True
+            busy = self._busy
+        if busy:
+            self._stepper.cancel()
+        else:
+            await in_thread(self._stack.close)
+
+    def _next(self) -> Any:
+        with self._lock:
+            if self._closed:
+                return END
+            self._busy = True
+        try:
+            if self._iterator is None:
+                self._iterator = self._stepper.step(lambda: open_sync(self._source, self._stack))
+            iterator = self._iterator
+            if iterator is END:
+                return END
+            return self._stepper.step(partial(next, iterator, END), closer(self._source, iterator))
+        finally:
+            with self._lock:
+                self._busy = False
+                closed = self._closed
+            if closed:
+                self._stack.close()
+
+
+async def until_it_ends(registry: Registry, agent_id: str) -> AsyncIterator[Any]:
+    """An agent's events from now until it has no open run; at once if it has said all."""
+    with registry.subscribe(agent_id) as subscription:
+        end = _End(registry, agent_id, subscription)
+        registry.attach(agent_id, end)
+        try:
+            end.wake()
+            async for event in subscription:
+                yield event
+        finally:
+            registry.detach(agent_id, end)
+
+
+class _End:
+    """Closes a subscription when the agent's last open run has ended, by an event or by ``finish``."""
+
+    def __init__(self, registry: Registry, agent_id: str, subscription: Subscription) -> None:
+        self._registry = registry
+        self._agent_id = agent_id
+        self._subscription = subscription
+
+    def touch(self, node: object) -> None:
+        """Not what changes, but whether it goes on."""
+
+    def wake(self) -> None:
+        """Look whether it goes on."""
+        if self._registry.open_run(self._agent_id) is None and self._registry.transcript(self._agent_id).runs:
+            self._subscription.close()
+
+    def report(self, text: str) -> None:
+        """Others show it."""
+
+
+def _method(source: Any, name: str) -> Callable[[], object] | None:
+    found = getattr(source, name, None)
+    return found if callable(found) else None
+
+
+def _close_later(source: Any, stack: contextlib.AsyncExitStack) -> None:
+    close = _method(source, "aclose") or _method(source, "close")
+    if close is None:
+        return
+
+    async def closing() -> None:
+        done = close()
+        if inspect.isawaitable(done):
+            await done
+
+    stack.push_async_callback(closing)
+
+
+def _not_a_stream(source: Any) -> TypeError:
+    advice = hint(source)
+    if isinstance(source, str | os.PathLike):
+        advice = " A recording is played with vibe.replay(path)."
+    elif inspect.isroutine(source) or isinstance(source, type):
+        advice = " Did you forget to call it?" + advice
+    return TypeError(
+        f"{source_name(source)} is not a stream: pass an iterable or async iterable of events, an awaitable "
+        f"or context manager that gives one, or an object with stream_events().{advice}"
+    )

@@ -1,0 +1,397 @@
+"""``watch``: the whole user API in one word. Like tqdm, it passes the source's own objects through.
+
+At the top of the path: makes the ``Watch`` of a stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from functools import partial
+from types import AsyncGeneratorType, GeneratorType, TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from .. import adapters
+from .._host import host
+from ..exceptions import ConsumedError
+from ..recording import Recorder, Replay
+from ..registry import Registry, get_registry
+from ..transcript import Transcript
+from .connections import connections_of
+from .pipeline import Pipeline, Transcribed
+from .sources import (
+    check,
+    closer,
+    discard,
+    is_async,
+    is_async_only,
+    open_async,
+    open_sync,
+    source_name,
+    type_name,
+    until_it_ends,
+)
+from .stepper import END, Stepper, Ticker, closed_when_left, in_thread
+
+if TYPE_CHECKING:
+    from ..adapters import Adapter
+
+__all__ = ["Watch", "last", "live_watches", "watch", "watch_agent"]
+
+
+# A stream that is being watched: who consumes it, how it is cancelled, how it ends.
+#
+# At the top of the path. The source is stepped in the consumer's own task (``_watching/stepper.py``), what it
+# gives goes down the path (``_watching/pipeline.py``) and, unchanged, to the consumer.
+
+log = logging.getLogger("vibe_notebook")
+
+
+class Watch(Transcribed):
+    """A stream being watched; made by ``watch``.
+
+    Consume it once: ``for``, ``async for``, ``await``, or in a ``with`` or ``async with`` block.
+    """
+
+    def __init__(self, source: Any, pipeline: Pipeline) -> None:
+        super().__init__(pipeline, kind=type_name(source))
+        self._source = source
+        self._stepper = Stepper()
+        self._ticker = Ticker()
+        self.is_consumed_by_magic = False  # so that to await it only waits for its end
+        self._claimed = False
+        self._entered = False
+        self._begun = False
+        self._left_with: BaseException | None = None
+        self._steps_made: Callable[[], GeneratorType[Any, None, None] | None] = _nothing
+        self._asteps_made: Callable[[], AsyncGeneratorType[Any, None] | None] = _nothing
+
+    @property
+    def is_async(self) -> bool:
+        """Whether its source has an async form."""
+        return is_async(self._source)
+
+    def __repr__(self) -> str:
+        ended = (self.transcript.outcome or "ended") if self.done() else None
+        return f"<watch {self.title!r}: {ended or ('live' if self._begun else 'not started')}>"
+
+    def _ipython_display_(self) -> None:
+        """Shown already, where it was started: nothing twice."""
+        if not self._begun:
+            host().show({"text/plain": f"{self!r}: iterate it, or await it"})
+
+    # Its end
+
+    def cancel(self) -> bool:
+        """End it: interrupts the pending step, closes the source; what was streamed stays.
+
+        From any thread, any number of times. The consumer's loop ends normally. Returns whether
+        there was anything to cancel, as ``asyncio.Task.cancel`` does.
+        """
+        with self._stepper.lock:
+            if not self._stepper.cancel():
+                return False
+            begun = self._begun
+        if not begun:  # and never will
+            discard(self._source)
+            self._finalize()
+        return True
+
+    def claim(self) -> None:
+        """Become its consumer. Raises ``ConsumedError`` if there is one."""
+        with self._stepper.lock:
+            if self._claimed:
+                msg = "This watch already has a consumer; make a new one with vibe.watch(...)."
+                raise ConsumedError(msg)
+            self._claimed = True
+
+    def _enter(self) -> None:
+        if self._entered or self._claimed:
+            msg = "This watch was used already; make a new one with vibe.watch(...)."
+            raise ConsumedError(msg)
+        self._entered = True
+        self.begin()
+
+    def _leave(self) -> None:
+        self._claimed = True  # nobody can begin to iterate what has been left
+        if self._steps_made is self._asteps_made is _nothing:
+            discard(self._source)
+        self._steps_made = self._asteps_made = _nothing
+
+    def begin(self) -> None:
+        """Show it. Raises what its recording or output raises."""
+        with self._stepper.lock:
+            if self._begun or self._stepper.cancelled:
+                return
+            self._begun = True
+        self._ticker.start()
+        _live[self] = None
+        _last[:] = [self]
+        try:
+            self._pipeline.begin()
+        except BaseException as error:
+            discard(self._source)
+            self._finalize(error)
+            raise
+
+    def _finalize(self, exc: BaseException | None = None) -> None:
+        self._pipeline.finalize(self._end_with(exc), later=True)
+
+    async def _finalize_async(self, exc: BaseException | None = None) -> None:
+        await self._pipeline.finalize_async(self._end_with(exc))
+
+    def _end_with(self, exc: BaseException | None) -> BaseException | None:
+        _live.pop(self, None)
+        self._ticker.stop()
+        self._source = None  # it may hold all that it gave
+        is_trio = type(exc).__module__.startswith("trio")  # its Cancelled cannot be made, nor imported here
+        return asyncio.CancelledError() if self._stepper.end() or is_trio else exc
+
+    # Consumers
+
+    def __iter__(self) -> Iterator[Any]:
+        if is_async_only(self._source):
+            msg = f"{source_name(self._source)} is an async stream: use `async for`, or `await` the watch."
+            raise TypeError(msg)
+        self.claim()
+        steps = cast("GeneratorType[Any, None, None]", self._steps())
+        # Weak: `break` drops the iterator, and that closes it. In a `with` block, its end does.
+        self._steps_made = (lambda: steps) if self._entered else weakref.ref(steps)
+        return steps
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        self.claim()
+        steps = cast("AsyncGeneratorType[Any, None]", self._asteps())
+        self._asteps_made = (lambda: steps) if self._entered else weakref.ref(steps)
+        return steps if self._entered else closed_when_left(steps)
+
+    def __await__(self) -> Generator[Any, None, Transcript]:
+        return self._drain().__await__()
+
+    def __enter__(self) -> Self:
+        if is_async_only(self._source):
+            msg = f"{source_name(self._source)} is an async stream: use `async with`, or `await` the watch."
+            raise TypeError(msg)
+        self._enter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        steps = self._steps_made()
+        try:
+            if steps is not None and steps.gi_running:
+                self.cancel()  # another thread consumes it
+            elif steps is not None:
+                self._left_with = error
+                steps.close()
+        finally:
+            self._leave()
+            self._finalize(error or GeneratorExit())
+
+    async def __aenter__(self) -> Self:
+        self._enter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        steps = self._asteps_made()
+        try:
+            if steps is not None and steps.ag_running:
+                self.cancel()  # another task consumes it
+            elif steps is not None:
+                self._left_with = error
+                await steps.aclose()
+        finally:
+            self._leave()
+            await self._finalize_async(error or GeneratorExit())
+
+    async def _drain(self) -> Transcript:
+        if self.is_consumed_by_magic:
+            await self._pipeline.ended()
+        else:
+            self.claim()
+            await self.consume()
+        return self.transcript
+
+    async def consume(self) -> None:
+        """Drain it, here."""
+        if is_async(self._source):
+            async for _ in self._asteps():
+                pass
+            return
+        # A sync source may block: it gets a thread, the loop stays free for clicks.
+        try:
+            self.begin()
+            await self._stepper.astep(lambda: in_thread(self.consume_sync))
+        except BaseException as error:
+            self._stepper.cancel()  # the thread is left alone, and ends with its step
+            await self._finalize_async(error)
+            raise
+        await self._finalize_async()
+
+    def consume_sync(self) -> None:
+        """Drain it, in this thread."""
+        for _ in self._steps():
+            pass
+
+    def _steps(self) -> Generator[Any, None, None]:
+        failure: BaseException | None = None
+        try:
+            self.begin()
+            if self._stepper.cancelled:
+                return
+            with contextlib.ExitStack() as stack:
+                iterator = self._stepper.step(lambda: open_sync(self._source, stack))
+                advance, close = partial(next, iterator, END), closer(self._source, iterator)
+                while iterator is not END and (native := self._stepper.step(advance, close)) is not END:
+                    self._pipeline.take(native)
+                    yield native
+                self._pipeline.taken(self._source)
+        except BaseException as error:
+            failure = self._failure(error)
+            if failure is not None:
+                raise
+        finally:
+            self._finalize(failure)
+
+    async def _asteps(self) -> AsyncGenerator[Any, None]:
+        failure: BaseException | None = None
+        try:
+            self.begin()
+            if self._stepper.cancelled:
+                return
+            async with contextlib.AsyncExitStack() as stack:
+                iterator = await self._stepper.astep(lambda: open_async(self._source, stack))
+
+                async def advance() -> Any:
+                    try:
+                        return await iterator.__anext__()
+                    except StopAsyncIteration:
+                        return END
+
+                while iterator is not END and (native := await self._stepper.astep(advance)) is not END:
+                    self._pipeline.take(native)
+                    yield native
+                self._pipeline.taken(self._source)
+        except BaseException as error:
+            failure = self._failure(error)
+            if failure is not None:
+                raise
+        finally:
+            await self._finalize_async(failure)
+
+    def _failure(self, error: BaseException) -> BaseException | None:
+        """What ended the steps; ``None`` for what a cancelled source says to being closed."""
+        group = error if isinstance(error, BaseExceptionGroup) else BaseExceptionGroup("", [error])
+        if self._stepper.cancelled and group.split((Exception, GeneratorExit))[1] is None:
+            log.debug("The cancelled source of %r failed to close", self.title, exc_info=error)
+            return None
+        if self._left_with is not None and isinstance(error, GeneratorExit):
+            return self._left_with  # the block's own error is what ended it
+        return error
+
+
+def _nothing() -> None:
+    return None
+
+
+_live: dict[Watch, None] = {}
+_last: list[Watch] = []
+
+
+def live_watches() -> list[Watch]:
+    """The watches that have begun and not ended, oldest first."""
+    return list(_live)
+
+
+def last() -> Watch | None:
+    """The watch that was started last in this process, also by a magic."""
+    return _last[0] if _last else None
+
+
+def watch(
+    source: Any,
+    *,
+    title: str | None = None,
+    agent_id: str | None = None,
+    adapter: str | Adapter = "auto",
+    registry: Registry | None = None,
+    display: bool = True,
+    record: str | os.PathLike[str] | Recorder | None = None,
+) -> Watch:
+    """Show an agent's work live while you consume its stream, which passes through unchanged.
+
+    ::
+
+        for event in vibe.watch(stream): ...
+        async for event in vibe.watch(stream): ...
+        transcript = await vibe.watch(stream)
+        async with vibe.watch(stream) as run: ...
+
+    ``source`` is a sync or async iterable of an SDK's events, an awaitable or (async) context
+    manager that yields one, or an object with ``stream_events()``. Nothing is read or shown
+    before it is iterated, awaited or entered. ``adapter`` names the SDK where it cannot be told
+    from the first few events; ``record`` is a file to keep the run in; ``display=False`` shows
+    nothing but still builds ``.transcript``.
+
+    Raises ``TypeError`` for what is no stream, ``AdapterError`` for an unknown adapter.
+    """
+    check(source)
+    if not isinstance(adapter, str) and agent_id not in (None, adapter.agent_id):
+        msg = (
+            f"agent_id={agent_id!r}, but the adapter says {adapter.agent_id!r}: give it to the adapter only."
+        )
+        raise ValueError(msg)
+    if isinstance(adapter, str) and adapter != "auto":
+        adapters.get(adapter)  # an unknown name is an error here, not in the middle of a stream
+    connections = connections_of(source)
+    if registry is None:
+        # A recording has the ids of the run it is of, and a remote stream may be of runs in this very
+        # kernel: shown beside them, it would be their duplicate.
+        registry = Registry() if isinstance(source, Replay) or connections else get_registry()
+    pipeline = Pipeline(
+        registry,
+        agent_id=agent_id,
+        title=title or ", ".join(connection.title for connection in connections) or None,
+        adapter=adapter,
+        renderer=None if display else "none",
+        record=record,
+    )
+    pipeline.connections.show(connections)
+    return _made(source, pipeline)
+
+
+def watch_agent(
+    agent_id: str,
+    *,
+    title: str | None = None,
+    registry: Registry | None = None,
+    display: bool = True,
+    record: str | os.PathLike[str] | Recorder | None = None,
+) -> Watch:
+    """Show an agent of the registry: all it has said, and what it says until its open run ends.
+
+    It only looks on: to cancel this watch does not end the agent's run.
+    """
+    registry = registry or get_registry()
+    pipeline = Pipeline(
+        registry,
+        agent_id=agent_id,
+        title=title or agent_id,
+        renderer=None if display else "none",
+        record=record,
+    )
+    pipeline.passive = True
+    return _made(until_it_ends(registry, agent_id), pipeline)
+
+
+def _made(source: Any, pipeline: Pipeline) -> Watch:
+    made = Watch(source, pipeline)
+    pipeline.on_stop = made.cancel
+    return made

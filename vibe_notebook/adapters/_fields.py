@@ -1,0 +1,207 @@
+"""Reading natives: a field from an object or a dict, and a typed value or nothing.
+
+Below every adapter. Natives are foreign and hostile: a field may be missing, of another type,
+or a property that raises. Nothing here raises, and all strings that leave are valid Unicode.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import math
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
+
+from vibe_notebook._json_values import bounded_repr, scrub, to_json_value
+from vibe_notebook.events import Usage
+
+__all__ = [
+    "bounded",
+    "camel",
+    "fields_of",
+    "get",
+    "ident",
+    "integer",
+    "items",
+    "json_text",
+    "number",
+    "parsed",
+    "plain",
+    "reason",
+    "text",
+    "usage_of",
+]
+
+VALUE_LIMIT: Final = 10_000
+"""Characters of JSON that the value of a ``Custom`` may have."""
+
+DEPTH_LIMIT: Final = 64
+
+_CAPITAL: Final = re.compile("[A-Z]")
+_NO_FIELDS: Final = (str, bytes, bytearray, int, float, list, tuple, set, frozenset, type(None))
+_SCALARS: Final = (
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    decimal.Decimal,
+    uuid.UUID,
+    bytes,
+)
+
+
+def get(native: object, *path: str) -> Any:
+    """Follow *path* through attributes or dict keys; ``None`` where it breaks off."""
+    for name in path:
+        if isinstance(native, _NO_FIELDS):
+            return None
+        try:
+            native = native.get(name) if isinstance(native, Mapping) else getattr(native, name, None)
+        except Exception:  # noqa: BLE001 - a foreign property may raise anything
+            return None
+    return native
+
+
+def camel(native: object, name: str) -> Any:
+    """Return a field that JSON has in camelCase, and Python objects in snake_case."""
+    found = get(native, name)
+    return get(native, _CAPITAL.sub(lambda found: f"_{found[0].lower()}", name)) if found is None else found
+
+
+def fields_of(native: object) -> dict[str, Any]:
+    """Return the fields of an object or a dict, not those inside of them."""
+    if isinstance(native, _NO_FIELDS):
+        return {}
+    try:
+        return {
+            str(name): value
+            for name, value in (native if isinstance(native, Mapping) else vars(native)).items()
+        }
+    except Exception:  # noqa: BLE001 - a foreign mapping may raise anything
+        return {}
+
+
+def text(value: object) -> str:
+    """Return *value* if it is a string, else ""."""
+    return scrub(value) if isinstance(value, str) else ""
+
+
+def ident(value: object) -> str | None:
+    """Return *value* as an id: a string that is not empty, or a number written out."""
+    if isinstance(value, str):
+        return scrub(value) or None
+    return None if integer(value) is None else str(value)
+
+
+def integer(value: object) -> int | None:
+    """Return *value* if it is a count or an index."""
+    return value if type(value) is int and 0 <= value < 1 << 63 else None
+
+
+def number(value: object) -> float | None:
+    """Return *value* as a finite float: JSON has decimals as strings."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | decimal.Decimal):
+        return None
+    try:
+        result = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return result if math.isfinite(result) else None
+
+
+def items(value: object) -> list[Any]:
+    """Return the elements of a list or tuple, else none."""
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def parsed(args: object) -> Any:
+    """Return tool arguments as a value: complete JSON text is read, other text stays text."""
+    if not isinstance(args, str):
+        return plain(args)
+    if not args.strip():
+        return None
+    try:
+        return json.loads(args)
+    except (ValueError, RecursionError):
+        return scrub(args)
+
+
+def json_text(args: object) -> str:
+    """Return tool arguments as the text that a model would have written."""
+    if args is None or isinstance(args, str):
+        return text(args)
+    return json.dumps(plain(args), ensure_ascii=False)
+
+
+def reason(content: object) -> str:
+    """Return the text of a failure; validation errors come as a list of ``loc`` and ``msg``."""
+    lines = [
+        f"{'.'.join(str(step) for step in items(get(error, 'loc')))}: {message}"
+        for error in items(content)
+        if (message := text(get(error, "msg")))
+    ]
+    return scrub("\n".join(lines)) if lines else json_text(content)
+
+
+def bounded(native: object) -> Any:
+    """Return *native* as JSON; if that is long, the beginning of its JSON text."""
+    value = plain(native)
+    body = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(body) <= VALUE_LIMIT:
+        return value
+    return f"{body[:VALUE_LIMIT]}… ({len(body):,} characters)"
+
+
+def usage_of(
+    native: object, *, cached: tuple[str, ...], reasoning: tuple[str, ...], model: str | None = None
+) -> Usage | None:
+    """Return what was used, with the paths of the counts that every SDK keeps somewhere else."""
+    if native is None:
+        return None
+    fields: dict[str, Any] = {
+        "input_tokens": integer(get(native, "input_tokens")),
+        "output_tokens": integer(get(native, "output_tokens")),
+        "cached_input_tokens": integer(get(native, *cached)),
+        "reasoning_tokens": integer(get(native, *reasoning)),
+        "cost": number(get(native, "cost")),
+        "model": model,
+    }
+    return Usage(**fields)
+
+
+def plain(value: object) -> Any:
+    """Return *value* as JSON types, in the form that pydantic's JSON mode gives them.
+
+    A recording holds that form, so a live object and its recorded dict give equal events.
+    """
+    return to_json_value(_plain(value, ()))
+
+
+def _plain(value: Any, above: tuple[int, ...]) -> Any:
+    if isinstance(value, str | int | float | enum.Enum) or value is None:
+        return value
+    if isinstance(value, _SCALARS):
+        return to_jsonable_python(value, bytes_mode="base64")
+    if id(value) in above or len(above) > DEPTH_LIMIT:
+        return bounded_repr(value)
+    above = (*above, id(value))
+    if isinstance(value, BaseModel):
+        try:
+            value = BaseModel.model_dump(value, mode="json", warnings=False)
+        except Exception:  # noqa: BLE001 - a foreign serialiser may raise anything
+            return bounded_repr(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(item, above) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item, above) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [f.name for f in dataclasses.fields(value) if not f.name.startswith("_")]
+        return {name: _plain(get(value, name), above) for name in names}
+    return value

@@ -1,0 +1,116 @@
+"""The shapes in which LangGraph yields one thing: tuples by ``stream_mode``, typed parts, events.
+
+Pure; used by ``langgraph``. JSON has tuples as lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from .._fields import get, ident, items, plain, text
+from ._langchain_messages import is_message, kind_of, messages_in
+
+__all__ = ["called", "is_event", "is_known", "is_protocol", "mode_of", "namespace_of", "state_mode"]
+
+_OTHERS: Final = ("event", "event_kind", "method", "object", "type")
+"""Where other SDKs say what an event is."""
+
+_MODES: Final = frozenset(("messages", "updates", "values", "custom", "tasks", "checkpoints", "debug"))
+
+
+def mode_of(native: object) -> tuple[str, Any] | None:
+    """Return the stream mode and its data; ``None``: *native* has no mode."""
+    if isinstance(native, Mapping):
+        mode = text(get(native, "type"))
+        return (mode, get(native, "data")) if mode in _MODES and "ns" in native else None
+    parts = items(native)
+    if len(parts) == len(("namespace", "mode", "data")) and _is_namespace(parts[0]):
+        parts = parts[1:]  # subgraphs=True
+    if len(parts) != len(("mode", "data")):
+        return None
+    first, data = parts
+    if isinstance(first, str):
+        return (first, data) if first in _MODES else None
+    if is_message(first):
+        return "messages", parts
+    if _is_namespace(first):  # subgraphs=True with a single mode
+        state = state_mode(data)
+        return mode_of(data) or ((state, data) if state else None)
+    return None
+
+
+def namespace_of(native: object) -> list[str]:
+    """Return the path of subgraphs that a native with a mode comes from; empty: the graph itself."""
+    if isinstance(native, Mapping):
+        path = get(native, "ns")
+    else:
+        path = items(native)[0] if items(native) and not is_message(items(native)[0]) else ()
+    return [text(step) for step in items(path)]
+
+
+def is_protocol(native: object) -> bool:
+    """Whether *native* is an event of langchain-protocol: ``astream_events(version="v3")``."""
+    params = get(native, "params")
+    return (
+        text(get(native, "type")) == "event"
+        and isinstance(get(native, "method"), str)
+        and isinstance(get(params, "namespace"), list | tuple)
+    )
+
+
+def state_mode(native: object) -> str | None:
+    """Return "values" or "updates" for a state, or an update of it, that has messages."""
+    if not isinstance(native, Mapping):
+        return None
+    if messages_in(get(native, "messages")):
+        return "values"
+    has_messages = any(messages_in(update) for update in native.values())
+    return "updates" if has_messages or "__interrupt__" in native else None
+
+
+def is_event(native: object) -> bool:
+    """Whether *native* is one of ``astream_events(version="v2")``."""
+    return text(get(native, "event")).startswith("on_") and ident(get(native, "run_id")) is not None
+
+
+def is_known(native: object) -> bool:
+    """Whether *native* cannot but come from LangChain or LangGraph.
+
+    What a single ``stream_mode="custom"`` yields could be anything; so could a state or an update
+    of one (``graph.stream(x)`` without a mode) that has no message of LangChain's.
+    """
+    if kind_of(native) == "piece":
+        return is_message(native)
+    return is_event(native) or is_protocol(native) or mode_of(native) is not None or _is_state(native)
+
+
+def _is_state(native: object) -> bool:
+    if not isinstance(native, Mapping) or any(isinstance(get(native, name), str) for name in _OTHERS):
+        return False
+    found = [
+        message for value in (native, *native.values()) for message in messages_in(get(value, "messages"))
+    ]
+    # Others call theirs "user" and "assistant", or have no such field.
+    return bool(found) and all(get(one, "additional_kwargs") is not None for one in found)
+
+
+def called(value: object) -> list[dict[str, Any]]:
+    """Find the tool calls in what a task got as its input: one, several, or one in its context."""
+    found = []
+    for one in [value, *items(value)]:
+        call = get(one, "tool_call") or one
+        args = get(call, "args")
+        if ident(get(call, "id")) and text(get(call, "name")) and isinstance(args, Mapping):
+            found.append(
+                {
+                    "tool_call_id": ident(get(call, "id")),
+                    "tool_name": text(get(call, "name")),
+                    "args": plain(args),
+                }
+            )
+    return found
+
+
+def _is_namespace(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(step, str) for step in value)

@@ -1,0 +1,202 @@
+"""langchain-protocol: what ``astream_events(version="v3")`` yields, and a server sends.
+
+Used by ``langgraph``. Its events are numbered over the whole run, subagents included, and a server
+may repeat them: each run that goes on says of every number what it shows, or that it shows nothing.
+Source: ``langchain_protocol.protocol``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vibe_notebook.events import Event, ToolFinished, ToolProgress, skip
+
+from .._fields import get, ident, integer, items, json_text, plain, text
+from .._files import block_file
+from ._langchain_messages import is_message, messages_in, said_in, usage_in
+from ._messages import Message, MessagesAdapter
+
+__all__ = ["ProtocolAdapter"]
+
+_QUIET = frozenset(("checkpoints", "debug"))
+_SHOWING = frozenset(("messages", "tools", "custom", "input.requested"))
+_OUTCOMES = {"failed": "error", "interrupted": "interrupted"}
+
+
+class ProtocolAdapter(MessagesAdapter):
+    """The part that reads the protocol."""
+
+    def _protocol(self, native: object) -> None:
+        params = get(native, "params")
+        seq, namespace = integer(get(native, "seq")), items(get(params, "namespace"))
+        self._number = {} if seq is None else {"seq": seq}
+        self.start_here()
+        method = text(get(native, "method"))
+        spoke: str | None = None
+        if namespace and (spoke := self._speaker(text(namespace[0]), method)) is not None:
+            inner = {"namespace": namespace[1:], "data": get(params, "data")}
+            inner["interrupts"] = get(params, "interrupts")
+            passed = {"type": "event", "seq": seq, "method": method, "params": inner}
+            said = self._children.feed(spoke, passed)
+        else:
+            said = []
+            self._method(method, params, get(params, "data"))
+        self._out += said
+        if seq is not None:
+            self._passed_over(seq)
+        self._number = {}
+
+    def _speaker(self, namespace: str, method: str) -> str | None:
+        # The protocol says whose a subgraph is right after its first event, which shows nothing.
+        return self._inside_of(namespace) if namespace in self._children or method in _SHOWING else None
+
+    def _passed_over(self, seq: int) -> None:
+        """Let each run that this number says nothing of know that it was there."""
+        spoke = {event.run_id for event in self._out if event.seq == seq}
+        if self.run_id not in spoke:
+            self._out.append(skip(self.agent_id, self.run_id, seq))
+        for child in self._children:
+            if child.run_id not in spoke:
+                self._out += child.passed_over(seq)
+
+    def passed_over(self, seq: int) -> list[Event]:
+        """Return what says that a number has nothing to show in this run, nor inside of it."""
+        self._passed_over(seq)
+        return self._flush()
+
+    def _method(self, method: str, params: object, data: Any) -> None:
+        if method == "messages":
+            payload, metadata = (*items(data), None, None)[:2] if items(data) else (data, None)
+            self._message_event(payload, metadata, params)
+        elif method == "tools":
+            self._tool_event(data, text(get(data, "event")), ident(get(data, "tool_call_id")))
+        elif method == "lifecycle":
+            self._lifecycle(data, text(get(data, "event")))
+        elif method == "input.requested":
+            self._interrupted([{"id": get(data, "interrupt_id"), "value": get(data, "payload")}])
+        elif method == "custom" or method.startswith("custom:"):
+            payload = get(data, "payload")
+            self._custom(text(get(data, "name")) or method, data if payload is None else payload)
+        elif method in ("values", "updates", "tasks"):
+            self._interrupted(get(params, "interrupts"))
+            self._mode(method, data)
+        elif method not in _QUIET:
+            self.say_unknown(data, method)
+
+    def _mode(self, mode: str, data: Any) -> None:
+        raise NotImplementedError  # the modes of ``astream`` have the same data
+
+    # Messages.
+
+    def _message_event(self, payload: object, metadata: object, params: object) -> None:
+        if is_message(payload):
+            self._any_message(payload, metadata)
+            return
+        kind, index = text(get(payload, "event")), ident(get(payload, "index")) or "0"
+        if kind == "message-start" and text(get(payload, "role")) not in ("", "ai", "assistant"):
+            return
+        key = ident(get(metadata, "langgraph_checkpoint_ns")) or "|".join(
+            [*map(text, items(get(params, "namespace"))), text(get(params, "node"))]
+        )
+        message = self._message_of(key, payload if kind == "message-start" else None, metadata)
+        match kind:
+            case "content-block-start":
+                self._block_event(message, index, get(payload, "content"), is_whole=False)
+            case "content-block-delta":
+                self._delta(message, index, get(payload, "delta"))
+            case "content-block-finish":
+                self._block_event(message, index, get(payload, "content"), is_whole=True)
+            case "message-finish":
+                message.usage = usage_in({"usage_metadata": get(payload, "usage")}, None) or message.usage
+                message.finish_reason = ident(get(payload, "reason")) or message.finish_reason
+                self._finish(message)
+                self._open.pop(key, None)
+            case "error":
+                code = ident(get(payload, "code"))
+                self.end("error", text(get(payload, "message")) or code or "error", code)
+            case _ if kind != "message-start":
+                self.say_unknown(payload, kind)
+
+    def _delta(self, message: Message, index: str, delta: object) -> None:
+        match text(get(delta, "type")):
+            case "text-delta":
+                self._said(message, "text", index, text(get(delta, "text")))
+            case "reasoning-delta":
+                self._said(message, "thinking", index, text(get(delta, "reasoning")))
+            case "tool-call-delta":
+                self._call_piece(message, {"index": index, "args": get(delta, "args")})
+
+    def _block_event(self, message: Message, index: str, block: object, *, is_whole: bool) -> None:
+        kind = text(get(block, "type"))
+        if kind == "non_standard":
+            block = get(block, "value")
+            kind = text(get(block, "type"))
+        if kind in ("tool_call_chunk", "server_tool_call_chunk"):
+            piece = {name: get(block, name) for name in ("id", "name", "args")}
+            self._call_piece(message, {**piece, "index": index})
+        elif kind in ("tool_call", "invalid_tool_call"):
+            self._whole_call(message, block)
+        elif kind == "server_tool_call":
+            self._whole_call(message, block)
+            if is_whole and (call_id := ident(get(block, "id"))) is not None:
+                self._calls.start(call_id)
+                self.say(ToolProgress, tool_call_id=call_id, state="running")
+        elif kind == "server_tool_result":
+            status = "error" if text(get(block, "status")) == "error" else "ok"
+            output = plain(get(block, "output"))
+            if (call_id := ident(get(block, "tool_call_id"))) is not None:
+                self._answer(call_id, {"tool_call_id": call_id, "status": status, "output": output})
+        elif is_whole and block_file(block) is not None:
+            self._block(message, "file", index, block_file(block))
+        else:
+            for of, _, said in said_in(block):
+                if of in ("text", "thinking"):
+                    self._said(message, of, index, said, is_whole=is_whole)
+
+    def _said(self, message: Message, kind: str, index: str, said: str, *, is_whole: bool = False) -> None:
+        if said:
+            message.parts[kind, index] = None
+            (self.say_whole if is_whole else self.say_text)(kind, index, said)
+
+    # Tools and subagents.
+
+    def _tool_event(self, data: object, kind: str, call_id: str | None) -> None:
+        if call_id is None:
+            self.say_unknown(data, kind)
+        elif kind == "tool-started":
+            args, name = plain(get(data, "input")), text(get(data, "tool_name")) or None
+            self._tool_started(call_id, {"tool_call_id": call_id, "tool_name": name, "args": args})
+        elif kind == "tool-output-delta":
+            self.say(ToolProgress, tool_call_id=call_id, delta=json_text(get(data, "delta")))
+        elif kind == "tool-finished":
+            output = get(data, "output")
+            found = messages_in(output) or messages_in(get(output, "update"))
+            for message in found:
+                self._any_message(message, None)
+            if not found:
+                self._answer(call_id, {"tool_call_id": call_id, "output": plain(output)})
+        elif kind == "tool-error":
+            why = text(get(data, "message")) or ident(get(data, "code")) or "error"
+            fields = {"tool_call_id": call_id, "status": "error", "output": why, "error": why}
+            self._answer(call_id, fields)
+        else:
+            self.say_unknown(data, kind, tool_call_id=call_id)
+
+    def _answer(self, call_id: str, fields: dict[str, Any]) -> None:
+        if self._calls.answer(call_id, fields):
+            failed = fields.get("status") == "error"
+            self._end_inside(call_id, outcome="error" if failed else "success", error=fields.get("error"))
+            self.say(ToolFinished, **fields)
+
+    def _lifecycle(self, data: object, kind: str) -> None:
+        path = items(get(data, "namespace"))
+        key = text(path[0]) if path else ""
+        call_id = ident(get(data, "cause", "tool_call_id"))
+        if kind == "started" and key and call_id is not None:
+            self._link(key, call_id, text(get(data, "graph_name")) or None)
+        elif kind in ("completed", "failed", "interrupted"):
+            outcome, error = _OUTCOMES.get(kind, "success"), text(get(data, "error")) or None
+            if key in self._children:
+                self._out += self._children.end(key, outcome=outcome, error=error)
+            elif not path and outcome != "success":
+                self.end(outcome, error)

@@ -1,0 +1,53 @@
+"""_bundle: TODO docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..transcript import Transcript
+
+__all__ = ["bundle", "other_agent"]
+
+
+def bundle(
+    transcripts: Mapping[str, Transcript],
+    *,
+    title: str,
+    is_open: Mapping[str, bool] | None = None,
+    note: str | None = None,
+    last_words: str | None = None,
+) -> dict[str, str]:
+    """The static form in html, markdown and text; several agents under their names.
+
+    ``last_words`` says how a remote stream's connection ended, if it did not end as it should.
+    """
+    from .._forms.html import transcript_html  # noqa: PLC0415 - rendering is loaded when something is shown
+    from .._forms.markdown import transcript_markdown  # noqa: PLC0415
+    from .._forms.text import transcript_text  # noqa: PLC0415
+    from .._forms.wording import clean  # noqa: PLC0415 - rendering is loaded when something is shown
+
+    several = len(transcripts) > 1
+    items = [(f"{title} · {name}" if several else title, t) for name, t in transcripts.items()]
+    items = items or [(title, Transcript())]
+    html = []
+    for index, (name, transcript) in enumerate(items):
+        prefix = other_agent(index)
+        chosen = {k.removeprefix(prefix): v for k, v in (is_open or {}).items() if k.startswith(prefix)}
+        said = "\n".join(filter(None, (note, last_words))) if not index else None
+        html.append(transcript_html(transcript, title=name, is_open=chosen, note=said or None))
+    text = [transcript_text(t, title=name) for name, t in items]
+    markdown = [transcript_markdown(t, title=name) for name, t in items]
+    if last_words is not None:
+        said = clean(last_words)
+        text.append(f"[{said}]")
+        markdown.append("`" + said.replace("`", "'").replace("\n", " · ") + "`")
+    return {
+        "text/plain": "\n\n".join(text),
+        "text/markdown": "\n\n".join(markdown),
+        "text/html": "\n".join(html),
+    }
+
+
+def other_agent(index: int) -> str:
+    """What the keys of a view's further agents begin with: two agents may use the same run ids."""
+    return f"@{index}/" if index else ""

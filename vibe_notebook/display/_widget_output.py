@@ -1,0 +1,149 @@
+"""A watch in a notebook: the widget while it is live, the static form in its place when it ends."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .._host import host
+from ..transcript import Transcript
+from ._bundle import bundle
+from ._pacer import PACER
+from ._packing import Packer
+from ._view import View
+from ._widget import StreamWidget
+
+if TYPE_CHECKING:
+    from .._controls import Controls
+    from ..registry import Registry
+
+__all__ = ["WidgetOutput"]
+
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+_LINGER = 8
+"""Ended views that stay answerable because a reloaded page or a second view still shows them."""
+
+_SENDING = threading.Lock()
+"""The kernel's sockets lose messages, in silence, where several threads send at once."""
+
+_FINAL = threading.Lock()
+"""One final form at a time: many that end together would keep each other, and the page, waiting."""
+
+_lingering: deque[WidgetOutput] = deque()
+
+
+class WidgetOutput:
+    """One display: a full bundle with the widget at first, without it at the end.
+
+    A reopened notebook shows "Loading widget…" where the widget's view was saved, whatever is
+    beside it; so the same display id is updated to html, markdown and text only.
+    """
+
+    is_light = False
+
+    def __init__(self, registry: Registry, *, title: str, controls: Controls) -> None:
+        self._title = title
+        self._controls = controls
+        self._last_words: str | None = None
+        self._packer = Packer()
+        self._view = View(registry, title=title, send=self._send, stoppable="stop" in controls)
+        self._widget: StreamWidget | None = StreamWidget(self._view.snapshot, self._receive)
+        data, metadata = _parts(self._widget._repr_mimebundle_())
+        self._display = host().open_display({**data, **bundle({}, title=title)}, metadata)
+
+    def watch(self, agent_id: str, since: int) -> None:
+        """Show an agent too."""
+        self._view.watch(agent_id, since)
+        self._view.wake()
+
+    def report(self, text: str) -> None:
+        """Show a failure in the background."""
+        self._view.report(text)
+
+    def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
+        """Show a remote stream's connections in the header."""
+        self._last_words = last_words
+        self._view.set_head(connection=[list(line) for line in lines])
+
+    def flush(self) -> None:
+        """Send what came last: many streams that end together would wait for each other's final forms."""
+        self._view.let_go()
+        PACER.draw_last(self._view)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other view is live."""
+        return PACER.is_alone(self._view)
+
+    def wait_for_lull(self) -> None:
+        """Wait until the other views have said what they have to say, but not for long."""
+        PACER.wait_for_lull(self._view)
+
+    def finish(self, transcripts: Mapping[str, Transcript]) -> None:
+        """Send the whole state once, then put the static form in the widget's place."""
+        with _FINAL:
+            self._finish(transcripts)
+
+    def _finish(self, transcripts: Mapping[str, Transcript]) -> None:
+        first = next(iter(transcripts.values()), Transcript())
+        self._view.finish(
+            outcome=first.outcome,
+            error=first.error,
+            usage=first.usage.model_dump(exclude_none=True) if first.usage else None,
+        )
+        with self._view.lock:
+            self._packer.begin()  # frees its memory
+        data = bundle(
+            transcripts,
+            title=self._title,
+            is_open=self._view.is_open,
+            note=self._view.head["note"],
+            last_words=self._last_words,
+        )
+        self._display.replace(data)
+        if self._widget is not None and not self._widget.mounted:
+            self.close()  # nobody looks (nbconvert, papermill): nothing is to be answered any more
+            return
+        _lingering.append(self)
+        while len(_lingering) > _LINGER:
+            _lingering.popleft().close()
+
+    def close(self) -> None:
+        """Close the comm."""
+        widget, self._widget = self._widget, None
+        if widget is not None:
+            widget.close()
+        if self in _lingering:
+            _lingering.remove(self)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        widget = self._widget
+        if widget is not None:
+            packed = self._packer.pack(message)
+            with _SENDING:
+                widget.send(packed)
+
+    def _receive(self, content: dict[str, Any]) -> None:
+        """Decode a page's message; may come on a thread of the kernel's, in the middle of anything."""
+        match content.get("type"):
+            case "hello" | "resync":
+                number = content.get("n")
+                with self._view.lock:
+                    self._packer.is_plain |= content.get("plain") is True
+                    self._packer.begin()  # the one who asks has not seen what was said before
+                    self._view.resync(number if isinstance(number, int) else -1)
+            case "toggle":
+                self._view.toggle(content.get("key"), is_open=bool(content.get("open")))
+            case "bye":
+                if self._view.head["state"] == "ended":
+                    self.close()
+            case _:
+                self._controls.use(content)
+
+
+def _parts(made: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(data, metadata) of a ``_repr_mimebundle_``; Colab needs the metadata to show custom widgets."""
+    data, metadata = made if isinstance(made, tuple) else (made, {})
+    return {**(data or {})}, {**(metadata or {})}

@@ -1,0 +1,13 @@
+"""Order, keep and deliver the events of all agents, from any thread.
+
+Below display, recording and projects; above ordering and the reducer.
+"""
+
+from __future__ import annotations
+
+from ._agent import Stats, Watcher
+from ._callbacks import Callback, Registration
+from ._registry import Registry, get_registry
+from ._subscriptions import Subscription
+
+__all__ = ["Callback", "Registration", "Registry", "Stats", "Subscription", "Watcher", "get_registry"]
