@@ -10,6 +10,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
+from markdown_it.rules_inline import image, link
 from markdown_it.token import Token
 from mdit_py_plugins.footnote.index import footnote_def
 
@@ -30,6 +31,9 @@ __all__ = ["DEPTH", "rules_plugin"]
 DEPTH = 80
 """Nesting of blocks beyond which the rest is shown as the text it is."""
 
+_LAST_BRACKET = -1
+"""Where the parser's memory of places, which begin at 0, keeps the last bracket that closes."""
+
 _TASK = re.compile(r"\[([ xX])\](?=[ \t\n])")
 _ALERT = re.compile(r"\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\][ \t]*(?:\n|\Z)", re.IGNORECASE)
 _BREAK = re.compile(r"<br[ \t]*/?>", re.IGNORECASE)
@@ -41,6 +45,8 @@ def rules_plugin(md: MarkdownIt) -> None:
     """Teach *md* these rules; its renderer shows an image only if that fetches nothing."""
     md.block.ruler.before("table", "too_deep", _too_deep)
     md.block.ruler.before("reference", "footnote_def", footnote_def, {"alt": ["paragraph", "reference"]})
+    md.inline.ruler.at("link", _link)
+    md.inline.ruler.at("image", _image)
     md.inline.ruler.before("link", "footnote_ref", _footnote_ref)
     md.inline.ruler.before("autolink", "break", _break)
     md.core.ruler.before("inline", "tasks_and_alerts", _tasks_and_alerts)
@@ -92,6 +98,22 @@ def _footnote_ref(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
         token.content = match[1]
     state.pos = match.end()
     return True
+
+
+def _link(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
+    return _may_close(state) and link(state, silent)
+
+
+def _image(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
+    return _may_close(state) and image(state, silent)
+
+
+def _may_close(state: StateInline) -> bool:
+    """Tell whether a bracket closes behind this place: the parser reads all that follows for each that opens."""
+    last = state.cache.get(_LAST_BRACKET)
+    if last is None:
+        last = state.cache[_LAST_BRACKET] = state.src.rfind("]")
+    return state.pos < last
 
 
 def _break(state: StateInline, silent: bool) -> bool:  # noqa: FBT001

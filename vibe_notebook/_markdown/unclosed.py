@@ -131,11 +131,11 @@ def _link(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
     if end + 1 == state.posMax:
         is_awaited = state.posMax - start <= LABEL_LIMIT and not state.env.get("is_paused")
         return _hold(state) if is_awaited or state.src.startswith("[![", start) else False
-    after = state.src[end + 1 :]
-    if start == 0 and _DEFINITION.fullmatch(after):
+    source = state.src
+    if start == 0 and _DEFINITION.fullmatch(source, end + 1):
         return _hold(state)
-    is_reference = bool(state.env.get("references")) and _REFERENCE.fullmatch(after)
-    if not is_reference and not _TARGET.fullmatch(after):
+    is_reference = bool(state.env.get("references")) and _REFERENCE.fullmatch(source, end + 1)
+    if not is_reference and not _TARGET.fullmatch(source, end + 1):
         return False
     state.push("link_open", "a", 1)  # its lack of an address makes it plain text
     state.pos, state.posMax = start + 1, end
@@ -176,9 +176,8 @@ def _image(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
     end = _label_end(state.src, start + 1)
     if end < 0 or end + 1 == state.posMax:
         return _hold(state) if state.posMax - start <= IMAGE_LIMIT else False
-    after = state.src[end + 1 :]
-    is_reference = bool(state.env.get("references")) and _REFERENCE.fullmatch(after)
-    return _hold(state) if is_reference or _TARGET.fullmatch(after) else False
+    is_reference = bool(state.env.get("references")) and _REFERENCE.fullmatch(state.src, end + 1)
+    return _hold(state) if is_reference or _TARGET.fullmatch(state.src, end + 1) else False
 
 
 def _end(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
