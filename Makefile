@@ -9,7 +9,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test demo frontend lint unit js notebooks browser live fuzz bench vibex format env clean begin
+.PHONY: help test demo frontend lint unit js notebooks browser live fuzz mutants bench vibex format env clean begin
 
 VENV ?= .venv
 JOBS ?= 2
@@ -77,6 +77,10 @@ live: $(READY) ## run every SDK for real, offline, in its lowest and its newest 
 fuzz: $(READY) ## the property tests, 20,000 examples each; counts those that ran (ARGS="tests/test_fuzz.py" for some)
 	@VIBE_HYPOTHESIS=fuzz $(PYTEST) -n $(JOBS) --timeout=0 -m "hypothesis and not browser and not notebooks" $(ARGS)
 
+mutants: $(READY) $(VENV)/.mutants ## faults made in the core by mutmut, and those that no test notices (ARGS="vibe_notebook.registry._retention.*" for some)
+	@VIBE_HYPOTHESIS=mutants $(HOMELESS) $(BIN)/mutmut run --max-children $(JOBS) $(ARGS)
+	@$(BIN)/mutmut results
+
 bench: $(READY) $(VENV)/.bench vibex ## measure, ours and the others side by side; takes an hour (ARGS="streams" for one section)
 	@VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(BIN)/python -m benchmarks $(ARGS)
 
@@ -90,7 +94,7 @@ format: $(READY) $(NODE_MODULES) ## ruff's and biome's formatters and their safe
 env: $(READY) $(NODE_MODULES) ## only make the environment
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) node_modules build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) mutants node_modules build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 begin: $(READY)
 	@$(SUMMARY) begin
@@ -99,6 +103,10 @@ begin: $(READY)
 # them a top-level package named "tests", vibex has one of its own.
 $(VENV)/.bench: pyproject.toml | $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group pyproject.toml:bench
+	@touch $@
+
+$(VENV)/.mutants: pyproject.toml | $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group pyproject.toml:mutants
 	@touch $@
 
 $(VENV)/vibex/.ready: | $(READY)

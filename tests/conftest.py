@@ -26,6 +26,8 @@ settings.register_profile(
     "ci", max_examples=200, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile("fuzz", settings.get_profile("ci"), max_examples=20_000)
+# A mutant's survival must not depend on luck.
+settings.register_profile("mutants", max_examples=50, deadline=None, derandomize=True, database=None)
 PROFILE = os.environ.get("VIBE_HYPOTHESIS") or ("ci" if os.environ.get("CI") else "dev")
 settings.load_profile(PROFILE)
 

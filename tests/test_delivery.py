@@ -388,3 +388,41 @@ def test_every_step_gives_callbacks_readers_and_counts_just_what_the_contract_sa
         both.step(op)
         both.read(0)
     both.end()
+
+
+KINDS = st.sampled_from([1, 1, 1, 2, 5, 9, 10, 10, 11])  # of a message's count: texts and its ends
+scattered = st.lists(
+    st.tuples(st.permutations(range(5)), st.lists(KINDS, min_size=5, max_size=5)), min_size=1, max_size=3
+)
+between = st.one_of(st.tuples(st.just("wait"), st.integers(1, 3)), finish, unregister)
+
+
+@given(
+    bounds=bounds,
+    roomy=st.booleans(),
+    counts=scattered,
+    others=st.dictionaries(st.integers(0, 4), between, max_size=3),
+)
+def test_counts_that_arrive_in_any_order_with_their_ends_among_them_are_delivered_as_the_contract_says(
+    bounds: dict[str, int],
+    counts: list[tuple[list[int], list[int]]],
+    others: dict[int, Op],
+    *,
+    roomy: bool,
+) -> None:
+    both = Both({**bounds, "ring": 100, "max_held": 10 if roomy else bounds["max_held"]}, {})
+    for op in [("register", "a", SLOTS), ("tap", None), ("subscribe", "a", 0)]:
+        both.step(op)
+    natives = [
+        [("native", "r", counter, seq, (whats[seq],), derived) for seq in order]
+        for (counter, derived), (order, whats) in zip(
+            [("m", False), ("m", True), ("n", False)], counts, strict=False
+        )
+    ]
+    for number, ops in enumerate(zip(*natives, strict=True)):
+        for op in ops:
+            both.step(op)
+        if number in others:
+            both.step(others[number])
+    both.step(("wait", 3))
+    both.end()

@@ -115,6 +115,15 @@ def test_run_started_is_the_base_of_its_runs_own_count(registry: Registry) -> No
     assert [event.type for event in events] == ["run_started", "text_delta"]
 
 
+def test_what_is_below_the_base_was_before_it_and_goes_first(registry: Registry) -> None:
+    events = heard(registry)
+    for seq in (5, 3, 8, 4):
+        registry.dispatch(text(str(seq), seq))
+    registry.dispatch(RunStarted(agent_id="a", run_id="r", seq=7))
+    assert [event.seq for event in events] == [3, 4, 5, 7, 8]
+    assert registry.stats("a").gaps == 0
+
+
 def test_message_started_is_the_base_of_the_named_count_that_it_opens(registry: Registry) -> None:
     events = heard(registry)
     registry.dispatch(text("8", 8, counter="m"))
@@ -157,6 +166,27 @@ def test_one_tick_releases_all_that_has_waited_too_long(registry: Registry, cloc
     registry.tick()
     assert words(events) == ["1", "3"]
     assert registry.stats("a").gaps == 1
+
+
+def test_a_later_part_of_a_held_native_does_not_lengthen_its_wait(registry: Registry, clock: Clock) -> None:
+    events = heard(registry)
+    registry.dispatch(text("0", 0))
+    registry.dispatch(text("2", 2))
+    clock.now = 0.9
+    registry.dispatch(text("2b", 2, sub=1))
+    clock.now = 1.0
+    registry.tick()
+    assert words(events) == ["0", "2", "2b"]
+
+
+def test_once_the_base_is_known_an_early_event_waits_no_longer_than_max_wait(clock: Clock) -> None:
+    registry = Registry(hold=2, max_wait=0.5, clock=clock)
+    events = heard(registry)
+    for seq in (2, 0):
+        registry.dispatch(text(str(seq), seq))
+    clock.now = 0.5
+    registry.tick()
+    assert words(events) == ["0", "2"]
 
 
 @pytest.mark.parametrize("held", [0, 1, 3])
@@ -343,6 +373,17 @@ def test_what_comes_after_a_finish_still_lands_and_a_late_duplicate_is_still_tol
     assert registry.stats("a").duplicates == 1
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_after_finish_nothing_of_its_counts_is_held_any_more(registry: Registry, *, whole: bool) -> None:
+    events = heard(registry)
+    registry.dispatch(text("0", 0, counter="m"))
+    registry.finish("a", "r", None if whole else "m")
+    for seq in (5, 3):
+        registry.dispatch(text(str(seq), seq, counter="m"))
+    assert words(events) == ["0", "5", "035"]
+    assert (registry.stats("a").held, registry.stats("a").late) == (0, 1)
+
+
 def test_after_run_finished_no_tool_is_left_preparing_or_running_in_its_subagents_neither(
     registry: Registry,
 ) -> None:
@@ -401,6 +442,17 @@ def test_a_derived_whole_text_goes_too_at_the_first_direct_delta(registry: Regis
     registry.dispatch(text("D"))
     assert registry.transcript("a").text == "D"
     assert words(events) == ["twin", "", "D"]
+
+
+def test_that_derived_text_goes_reaches_callbacks_and_readers_and_no_recording(registry: Registry) -> None:
+    events, sent = heard(registry), list[Any]()
+    registry.tap("a", sent.append)
+    subscription = registry.subscribe("a")
+    registry.dispatch(text("twin", derived=True))
+    registry.dispatch(text("D"))
+    assert words(events) == words([next(subscription) for _ in range(3)]) == ["twin", "", "D"]
+    # A replay drops the twin by itself; the numbers stay those of delivery.
+    assert [(event.id, event.delta) for event in sent] == [(1, "twin"), (3, "D")]
 
 
 def test_derived_arguments_go_when_the_model_writes_them_itself(registry: Registry) -> None:
@@ -496,6 +548,23 @@ def test_several_registrations_are_called_and_a_closed_one_no_more(registry: Reg
     registry.dispatch(text("2"))
     assert words(first) == ["1"]
     assert words(second) == ["1", "2"]
+
+
+@pytest.mark.parametrize("names", [("on_result", "on_event"), ("on_event",)])
+def test_a_registration_that_closes_itself_in_a_callback_is_called_no_more(
+    registry: Registry, names: tuple[str, ...]
+) -> None:
+    calls: list[str] = []
+
+    def once(event: Any) -> None:
+        calls.append(event.delta)
+        registration.close()
+
+    registration = registry.register("a", **dict.fromkeys(names, once))
+    events = heard(registry)
+    registry.dispatch([text("1"), text("2"), text("3")])
+    assert calls == ["1"]
+    assert words(events) == ["1", "2", "3"]
 
 
 def test_a_callback_that_raises_is_reported_once_and_never_stops_the_stream(
@@ -706,6 +775,23 @@ def test_a_run_that_is_forgotten_in_mid_stream_begins_anew() -> None:
         for seq in range(5, 12):
             registry.dispatch(text(str(seq), seq))
         assert registry.transcript("a").text == "567891011"
+
+
+@pytest.mark.parametrize("evicted", [True, False])
+def test_a_run_that_goes_takes_no_other_runs_order_with_it(clock: Clock, *, evicted: bool) -> None:
+    registry = Registry(keep_runs=0, clock=clock)
+    events = heard(registry)
+    for seq in (0, 2):
+        registry.dispatch(text(str(seq), seq))
+    if evicted:
+        registry.dispatch(RunFinished(agent_id="a", run_id="s"))
+    else:
+        registry.dispatch(text("s", run_id="s"))
+        registry.forget("a", "s")
+    registry.dispatch(text("0", 0))
+    registry.dispatch(text("1", 1))
+    assert [event.seq for event in events if event.run_id == "r"] == [0, 1, 2]
+    assert registry.stats("a").duplicates == 1
 
 
 def test_a_second_end_does_not_make_a_run_the_newest(clock: Clock) -> None:

@@ -45,6 +45,15 @@ def test_after_an_id_it_replays_what_followed() -> None:
     assert [event.id for event in subscription] == [4, 5]
 
 
+@pytest.mark.parametrize("agent_id", ["a", None])
+def test_a_reader_of_very_many_events_gets_each_of_them(agent_id: str | None) -> None:
+    registry = Registry()
+    subscription = registry.subscribe(agent_id)
+    registry.dispatch([text(str(i)) for i in range(1000)])
+    registry.close()
+    assert [event.id for event in subscription] == list(range(1, 1001))
+
+
 def test_what_is_older_than_the_ring_starts_with_a_gap_that_counts_it() -> None:
     registry = Registry(ring=3)
     for i in range(10):

@@ -356,7 +356,8 @@ class Sequencer:
             self._found(track, seq, out)
         elif track.holding > self._max_held:
             self._release(track, out)
-        if track.held and track not in self._waiting:
+        # Sooner than before where a base is now known and max_wait < hold.
+        if track.held and self._waiting.get(track) != self._due(track):
             due = self._wait(track)
             self.soonest = due if self.soonest is None else min(self.soonest, due)
 

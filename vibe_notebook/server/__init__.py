@@ -25,7 +25,7 @@ _HOMES = {
     "BackgroundServer": "._background",
     "Limits": "._limits",
     "create_app": "._app",
-    "serve": "._run",
+    "serve": "._serve",
     "serve_in_background": "._background",
 }
 _NEEDED = frozenset(("sse_starlette", "starlette", "uvicorn"))
