@@ -1,4 +1,4 @@
-"""The processes of the proof of no loss: server, proxy and Redis, each ended by its own id."""
+"""Start the processes of the no-loss test: server, proxy and Redis. End each by its own id."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def answers(port: int) -> bool:
 
 
 class Server:
-    """``vibe-notebook serve`` on one port; it can be killed and started again."""
+    """Run ``vibe-notebook serve`` on one port, across kills and restarts."""
 
     def __init__(self, log: str) -> None:
         self.log = log
@@ -45,7 +45,7 @@ class Server:
         )
 
     def wait(self) -> None:
-        """Until it listens."""
+        """Wait until the server listens."""
         until = time.monotonic() + PATIENCE
         while not answers(self.port):
             assert self.process is not None
@@ -54,7 +54,7 @@ class Server:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """With -9: it has no time to say anything."""
+        """Kill the server with -9: it has no time to close its connections."""
         process, self.process = self.process, None
         if process is not None:
             process.kill()
@@ -73,7 +73,7 @@ def serving(log: str) -> Iterator[Server]:
 
 
 class Proxy:
-    """tests/remote/proxy.py, in front of a port."""
+    """Control a process of tests/remote/proxy.py in front of a port."""
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self._process = process
@@ -108,7 +108,7 @@ def proxied(port: int, seed: int) -> Iterator[Proxy]:
 
 @contextlib.contextmanager
 def redis(folder: Path) -> Iterator[str]:
-    """A Redis of its own that writes all it is told; gives its URL."""
+    """Run a separate Redis that writes every command to disk; yield its URL."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("no redis-server: install one")

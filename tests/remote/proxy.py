@@ -1,9 +1,9 @@
-"""A TCP proxy on loopback that fails on command; run as a program: ``proxy.py PORT SEED``.
+"""Run a TCP proxy on loopback that fails on command; a program: ``proxy.py PORT SEED``.
 
-It forwards to PORT in pieces cut at random bytes, prints its own port, and reads commands from
-standard input, a line each: ``drop`` (every connection goes silent, and no end is told: half-open),
-``reset`` (every connection is reset), ``close`` (every connection ends). It happens in the middle of
-what the server sends next.
+The proxy forwards to PORT in pieces cut at random bytes, prints its own port, and reads commands from
+standard input, a line each: ``drop`` (every connection goes silent, and neither side gets an end:
+half-open), ``reset`` (every connection is reset), ``close`` (every connection ends). The failure
+happens in the middle of the server's next bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PIECE = 4000
 
 
 class Proxy:
-    """Forwards connections until told to fail."""
+    """Forward connections until a command makes them fail."""
 
     def __init__(self, port: int, seed: int) -> None:
         self.port = port
@@ -50,7 +50,7 @@ class Proxy:
             for each in pair:
                 each.close()
         else:
-            self.silent.append((reader, writer, there, back))  # kept, or it would be closed
+            self.silent.append((reader, writer, there, back))  # held, or the garbage collector would close it
 
     async def pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, fails: bool = False
@@ -62,7 +62,7 @@ class Proxy:
                 if fails and self.armed:
                     writer.write(data[: self.random.randrange(len(data))])
                     await writer.drain()
-                    await asyncio.sleep(0.01)  # it arrives, for a reset would take it along
+                    await asyncio.sleep(0.01)  # the bytes must arrive first: a reset would discard them
                     self.fail()
                     return
                 while at < len(data):
@@ -72,11 +72,11 @@ class Proxy:
                     at += size
 
     def arm(self, name: str) -> None:
-        """Fail so, soon."""
+        """Fail in the way *name* at the server's next bytes."""
         self.armed = name
 
     def fail(self) -> None:
-        """Fail as told."""
+        """Fail in the armed way, now."""
         name, self.armed = self.armed, ""
         pairs, self.open = self.open, set()
         for pair in pairs:
@@ -96,7 +96,7 @@ async def main(port: int, seed: int) -> None:
     """Serve until standard input ends."""
     proxy = Proxy(port, seed)
     server = await asyncio.start_server(proxy.connected, "127.0.0.1", 0)
-    print(f"port {server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201 - for who started it
+    print(f"port {server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201 - for the parent process
     loop, over = asyncio.get_running_loop(), asyncio.Event()
 
     def listen() -> None:

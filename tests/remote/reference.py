@@ -1,4 +1,4 @@
-"""The rules of event streams, one byte at a time: slow, and plain enough to be checked by reading."""
+"""Decode event streams one byte at a time: slow, and plain enough to check by reading."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from vibe_notebook.remote import ServerSentEvent
 
 
 def decode(body: bytes, last_event_id: str = "") -> tuple[list[ServerSentEvent], str, int | None]:
-    """(events, last event id, reconnection time in ms) of one whole body."""
+    """Return (events, last event id, reconnection time in ms) of one whole body."""
     lines = _lines(body.removeprefix(b"\xef\xbb\xbf"))
     events: list[ServerSentEvent] = []
     data, event, buffered, retry = "", "", last_event_id, None
@@ -35,7 +35,7 @@ def decode(body: bytes, last_event_id: str = "") -> tuple[list[ServerSentEvent],
 
 
 def _lines(body: bytes) -> list[bytes]:
-    """Those that have ended; what follows the last end of line is dropped."""
+    """Return the lines that have ended; drop the bytes after the last end of line."""
     lines, line, i = [], bytearray(), 0
     while i < len(body):
         if body[i] in b"\r\n":

@@ -1,4 +1,4 @@
-"""A server of a few lines on loopback that answers connection after connection as it is told."""
+"""Run a small server on loopback that sends one prepared answer for each connection."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 import anyio.lowlevel
 
 RESET = b"\0reset"
-"""Instead of bytes: the connection is reset."""
+"""In the place of bytes: reset the connection."""
 HANG = b"\0hang"
-"""Instead of bytes: nothing more is said, and nothing closed."""
+"""In the place of bytes: send nothing more, and close nothing."""
 
 
 def head(status: str = "200 OK", kind: str | None = "text/event-stream", *lines: str) -> bytes:
-    """A response's first lines; its body ends with the connection."""
+    """Return a response's first lines; the body ends with the connection."""
     kinds = [f"Content-Type: {kind}"] if kind is not None else []
     return "\r\n".join([f"HTTP/1.1 {status}", *kinds, *lines, "Connection: close", "", ""]).encode()
 
@@ -29,13 +29,13 @@ def redirect(status: int, to: str) -> list[bytes]:
 
 
 class Naps:
-    """In place of sleep: remembers for how long."""
+    """Replace sleep: record the seconds of each wait, and return at once."""
 
     def __init__(self) -> None:
-        self.taken: list[float] = []
+        self.seconds: list[float] = []
 
     async def __call__(self, seconds: float) -> None:
-        self.taken.append(seconds)
+        self.seconds.append(seconds)
         await anyio.lowlevel.checkpoint()
 
 
@@ -52,7 +52,7 @@ Answer = Iterable[bytes] | Callable[[Request], Iterable[bytes]]
 
 @dataclass
 class Server:
-    """``answers`` are used one a request; the last one again and again."""
+    """Answer each request with the next of ``answers``; repeat the last one."""
 
     answers: list[Answer]
     host: str = "127.0.0.1"

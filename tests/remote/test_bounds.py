@@ -1,4 +1,4 @@
-"""However long a stream goes on, its reader holds no more: every container, counted."""
+"""Count every container of a reader: none grows with the length of the stream."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from vibe_notebook.remote import EventSource, Follow, event_source, follow
 
 SOME, MANY = 10_000, 50_000
 RUN = 10
-"""Events of a run: so many runs that one that is remembered would show."""
+"""Events of a run: the many runs would show a reader that remembers runs."""
 CONTAINERS = (list, tuple, dict, set, frozenset, deque, bytearray, str, bytes)
 
 
 def sizes(root: object) -> dict[str, int]:
-    """How long each container is that *root*, and what of this package it is made of, holds."""
+    """Return the length of each container in *root* and in the package's objects below it."""
     found: dict[str, int] = {}
     seen: set[int] = set()
     waiting: list[tuple[str, Any]] = [(type(root).__name__, root)]
@@ -52,23 +52,23 @@ def unknown(n: int) -> bytes:
 
 
 def without_order(n: int) -> bytes:
-    """With ids that mean nothing: what comes again is told by its row."""
+    """Return an event whose id has no order: the reader recognises repeats by their row."""
     return b'event: metric\nid: e%09d\ndata: {"v": 1}\n\n' % n
 
 
 @pytest.mark.parametrize("made", [ours, unknown, without_order])
 @pytest.mark.parametrize("way", [event_source, follow])
-def test_a_reader_holds_as_much_after_many_events_as_after_some(
+def test_a_reader_holds_no_more_after_many_events_than_after_some(
     way: Callable[..., EventSource | Follow], made: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vibe_notebook.remote._duplicates.WINDOW", 1000)
-    go_on = threading.Event()
+    resumed = threading.Event()
 
     def answer(request: Request) -> Iterator[bytes]:
         del request
         yield head()
         yield b"".join(map(made, range(SOME)))
-        go_on.wait(30)
+        resumed.wait(30)
         yield b"".join(map(made, range(SOME, MANY)))
         yield HANG
 
@@ -77,7 +77,7 @@ def test_a_reader_holds_as_much_after_many_events_as_after_some(
             for _ in range(SOME):
                 await anext(source)
             some = sizes(source)
-            go_on.set()
+            resumed.set()
             for _ in range(SOME, MANY):
                 await anext(source)
             return some, sizes(source)

@@ -1,4 +1,4 @@
-"""A stream over its connections: what is asked for, what ends it, what it comes back from."""
+"""Check one stream over its connections: its requests, its ends, and its reconnects."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def stream(*pieces: bytes) -> list[bytes]:
     return [head(), *pieces]
 
 
-# What is asked for
+# Requests
 
 
-async def test_the_request_says_what_the_standard_wants() -> None:
+async def test_the_request_has_the_headers_of_the_standard() -> None:
     with serving(END) as server:
         assert await read(f"{server.url}?a=1", params={"b": "ä b", "c": [1, 2]}) == []
     (request,) = server.requests
@@ -47,7 +47,7 @@ async def test_the_request_says_what_the_standard_wants() -> None:
     assert "last-event-id" not in request.headers
 
 
-async def test_it_resumes_with_the_last_id_as_utf8() -> None:
+async def test_the_stream_resumes_with_the_last_id_as_utf8() -> None:
     with serving(stream("id: ä1\ndata: a\n\nid: 2\ndata: half".encode()), END) as server:
         assert await read(server.url, last_event_id="0") == [("message", "a", "ä1")]
     assert [r.headers.get("last-event-id") for r in server.requests] == [b"0", "ä1".encode()]
@@ -60,19 +60,19 @@ async def test_an_empty_id_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize("bad", ["a\x01b", "a\x7f", "\x1b", "x" * 100_000])
-async def test_an_id_that_no_header_can_carry_is_left_out(bad: str) -> None:
+async def test_an_id_that_no_header_can_carry_is_not_sent(bad: str) -> None:
     with serving(stream(f"id: {bad}\ndata: a\n\n".encode()), END) as server:
         assert await read(server.url) == [("message", "a", bad)]
     assert "last-event-id" not in server.requests[1].headers
 
 
-async def test_a_new_stream_without_ids_still_has_the_last() -> None:
+async def test_a_new_connection_without_ids_has_the_last_id() -> None:
     with serving(stream(b"id: 1\ndata: a\n\n"), stream(b"data: b\n\n"), END) as server:
         assert await read(server.url) == [("message", "a", "1"), ("message", "b", "1")]
     assert server.requests[2].headers["last-event-id"] == b"1"
 
 
-# What an answer means
+# Answers
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ async def test_the_essence_of_the_content_type_decides(kind: str) -> None:
 @pytest.mark.parametrize(
     "kind", [None, "text/plain", "text/event-stream-x", "x text/event-stream", "text/html, text/event-stream"]
 )
-async def test_another_content_type_ends_it(kind: str | None) -> None:
+async def test_another_content_type_ends_the_stream(kind: str | None) -> None:
     wanted = pytest.raises(RemoteError, match=r"content type is .* not text/event-stream")
     with serving([head("200 OK", kind), b"data: a\n\n"]) as server, wanted:
         await read(server.url)
@@ -95,7 +95,7 @@ async def test_another_content_type_ends_it(kind: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [
         ("401 Unauthorized", "401 Unauthorized: the token was refused"),
         ("403 Forbidden", "403 Forbidden: .* may not read"),
@@ -103,19 +103,24 @@ async def test_another_content_type_ends_it(kind: str | None) -> None:
         ("410 Gone", "410 Gone"),
         ("400 Bad Request", "400 Bad Request"),
         ("205 Reset Content", "205"),
-        ("210 Odd", "210: this is no answer"),
+        ("210 Odd", "210: this answer holds no stream"),
         ("299 Odd", "299"),
         ("304 Not Modified", "304"),
     ],
 )
-async def test_a_status_that_trying_again_cannot_mend_ends_it_with_its_reason(status: str, said: str) -> None:
-    with serving([head(status), b"data: a\n\n"]) as server, pytest.raises(RemoteError, match=said) as caught:
+async def test_a_status_that_another_try_cannot_mend_ends_the_stream_with_its_reason(
+    status: str, message: str
+) -> None:
+    with (
+        serving([head(status), b"data: a\n\n"]) as server,
+        pytest.raises(RemoteError, match=message) as caught,
+    ):
         await read(server.url)
     assert caught.value.status == int(status[:3])
     assert len(server.requests) == 1
 
 
-async def test_204_is_the_end() -> None:
+async def test_204_ends_the_stream() -> None:
     with serving(stream(b"data: a\n\n"), END) as server:
         source = event_source(server.url, **OPTIONS)
         assert [event.data async for event in source] == ["a"]
@@ -127,12 +132,12 @@ async def test_204_is_the_end() -> None:
 @pytest.mark.parametrize(
     "status", ["429 Too Many Requests", "500 Oops", "502 Bad Gateway", "503 Busy", "408 Slow"]
 )
-async def test_what_may_pass_is_tried_again(status: str) -> None:
+async def test_a_passing_failure_is_tried_again(status: str) -> None:
     with serving([head(status)], [head(status)], stream(b"data: a\n\n"), END) as server:
         assert await read(server.url) == [("message", "a", "")]
 
 
-async def test_a_server_that_never_streamed_is_given_up_and_one_that_did_is_not() -> None:
+async def test_the_client_gives_up_only_a_server_that_never_streamed() -> None:
     wanted = pytest.raises(RemoteError, match="503 Service Unavailable, 4 times")
     with serving([head("503 Busy")]) as server, wanted as caught:
         await read(server.url)
@@ -158,7 +163,7 @@ async def test_retry_after_is_honoured_within_bounds(header: str, wanted: float)
         header = email.utils.formatdate(time.time() + wanted, usegmt=True)
     with serving([head("429 Slowly", None, f"Retry-After: {header}")], END) as server:
         await read(server.url, reconnect_delay=2.0, sleep=naps)
-    assert naps.taken == [pytest.approx(wanted, abs=2)]
+    assert naps.seconds == [pytest.approx(wanted, abs=2)]
 
 
 # Redirects
@@ -174,19 +179,19 @@ async def test_redirects_are_followed_and_reconnects_go_to_the_first_url(status:
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://localhost/x", "http://[bad"])
-async def test_a_redirect_to_what_is_no_url_ends_it(target: str) -> None:
+async def test_a_redirect_to_an_invalid_url_ends_the_stream(target: str) -> None:
     with serving(redirect(302, target)) as server, pytest.raises(RemoteError, match="redirects to nowhere"):
         await read(server.url)
 
 
-async def test_a_redirect_without_a_target_and_a_circle_end_it() -> None:
+async def test_a_redirect_without_a_target_and_a_circle_end_the_stream() -> None:
     with serving([head("302 Found")]) as server, pytest.raises(RemoteError, match="redirects to nowhere"):
         await read(server.url)
     with serving(redirect(302, "/stream")) as server, pytest.raises(RemoteError, match="more than 20 times"):
         await read(server.url)
 
 
-# What is lost and comes back
+# Lost connections
 
 
 @pytest.mark.parametrize("end", [[], [RESET], [b"\xff", RESET]])
@@ -212,7 +217,7 @@ async def test_a_silent_connection_is_dead() -> None:
     assert reasons == ["nothing came for too long", "the server does not answer"]
 
 
-async def test_a_server_that_is_not_there_yet_is_waited_for() -> None:
+async def test_the_client_waits_for_a_server_that_does_not_listen_yet() -> None:
     with serving(END) as gone:
         url = gone.url
     naps = Naps()
@@ -220,41 +225,41 @@ async def test_a_server_that_is_not_there_yet_is_waited_for() -> None:
     reasons = reasons_of(source)
 
     async def close_later() -> None:
-        while len(naps.taken) < 8:
+        while len(naps.seconds) < 8:
             await anyio.lowlevel.checkpoint()
         source.close()
 
     async with anyio.create_task_group() as group:
         group.start_soon(close_later)
         assert [event async for event in source] == []
-    assert naps.taken[:7] == [1, 2, 4, 8, 16, 30, 30]
+    assert naps.seconds[:7] == [1, 2, 4, 8, 16, 30, 30]
     assert reasons[0] == "no connection (Connection refused)"
 
 
-async def test_waits_grow_begin_anew_after_progress_and_are_only_ever_longer_than_asked() -> None:
+async def test_delays_grow_restart_after_progress_and_are_never_shorter_than_requested() -> None:
     naps = Naps()
     nothing, something = stream(b": ping\n"), stream(b"data: a\n\n")
     with serving(nothing, nothing, something, nothing, stream(b"id: 1\n\n"), END) as server:
         await read(server.url, sleep=naps, reconnect_delay=2.0, jitter=lambda: 0.5)
-    assert naps.taken == pytest.approx([2.1, 4.2, 2.1, 4.2, 2.1])
+    assert naps.seconds == pytest.approx([2.1, 4.2, 2.1, 4.2, 2.1])
 
 
 async def test_the_servers_retry_is_honoured_at_once_and_within_bounds() -> None:
     naps = Naps()
-    asked = stream(b"retry: 700\n"), stream(b"data: a\n\n"), stream(b"data: b\n\nretry: 999999999999\n\n")
-    with serving(*asked, END) as server:
+    answers = stream(b"retry: 700\n"), stream(b"data: a\n\n"), stream(b"data: b\n\nretry: 999999999999\n\n")
+    with serving(*answers, END) as server:
         await read(server.url, sleep=naps)
-    assert naps.taken == pytest.approx([0.7, 0.7, 300])
+    assert naps.seconds == pytest.approx([0.7, 0.7, 300])
 
 
-async def test_an_event_that_is_too_long_ends_it() -> None:
+async def test_an_event_that_is_too_long_ends_the_stream() -> None:
     wanted = pytest.raises(RemoteError, match="longer than 64 bytes")
     with serving(stream(b"data: " + b"a" * 100 + b"\n\n")) as server, wanted:
         await read(server.url, max_event=64)
     assert len(server.requests) == 1
 
 
-async def test_all_of_a_gzipped_body_is_read() -> None:
+async def test_a_gzipped_body_is_read_whole() -> None:
     import gzip  # noqa: PLC0415
 
     body = gzip.compress(b"data: a\n\n")
@@ -263,7 +268,7 @@ async def test_all_of_a_gzipped_body_is_read() -> None:
     assert server.requests[0].headers["accept-encoding"] == b"identity"
 
 
-# Its life
+# Status, close and reconnect
 
 
 def reasons_of(source: EventSource) -> list[str]:
@@ -279,15 +284,15 @@ async def state_of(source: EventSource, state: str) -> None:
     await there.wait()
 
 
-async def test_its_status_tells_the_story() -> None:
+async def test_the_status_reports_each_step_of_the_connection() -> None:
     with serving(
         stream(b"data: a\n\ndata: b\n\n"), [head("503 Busy")], stream(b"data: c\n\n"), END
     ) as server:
         source = event_source(server.url, **{**OPTIONS, "reconnect_delay": 0.01})
-        told: list[str] = []
-        source.on_status(lambda status: told.append(str(status)))
+        lines: list[str] = []
+        source.on_status(lambda status: lines.append(str(status)))
         assert len([event async for event in source]) == 3
-    assert told == [
+    assert lines == [
         "connecting",
         "connecting",
         "live",
@@ -324,7 +329,7 @@ async def test_close_ends_a_pending_step_also_from_another_thread(act: Callable[
         assert source.status.state == "ended"
 
 
-async def test_reconnect_breaks_off_a_read_and_a_wait() -> None:
+async def test_reconnect_interrupts_a_read_and_a_wait() -> None:
     with serving(stream(b"id: 1\ndata: a\n\n", HANG), stream(b"data: b\n\n"), END) as server:
         source = event_source(server.url, reconnect_delay=1000.0)
         assert (await anext(source)).data == "a"
@@ -353,7 +358,7 @@ async def test_a_cancelled_step_loses_nothing() -> None:
         assert [event.data async for event in source] == ["b"]
 
 
-async def test_the_id_to_resume_from_is_that_of_what_was_handed_over() -> None:
+async def test_the_id_to_resume_from_is_that_of_the_last_delivered_event() -> None:
     with serving(stream(b"id: 1\ndata: a\n\nid: 2\ndata: b\n\nid: 3\n\n", HANG)) as server:
         async with event_source(server.url, **OPTIONS) as source:
             assert (await anext(source)).id == source.last_event_id == "1"
@@ -361,7 +366,7 @@ async def test_the_id_to_resume_from_is_that_of_what_was_handed_over() -> None:
             assert source.last_event_id == "3"
 
 
-async def test_two_readers_of_one_stream_are_an_error() -> None:
+async def test_a_second_reader_of_one_stream_raises() -> None:
     with serving(stream(HANG)) as server:
         async with event_source(server.url, **OPTIONS) as source, anyio.create_task_group() as group:
             group.start_soon(anext, source)
@@ -372,6 +377,6 @@ async def test_two_readers_of_one_stream_are_an_error() -> None:
 
 
 @pytest.mark.parametrize("url", ["ftp://host/x", "host/x", "http://", "http://[x/", "", "http://a b/"])
-def test_what_is_no_url_is_an_error_at_once(url: str) -> None:
+def test_an_invalid_url_raises_at_once(url: str) -> None:
     with pytest.raises(RemoteError, match="no http"):
         event_source(url)

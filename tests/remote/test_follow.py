@@ -1,4 +1,4 @@
-"""A remote stream as our events: each once, whatever it speaks and however often it breaks."""
+"""Follow remote streams as the package's own events: each once, in any dialect, over lost connections."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ async def read(url: str, **options: Any) -> list[Event]:
             return [event async for event in stream]
 
 
-async def seen(url: str, **options: Any) -> Transcript:
-    """What it all amounts to."""
+async def transcript_of_stream(url: str, **options: Any) -> Transcript:
+    """Return the transcript of the stream's events."""
     events = await read(url, **options)
     with Registry(hold=0) as registry:
         for event in events:
@@ -50,7 +50,7 @@ async def seen(url: str, **options: Any) -> Transcript:
 
 
 def own(n: int, **more: Any) -> bytes:
-    """One of our events as our server sends it."""
+    """Return one of the package's events as its server sends it."""
     body = {"type": "text_delta", "agent_id": "a", "run_id": "r", "seq": n, "delta": f"{n} ", **more}
     return f"id: 1700000000000-{n}\nevent: agent_event\ndata: {json.dumps(body)}\n\n".encode()
 
@@ -63,17 +63,17 @@ def numbers(events: list[Event]) -> list[int]:
     return [event.seq for event in events if isinstance(event, TextDelta) and event.seq is not None]
 
 
-# Our own form
+# The package's own events
 
 
-async def test_our_own_events_come_with_the_servers_ids() -> None:
+async def test_own_events_bear_the_servers_ids() -> None:
     with serving(stream(b"retry: 10\n\n", own(1), own(2)), END) as server:
         first, second = await read(server.url)
     assert first == TextDelta(agent_id="a", run_id="r", seq=1, delta="1 ", id="1700000000000-1")
     assert second.id == "1700000000000-2"
 
 
-async def test_an_unknown_type_is_a_custom_event_and_what_is_no_event_too() -> None:
+async def test_an_unknown_type_and_an_invalid_event_become_custom_events() -> None:
     bad = b'id: 1700000000000-2\ndata: {"type": "text_delta", "agent_id": "a", "run_id": "r", "delta": 1}\n\n'
     with serving(stream(own(1, type="brand_new"), bad), END) as server:
         new, wrong = await read(server.url)
@@ -81,20 +81,20 @@ async def test_an_unknown_type_is_a_custom_event_and_what_is_no_event_too() -> N
     assert (wrong.type, wrong.agent_id) == ("custom", "a")
 
 
-async def test_what_comes_again_after_a_reconnect_is_dropped() -> None:
+async def test_events_repeated_after_a_reconnect_are_dropped() -> None:
     again = stream(own(1), own(2), own(2), own(3), RESET), stream(own(2), own(3), own(4)), END
     with serving(stream(own(1), own(2), b"id: 1700000000000-3\ndata: {"), *again) as server:
         assert numbers(await read(server.url)) == [1, 2, 3, 4]
     assert [r.headers.get("last-event-id", b"")[-1:] for r in server.requests] == [b"", b"2", b"3", b"4"]
 
 
-async def test_it_goes_on_after_the_id_that_it_is_given() -> None:
+async def test_the_stream_begins_after_a_given_id() -> None:
     with serving(stream(own(2), own(3), own(10)), END) as server:
         assert numbers(await read(server.url, last_event_id="1700000000000-3")) == [10]
     assert server.requests[0].headers["last-event-id"] == b"1700000000000-3"
 
 
-async def test_a_project_is_followed_from_its_beginning() -> None:
+async def test_a_project_is_followed_from_its_first_event() -> None:
     with serving(END) as server:
         base = server.url.removesuffix("/stream")
         await read(f"{base}/projects/p%201/stream?a=b", params={"c": "d"})
@@ -107,7 +107,7 @@ async def test_a_project_is_followed_from_its_beginning() -> None:
     ]
 
 
-async def test_the_id_is_committed_when_its_event_was_handed_over() -> None:
+async def test_the_id_is_committed_when_its_event_is_delivered() -> None:
     with serving(stream(own(1), own(2), HANG)) as server:
         async with follow(server.url, **OPTIONS) as stream_:
             assert stream_.last_event_id == ""
@@ -116,21 +116,21 @@ async def test_the_id_is_committed_when_its_event_was_handed_over() -> None:
                 assert stream_.last_event_id == f"1700000000000-{n}"
 
 
-async def test_a_cancelled_reader_goes_on_where_it_was() -> None:
+async def test_a_new_reader_resumes_where_a_cancelled_one_stopped() -> None:
     found: list[Event] = []
     with serving(stream(own(1), own(2), HANG), stream(own(2), own(3)), END) as server:
         stream_ = follow(server.url, **OPTIONS)
         with anyio.move_on_after(0.1):
             async for event in stream_:
-                found.append(event)  # noqa: PERF401 - it is cut off in the middle
+                found.append(event)  # noqa: PERF401 - the timeout cuts the loop off
         await stream_.aclose()
         found += await read(server.url, last_event_id=stream_.last_event_id)
     assert numbers(found) == [1, 2, 3]
 
 
-async def test_without_ids_it_ends_with_its_runs_and_not_before() -> None:
+async def test_a_stream_without_ids_ends_with_its_runs_and_not_before() -> None:
     bare = [own(n).partition(b"\n")[2] for n in (1, 2)]
-    start, end = (own(0, type=f"run_{what}").partition(b"\n")[2] for what in ("started", "finished"))
+    start, end = (own(0, type=f"run_{edge}").partition(b"\n")[2] for edge in ("started", "finished"))
     with serving(stream(start, *bare, end)) as server:
         assert len(await read(server.url)) == 4
     with serving(stream(start, *bare)) as server:
@@ -159,24 +159,24 @@ def recorded(name: str) -> Iterator[dict[str, Any]]:
 
 async def test_ag_ui_is_understood() -> None:
     with serving(stream((SAMPLES / "agui.sse").read_bytes())) as server:
-        transcript = await seen(server.url)
+        transcript = await transcript_of_stream(server.url)
     assert transcript.outcome == "success"
     assert "Paris is 18" in transcript.text
     assert [tool.tool_name for tool in transcript.tools] == ["get_weather", "get_weather"]
     assert transcript.agent_id == "stream"
 
 
-async def test_vercels_stream_is_understood_and_ends_without_its_connection() -> None:
+async def test_vercels_stream_is_understood_and_ends_before_its_connection() -> None:
     body = (SAMPLES / "vercel_ai_ui.sse").read_bytes()
     with serving(stream(body, HANG, extra=("x-vercel-ai-ui-message-stream: v1",))) as server:
-        transcript = await seen(server.url, agent_id="ui")
+        transcript = await transcript_of_stream(server.url, agent_id="ui")
     assert (transcript.agent_id, transcript.outcome, len(transcript.tools)) == ("ui", "success", 2)
     assert transcript.usage is not None or transcript.text
 
 
 async def test_openais_responses_are_understood() -> None:
     with serving(stream((SAMPLES / "openai_responses.turn1.sse").read_bytes())) as server:
-        transcript = await seen(server.url)
+        transcript = await transcript_of_stream(server.url)
     assert transcript.outcome == "success"
     assert [tool.tool_name for tool in transcript.tools] == ["get_weather", "get_weather"]
 
@@ -195,8 +195,8 @@ async def test_openais_chat_is_understood() -> None:
     )
     body = b"".join(f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks)
     with serving(stream(body, b"data: [DONE]\n\n", HANG), stream(body), stream(body[:200])) as server:
-        assert (await seen(server.url)).text == "Hello world"
-        assert (await seen(server.url)).text == "Hello world"
+        assert (await transcript_of_stream(server.url)).text == "Hello world"
+        assert (await transcript_of_stream(server.url)).text == "Hello world"
         with pytest.raises(RemoteError, match="ended in the middle"):
             await read(server.url)
 
@@ -205,17 +205,17 @@ async def test_anthropics_messages_are_understood() -> None:
     body = sse(line for line in recorded("anthropic.jsonl") if "snapshot" not in line["event"])
     ping = b'event: ping\ndata: {"type": "ping"}\n\n'
     with serving(stream(ping, body)) as server:
-        transcript = await seen(server.url)
+        transcript = await transcript_of_stream(server.url)
     assert transcript.thinking
     assert transcript.tools
 
 
-async def test_project_events_are_understood_and_their_ids_mean_nothing() -> None:
+async def test_project_events_are_understood_and_their_ids_have_no_order() -> None:
     def framed(event: dict[str, Any]) -> bytes:
         return f"id: {event['id']}\r\nevent: {event['event']}\r\ndata: {json.dumps(event['data'])}\r\n\r\n".encode()
 
     frames = [framed(line["event"]) for line in recorded("vibex_queue.jsonl")]
-    # The server cuts the connection, and what it says again is the same, id and all.
+    # The server cuts the connection, and repeats some events with the same ids.
     answers: list[Answer] = [
         stream(*frames[:5]),
         stream(*frames[3:5], *frames[5:12], b": ping\r\n\r\n"),
@@ -223,7 +223,7 @@ async def test_project_events_are_understood_and_their_ids_mean_nothing() -> Non
     ]
     with serving(*answers, END) as server:
         url = server.url.removesuffix("/stream") + "/xagents/proj1/stream?user_id=u"
-        transcript = await seen(url)
+        transcript = await transcript_of_stream(url)
     assert transcript.agent_id == "proj1"
     assert (
         transcript.text
@@ -232,7 +232,7 @@ async def test_project_events_are_understood_and_their_ids_mean_nothing() -> Non
     assert [tool.args["city"] for tool in transcript.tools] == ["Paris", "Atlantis"]
 
 
-async def test_a_project_may_hold_both_forms() -> None:
+async def test_a_project_may_mix_own_events_and_project_events() -> None:
     chunk = b'id: 1700000000000-2\nevent: stream_chunk\ndata: {"message_id": "m", "chunk": "theirs", "is_final": true}\n\n'
     with serving(stream(own(1), chunk, own(3)), END) as server:
         events = await read(server.url.removesuffix("/stream") + "/projects/p/stream")
@@ -240,7 +240,7 @@ async def test_a_project_may_hold_both_forms() -> None:
     assert [(event.agent_id, event.delta) for event in deltas] == [("a", "1 "), ("p", "theirs"), ("a", "3 ")]
 
 
-async def test_an_answer_that_breaks_off_is_an_error_and_keeps_what_came() -> None:
+async def test_an_answer_that_breaks_off_is_an_error_and_keeps_its_events() -> None:
     body = (SAMPLES / "agui.sse").read_bytes()
     for cut in ([body[: len(body) // 2]], [body[: len(body) // 2], RESET]):
         with serving(stream(*cut)) as server:
@@ -256,15 +256,15 @@ async def test_an_answer_with_ids_is_resumed() -> None:
     blocks = (SAMPLES / "agui.sse").read_bytes().split(b"\n\n")[:-1]
     frames = [b"id: e%d\n%s\n\n" % (n, block) for n, block in enumerate(blocks)]
     with serving(stream(*frames[:9], RESET), stream(*frames[4:20]), stream(*frames[20:]), END) as server:
-        resumed = await seen(server.url)
+        resumed = await transcript_of_stream(server.url)
     with serving(stream(*frames), END) as server:
-        whole = await seen(server.url)
+        whole = await transcript_of_stream(server.url)
     assert resumed.text == whole.text
     assert len(resumed.parts) == len(whole.parts)
     assert resumed.outcome == "success"
 
 
-async def test_what_nobody_knows_is_shown_under_its_own_name() -> None:
+async def test_unknown_events_are_shown_under_their_own_names() -> None:
     body = b"".join(b'id: 1-%d\nevent: metric\ndata: {"v": %d}\n\n' % (n, n) for n in (1, 2))
     with serving(stream(b": hi\n\n", body), END) as server:
         events = await read(server.url)
@@ -279,9 +279,9 @@ async def test_what_nobody_knows_is_shown_under_its_own_name() -> None:
     assert events[-1].type == "run_finished"
 
 
-async def test_a_dialect_may_be_named() -> None:
+async def test_the_caller_may_name_the_dialect() -> None:
     with serving(stream((SAMPLES / "agui.sse").read_bytes())) as server:
-        assert (await seen(server.url, adapter="ag-ui")).outcome == "success"
+        assert (await transcript_of_stream(server.url, adapter="ag-ui")).outcome == "success"
     with pytest.raises(AdapterError, match="no adapter"):
         follow(server.url, adapter="nothing")
 
@@ -289,7 +289,7 @@ async def test_a_dialect_may_be_named() -> None:
 # As a source
 
 
-async def test_it_is_a_source_for_watch_and_only_an_async_one() -> None:
+async def test_follow_is_an_async_source_for_watch() -> None:
     with serving(
         stream(own(0, type="run_started"), own(1), own(2), own(3, type="run_finished")), END
     ) as server:
@@ -299,13 +299,13 @@ async def test_it_is_a_source_for_watch_and_only_an_async_one() -> None:
     assert (transcript.text, transcript.outcome) == ("1 2 ", "success")
 
 
-async def test_to_watch_it_again_shows_it_again() -> None:
+async def test_watching_a_url_again_shows_its_events_again() -> None:
     with serving(stream(own(1)), END, stream(own(1)), END) as server:
         for _ in range(2):
             assert (await vibe.watch(follow(server.url, **OPTIONS), display=False)).text == "1 "
 
 
-async def test_cancel_and_close_end_it_at_once() -> None:
+async def test_cancel_and_close_end_the_stream_at_once() -> None:
     with serving(stream(own(1), HANG)) as server:
         watched = vibe.watch(follow(server.url, **OPTIONS), display=False)
         stream_ = follow(server.url, **OPTIONS)
@@ -317,7 +317,7 @@ async def test_cancel_and_close_end_it_at_once() -> None:
     assert (watched.transcript.outcome, stream_.status.state) == ("cancelled", "ended")
 
 
-async def test_break_settles_it_and_lets_go_of_the_connection_without_a_warning() -> None:
+async def test_break_finishes_the_watch_and_closes_the_connection_without_a_warning() -> None:
     gone = threading.Event()
 
     def answer(request: Request) -> Iterator[bytes]:
@@ -335,7 +335,7 @@ async def test_break_settles_it_and_lets_go_of_the_connection_without_a_warning(
         run = vibe.watch(follow(server.url, **OPTIONS), display=False)
         async for _ in run:
             break
-        gc.collect()  # what is dropped with a warning would say so now
+        gc.collect()  # an object dropped with a warning would warn now
         while not (run.done() and await anyio.to_thread.run_sync(gone.wait, 0.01)):
             await anyio.lowlevel.checkpoint()
     assert (run.transcript.outcome, run.transcript.text) == ("cancelled", "1 ")
@@ -349,7 +349,7 @@ async def test_a_refusal_is_raised_and_shown() -> None:
     assert "403" in (watched.transcript.error or "")
 
 
-def test_its_name_is_that_of_the_project_or_its_url_without_secrets() -> None:
+def test_the_title_is_the_projects_name_or_the_url_without_secrets() -> None:
     assert follow("http://h/projects/my%20project/stream?token=x").title == "my project"
     made = follow("http://u:p@h/x?token=x")
     assert made.title == "http://***@h/x?token=***"
@@ -403,8 +403,8 @@ async def test_a_gap_is_filled_from_the_transcript() -> None:
                 if event.seq == 8:
                     watched.cancel()
     assert watched.transcript.text == "1 2 3 4 5 6 7 8 "
-    (note,) = [part for part in watched.transcript.parts if part.kind == "artifact"]
-    assert note.name == "4 events are no longer on the server; filled in from the transcript"
+    (artifact,) = [part for part in watched.transcript.parts if part.kind == "artifact"]
+    assert artifact.name == "4 events are no longer on the server; filled in from the transcript"
     fetched = server.requests[2]
     assert fetched.target.startswith("/projects/p/transcript")
     assert (fetched.headers["authorization"], fetched.headers["accept"]) == (b"Bearer t", b"application/json")
@@ -413,22 +413,22 @@ async def test_a_gap_is_filled_from_the_transcript() -> None:
 async def test_a_gap_that_cannot_be_filled_is_shown_with_its_size() -> None:
     answers = stream(own(1), own(2), RESET), stream(gap(), own(7), RESET), [head("404 No")], END
     with serving(*answers) as server:
-        transcript = await seen(project(server.url))
+        transcript = await transcript_of_stream(project(server.url))
     assert transcript.text == "1 2 7 "
-    (note,) = [part for part in transcript.parts if part.kind == "artifact"]
-    assert note.name == "4 events are no longer on the server; missing here"
+    (artifact,) = [part for part in transcript.parts if part.kind == "artifact"]
+    assert artifact.name == "4 events are no longer on the server; missing here"
     for form in (transcript.to_html(), transcript.to_markdown(), transcript.to_text()):
         assert "4 events are no longer on the server" in form
 
 
-async def test_a_gap_before_anything_else_waits_for_somebody_to_show_it() -> None:
+async def test_a_gap_before_the_first_event_is_shown_after_that_event() -> None:
     with serving(stream(gap(missed=1), own(7)), [head("404 No")], END) as server:
         events = await read(project(server.url))
     assert [event.type for event in events] == ["text_delta", "artifact"]
     assert getattr(events[1], "name", "").startswith("1 event is")
 
 
-async def test_a_stream_that_begins_anew_is_not_taken_for_an_old_one() -> None:
+async def test_events_of_a_restarted_stream_are_not_duplicates() -> None:
     fresh = [own(n).replace(b"1700000000000", b"1600000000000") for n in (1, 2)]
     answers = (
         stream(own(5)),

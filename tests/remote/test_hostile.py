@@ -1,4 +1,4 @@
-"""Servers that are broken or mean: each costs a bounded wait, an error that says why, and nothing else."""
+"""Read broken and hostile servers: each costs a bounded wait and a clear error, and nothing else."""
 
 from __future__ import annotations
 
@@ -45,25 +45,25 @@ def encoded(coding: str, *pieces: bytes) -> list[bytes]:
     return [head("200 OK", "text/event-stream", f"Content-Encoding: {coding}"), *pieces]
 
 
-# Waits
+# Delays
 
 
 @pytest.mark.parametrize("body", [b"", b": ping\n", b"retry: 0\n", b"retry: 0\ndata: half"])
-async def test_an_answer_with_nothing_in_it_is_asked_for_ever_more_seldom(body: bytes) -> None:
+async def test_empty_answers_make_the_delay_grow(body: bytes) -> None:
     naps = Naps()
     with serving(*[[head(), b"retry: 0\n", body]] * 20, END) as server:
         assert await read(server.url, sleep=naps) == []
-    assert naps.taken[:5] == pytest.approx([0.01, 0.02, 0.04, 0.08, 0.16])
-    assert naps.taken == sorted(naps.taken)
-    assert naps.taken[-1] == 30
+    assert naps.seconds[:5] == pytest.approx([0.01, 0.02, 0.04, 0.08, 0.16])
+    assert naps.seconds == sorted(naps.seconds)
+    assert naps.seconds[-1] == 30
 
 
 @pytest.mark.parametrize(("retry", "wanted"), [(b"0", 0.01), (b"1000000000000", 300), (b"9" * 5000, 300)])
-async def test_a_server_cannot_ask_for_no_wait_nor_for_one_without_end(retry: bytes, wanted: float) -> None:
+async def test_a_servers_retry_is_bounded_below_and_above(retry: bytes, wanted: float) -> None:
     naps = Naps()
     with serving([head(), A, b"retry: " + retry + b"\n"], END) as server:
         assert await read(server.url, sleep=naps) == ["a"]
-    assert naps.taken == [pytest.approx(wanted)]
+    assert naps.seconds == [pytest.approx(wanted)]
 
 
 @given(
@@ -71,25 +71,25 @@ async def test_a_server_cannot_ask_for_no_wait_nor_for_one_without_end(retry: by
     st.lists(st.one_of(st.none(), st.floats(0, allow_nan=False)), max_size=80),
     st.floats(0, 1),
 )
-def test_a_wait_is_never_shorter_than_asked_nor_longer_than_the_limit(
-    base: float, asked: list[float | None], random: float
+def test_a_delay_is_never_shorter_than_requested_nor_longer_than_the_limit(
+    base: float, requested: list[float | None], random: float
 ) -> None:
     backoff = Backoff(base, lambda: random)
-    for at_least in asked:
-        wait = backoff.next(at_least)
-        assert min(max(base, at_least or 0, 0.01), LONGEST) <= wait <= LONGEST * 1.1
+    for at_least in requested:
+        delay = backoff.next(at_least)
+        assert min(max(base, at_least or 0, 0.01), LONGEST) <= delay <= LONGEST * 1.1
 
 
 @given(st.text(max_size=40) | st.from_regex(r"\d{1,30}") | st.datetimes().map(str))
-def test_whatever_retry_after_says_is_a_wait_or_nothing(value: str) -> None:
-    wait = retry_after(value)
-    assert wait is None or wait >= 0
+def test_any_retry_after_is_a_delay_or_nothing(value: str) -> None:
+    delay = retry_after(value)
+    assert delay is None or delay >= 0
 
 
 # Bodies
 
 
-async def test_bytes_without_end_and_without_a_line_are_an_error() -> None:
+async def test_endless_bytes_without_a_line_end_raise() -> None:
     def answer(request: Request) -> Iterator[bytes]:
         del request
         yield head()
@@ -102,7 +102,7 @@ async def test_bytes_without_end_and_without_a_line_are_an_error() -> None:
     assert len(server.requests) == 1
 
 
-async def test_a_body_may_end_in_any_way_that_http_has() -> None:
+async def test_a_body_may_end_in_every_way_of_http() -> None:
     chunked = head("200 OK", "text/event-stream", "Transfer-Encoding: chunked")
     old = b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
     counted = head("200 OK", "text/event-stream", f"Content-Length: {len(A)}")
@@ -132,7 +132,7 @@ async def test_a_compressed_body_is_read_member_for_member(coding: str) -> None:
     assert server.requests[0].headers["accept-encoding"] == b"identity"
 
 
-async def test_a_flushed_event_of_a_compressed_body_comes_at_once() -> None:
+async def test_a_flushed_event_of_a_compressed_body_is_delivered_at_once() -> None:
     packer = zlib.compressobj(wbits=31)
     flushed = packer.compress(A) + packer.flush(zlib.Z_SYNC_FLUSH)
     with serving(encoded("gzip", flushed, HANG)) as server:
@@ -143,15 +143,15 @@ async def test_a_flushed_event_of_a_compressed_body_comes_at_once() -> None:
 
 async def test_a_compressed_body_that_is_cut_or_broken_is_a_lost_connection() -> None:
     packed = gzip.compress(A) + gzip.compress(B)
-    told: list[Status] = []
+    statuses: list[Status] = []
     broken = (packed[:-5], packed[:-8] + b"\0" * 8, gzip.compress(A) + b"garbage", packed[:30], A)
     for body in broken:
         with serving(encoded("gzip", body), END) as server:
             source = event_source(server.url, reconnect_delay=0.0)
-            source.on_status(told.append)
+            source.on_status(statuses.append)
             assert [event.data async for event in source] in (["a"], ["a", "b"], [])
             assert len(server.requests) == 2
-    reasons = [each.reason for each in told if each.state == "reconnecting"]
+    reasons = [each.reason for each in statuses if each.state == "reconnecting"]
     assert reasons == ["its compressed body is broken"] * len(broken)
     with serving(encoded("gzip", packed[:-5])) as server:
         wanted = pytest.raises(
@@ -162,7 +162,7 @@ async def test_a_compressed_body_that_is_cut_or_broken_is_a_lost_connection() ->
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd", "compress", "gzip, gzip", "gzip, br", "x"])
-async def test_a_body_that_nobody_can_read_is_refused(coding: str) -> None:
+async def test_a_body_in_an_unknown_encoding_is_refused(coding: str) -> None:
     assert is_compressed(coding) is None
     with serving(encoded(coding, A)) as server, pytest.raises(RemoteError, match="its content encoding is"):
         await read(server.url)
@@ -170,7 +170,7 @@ async def test_a_body_that_nobody_can_read_is_refused(coding: str) -> None:
 
 
 @given(st.lists(st.binary(max_size=200), max_size=5), st.lists(st.integers(0, 400), max_size=5))
-def test_a_compressed_body_is_what_was_packed_however_it_is_cut(texts: list[bytes], cuts: list[int]) -> None:
+def test_a_compressed_body_is_decoded_at_any_cut(texts: list[bytes], cuts: list[int]) -> None:
     whole = b"".join(map(gzip.compress, texts))
     at = [0, *sorted(cuts), len(whole)]
     inflater = Inflater()
@@ -179,15 +179,15 @@ def test_a_compressed_body_is_what_was_packed_however_it_is_cut(texts: list[byte
     assert inflater.is_whole
 
 
-def test_a_compressed_body_that_is_all_the_same_comes_in_pieces() -> None:
+def test_a_highly_compressed_body_is_decoded_in_bounded_pieces() -> None:
     inflater, size = Inflater(), 1 << 25
     pieces = [len(piece) for piece in inflater.feed(gzip.compress(bytes(size)))]
-    assert sum(pieces) == size  # a multiple of a piece
+    assert sum(pieces) == size  # a multiple of the piece size
     assert max(pieces) <= 1 << 20
     assert inflater.is_whole
 
 
-# Where it leads
+# Redirects
 
 
 @pytest.mark.parametrize(
@@ -200,24 +200,24 @@ def test_a_compressed_body_that_is_all_the_same_comes_in_pieces() -> None:
         "http://.:1/",
     ],
 )
-async def test_what_no_resolver_takes_is_no_url(target: str) -> None:
+async def test_a_url_that_no_resolver_accepts_is_refused(target: str) -> None:
     with serving(redirect(302, target)) as server, pytest.raises(RemoteError, match="redirects to nowhere"):
         await read(server.url)
     with pytest.raises(RemoteError, match="no http"):
         event_source(target)
 
 
-async def test_two_servers_that_send_to_one_another_are_left() -> None:
+async def test_two_servers_that_redirect_to_each_other_are_given_up() -> None:
     with serving(END) as one, serving(redirect(307, one.url)) as other:
         one.answers[:] = [redirect(307, other.url)]
         with pytest.raises(RemoteError, match="more than 20 times"):
             await read(one.url, token="t")  # noqa: S106 - made up
-        asked = one.requests + other.requests
-    assert len(asked) == 21
-    assert sum("authorization" in request.headers for request in asked) == 1
+        requested = one.requests + other.requests
+    assert len(requested) == 21
+    assert sum("authorization" in request.headers for request in requested) == 1
 
 
-# Readers that leave in the middle
+# Cancelled readers
 
 
 def own(n: int) -> bytes:
@@ -232,12 +232,12 @@ def project(url: str) -> str:
     return url.removesuffix("/stream") + "/projects/p/stream"
 
 
-async def test_a_reader_that_is_cancelled_at_a_gap_meets_it_again() -> None:
-    asked = threading.Event()
+async def test_a_reader_cancelled_at_a_gap_meets_the_gap_again() -> None:
+    requested = threading.Event()
 
     def hang(request: Request) -> Iterator[bytes]:
         del request
-        asked.set()
+        requested.set()
         yield HANG
 
     with serving([head(), own(1), GAP, own(3), HANG], hang, [head("404 No")], END) as server:
@@ -246,28 +246,28 @@ async def test_a_reader_that_is_cancelled_at_a_gap_meets_it_again() -> None:
             with anyio.fail_after(10), anyio.CancelScope() as scope:
                 async with anyio.create_task_group() as group:
                     group.start_soon(anext, stream)
-                    await anyio.to_thread.run_sync(asked.wait, 5)
+                    await anyio.to_thread.run_sync(requested.wait, 5)
                     scope.cancel()
             with anyio.fail_after(10):
-                note, event = await anext(stream), await anext(stream)
-    assert getattr(note, "name", "").startswith("1 event is no longer on the server")
+                gap, event = await anext(stream), await anext(stream)
+    assert getattr(gap, "name", "").startswith("1 event is no longer on the server")
     assert event.seq == 3
 
 
 @pytest.mark.parametrize("act", ["close", "idle"])
-async def test_a_transcript_that_never_comes_is_not_waited_for(act: str) -> None:
-    asked = threading.Event()
+async def test_a_transcript_that_never_arrives_does_not_block_the_stream(act: str) -> None:
+    requested = threading.Event()
 
     def hang(request: Request) -> Iterator[bytes]:
         del request
-        asked.set()
+        requested.set()
         yield HANG
 
     with serving([head(), own(1), GAP, own(3), HANG], hang, END) as server:
         stream = follow(project(server.url), idle_timeout=0.3 if act == "idle" else 60, reconnect_delay=0.0)
 
         async def close() -> None:
-            await anyio.to_thread.run_sync(asked.wait, 5)
+            await anyio.to_thread.run_sync(requested.wait, 5)
             if act == "close":
                 stream.close()
 
@@ -279,8 +279,8 @@ async def test_a_transcript_that_never_comes_is_not_waited_for(act: str) -> None
     assert types[1:] == ([] if act == "close" else ["artifact", "text_delta"])
 
 
-async def test_a_reader_that_is_cancelled_again_and_again_misses_and_doubles_nothing() -> None:
-    """Cut off after every number of scheduler turns: each await of a connection's life is among them."""
+async def test_a_reader_cancelled_many_times_misses_and_doubles_nothing() -> None:
+    """Cancel the reader after each number of scheduler turns: every await of a connection is among them."""
 
     def answer(request: Request) -> list[bytes]:
         after = int(request.headers.get("last-event-id", b"1-0").partition(b"-")[2])
@@ -311,14 +311,14 @@ async def test_a_reader_that_is_cancelled_again_and_again_misses_and_doubles_not
 
 
 async def _cancel_after(turns: int, seconds: float, scope: anyio.CancelScope) -> None:
-    """Every other time so late that something can come over the network, however slow the machine."""
+    """Cancel after *turns* turns, every other time late enough for an event to arrive on a slow machine."""
     for _ in range(turns):
         await anyio.lowlevel.checkpoint()
     await anyio.sleep(seconds if turns % 2 else 0)
     scope.cancel()
 
 
-async def test_an_interrupt_that_comes_as_its_step_ends_is_not_lost() -> None:
+async def test_an_interrupt_during_the_steps_end_is_not_lost() -> None:
     waiting = Interruptible()
 
     async def step() -> None:
@@ -333,7 +333,7 @@ async def test_an_interrupt_that_comes_as_its_step_ends_is_not_lost() -> None:
     assert await waiting.wait(nothing)
 
 
-# What it says
+# Hostile events
 
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -352,16 +352,18 @@ TYPES = st.sampled_from(
 BODY = st.dictionaries(NAMES, VALUE | TYPES | st.dictionaries(NAMES, VALUE, max_size=4), max_size=6)
 TYPED = st.builds(lambda kind, body: {**body, "type": kind}, TYPES, BODY)
 DATA = (BODY | TYPED).map(json.dumps) | st.text(max_size=20) | st.just("[DONE]")
-SAID = st.builds(ServerSentEvent, TYPES | st.just("message"), DATA, st.text(max_size=6) | st.just("1-1"))
+EVENTS = st.builds(ServerSentEvent, TYPES | st.just("message"), DATA, st.text(max_size=6) | st.just("1-1"))
 
 
 @example([ServerSentEvent(data='{"a":' * 5000), ServerSentEvent(data='{"a":' + "9" * 5000 + "}")], "auto")
 @example([ServerSentEvent("message", '{"type": []}')], "auto")
 @example([ServerSentEvent("message", '{"type": {}}')], "agui")
-@given(st.lists(SAID, max_size=5), st.sampled_from(["auto", "agui", "openai_chat", "anthropic", "vibex"]))
-def test_whatever_a_server_says_is_read_without_an_error(said: list[ServerSentEvent], adapter: str) -> None:
+@given(st.lists(EVENTS, max_size=5), st.sampled_from(["auto", "agui", "openai_chat", "anthropic", "vibex"]))
+def test_any_events_of_a_server_are_read_without_an_error(
+    events: list[ServerSentEvent], adapter: str
+) -> None:
     dialect = Dialect(agent_id="a", run_id="r", adapter=adapter)
-    made = [event for each in said for event in dialect.read(each)] + dialect.finish()
+    made = [event for each in events for event in dialect.read(each)] + dialect.finish()
     for event in made:
         json.loads(to_json(event))
         to_json(event).encode()

@@ -1,4 +1,4 @@
-"""``%vibe_stream URL``: the magic over remote streams, in a real IPython shell in this process."""
+"""Run ``%vibe_stream URL`` over remote streams, in a real IPython shell in this process."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def answer(text: str = "hello", **ids: str) -> list[bytes]:
     return [head(), *events]
 
 
-def test_a_url_is_followed_to_its_end_with_what_the_options_say(
+def test_a_url_is_followed_to_its_end_with_the_lines_options(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_KEY", "k1")
@@ -82,13 +82,13 @@ def test_a_line_returns_at_once_and_its_stream_can_be_stopped(run: Run, shell: I
     with serving([head(), frame(1, delta="so far"), HANG]) as server:
         made: vibe.Watch = run(f"%vibe_stream --as w {server.url}")
         assert shell.user_ns["w"] is made
-        come = threading.Event()
+        waiting = threading.Event()
         while not made.transcripts.get("a"):
-            come.wait(0.01)
+            waiting.wait(0.01)
         assert not made.done()
         run("%vibe_stop --all")
         while not made.done():
-            come.wait(0.01)
+            waiting.wait(0.01)
     assert (made.transcript.text, made.transcript.outcome) == ("so far", "cancelled")
 
 
@@ -101,7 +101,7 @@ def test_several_urls_and_several_agents_are_in_one_view(run: Run) -> None:
     assert made.title == f"{first.url}, {second.url}"
 
 
-def test_one_of_several_that_is_refused_does_not_end_the_others(run: Run) -> None:
+def test_a_refused_stream_does_not_end_the_others(run: Run) -> None:
     with serving([head("404 No")]) as first, serving(answer("three"), END) as second:
         with pytest.raises(vibe.exceptions.RemoteError, match="404"):
             run(f"%vibe_stream --block {first.url} {second.url}")
@@ -110,7 +110,7 @@ def test_one_of_several_that_is_refused_does_not_end_the_others(run: Run) -> Non
     assert made.transcript.text == "three"
 
 
-def test_a_subagent_is_inside_of_its_call(run: Run) -> None:
+def test_a_subagent_is_shown_inside_its_call(run: Run) -> None:
     child = {"run_id": "child", "parent_run_id": "r", "parent_tool_call_id": "t"}
     events = [
         frame(0, "run_started"),
@@ -124,14 +124,14 @@ def test_a_subagent_is_inside_of_its_call(run: Run) -> None:
     assert [part.text for part in tool.children] == ["inside"]
 
 
-def test_to_run_the_cell_again_shows_it_again(run: Run) -> None:
+def test_running_the_cell_again_shows_the_stream_again(run: Run) -> None:
     with serving(answer(), END, answer(), END) as server:
         texts = [run(f"%vibe_stream --block {server.url}").transcript.text for _ in range(2)]
     assert texts == ["hello", "hello"]
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "message"),
     [
         ("--header Cookie=abc http://localhost/x", "would be saved"),
         ("--header X=$NONE_SUCH http://localhost/x", "the environment has no NONE_SUCH"),
@@ -142,13 +142,13 @@ def test_to_run_the_cell_again_shows_it_again(run: Run) -> None:
         ("--header 'a b=c' http://localhost/x", "header's name"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_a_usage_error_that_says_so_without_secrets(run: Run, line: str, says: str) -> None:
-    with pytest.raises(UsageError, match=says) as caught:
+def test_a_wrong_line_is_a_usage_error_without_secrets(run: Run, line: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
         run(f"%vibe_stream {line}")
     assert "geheim" not in str(caught.value)
 
 
-def test_what_is_saved_has_no_secret_and_says_why_it_was_refused(
+def test_the_saved_output_has_the_reason_of_a_refusal_and_no_secret(
     shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_KEY", "geheim")

@@ -1,8 +1,8 @@
-"""The proof of no loss: numbered events, each exactly once and in order, whatever is killed meanwhile.
+"""Prove that no event is lost: each numbered event is delivered once and in order, under many faults.
 
-Three processes and a client: the server, killed with -9 and started again; a proxy before it that
-goes silent, resets, and cuts what it forwards at random bytes; and the client's own task, cancelled
-and begun anew from the last id that it had. ``VIBE_NO_LOSS=EVENTS,FAULTS`` makes it longer.
+The test runs three processes and a client. The server is killed with -9 and started again. The proxy
+before it goes silent, resets connections, and cuts the bytes at random places. The client's own task
+is cancelled and starts again from its last id. ``VIBE_NO_LOSS=EVENTS,FAULTS`` makes the test longer.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from vibe_notebook.remote import follow
 
 EVENTS, FAULTS = map(int, os.environ.get("VIBE_NO_LOSS", "10000,50").split(","))  # faults: a multiple of 50
 KINDS = {"drop": 12, "reset": 14, "task": 14, "close": 4, "kill": 6}
-"""Each fault, and how many of fifty are of that kind."""
+"""By kind of fault, its number among fifty faults."""
 AHEAD = 400
-"""Events that may be sent and not yet received, so that faults meet a stream in motion."""
+"""Events that may be sent and not yet received, so that faults hit a stream in motion."""
 
 PATIENCE = 60
-"""Seconds without a single event, after which it hangs: a longer run may take as long as it likes."""
+"""Seconds without a single event, after which the test fails as hanging. The whole run has no limit."""
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -41,12 +41,12 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 async def briefly(seconds: float) -> None:
-    """The server asks for two seconds before a reconnect: fifty times that would prove no more."""
+    """Replace sleep by a short wait: the server asks for two seconds at each of fifty reconnects."""
     await asyncio.sleep(min(seconds, 0.05))
 
 
 class Run:
-    """One client that follows, one sender, and what goes wrong between them."""
+    """Run one client that follows, one sender, and the faults between them."""
 
     def __init__(self, server: Server, proxy: Proxy, seed: int) -> None:
         self.server = server
@@ -55,7 +55,7 @@ class Run:
         self.received: list[int] = []
         self.ids: list[str] = []
         self.faults: Counter[str] = Counter()
-        self.come = asyncio.Condition()
+        self.arrived = asyncio.Condition()
         self.reader: asyncio.Task[None] | None = None
         self.last_event_id = ""
         self.error: Exception | None = None
@@ -68,7 +68,7 @@ class Run:
             await self.until(EVENTS)
             async with asyncio.timeout(PATIENCE):
                 await asyncio.gather(sender, failing)
-            # What is doubled may come late: one more event is the last.
+            # A doubled event may arrive late: wait for it.
             await asyncio.sleep(0.2)
         finally:
             for task in (self.reader, sender, failing):
@@ -76,10 +76,10 @@ class Run:
             await asyncio.gather(self.reader, sender, failing, return_exceptions=True)
 
     async def until(self, count: int) -> None:
-        async with self.come:
+        async with self.arrived:
             while len(self.received) < count and self.error is None:
                 async with asyncio.timeout(PATIENCE):
-                    await self.come.wait()
+                    await self.arrived.wait()
         if self.error is not None:
             raise self.error
 
@@ -88,21 +88,23 @@ class Run:
         stream = follow(url, last_event_id=last_event_id or None, idle_timeout=0.4, sleep=briefly)
         try:
             async for event in stream:
-                assert event.seq == len(self.received), f"{event} came for {len(self.received)}"
+                assert event.seq == len(self.received), (
+                    f"{event} arrived in the place of {len(self.received)}"
+                )
                 self.received.append(event.seq)
                 self.ids.append(str(event.id))
-                async with self.come:
-                    self.come.notify_all()
-        except Exception as error:  # noqa: BLE001 - raised by whoever waits
+                async with self.arrived:
+                    self.arrived.notify_all()
+        except Exception as error:  # noqa: BLE001 - until() raises it
             self.error = error
-            async with self.come:
-                self.come.notify_all()
+            async with self.arrived:
+                self.arrived.notify_all()
         finally:
             self.last_event_id = stream.last_event_id
             await stream.aclose()
 
     async def send(self) -> None:
-        """Send batches past the proxy; one whose answer is lost is sent again under the same key."""
+        """Send batches past the proxy. Repeat a batch whose answer is lost, under the same key."""
         async with httpx2.AsyncClient(timeout=5) as client:
             sent = 0
             while sent < EVENTS:
@@ -128,7 +130,7 @@ class Run:
         self.random.shuffle(kinds)
         moments = sorted(self.random.sample(range(EVENTS - AHEAD), len(kinds)))
         for at, kind in zip(moments, kinds, strict=True):
-            # Something came since the last fault, so this one meets a connection that streams.
+            # Wait for an event since the last fault, so that this fault hits a connection that streams.
             await self.until(min(max(at, len(self.received) + 1), EVENTS - 1))
             await asyncio.sleep(self.random.uniform(0, 0.02))
             self.faults[kind] += 1
@@ -146,7 +148,7 @@ class Run:
 
 
 @pytest.mark.timeout(150 if EVENTS <= 10_000 else 0)
-def test_every_event_comes_exactly_once_and_in_order_whatever_is_killed(log: str) -> None:
+def test_every_event_arrives_exactly_once_and_in_order_under_faults(log: str) -> None:
     with serving(log) as server, proxied(server.port, seed=7) as proxy:
         run = Run(server, proxy, seed=11)
         asyncio.run(run.run())

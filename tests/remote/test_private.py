@@ -1,4 +1,4 @@
-"""This machine and its network: no proxy is told what is for them, no public server sends a reader there."""
+"""Protect this machine and its network: from proxies, and from a public server's redirects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vibe_notebook.exceptions import RemoteError
 from vibe_notebook.registry import Registry
 from vibe_notebook.remote import event_source
 
-SECRET = "s3cret"  # noqa: S105 - of these tests
+SECRET = "s3cret"  # noqa: S105 - made up
 PRIVATE = "redirects to a private address"
 
 HERE = (
@@ -89,7 +89,7 @@ def read(url: str, **options: Any) -> list[str]:
 
 
 def publish(url: str) -> Exception | None:
-    """Send one event with a token; return what went wrong."""
+    """Send one event with a token; return the error, if any."""
     registry = Registry()
     publisher = projects.publish(registry, "p", url, token=SECRET)
     registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="private text"))
@@ -103,15 +103,15 @@ def accepted(_: Request) -> list[bytes]:
     return [head("201 Created", "application/json", "Content-Length: 10"), b'{"ids":[]}']
 
 
-def test_an_address_is_this_machines_by_what_it_means_and_not_by_how_it_begins() -> None:
+def test_an_address_is_classified_by_its_meaning_and_not_by_its_first_characters() -> None:
     assert [host for host in HERE if not is_loopback(host)] == []
     assert [host for host in NOT_HERE if is_loopback(host)] == []
     assert {host: reach_of(host) for host in NEAR} == NEAR
-    print(f"{len(HERE)} forms of this machine, {len(NOT_HERE)} that only look so, {len(NEAR)} others")  # noqa: T201 - the counts
+    print(f"{len(HERE)} forms of this machine, {len(NOT_HERE)} that only look like it, {len(NEAR)} others")  # noqa: T201 - the counts
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "[::ffff:127.0.0.1]"])
-def test_what_is_published_or_read_on_this_machine_goes_through_no_proxy(
+def test_publishing_and_reading_on_this_machine_use_no_proxy(
     monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     with serving(accepted) as proxy, serving(accepted) as server:
@@ -119,14 +119,14 @@ def test_what_is_published_or_read_on_this_machine_goes_through_no_proxy(
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
         here = f"http://{host}:{server.port}"
         assert publish(here) is None
-        with pytest.raises(RemoteError, match="no answer with a stream"):
+        with pytest.raises(RemoteError, match="this answer holds no stream"):
             read(f"{here}/stream", token=SECRET)
         assert proxy.requests == []
         assert [request.method for request in server.requests] == ["POST", "GET"]
         assert {request.headers["authorization"] for request in server.requests} == {b"Bearer s3cret"}
 
 
-def test_what_is_published_elsewhere_goes_through_the_environments_proxy(
+def test_publishing_to_another_host_uses_the_environments_proxy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with serving(accepted) as proxy:
@@ -144,7 +144,7 @@ def test_publishing_follows_no_redirect() -> None:
 @pytest.mark.parametrize(
     "host", [*(h if ":" not in h or h[0] == "[" else f"[{h}]" for h in HERE), "10.0.0.1", "169.254.169.254"]
 )
-def test_a_public_server_redirects_nobody_to_a_private_address(
+def test_a_public_servers_redirect_to_a_private_address_is_refused(
     monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     with serving([head()]) as inside, serving(redirect(302, f"http://{host}:{inside.port}/")) as public:
@@ -155,7 +155,7 @@ def test_a_public_server_redirects_nobody_to_a_private_address(
         assert [r.target for r in public.requests] == ["http://far.example/stream"]
 
 
-def test_a_public_server_redirects_nobody_to_a_name_that_is_a_private_address(
+def test_a_public_servers_redirect_to_the_name_of_a_private_address_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     resolve = socket.getaddrinfo
@@ -175,13 +175,13 @@ def test_a_public_server_redirects_nobody_to_a_name_that_is_a_private_address(
         assert inside.requests == []
 
 
-def test_this_machine_redirects_to_a_name_that_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+def test_the_target_of_a_local_servers_redirect_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved_names: list[str] = []
     resolve = socket.getaddrinfo
 
     def resolved(host: Any, *args: Any, **options: Any) -> Any:
         name = host.decode() if isinstance(host, bytes) else host
-        asked.append(name)
+        resolved_names.append(name)
         return resolve("127.0.0.1" if name == "inside.example" else name, *args, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
@@ -190,7 +190,7 @@ def test_this_machine_redirects_to_a_name_that_is_resolved_once(monkeypatch: pyt
             assert read(server.url, token=SECRET) == []
         assert [r.headers["host"] for r in inside.requests] == [f"inside.example:{inside.port}".encode()]
         assert "authorization" not in inside.requests[0].headers
-    assert asked.count("inside.example") == 1
+    assert resolved_names.count("inside.example") == 1
 
 
 HOSTILE = (
@@ -207,16 +207,16 @@ def test_a_servers_words_reach_the_log_on_one_line_bounded_and_without_controls(
     body = json.dumps({"error": HOSTILE}).encode()
     answer = [head("400 No", "application/json", f"Content-Length: {len(body)}"), body]
     with serving(answer) as server:
-        said = str(publish(f"http://127.0.0.1:{server.port}"))
-    for words in (said, *(record.getMessage() for record in caplog.records)):
+        message = str(publish(f"http://127.0.0.1:{server.port}"))
+    for words in (message, *(record.getMessage() for record in caplog.records)):
         assert len(words) < 10_200
         assert words.isprintable()
-    assert "x␛]0;pwned␇␛[2J␊ERROR:root:forged line" in said
-    assert "⟨U+202E⟩evil⟨U+009B⟩31m\ufffdyyy" in said
-    print(f"{len(HOSTILE):,} characters said, {len(said):,} repeated")  # noqa: T201 - the counts
+    assert "x␛]0;pwned␇␛[2J␊ERROR:root:forged line" in message
+    assert "⟨U+202E⟩evil⟨U+009B⟩31m\ufffdyyy" in message
+    print(f"{len(HOSTILE):,} characters sent, {len(message):,} reported")  # noqa: T201 - the counts
 
 
-def test_an_endless_answer_to_what_is_published_is_not_read_to_its_end() -> None:
+def test_an_endless_answer_to_a_publisher_is_not_read_to_its_end() -> None:
     sent: list[int] = []
 
     def endless(_: Request) -> Iterator[bytes]:
@@ -227,5 +227,5 @@ def test_an_endless_answer_to_what_is_published_is_not_read_to_its_end() -> None
 
     with serving(endless) as server:
         assert "answers 400" in str(publish(f"http://127.0.0.1:{server.port}"))
-    print(f"{sum(sent)} of 2,000 pieces of 64 KB were taken")  # noqa: T201 - the counts
-    assert sum(sent) < 500  # what the sockets hold
+    print(f"{sum(sent)} of 2,000 pieces of 64 KB were read")  # noqa: T201 - the counts
+    assert sum(sent) < 500  # the sockets' buffers hold that much

@@ -1,4 +1,4 @@
-"""A log that was trimmed, and the real server's transcript that fills what it can."""
+"""Follow a trimmed log: the real server's transcript fills the gap as far as it can."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vibe_notebook.remote import follow
 from vibe_notebook.server import BackgroundServer, serve_in_background
 
 EVENTS = 99
-KEPT = 50
+RETAINED = 50
 
 
 def send(server: BackgroundServer, first: int, last: int) -> None:
@@ -34,19 +34,19 @@ async def followed(server: BackgroundServer) -> tuple[vibe.Transcript, str]:
 
 
 @pytest.mark.parametrize("was_read", [True, False])
-def test_a_trimmed_log_is_filled_from_the_transcript_as_far_as_that_goes(*, was_read: bool) -> None:
-    with serve_in_background(log=f"memory:?max_events={KEPT}") as server:
+def test_a_trimmed_log_is_filled_from_the_transcript_as_far_as_possible(*, was_read: bool) -> None:
+    with serve_in_background(log=f"memory:?max_events={RETAINED}") as server:
         for first in range(1, EVENTS, 33):
             send(server, first, first + 32)
-            if was_read:  # the server keeps up what it has once made
+            if was_read:  # the server updates a transcript that it has made once
                 httpx2.get(f"{server.url}/projects/p/transcript").raise_for_status()
         transcript, last_event_id = asyncio.run(followed(server))
     numbers = [int(word) for word in transcript.text.split()]
     assert last_event_id.endswith(f"-{EVENTS}")
-    (note,) = [part.name or "" for part in transcript.parts if part.kind == "artifact"]
-    assert f"{EVENTS - KEPT} events are no longer on the server; filled in from the transcript" in note
+    (gap,) = [part.name or "" for part in transcript.parts if part.kind == "artifact"]
+    assert f"{EVENTS - RETAINED} events are no longer on the server; filled in from the transcript" in gap
     if was_read:
         assert numbers == list(range(1, EVENTS + 1))
     else:
-        assert numbers == list(range(EVENTS - KEPT + 1, EVENTS + 1))
-    assert note.endswith("as far as it goes") != was_read
+        assert numbers == list(range(EVENTS - RETAINED + 1, EVENTS + 1))
+    assert gap.endswith("as far as it goes") != was_read

@@ -1,4 +1,4 @@
-"""What is secret reaches the one host it is meant for, and is seen nowhere."""
+"""Send secrets to the one host they are for, and show them nowhere."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def headers_for(host: str, **given: Any) -> dict[bytes, bytes]:
     return anyio.run(run)
 
 
-def test_a_token_may_be_text_or_what_gives_one_anew_for_each_connection() -> None:
+def test_a_token_may_be_text_or_a_function_called_for_each_connection() -> None:
     given = iter(["one", "two", "three"])
 
     async def later() -> str:
@@ -56,7 +56,7 @@ def test_a_token_may_be_text_or_what_gives_one_anew_for_each_connection() -> Non
     assert [r.headers["authorization"] for r in server.requests] == [b"Bearer two", b"Bearer three"]
 
 
-def test_a_token_that_cannot_be_had_ends_it_and_says_no_more_than_that() -> None:
+def test_a_failing_token_function_ends_the_stream_without_its_message() -> None:
     def broken() -> str:
         raise LookupError(SECRET)
 
@@ -96,13 +96,13 @@ def test_the_environments_token_goes_to_this_machine_and_to_named_hosts_only(
     assert (b"authorization" in headers_for(host)) == sent
 
 
-def test_without_named_hosts_it_goes_to_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_named_hosts_the_token_goes_to_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIBE_NOTEBOOK_TOKEN", "t")
     assert headers_for("127.0.0.1") == {b"authorization": b"Bearer t"}
     assert headers_for("host.example") == headers_for("") == {}
 
 
-def test_what_is_given_outweighs_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_callers_token_outweighs_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIBE_NOTEBOOK_TOKEN", "other")
     assert headers_for("localhost", token=TOKEN) == {b"authorization": b"Bearer t"}
     assert headers_for("localhost", headers={"Authorization": "Basic x"}) == {b"authorization": b"Basic x"}
@@ -110,7 +110,7 @@ def test_what_is_given_outweighs_the_environment(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("there_and_back", [False, True])
-def test_a_redirect_to_another_host_carries_nothing(
+def test_a_redirect_to_another_host_carries_no_secret(
     monkeypatch: pytest.MonkeyPatch, *, there_and_back: bool
 ) -> None:
     monkeypatch.setenv("VIBE_NOTEBOOK_TOKEN", SECRET)
@@ -123,13 +123,13 @@ def test_a_redirect_to_another_host_carries_nothing(
             read(
                 f"{server.url}?q={SECRET}", headers={"X-Key": SECRET}, params={"k": SECRET}, last_event_id="7"
             )
-        seen = other.requests + third.requests
+        requests = other.requests + third.requests
     assert server.requests[0].headers["authorization"] == f"Bearer {SECRET}".encode()
-    assert [r.headers["last-event-id"] for r in seen] == [b"7"] * len(seen)
-    assert SECRET not in repr(seen)
+    assert [r.headers["last-event-id"] for r in requests] == [b"7"] * len(requests)
+    assert SECRET not in repr(requests)
 
 
-def test_users_and_passwords_in_a_url_are_sent_as_basic_and_not_as_part_of_it() -> None:
+def test_a_user_and_password_in_a_url_are_sent_as_basic_authentication() -> None:
     with serving(END) as server:
         read(server.url.replace("http://", "http://us%40er:p%3Aw@"))
     assert server.requests[0].headers["authorization"] == b"Basic dXNAZXI6cDp3"
@@ -147,8 +147,8 @@ def test_no_secret_is_in_a_repr_a_log_a_message_or_a_traceback(caplog: pytest.Lo
     with serving([head()], [head("401 No")]) as server:
         url = server.url.replace("http://", f"http://u:{SECRET}@") + f"?access_token={SECRET}&a=1#{SECRET}"
         source = event_source(url, **options, reconnect_delay=0.0)
-        told: list[str] = []
-        source.on_status(lambda status: told.append(repr(status) + str(status)))
+        statuses: list[str] = []
+        source.on_status(lambda status: statuses.append(repr(status) + str(status)))
 
         async def run() -> None:
             async for _ in source:
@@ -160,7 +160,7 @@ def test_no_secret_is_in_a_repr_a_log_a_message_or_a_traceback(caplog: pytest.Lo
     everything = [
         repr(source),
         repr(vars(source)),
-        *told,
+        *statuses,
         caplog.text,
         str(caught.value),
         "".join(traceback.format_exception(caught.value)),
@@ -171,9 +171,9 @@ def test_no_secret_is_in_a_repr_a_log_a_message_or_a_traceback(caplog: pytest.Lo
 
 
 def _verbose(error: BaseException) -> list[str]:
-    """As tracebacks with values show it: IPython's Verbose mode, or rich."""
+    """Return the traceback with values, as IPython's Verbose mode or rich shows it."""
     trace = traceback.TracebackException.from_exception(error, capture_locals=True)
-    # The first frames are the test's own, which have the secret by name.
+    # The first frames are the test's own, whose variables hold the secret.
     trace.stack[:] = [
         frame for frame in trace.stack if "vibe_notebook" in frame.filename and "tests" not in frame.filename
     ]
@@ -182,7 +182,7 @@ def _verbose(error: BaseException) -> list[str]:
 
 @pytest.mark.parametrize("name", ["X-Key", "Authorization"])
 @pytest.mark.parametrize("value", [f"{SECRET}\n", f"{SECRET}\r\nX: y", f"{SECRET}\0"])
-def test_a_header_that_cannot_be_sent_is_an_error_without_its_value(name: str, value: str) -> None:
+def test_a_header_that_cannot_be_sent_raises_without_its_value(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"The value of the header {name}") as caught:
         event_source("http://127.0.0.1:1/", headers={name: value})
     assert SECRET not in str(caught.value)
@@ -192,7 +192,7 @@ def test_a_header_that_cannot_be_sent_is_an_error_without_its_value(name: str, v
 
 
 @pytest.mark.parametrize("name", ["X Key", "", "X:", "ä", "X\n"])
-def test_a_headers_name_is_checked(name: str) -> None:
+def test_an_invalid_header_name_raises(name: str) -> None:
     with pytest.raises(ValueError, match="a header's name"):
         event_source("http://127.0.0.1:1/", headers={name: "x"})
 
@@ -212,7 +212,7 @@ def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
     assert redact(url) == shown
 
 
-def test_the_environments_proxy_is_used_but_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environments_proxy_is_used_except_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     with serving([head(), b"data: via\n\n"], END) as proxy, serving(END) as server:
@@ -227,7 +227,7 @@ def test_the_environments_proxy_is_used_but_for_this_machine(monkeypatch: pytest
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_hung_connection_tells_nothing_either(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_hanging_connection_logs_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with serving([head(), HANG], END) as server:
         read(server.url, token=SECRET, idle_timeout=0.1)

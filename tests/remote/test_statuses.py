@@ -1,7 +1,8 @@
-"""What each status of an answer comes to: the standard's rule, and ours where ours is kinder.
+"""Check each status of an answer: by the standard's rule, and by the default, which tries more often.
 
 The web-platform-tests' case (eventsource/request-status-error) is an answer of that status with the right
-content type and an event in its body: the event must not come, and the stream must fail, not be silent.
+content type and an event in its body: the reader must not get the event, and the stream must fail, not be
+silent.
 """
 
 from __future__ import annotations
@@ -50,24 +51,24 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 
 async def nap(seconds: float) -> None:
-    """In place of sleep: what is waited is the business of others."""
+    """Replace sleep by one turn of the loop: other tests check the delays."""
     del seconds
     await anyio.lowlevel.checkpoint()
 
 
 class Outcome:
-    """What came of one stream: its events, its error, and all that it said of itself."""
+    """Hold one stream's events, its error, and each status that it reported."""
 
     def __init__(self) -> None:
         self.events: list[str] = []
         self.error: RemoteError | None = None
-        self.told: list[Status] = []
+        self.statuses: list[Status] = []
 
 
 async def outcome(url: str, **options: Any) -> Outcome:
     found = Outcome()
     source = event_source(url, sleep=nap, **options)
-    source.on_status(found.told.append)
+    source.on_status(found.statuses.append)
     with anyio.fail_after(10):
         try:
             async for event in source:
@@ -78,47 +79,47 @@ async def outcome(url: str, **options: Any) -> Outcome:
 
 
 def answer(status: int) -> list[bytes]:
-    """As the web-platform-tests' server gives it; 200 can only be wrong by its type."""
+    """Return the answer of the web-platform-tests' server; a 200 can be wrong only by its type."""
     return [head(f"{status} Unknown", "text/plain" if status == 200 else "text/event-stream"), EVENT]
 
 
 @pytest.mark.parametrize("status", FOR_GOOD)
-async def test_it_fails_at_once_and_for_good(status: int) -> None:
+async def test_a_final_status_ends_the_stream_at_once(status: int) -> None:
     with serving(answer(status)) as server:
         found = await outcome(server.url)
     assert len(server.requests) == 1
     assert found.events == []
     assert found.error is not None
     assert found.error.status == status
-    assert found.told[-1].state == "refused"
+    assert found.statuses[-1].state == "refused"
 
 
 @pytest.mark.parametrize("status", FOR_NOW)
-async def test_it_fails_at_once_and_for_good_by_the_standards_rule(status: int) -> None:
+async def test_a_passing_status_ends_the_stream_by_the_standards_rule(status: int) -> None:
     with serving(answer(status)) as server:
         found = await outcome(server.url, retry_statuses=())
     assert len(server.requests) == 1
     assert found.events == []
     assert found.error is not None
-    assert (found.error.status, found.told[-1].state) == (status, "refused")
+    assert (found.error.status, found.statuses[-1].state) == (status, "refused")
 
 
 @pytest.mark.parametrize("status", FOR_NOW)
-async def test_by_ours_it_is_tried_again_says_so_and_fails_when_that_does_not_help(status: int) -> None:
+async def test_a_passing_status_is_tried_again_by_default_and_then_ends_the_stream(status: int) -> None:
     with serving(answer(status)) as server:
         found = await outcome(server.url)
     assert len(server.requests) == 4
     assert found.events == []
     assert found.error is not None
-    assert (found.error.status, found.told[-1].state) == (status, "refused")
+    assert (found.error.status, found.statuses[-1].state) == (status, "refused")
     assert str(status) in str(found.error)
-    waits = [each for each in found.told if each.state == "reconnecting"]
+    waits = [each for each in found.statuses if each.state == "reconnecting"]
     assert len(waits) == 3
     assert all(str(status) in (each.reason or "") for each in waits)
 
 
 @pytest.mark.parametrize("status", FOR_NOW)
-async def test_a_stream_that_was_live_outlasts_it_unless_the_standard_is_asked_for(status: int) -> None:
+async def test_a_live_stream_survives_a_passing_status_unless_the_standard_is_requested(status: int) -> None:
     with serving(LIVE, *[answer(status)] * 8, LIVE, END) as server:
         assert (await outcome(server.url)).events == ["live", "live"]
     with serving(LIVE, answer(status)) as server:
@@ -128,7 +129,7 @@ async def test_a_stream_that_was_live_outlasts_it_unless_the_standard_is_asked_f
     assert found.error.status == status
 
 
-async def test_which_are_tried_again_can_be_said() -> None:
+async def test_the_caller_chooses_the_statuses_that_are_tried_again() -> None:
     with serving(answer(404), answer(404), LIVE, END) as server:
         assert (await outcome(server.url, retry_statuses={404})).events == ["live"]
     with serving(answer(503)) as server:
@@ -136,16 +137,16 @@ async def test_which_are_tried_again_can_be_said() -> None:
     assert len(server.requests) == 1
 
 
-async def test_204_is_the_end_and_no_error() -> None:
+async def test_204_ends_the_stream_without_an_error() -> None:
     with serving(answer(204)) as server:
         found = await outcome(server.url)
-    assert (found.events, found.error, found.told[-1].state) == ([], None, "ended")
+    assert (found.events, found.error, found.statuses[-1].state) == ([], None, "ended")
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("beyond", [200, 204, 404, 503])
-async def test_what_a_redirect_leads_to_counts_as_the_answer(status: int, beyond: int) -> None:
+async def test_the_answer_of_a_redirects_target_counts(status: int, beyond: int) -> None:
     final: Answer = LIVE if beyond == 200 else answer(beyond)
     with serving(redirect(status, "/there"), final, END) as server:
         found = await outcome(server.url, retry_statuses=())
@@ -157,7 +158,7 @@ async def test_what_a_redirect_leads_to_counts_as_the_answer(status: int, beyond
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_that_says_not_where_to_fails_for_good(status: int) -> None:
+async def test_a_redirect_without_a_target_ends_the_stream(status: int) -> None:
     with serving(answer(status)) as server:
         found = await outcome(server.url)
     assert len(server.requests) == 1

@@ -1,4 +1,4 @@
-"""vibex 0.30.1's real server, followed: it cuts connections, and its ids mean nothing."""
+"""Follow vibex 0.30.1's real server, which cuts connections and whose ids have no order."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from vibe_notebook.remote import follow
 ROOT = Path(__file__).parent.parent.parent
 
 PYTHON = Path(sys.prefix, "vibex", "bin", "python")
-"""What ``make vibex`` has made."""
+"""The environment that ``make vibex`` makes."""
 
 pytestmark = pytest.mark.skipif(
-    not PYTHON.exists(), reason="vibex's own environment is not there: make vibex"
+    not PYTHON.exists(), reason="vibex's own environment is missing: run make vibex"
 )
 
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    # In a folder of its own: importing it writes logs. Its warnings are its own too.
+    # In a separate folder, because the import of vibex writes logs; without its warnings, which vibex owns.
     process = subprocess.Popen(
         [str(PYTHON), "-W", "ignore", str(Path(__file__).with_name("vibex_server.py"))],
         cwd=tmp_path_factory.mktemp("vibex"),
@@ -45,7 +45,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         process.stdout.close()
 
 
-def test_vibexs_own_server_is_followed_over_its_broken_connection_and_nothing_is_doubled(port: int) -> None:
+def test_following_vibexs_server_over_a_broken_connection_doubles_nothing(port: int) -> None:
     stream = follow(f"http://127.0.0.1:{port}/xagents/proj1/stream?user_id=u")
     watched = vibe.watch(stream, display=False)
 

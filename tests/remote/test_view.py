@@ -1,4 +1,4 @@
-"""What a view says of a remote stream's connection, while it is live and when it has ended."""
+"""Show a remote stream's connection in a view, while it is live and after its end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OWN = b'id: 1-1\ndata: {"type": "text_delta", "agent_id": "a", "run_id": "r", "d
 
 
 class Fake:
-    """A connection that is told what to say."""
+    """Replace a connection: report each status that a test passes in."""
 
     def __init__(self, title: str = "one") -> None:
         self.title = title
@@ -33,7 +33,7 @@ class Fake:
         self.listeners.append(listener)
         listener(Status())
 
-    def say(self, status: Status) -> None:
+    def report(self, status: Status) -> None:
         for listener in self.listeners:
             listener(status)
 
@@ -41,21 +41,21 @@ class Fake:
         self.reconnects += 1
 
 
-def test_one_connection_has_one_line_and_several_have_their_names() -> None:
-    told: list[Any] = []
+def test_several_connections_are_shown_with_their_names() -> None:
+    updates: list[Any] = []
     one, two = Fake(), Fake("two")
-    connections = Connections(lambda: told.append(connections.lines()))
+    connections = Connections(lambda: updates.append(connections.lines()))
     connections.show((one,))
-    one.say(Status("reconnecting", delay=3.2, attempt=2, reason="503 Service Unavailable"))
-    assert told[-1] == [("reconnecting", "reconnecting in 3 s (try 2): 503 Service Unavailable")]
+    one.report(Status("reconnecting", delay=3.2, attempt=2, reason="503 Service Unavailable"))
+    assert updates[-1] == [("reconnecting", "reconnecting in 3 s (try 2): 503 Service Unavailable")]
     connections.show((one, two))
-    assert told[-1] == [("connecting", "one: connecting"), ("connecting", "two: connecting")]
+    assert updates[-1] == [("connecting", "one: connecting"), ("connecting", "two: connecting")]
     connections.reconnect()
     assert (one.reconnects, two.reconnects) == (1, 1)
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "line"),
     [
         (Status(), "connecting"),
         (Status(attempt=3), "connecting (try 3)"),
@@ -67,12 +67,12 @@ def test_one_connection_has_one_line_and_several_have_their_names() -> None:
         (Status("refused", reason="401"), "refused: 401"),
     ],
 )
-def test_a_status_is_a_line_for_a_person(status: Status, said: str) -> None:
-    assert str(status) == said
+def test_a_status_is_a_line_for_a_person(status: Status, line: str) -> None:
+    assert str(status) == line
 
 
 @pytest.mark.parametrize(
-    ("status", "kept"),
+    ("status", "shown"),
     [
         (Status("ended"), None),
         (Status("live"), None),
@@ -80,17 +80,17 @@ def test_a_status_is_a_line_for_a_person(status: Status, said: str) -> None:
         (Status("ended", reason="stopped while reconnecting"), "ended: stopped while reconnecting"),
     ],
 )
-def test_only_what_did_not_end_as_it_should_is_left(status: Status, kept: str | None) -> None:
+def test_only_an_abnormal_end_stays_in_the_final_form(status: Status, shown: str | None) -> None:
     connections, one = Connections(lambda: None), Fake()
     connections.show((one,))
-    one.say(status)
-    assert connections.last_words() == kept
+    one.report(status)
+    assert connections.last_words() == shown
     connections.show((one, Fake("two")))
-    one.say(Status("refused", reason="404"))
+    one.report(Status("refused", reason="404"))
     assert connections.last_words() == "one: refused: 404"
 
 
-def test_last_words_are_in_every_form_and_are_text() -> None:
+def test_last_words_are_in_every_form_as_plain_text() -> None:
     hostile = "refused: <img src=x onerror=alert(1)> `x` \x1b[31m"
     data = bundle({}, title="t", last_words=hostile)
     assert "<img" not in data["text/html"]
@@ -101,7 +101,7 @@ def test_last_words_are_in_every_form_and_are_text() -> None:
     assert "[" not in bundle({}, title="t")["text/plain"]
 
 
-def test_the_widget_has_the_lines_in_its_header_and_reconnects(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_widget_shows_the_lines_in_its_header_and_reconnects(capsys: pytest.CaptureFixture[str]) -> None:
     fake = Fake()
     controls = Controls(Control("reconnect", fake.reconnect))
     output = WidgetOutput(Registry(), title="t", controls=controls)
@@ -116,7 +116,7 @@ def test_the_widget_has_the_lines_in_its_header_and_reconnects(capsys: pytest.Ca
     assert "[refused: 404]" in capsys.readouterr().out
 
 
-def test_the_static_output_keeps_the_end_only(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_static_output_shows_only_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     output = StaticOutput(title="t", text_only=True)
     output.connection([("reconnecting", "reconnecting")], None)
     output.finish({})
@@ -129,7 +129,7 @@ def test_only_remote_streams_have_connections() -> None:
     assert connections_of(made) == (made,)
 
 
-def test_a_stream_that_is_stopped_while_it_was_lost_says_so(
+def test_a_stream_stopped_while_reconnecting_reports_its_state(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "text")
@@ -145,7 +145,7 @@ def test_a_stream_that_is_stopped_while_it_was_lost_says_so(
     assert "reconnecting in" in capsys.readouterr().err
 
 
-def test_a_refusal_is_raised_and_the_view_says_which(
+def test_a_refusal_is_raised_and_shown_in_the_view(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "text")

@@ -1,8 +1,9 @@
-"""vibex's own server, its real app and stream, sending what its core sends; run as a program.
+"""Run vibex's own server, with its real app and stream; a program that prints its port.
 
-Only what would need a model is left out: agents are said to exist, and the events are sent from here.
-Prints the port. After the first connection it sends half of a message and the whole of it with a
-``datetime`` in it, which is what its core does and which kills the connection; after the next, the rest.
+This program replaces only the parts that need a model: it claims that every agent exists, and sends
+the events of vibex's core itself. To the first connection it sends half of a message, then the whole
+message with a ``datetime`` inside, as the core does; the ``datetime`` kills the connection. To the next
+connection it sends the rest.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ async def _exists(*_: Any, **__: Any) -> object:
     return object()
 
 
-async def _listened() -> None:
-    while streaming.event_stream_manager.get_stream(PROJECT) is None:  # noqa: ASYNC110 - it has no event
+async def _wait_for_listener() -> None:
+    while streaming.event_stream_manager.get_stream(PROJECT) is None:  # noqa: ASYNC110 - vibex has no event for it
         await asyncio.sleep(0.01)
 
 
 async def _send() -> None:
     manager = streaming.event_stream_manager
-    await _listened()
+    await _wait_for_listener()
     await manager.send_event(PROJECT, "message_start", {"message_id": "m1", "role": "assistant"})
     for index, words in ((0, ("Let me ", "check.")), (2, ("It is 18 °C.",))):
         for word in words:
@@ -43,7 +44,7 @@ async def _send() -> None:
     await manager.send_event(PROJECT, "message_complete", {"message": message})
     while manager.get_stream(PROJECT) is not None:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
-    await _listened()
+    await _wait_for_listener()
     await streaming.send_artifact_update(PROJECT, "report.md")
     await manager.send_event(PROJECT, "message_start", {"message_id": "m2", "role": "assistant"})
     last = {"message_id": "m2", "part_index": 0, "delta": " Bye.", "type": "text"}

@@ -1,6 +1,7 @@
-"""Streams from elsewhere: server-sent events in, our events out, resumed without loss.
+"""Read remote streams: server-sent events in, the package's own events out, resumed without loss.
 
-Above the adapters on the path of a delta; HTTP is imported when a stream is opened.
+The folder stands above the adapters on an event's path. The HTTP client is imported only when a
+stream is opened.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What a remote stream speaks, found out from its first events, and how it says that it has ended.
+"""Detect a remote stream's dialect from its first events, and detect the stream's own end. Pure.
 
-Between ``_event_source.py`` and ``_follow.py``; pure. Every dialect is read by its adapter; here is
-only which, and what the adapters cannot see: the SSE event's own name, ``[DONE]``, what is a ping.
+An event passes from ``_event_source`` through here to ``_follow``. An adapter reads each dialect. This
+module chooses the adapter, and reads the parts that no adapter sees: the name of the server-sent
+event, ``[DONE]``, and pings.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from ..events import Event
 from ..exceptions import AdapterError
 from ._decoder import ServerSentEvent
 
-__all__ = ["GAP", "PROJECT", "Dialect", "loaded"]
+__all__ = ["GAP", "PROJECT", "Dialect", "parse_object"]
 
 GAP: Final = "gap"
-"""The event by which a server says that the asked-for id is gone. It carries no id."""
+"""The name of the event by which a server reports that it no longer has the requested id. It has no id."""
 OWN: Final = "events"
 PROJECT: Final = "vibex"
 
@@ -29,7 +30,7 @@ _DONE: Final = "[DONE]"
 _NOISE: Final = frozenset(
     ("ping", "heartbeat", "keepalive", "keep-alive", "hello", "open", "ready", "connected")
 )
-_ENDS: Final = ("run_started", "run_finished")
+_RUN_EDGES: Final = ("run_started", "run_finished")
 _LAST: Final = {
     "agui": ("RUN_FINISHED", "RUN_ERROR"),
     "anthropic": ("message_stop", "error"),
@@ -42,19 +43,19 @@ _LAST: Final = {
     ),
     "vercel_ai_ui": ("finish", "abort", "error"),
 }
-"""By dialect, the types after which the end of the body is the end."""
+"""By dialect, the types after which the end of the body is the end of the stream."""
 _PATIENCE: Final = 32
-"""Events that nobody knows, after which they are shown under their own names."""
+"""Unknown events, after which the stream's events are shown under their own names."""
 
 
 class Dialect:
-    """Reads one stream's events, whatever they are, by the adapter that fits the first."""
+    """Read one stream's events with the adapter that fits the first of them."""
 
     def __init__(self, *, agent_id: str, run_id: str | None = None, adapter: str = "auto") -> None:
         self._ids = {"agent_id": agent_id, "run_id": run_id}
-        self._given = adapter
+        self._requested = adapter
         if adapter != "auto":
-            adapters.get(adapter)  # an unknown name is an error here, not in the middle of a stream
+            adapters.get(adapter)  # an unknown name must raise here, not in the middle of a stream
         self._adapter: Adapter | None = None
         self._own = adapters.get(OWN, **self._ids)
         self._early: list[ServerSentEvent] = []
@@ -62,39 +63,42 @@ class Dialect:
         self.name: str | None = None
         """The adapter's name, once it is known."""
         self.is_over = False
-        """Whether it said that nothing more comes."""
+        """True after the dialect's own last event, until another run starts."""
         self.is_done = False
-        """Whether nothing more may come: there is no need to wait for the connection's end."""
+        """True after ``[DONE]``: the reader need not wait for the connection's end."""
 
     @property
     def is_ours(self) -> bool:
-        """Whether the stream is a project's: its own form, or that of project events."""
+        """Return True for a project's stream: the package's own events, or vibex's project events."""
         return self.name in (OWN, PROJECT)
 
     @property
     def is_cut(self) -> bool:
-        """Whether the end of the body would be one in the middle. What has no end of its own cannot tell."""
+        """Return True if the end of the body, now, would cut the stream off.
+
+        Return False for a dialect without an end of its own: its reader cannot tell.
+        """
         return not self.is_over and (self.name is None or self.name in (OWN, _CHAT, *_LAST))
 
     @property
     def is_holding(self) -> bool:
-        """Whether events wait for one that tells what they are."""
+        """Return True while early events are held for one that shows the dialect."""
         return bool(self._early)
 
     def read(self, event: ServerSentEvent) -> list[Event]:
-        """Return what one event shows. Never raises for what a server sent."""
+        """Return the package's events made from one server-sent event. Never raise for a server's data."""
         if event.data.strip() == _DONE:
             self.is_over = self.is_done = True
             return []
-        data = loaded(event.data)
+        data = parse_object(event.data)
         if _is_own(data):
             self.name = self.name or OWN
             if event.id:
-                data["id"] = event.id  # before it is an event: to change one takes a copy
+                data["id"] = event.id  # set before the event exists: a later change would copy the event
             made = self._own.feed(data)
             for one in made:
-                if one.type in _ENDS:
-                    self._count(one)
+                if one.type in _RUN_EDGES:
+                    self._count_run(one)
             return made
         if self._adapter is None and not self._choose(event, data):
             return []
@@ -102,9 +106,9 @@ class Dialect:
         return [made for each in (*early, event) for made in self._feed(each)]
 
     def finish(self, error: BaseException | None = None) -> list[Event]:
-        """Return what ends the run that was made here; runs of our own form end themselves."""
+        """Return the events that end the run made here; runs of the package's own events end themselves."""
         if self._early:
-            self._take(PROJECT)
+            self._use(PROJECT)
             early, self._early = self._early, []
             made = [one for each in early for one in self._feed(each)]
         else:
@@ -112,23 +116,23 @@ class Dialect:
         return made + self._adapter.finish(error) if self._adapter is not None else made
 
     def _choose(self, event: ServerSentEvent, data: Any) -> bool:
-        """Find the adapter; False: this event does not tell."""
-        if not event.data or event.event in _NOISE or _kind(data) in _NOISE:
+        """Choose the adapter. Return False for an event that does not show the dialect."""
+        if not event.data or event.event in _NOISE or _type_of(data) in _NOISE:
             return False
         name = self._detect(event, data)
         if name is None:
-            # Named events that nobody knows are a project's own; others may be but an opening.
+            # Unknown events with a name are a project's own. Those without one may be only an opening.
             if event.event == "message" and len(self._early) < _PATIENCE:
                 self._early.append(event)
                 return False
             name = PROJECT
-        self._take(name)
+        self._use(name)
         return True
 
     def _detect(self, event: ServerSentEvent, data: Any) -> str | None:
-        if self._given != "auto":
+        if self._requested != "auto":
             try:
-                return adapters.choose(self._given, data)
+                return adapters.choose(self._requested, data)
             except AdapterError:
                 return None
         try:
@@ -143,7 +147,7 @@ class Dialect:
             pass
         return None
 
-    def _take(self, name: str) -> None:
+    def _use(self, name: str) -> None:
         self._adapter = self._own if name == OWN else adapters.get(name, **self._ids)
         self.name = self.name or name
 
@@ -153,15 +157,15 @@ class Dialect:
             return []
         if adapter.name == PROJECT:
             return adapter.feed(_native(event))
-        data = loaded(event.data)
-        kind = _kind(data)
-        if kind in _LAST.get(adapter.name, ()) or _is_last_of_chat(data):
+        data = parse_object(event.data)
+        type_name = _type_of(data)
+        if type_name in _LAST.get(adapter.name, ()) or _is_last_of_chat(data):
             self.is_over = True
-        if kind in _NOISE:
+        if type_name in _NOISE:
             return []
         return adapter.feed(data)
 
-    def _count(self, event: Event) -> None:
+    def _count_run(self, event: Event) -> None:
         if event.type == "run_started":
             self._open_runs.add((event.agent_id, event.run_id))
         else:
@@ -169,12 +173,12 @@ class Dialect:
             self.is_over = not self._open_runs
 
 
-def loaded(text: str) -> Any:
-    """*text* as JSON if it is an object, else as it is."""
+def parse_object(text: str) -> Any:
+    """Return *text* parsed if it is a JSON object, else *text* itself."""
     if text[:1] != "{" and text.lstrip()[:1] != "{":
         return text
     try:
-        return from_json(text)  # a third of the time; half a surrogate pair is left to Python's own
+        return from_json(text)  # a third of json's time; refuses half a surrogate pair, which json reads
     except ValueError:
         pass
     try:
@@ -183,9 +187,9 @@ def loaded(text: str) -> Any:
         return text
 
 
-def _kind(data: Any) -> str | None:
-    kind = data.get("type") if isinstance(data, dict) else None
-    return kind if isinstance(kind, str) else None
+def _type_of(data: Any) -> str | None:
+    name = data.get("type") if isinstance(data, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _is_own(data: Any) -> bool:
@@ -198,7 +202,7 @@ def _is_own(data: Any) -> bool:
 
 
 def _native(event: ServerSentEvent) -> dict[str, Any]:
-    return {"id": event.id, "event": event.event, "data": loaded(event.data)}
+    return {"id": event.id, "event": event.event, "data": parse_object(event.data)}
 
 
 def _is_last_of_chat(data: Any) -> bool:

@@ -1,6 +1,6 @@
-"""``follow``: a remote stream as our events, each once, whatever it speaks and however often it breaks.
+"""Follow a remote stream as the package's own events: each once, in any dialect, over any lost connection.
 
-On top of ``_event_source.py``: it adds the dialect, what was seen already, and gaps.
+This module is the top of the folder. It adds dialects, duplicates and gaps to ``_event_source``.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from ..events import Event, with_id
 from ..exceptions import RemoteError
 from ._decoder import ServerSentEvent
-from ._dialects import GAP, PROJECT, Dialect, loaded
-from ._duplicates import Seen, ordered
+from ._dialects import GAP, PROJECT, Dialect, parse_object
+from ._duplicates import DuplicateFilter, parse_position
 from ._event_source import EventSource, event_source
-from ._gaps import Filled, events_of, note, transcripts
-from ._request import Ask, Options
+from ._gaps import Filled, events_of, fetch_snapshots, gap_artifact
+from ._request import Options, StreamRequest
 from ._secrets import redact
 from ._status import Status
 
@@ -27,31 +27,32 @@ __all__ = ["Follow", "follow"]
 
 _PROJECT: Final = re.compile(r"(.*)/(?:projects|xagents)/([^/]+)/stream/?")
 _UNRESUMABLE_IDLE: Final = 600.0
-"""Seconds: a model may think for minutes without a word, and its answer cannot be asked for again."""
-_MOST_NOTES: Final = 100
-"""Gaps that wait for an event to be shown with."""
-_SOON: Final = 0.25
-"""Seconds: what the origin's server sends while nobody listens is lost."""
+"""Seconds: a model may think in silence for minutes, and no second request can continue its answer."""
+_MOST_GAPS: Final = 100
+"""Gaps held until the first event, which names their agent and run."""
+_QUICK_RECONNECT: Final = 0.25
+"""Seconds: vibex's own server loses the events that it sends while no client listens."""
 
 
 class Follow(AsyncIterator[Event]):
-    """A remote stream's events; made by ``follow``. A source for ``watch``.
+    """Iterate over a remote stream's events; made by ``follow``. A source for ``watch``.
 
-    ``last_event_id`` is the server's: that of the last event that was handed over whole.
+    ``last_event_id`` is the server's id of the last server-sent event whose events the consumer has
+    all received.
     """
 
     def __init__(self, source: EventSource, dialect: Dialect, *, last_event_id: str | None) -> None:
         self._source = source
         self._dialect = dialect
         self._project = _PROJECT.fullmatch(source.path)
-        self._seen = Seen(last_event_id or "")
+        self._duplicates = DuplicateFilter(last_event_id or "")
         self._last_event_id = last_event_id or ""
         self._pending: deque[Event] = deque()
         self._pending_id = self._last_event_id
         self._streams = 0
         self._filled: dict[str, tuple[int, int]] = {}
         self._gap: ServerSentEvent | None = None
-        self._notes: deque[tuple[dict[str, Any], Filled]] = deque(maxlen=_MOST_NOTES)
+        self._unshown_gaps: deque[tuple[dict[str, Any], Filled]] = deque(maxlen=_MOST_GAPS)
         self._latest: tuple[str, str] | None = None
         self._is_over = False
         self._error: RemoteError | None = None
@@ -61,49 +62,49 @@ class Follow(AsyncIterator[Event]):
 
     @property
     def connections(self) -> tuple[Follow, ...]:
-        """Itself: what a view shows the state of."""
+        """Return the streams whose state a view shows: this one."""
         return (self,)
 
     @property
     def url(self) -> str:
-        """Where, without what is secret in it."""
+        """Return the stream's URL without its secrets."""
         return self._source.url
 
     @property
     def title(self) -> str:
-        """What a view of it is called."""
+        """Return the title for a view: the project's id, else the URL."""
         return unquote(self._project[2]) if self._project else self.url
 
     @property
     def dialect(self) -> str | None:
-        """The name of the adapter that reads it, once that is known."""
+        """Return the name of the adapter that reads the stream, once it is known."""
         return self._dialect.name
 
     @property
     def last_event_id(self) -> str:
-        """What to resume from."""
+        """Return the id to resume from."""
         return self._last_event_id
 
     @property
     def status(self) -> Status:
-        """How the connection is doing."""
+        """Return the connection's state."""
         return self._source.status
 
     def on_status(self, listener: Callable[[Status], object]) -> None:
-        """Call *listener* now and whenever the status changes."""
+        """Call *listener* with the present status and with each new one."""
         self._source.on_status(listener)
 
     def reconnect(self) -> None:
-        """Connect anew and at once, from any thread."""
+        """Connect again at once, from any thread."""
         self._source.reconnect()
 
     def close(self) -> None:
-        """End it, from any thread."""
+        """End the stream, from any thread."""
         self._is_over = True
         self._source.close()
 
     async def aclose(self) -> None:
-        """End it, and let go of the connection."""
+        """End the stream and close the connection."""
         self._is_over = True
         await self._source.aclose()
 
@@ -148,12 +149,12 @@ class Follow(AsyncIterator[Event]):
                 return
         if self._source.streams != self._streams:
             if self._streams:
-                self._seen.reconnected()
+                self._duplicates.reconnected()
             self._streams = self._source.streams
         if event.event == GAP:
             self._gap = event
         else:
-            self._take(event)
+            self._accept(event)
 
     def _end(self, error: RemoteError | None) -> None:
         if error is None and not (self._is_over or self._source.resumable) and self._dialect.is_cut:
@@ -164,15 +165,15 @@ class Follow(AsyncIterator[Event]):
             self._pending.extend(self._dialect.finish(error))
         self._is_over, self._error = True, error
 
-    def _take(self, event: ServerSentEvent) -> None:
-        """Queue what one event of the server shows; its id is committed with the last of it."""
+    def _accept(self, event: ServerSentEvent) -> None:
+        """Enqueue the events made from one server-sent event. The last of them commits the event's id."""
         dialect = self._dialect
-        if not self._seen.is_old(event, grows=dialect.is_ours or dialect.name is None):
-            place = ordered(event.id) if self._filled else None
+        if not self._duplicates.is_duplicate(event, grows=dialect.is_ours or dialect.name is None):
+            position = parse_position(event.id) if self._filled else None
             for made in dialect.read(event):
-                if place is None or place > self._filled.get(made.agent_id, (-1, 0)):
-                    self._queue(made if made.id == event.id or not event.id else with_id(made, event.id))
-            self._mind(event)
+                if position is None or position > self._filled.get(made.agent_id, (-1, 0)):
+                    self._enqueue(made if made.id == event.id or not event.id else with_id(made, event.id))
+            self._adapt_connection(event)
         if not dialect.is_holding:
             self._pending_id = event.id
             if not self._pending:
@@ -180,53 +181,51 @@ class Follow(AsyncIterator[Event]):
         if dialect.is_done:
             self._end(None)
 
-    def _queue(self, event: Event) -> None:
+    def _enqueue(self, event: Event) -> None:
         self._latest = event.agent_id, event.run_id
         self._pending.append(event)
-        if self._notes:
-            self._flush_notes()
+        if self._unshown_gaps:
+            self._flush_gaps()
 
-    def _flush_notes(self) -> None:
-        self._pending.extend(self._note(*each) for each in self._notes)
-        self._notes.clear()
+    def _flush_gaps(self) -> None:
+        self._pending.extend(self._show_gap(*each) for each in self._unshown_gaps)
+        self._unshown_gaps.clear()
 
-    def _mind(self, event: ServerSentEvent) -> None:
-        """Treat the connection as what is now known of the stream asks for."""
+    def _adapt_connection(self, event: ServerSentEvent) -> None:
+        """Set the connection's delays and resumption for the dialect, as far as the dialect is known."""
         source, name = self._source, self._dialect.name
-        if name == PROJECT and not ordered(event.id):
-            source.hurry(_SOON)
+        if name == PROJECT and not parse_position(event.id):
+            source.hurry(_QUICK_RECONNECT)
         elif name is not None and name != PROJECT and not event.id:
             source.resumable = False
             if source.idle_timeout is not None:
                 source.idle_timeout = max(source.idle_timeout, _UNRESUMABLE_IDLE)
 
-    # Gaps
-
     async def _fill_gap(self, event: ServerSentEvent) -> None:
-        data = loaded(event.data)
+        data = parse_object(event.data)
         gap = data if isinstance(data, dict) else {}
-        missing = await transcripts(self._source, self._project)
+        snapshots = await fetch_snapshots(self._source, self._project)
         if self._is_over:
             return
-        # Nothing is awaited from here on: a reader that is cancelled meets the gap again.
+        # No await from here on: the reader may be cancelled before this line, and then meets the gap again.
         self._gap = None
         if gap.get("reason") in ("ahead", "gone"):
-            self._seen.reset()
+            self._duplicates.reset()
         filled: Filled = "not"
-        if missing is not None:
-            filled = "whole" if all(each.is_whole for each in missing) else "in part"
-            self._pending_id = min(missing, key=lambda each: each.place).reached
-            for each in missing:
-                self._filled[each.transcript.agent_id] = each.place
+        if snapshots is not None:
+            filled = "whole" if all(each.is_whole for each in snapshots) else "in part"
+            self._pending_id = min(snapshots, key=lambda each: each.position).last_event_id
+            for each in snapshots:
+                self._filled[each.transcript.agent_id] = each.position
                 for made in events_of(each.transcript):
-                    self._queue(made)  # and with the first the notes that wait
-        self._notes.append((gap, filled))
+                    self._enqueue(made)  # the first one also flushes the waiting gaps
+        self._unshown_gaps.append((gap, filled))
         if self._latest is not None:
-            self._flush_notes()
+            self._flush_gaps()
 
-    def _note(self, gap: dict[str, Any], filled: Filled) -> Event:
+    def _show_gap(self, gap: dict[str, Any], filled: Filled) -> Event:
         agent_id, run_id = self._latest or ("", "")
-        return note(gap, agent_id, run_id, filled)
+        return gap_artifact(gap, agent_id, run_id, filled)
 
 
 def follow(
@@ -237,7 +236,7 @@ def follow(
     last_event_id: str | None = None,
     **options: Unpack[Options],
 ) -> Follow:
-    """Follow a remote stream: our events, each once, whatever it speaks and however often it breaks.
+    """Follow a remote stream as the package's own events, each once, over any number of connections.
 
     ::
 
@@ -245,13 +244,21 @@ def follow(
             ...
         await vibe.watch(follow(url))
 
-    Understood are this package's own server, the project events of vibex, AG-UI, Vercel's UI message
-    stream, and OpenAI's and Anthropic's streaming answers, asked for with ``json=``; ``adapter`` names
-    it where that cannot be told. A project is followed from its beginning, or from after ``last_event_id``. ``agent_id`` is
-    for streams that have no agents' ids. *options* are those of ``event_source``.
+    The stream's dialect may be that of this package's own server, the project events of vibex, AG-UI,
+    Vercel's UI message stream, or the streaming answers of OpenAI and Anthropic (``json=`` holds their
+    request).
 
-    Raises ``RemoteError`` like ``event_source``, and for an answer that breaks off and cannot be
-    resumed; what came before stays.
+    Args:
+        url: The stream's address.
+        agent_id: The agent, for streams whose events name none. Default: the last part of the URL's path.
+        adapter: The adapter's name, for a stream whose first events do not show the dialect.
+        last_event_id: The id after which the stream begins. Default: a project begins with its first
+            event.
+        **options: The options of ``event_source``.
+
+    Raises:
+        RemoteError: As ``event_source``; also for an answer that breaks off and cannot be resumed. The
+            events before the break stay.
     """
     params = options.get("params") or {}
     try:
@@ -261,16 +268,16 @@ def follow(
     found = _PROJECT.fullmatch(parts.path)
     names = {*parse_qs(parts.query), *dict(params)}
     if found and last_event_id is None and "last_event_id" not in names:
-        # In the query: a reconnect says in the header where it was.
+        # In the query, because the header of a reconnect holds the id to resume from.
         params = [*(params.items() if isinstance(params, Mapping) else params), ("last_event_id", "0")]
     options["params"] = params
-    ask = Ask.of(
+    request = StreamRequest.of(
         options.get("method"),
         options.get("json"),
         options.get("content"),
         resume=options.get("resume", False),
     )
-    if not ask.repeats:
+    if not request.is_repeatable:
         options.setdefault("idle_timeout", _UNRESUMABLE_IDLE)
     source = event_source(url, last_event_id=last_event_id, **options)
     name = unquote(found[2]) if found else parts.path.strip("/").rpartition("/")[2]

@@ -1,6 +1,7 @@
-"""What a project's server still knows of a gap: the transcripts of its agents.
+"""Fill a gap in a project's stream from the transcripts of its agents.
 
-Between ``_event_source.py`` and ``_follow.py``.
+A server that has dropped old events still has the transcripts. ``_follow`` fetches them through
+``_event_source``, and delivers them as events in the place of the dropped ones.
 """
 
 from __future__ import annotations
@@ -25,52 +26,65 @@ from ..events import (
 )
 from ..parts import Part, Run, ToolPart
 from ..transcript import Transcript
-from ._duplicates import ordered
+from ._duplicates import parse_position
 from ._event_source import EventSource
 
-__all__ = ["Filled", "Missing", "events_of", "note", "transcripts"]
+__all__ = ["AgentSnapshot", "Filled", "events_of", "fetch_snapshots", "gap_artifact"]
 
 _MOST_AGENTS: Final = 1000
-"""Of one project: each is a request."""
+"""Agents of one project: each costs a request."""
 
 
-class Missing(NamedTuple):
-    """One agent's transcript, and up to which of the server's ids it goes."""
+Filled = Literal["not", "in part", "whole"]
+"""The share of a gap that the snapshots filled."""
+_RESULTS: Final[dict[Filled, str]] = {
+    "not": "missing here",
+    "in part": "filled in from the transcript, as far as it goes",
+    "whole": "filled in from the transcript",
+}
+
+
+class AgentSnapshot(NamedTuple):
+    """Hold one agent's transcript, and the server's id of the last event in the transcript.
+
+    ``position`` is that id as comparable numbers. ``is_whole`` is False for a transcript that lacks
+    events itself.
+    """
 
     transcript: Transcript
-    reached: str
-    place: tuple[int, int]
+    last_event_id: str
+    position: tuple[int, int]
     is_whole: bool
 
 
-async def transcripts(source: EventSource, project: re.Match[str] | None) -> list[Missing] | None:
-    """The agents' transcripts, of the stream's own server; ``None``: they are not to be had."""
+async def fetch_snapshots(source: EventSource, project: re.Match[str] | None) -> list[AgentSnapshot] | None:
+    """Fetch the agents' snapshots from the stream's own server; ``None`` if the server has none."""
     if project is None:
         return None
-    made: list[Missing] = []
+    made: list[AgentSnapshot] = []
     agents = [""]
     for agent in agents:
         params = {"agent_id": agent} if agent else {}
-        facts = _read(await source.fetch(f"{project[1]}/projects/{project[2]}/transcript", params))
+        facts = _parse(await source.fetch(f"{project[1]}/projects/{project[2]}/transcript", params))
         if facts is None:
             return None
         try:
             transcript = Transcript.model_validate(facts)
         except ValidationError:
             return None
-        reached = facts.get("last_event_id")
-        place = ordered(reached) if isinstance(reached, str) else None
-        if place is None or not isinstance(reached, str):
+        last_event_id = facts.get("last_event_id")
+        position = parse_position(last_event_id) if isinstance(last_event_id, str) else None
+        if position is None or not isinstance(last_event_id, str):
             return None
-        made.append(Missing(transcript, reached, place, not facts.get("incomplete")))
+        made.append(AgentSnapshot(transcript, last_event_id, position, not facts.get("incomplete")))
         known = (transcript.agent_id, *agents)
-        agents += [name for name in dict.fromkeys(_names(facts)) if name not in known]
+        agents += [name for name in dict.fromkeys(_agent_names(facts)) if name not in known]
         if len(agents) > _MOST_AGENTS:
             return None
     return made
 
 
-def _read(body: bytes | None) -> dict[str, Any] | None:
+def _parse(body: bytes | None) -> dict[str, Any] | None:
     try:
         facts = None if body is None else json.loads(body)
     except (ValueError, RecursionError):
@@ -78,33 +92,13 @@ def _read(body: bytes | None) -> dict[str, Any] | None:
     return facts if isinstance(facts, dict) else None
 
 
-def _names(facts: dict[str, Any]) -> list[str]:
+def _agent_names(facts: dict[str, Any]) -> list[str]:
     agents = facts.get("agents")
     return [name for name in agents if isinstance(name, str)] if isinstance(agents, list) else []
 
 
-# What a transcript says, as events: to put in the place of events that a server no longer has. Pure.
-
-
-def events_of(transcript: Transcript) -> list[Event]:
-    """Return events that bring another transcript of the same agent to where this one is.
-
-    Each replaces what may be there already, so what was known before the gap changes nothing.
-    """
-    return list(_events(transcript))
-
-
-Filled = Literal["not", "in part", "whole"]
-"""What became of a gap."""
-_WORDS: Final[dict[Filled, str]] = {
-    "not": "missing here",
-    "in part": "filled in from the transcript, as far as it goes",
-    "whole": "filled in from the transcript",
-}
-
-
-def note(gap: dict[str, Any], agent_id: str, run_id: str, filled: Filled) -> Artifact:
-    """Show a gap with its size, as something that stands in transcript, recording and saved form."""
+def gap_artifact(gap: dict[str, Any], agent_id: str, run_id: str, filled: Filled) -> Artifact:
+    """Return an artifact that shows a gap with its size, also in the recording and the saved notebook."""
     missed = gap.get("missed")
     size = f"{missed:,}" if isinstance(missed, int) else "Some"
     events = "event is" if missed == 1 else "events are"
@@ -113,8 +107,19 @@ def note(gap: dict[str, Any], agent_id: str, run_id: str, filled: Filled) -> Art
         run_id=run_id,
         artifact_id=f"gap:{gap.get('after')}:{gap.get('first')}",
         action=f"gap: {gap.get('reason', 'unknown')}",
-        name=f"{size} {events} no longer on the server; {_WORDS[filled]}",
+        name=f"{size} {events} no longer on the server; {_RESULTS[filled]}",
     )
+
+
+# From a transcript back to events. Pure.
+
+
+def events_of(transcript: Transcript) -> list[Event]:
+    """Return the events that bring another transcript of the same agent to the state of this one.
+
+    Each event replaces its part or call. A reader that had some parts before the gap gets no part twice.
+    """
+    return list(_events(transcript))
 
 
 def _events(transcript: Transcript) -> Iterator[Event]:

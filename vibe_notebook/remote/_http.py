@@ -1,7 +1,7 @@
-"""One request for a stream: redirects, what an answer means, and its body's raw bytes.
+"""Send one request for a stream: follow redirects, classify the answer, and read the body's bytes.
 
-The only module that knows the HTTP client. It says what happened in values, so that no traceback
-leads through the frames that hold a request, which hold what is secret.
+No other module knows the HTTP client. ``_event_source`` gets each outcome as a value: a traceback
+would lead through the frames that hold the request and its secrets.
 """
 
 from __future__ import annotations
@@ -19,8 +19,17 @@ import anyio
 from .._addresses import Reach, is_loopback, reach_of
 from .._json_values import scrub
 from ..exceptions import MissingExtraError, RemoteError
-from ._request import Ask
-from ._responses import Ended, Lost, Opened, Refused, name_of, refusal, root, said
+from ._request import StreamRequest
+from ._responses import (
+    Ended,
+    Lost,
+    Opened,
+    Refused,
+    describe_error,
+    describe_status,
+    refusal,
+    root_cause,
+)
 from ._retry import retry_after
 from ._secrets import Credentials, redact
 
@@ -29,106 +38,39 @@ if TYPE_CHECKING:
 
 __all__ = ["Http", "Inflated", "Inflater", "is_compressed"]
 
-
-# A body as it was before it was compressed: we ask for none, and some proxies do it all the same.
-#
-# Below ``_http.py``. Our own, because the HTTP client reads one gzip member and drops those after it
-# without a word: a server that flushes each event as a member would lose all but the first.
-
-_EITHER: Final = zlib.MAX_WBITS | 32
-"""gzip or zlib, whichever its first bytes say."""
-_PIECE: Final = 1 << 20
-"""Bytes at a time, so that a small piece of the body cannot become all of the memory."""
-
-
-def is_compressed(codings: str) -> bool | None:
-    """Whether a ``Content-Encoding`` is one that is read here; ``None``: it is another."""
-    named = [each for each in map(str.strip, codings.lower().split(",")) if each not in ("", "identity")]
-    if not named:
-        return False
-    return True if named in (["gzip"], ["x-gzip"], ["deflate"]) else None
-
-
-class Inflater:
-    """One body, of any number of members."""
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(_EITHER)
-        self.is_whole = True
-        """Whether no member has begun and not ended."""
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Give what these bytes were. Raises ``zlib.error`` for what was never compressed."""
-        is_more = False
-        while data or is_more:
-            piece = self._member.decompress(data, _PIECE)
-            is_end = self._member.eof
-            if is_end:
-                data = self._member.unused_data
-                self._member = zlib.decompressobj(_EITHER)
-            else:
-                data = self._member.unconsumed_tail
-            self.is_whole, is_more = is_end, not is_end and len(piece) == _PIECE
-            if piece:
-                yield piece
-
-
-class Inflated(AsyncIterator[bytes]):
-    """What *body* was. Raises ``zlib.error``, also where it ends in the middle.
-
-    No generator: one that raised would leave the body's behind, open.
-    """
-
-    def __init__(self, body: AsyncIterator[bytes]) -> None:
-        self._body = body
-        self._inflater = Inflater()
-        self._pieces: Iterator[bytes] = iter(())
-
-    async def __anext__(self) -> bytes:
-        while (piece := next(self._pieces, None)) is None:
-            data = await anext(self._body, None)
-            if data is not None:
-                self._pieces = self._inflater.feed(data)
-            elif self._inflater.is_whole:
-                raise StopAsyncIteration
-            else:
-                raise zlib.error("it ends in the middle")
-        return piece
-
-
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS: Final = 20
 _LONGEST_ID: Final = 4096
-"""Bytes: servers refuse a request whose headers are much longer, again and again."""
+"""Bytes: servers refuse a request with much longer headers, at every try."""
 _LARGEST: Final = 256 * 1024 * 1024
 """Bytes of a transcript."""
 _CONTROLS: Final = frozenset([*range(9), *range(10, 32), 127])
 _HOST: Final = re.compile(r"[^\s%\[\]/?#@\\]+")
 _LONGEST_LABEL: Final = 63
 _LAST_PORT: Final = 65_535
-_PRIVATE: Final = "the server redirects to a private address, which it may not send a reader to"
+_PRIVATE: Final = "the server redirects to a private address, which a public server may not do"
 _NO_CONTENT: Final = 204
 _OK: Final = 200
 
 
 class Http:
-    """Opens one stream, as often as it is needed."""
+    """Open one stream's connections. Each call of ``open`` makes a new one."""
 
     def __init__(
         self,
         url: str,
         credentials: Credentials,
-        ask: Ask,
+        request: StreamRequest,
         *,
         proxy: str | None,
         verify: ssl.SSLContext | bool,
         connect_timeout: float,
-        retried: Container[int],
+        retry_statuses: Container[int],
     ) -> None:
         self._httpx = _client()
         self._credentials = credentials
-        self._ask = ask
-        self._retried = retried
+        self._stream_request = request
+        self._retry_statuses = retry_statuses
         self._proxy = proxy
         self._verify = verify
         self._connect_timeout = connect_timeout
@@ -146,23 +88,23 @@ class Http:
             raise RemoteError(msg)
 
     async def open(self, last_event_id: str) -> Opened | Ended | Refused | Lost:
-        """Ask for the stream, from after *last_event_id* on if that is not empty. Never raises."""
+        """Request the stream, from after *last_event_id* on if that is not empty. Never raise."""
         httpx = self._httpx
         try:
             return await self._open(last_event_id)
         except httpx.ConnectError as error:
-            if isinstance(root(error), ssl.SSLCertVerificationError):
-                return Refused(f"the server's certificate cannot be trusted ({root(error)})")
+            if isinstance(root_cause(error), ssl.SSLCertVerificationError):
+                return Refused(f"the server's certificate cannot be trusted ({root_cause(error)})")
             return self.lost(error)
         except (httpx.TransportError, socket.gaierror) as error:
             return self.lost(error)
 
     async def fetch(self, path: str, params: Mapping[str, str], patience: float | None) -> bytes | None:
-        """Get JSON of the stream's own host; ``None``: not to be had, or silent for so long. Never raises."""
+        """Fetch JSON from the stream's own host; ``None`` after a failure or *patience* seconds. Never raise."""
         url = self._url.copy_with(raw_path=path.encode())
         url = url.copy_merge_params([*self._url.params.multi_items(), *params.items()])
         request = await self._request(
-            url, "", ours=True, ask=Ask(), accept=b"application/json", patience=patience
+            url, "", ours=True, wanted=StreamRequest(), accept=b"application/json", patience=patience
         )
         if isinstance(request, Refused):
             return None
@@ -183,30 +125,32 @@ class Http:
 
     @property
     def path(self) -> str:
-        """The URL's, as it is sent."""
+        """Return the URL's path as the request holds it."""
         return str(self._url.raw_path.partition(b"?")[0].decode())
 
     def lost(self, error: BaseException) -> Lost:
-        """Say what broke a connection."""
+        """Return the cause of a lost connection, in words."""
         httpx = self._httpx
         match error:
             case httpx.ConnectTimeout():
                 return Lost("the server does not answer")
             case httpx.ProxyError():
-                return Lost("the proxy could not reach it")  # its text may hold what the proxy was told
+                return Lost("the proxy could not reach it")  # its text may hold the proxy's password
             case zlib.error():
                 return Lost("its compressed body is broken")
             case httpx.ConnectError() | socket.gaierror():
-                return Lost(f"no connection ({said(root(error))})")
+                return Lost(f"no connection ({describe_error(root_cause(error))})")
             case _:
-                below = root(error)
+                below = root_cause(error)
                 return Lost(
-                    f"the connection broke ({said(below)})" if below is not error else "the connection broke"
+                    f"the connection broke ({describe_error(below)})"
+                    if below is not error
+                    else "the connection broke"
                 )
 
     @property
     def broken(self) -> tuple[type[Exception], ...]:
-        """What reading the body raises when the connection breaks."""
+        """Return the exceptions that a reader of the body gets from a broken connection."""
         return (self._httpx.TransportError, self._httpx.StreamError, zlib.error)
 
     async def aclose(self) -> None:
@@ -217,9 +161,9 @@ class Http:
                 await transport.aclose()
 
     async def _open(self, last_event_id: str) -> Opened | Ended | Refused | Lost:
-        url, ours, ask, source = self._url, True, self._ask, Reach.LOOPBACK
+        url, ours, wanted, source = self._url, True, self._stream_request, Reach.LOOPBACK
         for _ in range(_MOST_REDIRECTS + 1):
-            request = await self._request(url, last_event_id, ours=ours, ask=ask)
+            request = await self._request(url, last_event_id, ours=ours, wanted=wanted)
             if isinstance(request, Refused):
                 return request
             hosts = [url.host]
@@ -238,28 +182,30 @@ class Http:
                 target = None
             if target is None or "location" not in response.headers or not _is_http(target):
                 return Refused("the server redirects to nowhere", response.status_code)
-            # What was meant for one host is not told to another, nor to whom that one sends us.
+            # The secrets for one host go to no other host, nor to a host to which the other redirects.
             ours = ours and _origin(target) == _origin(url)
-            url, ask = target, ask.redirected(response.status_code)
-            if not ours and ask.content is not None:
-                return Refused("the server redirects to another host, which may not have what was sent here")
+            url, wanted = target, wanted.after_redirect(response.status_code)
+            if not ours and wanted.content is not None:
+                return Refused(
+                    "the server redirects to another host, which may not get the body that was sent here"
+                )
         return Refused(f"the server redirected more than {_MOST_REDIRECTS} times")
 
     def _reach(self, url: httpx2.URL, response: httpx2.Response) -> Reach:
-        """Return how far away the server is that has answered; behind a proxy only its name says so."""
+        """Return the reach of the server that has answered; behind a proxy, only its name tells."""
         if self._proxy_for(url) is not None:
             return reach_of(url.host) or Reach.PUBLIC
         try:
             peer = response.extensions["network_stream"].get_extra_info("server_addr")
             reach = reach_of(str(peer[0]))
-        except (OSError, KeyError, TypeError):  # it has closed the connection already
+        except (OSError, KeyError, TypeError):  # the server has closed the connection already
             reach = reach_of(url.host)
         return reach or Reach.PUBLIC
 
     async def _allowed(self, url: httpx2.URL, source: Reach) -> list[str]:
-        """Return the addresses of a redirect's target, less those nearer to this machine than its *source*.
+        """Return the addresses of a redirect's target, without those nearer to this machine than *source*.
 
-        The name is resolved here, once: the connection is made to an address that was checked.
+        The name is resolved once, here: the connection goes to an address that was checked.
         """
         reach, addresses = reach_of(url.host), [url.host]
         if reach is None and self._proxy_for(url) is None:
@@ -268,7 +214,7 @@ class Http:
         return [each for each in addresses if (reach_of(each) or Reach.PUBLIC) <= source]
 
     async def _send(self, url: httpx2.URL, request: httpx2.Request, hosts: Sequence[str]) -> httpx2.Response:
-        """Send *request*, meant for *url*, to the first of its *hosts* that can be connected to."""
+        """Send *request*, meant for *url*, to the first of *hosts* that accepts a connection."""
         request.extensions = {**request.extensions, "sni_hostname": url.host}
         for host in hosts[:-1]:
             request.url = url.copy_with(host=host)
@@ -285,7 +231,7 @@ class Http:
         last_event_id: str,
         *,
         ours: bool,
-        ask: Ask,
+        wanted: StreamRequest,
         accept: bytes = b"text/event-stream",
         patience: float | None = None,
     ) -> httpx2.Request | Refused:
@@ -295,7 +241,7 @@ class Http:
             b"accept-encoding": b"identity",
             b"cache-control": b"no-cache",
             b"user-agent": b"vibe_notebook",
-            **ask.headers,
+            **wanted.headers,
         }
         if ours:
             if self._user:
@@ -307,11 +253,11 @@ class Http:
         resume = last_event_id.encode().strip(b" \t")
         if resume and len(resume) <= _LONGEST_ID and _CONTROLS.isdisjoint(resume):
             headers[b"last-event-id"] = resume
-        # How long nothing may come is, for a stream, for the reader of its body to say.
+        # A stream has no read timeout here: EventSource bounds each silence of the body itself.
         timeout = self._httpx.Timeout(self._connect_timeout, read=patience)
         extensions = {"timeout": timeout.as_dict()}
         request: httpx2.Request = self._httpx.Request(
-            ask.method, url, headers=list(headers.items()), content=ask.content, extensions=extensions
+            wanted.method, url, headers=list(headers.items()), content=wanted.content, extensions=extensions
         )
         return request
 
@@ -325,7 +271,9 @@ class Http:
             return opened
         await opened.aclose()
         if is_stream:
-            return Refused(f"its content encoding is {scrub(coding)[:80]!r}, and none was asked for", status)
+            return Refused(
+                f"its content encoding is {scrub(coding)[:80]!r}, and the client asked for none", status
+            )
         if status == _NO_CONTENT:
             return Ended()
         if status == _OK:
@@ -333,8 +281,8 @@ class Http:
             return Refused(
                 f"its content type is {given!r}, not text/event-stream: is this the stream's URL?", status
             )
-        if status in self._retried:
-            return Lost(name_of(status), status, retry_after(response.headers.get("retry-after")))
+        if status in self._retry_statuses:
+            return Lost(describe_status(status), status, retry_after(response.headers.get("retry-after")))
         return refusal(status)
 
     @staticmethod
@@ -349,7 +297,7 @@ class Http:
     def _transport(self, url: httpx2.URL) -> httpx2.AsyncHTTPTransport:
         proxy = self._proxy_for(url)
         if proxy not in self._transports:
-            # Nothing is kept alive: a connection that was lost must not be tried again.
+            # No connection is kept alive: the client must not try a lost one again.
             limits = self._httpx.Limits(max_keepalive_connections=0)
             self._transports[proxy] = self._httpx.AsyncHTTPTransport(
                 verify=self._verify, proxy=proxy, limits=limits
@@ -366,7 +314,10 @@ def _client() -> Any:
 
 
 def _is_http(url: httpx2.URL) -> bool:
-    """Whether it can be asked at all: what a resolver or a socket refuses, each loop says in another way."""
+    """Return True for a URL with a valid scheme, host and port.
+
+    Resolvers and sockets refuse the others too, but each event loop raises another error then.
+    """
     if url.scheme not in ("http", "https") or _HOST.fullmatch(url.host) is None:
         return False
     labels = url.raw_host.removesuffix(b".").split(b".")
@@ -378,7 +329,7 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
 
 
 def _environment_proxy(url: httpx2.URL) -> str | None:
-    if is_loopback(url.host):  # what this machine alone may know must not leave it
+    if is_loopback(url.host):  # a secret of this machine must not leave it
         return None
     found = urllib.request.getproxies()
     proxy = found.get(url.scheme) or found.get("all")
@@ -388,7 +339,72 @@ def _environment_proxy(url: httpx2.URL) -> str | None:
 
 
 def _basic(user: bytes) -> bytes:
-    import base64  # noqa: PLC0415 - hardly ever
+    import base64  # noqa: PLC0415 - hardly ever needed
     from urllib.parse import unquote_to_bytes  # noqa: PLC0415
 
     return b"Basic " + base64.b64encode(unquote_to_bytes(user))
+
+
+# Compressed bodies. The client asks for none, but some proxies compress all the same. The HTTP client's
+# own decoder reads one gzip member and silently drops the rest: of a server that flushes each event as
+# a member, it would deliver only the first event.
+
+_EITHER: Final = zlib.MAX_WBITS | 32
+"""gzip or zlib, by the first bytes."""
+_PIECE: Final = 1 << 20
+"""Bytes at a time, so that a small compressed piece cannot fill the memory."""
+
+
+def is_compressed(codings: str) -> bool | None:
+    """Return True for a ``Content-Encoding`` that ``Inflater`` reads, False for none, ``None`` for another."""
+    named = [each for each in map(str.strip, codings.lower().split(",")) if each not in ("", "identity")]
+    if not named:
+        return False
+    return True if named in (["gzip"], ["x-gzip"], ["deflate"]) else None
+
+
+class Inflater:
+    """Decompress one body of any number of gzip or zlib members."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_EITHER)
+        self.is_whole = True
+        """True between two members, False inside of one."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the decompressed bytes. Raises ``zlib.error`` for bytes that no compressor has made."""
+        is_more = False
+        while data or is_more:
+            piece = self._member.decompress(data, _PIECE)
+            is_end = self._member.eof
+            if is_end:
+                data = self._member.unused_data
+                self._member = zlib.decompressobj(_EITHER)
+            else:
+                data = self._member.unconsumed_tail
+            self.is_whole, is_more = is_end, not is_end and len(piece) == _PIECE
+            if piece:
+                yield piece
+
+
+class Inflated(AsyncIterator[bytes]):
+    """Iterate over the decompressed *body*. Raises ``zlib.error``, also for a body that ends in a member.
+
+    This is no generator: a generator that raised would leave the body's own generator open.
+    """
+
+    def __init__(self, body: AsyncIterator[bytes]) -> None:
+        self._body = body
+        self._inflater = Inflater()
+        self._pieces: Iterator[bytes] = iter(())
+
+    async def __anext__(self) -> bytes:
+        while (piece := next(self._pieces, None)) is None:
+            data = await anext(self._body, None)
+            if data is not None:
+                self._pieces = self._inflater.feed(data)
+            elif self._inflater.is_whole:
+                raise StopAsyncIteration
+            else:
+                raise zlib.error("it ends in the middle")
+        return piece

@@ -1,4 +1,4 @@
-"""Waking one task out of its wait, from any thread, on asyncio and on trio."""
+"""Interrupt one task's wait from any thread, on asyncio and on trio, for ``_event_source``."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ __all__ = ["Interruptible"]
 
 
 class Interruptible:
-    """Waits that can be broken off. A cancel scope opens and closes within one wait, in the waiter's task."""
+    """Run waits that another thread can interrupt.
+
+    Each cancel scope opens and closes within one wait, in the waiter's own task.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._scope: anyio.CancelScope | None = None
         self._schedule: Callable[[Callable[[], object]], object] | None = None
-        self._asked = False
+        self._is_requested = False
 
     async def wait(self, step: Callable[[], Awaitable[object]]) -> bool:
-        """Await *step*; returns whether it was broken off, also by an ``interrupt`` just before."""
+        """Await *step*. Return True after an interrupt, also one that came just before the call."""
         token: Any = anyio.lowlevel.current_token().native_token
         schedule = getattr(token, "call_soon_threadsafe", None) or token.run_sync_soon
-        asked = False
+        is_requested = False
         with anyio.CancelScope() as scope:
             with self._lock:
-                if self._asked:
-                    self._asked = False
+                if self._is_requested:
+                    self._is_requested = False
                     return True
                 self._scope, self._schedule = scope, schedule
             try:
@@ -38,14 +41,14 @@ class Interruptible:
             finally:
                 with self._lock:
                     self._scope = self._schedule = None
-                    # Also if the step ended before it could be broken off: somebody wants the next.
-                    asked, self._asked = self._asked, False
-        return asked
+                    # An interrupt counts also if the step ended first: its caller wants a new step.
+                    is_requested, self._is_requested = self._is_requested, False
+        return is_requested
 
     def interrupt(self) -> None:
-        """Break off the present wait, or the next; from any thread."""
+        """Interrupt the present wait, or else the next one; from any thread."""
         with self._lock:
-            self._asked = True
+            self._is_requested = True
             scope, schedule = self._scope, self._schedule
         if scope is not None and schedule is not None:
 
@@ -55,5 +58,5 @@ class Interruptible:
                 if is_pending:
                     scope.cancel()
 
-            with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits there
+            with contextlib.suppress(RuntimeError):  # the waiter's event loop is closed: no task waits there
                 schedule(cancel)

@@ -1,6 +1,6 @@
-"""Several remote streams as one source: each in its own order, together as they come.
+"""Merge several remote streams into one source, for the magic: one view shows several URLs.
 
-Beside ``_follow.py``; for the magic, which shows several URLs in one view.
+Each stream keeps its own order; between streams, events come in the order of their arrival.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from ._follow import Follow
 __all__ = ["Merged"]
 
 _AHEAD: Final = 64
-"""Events that may wait for the reader: a stream that is faster waits at its server."""
+"""Events that may wait for the reader: beyond, a faster stream waits at its server."""
 
 
 class Merged(AsyncIterator[Event]):
-    """Events of all *follows* until every one has ended; then the first error, if there was one.
+    """Iterate over the events of all *follows* until the last one ends; then raise the first error, if any.
 
-    Each is read in a task of its own (asyncio), which lives until it ends or ``aclose``.
+    A task of its own (asyncio) reads each stream, until the stream ends or the reader calls ``aclose``.
     """
 
     def __init__(self, follows: Sequence[Follow]) -> None:
@@ -35,7 +35,7 @@ class Merged(AsyncIterator[Event]):
 
     @property
     def title(self) -> str:
-        """What a view of it is called."""
+        """Return the title for a view: those of all streams."""
         return ", ".join(follow.title for follow in self.connections)
 
     def __aiter__(self) -> Merged:
@@ -55,7 +55,7 @@ class Merged(AsyncIterator[Event]):
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        """End all of them."""
+        """End all streams."""
         self._is_closed = True
         for task in self._tasks:
             task.cancel()
@@ -68,6 +68,6 @@ class Merged(AsyncIterator[Event]):
             async with contextlib.aclosing(follow):
                 async for event in follow:
                     await self._events.put(event)
-        except Exception as error:  # noqa: BLE001 - raised where the others have ended too
+        except Exception as error:  # noqa: BLE001 - __anext__ raises it after the other streams' ends
             self._errors.append(error)
         await self._events.put(None)

@@ -1,6 +1,7 @@
-"""With what a stream is asked for: method and body; which of it may be sent again, and which goes elsewhere. Pure.
+"""Describe the request for a stream: method, body, repetition, redirects, and the caller's options. Pure.
 
-Beside ``_http.py``. What a body says is a prompt, as a rule: nothing here shows it.
+``_http`` builds the HTTP client's request from these values. A body usually holds a prompt: no
+``repr`` of this module shows a body.
 """
 
 from __future__ import annotations
@@ -15,72 +16,79 @@ from typing import Any, Final, Self, TypedDict
 
 from ._secrets import Params, Token
 
-__all__ = ["RETRIED", "Ask", "Options", "Settings"]
+__all__ = ["RETRIED", "Options", "Settings", "StreamRequest"]
 
+RETRIED: Final = frozenset((408, 425, 429, *range(500, 600)))
+"""Statuses after which the client tries again by default. The standard's own set is empty."""
 _METHOD: Final = re.compile(r"[A-Z]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """``repeats``: it may be sent again when the connection was lost."""
+class StreamRequest:
+    """Hold a request's method and body.
+
+    ``is_repeatable``: the client may send the request again after a lost connection. ``media_type``
+    is the body's.
+    """
 
     method: str = "GET"
     content: bytes | None = field(default=None, repr=False)
-    kind: str | None = None
-    repeats: bool = True
+    media_type: str | None = None
+    is_repeatable: bool = True
 
     @classmethod
     def of(cls, method: str | None, json: Any, content: bytes | str | None, *, resume: bool) -> Self:
-        """As ``event_source`` is told. Raises ``ValueError`` for two bodies or what is no method."""
+        """Return the request that the options of ``event_source`` describe.
+
+        Raises ``ValueError`` for two bodies, or for a *method* that is no method's name.
+        """
         if json is not None and content is not None:
             raise ValueError("json= and content= are both a body: pass one of them.")
-        kind = None
+        media_type = None
         if json is not None:
             content = jsons.dumps(json, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-            kind = "application/json"
+            media_type = "application/json"
         if isinstance(content, str):
-            content, kind = content.encode(), kind or "text/plain; charset=utf-8"
+            content, media_type = content.encode(), media_type or "text/plain; charset=utf-8"
         name = (method or ("GET" if content is None else "POST")).upper()
         if not _METHOD.fullmatch(name):
             raise ValueError("method: GET, POST, or another HTTP method's name.")
-        return cls(name, content, kind, repeats=name == "GET" or resume)
+        return cls(name, content, media_type, is_repeatable=name == "GET" or resume)
 
     @property
     def is_safe(self) -> bool:
-        """Whether to ask twice does nothing twice."""
+        """Return True if a second request has no effect of its own."""
         return self.method == "GET"
 
     @property
     def headers(self) -> dict[bytes, bytes]:
-        """What goes with the body."""
-        return {} if self.kind is None else {b"content-type": self.kind.encode()}
+        """Return the headers that describe the body."""
+        return {} if self.media_type is None else {b"content-type": self.media_type.encode()}
 
-    def why_not(self, resumable: bool) -> str:  # noqa: FBT001 - its only argument
-        """Say why it is not sent again."""
+    def reason_not_repeated(self, resumable: bool) -> str:  # noqa: FBT001 - its only argument
+        """Return the reason why the client does not send the request again, for an error message."""
         if self.is_safe:
             return "this stream cannot be resumed"
         if resumable:
-            return f"there is no id yet to resume from: a {self.method} is not sent again as if it were the first"
+            return f"there is no id yet to resume from: the client does not send a {self.method} again as if it were the first"
         return f"this stream cannot be resumed: a {self.method} is not sent again by itself"
 
-    def redirected(self, status: int) -> Ask:
-        """As it goes on after a redirect (Fetch, HTTP-redirect fetch): 307 and 308 keep it, others ask with GET."""
+    def after_redirect(self, status: int) -> StreamRequest:
+        """Return the request to send to a redirect's target.
+
+        Statuses 307 and 308 keep method and body; the others change both to GET without a body.
+        Source: the Fetch standard, HTTP-redirect fetch.
+        """
         if self.is_safe or status in (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT):
             return self
-        return Ask(repeats=self.repeats)
-
-
-# The options of a remote stream, for those who pass them on.
-
-RETRIED: Final = frozenset((408, 425, 429, *range(500, 600)))
-"""Statuses that say: not now. The standard has none."""
+        return StreamRequest(is_repeatable=self.is_repeatable)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What ``event_source`` says of its options. A proxy's URL may hold a password."""
+    """Hold the checked options of ``event_source``. ``proxy`` is hidden: its URL may hold a password."""
 
-    ask: Ask
+    request: StreamRequest
     reconnect_delay: float
     idle_timeout: float | None
     connect_timeout: float
@@ -93,7 +101,7 @@ class Settings:
 
 
 class Options(TypedDict, total=False):
-    """What ``event_source`` takes beside the URL and ``last_event_id``."""
+    """Describe the options of ``event_source`` for its wrappers, without the URL and ``last_event_id``."""
 
     headers: Mapping[str, str] | None
     params: Params | None

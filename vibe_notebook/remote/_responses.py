@@ -1,6 +1,7 @@
-"""What a request for a stream came to, as values, and in words for a person.
+"""Describe the outcome of a request for a stream, as values and as words for a person.
 
-Below ``_http.py``. Values, so that no traceback leads through the frames that hold a request.
+``_http`` returns these values to ``_event_source``. Values, not exceptions: a traceback would lead
+through frames that hold the request and its secrets.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from .._foreign_words import on_one_line
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["Ended", "Lost", "Opened", "Refused", "name_of", "refusal", "root", "said"]
+__all__ = ["Ended", "Lost", "Opened", "Refused", "describe_error", "describe_status", "refusal", "root_cause"]
 
-_WHY: Final = {
+_REASONS: Final = {
     401: "the token was refused, or none was sent: pass token=, or set VIBE_NOTEBOOK_TOKEN (and, for a host "
     "that is not this machine, VIBE_NOTEBOOK_TOKEN_HOSTS)",
-    403: "whoever this token belongs to may not read the stream",
+    403: "this token's owner may not read the stream: use a token that may",
     404: "there is no such stream here: check the URL",
-    405: "this is no stream to be read: check the URL",
+    405: "the server does not stream at this address: check the URL",
     407: "the proxy wants a password: put it in proxy=",
     410: "the stream is gone for good",
 }
@@ -36,17 +37,17 @@ _WHY: Final = {
 
 @dataclass(slots=True)
 class Opened:
-    """It streams."""
+    """Hold a response that streams: its headers and its body."""
 
     headers: Mapping[str, str]
     body: AsyncIterator[bytes]
     response: httpx2.Response
 
     async def aclose(self) -> None:
-        """Let go of the connection, also where the task is being cancelled."""
-        # Suppressed: what cannot be closed was broken before.
+        """Close the connection, also inside of a cancelled task."""
+        # Errors are suppressed: a connection that cannot be closed was broken before.
         with anyio.move_on_after(1, shield=True), contextlib.suppress(Exception):
-            # The client's generators are nested: only what is raised in the innermost ends them all.
+            # The client's generators are nested: only an exception in the innermost one ends them all.
             with anyio.CancelScope() as scope:
                 scope.cancel()
                 while await anext(self.body, None) is not None:
@@ -56,12 +57,12 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The server says that there is no more."""
+    """Report that the server has nothing more to send."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Trying again cannot mend it."""
+    """Report a failure that another try cannot mend."""
 
     reason: str
     status: int | None = None
@@ -69,7 +70,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Trying again may mend it; ``after`` seconds, if the server said so."""
+    """Report a failure that another try may mend. ``after``: the server's own delay, in seconds."""
 
     reason: str
     status: int | None = None
@@ -77,20 +78,21 @@ class Lost:
 
 
 def refusal(status: int) -> Refused:
-    """Say why a status ends it."""
-    return Refused(f"{name_of(status)}: {_WHY.get(status, 'this is no answer with a stream in it')}", status)
+    """Return the refusal for *status*, with its reason."""
+    reason = _REASONS.get(status, "this answer holds no stream: check the URL")
+    return Refused(f"{describe_status(status)}: {reason}", status)
 
 
-def name_of(status: int) -> str:
-    """Return a status with its name."""
+def describe_status(status: int) -> str:
+    """Return a status with its standard name."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
 
 
-def root(error: BaseException) -> BaseException:
-    """What the client's error was made of, down to the system's own: it says more."""
+def root_cause(error: BaseException) -> BaseException:
+    """Return the system's own error below the client's: its message tells more."""
     found, below = error, [error]
     while below:
         each = below.pop()
@@ -101,7 +103,8 @@ def root(error: BaseException) -> BaseException:
     return found
 
 
-def said(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
+    """Return the error's message on one line, of 200 characters at most."""
     if isinstance(error, socket.gaierror):
         return "there is no such host"
     if isinstance(error, OSError) and error.errno and error.errno > 0:

@@ -1,6 +1,6 @@
-"""What must be sent and never shown: headers, parameters, tokens, and the secrets in a URL.
+"""Hold the secrets of a request: headers, parameters, tokens, and the secrets in a URL.
 
-Beside ``_http.py``. Nothing here has a ``repr`` that says more than that it is there.
+``_http`` adds them to each request. No ``repr`` of this module shows more than their number.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .._addresses import is_loopback
 __all__ = ["Credentials", "Params", "Token", "redact"]
 
 Token = str | Callable[[], str | None] | Callable[[], Awaitable[str | None]]
-"""A bearer token, or what gives one, asked anew for every connection."""
+"""A bearer token, or a function that returns one: the client calls the function for every connection."""
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
 HIDDEN: Final = "***"
@@ -29,7 +29,7 @@ _NO_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def redact(url: str) -> str:
-    """*url* as it may be shown: without user, password, and the values of what looks secret."""
+    """Return *url* without its secrets: user, password, fragment, and each query value with a secret's name."""
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")
@@ -45,10 +45,10 @@ def redact(url: str) -> str:
 
 
 class Credentials:
-    """The headers, parameters and token that a stream's own host gets, and no other."""
+    """Hold the headers, parameters and token for a stream's own host, and for no other host."""
 
     def __init__(self, headers: Mapping[str, str] | None, params: Params | None, token: Token | None) -> None:
-        self._headers = [_header(name, value) for name, value in (headers or {}).items()]
+        self._headers = [_checked_header(name, value) for name, value in (headers or {}).items()]
         self._params = list(params.items() if isinstance(params, Mapping) else params or ())
         self._token = token
         self._has_auth = any(name == b"authorization" for name, _ in self._headers)
@@ -58,7 +58,7 @@ class Credentials:
 
     @property
     def params(self) -> list[tuple[str, str]]:
-        """To be added to the URL's own."""
+        """Return the parameters that the client adds to the URL's own."""
         return [
             (str(name), str(each))
             for name, value in self._params
@@ -67,21 +67,25 @@ class Credentials:
         ]
 
     async def headers(self, host: str, port: int | None) -> list[tuple[bytes, bytes]]:
-        """What this host gets, a token of this moment among it. Raises ``ValueError`` for a bad token."""
+        """Return the headers for this host, with the token as it is now.
+
+        A caller's own Authorization header replaces the token. Raises ``ValueError`` for a token
+        that no header can hold.
+        """
         if self._has_auth:
             return self._headers
         token = self._token
         if token is None:
-            token = _from_environment(host, port)
+            token = _token_from_environment(host, port)
         elif not isinstance(token, str):
-            given = token()
-            token = await given if inspect.isawaitable(given) else given
+            result = token()
+            token = await result if inspect.isawaitable(result) else result
         if not token:
             return self._headers
-        return [*self._headers, _header("Authorization", f"Bearer {token}")]
+        return [*self._headers, _checked_header("Authorization", f"Bearer {token}")]
 
 
-def _from_environment(host: str, port: int | None) -> str | None:
+def _token_from_environment(host: str, port: int | None) -> str | None:
     named = re.split(r"[\s,]+", os.environ.get("VIBE_NOTEBOOK_TOKEN_HOSTS", "").lower())
     name = host.lower()
     if is_loopback(host) or (name and name in named) or f"{name}:{port}" in named:
@@ -89,8 +93,8 @@ def _from_environment(host: str, port: int | None) -> str | None:
     return None
 
 
-def _header(name: str, value: str) -> tuple[bytes, bytes]:
-    """Checked here: who refuses it later repeats it in the error's text."""
+def _checked_header(name: str, value: str) -> tuple[bytes, bytes]:
+    """Return the header as bytes. The HTTP client's own check would repeat the value in its error."""
     if not _HEADER_NAME.fullmatch(name):
         msg = "headers: a header's name is letters, digits and hyphens."
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""How a connection is doing, in one value that a view can show."""
+"""Describe a connection's state in one value. A view shows the value beside the stream's title."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ State = Literal["connecting", "live", "reconnecting", "ended", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``str()`` of it is a line for a person.
+    """Hold a connection's state. ``str()`` of a status is a line for a person.
 
-    ``delay`` is the seconds until try number ``attempt``; ``resumed`` the events that had come when
-    the connection was resumed (``None``: it never had to be); ``reason`` says why it was lost, or
-    refused.
+    ``delay`` is the time until try number ``attempt``, in seconds. ``resumed`` is the number of
+    events before the latest resume (``None``: the stream never had to resume). ``reason`` is the
+    cause of a lost or refused connection.
     """
 
     state: State = "connecting"
@@ -28,21 +28,21 @@ class Status:
     def __str__(self) -> str:
         match self.state:
             case "connecting" if self.attempt > 1:
-                said = f"connecting (try {self.attempt})"
+                line = f"connecting (try {self.attempt})"
             case "connecting":
-                said = "connecting"
+                line = "connecting"
             case "live" if self.resumed is not None:
-                said = f"live, resumed after {self.resumed:,} event{'s' * (self.resumed != 1)}"
+                line = f"live, resumed after {self.resumed:,} event{'s' * (self.resumed != 1)}"
             case "live" | "ended":
-                said = self.state
+                line = self.state
             case "reconnecting":
-                said = f"reconnecting in {_seconds(self.delay or 0)} (try {self.attempt})"
+                line = f"reconnecting in {_format_seconds(self.delay or 0)} (try {self.attempt})"
             case "refused":
-                said = "refused"
+                line = "refused"
             case _:
                 assert_never(self.state)
-        return f"{said}: {self.reason}" if self.reason else said
+        return f"{line}: {self.reason}" if self.reason else line
 
 
-def _seconds(delay: float) -> str:
+def _format_seconds(delay: float) -> str:
     return f"{delay:.0f} s" if delay >= 1 else f"{delay:.1f} s"
