@@ -1,1 +1,1 @@
-"""Measured, never asserted: what showing a stream costs, ours and other ways side by side."""
+"""Measure the cost of showing a stream, with this package and with other ways; assert nothing."""

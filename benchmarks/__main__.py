@@ -1,4 +1,4 @@
-"""``make bench``: run every section, or those named, and write each into docs/benchmarks.md."""
+"""Run every section of the benchmarks, or those named, and write each into docs/benchmarks.md: ``make bench``."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SECTIONS = (
 
 
 def main() -> None:
-    """Run the sections; one that fails leaves the others' figures as they are."""
+    """Run the sections. A section that fails leaves the other sections' figures as they are."""
     parser = argparse.ArgumentParser(prog="benchmarks")
     parser.add_argument(
-        "sections", nargs="*", metavar="NAME", help=f"of {', '.join(SECTIONS)}; all if none is given"
+        "sections", nargs="*", metavar="NAME", help=f"sections: {', '.join(SECTIONS)}; default: all"
     )
     parser.add_argument("--size", type=int, default=80_000, help="bytes of text")
     parser.add_argument("--long", type=int, default=1_000_000, help="bytes of the long texts")
@@ -35,18 +35,18 @@ def main() -> None:
         "--shapes",
         nargs="*",
         default=[],
-        help="only these rows of `flat`'s second table, anew, and no section",
+        help="measure only these rows of `flat`'s second table again",
     )
     parser.add_argument("--limit", type=float, default=60.0, help="seconds after which a way is stopped")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each shape in `flat`")
-    parser.add_argument("--ways", nargs="*", default=[], help="only these, and ours")
-    parser.add_argument("--dry", action="store_true", help="print, and leave the page as it is")
+    parser.add_argument("--ways", nargs="*", default=[], help="measure only these ways, and vibe.watch")
+    parser.add_argument("--dry", action="store_true", help="print the figures, and do not change the page")
     options = parser.parse_args()
     unknown = sorted(set(options.sections) - set(SECTIONS))
     if unknown:
-        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+        parser.error(f"unknown section {', '.join(unknown)}; choose from {', '.join(SECTIONS)}")
     if options.shapes:
-        importlib.import_module(f"{__package__}.flat").again(options)
+        importlib.import_module(f"{__package__}.flat").measure_again(options)
         return
     for name in options.sections or SECTIONS:
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A JupyterLab and a Chromium to measure in, and what a page saw of a stream."""
+"""Run a JupyterLab and a Chromium to measure in, and compute a stream's figures from the page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tools import chromium
 from .kernel import settings
 from .ways import COMMON
 
-__all__ = ["Lab", "Seen", "percentile"]
+__all__ = ["Lab", "PageFigures", "percentile"]
 
 CONTROLS = (
     "from IPython.display import HTML\nfrom vibe_notebook._markdown.renderer import render\nhtml = render(''.join(pieces))",
@@ -35,15 +35,15 @@ with vibe.live("agent", registry=registry, display=False) as live:
 html = registry.transcript("agent").to_html()
 """,
 )
-"""The final HTML of a text, and of tool calls."""
+"""Code that makes the final HTML of a text, and of tool calls."""
 
 PATIENCE = 60_000
 POLL = 0.4
 
 
 @dataclass
-class Seen:
-    """What a page saw of one run. Times in seconds."""
+class PageFigures:
+    """Hold the figures of one run, as the page measured them. Times in seconds."""
 
     by_mark: dict[str, float] = field(default_factory=dict)
     last: float | None = None
@@ -53,17 +53,17 @@ class Seen:
     absent: list[str] = field(default_factory=list)
     marks: int = 0
     is_whole: bool = True
-    """Whether everything was sent, and is on the page at the end."""
-    said: dict[str, Any] = field(default_factory=dict)
+    """True if the source sent every mark, and the page shows them all at the end."""
+    report: dict[str, Any] = field(default_factory=dict)
 
     @property
     def complete(self) -> str:
-        """Whether all is there, or how much of it."""
+        """Return "yes" for a whole text, else the number of marks on the page."""
         return "yes" if self.is_whole else f"{self.marks - len(self.absent)} of {self.marks} marks"
 
     @property
     def lags(self) -> list[float]:
-        """How late each mark was."""
+        """Return each mark's lag."""
         return list(self.by_mark.values())
 
 
@@ -73,7 +73,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 class Lab:
-    """A running JupyterLab; each measurement has a notebook, a kernel and a page of its own."""
+    """Run measurements in a JupyterLab; each has a notebook, a kernel and a page of its own."""
 
     def __init__(self, context: BrowserContext, url: str, folder: Path) -> None:
         self._context, self._url, self._folder = context, url, folder
@@ -82,7 +82,7 @@ class Lab:
     @classmethod
     @contextmanager
     def started(cls, *options: str) -> Iterator[Lab]:
-        """Start both, and end them by the processes that were started."""
+        """Start JupyterLab and Chromium; end the started processes at the end."""
         with (
             tempfile.TemporaryDirectory() as name,
             jupyter_lab(Path(name), *options) as url,
@@ -95,7 +95,7 @@ class Lab:
             here, tests = Path(__file__).parent, Path(__file__).parent.parent / "tests" / "browser"
             context.add_init_script(path=tests / "pages.js")
             context.add_init_script(path=here / "page.js")
-            # JupyterLab shows the first fifty outputs of a cell; here a hundred views stand in one.
+            # JupyterLab shows only the first fifty outputs of a cell; one cell here shows a hundred views.
             settings_file = Path(
                 name, ".home", "settings", "@jupyterlab", "notebook-extension", "tracker.jupyterlab-settings"
             )
@@ -106,7 +106,7 @@ class Lab:
 
     @contextmanager
     def notebook(self, cells: list[str]) -> Iterator[Notebook]:
-        """Open a notebook of these cells, its kernel idle."""
+        """Open a notebook of these cells, with an idle kernel."""
         self._count += 1
         path = write_notebook(self._folder / f"run{self._count}.ipynb", cells)
         page = self._context.new_page()
@@ -127,9 +127,9 @@ class Lab:
         limit: float,
         has_shadows: bool = False,
         toggles: int = 0,
-    ) -> tuple[Seen, list[bool]]:
-        """Run *code* in a cell; ``sent`` (by mark) and ``marks`` are what the kernel says when it is over."""
-        kept: list[bool] = []
+    ) -> tuple[PageFigures, list[bool]]:
+        """Run *code* in a cell. Return the page's figures, and for each of *toggles* unfoldings if it lasted."""
+        lasted: list[bool] = []
         with self.notebook([code]) as notebook:
             for part in setup.split("\0"):
                 notebook.ask(part)
@@ -144,30 +144,30 @@ class Lab:
             while time.monotonic() - began < limit:
                 time.sleep(POLL)
                 busy.append((time.time(), _busy(meter)))
-                if len(kept) < toggles and time.monotonic() - began > 1:
-                    kept += _toggled(page)
+                if len(lasted) < toggles and time.monotonic() - began > 1:
+                    lasted += _toggle(page)
                 if (
                     len(busy) % 5 == 0
-                    and len(kept) >= toggles
+                    and len(lasted) >= toggles
                     and not page.evaluate("(m) => vibeBench.left(m)", marks)
                 ):
                     break
             seen = page.evaluate("() => vibeBench.seen()")
             long = page.evaluate("() => vibeBench.long()")
             absent = page.evaluate("(m) => vibeBench.absent(m)", marks)
-            said = self._said(notebook, limit)
-        return _figures(seen, long, busy, said, marks, absent), kept
+            report = self._report(notebook, limit)
+        return _figures(seen, long, busy, report, marks, absent), lasted
 
     def control(self, made: list[str], *, is_calls: bool = False) -> float:
-        """Return the seconds of long tasks where the final form of a text, or of tool calls, is shown once."""
+        """Return the seconds of long tasks on a page that shows one final form, of a text or of calls."""
         mark = "zq0x0q"
         setup = "\0".join([settings(made, 1e9, PATIENCE / 1000), COMMON, CONTROLS[is_calls]])
         code = f"sent[{mark!r}] = time.time()\nmarks.append((0, time.time()))\ndisplay(HTML(html + {mark!r}))\nended.append(time.time())"
         seen, _ = self.measure(setup, code, [mark], limit=PATIENCE / 1000)
         return seen.long_tasks
 
-    def _said(self, notebook: Notebook, limit: float) -> dict[str, Any]:
-        """What the kernel noted; a kernel that is still busy with a slow way is waited for as long again."""
+    def _report(self, notebook: Notebook, limit: float) -> dict[str, Any]:
+        """Return the kernel's report. Wait up to *limit* seconds more for a kernel that is busy with a slow way."""
         deadline = time.monotonic() + limit
         while notebook.page.evaluate("() => vibePages.kernel()?.status") == "busy":
             if time.monotonic() > deadline:
@@ -185,8 +185,8 @@ def _busy(meter: Any) -> float:
     return float(found["TaskDuration"])
 
 
-def _toggled(page: Any) -> list[bool]:
-    """Open what can be opened; tell whether it still is after 0.6 s (or not, if there is nothing)."""
+def _toggle(page: Any) -> list[bool]:
+    """Open the first fold; return if it is still open after 0.6 s. Return no value without a fold."""
     opened = page.evaluate(
         "() => { const el = vibeBench.fold(); if (el) el.open = true; return el !== null; }"
     )
@@ -202,22 +202,22 @@ def _figures(
     seen: dict[str, float],
     long: list[list[float]],
     busy: list[tuple[float, float]],
-    said: dict[str, Any],
+    report: dict[str, Any],
     marks: list[str],
     absent: list[str],
-) -> Seen:
-    sent: dict[str, float] = said["sent"]
-    found = Seen(marks=len(marks), absent=absent, said=said)
+) -> PageFigures:
+    sent: dict[str, float] = report["sent"]
+    found = PageFigures(marks=len(marks), absent=absent, report=report)
     found.by_mark = {mark: seen[mark] / 1000 - at for mark, at in sent.items() if mark in seen}
     found.is_whole = not absent and len(sent) == len(marks)
     if marks[-1] in seen and marks[-1] in sent:
         found.last = seen[marks[-1]] / 1000 - sent[marks[-1]]
-    begin, end = said["began"], said["ended"]
+    begin, end = report["began"], report["ended"]
     shown = max([end, *(at / 1000 for at in seen.values())])
     found.long_tasks = sum(duration for at, duration in long if begin <= at / 1000 <= shown) / 1000
     found.busy = busy[-1][1] - busy[0][1]
     fifth = (end - begin) / 5
-    # Up to the last look before the end: the next one may see the final form drawn.
+    # Up to the last reading before the end: the next one may include the drawing of the final form.
     until = max((at for at, _ in busy if at <= end), default=end)
     first, last = (_between(busy, at, at + fifth) for at in (begin, until - fifth))
     found.growth = last / first if first > 0 else float("nan")
@@ -229,7 +229,7 @@ def _between(busy: list[tuple[float, float]], begin: float, end: float) -> float
 
 
 def _at(busy: list[tuple[float, float]], when: float) -> float:
-    """The main thread's time up to a moment, as the two readings around it say."""
+    """Return the main thread's time up to a moment, between the two readings around the moment."""
     for (t0, v0), (t1, v1) in pairwise(busy):
         if t0 <= when <= t1:
             return v0 + (v1 - v0) * (when - t0) / (t1 - t0)

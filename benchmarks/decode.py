@@ -1,7 +1,7 @@
-"""How fast server-sent events are decoded, against what else there is: ``python -m benchmarks decode``.
+"""Measure the decoding of server-sent events beside other decoders: ``python -m benchmarks decode``.
 
-CPU time, best of several rounds in one process, the ways in turn. What a way makes of an event is its
-own affair; each must find them all.
+The figure is CPU time, the best of several rounds in one process, with the ways in turn. The ways
+return different objects; each way must find every event.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Way = Callable[[Sequence[bytes]], int]
 
 
 def frames(count: int) -> list[bytes]:
-    """Events as a server of projects sends them, about 190 bytes each."""
+    """Return events as a project server sends them, about 190 bytes each."""
     made = []
     for n in range(count):
         body = {"type": "text_delta", "agent_id": "a", "run_id": "r", "message_id": "m1", "seq": n}
@@ -34,7 +34,7 @@ def frames(count: int) -> list[bytes]:
 
 
 def bodies(count: int) -> dict[str, list[bytes]]:
-    """The same events by the size of the pieces that they come in."""
+    """Return the same events by the size of their pieces."""
     events = frames(count)
     whole = b"".join(events)
     return {
@@ -47,20 +47,20 @@ def bodies(count: int) -> dict[str, list[bytes]]:
 
 
 def ours(pieces: Sequence[bytes]) -> int:
-    """This package."""
+    """Decode with this package."""
     decoder = SSEDecoder()
     return sum(len(decoder.feed(piece)) for piece in pieces)
 
 
 def launchdarkly(pieces: Sequence[bytes]) -> int:
-    """launchdarkly-eventsource's reader."""
+    """Decode with launchdarkly-eventsource's reader."""
     from ld_eventsource.reader import _BufferedLineReader, _SSEReader  # noqa: PLC0415
 
     return sum(1 for _ in _SSEReader(_BufferedLineReader.lines_from(pieces)).events_and_comments())
 
 
 def httpx_sse(pieces: Sequence[bytes]) -> int:
-    """httpx-sse's decoder, on the lines that its own event source makes."""
+    """Decode with httpx-sse, from the lines of its own event source."""
     import httpx  # noqa: PLC0415
     from httpx_sse import EventSource  # noqa: PLC0415
 
@@ -69,7 +69,7 @@ def httpx_sse(pieces: Sequence[bytes]) -> int:
 
 
 def httpx2_own(pieces: Sequence[bytes]) -> int:
-    """httpx2's event source."""
+    """Decode with httpx2's event source."""
     import httpx2  # noqa: PLC0415
 
     headers = {"content-type": "text/event-stream"}
@@ -79,28 +79,28 @@ def httpx2_own(pieces: Sequence[bytes]) -> int:
 
 
 def openai_sdk(pieces: Sequence[bytes]) -> int:
-    """The decoder of OpenAI's SDK."""
-    from openai._streaming import SSEDecoder as Theirs  # noqa: PLC0415
+    """Decode with OpenAI's SDK."""
+    from openai._streaming import SSEDecoder as Decoder  # noqa: PLC0415
 
-    return sum(1 for _ in Theirs().iter_bytes(iter(pieces)))
+    return sum(1 for _ in Decoder().iter_bytes(iter(pieces)))
 
 
 def anthropic_sdk(pieces: Sequence[bytes]) -> int:
-    """The decoder of Anthropic's SDK."""
-    from anthropic._streaming import SSEDecoder as Theirs  # noqa: PLC0415
+    """Decode with Anthropic's SDK."""
+    from anthropic._streaming import SSEDecoder as Decoder  # noqa: PLC0415
 
-    return sum(1 for _ in Theirs().iter_bytes(iter(pieces)))
+    return sum(1 for _ in Decoder().iter_bytes(iter(pieces)))
 
 
 def sseclient(pieces: Sequence[bytes]) -> int:
-    """sseclient-py's client."""
+    """Decode with sseclient-py's client."""
     from sseclient import SSEClient  # noqa: PLC0415
 
     return sum(1 for _ in SSEClient(iter(pieces)).events())
 
 
 def floor(pieces: Sequence[bytes]) -> int:
-    """Only cut into lines and counted: no field is read, nothing decoded."""
+    """Only split the lines and count the blank ones, without reading a field or decoding a byte."""
     rest, found = b"", 0
     for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")
@@ -121,7 +121,7 @@ WAYS: dict[str, Way] = {
 
 
 def measure(count: int, rounds: int) -> dict[str, dict[str, float]]:
-    """MB/s by way and by size of the pieces."""
+    """Return MB/s by way and by size of the pieces."""
     found: dict[str, dict[str, float]] = {}
     for size, pieces in bodies(count).items():
         total = sum(map(len, pieces)) / 1e6
@@ -130,18 +130,18 @@ def measure(count: int, rounds: int) -> dict[str, dict[str, float]]:
             for name, way in WAYS.items():
                 began = time.process_time()
                 events = way(pieces)
-                took = time.process_time() - began
+                seconds = time.process_time() - began
                 if events != count:
                     msg = f"{name} found {events} of {count} events"
                     raise AssertionError(msg)
-                best[name] = min(best.get(name, took), took)
-        for name, took in best.items():
-            found.setdefault(name, {})[size] = total / took
+                best[name] = min(best.get(name, seconds), seconds)
+        for name, seconds in best.items():
+            found.setdefault(name, {})[size] = total / seconds
     return found
 
 
 def one_large(size: int, piece: int) -> float:
-    """Seconds of CPU that one event of *size* bytes takes in such pieces; the fastest of three."""
+    """Return the CPU seconds for one event of *size* bytes in pieces of *piece* bytes: the best of three."""
     body = memoryview(b"data: " + b"a" * size + b"\n\n")
     times = []
     for _ in range(3):
@@ -155,7 +155,7 @@ def one_large(size: int, piece: int) -> float:
 
 
 def run(options: Namespace) -> tuple[str, str]:
-    """Every way by the size of the pieces, and one long event."""
+    """Measure every way by the size of the pieces, and one long event."""
     del options
     found = measure(EVENTS, ROUNDS)
     sizes = list(found["vibe_notebook"])
@@ -170,8 +170,8 @@ def run(options: Namespace) -> tuple[str, str]:
     ]
     body = [
         (
-            f"CPU time in one process, the ways in turn, best of {ROUNDS}; {EVENTS:,} events of about 190 bytes, as a "
-            "server of projects sends them, by the size of the pieces that they come in."
+            f"CPU time in one process, the ways in turn, best of {ROUNDS}; {EVENTS:,} events of about 190 bytes, as a project "
+            "server sends them, by the size of their pieces."
         ),
         page.table(("MB/s of CPU time", *sizes, "ratio to launchdarkly"), rows),
         "The cost of a byte grows neither with the event nor with the number of its pieces:",

@@ -1,4 +1,4 @@
-"""What ``registry.dispatch`` costs beside making the event: in order, shuffled, long, and with many agents."""
+"""Measure ``registry.dispatch`` beside making the event: in order, shuffled, long, and with many agents."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def _made(agents: int = 1) -> list[TextDelta]:
 
 
 def _make() -> None:
-    """Only make them: nothing is kept, so that collecting garbage is no part of it."""
+    """Make the events and hold none, so that the measured time includes no garbage collection."""
     for i in range(COUNT):
         TextDelta(agent_id="a", run_id="r", message_id="m", seq=i, delta="abcd")
 
 
 def _shuffled(events: list[TextDelta]) -> list[TextDelta]:
-    """Each event at most ``PLACES`` from where it belongs."""
+    """Return the events, each at most ``PLACES`` places from its own."""
     rng = random.Random(1)
     keys = sorted((index + rng.uniform(0, PLACES), index) for index in range(len(events)))
     return [events[index] for _, index in keys]
@@ -51,9 +51,9 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _dispatched(events: list[TextDelta], agents: int = 1, *, has_view: bool = False) -> list[float]:
-    """Seconds of each fifth; with a live view that packs its messages and sends them nowhere."""
+    """Return the seconds of each fifth; *has_view* adds a live view that packs its messages and drops them."""
     gc.collect()
-    gc.freeze()  # what was made before is not looked through again and again
+    gc.freeze()  # older objects stay out of each collection
     registry = Registry()
     for agent in range(agents):
         registry.dispatch(RunStarted(agent_id=f"a{agent}", run_id="r", seq=0))
@@ -96,7 +96,7 @@ def _rounds() -> Iterator[dict[str, float]]:
 
 
 def run(options: Namespace) -> tuple[str, str]:
-    """Five rounds; every ratio is of one round, and the median of the five is given."""
+    """Measure five rounds. Each ratio is of one round; the page shows the median of the five."""
     del options
     rounds = list(_rounds())
     names = (
@@ -117,8 +117,8 @@ def run(options: Namespace) -> tuple[str, str]:
     body = [
         (
             f"{COUNT:,} `TextDelta` of five fields, median of {TIMES} rounds; making one took {made:.2f} µs. *Shuffled*: "
-            f"each up to {PLACES} places off. The live view draws as it does in a kernel. In order, the last fifth took {growth:.2f} times the first. Of 10,000 agents in turn "
-            "each one's text is opened in the first fifth."
+            f"each event is up to {PLACES} places off. The live view draws as in a kernel. In order, the last fifth took {growth:.2f} times the first. The texts of "
+            "all 10,000 agents begin in the first fifth."
         ),
         page.table(("dispatch, without subscribers", "ratio to making the event", "µs each"), rows),
     ]

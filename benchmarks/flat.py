@@ -1,4 +1,4 @@
-"""Ours alone, on six shapes, short and long: does any cost grow with what is there already?"""
+"""Measure this package alone, on six shapes, short and long: no cost may grow with the text so far."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from typing import TypeVar
 from vibe_notebook._markdown.renderer import render
 
 from . import page
-from .browser import Lab, Seen
+from .browser import Lab, PageFigures
 from .kernel import Figures, measure, settings
 from .texts import CALLS, SHAPES, calls, marked, pieces, text
 from .ways import COMMON, OURS, TOOLS, WAYS
 
-__all__ = ["again", "call_pieces", "run"]
+__all__ = ["call_pieces", "measure_again", "run"]
 
-Run = TypeVar("Run", Figures, Seen)
+Run = TypeVar("Run", Figures, PageFigures)
 
 LONG_RATE = 4.0
-"""Times faster than the short texts, so that a megabyte takes a minute."""
+"""Factor of the long texts' rate over the short ones', so that a megabyte takes a minute."""
 
 MORE = 2
-"""Runs more of the short texts, which take a third of the time and are as noisy."""
+"""Additional runs of the short texts, which take a third of the time and are as noisy."""
 
 PIECE = 4
 """Bytes of a piece."""
@@ -57,11 +57,11 @@ BROWSER = (
 IN_LAB = "### In JupyterLab"
 
 MANY = "many calls"
-"""As many tool calls as the long text has room for in calls of 160 bytes; ``calls`` are 500 at any length."""
+"""The shape with as many calls of 160 bytes as fit in the long text; ``calls`` are 500 at any length."""
 
 
 def call_pieces(count: int, size: int = 0) -> tuple[list[str], list[str]]:
-    """Two pieces for each tool call, its start and its result, and the marks that every tenth result has."""
+    """Return two pieces for each tool call, its start and its result, and the marks in every tenth result."""
     made, marks = [], []
     for number, (name, args, output) in enumerate(calls(count, size)):
         mark = f"zq0x{number // 10}q" if number % 10 == 9 or number == count - 1 else ""  # noqa: PLR2004
@@ -71,7 +71,7 @@ def call_pieces(count: int, size: int = 0) -> tuple[list[str], list[str]]:
 
 
 def run(options: Namespace) -> tuple[str, str]:
-    """Every shape in a kernel, then in a browser, in rounds: a machine's bad minute is in one of them only."""
+    """Measure every shape in a kernel, then in a browser, in rounds: a slow minute spoils only one round."""
     cases = _cases(options)
     kernel = _rounds(options, cases, lambda shape, size: _kernel(options, shape, size))
     finals = _finals(options, cases)
@@ -82,13 +82,13 @@ def run(options: Namespace) -> tuple[str, str]:
     body = [
         (
             f"Each figure is the median of {options.rounds} runs, of {options.rounds + MORE} for {options.size // 1000} KB and of one "
-            f"for *{MANY}*, growth with the least and the most; the control is one. "
+            f"for *{MANY}*; growth is given with the least and the most. The control is one run. "
             f"{options.rate:,.0f} pieces a second for {options.size // 1000} KB, {LONG_RATE:.0f} times that for "
             f"{options.long // 1000} KB. *Calls* are {CALLS} tool calls at either length, *{MANY}* "
-            f"{_count(MANY, options.long):,}, over as long a time as a text of their size takes. The final whole "
-            "state is left out of the payload, the final render out of the processor time, what was in the kernel before out of its "
-            "garbage collection (`gc.freeze()`: a look through all of it takes 50 ms, in one fifth or another). *Final render* is the whole "
-            f"text once, in a process of its own, median of {options.rounds}."
+            f"{_count(MANY, options.long):,}, over as long a time as a text of their size takes. The payload "
+            "leaves out the final whole state, the processor time leaves out the final render, and the garbage collection leaves out the "
+            "kernel's older objects (`gc.freeze()`: a scan of them takes 50 ms, in one fifth or another). *Final render* is the whole "
+            f"text once, in a separate process, median of {options.rounds}."
         ),
         "### In the kernel",
         page.table(KERNEL, [_kernel_line(*line) for line in zip(names, kernel, finals, strict=True)]),
@@ -98,15 +98,15 @@ def run(options: Namespace) -> tuple[str, str]:
     return "Ours, by shape and length", "\n\n".join(body)
 
 
-def again(options: Namespace) -> None:
-    """The browser's half of some shapes alone, into their rows of the page: after a change of the front end.
+def measure_again(options: Namespace) -> None:
+    """Measure some shapes in the browser alone, and replace their rows, after a change of the front end.
 
-    Raises ``ValueError`` for a shape that there is not.
+    Raises ``ValueError`` for an unknown shape.
     """
     cases = [case for case in _cases(options) if case[0] in options.shapes]
     unknown = sorted(set(options.shapes) - {shape for shape, _ in cases})
     if unknown:
-        msg = f"No shape {', '.join(unknown)}; there are {', '.join([*SHAPES, 'calls', MANY])}."
+        msg = f"Unknown shape {', '.join(unknown)}; choose from {', '.join([*SHAPES, 'calls', MANY])}."
         raise ValueError(msg)
     with Lab.started() as lab:
         browser = _rounds(options, cases, lambda shape, size: _browser(lab, options, shape, size))
@@ -114,7 +114,7 @@ def again(options: Namespace) -> None:
     lines = [_browser_line(*line) for line in zip(_names(cases), browser, controls, strict=True)]
     print(page.table(BROWSER, lines))
     if not options.dry:
-        page.anew("flat", IN_LAB, lines, f"Run anew, by themselves: {page.environment()}")
+        page.replace_rows("flat", IN_LAB, lines, f"Measured again, alone: {page.environment()}")
 
 
 def _cases(options: Namespace) -> list[tuple[str, int]]:
@@ -127,7 +127,7 @@ def _names(cases: Sequence[tuple[str, int]]) -> list[str]:
 
 
 def _made(shape: str, size: int) -> tuple[list[str], list[str], float]:
-    """The pieces of a run, the marks in them, and how many come in the time of one of a text."""
+    """Return a run's pieces, their marks, and the ratio of their number to a text's of the same size."""
     if _is_calls(shape):
         made, marks = call_pieces(_count(shape, size), size)
         return made, marks, len(made) / (size / PIECE)
@@ -151,7 +151,7 @@ def _pace(options: Namespace, size: int) -> float:
 def _rounds(
     options: Namespace, cases: Sequence[tuple[str, int]], one: Callable[[str, int], Run]
 ) -> list[list[Run]]:
-    """The runs of each case."""
+    """Return the runs of each case."""
     made: list[list[Run]] = [[] for _ in cases]
     for number in range(options.rounds + MORE):
         for (shape, size), runs in zip(cases, made, strict=True):
@@ -163,7 +163,7 @@ def _rounds(
 
 
 def _times(options: Namespace, shape: str, size: int) -> int:
-    """How often a case is run."""
+    """Return the number of runs of a case."""
     if shape == MANY:
         return 1
     rounds: int = options.rounds
@@ -179,7 +179,7 @@ def _kernel(options: Namespace, shape: str, size: int) -> Figures:
 
 
 def _finals(options: Namespace, cases: Sequence[tuple[str, int]]) -> list[float]:
-    """The final render of each text, in new processes, for in this one the collector looks through all the figures."""
+    """Return the final render's time of each text, in new processes: here, the collector would scan all figures."""
     texts = [None if _is_calls(shape) else text(shape, size) for shape, size in cases]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn, max_tasks_per_child=1) as pool:
@@ -190,7 +190,7 @@ def _finals(options: Namespace, cases: Sequence[tuple[str, int]]) -> list[float]
 
 
 def _final(source: str) -> float:
-    """Seconds of processor time per megabyte for the whole text at once."""
+    """Return the processor seconds per megabyte for the whole text at once."""
     render("warm *up*\n\n```python\nx = 1\n```\n")
     began = time.process_time()
     render(source)
@@ -221,7 +221,7 @@ def _kernel_line(name: str, runs: list[Figures], final: float) -> list[str]:
     ]
 
 
-def _browser(lab: Lab, options: Namespace, shape: str, size: int) -> Seen:
+def _browser(lab: Lab, options: Namespace, shape: str, size: int) -> PageFigures:
     made, marks, share = _made(shape, size)
     rate = share * _pace(options, size)
     wait = len(made) / rate + options.limit
@@ -230,12 +230,12 @@ def _browser(lab: Lab, options: Namespace, shape: str, size: int) -> Seen:
 
 
 def _control(lab: Lab, shape: str, size: int) -> float:
-    """Seconds of long tasks on a page that shows the final form once."""
+    """Return the seconds of long tasks on a page that shows the final form once."""
     made = _made(shape, size)[0] if _is_calls(shape) else [text(shape, size)]
     return lab.control(made, is_calls=_is_calls(shape))
 
 
-def _browser_line(name: str, runs: list[Seen], control: float) -> list[str]:
+def _browser_line(name: str, runs: list[PageFigures], control: float) -> list[str]:
     last = _middle(runs, lambda run: math.inf if run.last is None else run.last)
     return [
         name,
@@ -243,5 +243,5 @@ def _browser_line(name: str, runs: list[Seen], control: float) -> list[str]:
         f"{max(0.0, _middle(runs, lambda run: run.long_tasks) - control) * 1000:,.0f}",
         f"{_middle(runs, lambda run: run.busy):.1f}",
         f"{last * 1000:,.0f}" if last < math.inf else "never",
-        min((run.complete for run in runs), key=lambda said: said == "yes"),
+        min((run.complete for run in runs), key=lambda complete: complete == "yes"),
     ]

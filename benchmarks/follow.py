@@ -1,7 +1,7 @@
-"""End to end, how many events a second a client takes, and what a million of them leave behind.
+"""Measure a client end to end: events a second, and the memory that a million events leave behind.
 
-From our server, a process of its own with a log in memory that has all of them, and from vibex's
-(``make vibex``), which sends them when somebody listens. CPU time is the client's.
+The events come from this package's server, a separate process whose log in memory has all of them, and
+from vibex's server (``make vibex``), which sends them once a client listens. CPU time is the client's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ VIBEX = Path(sys.prefix, "vibex", "bin", "python")
 
 
 def watched(url: str) -> AsyncIterator[object]:
-    """A watch without a view: registry and transcript too."""
+    """Iterate over a watch without a view: through registry and transcript too."""
     return aiter(vibe.watch(follow(url), display=False))
 
 
@@ -41,12 +41,12 @@ WAYS: dict[str, Callable[[str], AsyncIterator[object]]] = {
 }
 
 
-async def take(events: AsyncIterator[object], count: int) -> tuple[float, float]:
-    """(wall, CPU) seconds until so many have come."""
-    wall, cpu, seen = time.perf_counter(), time.process_time(), 0
+async def read(events: AsyncIterator[object], count: int) -> tuple[float, float]:
+    """Return the (wall, CPU) seconds until *count* events have arrived."""
+    wall, cpu, count_read = time.perf_counter(), time.process_time(), 0
     async for _ in events:
-        seen += 1
-        if seen == count:
+        count_read += 1
+        if count_read == count:
             break
     times = time.perf_counter() - wall, time.process_time() - cpu
     close = getattr(events, "aclose", None)
@@ -56,7 +56,7 @@ async def take(events: AsyncIterator[object], count: int) -> tuple[float, float]
 
 
 def fill(url: str, count: int, size: int = 1000) -> None:
-    """Send the events in batches."""
+    """Send *count* events in batches of *size*."""
     with httpx2.Client() as client:
         for first in range(0, count, size):
             body = [
@@ -67,16 +67,16 @@ def fill(url: str, count: int, size: int = 1000) -> None:
 
 
 def from_ours() -> list[list[str]]:
-    """Every way, from our server."""
+    """Measure every way from this package's server."""
     command = ["-m", "vibe_notebook.cli", "serve", "--port", "0", "--log", f"memory:?max_events={EVENTS}"]
     rows = []
     with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as server:
         try:
-            assert server.stdout is not None  # noqa: S101 - a pipe was asked for
+            assert server.stdout is not None  # noqa: S101 - stdout is a pipe
             url = f"{server.stdout.readline().strip()}/projects/p"
             fill(url, EVENTS)
             for name, way in WAYS.items():
-                runs = [asyncio.run(take(way(f"{url}/stream"), EVENTS)) for _ in range(ROUNDS)]
+                runs = [asyncio.run(read(way(f"{url}/stream"), EVENTS)) for _ in range(ROUNDS)]
                 rows.append(row(name, runs))
         finally:
             server.kill()
@@ -84,41 +84,41 @@ def from_ours() -> list[list[str]]:
 
 
 def from_vibex(name: str) -> list[str]:
-    """One way, from vibex's server: a process for each round, as an event is sent once."""
+    """Measure one way from vibex's server: a process for each round, as vibex sends each event once."""
     runs = []
     for _ in range(ROUNDS):
         command = [str(VIBEX), "-W", "ignore", str(Path(__file__).with_name("vibex_feed.py")), str(EVENTS)]
         with (
-            tempfile.TemporaryDirectory() as folder,  # importing it writes logs
+            tempfile.TemporaryDirectory() as folder,  # the import of vibex writes logs
             subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=folder
             ) as server,
         ):
             try:
-                assert server.stdout is not None  # noqa: S101 - a pipe was asked for
+                assert server.stdout is not None  # noqa: S101 - stdout is a pipe
                 port = next(line.split()[1] for line in server.stdout if line.startswith("port "))
                 url = f"http://127.0.0.1:{port}/xagents/p/stream?user_id=u"
-                runs.append(asyncio.run(take(WAYS[name](url), EVENTS)))
+                runs.append(asyncio.run(read(WAYS[name](url), EVENTS)))
             finally:
                 server.kill()
     return row(f"{name}, from vibex's server", runs)
 
 
 def row(name: str, runs: list[tuple[float, float]]) -> list[str]:
-    """The best of the rounds."""
+    """Return a way's row of the table: the best of its rounds."""
     wall, cpu = (min(each) for each in zip(*runs, strict=True))
     return [name, f"{EVENTS / wall:,.0f}", f"{cpu / EVENTS * 1e6:.1f}"]
 
 
 def run(options: Namespace) -> tuple[str, str]:
-    """Speed of every way, and memory of those that keep nothing."""
+    """Measure the speed of every way, and the memory of the ways without a transcript."""
     del options
     rows = from_ours()
     if VIBEX.exists():
         rows += [from_vibex(name) for name in WAYS]
     body = [
         (
-            f"Over loopback, from a server in a process of its own; {EVENTS:,} events, best of {ROUNDS}. CPU time is "
+            f"Over loopback, from a server in a separate process; {EVENTS:,} events, best of {ROUNDS}. CPU time is "
             "the client's."
         ),
         page.table(("way", "events/s", "CPU µs an event"), rows),

@@ -1,4 +1,4 @@
-"""In a plain kernel: messages, bytes and processor time of each way, from the raw sockets."""
+"""Measure each way in a plain kernel: messages, bytes and processor time, from the raw sockets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MATTER = ("display_data", "update_display_data", "comm_msg")
 
 @dataclass
 class Figures:
-    """One way, one text. Bytes are raw iopub bytes; times are seconds of the kernel's own."""
+    """Hold the figures of one way on one text. Bytes are raw iopub bytes; times are the kernel's seconds."""
 
     way: str
     source_bytes: int
@@ -46,7 +46,7 @@ class Figures:
 
     @property
     def a_second(self) -> float:
-        """Messages that Jupyter's server counts, a second."""
+        """Return the messages a second that Jupyter Server's limit counts."""
         return sum(self.kinds[kind] for kind in MATTER) / self.seconds if self.seconds else 0.0
 
 
@@ -54,27 +54,27 @@ FREEZE = "import gc; gc.collect(); gc.freeze()"
 
 
 def settings(made: list[str], rate: float, limit: float) -> str:
-    """The code that tells the kernel what to stream."""
+    """Return the code that gives the kernel its pieces and their rate."""
     return f"import json; pieces = json.loads({json.dumps(json.dumps(made))}); rate = {rate}; limit = {limit}"
 
 
 def measure(way: str, code: str, made: list[str], *, rate: float, limit: float, setup: str = "") -> Figures:
-    """Run one way in a kernel of its own; *setup* prepares another source than *made*."""
+    """Run one way in a new kernel; *setup* prepares another source than *made*."""
     figures = Figures(way, len("".join(made).encode()), len(made))
     manager, client = start_new_kernel()
     try:
-        # Imports are not what is measured, nor looked through by the collector: that takes 50 ms in whichever fifth it is.
+        # The figures leave out the imports, and the collector their objects: a scan takes 50 ms in one of the fifths.
         for part in [*([setup] if setup else [settings(made, rate, limit), COMMON]), FREEZE]:
             client.execute_interactive(part, timeout=60)
         run = client.execute(code + "\nfinal = time.process_time()")
         _collect(client, run, figures)
-        said = ask(client, "json.dumps({'marks': marks, 'done': done, 'final': final})")
-        marks = said["marks"]
-        figures.done = said["done"]
+        report = ask(client, "json.dumps({'marks': marks, 'done': done, 'final': final})")
+        marks = report["marks"]
+        figures.done = report["done"]
         figures.source_bytes = len("".join(made[: figures.done]).encode())
         figures.seconds = marks[-1][1] - marks[0][1]
         figures.cpu = marks[-1][0] - marks[0][0]
-        figures.cpu_final = said["final"] - marks[-1][0]
+        figures.cpu_final = report["final"] - marks[-1][0]
         fifths = [b[0] - a[0] for a, b in itertools.pairwise(marks)][:5]
         figures.growth = fifths[-1] / fifths[0] if len(fifths) > 1 and fifths[0] else float("nan")
         first, last = (
@@ -94,15 +94,15 @@ def _fifth(marks: list[list[float]], number: int) -> tuple[float, float]:
 
 
 def ask(client: Any, expression: str) -> dict[str, Any]:
-    """Return what a JSON *expression* is in the kernel."""
-    request = client.execute("", silent=True, user_expressions={"said": expression})
+    """Return the value of a JSON *expression* in the kernel."""
+    request = client.execute("", silent=True, user_expressions={"value": expression})
     while True:
         reply = client.get_shell_msg(timeout=120)
         if reply["parent_header"].get("msg_id") == request:
-            said = reply["content"]["user_expressions"]["said"]
-            if said["status"] != "ok":
-                raise RuntimeError(said["evalue"])
-            found: dict[str, Any] = json.loads(ast.literal_eval(said["data"]["text/plain"]))
+            result = reply["content"]["user_expressions"]["value"]
+            if result["status"] != "ok":
+                raise RuntimeError(result["evalue"])
+            found: dict[str, Any] = json.loads(ast.literal_eval(result["data"]["text/plain"]))
             return found
 
 
@@ -133,7 +133,7 @@ def _collect(client: Any, run: str, figures: Figures) -> None:
 
 
 def is_final(message: dict[str, Any]) -> bool:
-    """Our whole state, sent once at the end: reported apart."""
+    """Return True for the package's whole state, sent once at the end and reported apart."""
     content: dict[str, Any] = message["content"]
     if message["msg_type"] == "update_display_data":
         return 'class="vibe' in content["data"].get("text/html", "")[:200]
@@ -156,7 +156,7 @@ HEAD = (
 
 
 def row(figures: Figures, ours: Figures) -> list[str]:
-    """One line of the table, ratios first; a way that was stopped is compared by what it did show."""
+    """Return a way's row, ratios first; a stopped way is compared by the pieces that it showed."""
     source, theirs = figures.source_bytes, ours.source_bytes
     return [
         figures.way,
@@ -175,14 +175,14 @@ def row(figures: Figures, ours: Figures) -> list[str]:
 
 
 def run(options: Namespace) -> tuple[str, str]:
-    """Every way on mixed text and on one code block."""
+    """Measure every way on mixed text and on one code block."""
     body = [
         (
             f"{options.size:,} bytes in pieces of about four characters at {options.rate:,.0f} a second. The kernel's garbage "
-            "collector leaves out what was there before (`gc.freeze()`). *Growth* is the "
-            "last fifth's processor time over the first's. *Payload* leaves out Jupyter's envelope; our final whole "
-            "state is left out of the bytes, its processor time given apart. A way is stopped after "
-            f"{options.limit:.0f} s. Panel sends its text only where a browser has answered, so here its bytes say little."
+            "collector leaves out older objects (`gc.freeze()`). *Growth* is the "
+            "last fifth's processor time over the first's. *Payload* leaves out Jupyter's envelope. The bytes leave out our "
+            "final whole state; its processor time is given apart. A way is stopped after "
+            f"{options.limit:.0f} s. Panel sends its text only after a browser has answered, so its bytes mean little here."
         )
     ]
     for shape in ("mixed", "fence"):

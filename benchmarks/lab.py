@@ -1,4 +1,4 @@
-"""In a real JupyterLab: when each piece is on screen, what the page's main thread does, what is kept."""
+"""Measure each way in a real JupyterLab: lag to the screen, the main thread's time, and folds that last."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from argparse import Namespace
 from dataclasses import dataclass
 
 from . import page
-from .browser import Lab, Seen, percentile
+from .browser import Lab, PageFigures, percentile
 from .kernel import settings
 from .plot import bars
 from .texts import marked, pieces, text
@@ -33,15 +33,15 @@ HEAD = (
 
 @dataclass
 class Row:
-    """A way, what was seen of it, and how many folds stayed as they were set."""
+    """Hold a way, its figures on the page, and the number of folds that lasted."""
 
     way: str
-    seen: Seen
-    kept: str
+    seen: PageFigures
+    folds: str
 
 
 def run(options: Namespace) -> tuple[str, str]:
-    """Every way on mixed text."""
+    """Measure every way on mixed text."""
     source, count = marked(text("mixed", options.size))
     marks = [f"zq0x{number}q" for number in range(count)]
     rows: list[Row] = []
@@ -52,7 +52,7 @@ def run(options: Namespace) -> tuple[str, str]:
             shadows = way.startswith("Panel")
             wait = options.limit + 20
             seen, _ = lab.measure(setup, WAYS[way], marks, limit=wait, has_shadows=shadows)
-            rows.append(Row(way, seen, _kept(lab, way) if way not in NO_FOLDS else "no folds"))
+            rows.append(Row(way, seen, _measure_folds(lab, way) if way not in NO_FOLDS else "no folds"))
             print(way, _line(rows[-1], rows[0].seen, control), flush=True)
     ours = rows[0].seen
     lags = {row.way: percentile(row.seen.lags, 0.95) * 1000 if row.seen.lags else math.nan for row in rows}
@@ -62,11 +62,11 @@ def run(options: Namespace) -> tuple[str, str]:
     body = [
         (
             f"{options.size:,} bytes of mixed Markdown in pieces of about four characters at {options.rate:,.0f} a second, "
-            f"with {count} numbered words in it; a lag is from the word's piece leaving the source to the frame that shows "
-            "it. *Control* is a page that shows the final HTML once; *growth* is the main thread's time in the last fifth "
-            f"over the first's. *Folds kept*: of {TOGGLES} times that something was unfolded while text came, how often it "
-            f"was still so 0.6 s later. A way is stopped after {options.limit:.0f} s and waited for 20 s more. Ratios are "
-            "lower bounds where a way did not come to the end."
+            f"with {count} numbered words in it. A lag begins when the source yields the word's piece, and ends with the frame that "
+            "shows the word. *Control* is a page that shows the final HTML once. *Growth* is the main thread's time in the last fifth "
+            f"over the first's. *Folds kept*: of {TOGGLES} folds that were opened while text arrived, the number that "
+            f"were still open 0.6 s later. A way is stopped after {options.limit:.0f} s and has 20 s more to finish. Ratios are "
+            "lower bounds for a way that did not finish."
         ),
         page.table(HEAD, [_line(row, ours, control) for row in rows]),
         "![Lag by way](images/bench_lag.svg)",
@@ -74,22 +74,22 @@ def run(options: Namespace) -> tuple[str, str]:
     return "In JupyterLab", "\n\n".join(body)
 
 
-def _kept(lab: Lab, way: str) -> str:
-    """A run of its own, slow enough that every way keeps up."""
+def _measure_folds(lab: Lab, way: str) -> str:
+    """Measure the folds in a separate run, slow enough for every way."""
     source, count = marked(text("mixed", 6_000))
     marks = [f"zq0x{number}q" for number in range(count)]
     setup = "\0".join([settings(pieces(source), 200.0, 12.0), COMMON])
-    _, kept = lab.measure(
+    _, lasted = lab.measure(
         setup, FOLDS[way], marks, limit=20, has_shadows=way.startswith("Panel"), toggles=TOGGLES
     )
-    return f"{sum(kept)} of {len(kept)}"
+    return f"{sum(lasted)} of {len(lasted)}"
 
 
-def _line(row: Row, ours: Seen, control: float) -> list[str]:
+def _line(row: Row, ours: PageFigures, control: float) -> list[str]:
     seen = row.seen
     p50, p95 = (percentile(seen.lags, share) if seen.lags else math.nan for share in (0.5, 0.95))
     best = percentile(ours.lags, 0.95) if ours.lags else math.nan
-    late = "not within 20 s" if seen.said["sent"] else "kernel still busy"
+    late = "not within 20 s" if seen.report["sent"] else "kernel still busy"
     return [
         row.way,
         f"{p95 / best:,.1f}",
@@ -100,6 +100,6 @@ def _line(row: Row, ours: Seen, control: float) -> list[str]:
         f"{max(0.0, seen.long_tasks - control) * 1000:,.0f}",
         f"{seen.busy:.1f}",
         f"{seen.growth:.1f}",
-        row.kept,
+        row.folds,
         seen.complete,
     ]

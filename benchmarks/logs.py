@@ -1,4 +1,4 @@
-"""The logs of projects by themselves: appends that are acknowledged, and fan-out from Redis."""
+"""Measure the logs of projects alone: acknowledged appends, and fan-out from Redis."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PAYLOAD = '{"message_id":"' + "m" * 36 + '","part_index":0,"type":"text","delta"
 """156 bytes of JSON: a delta."""
 
 BATCH = 10
-"""Events that the sender to Redis appends at a time, one batch after the other."""
+"""Events of one batch that the sender appends to Redis, one batch after the other."""
 
 
 @contextlib.contextmanager
 def redis(*options: str) -> Iterator[str | None]:
-    """A Redis of its own, if there is one."""
+    """Run a separate Redis; yield its URL, or ``None`` without redis-server."""
     program = shutil.which("redis-server")
     if program is None:
         yield None
@@ -55,7 +55,7 @@ DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 async def _appends(url: str, senders: int, batch: int, events: int) -> float:
-    """Events a second, each acknowledged: so many senders at a time, so many events in a batch."""
+    """Return acknowledged events a second, for *senders* at a time and *batch* events in a batch."""
     async with ProjectEventStream(url) as stream:
         items = [("part_delta", PAYLOAD)] * batch
 
@@ -70,7 +70,7 @@ async def _appends(url: str, senders: int, batch: int, events: int) -> float:
 
 
 def appends() -> str:
-    """A table: events a second for each log."""
+    """Return a table of the events a second of each log."""
     rows = []
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -98,7 +98,7 @@ def appends() -> str:
 
 
 async def _one_read_each(url: str, listeners: int, events: int) -> float:
-    """What is usual: a connection and a blocking XREAD for each listener."""
+    """Measure the usual way: a connection and a blocking XREAD for each listener."""
     from redis.asyncio import Redis  # noqa: PLC0415 - an extra
 
     async def listen() -> None:
@@ -124,7 +124,7 @@ async def _one_read_each(url: str, listeners: int, events: int) -> float:
 
 
 async def _one_read(url: str, listeners: int, events: int) -> float:
-    """Ours: one XREAD for all."""
+    """Measure this package: one XREAD for all listeners."""
     async with ProjectEventStream(f"{url}?prefix=ours{time.monotonic_ns()}:") as stream:
         made = [stream.create_stream("p") for _ in range(listeners)]
 
@@ -139,7 +139,7 @@ async def _one_read(url: str, listeners: int, events: int) -> float:
 
 async def _paced(works: list[Any], send: Callable[[], Awaitable[object]], events: int) -> float:
     tasks = [asyncio.create_task(work) for work in works]
-    await asyncio.sleep(0.5)  # all are connected and wait
+    await asyncio.sleep(0.5)  # by then, all listeners are connected and wait
     began = time.perf_counter()
     for _ in range(events // BATCH):
         await send()
@@ -148,7 +148,7 @@ async def _paced(works: list[Any], send: Callable[[], Awaitable[object]], events
 
 
 def fan_out() -> str:
-    """A table: one XREAD for all beside one for each listener."""
+    """Return a table of one XREAD for all listeners beside one for each."""
     rows = []
     with redis("--appendonly", "no") as url:
         if url is None:

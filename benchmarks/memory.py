@@ -1,4 +1,4 @@
-"""What a thousand finished streams leave behind in a kernel, beyond their transcripts."""
+"""Measure the memory that a thousand finished streams leave in a kernel, beyond their transcripts."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ for number in range(streams):
     stream(number, shown, True)
 time.sleep(2)
 beyond = held() - before - transcripts
-said = json.dumps({"transcripts": transcripts, "beyond": beyond, "threads": threading.active_count() - threads,
+report = json.dumps({"transcripts": transcripts, "beyond": beyond, "threads": threading.active_count() - threads,
     "widgets": len(_instances) - widgets, "comms": len(comm.get_comm_manager().comms) - comms})
 """
 
 
 def run(options: Namespace) -> tuple[str, str]:
-    """One kernel, a thousand streams one after the other."""
+    """Measure a thousand streams, one after the other, in one kernel."""
     del options
     manager, client = start_new_kernel()
     try:
@@ -66,20 +66,20 @@ def run(options: Namespace) -> tuple[str, str]:
             reply = client.execute_interactive(code, timeout=900, output_hook=_ignore)
             if reply["content"]["status"] != "ok":
                 raise RuntimeError("\n".join(reply["content"]["traceback"]))
-        said = ask(client, "said")
+        report = ask(client, "report")
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
     rows = [
-        ["memory beyond the transcripts", f"{said['beyond'] / 1e6:.2f} MB"],
-        ["the transcripts themselves", f"{said['transcripts'] / 1e6:.2f} MB"],
-        ["threads", said["threads"]],
-        ["widgets", said["widgets"]],
-        ["comms", said["comms"]],
+        ["memory beyond the transcripts", f"{report['beyond'] / 1e6:.2f} MB"],
+        ["the transcripts themselves", f"{report['transcripts'] / 1e6:.2f} MB"],
+        ["threads", report["threads"]],
+        ["widgets", report["widgets"]],
+        ["comms", report["comms"]],
     ]
     body = (
-        f"{STREAMS:,} streams of 4 KB and one tool call each, shown and finished; allocations by tracemalloc, after a "
-        "collection. The transcripts' share is what the same streams take without a display."
+        f"{STREAMS:,} streams of 4 KB and one tool call each, shown and finished. Allocations are tracemalloc's, after a "
+        "collection. The transcripts' share is the memory of the same streams without a display."
     )
     return "Memory", body + "\n\n" + page.table(("left behind", "by all"), rows)
 

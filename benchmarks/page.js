@@ -1,4 +1,4 @@
-// Injected into every page: when which mark of the streamed text came on screen, and long tasks.
+// Injected into every page: record the time when each mark of the streamed text is on screen, and the long tasks.
 window.vibeBench = (() => {
   const MARK = /zq(\d+)x(\d+)q/g;
   let seen = {},
@@ -6,7 +6,7 @@ window.vibeBench = (() => {
     long = [],
     observer,
     roots = new Set(),
-    scan,
+    shadowTimer,
     frame = false;
   const stamp = () => {
     frame = false;
@@ -14,36 +14,36 @@ window.vibeBench = (() => {
     for (const mark of pending) seen[mark] ??= now;
     pending = [];
   };
-  const look = (text) => {
+  const scanText = (text) => {
     for (const [mark] of text.matchAll(MARK)) if (!(mark in seen)) pending.push(mark);
     if (pending.length && !frame) {
       frame = true;
       requestAnimationFrame(stamp);
     }
   };
-  const deep = (node) => {
+  const deepText = (node) => {
     let text = node.textContent ?? "";
-    for (const el of node.querySelectorAll?.("*") ?? []) if (el.shadowRoot) text += deep(el.shadowRoot);
+    for (const el of node.querySelectorAll?.("*") ?? []) if (el.shadowRoot) text += deepText(el.shadowRoot);
     return text;
   };
-  const changed = (records) => {
+  const onMutations = (records) => {
     for (const record of records) {
-      if (record.type === "characterData") look(record.target.data.slice(-2000));
-      for (const node of record.addedNodes) look(node.textContent ?? "");
+      if (record.type === "characterData") scanText(record.target.data.slice(-2000));
+      for (const node of record.addedNodes) scanText(node.textContent ?? "");
     }
   };
-  const watch = (root) => {
+  const observe = (root) => {
     if (roots.has(root)) return;
     roots.add(root);
     observer.observe(root, { childList: true, characterData: true, subtree: true });
-    look(root.textContent);
+    scanText(root.textContent);
   };
-  // Shadow roots are observed one by one; Panel has several, one in the other.
-  const shadows = (node) => {
+  // Each shadow root needs an observer of its own; Panel nests several.
+  const watchShadows = (node) => {
     for (const el of node.querySelectorAll("*"))
       if (el.shadowRoot) {
-        watch(el.shadowRoot);
-        shadows(el.shadowRoot);
+        observe(el.shadowRoot);
+        watchShadows(el.shadowRoot);
       }
   };
   new PerformanceObserver((list) => {
@@ -51,11 +51,11 @@ window.vibeBench = (() => {
   }).observe({ type: "longtask", buffered: true });
   const start = (root, hasShadows) => {
     observer?.disconnect();
-    clearInterval(scan);
+    clearInterval(shadowTimer);
     [seen, pending, long, roots] = [{}, [], [], new Set()];
-    observer = new MutationObserver(changed);
-    watch(root);
-    if (hasShadows) scan = setInterval(() => shadows(root), 250);
+    observer = new MutationObserver(onMutations);
+    observe(root);
+    if (hasShadows) shadowTimer = setInterval(() => watchShadows(root), 250);
     window.vibeBenchRoot = root;
   };
   const fold = () => {
@@ -77,7 +77,7 @@ window.vibeBench = (() => {
     long: () => long,
     left: (marks) => marks.filter((mark) => !(mark in seen)).length,
     absent: (marks) => {
-      const text = deep(window.vibeBenchRoot);
+      const text = deepText(window.vibeBenchRoot);
       return marks.filter((mark) => !text.includes(mark));
     },
   };

@@ -1,4 +1,4 @@
-"""``docs/benchmarks.md``: each section is replaced by its own run, with the day and the machine of that run."""
+"""Write docs/benchmarks.md: each section's run replaces the section, with the day and the machine of the run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-__all__ = ["DOCS", "IMAGES", "anew", "environment", "place", "table", "write"]
+__all__ = ["DOCS", "IMAGES", "environment", "place", "replace_rows", "table", "write"]
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "benchmarks.md"
@@ -28,20 +28,20 @@ PEERS = ("chatlas", "rich", "panel")
 ORDER = ("lab", "kernel", "flat", "streams", "dispatch", "memory", "projects", "server", "decode", "follow")
 HEAD = """# Benchmarks
 
-Made by `make bench`; nothing here is written by hand. `python -m benchmarks NAME…` runs some of it anew.
-Bytes and counts are exact; times are of a shared machine, so ratios come first.
+`make bench` writes this page. `python -m benchmarks NAME…` measures the named sections again.
+Bytes and counts are exact. Times are those of a shared machine: compare the ratios first.
 """
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table whose first column is words and the rest numbers."""
+    """Return a Markdown table with words in the first column and numbers in the others."""
     lines = [" | ".join(head), " | ".join(["---", *["---:"] * (len(head) - 1)])]
     lines += [" | ".join(map(str, row)) for row in rows]
     return "".join(f"| {line} |\n" for line in lines)
 
 
 def write(name: str, title: str, body: str) -> None:
-    """Put a section in its place of the page."""
+    """Replace a section of the page, or add a new one."""
     found = _sections()
     found[name] = f"## {title}\n\n{environment()}\n\n{body.strip()}\n"
     _put(found)
@@ -53,10 +53,10 @@ def _put(found: dict[str, str]) -> None:
     PAGE.write_text("\n".join([HEAD, *sections]), encoding="utf-8")
 
 
-def anew(name: str, heading: str, rows: Iterable[Sequence[object]], note: str) -> None:
-    """Put rows in the places of those of the same names below *heading*, with an asterisk; *note* says why.
+def replace_rows(name: str, heading: str, rows: Iterable[Sequence[object]], note: str) -> None:
+    """Replace the rows of the same names below *heading*; mark each with an asterisk that refers to *note*.
 
-    Raises ``ValueError`` where there is no such row.
+    Raises ``ValueError`` for a name without a row.
     """
     found = _sections()
     before, _, after = found[name].partition(heading)
@@ -78,20 +78,21 @@ def _sections() -> dict[str, str]:
 
 
 def place(path: Path, name: str, text: str) -> None:
-    """Put *text* between a page's own marks for *name*; the rest of the page is written by hand."""
+    """Write *text* between the marks for *name* on a page whose other text is written by hand.
+
+    Raises ``ValueError`` for a page without these marks.
+    """
     found = path.read_text(encoding="utf-8")
     before, begin, rest = found.partition(f"<!-- section {name} -->\n")
     _, end, after = rest.partition("<!-- end -->\n")
     if not begin or not end:
-        msg = (
-            f"{path} has no place for {name}: <!-- section {name} --> and <!-- end --> on lines of their own"
-        )
+        msg = f"{path} has no place for {name}: add <!-- section {name} --> and <!-- end -->, each on its own line"
         raise ValueError(msg)
     path.write_text(f"{before}{begin}{text.strip()}\n{end}{after}", encoding="utf-8")
 
 
 def environment() -> str:
-    """Day, machine and versions, of this run."""
+    """Return the day, the machine and the versions of this run, in one sentence."""
     versions = ", ".join(filter(None, map(_version, (*VERSIONS, *PEERS))))
     return (
         f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, "

@@ -1,4 +1,4 @@
-"""Bars for the page, as SVG: text that stays text, on no background of its own."""
+"""Draw bars for the page as SVG, with real text and a transparent background."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GREY = "#808080"  # readable on white and on black
 
 
 def bars(values: Mapping[str, float], title: str, name: str) -> None:
-    """Draw one bar a way, on a logarithmic scale, the first (ours) in a colour; no number, no bar."""
+    """Draw one bar a way on a logarithmic scale, the first (ours) in colour. A NaN has no bar."""
     mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": name, "text.color": GREY, "axes.edgecolor": GREY}
     mpl.rcParams |= {"xtick.color": GREY, "ytick.color": GREY}
     figure = Figure(figsize=(7.2, 0.6 + 0.36 * len(values)))

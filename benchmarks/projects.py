@@ -1,4 +1,4 @@
-"""Projects in one process, without HTTP: deliveries beside bare queues, appends to each log, fan-out from Redis."""
+"""Measure projects in one process, without HTTP: deliveries beside bare queues, appends, fan-out from Redis."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ ROUNDS = 7
 DELIVERIES = 200_000
 LISTENERS = (1, 100, 1_000)
 BURSTS = (1, 10, 100)
-"""Events that are sent before the listeners have their turn."""
+"""Events that the sender sends before the listeners have their turn."""
 
 Rate = Callable[[int, int, int], Coroutine[Any, Any, float]]
 
 
 async def _timed(works: list[Any], send: Callable[[], Awaitable[object]], events: int, burst: int) -> float:
-    """Deliveries a second: each of *works* gets so many events."""
+    """Return deliveries a second; each of *works* gets *events* events."""
     tasks = [asyncio.create_task(work) for work in works]
     await asyncio.sleep(0)
     began = time.perf_counter()
@@ -44,7 +44,7 @@ async def _timed(works: list[Any], send: Callable[[], Awaitable[object]], events
 
 
 async def _bare(listeners: int, events: int, burst: int) -> float:
-    """``put_nowait`` of the bytes to a queue for each listener."""
+    """Measure ``put_nowait`` of the bytes to a queue for each listener."""
     queues = [asyncio.Queue[bytes]() for _ in range(listeners)]
     data = PAYLOAD.encode()
 
@@ -62,7 +62,7 @@ async def _bare(listeners: int, events: int, burst: int) -> float:
 async def _ours(
     listeners: int, events: int, burst: int, url: str = "memory:", *, frames: bool = False
 ) -> float:
-    """Append with an id, and ``batch()`` at each listener."""
+    """Measure an append with an id, and ``batch()`` at each listener."""
     async with ProjectEventStream(url) as stream:
         made = [stream.create_stream("p") for _ in range(listeners)]
 
@@ -73,19 +73,19 @@ async def _ours(
                 left -= len(batch)
                 if frames:
                     for entry in batch:
-                        entry.frame  # noqa: B018 - made when it is first asked for
+                        entry.frame  # noqa: B018 - the first access makes it
 
         append = partial(stream.log.append, "p", [("part_delta", PAYLOAD)])
         return await _timed([listen(one) for one in made], append, events, burst)
 
 
 async def _framed(listeners: int, events: int, burst: int) -> float:
-    """The same, and each listener takes the bytes for the wire."""
+    """Measure the same, with the wire's bytes read by each listener."""
     return await _ours(listeners, events, burst, frames=True)
 
 
-async def _got(listeners: int, events: int, burst: int) -> float:
-    """The same with ``get()``, which makes a dict for each."""
+async def _with_get(listeners: int, events: int, burst: int) -> float:
+    """Measure the same with ``get()``, which makes a dict for each event."""
     async with ProjectEventStream() as stream:
         made = [stream.create_stream("p") for _ in range(listeners)]
 
@@ -98,7 +98,7 @@ async def _got(listeners: int, events: int, burst: int) -> float:
 
 
 def _rates(ways: dict[str, Rate], listeners: int, burst: int) -> dict[str, list[float]]:
-    """Each way in every round, so that all see the same machine."""
+    """Measure each way in every round, so that all ways run on an equally busy machine."""
     events = max(2 * burst, min(5_000, DELIVERIES // listeners))
     found: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
@@ -112,7 +112,7 @@ def _ratio(found: dict[str, list[float]], name: str, base: str) -> float:
 
 
 def _memory() -> str:
-    ways: dict[str, Rate] = {"bare": _bare, "ours": _ours, "framed": _framed, "got": _got}
+    ways: dict[str, Rate] = {"bare": _bare, "ours": _ours, "framed": _framed, "got": _with_get}
     rows = []
     for listeners in LISTENERS:
         for burst in BURSTS:
@@ -134,7 +134,7 @@ def _memory() -> str:
 
 
 async def _json_ours(_: int, events: int, burst: int) -> float:
-    """One listener, a dict to be encoded: as the origin's class is used."""
+    """Measure one listener and a dict to encode, as users of vibex's class do."""
     async with ProjectEventStream() as stream:
         source = stream.stream_events("p")
 
@@ -147,7 +147,7 @@ async def _json_ours(_: int, events: int, burst: int) -> float:
 
 
 async def _json_origin(_: int, events: int, burst: int) -> float:
-    """The same with vibex's own class, its logging off."""
+    """Measure the same with vibex's own class, without its logging."""
     stream = importlib.import_module("vibex.server.streaming").ProjectEventStream()
     source = stream.stream_events("p")
     data = {"message_id": "m" * 36, "part_index": 0, "type": "text", "delta": "x" * 63}
@@ -164,7 +164,7 @@ def _origin() -> str:
     try:
         importlib.import_module("vibex.server.streaming")
     except ImportError:
-        return "vibex is not installed: not compared with it."
+        return "vibex is not installed: no comparison with vibex."
     logging.disable(logging.WARNING)
     rows = []
     for burst in BURSTS:
@@ -178,16 +178,16 @@ def _origin() -> str:
 
 
 def run(options: Namespace) -> tuple[str, str]:
-    """Every ratio is of one round, and the median of the rounds is given."""
+    """Measure every table. Each ratio is of one round; the page shows the median of the rounds."""
     del options
     gc.collect()
-    gc.freeze()  # what was imported is not looked through again and again
+    gc.freeze()  # imported objects stay out of each collection
     body = [
         (
             f"A payload of {len(PAYLOAD)} bytes, already JSON; median of {ROUNDS} rounds, sender and listeners in one event "
             "loop. *Bare* is `put_nowait` of the bytes to an `asyncio.Queue` for each listener: no id, no log, no "
-            "bound. *Sent at a time* is before the listeners have their turn. *With frames*: each listener also takes "
-            "the SSE bytes; *with get()*: dicts instead of batches."
+            "bound. *Sent at a time* counts the events before the listeners have their turn. *With frames*: each listener also "
+            "reads the SSE bytes. *With get()*: dicts instead of batches."
         ),
         _memory(),
         _origin(),

@@ -1,4 +1,4 @@
-"""Over HTTP: how many events a second reach how many listeners, and how soon; ours and others side by side."""
+"""Measure projects over HTTP beside other servers: events a second, by the number of listeners, and latency."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ ROUNDS: Final = 5
 LOG_ROUNDS: Final = 3
 
 AHEAD: Final = 2_000
-"""Events that the sender may be ahead of the slowest listener: less than any log or queue keeps."""
+"""Events that the sender may be ahead of the slowest listener: less than any log or queue retains."""
 
 BURSTS: Final = (1, 100)
-"""Events that are sent, one by one, before the loop has its turn."""
+"""Events that the sender sends, one by one, before the loop has its turn."""
 
 SENDERS: Final = 50
-"""Senders at a time, where logs are compared: each waits until its event is acknowledged."""
+"""Senders at a time in the comparison of logs: each waits for its event's acknowledgement."""
 
 SHAPES: Final = ((1, 10_000, 100, 50.0), (100, 2_000, 100, 20.0), (1_000, 500, 20, 2.0))
-"""Of logs: (listeners, events to count, events to time, how many of these a second: each is to find the server at rest)."""
+"""For logs: (listeners, events to count, events to time, rate of these a second, at which the server is at rest)."""
 
 
 async def throughput(
@@ -44,7 +44,7 @@ async def throughput(
     burst: int = 100,
     senders: int = 1,
 ) -> float:
-    """Events that reach every listener in a second of *clock*; so many *senders* wait for their answers."""
+    """Return the events that reach every listener in a second of *clock*, from *senders* that await answers."""
     before = [listener.count for listener in listeners]
     began = clock()
     sent = 0
@@ -67,7 +67,7 @@ async def throughput(
 
 
 async def latency(listeners: list[Listener], send: Send, count: int, rate: float) -> tuple[float, float]:
-    """(p50, p95) in ms from the call of ``send`` to the first byte at every listener."""
+    """Return (p50, p95) in ms from the call of ``send`` to the first byte at every listener."""
     spent: list[float] = []
     began = 0.0
     for listener in listeners:
@@ -83,14 +83,14 @@ async def latency(listeners: list[Listener], send: Send, count: int, rate: float
 
 
 async def _processor_rate(way: Any, count: int, listeners: int, burst: int) -> float:
-    """Events a second of processor time, both ends."""
+    """Return events a second of processor time, of both ends."""
     async with way("memory:") as (port, path, send), listening(port, path, listeners) as made:
         await throughput(made, send, max(200, count // 10), burst=burst)  # warm
         return await throughput(made, send, count, time.process_time, burst=burst)
 
 
 async def _by_log(log: str, shape: tuple[int, int, int, float]) -> tuple[float, float, float]:
-    """(events/s, p50, p95) of our server."""
+    """Return (events/s, p50, p95) of this package's server."""
     listeners, count, waits, rate = shape
     async with ours(log) as (port, path, send), listening(port, path, listeners) as made:
         await throughput(made, send, max(200, count // 10), senders=SENDERS)
@@ -99,19 +99,19 @@ async def _by_log(log: str, shape: tuple[int, int, int, float]) -> tuple[float, 
 
 
 def _compared() -> str:
-    """The ways side by side: medians of processor time, and of the ratios within each round."""
+    """Return a table of the ways: medians of processor time, and of the ratios within each round."""
     rows = []
     base = "sse-starlette, a queue and a dict a listener"
     for listeners, count in ((1, 20_000), (100, 1_000)):
         for burst in BURSTS:
             ways: dict[
                 str, tuple[Any, int]
-            ] = {  # with how many times as many events: for the same time, about
+            ] = {  # the factor of events that makes all ways take about the same time
                 base: (plain, 1),
                 "vibe_notebook, one event at a time": (ours, 3),
                 "vibe_notebook, 20 at a time": (partial(ours, batch=20), 5),
             }
-            # More than one listener would share its events. It brings 200 packages, and may not be here.
+            # Several listeners would share vibex's events. vibex needs 200 packages, and may be missing.
             if listeners == 1 and importlib.util.find_spec("vibex"):
                 ways["vibex 0.30.1, its stream behind sse-starlette"] = (vibex, 1)
             rates: dict[str, list[float]] = {name: [] for name in ways}
@@ -130,7 +130,7 @@ def _compared() -> str:
 
 
 def _logs() -> str:
-    """Our server on each log."""
+    """Return a table of this package's server on each log."""
     rows = []
     with tempfile.TemporaryDirectory() as folder, logs.redis("--appendonly", "no") as redis:
         urls = {"memory": "memory:", "SQLite": f"sqlite:///{Path(folder) / 'log.db'}", "Redis": redis}
@@ -147,7 +147,7 @@ def _logs() -> str:
 
 
 def run(options: Namespace) -> tuple[str, str]:
-    """Both tables; that of the logs stands in docs/projects.md too."""
+    """Measure both tables; write that of the logs into docs/projects.md too."""
     names = ("uvicorn", "httptools", "starlette", "sse-starlette", "redis")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
     compared, by_log = _compared(), _logs()
@@ -155,20 +155,20 @@ def run(options: Namespace) -> tuple[str, str]:
         page.place(page.DOCS / "projects.md", "server", f"{page.environment()} {versions}.\n\n{by_log}")
     body = [
         (
-            f"{versions}. Server and listeners share one event loop, so every figure pays for both ends; the event is a delta of "
-            "about 150 bytes, given as a Python object."
+            f"{versions}. Server and listeners share one event loop, so every figure includes both ends. The event is a delta of "
+            "about 150 bytes, passed as a Python object."
         ),
         (
-            f"Per second of processor time, memory log, median of {ROUNDS} rounds, ratios within a round. sse-starlette as its "
-            "manual shows it: a queue for each listener, whose events are dicts that it encodes. The sender lets "
-            "the loop have its turn after each event, or after a hundred. vibex is in it where its package is installed "
+            f"Per second of processor time, memory log, median of {ROUNDS} rounds, ratios within a round. sse-starlette runs as its "
+            "manual shows: with a queue for each listener, whose events are dicts that it encodes. The sender gives "
+            "the loop its turn after each event, or after a hundred. The table includes vibex if its package is installed "
             "beside ours."
         ),
         compared,
         (
-            f"By log, wall time, median of {LOG_ROUNDS} rounds: events a second from {SENDERS} senders at a time, each waiting for its "
+            f"By log, wall time, median of {LOG_ROUNDS} rounds: events a second from {SENDERS} senders at a time, each of which waits for its "
             "answer; p50 and p95 from the call of `send_event` to the first byte at each listener, with the server at rest "
-            "in between. To many listeners that is the time of the sends, one after the other."
+            "in between. With many listeners, that is the time of the sends, one after the other."
         ),
         by_log,
     ]

@@ -1,6 +1,7 @@
-"""A server and its listeners in one event loop: ours, sse-starlette alone, and the origin's.
+"""Run a server and its listeners in one event loop, for ``benchmarks.server``.
 
-For ``benchmarks.server``. One core does the work of both ends, and the listeners' share is the same for all.
+The servers are this package's, sse-starlette alone, and vibex's. One core does the work of both ends;
+the listeners' share is the same for all servers.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Send = Callable[[int], Awaitable[object]]
 
 @dataclass
 class Listener(asyncio.Protocol):
-    """Counts events, as cheaply as it can: what is measured is the server."""
+    """Count events at the least cost, because the server is measured."""
 
     path: str
     count: int = 0
@@ -44,12 +45,12 @@ class Listener(asyncio.Protocol):
     tail: bytes = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the stream."""
+        """Request the stream."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.write(f"GET {self.path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
 
     def data_received(self, data: bytes) -> None:
-        """Count ids: one an event, in whatever way lines end."""
+        """Count the ids, one an event, for any line ends."""
         self.began.set()
         joined = self.tail + data
         self.count += joined.count(b"\nid: ")
@@ -64,7 +65,7 @@ def _same(listener: Listener) -> Listener:
 
 @contextlib.asynccontextmanager
 async def served(app: Any) -> AsyncIterator[int]:
-    """An app on a free port of this loop."""
+    """Serve an app on a free port in this loop; yield the port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1)
@@ -80,7 +81,7 @@ async def served(app: Any) -> AsyncIterator[int]:
 
 @contextlib.asynccontextmanager
 async def listening(port: int, path: str, count: int) -> AsyncIterator[list[Listener]]:
-    """So many listeners, all connected."""
+    """Connect *count* listeners; yield them once all have a stream."""
     loop = asyncio.get_running_loop()
     made = [Listener(path) for _ in range(count)]
     for listener in made:
@@ -97,14 +98,14 @@ async def listening(port: int, path: str, count: int) -> AsyncIterator[list[List
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Look again and again: who is waited for has nothing to tell it by."""
+    """Poll *condition*: the servers and listeners offer no event to wait for."""
     while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.0005)
 
 
 @contextlib.asynccontextmanager
 async def ours(log: str, *, batch: int = 1) -> AsyncIterator[tuple[int, str, Send]]:
-    """(port, path, send) of this package's server; *batch* events are sent at once, as a publisher does."""
+    """Yield (port, path, send) of this package's server; send *batch* events at once, as a publisher does."""
     stream = ProjectEventStream(log)
     app = create_app(log=stream, limits=Limits(listeners_per_project=5_000))
     item = ("part_delta", PAYLOAD)
@@ -122,7 +123,7 @@ async def ours(log: str, *, batch: int = 1) -> AsyncIterator[tuple[int, str, Sen
 
 @contextlib.asynccontextmanager
 async def plain(_: str) -> AsyncIterator[tuple[int, str, Send]]:
-    """sse-starlette as its manual shows it: a queue a listener, each event a dict."""
+    """Yield (port, path, send) of sse-starlette as in its manual: a queue a listener, a dict an event."""
     queues: set[asyncio.Queue[dict[str, str]]] = set()
 
     async def stream(_: Request) -> EventSourceResponse:
@@ -150,8 +151,8 @@ async def plain(_: str) -> AsyncIterator[tuple[int, str, Send]]:
 
 @contextlib.asynccontextmanager
 async def vibex(_: str) -> AsyncIterator[tuple[int, str, Send]]:
-    """The origin's class behind sse-starlette, as its server has it; it serves one listener."""
-    from vibex.server.streaming import ProjectEventStream as Origin  # noqa: PLC0415 - slow, and for this only
+    """Yield (port, path, send) of vibex's class behind sse-starlette, as in its server, for one listener."""
+    from vibex.server.streaming import ProjectEventStream as Origin  # noqa: PLC0415 - a slow import, for this only
 
     logging.getLogger("vibex").setLevel(logging.ERROR)
     origin = Origin()
@@ -167,5 +168,5 @@ async def vibex(_: str) -> AsyncIterator[tuple[int, str, Send]]:
         await origin.send_event("p", "part_delta", PAYLOAD)
 
     async with served(Starlette(routes=[Route("/stream", stream)])) as port:
-        await send(0)  # its stream says nothing before its first event
+        await send(0)  # vibex's stream sends no byte before its first event
         yield port, "/stream", send

@@ -1,4 +1,4 @@
-"""Many streams at once: messages a second, how late the last of them is, and whether all is there."""
+"""Measure many streams at once: messages a second, lags, and the number of whole texts."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["run"]
 
 SECONDS = 8.0
 CASES = ((1, 200), (10, 200), (100, 200), (1, 1000), (10, 1000), (100, 1000), (100, 20_000))
-"""How many streams, and how many pieces a second all of them have together."""
+"""(number of streams, pieces a second of all of them together)."""
 
 ROUNDS = 3
 PLAIN = (10, 1000)
-"""Also measured with a plain ``with`` in the coroutines, whose end is another one."""
+"""The case that is also measured with a plain ``with`` in the coroutines, which ends in another way."""
 
 SHORT = 1000
-"""Bytes of a stream in which the mixed text has not begun to be mixed."""
+"""Bytes of a stream that is too short for the mixed text to be mixed."""
 
 MAKING = 3
-"""Messages that the making and the end of a view may take."""
+"""Messages that the making and the end of a view may need."""
 
 SETUP = """
 import asyncio, json, threading, time
@@ -34,7 +34,7 @@ import vibe_notebook as vibe, vibe_notebook.display._live
 texts = json.loads({texts!r})
 each = {each}
 marks, ended, done, sent = [], [], 0, {{}}
-def due(live, made, began, at):
+def send_due(live, made, began, at):
     now = time.perf_counter() - began
     while at < len(made) and at / each <= now:
         if made[at][:2] == "zq":
@@ -46,13 +46,13 @@ async def task(number, made):
     {how} vibe.live(f"agent {{number}}") as live:
         began, at = time.perf_counter(), 0
         while at < len(made):
-            at = due(live, made, began, at)
+            at = send_due(live, made, began, at)
             await asyncio.sleep(max(0.005, at / each + began - time.perf_counter()))
 def thread(number, made):
     with vibe.live(f"agent {{number}}") as live:
         began, at = time.perf_counter(), 0
         while at < len(made):
-            at = due(live, made, began, at)
+            at = send_due(live, made, began, at)
             time.sleep(max(0.005, at / each + began - time.perf_counter()))
 """
 CODE = """
@@ -91,7 +91,7 @@ ended.append(time.time())
 EXTENSION = "--ServerApp.jpserver_extensions=vibe_notebook.server_extension={}"
 
 RUNS, WAIT, ENDS_RATES = 20, 0.7, (200, 1000)
-"""Short streams one after the other, and the seconds that a model takes to its first word."""
+"""Number of short streams, seconds until a model's first word, and pieces a second."""
 
 HEAD = (
     "streams",
@@ -117,7 +117,7 @@ ENDS_HEAD = (
 
 
 def run(options: Namespace) -> tuple[str, str]:
-    """Every case in a kernel, for its messages, and in a browser, for the rest."""
+    """Measure every case in a kernel, for its messages, and in a browser, for the rest."""
     rows = []
     with Lab.started(EXTENSION.format(False)) as lab:
         for streams, rate in CASES:
@@ -130,15 +130,15 @@ def run(options: Namespace) -> tuple[str, str]:
     body = [
         (
             f"{SECONDS:.0f} seconds of mixed Markdown; half of the streams in threads (`with vibe.live(…)`), half in tasks of "
-            "the cell (`async with vibe.live(…)`, in the last line `with`), each in a view of its own. All end at the same "
-            f"time. Each lag is the median of {ROUNDS} runs; messages and processor time are of one. A lag is from a numbered word's piece to the frame that shows it. *Messages* are "
+            "the cell (`async with vibe.live(…)`, in the last line `with`), each in its own view. All end at the same "
+            f"time. Each lag is the median of {ROUNDS} runs; messages and processor time are those of one run. A lag is from a numbered word's piece to the frame that shows it. *Messages* are "
             f"`comm_msg`, `display_data` and `update_display_data`, less {MAKING} for each stream; processor time is that "
             "of the plain kernel."
         ),
         page.table(HEAD, rows),
         (
-            f"{RUNS} short streams one after the other, each in a view of its own that is open for {WAIT} s before the "
-            "first piece comes, where Jupyter Server has our extension (docs/wire.md) and where it has not:"
+            f"{RUNS} short streams, one after the other. Each has its own view, which is open for {WAIT} s before the "
+            "first piece arrives. Jupyter Server runs with our extension (docs/wire.md), or without it:"
         ),
         page.table(ENDS_HEAD, ends),
     ]
@@ -159,12 +159,12 @@ def _case(lab: Lab, options: Namespace, streams: int, rate: int, how: str = "asy
     figures = measure("", CODE, [], rate=1, limit=1, setup=setup)
     counted = sum(figures.kinds[kind] for kind in ("comm_msg", "display_data", "update_display_data"))
     torn = {mark.partition("x")[0] for run in runs for mark in run.absent}
-    took = [run.said["ended"] - run.said["began"] for run in runs]
+    seconds = [run.report["ended"] - run.report["began"] for run in runs]
     late = [[run.by_mark.get(mark, math.inf) for mark in lasts] for run in runs]
     return [
         str(streams) if how == "async with" else f"{streams}, `{how}`",
         f"{rate:,}",
-        f"{sum(map(len, texts)) / statistics.median(took):,.0f}",
+        f"{sum(map(len, texts)) / statistics.median(seconds):,.0f}",
         f"{(counted - MAKING * streams) / figures.seconds:.0f}",
         _middle([percentile(run.lags, 0.5) for run in runs]),
         _middle([percentile(run.lags, 0.95) for run in runs]),

@@ -1,6 +1,6 @@
-"""The texts that are streamed: six shapes, committed under ``corpus/`` so that every run has the same.
+"""Make the texts to stream: six shapes, committed under ``corpus/`` so that every run has the same texts.
 
-``python -m benchmarks.texts`` writes them anew. A longer one repeats what the committed one has.
+``python -m benchmarks.texts`` writes the corpus again. A longer text repeats the committed one.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ _UNITS: dict[str, Callable[[_Writer, int], str]] = {
 
 
 def text(shape: str, size: int = SIZE) -> str:
-    """About *size* bytes of one shape; beyond the committed file, its units over and over in one block."""
+    """Return about *size* bytes of one shape; beyond the committed file, repeat its units in one block."""
     whole = (FOLDER / f"{shape}.txt").read_text(encoding="utf-8")
     head, tail = _HEADS.get(shape, ""), _TAILS.get(shape, "")
     body = whole[len(head) : len(whole) - len(tail)]
@@ -126,7 +126,7 @@ def text(shape: str, size: int = SIZE) -> str:
 
 
 def calls(count: int = CALLS, size: int = 0) -> list[Call]:
-    """Tool calls, 80 KB in 500 of them; or as much longer outputs as make *size* bytes of all."""
+    """Return *count* tool calls: 80 KB in 500, or with longer outputs that make *size* bytes in all."""
     lines = (FOLDER / "calls.jsonl").read_text(encoding="utf-8").splitlines()
     found: list[Call] = [tuple(json.loads(line)) for line in lines]
     longer = max(1, size * CALLS // (SIZE * count))
@@ -137,7 +137,7 @@ def calls(count: int = CALLS, size: int = 0) -> list[Call]:
 
 
 def pieces(source: str, seed: int = 3) -> list[str]:
-    """The text in pieces of about four characters, as a model writes it; a mark of ``marked`` is one piece."""
+    """Return the text in pieces of about four characters, as a model writes; a mark of ``marked`` is one piece."""
     rng = random.Random(seed)
     made: list[str] = []
     for index, plain in enumerate(source.split("zq")):
@@ -153,7 +153,7 @@ def pieces(source: str, seed: int = 3) -> list[str]:
 
 
 def marked(source: str, stream: int = 0, every: int = 400) -> tuple[str, int]:
-    """Put a numbered word every so many characters where it is shown as such; return how many there are."""
+    """Insert a numbered word about every *every* characters, in visible text; return text and number of words."""
     made: list[str] = []
     count = since = 0
     for line in source.splitlines(keepends=True):

@@ -1,4 +1,4 @@
-"""vibex's own server, which sends so many events to whoever listens first; run by vibex's Python."""
+"""Run vibex's own server, which sends COUNT events to its first listener; a program for vibex's Python."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def _exists(*_: Any, **__: Any) -> object:
 
 async def _send(count: int) -> None:
     manager = streaming.event_stream_manager
-    while manager.get_stream(PROJECT) is None:  # noqa: ASYNC110 - it has no event
+    while manager.get_stream(PROJECT) is None:  # noqa: ASYNC110 - vibex has no event for it
         await asyncio.sleep(0.01)
     await manager.send_event(PROJECT, "message_start", {"message_id": "m1", "role": "assistant"})
     for n in range(count):

@@ -1,7 +1,7 @@
-"""What each way of showing a stream runs in the kernel: ours, and what people use today.
+"""Hold the code of each way to show a stream in the kernel: this package's, and those in use today.
 
-``stream()`` gives the pieces at their pace and notes when each mark went out; it ends early when
-``limit`` seconds are over, so that a way that cannot keep up says how far it came.
+``stream()`` yields the pieces at their rate and records the time of each mark. ``stream()`` ends early
+after ``limit`` seconds: ``done`` then counts the pieces that a slow way has shown.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ async for piece in stream():
     view.stream(piece)
 """,
 }
-"""Ways to show Markdown text."""
+"""Code that shows Markdown text, by way."""
 
 TOOLS = """
 with vibe.live("agent") as live:
@@ -112,7 +112,7 @@ with vibe.live("agent") as live:
             call.result(value)
             last.__exit__(None, None, None)
 """
-"""Ours, for tool calls: a start and a result are a piece each."""
+"""This package's code for tool calls: a start and a result are a piece each."""
 
 _DETAILS = "<details><summary>What was done</summary>\\n\\nThis.\\n\\n</details>\\n\\n"
 _TOOL_FIRST = """
@@ -128,4 +128,4 @@ FOLDS = {
     for name, code in WAYS.items()
     if name not in NO_FOLDS
 }
-"""The same with something to unfold before the text."""
+"""The same code, with a fold before the text."""

@@ -1,4 +1,4 @@
-"""The benchmarks' texts are the same everywhere, and each section writes its own part of the page."""
+"""Check the benchmarks' texts, and that each section writes only its own part of the page."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import pytest
 from benchmarks import page, texts
 
 
-def test_the_committed_corpus_is_what_its_writer_makes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_writer_makes_the_committed_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     committed = texts.FOLDER
     monkeypatch.setattr(texts, "FOLDER", tmp_path)
     texts.main()
@@ -22,7 +20,7 @@ def test_the_committed_corpus_is_what_its_writer_makes(
 
 @pytest.mark.parametrize("shape", texts.SHAPES)
 @pytest.mark.parametrize("size", [8_000, 80_000, 300_000])
-def test_a_text_has_its_size_and_comes_in_pieces_that_are_the_whole(shape: str, size: int) -> None:
+def test_a_text_has_its_size_and_its_pieces_make_the_whole(shape: str, size: int) -> None:
     text = texts.text(shape, size)
     assert abs(len(text) - size) < 200
     marked, count = texts.marked(text, 3)
@@ -32,19 +30,19 @@ def test_a_text_has_its_size_and_comes_in_pieces_that_are_the_whole(shape: str, 
     assert re.sub(" zq3x[0-9]+q", "", marked).removesuffix("\n\nThe end\n") == text
 
 
-def test_a_row_that_was_measured_anew_takes_its_place_and_says_so(
+def test_a_row_measured_again_replaces_the_old_one_and_is_marked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
     tables = [page.table(["a", "b"], [["x", number], ["xy", number]]) for number in (1, 2)]
     page.write("kernel", "Kernel", "### One\n\n{}\n### Two\n\n{}".format(*tables))
-    page.anew("kernel", "### Two", [["x", 3]], "Today.")
-    page.anew("kernel", "### Two", [["x", 4]], "Today.")
+    page.replace_rows("kernel", "### Two", [["x", 3]], "Today.")
+    page.replace_rows("kernel", "### Two", [["x", 4]], "Today.")
     found = page.PAGE.read_text(encoding="utf-8")
     assert "| x | 1 |\n| xy | 1 |\n" in found
     assert found.endswith("| x \\* | 4 |\n| xy | 2 |\n\n\\* Today.\n<!-- end -->\n")
     with pytest.raises(ValueError, match="no row 'z' below"):
-        page.anew("kernel", "### Two", [["z", 5]], "Today.")
+        page.replace_rows("kernel", "### Two", [["z", 5]], "Today.")
 
 
 def test_a_section_replaces_itself_and_leaves_the_others(
@@ -70,6 +68,6 @@ def test_a_table_is_placed_between_the_marks_of_a_page_and_nowhere_else(tmp_path
 
 
 @pytest.mark.parametrize("name", ["server"])
-def test_the_pages_that_a_section_writes_have_a_place_for_it(name: str) -> None:
+def test_each_page_that_a_section_writes_has_a_place_for_it(name: str) -> None:
     found = (page.DOCS / "projects.md").read_text()
     assert 0 < found.index(f"<!-- section {name} -->\n") < found.index("<!-- end -->\n")
