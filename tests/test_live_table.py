@@ -1,4 +1,4 @@
-"""``make live``: which SDKs it runs, and how it reads what came of them."""
+"""Check ``make live``: the SDKs that it runs, and the table of their results."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ def test_every_script_that_records_an_sdk_is_run_in_the_range_of_an_extra() -> N
 
 
 def test_the_table_has_both_ends_of_each_range() -> None:
-    assert set(live.known()) == {(name, age) for name in live.SCRIPTS for age in live.RESOLUTIONS}
-    for (name, _), line in live.known().items():
-        assert all(f"`{one}`" in line for one in EXTRAS[name]), "make live writes it anew"
+    assert set(live.known_lines()) == {(name, age) for name in live.SCRIPTS for age in live.RESOLUTIONS}
+    for (name, _), line in live.known_lines().items():
+        assert all(f"`{one}`" in line for one in EXTRAS[name]), "run make live to write the line again"
 
 
-def test_lines_that_are_not_run_again_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_of_other_sdks_stay_in_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "DOC", tmp_path / "tested.md")
-    monkeypatch.setattr(live, "tried", lambda *_: ("agno 9", "passed"))
+    monkeypatch.setattr(live, "try_version", lambda *_: ("agno 9", "passed"))
     assert live.main(["agno"]) == 0
-    monkeypatch.setattr(live, "tried", lambda *_: ("acp 9", "**failed**: E / no"))
+    monkeypatch.setattr(live, "try_version", lambda *_: ("acp 9", "**failed**: E / no"))
     assert live.main(["acp"]) == 1
     lines = [line.split("|")[3:5] for line in live.DOC.read_text().splitlines() if line.startswith("| a")]
     assert lines == [[" acp 9 ", " **failed**: E / no "]] * 2 + [[" agno 9 ", " passed "]] * 2
 
 
 @pytest.mark.parametrize(
-    ("said", "line"),
+    ("output", "line"),
     [
         ("1 passed\n", "1 passed"),
         ("x\nE   KeyError: 'id' | no\nFAILED a\n1 failed", "KeyError: 'id' / no"),
@@ -48,11 +48,11 @@ def test_lines_that_are_not_run_again_are_kept(tmp_path: Path, monkeypatch: pyte
         ("", "?"),
     ],
 )
-def test_of_what_went_wrong_the_telling_line_is_shown(said: str, line: str) -> None:
-    assert live.last_line(said) == line
+def test_a_failure_is_shown_by_its_telling_line(output: str, line: str) -> None:
+    assert live.last_line(output) == line
 
 
-def test_a_requirement_is_of_the_package_that_it_names() -> None:
+def test_a_requirement_names_its_package() -> None:
     assert [live.package_of(one) for one in ("agno>=3,<4", "openai", "a-b[c]>=1")] == [
         "agno",
         "openai",

@@ -1,1 +1,1 @@
-"""Scripts of the repository: what the Makefile's targets are made of."""
+"""Run the steps of the Makefile's targets: one script a step."""

@@ -1,6 +1,6 @@
-"""Print the path of a Chromium for the browser tests, or nothing.
+"""Print the path of a Chromium for the browser tests, or an empty line.
 
-Where root may install Debian's, it does; elsewhere the tests say what they lack.
+As root on Debian, the script installs Debian's Chromium. Elsewhere the tests report the missing browser.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ def find() -> str | None:
 
 
 def install() -> None:
-    """Install Debian's; what apt-get says is no part of this script's answer."""
+    """Install Debian's Chromium. The output of apt-get goes to standard error, not into the printed path."""
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
         subprocess.run(["apt-get", "-qq", *command], env=env, stdout=sys.stderr, check=False)
 
 
 def main() -> None:
-    """Find one, after an installation if that is possible."""
+    """Print the path of a Chromium, installed first if there is none and root may install one."""
     if not find() and os.geteuid() == 0 and shutil.which("apt-get"):
         install()
     print(find() or "")

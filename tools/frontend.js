@@ -1,6 +1,6 @@
 /**
- * Bundle the front end: vibe_notebook/display/frontend/ becomes vibe_notebook/display/static/widget.js, which travels
- * with every widget. `--watch` bundles again at each change of a source.
+ * Bundle the front end: vibe_notebook/display/frontend/ becomes vibe_notebook/display/static/widget.js, which the kernel
+ * sends with every widget. `--watch` bundles again at each change of a source.
  */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,7 @@ import { build, context, transform } from "esbuild";
 const DISPLAY = new URL("../vibe_notebook/display/", import.meta.url);
 export const BUNDLE = fileURLToPath(new URL("static/widget.js", DISPLAY));
 
-/** The stylesheet travels inside the module, minified: the module puts it into the page once, not once for each view. */
+/** Put the minified stylesheet into the module: the module adds it to the page once, not once for each view. */
 const stylesheet = {
   name: "stylesheet",
   setup({ onLoad }) {
@@ -27,7 +27,7 @@ const OPTIONS = {
   bundle: true,
   minify: true,
   format: "esm",
-  // What a browser of today understands is left as it is, CSS nesting too.
+  // Keep the syntax that today's browsers understand, CSS nesting too.
   target: "esnext",
   charset: "utf8",
   legalComments: "none",

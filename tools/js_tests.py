@@ -1,4 +1,4 @@
-"""Run the front end's tests in node; with ``VIBE_REQUIRE_ALL`` a skipped one is a failure."""
+"""Run the front end's tests in node. With ``VIBE_REQUIRE_ALL``, a skipped test is a failure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
-    """Run ``tests/js/*.test.js`` and note how many passed."""
+    """Run ``tests/js/*.test.js`` and record the number of passed tests."""
     files = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/js/*.test.js"))
     if not files:
-        # Without a file, node --test goes looking for tests everywhere.
+        # Without a file, node --test searches the whole tree for tests.
         note("js", "no tests")
         return 0
     with tempfile.TemporaryDirectory() as folder:
@@ -30,7 +30,10 @@ def main() -> int:
     counts = {name: int(number) for name, number in re.findall(r"^# (\w+) (\d+)$", report, re.MULTILINE)}
     skipped = re.findall(r"^\s*ok \d+ - (.*) # SKIP", report, re.MULTILINE)
     if code == 0 and skipped and os.environ.get("VIBE_REQUIRE_ALL"):
-        print(f"error: skipped, and nothing may be: {'; '.join(skipped)}", file=sys.stderr)
+        print(
+            f"error: skipped, though VIBE_REQUIRE_ALL allows no skipped test: {'; '.join(skipped)}",
+            file=sys.stderr,
+        )
         return 1
     note("js", f"{counts.get('pass', 0)} passed", skipped)
     return code

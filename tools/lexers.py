@@ -1,8 +1,9 @@
-"""Measure how long Pygments' lexers take over text that is made to make them slow.
+"""Measure Pygments' lexers on text that is made to slow them down.
 
-`python -m tools.lexers` prints the languages that pass, with their worst input; `python -m tools.lexers json`
-measures one. `display/_languages.py` holds the list that came out. Each lexer runs in a process of its own
-under a limit on CPU seconds: a backtracking regular expression cannot be interrupted in any other way.
+`python -m tools.lexers` prints the figures of each language, with its worst input; `python -m tools.lexers json`
+measures one. `vibe_notebook/_markdown/languages.py` holds the list of the languages that passed. Each lexer runs
+in a process of its own under a limit of CPU seconds: only such a limit can interrupt a backtracking regular
+expression.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ from vibe_notebook._markdown.highlight import LINE_LIMIT, RUN_LIMIT, SPACE_LIMIT
 from vibe_notebook._markdown.languages import CODE_LIMIT, LANGUAGES, lexer_of
 
 CPU_SECONDS = 60
-"""CPU seconds that the texts for one lexer may take together: the guard."""
+"""The guard: CPU seconds that one lexer may spend on all its texts together."""
 
 SIZE = 1024
-"""Characters of each text that looks for slow inputs."""
+"""Characters of each text in the search for slow inputs."""
 
 SIZES = (1024, 4096, CODE_LIMIT)
-"""Characters of the slowest texts, to see how the time grows."""
+"""Characters of the slowest texts, to measure the growth of the time."""
 
 GROWTH = 3.0
-"""Times that one character of the longest text may cost more than one of 4 KiB (its square would be 4)."""
+"""Largest ratio of a character's cost in the longest text to one of 4 KiB (a square would make it 4)."""
 
 GUARDED = 48
-"""Of so many texts, one is taken where only the guard is asked: of 4 KiB each."""
+"""``--guard`` measures one text of so many, each of 4 KiB."""
 
-KEPT = 3
-"""Slowest texts of which the growth is measured."""
+SLOWEST = 3
+"""Number of the slowest texts whose growth is measured."""
 
 OPENERS = (
     '"""', "'''", "/*", "<!--", "//", "--", "(*", "{-", "#=", "#|", "<?php ", "<script>", "<style>", "<![CDATA[",
@@ -53,7 +54,7 @@ OPENERS = (
 
 
 def fragments(lexer: Any) -> list[str]:
-    """Return the literal beginnings and pieces of the lexer's own regular expressions."""
+    """Return the literal pieces of the lexer's own regular expressions."""
     found: set[str] = set()
     for rules in getattr(lexer, "_tokens", {}).values():
         for rule in rules:
@@ -66,7 +67,7 @@ def fragments(lexer: Any) -> list[str]:
 
 
 def units(lexer: Any) -> Iterator[tuple[str, str]]:
-    """Yield a beginning and a piece that is repeated after it."""
+    """Yield pairs of a beginning and a piece to repeat after it."""
     singles = [*string.printable[:95], "\t", "\n", "é"]
     marks = "\"'`/*\\({<=#$%:. \na"
     yield from (("", single) for single in singles)
@@ -80,7 +81,7 @@ def units(lexer: Any) -> Iterator[tuple[str, str]]:
 
 
 def text(start: str, piece: str, size: int) -> str:
-    """Return the piece, repeated to *size* characters, broken where the limits would make it plain."""
+    """Return the repeated piece, *size* characters long, with line breaks that keep it within the limits."""
     body = start + piece * (size // len(piece) + 1)
     room = LINE_LIMIT - 1 if piece.strip() else SPACE_LIMIT - 1
     room = min(room, RUN_LIMIT - 1) if len(set(piece)) == 1 else room
@@ -91,14 +92,14 @@ def text(start: str, piece: str, size: int) -> str:
 
 
 def texts(lexer: Any, size: int) -> Iterator[tuple[tuple[str, str], str]]:
-    """Yield every text of the corpus that would be coloured at all."""
+    """Yield every text of the corpus that the limits allow to be coloured."""
     for unit in units(lexer):
         if is_regular(code := text(*unit, size)):
             yield unit, code
 
 
-def spent(lexer: Any, code: str) -> float:
-    """Return the CPU seconds that colouring takes."""
+def cpu_seconds(lexer: Any, code: str) -> float:
+    """Return the CPU seconds of colouring *code*."""
     begin = time.process_time()
     pieces(lexer, code)
     return time.process_time() - begin
@@ -107,11 +108,11 @@ def spent(lexer: Any, code: str) -> float:
 def measure(name: str, lexer: Any) -> dict[str, Any]:
     """Return the figures of one lexer."""
     found = sorted(
-        ((spent(lexer, code) / len(code), unit) for unit, code in texts(lexer, SIZE)), reverse=True
+        ((cpu_seconds(lexer, code) / len(code), unit) for unit, code in texts(lexer, SIZE)), reverse=True
     )
     slowest, growth, worst = 0.0, 0.0, ("", "")
-    for _, unit in found[:KEPT]:
-        costs = [spent(lexer, text(*unit, size)) / size for size in SIZES]
+    for _, unit in found[:SLOWEST]:
+        costs = [cpu_seconds(lexer, text(*unit, size)) / size for size in SIZES]
         slowest = max(slowest, *costs)
         if costs[-1] / max(costs[-2], 1e-6) > growth:
             growth, worst = costs[-1] / max(costs[-2], 1e-6), unit
@@ -119,21 +120,21 @@ def measure(name: str, lexer: Any) -> dict[str, Any]:
 
 
 def guard(name: str, lexer: Any) -> str:
-    """Return how many texts were coloured and how many stayed plain."""
+    """Return a line with the numbers of coloured and of plain texts."""
     chosen = list(texts(lexer, 4096))[::GUARDED]
     coloured = sum(bool(pieces(lexer, code)) for _, code in chosen)
     return f"{name}: {len(chosen)} texts, {coloured} coloured, {len(chosen) - coloured} plain"
 
 
 def limit() -> None:
-    """Bound what this process may take."""
+    """Bound the CPU seconds of this process."""
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     seconds = CPU_SECONDS if hard == resource.RLIM_INFINITY else min(CPU_SECONDS, hard)
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
 
 def main(arguments: list[str]) -> None:
-    """Measure the languages that are named, or all of the list; each in a process of its own."""
+    """Measure the named languages, or all of the list, each in a process of its own."""
     if arguments[:1] == ["--one"]:
         limit()
         print(json.dumps(measure(arguments[1], lexer_of(arguments[1]))))

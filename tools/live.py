@@ -1,8 +1,8 @@
 """Run every SDK for real, offline, in its lowest and its newest version: ``make live``.
 
 Each range is an extra in pyproject.toml. Each version gets an environment of its own, in which
-tests/live runs the scripts of that SDK; what came of it is printed, and written to
-docs/adapters-tested.md. ``python -m tools.live agno openai`` runs only those, and keeps the other lines.
+tests/live runs the scripts of that SDK. The results are printed and written to docs/adapters-tested.md.
+``python -m tools.live agno openai`` runs only those SDKs, and leaves the other lines as they are.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ SCRIPTS = {
     "smolagents": ["smolagents"],
     "strands": ["strands"],
 }
-"""By the extra: the scripts in tests/samples/record that run the SDK."""
+"""By extra, the scripts in tests/samples/record that run the SDK."""
 MODELS = {"agno": ["openai>=3,<4"], "smolagents": ["openai>=3,<4"]}
-"""What a script needs besides: the SDK's model is a client of another."""
-OF_ITS_TIME = {"pydantic-ai": ["opentelemetry-api<1.37"]}
-"""What the lowest version needs older than what it asks for: it imports what is gone by now."""
+"""By extra, further requirements of its scripts: the SDK's model is another SDK's client."""
+OLD_DEPENDENCIES = {"pydantic-ai": ["opentelemetry-api<1.37"]}
+"""By extra, older dependencies of its lowest version, which imports names that newer ones have removed."""
 TOOLS = ["-e", f"{ROOT}[remote]", "pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.112"]
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
 
 
 def main(wanted: Iterable[str]) -> int:
-    """Run them; 1 if one failed."""
+    """Run the wanted SDKs, or all. Return 1 if one failed."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    lines = known()
+    lines = known_lines()
     failures = 0
     for name in list(wanted) or SCRIPTS:
         for age, resolution in RESOLUTIONS.items():
-            found, result = tried(name, extras[name], age, resolution)
+            found, result = try_version(name, extras[name], age, resolution)
             print(f"{name:17} {age:7} {found:45} {result}", flush=True)
             lines[name, age] = f"| {name} | `{'`, `'.join(extras[name])}` | {found} | {result} |"
             failures += result != "passed"
@@ -64,8 +64,8 @@ def main(wanted: Iterable[str]) -> int:
     return int(failures > 0)
 
 
-def known() -> dict[tuple[str, str], str]:
-    """Return the lines that there are, by SDK and age: the first of an SDK is its lowest."""
+def known_lines() -> dict[tuple[str, str], str]:
+    """Return the lines of the table by SDK and age; an SDK's first line is its lowest version."""
     lines: dict[tuple[str, str], str] = {}
     for line in DOC.read_text().splitlines() if DOC.exists() else ():
         cells = [cell.strip() for cell in line.split("|")]
@@ -74,12 +74,12 @@ def known() -> dict[tuple[str, str], str]:
     return lines
 
 
-def tried(name: str, requirements: list[str], age: str, resolution: str) -> tuple[str, str]:
-    """Return the version that was tried, and what came of it."""
+def try_version(name: str, requirements: list[str], age: str, resolution: str) -> tuple[str, str]:
+    """Run one version of an SDK. Return the version and the result."""
     folder = ROOT / "build" / "live" / f"{name}-{age}"
     python = folder / "bin" / "python"
     install = ["pip", "install", "--quiet", "--python", str(python)]
-    old = OF_ITS_TIME.get(name, ()) if age == "lowest" else ()
+    old = OLD_DEPENDENCIES.get(name, ()) if age == "lowest" else ()
     steps = (
         ["venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
         [*install, *TOOLS, *MODELS.get(name, ())],
@@ -105,17 +105,17 @@ TESTS = (
 
 
 def uv() -> list[str]:
-    """Return how uv is called: an installer that can take the lowest versions."""
+    """Return the command of uv, the installer that can choose the lowest versions."""
     return [found] if (found := shutil.which("uv")) else [sys.executable, "-m", "uv"]
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command and take what it says."""
+    """Run a command and capture its output."""
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def version(python: Path, package: str) -> str:
-    """Return the version that is installed."""
+    """Return the installed version of *package*."""
     code = f"from importlib.metadata import version; print(version({package!r}))"
     return run(str(python), "-c", code).stdout.strip()
 
@@ -125,9 +125,9 @@ def package_of(requirement: str) -> str:
     return re.split(r"[\[<>=! ]", requirement)[0]
 
 
-def last_line(said: str) -> str:
-    """Return what matters of a tool's output, fit for a cell of a table."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+def last_line(output: str) -> str:
+    """Return the telling line of a tool's output, fit for a cell of a table."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("E  ", "skipped, and", "FAILED", "ERROR"))]
     return (errors or lines or ["?"])[0 if errors else -1].removeprefix("E").strip().replace("|", "/")[:120]
 

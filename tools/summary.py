@@ -1,7 +1,7 @@
-"""What `make test` says at its end: one line a section, one line for what was skipped.
+"""Print the summary of `make test`: one line a section, and one line for the skipped tests.
 
-The sections note their results in the file that ``VIBE_SUMMARY`` names; without it, as in a
-plain pytest run, nothing is written.
+The sections record their results in the file that ``VIBE_SUMMARY`` names. Without that variable, as
+in a plain pytest run, they write no file.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ def _file() -> Path | None:
 
 
 def begin() -> None:
-    """Forget the last run; its clock starts now."""
+    """Delete the last run's results, and start the clock of this run."""
     if file := _file():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"begin\t{time.time():.0f}\n", encoding="utf-8")
 
 
 def note(section: str, result: str, skipped: Iterable[str] = ()) -> None:
-    """Remember a section's result and the reasons why parts of it were skipped."""
+    """Record a section's result and the reasons for its skipped tests."""
     if file := _file():
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a", encoding="utf-8") as lines:
@@ -37,15 +37,15 @@ def note(section: str, result: str, skipped: Iterable[str] = ()) -> None:
 
 
 def render(lines: Iterable[str], now: float) -> str:
-    """Make the summary of the noted *lines*."""
+    """Return the summary of the recorded *lines*."""
     results: list[str] = []
     skipped: list[str] = []
-    began = now
+    start = now
     for line in lines:
         kind, *rest = line.split("\t")
         match kind:
             case "begin":
-                began = float(rest[0])
+                start = float(rest[0])
             case "result":
                 results.append(f"  {rest[0]:<10} {rest[1]}")
             case "skipped":
@@ -55,13 +55,13 @@ def render(lines: Iterable[str], now: float) -> str:
             "",
             *results,
             f"skipped: {'; '.join(skipped) or 'nothing'}",
-            f"make test: all passed in {now - began:.0f} s",
+            f"make test: all passed in {now - start:.0f} s",
         ]
     )
 
 
 def main() -> int:
-    """``begin``, ``note SECTION RESULT`` or ``print``."""
+    """Run one command: ``begin``, ``note SECTION RESULT`` or ``print``."""
     match sys.argv[1:]:
         case ["begin"]:
             begin()

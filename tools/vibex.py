@@ -1,6 +1,6 @@
-"""Make an environment of its own for vibex, the origin of the project server, beside ours.
+"""Make a separate environment for vibex, the origin of the project server, beside the package's own.
 
-The test that follows vibex's real server runs it from here.
+A test follows vibex's real server, which runs in that environment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ VERSION = "0.30.1"
 
 
 def main() -> int:
-    """Make it where the first argument says."""
+    """Make the environment in the folder that the first argument names."""
     venv = Path(sys.argv[1])
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
     python = str(venv / "bin" / "python")
