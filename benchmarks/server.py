@@ -168,7 +168,7 @@ def run(options: Namespace) -> tuple[str, str]:
         (
             f"By log, wall time, median of {LOG_ROUNDS} rounds: events a second from {SENDERS} senders at a time, each of which waits for its "
             "answer; p50 and p95 from the call of `send_event` to the first byte at each listener, with the server at rest "
-            "in between. With many listeners, that is the time of the sends, one after the other."
+            "in between. With many listeners, p50 and p95 are the time of the sends, one after the other."
         ),
         by_log,
     ]

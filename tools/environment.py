@@ -1,7 +1,7 @@
 """Make the virtual environment for every target of the Makefile.
 
-The base interpreter runs this script, so it imports only the standard library. It writes only into
-the environment and into the installers' own caches.
+The base interpreter runs this script, so it imports only the standard library. The script writes only
+into the environment and into the installers' own caches.
 """
 
 from __future__ import annotations

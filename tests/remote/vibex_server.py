@@ -1,7 +1,7 @@
 """Run vibex's own server, with its real app and stream; a program that prints its port.
 
-This program replaces only the parts that need a model: it claims that every agent exists, and sends
-the events of vibex's core itself. To the first connection it sends half of a message, then the whole
+This program replaces only the parts that need a model: the program claims that every agent exists, and
+sends the events of vibex's core itself. To the first connection it sends half of a message, then the whole
 message with a ``datetime`` inside, as the core does; the ``datetime`` kills the connection. To the next
 connection it sends the rest.
 """

@@ -21,7 +21,7 @@ from ._decoder import ServerSentEvent
 __all__ = ["GAP", "PROJECT", "Dialect", "parse_object"]
 
 GAP: Final = "gap"
-"""The name of the event by which a server reports that it no longer has the requested id. It has no id."""
+"""The name of the event by which a server reports that it no longer has the requested id. The event has no id."""
 OWN: Final = "events"
 PROJECT: Final = "vibex"
 

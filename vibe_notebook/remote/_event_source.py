@@ -274,9 +274,8 @@ class EventSource(AsyncIterator[ServerSentEvent]):
 
     async def _connect(self) -> None:
         if not self._may_request():
-            self._handle_loss(
-                Lost("the connection was given up")
-            )  # its reader was cancelled, and now reads again
+            # The reader was cancelled, which closed the connection, and now reads again.
+            self._handle_loss(Lost("the connection was given up"))
             return
         self._was_requested = True
         self._report(Status("connecting", attempt=self._backoff.tries))
@@ -287,7 +286,7 @@ class EventSource(AsyncIterator[ServerSentEvent]):
         match answer:
             case Opened() as opened:
                 self._opened, self.headers = opened, opened.headers
-                # Half a line, half an event and its id belonged to the connection before: start with a new decoder.
+                # Half a line, half an event and its id belonged to the connection before.
                 retry, self._decoder = (
                     self._decoder.retry,
                     SSEDecoder(last_event_id, max_event=self._settings.max_event),

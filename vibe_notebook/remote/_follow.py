@@ -1,6 +1,6 @@
 """Follow a remote stream as the package's own events: each once, in any dialect, over any lost connection.
 
-This module is the top of the folder. It adds dialects, duplicates and gaps to ``_event_source``.
+This module is the top of the folder, and adds dialects, duplicates and gaps to ``_event_source``.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ _CONTROLS: Final = frozenset([*range(9), *range(10, 32), 127])
 _HOST: Final = re.compile(r"[^\s%\[\]/?#@\\]+")
 _LONGEST_LABEL: Final = 63
 _LAST_PORT: Final = 65_535
-_PRIVATE: Final = "the server redirects to a private address, which a public server may not do"
+_PRIVATE: Final = "the server redirects to a private address, where it may not send a reader"
 _NO_CONTENT: Final = 204
 _OK: Final = 200
 
@@ -346,8 +346,8 @@ def _basic(user: bytes) -> bytes:
 
 
 # Compressed bodies. The client asks for none, but some proxies compress all the same. The HTTP client's
-# own decoder reads one gzip member and silently drops the rest: of a server that flushes each event as
-# a member, it would deliver only the first event.
+# own decoder reads one gzip member and silently drops the rest: that decoder would deliver only the first
+# event of a server that flushes each event as a member.
 
 _EITHER: Final = zlib.MAX_WBITS | 32
 """gzip or zlib, by the first bytes."""
