@@ -1,7 +1,7 @@
-"""A process that appends until it is killed: what is acknowledged goes to its standard output.
+"""A process that appends until it is killed, and prints each acknowledged batch.
 
-``python -m tests.projects.appender URL NAME``: 20 tasks send batches of three; a line for each is its ids
-and its number.
+Run it as ``python -m tests.projects.appender URL NAME``: 20 tasks send batches of three events. The line of a batch
+holds its ids and its number.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The three logs, each test with one of its own."""
+"""Fixtures for the three logs. Each test has a log of its own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One for all tests that do not harm it; each has a prefix of its own."""
+    """Start one server for all tests that do not harm it; each test has a prefix of its own."""
     if PROGRAM is None:
         pytest.skip(MISSING)
     server = RedisServer(tmp_path_factory.mktemp("redis"), "--appendonly", "no")
@@ -35,14 +35,14 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 @pytest.fixture(params=["memory", "sqlite", "redis"])
 def kind(request: pytest.FixtureRequest) -> str:
-    """Which log."""
-    found: str = request.param
-    return found
+    """Name the kind of the log."""
+    name: str = request.param
+    return name
 
 
 @pytest.fixture
 def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    """A log that nobody else has."""
+    """Return the URL of a log for this test alone."""
     if kind == "memory":
         return "memory:"
     if kind == "sqlite":
@@ -53,7 +53,7 @@ def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def opened() -> Iterator[Open]:
-    """Opens streams, and closes them when the test is over."""
+    """Open streams, and close them at the end of the test."""
     made: list[ProjectEventStream] = []
 
     def open_it(log: Any) -> ProjectEventStream:

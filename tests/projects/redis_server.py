@@ -1,4 +1,4 @@
-"""A Redis of the tests' own: a free port, a folder, ended by its pid."""
+"""A Redis server for tests: on a free port, with a folder of its own, ended by its process id."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 class RedisServer:
-    """Started at once; may be killed and started again on the same port and folder."""
+    """Start a Redis server, which a test may kill and start again on the same port and folder."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
@@ -45,7 +45,7 @@ class RedisServer:
             self.process = None
 
     def _answers(self) -> bool:
-        # Not before it has read what was there: until then it says LOADING.
+        # The server replies LOADING until it has read its files.
         with (
             contextlib.suppress(OSError),
             socket.create_connection(("127.0.0.1", self.port), 1) as connection,

@@ -1,4 +1,4 @@
-"""A task space's history: whatever happens, one message a line."""
+"""Tests of a task space's history: one message a line, also after crashes, full disks and parallel writes."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ def message(text: str) -> Message:
 
 
 def contents(path: Path) -> list[str]:
-    return [one.content for one in load_history(path)]
+    return [saved.content for saved in load_history(path)]
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
-    said = [message("a\nb\u2028"), Message(role="tool", parts=[TextPart(text="é")], metadata={"k": [1]})]
-    for one in said:
-        append_message(tmp_path, one)
-    assert load_history(tmp_path) == said
+def test_saved_messages_load_unchanged(tmp_path: Path) -> None:
+    saved = [message("a\nb\u2028"), Message(role="tool", parts=[TextPart(text="é")], metadata={"k": [1]})]
+    for each in saved:
+        append_message(tmp_path, each)
+    assert load_history(tmp_path) == saved
     assert history_file(tmp_path) == tmp_path / "history" / "messages.jsonl"
     assert len(history_file(tmp_path).read_bytes().splitlines()) == 2
 
 
-def test_no_history_is_an_empty_one(tmp_path: Path) -> None:
+def test_a_missing_history_is_empty(tmp_path: Path) -> None:
     assert load_history(tmp_path / "nothing") == []
 
 
 @pytest.mark.parametrize("keep", [1, 20, -1])
-def test_a_half_line_spoils_no_other(tmp_path: Path, keep: int) -> None:
+def test_a_half_line_does_not_damage_others(tmp_path: Path, keep: int) -> None:
     append_message(tmp_path, message("first"))
     append_message(tmp_path, message("torn"))
     file = history_file(tmp_path)
@@ -50,7 +50,7 @@ def test_a_half_line_spoils_no_other(tmp_path: Path, keep: int) -> None:
         assert contents(tmp_path) == ["first", "last"]
 
 
-def test_a_last_line_that_only_lacks_its_end_is_kept(tmp_path: Path) -> None:
+def test_a_last_line_without_a_newline_is_loaded(tmp_path: Path) -> None:
     append_message(tmp_path, message("first"))
     file = history_file(tmp_path)
     file.write_bytes(file.read_bytes().rstrip(b"\n"))
@@ -110,30 +110,30 @@ def test_threads_and_processes_write_whole_lines(tmp_path: Path) -> None:
     assert {text[0] for text in found} == {"a", "b", "t"}
 
 
-def piece(step: str, text: str, **more: Any) -> StreamChunk:
+def chunk(step: str, text: str, **more: Any) -> StreamChunk:
     return StreamChunk(step_id=step, agent_name="a", text=text, **more)
 
 
-def test_pieces_are_gathered_by_task_space_and_step() -> None:
+def test_chunks_are_joined_by_task_space_and_step() -> None:
     gathering = Gathering()
-    assert gathering.add("x", piece("s", "1", token_count=2)) == []
-    assert gathering.add("y", piece("s", "2")) == []
-    assert gathering.add("x", piece("t", "3")) == []
-    ((space, saved),) = gathering.add("x", piece("s", "4", token_count=3, is_final=True))
+    assert gathering.add("x", chunk("s", "1", token_count=2)) == []
+    assert gathering.add("y", chunk("s", "2")) == []
+    assert gathering.add("x", chunk("t", "3")) == []
+    ((space, saved),) = gathering.add("x", chunk("s", "4", token_count=3, is_final=True))
     assert (space, saved.content) == ("x", "14")
     assert saved.metadata == {"step_id": "s", "agent_name": "a", "token_count": 5}
-    ((_, again),) = gathering.add("x", piece("s", "5", is_final=True))
+    ((_, again),) = gathering.add("x", chunk("s", "5", is_final=True))
     assert again.content == "5"
 
 
-def test_steps_that_never_end_are_saved_as_they_are_rather_than_kept_for_ever() -> None:
+def test_the_oldest_unfinished_step_is_saved_unfinished_beyond_the_limit() -> None:
     gathering = Gathering(limit=2)
-    assert gathering.add("x", piece("1", "a")) == []
-    assert gathering.add("x", piece("2", "b")) == []
-    ((_, oldest),) = gathering.add("x", piece("3", "c"))
+    assert gathering.add("x", chunk("1", "a")) == []
+    assert gathering.add("x", chunk("2", "b")) == []
+    ((_, oldest),) = gathering.add("x", chunk("3", "c"))
     assert (oldest.content, oldest.metadata["incomplete"]) == ("a", True)
 
 
-def test_a_hundred_steps_may_be_open_at_a_time() -> None:
+def test_a_hundred_steps_can_be_unfinished_at_one_time() -> None:
     gathering = Gathering()
-    assert [saved for i in range(100) for saved in gathering.add("x", piece(str(i), "a"))] == []
+    assert [saved for i in range(100) for saved in gathering.add("x", chunk(str(i), "a"))] == []

@@ -1,4 +1,4 @@
-"""What a sender may send, and what it is told when it may not."""
+"""Tests of the encoding of payloads: the types with a JSON form, and the errors for all others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from vibe_notebook._json_values import scrub
 from vibe_notebook.exceptions import ProtocolError
-from vibe_notebook.projects._payload import _careful, _key, _plain, _writer, encode
+from vibe_notebook.projects._payload import _key, _plain, _portable_write, _writer, encode
 
 UTC = datetime.UTC
 
@@ -95,7 +95,7 @@ WHEN = datetime.datetime(2026, 11, 21, 12, 30, tzinfo=UTC)
     ],
     ids=lambda value: str(type(value).__name__),
 )
-def test_what_python_holds_becomes_json(value: Any, expected: Any) -> None:
+def test_python_values_become_json(value: Any, expected: Any) -> None:
     assert json.loads(encode({"deep": [value]})) == {"deep": [expected]}
 
 
@@ -121,15 +121,15 @@ ITSELF.append(ITSELF)
         ({"c": 1j}, "data.c"),
     ],
 )
-def test_what_cannot_be_sent_names_its_field(value: Any, field: str) -> None:
+def test_the_error_for_a_value_without_a_json_form_names_its_field(value: Any, field: str) -> None:
     with pytest.raises(ProtocolError) as caught:
         encode(value)
     assert caught.value.field == field
     assert str(caught.value).startswith(field)
 
 
-def test_what_holds_itself_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="in itself"):
+def test_a_value_that_holds_itself_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="holds itself"):
         encode(ITSELF)
 
 
@@ -145,7 +145,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(JSON)
-def test_json_arrives_as_it_is_on_one_line(value: Any) -> None:
+def test_json_arrives_unchanged_on_one_line(value: Any) -> None:
     text = encode(value)
     assert json.loads(text) == value
     assert "\n" not in text
@@ -160,7 +160,7 @@ PYTHON: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
         st.tuples(inner, inner),
-        # Keys that differ here and are the same in JSON: one of them wins, and not by any rule.
+        # Two keys that differ in Python may be the same in JSON: then no rule says which one wins.
         st.dictionaries(KEYS, inner, max_size=4).filter(
             lambda made: len({_key(k, "") for k in made}) == len(made)
         ),
@@ -170,26 +170,26 @@ PYTHON: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(PYTHON)
-def test_the_short_way_writes_what_the_careful_one_writes(value: Any) -> None:
-    assert encode(value) == scrub(_careful(_plain(value, "data", 0)))
+def test_the_fast_encoder_writes_the_same_as_the_portable_one(value: Any) -> None:
+    assert encode(value) == scrub(_portable_write(_plain(value, "data", 0)))
 
 
-@pytest.mark.parametrize("there", [None, lambda: None], ids=["none", "another"])
-def test_without_the_encoder_in_c_the_careful_one_writes(
-    monkeypatch: pytest.MonkeyPatch, there: object
+@pytest.mark.parametrize("c_encoder", [None, lambda: None], ids=["none", "another"])
+def test_without_the_encoder_in_c_the_portable_one_writes(
+    monkeypatch: pytest.MonkeyPatch, c_encoder: object
 ) -> None:
-    monkeypatch.setattr(json.encoder, "c_make_encoder", there)
-    assert _writer() is _careful
+    monkeypatch.setattr(json.encoder, "c_make_encoder", c_encoder)
+    assert _writer() is _portable_write
 
 
-def test_threads_may_send_the_same_object_at_once() -> None:
+def test_threads_can_encode_the_same_object_at_once() -> None:
     shared = {"rows": [{"n": n, "text": "x" * 20} for n in range(500)]}
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(encode, [shared] * 40)) == {encode(shared)}
 
 
 @given(st.floats(), st.text(st.characters()))
-def test_it_is_always_json_that_others_can_read(number: float, text: str) -> None:
+def test_the_encoded_text_is_always_standard_json(number: float, text: str) -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
 

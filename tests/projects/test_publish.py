@@ -1,4 +1,4 @@
-"""What a kernel's agents do reaches a project: all of it, once, whatever the network does."""
+"""Tests of the publisher: every event of a registry reaches the project once, also over a broken network."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def transcript(url: str, project: str = "p", **headers: str) -> Transcript:
     return Transcript.model_validate(answer.json())
 
 
-def kept(stream: ProjectEventStream, project: str = "p") -> list[Entry]:
+def stored(stream: ProjectEventStream, project: str = "p") -> list[Entry]:
     rows = asyncio.run(stream.read(project, "", 10_000))
     return [row for row in rows if isinstance(row, Entry)]
 
 
-def test_what_was_before_and_what_comes_arrive_once_and_in_order() -> None:
+def test_earlier_and_later_events_arrive_once_and_in_order() -> None:
     registry = Registry()
     registry.dispatch(SCRIPT[:40])
     with serve_in_background(token="s3cret") as server:  # noqa: S106 - of a test
@@ -56,26 +56,26 @@ def test_what_was_before_and_what_comes_arrive_once_and_in_order() -> None:
     assert there == registry.transcript("agent")
 
 
-def test_it_goes_on_while_the_cell_is_busy_and_for_every_agent() -> None:
+def test_a_publisher_sends_the_events_of_every_agent_while_the_cell_is_busy() -> None:
     registry = Registry()
     stream = ProjectEventStream()
     with publish(registry, "p", stream) as publisher:
         for agent_id in ("a", "b"):
             registry.dispatch(scripted("words", agent_id=agent_id))
-        wait_until(lambda: publisher.sent == 2 * len(scripted("words")))  # nothing awaits
-    assert {'"agent_id":"a"' in row.data.replace(" ", "") for row in kept(stream)} == {True, False}
+        wait_until(lambda: publisher.sent == 2 * len(scripted("words")))  # the main thread awaits nothing
+    assert {'"agent_id":"a"' in row.data.replace(" ", "") for row in stored(stream)} == {True, False}
 
 
-def test_one_agent_can_be_picked() -> None:
+def test_a_publisher_with_an_agent_id_sends_only_this_agents_events() -> None:
     registry = Registry()
     stream = ProjectEventStream()
     with publish(registry, "p", stream, agent_id="b"):
         for agent_id in ("a", "b"):
             registry.dispatch(scripted("words", agent_id=agent_id))
-    assert len(kept(stream)) == len(scripted("words"))
+    assert len(stored(stream)) == len(scripted("words"))
 
 
-def test_events_out_of_order_end_in_the_same_transcript() -> None:
+def test_events_out_of_order_give_the_same_transcript() -> None:
     registry = Registry(hold=0.01)
     with serve_in_background() as server:
         with publish(registry, "p", server.url):
@@ -83,7 +83,7 @@ def test_events_out_of_order_end_in_the_same_transcript() -> None:
         assert transcript(server.url).text == "Hello " * 50
 
 
-def test_it_works_from_a_loop_and_closes_without_holding_it_up() -> None:
+def test_a_publisher_works_in_an_event_loop_and_closes_without_blocking_it() -> None:
     async def published() -> int:
         registry = Registry()
         with serve_in_background() as server:
@@ -99,7 +99,7 @@ def test_it_works_from_a_loop_and_closes_without_holding_it_up() -> None:
 
 @contextlib.contextmanager
 def between(url: str, fault: Callable[[int], str | None]) -> Iterator[str]:
-    """A relay before a server, which does to the n-th request what *fault* says."""
+    """Start a relay in front of a server. The relay applies ``fault(n)`` to the n-th request."""
     count = iter(range(10**6))
     lock = threading.Lock()
 
@@ -107,12 +107,12 @@ def between(url: str, fault: Callable[[int], str | None]) -> Iterator[str]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             with lock:
-                what = fault(next(count))
-            if what == "lost request":
+                kind = fault(next(count))
+            if kind == "lost request":
                 self.close_connection = True
                 return
-            if what is not None and what.isdecimal():
-                self.send_response(int(what))
+            if kind is not None and kind.isdecimal():
+                self.send_response(int(kind))
                 self.send_header("Retry-After", "0")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -120,7 +120,7 @@ def between(url: str, fault: Callable[[int], str | None]) -> Iterator[str]:
             names = ("Content-Type", "Idempotency-Key")
             headers = {name: self.headers[name] for name in names if name in self.headers}
             answer = httpx2.post(url + self.path, content=body, headers=headers)
-            if what == "lost answer":
+            if kind == "lost answer":
                 self.close_connection = True
                 return
             self.send_response(answer.status_code)
@@ -129,7 +129,7 @@ def between(url: str, fault: Callable[[int], str | None]) -> Iterator[str]:
             self.wfile.write(answer.content)
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     relay = ThreadingHTTPServer(("127.0.0.1", 0), Relay)
     thread = threading.Thread(target=relay.serve_forever)
@@ -142,7 +142,7 @@ def between(url: str, fault: Callable[[int], str | None]) -> Iterator[str]:
         relay.server_close()
 
 
-def test_lost_answers_and_lost_requests_neither_lose_nor_double() -> None:
+def test_lost_answers_and_lost_requests_neither_lose_nor_repeat_events() -> None:
     faults = ["lost answer", None, "lost request", "503", "lost answer", "429", None]
     registry = Registry()
     with (
@@ -158,7 +158,7 @@ def test_lost_answers_and_lost_requests_neither_lose_nor_double() -> None:
         assert transcript(server.url) == registry.transcript("agent")
 
 
-def test_a_server_that_is_away_is_waited_for() -> None:
+def test_a_publisher_waits_for_a_server_that_does_not_answer() -> None:
     registry = Registry()
     with serve_in_background() as server:
         up: list[bool] = []
@@ -172,7 +172,7 @@ def test_a_server_that_is_away_is_waited_for() -> None:
             assert publisher.sent == len(SCRIPT)
 
 
-def test_closing_does_not_wait_for_ever_and_says_how_many_were_not_sent() -> None:
+def test_close_ends_after_its_timeout_and_reports_the_number_of_unsent_events() -> None:
     registry = Registry()
     registry.dispatch(SCRIPT)
     publisher = publish(registry, "p", "http://127.0.0.1:9")
@@ -184,7 +184,9 @@ def test_closing_does_not_wait_for_ever_and_says_how_many_were_not_sent() -> Non
     assert not [thread for thread in threading.enumerate() if thread.name == "vibe-publish"]
 
 
-def test_a_refused_token_ends_it_is_logged_and_is_never_repeated(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refused_token_ends_the_publisher_and_never_appears_in_log_or_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     registry = Registry()
     registry.dispatch(SCRIPT)
     with serve_in_background(token="s3cret") as server:  # noqa: S106
@@ -196,7 +198,7 @@ def test_a_refused_token_ends_it_is_logged_and_is_never_repeated(caplog: pytest.
     assert "wr0ng" not in caplog.text + repr(publisher) + str(publisher.error)
 
 
-def test_one_event_that_is_too_large_does_not_take_the_others_with_it(
+def test_one_event_that_is_too_large_does_not_stop_the_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     registry = Registry()
@@ -211,7 +213,7 @@ def test_one_event_that_is_too_large_does_not_take_the_others_with_it(
     assert "413" in caplog.text
 
 
-def test_what_comes_faster_than_it_can_wait_for_is_told_to_both_sides() -> None:
+def test_the_publisher_and_the_followers_learn_of_events_lost_in_an_overflow() -> None:
     registry = Registry(ring=10)
     with serve_in_background() as server:
         up: list[bool] = []
@@ -228,7 +230,7 @@ def test_what_comes_faster_than_it_can_wait_for_is_told_to_both_sides() -> None:
     assert '"name":"gap"' in body.replace(" ", "")
 
 
-def test_a_log_can_be_written_without_a_server(tmp_path: Any) -> None:
+def test_a_publisher_writes_to_a_log_without_a_server(tmp_path: Any) -> None:
     url = f"sqlite:///{tmp_path / 'log.db'}"
     registry = Registry()
     with publish(registry, "p", url):
@@ -243,7 +245,7 @@ def test_a_log_can_be_written_without_a_server(tmp_path: Any) -> None:
     assert asyncio.run(count()) == len(SCRIPT)
 
 
-def test_what_cannot_be_published_to_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publish_refuses_a_wrong_destination_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = Registry()
     with pytest.raises(ValueError, match="memory log"):
         publish(registry, "p", "memory:")
@@ -255,12 +257,12 @@ def test_what_cannot_be_published_to_is_said_at_once(monkeypatch: pytest.MonkeyP
         publish(registry, "p", ProjectEventStream())
 
 
-def test_an_event_is_stored_as_its_own_json_without_the_registrys_id() -> None:
+def test_a_stored_event_is_its_json_without_the_registrys_id() -> None:
     registry = Registry()
     stream = ProjectEventStream()
     with publish(registry, "p", stream):
         registry.dispatch(SCRIPT)
     events: list[Event] = SCRIPT
     expected = [to_json(event) for event in events]
-    assert [json.loads(row.data) for row in kept(stream)] == [json.loads(text) for text in expected]
-    assert {row.event for row in kept(stream)} == {"agent_event"}
+    assert [json.loads(row.data) for row in stored(stream)] == [json.loads(text) for text in expected]
+    assert {row.event for row in stored(stream)} == {"agent_event"}

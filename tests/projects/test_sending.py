@@ -1,4 +1,4 @@
-"""The origin's functions: names, parameters, event types and payloads are those that its clients know."""
+"""Tests of the functions of vibex's API: names, parameters, event types and payloads are vibex's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.projects.listening import take
+from tests.projects.listening import receive
 from vibe_notebook import projects
 from vibe_notebook.projects import (
     ErrorPart,
@@ -33,7 +33,7 @@ from vibe_notebook.projects import (
 pytestmark = pytest.mark.anyio
 
 WHEN = datetime.datetime(2026, 11, 21, tzinfo=datetime.UTC)
-SAID = "2026-11-21T00:00:00+00:00"
+WHEN_TEXT = "2026-11-21T00:00:00+00:00"
 NOW = object()
 """The moment of sending."""
 
@@ -56,21 +56,22 @@ TABLE: dict[str, str] = {
 
 @pytest.fixture
 def manager(monkeypatch: pytest.MonkeyPatch) -> ProjectEventStream:
-    """Instead of the process-wide one."""
+    """Replace the stream of the process."""
     made = ProjectEventStream()
     monkeypatch.setattr(_stream, "event_stream_manager", made)
     return made
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_the_parameters_are_the_origin_s_in_their_order(name: str) -> None:
+def test_the_parameters_have_vibexs_names_order_and_defaults(name: str) -> None:
     function = getattr(projects, name)
     assert inspect.iscoroutinefunction(function)
-    said = []
-    for one in inspect.signature(function).parameters.values():
-        assert one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
-        said.append(one.name if one.default is inspect.Parameter.empty else f"{one.name}={one.default!r}")
-    assert ", ".join(said) == TABLE[name]
+    texts = []
+    for parameter in inspect.signature(function).parameters.values():
+        assert parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        has_default = parameter.default is not inspect.Parameter.empty
+        texts.append(f"{parameter.name}={parameter.default!r}" if has_default else parameter.name)
+    assert ", ".join(texts) == TABLE[name]
 
 
 MESSAGE = Message(
@@ -131,7 +132,7 @@ CASES: list[tuple[str, tuple[Any, ...], str, dict[str, Any]]] = [
             "role": "assistant",
             "content": "hi",
             "parts": [PART],
-            "timestamp": SAID,
+            "timestamp": WHEN_TEXT,
             "metadata": {"a": 1},
         },
     ),
@@ -180,29 +181,29 @@ async def sent(
 ) -> tuple[str, dict[str, Any]]:
     listener = manager.create_stream("p")
     await send("p", *args)
-    (event,) = await take(listener, 1)
+    (event,) = await receive(listener, 1)
     return event["event"], json.loads(event["data"])
 
 
 @pytest.mark.parametrize(("name", "args", "event", "payload"), CASES, ids=[case[0] for case in CASES])
-async def test_the_payload_is_the_origin_s(
+async def test_the_payload_is_vibexs(
     manager: ProjectEventStream, name: str, args: tuple[Any, ...], event: str, payload: dict[str, Any]
 ) -> None:
     before = datetime.datetime.now(tz=datetime.UTC)
-    said, found = await sent(manager, getattr(projects, name), *args)
-    assert said == event
+    sent_event, sent_payload = await sent(manager, getattr(projects, name), *args)
+    assert sent_event == event
     if payload.get("timestamp") is NOW:
-        moment = datetime.datetime.fromisoformat(found.pop("timestamp"))
+        moment = datetime.datetime.fromisoformat(sent_payload.pop("timestamp"))
         assert before <= moment <= datetime.datetime.now(tz=datetime.UTC)
         payload = {key: value for key, value in payload.items() if key != "timestamp"}
-    assert found == payload
+    assert sent_payload == payload
 
 
-async def test_a_piece_of_a_step_is_sent_and_the_whole_saved_when_it_is_final(
+async def test_each_chunk_of_a_step_is_sent_and_the_final_chunk_saves_the_message(
     manager: ProjectEventStream, tmp_path: Path
 ) -> None:
-    piece = StreamChunk(step_id="s", agent_name="a", text="Hel", token_count=2, timestamp=WHEN)
-    event, payload = await sent(manager, projects.send_streaming_chunk, tmp_path, piece)
+    chunk = StreamChunk(step_id="s", agent_name="a", text="Hel", token_count=2, timestamp=WHEN)
+    event, payload = await sent(manager, projects.send_streaming_chunk, tmp_path, chunk)
     assert event == "message_chunk"
     assert payload == {
         "step_id": "s",
@@ -210,13 +211,13 @@ async def test_a_piece_of_a_step_is_sent_and_the_whole_saved_when_it_is_final(
         "text": "Hel",
         "is_final": False,
         "token_count": 2,
-        "timestamp": SAID,
+        "timestamp": WHEN_TEXT,
     }
     assert load_history(tmp_path) == []
     other = StreamChunk(step_id="t", agent_name="b", text="other")
     await projects.send_streaming_chunk("p", tmp_path, other)
     await projects.send_streaming_chunk(
-        "p", tmp_path, piece.model_copy(update={"text": "lo", "is_final": True})
+        "p", tmp_path, chunk.model_copy(update={"text": "lo", "is_final": True})
     )
     (message,) = load_history(tmp_path)
     assert (message.role, message.content) == ("assistant", "Hello")
@@ -227,7 +228,7 @@ async def test_a_complete_message_is_sent_and_saved_at_once(
 ) -> None:
     event, payload = await sent(manager, projects.send_complete_message, str(tmp_path), MESSAGE)
     assert event == "complete_message"
-    assert payload == {"message_id": "m", "role": "assistant", "content": "hi", "timestamp": SAID}
+    assert payload == {"message_id": "m", "role": "assistant", "content": "hi", "timestamp": WHEN_TEXT}
     assert load_history(tmp_path) == [MESSAGE]
 
 
@@ -236,10 +237,10 @@ async def test_a_message_object_is_not_saved(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     await projects.send_message_object("p", MESSAGE)
-    assert os.listdir(tmp_path) == []  # noqa: PTH208 - the async rule wants it so
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - pathlib blocks in async code, says ruff
 
 
-async def test_a_failed_save_reaches_the_sender_and_the_event_the_listeners(
+async def test_a_failed_save_raises_in_the_sender_and_listeners_still_get_the_event(
     manager: ProjectEventStream, tmp_path: Path
 ) -> None:
     listener = manager.create_stream("p")
@@ -249,7 +250,7 @@ async def test_a_failed_save_reaches_the_sender_and_the_event_the_listeners(
         await projects.send_complete_message("p", tmp_path, MESSAGE)
     with pytest.raises(OSError, match="history"):
         await projects.send_streaming_chunk("p", tmp_path, final)
-    assert [event["event"] for event in await take(listener, 2)] == ["complete_message", "message_chunk"]
+    assert [event["event"] for event in await receive(listener, 2)] == ["complete_message", "message_chunk"]
 
 
 async def test_parallel_calls_of_one_tool_keep_their_ids(manager: ProjectEventStream) -> None:
@@ -258,9 +259,9 @@ async def test_parallel_calls_of_one_tool_keep_their_ids(manager: ProjectEventSt
         await projects.send_tool_call_start("p", call, "search", {"for": call})
     for call in ("c2", "c1"):
         await projects.send_tool_call_result("p", call, "search", f"of {call}")
-    found = [json.loads(event["data"]) for event in await take(listener, 4)]
-    assert [one["tool_call_id"] for one in found] == ["c1", "c2", "c2", "c1"]
-    assert [one["result"] for one in found[2:]] == ["of c2", "of c1"]
+    payloads = [json.loads(event["data"]) for event in await receive(listener, 4)]
+    assert [payload["tool_call_id"] for payload in payloads] == ["c1", "c2", "c2", "c1"]
+    assert [payload["result"] for payload in payloads[2:]] == ["of c2", "of c1"]
 
 
 PARTS: list[Any] = [
@@ -276,7 +277,7 @@ PARTS: list[Any] = [
 ]
 
 
-async def test_every_kind_of_part_survives_the_way(manager: ProjectEventStream) -> None:
+async def test_every_kind_of_part_arrives_unchanged(manager: ProjectEventStream) -> None:
     kinds = [
         "text",
         "tool-call",

@@ -1,4 +1,4 @@
-"""What only the log in a file can get wrong."""
+"""Tests of the SQLite log alone: files, locks, several connections, its thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from tests.projects.conftest import Open
-from tests.projects.listening import kept, numbers, send, take
+from tests.projects.listening import numbers, receive, send, stored
 from vibe_notebook.exceptions import LogError, ProtocolError
 from vibe_notebook.projects import ProjectEventStream, _sqlite, open_log
 
@@ -22,32 +22,34 @@ def kind() -> str:
     return "sqlite"
 
 
-async def test_all_is_there_when_it_is_opened_again(url: str, opened: Open) -> None:
+async def test_a_log_that_is_opened_again_has_all_its_events(url: str, opened: Open) -> None:
     first = opened(url)
     ids = await first.send_events("p", [("note", {"n": 1}), ("note", {"n": 2})], key="k")
     await first.aclose_stream("q")
     await first.aclose()
     again = opened(url)
-    assert kept(await again.read("p", ids[0])) == [2]
+    assert stored(await again.read("p", ids[0])) == [2]
     assert await again.send_events("p", [("note", {})], key="k") == ids
     assert again.get_stream("p") is not None
     await send(again, 3)
-    assert kept(await again.read("p")) == [1, 2, 3]
+    assert stored(await again.read("p")) == [1, 2, 3]
 
 
 async def test_two_logs_on_one_file_see_each_other(url: str, opened: Open) -> None:
     one, other = opened(url), opened(url)
     listeners = [one.create_stream("p"), other.create_stream("p")]
-    # Known to both before anything is sent.
+    # Both logs have started their tails before the first event.
     await one.projects()
     await other.projects()
     for number in range(20):
         await send((one, other)[number % 2], number)
     for listener in listeners:
-        assert numbers(await take(listener, 20)) == list(range(20))
+        assert numbers(await receive(listener, 20)) == list(range(20))
 
 
-async def test_a_file_that_is_no_log_is_an_error_to_sender_and_listener(tmp_path: Path, opened: Open) -> None:
+async def test_senders_and_listeners_get_an_error_for_a_file_that_is_no_log(
+    tmp_path: Path, opened: Open
+) -> None:
     file = tmp_path / "events.db"
     file.write_bytes(b"not a database " * 100)
     stream = opened(f"sqlite:///{file}")
@@ -55,14 +57,14 @@ async def test_a_file_that_is_no_log_is_an_error_to_sender_and_listener(tmp_path
         await send(stream, 1)
     listener = stream.create_stream("p")
     with pytest.raises(LogError, match=r"events\.db"):
-        await take(listener, 1)
+        await receive(listener, 1)
     file.unlink()
-    # The next call tries anew.
+    # The next call opens the file again.
     await send(stream, 2)
-    assert numbers(await take(stream.listen("p", after=""), 1)) == [2]
+    assert numbers(await receive(stream.listen("p", after=""), 1)) == [2]
 
 
-async def test_a_file_that_is_locked_for_too_long_is_an_error_and_the_log_lives_on(
+async def test_a_file_locked_for_too_long_fails_the_append_and_the_log_works_on(
     url: str, tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("vibe_notebook.projects._sqlite_store.BUSY", 0.05)
@@ -75,33 +77,35 @@ async def test_a_file_that_is_locked_for_too_long_is_an_error_and_the_log_lives_
     other.execute("rollback")
     other.close()
     await send(stream, 3)
-    assert kept(await stream.read("p")) == [1, 3]
+    assert stored(await stream.read("p")) == [1, 3]
 
 
-async def test_the_thread_ends_when_there_is_nothing_to_do_and_the_next_call_starts_another(
+async def test_an_idle_thread_ends_and_the_next_call_starts_another(
     stream: ProjectEventStream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_sqlite, "IDLE", 0.01)
     await send(stream, 1)
     for _ in range(2_000):
-        if not [one for one in threading.enumerate() if one.name == "vibe event log"]:
+        if not [thread for thread in threading.enumerate() if thread.name == "vibe event log"]:
             break
         await anyio.sleep(0.005)
     else:
         pytest.fail("the thread is still there")
     listener = stream.create_stream("p")
     await send(stream, 2)
-    assert numbers(await take(listener, 1)) == [2]
+    assert numbers(await receive(listener, 1)) == [2]
 
 
-async def test_folders_are_made_and_names_may_have_blanks(tmp_path: Path, opened: Open) -> None:
+async def test_the_log_creates_missing_folders_and_accepts_spaces_in_names(
+    tmp_path: Path, opened: Open
+) -> None:
     stream = opened(f"sqlite:///{tmp_path}/new/our%20events.db")
     await send(stream, 1)
     assert (tmp_path / "new" / "our events.db").exists()
 
 
 @pytest.mark.parametrize("wrong", ["sqlite:", "sqlite:///x.db?synchronous=off", "sqlite:///x.db?nothing=1"])
-def test_a_wrong_url_says_so(wrong: str) -> None:
+def test_a_wrong_sqlite_url_is_refused(wrong: str) -> None:
     with pytest.raises(ProtocolError, match="sqlite"):
         open_log(wrong)
 
@@ -109,6 +113,6 @@ def test_a_wrong_url_says_so(wrong: str) -> None:
 @pytest.mark.parametrize(
     "wrong", ["", "x", "kafka://h", "memory:?max_events=0", "memory:?max_events=x", "memory:?size=1"]
 )
-def test_a_url_of_no_log_says_what_there_is(wrong: str) -> None:
+def test_the_error_for_an_unknown_url_names_the_logs(wrong: str) -> None:
     with pytest.raises(ProtocolError, match="log"):
         open_log(wrong)

@@ -1,4 +1,4 @@
-"""Senders and listeners of several threads, loops and kinds of loop; and very many of them."""
+"""Tests with senders and listeners in several threads and event loops, and with very many of them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 import anyio
 import trio
 
-from tests.projects.listening import numbers, rest, send, take
+from tests.projects.listening import numbers, receive, receive_rest, send
 from vibe_notebook.projects import Listener, ProjectEventStream
 
 
 def in_threads(*works: Callable[[], object]) -> None:
-    """Run all at once; what one raises is raised."""
+    """Run all functions at once, and raise the first error."""
     errors: list[BaseException] = []
 
     def run(work: Callable[[], object]) -> None:
@@ -36,7 +36,7 @@ def in_threads(*works: Callable[[], object]) -> None:
 
 
 def test_loops_of_several_threads_send_and_listen(stream: ProjectEventStream) -> None:
-    got: list[list[dict[str, str]]] = []
+    received: list[list[dict[str, str]]] = []
     listeners = [stream.create_stream("p") for _ in range(4)]
 
     async def sender(start: int) -> None:
@@ -44,20 +44,22 @@ def test_loops_of_several_threads_send_and_listen(stream: ProjectEventStream) ->
             await send(stream, number)
 
     async def listen(listener: Listener) -> None:
-        got.append(await take(listener, 400))
+        received.append(await receive(listener, 400))
 
     in_threads(
         *(lambda start=start: asyncio.run(sender(start)) for start in range(0, 400, 100)),
         *(lambda one=one: asyncio.run(listen(one)) for one in listeners),
     )
-    assert sorted(numbers(got[0])) == list(range(400))
-    assert all(one == got[0] for one in got)
+    assert sorted(numbers(received[0])) == list(range(400))
+    assert all(one == received[0] for one in received)
     for start in range(0, 400, 100):
-        assert [n for n in numbers(got[0]) if start <= n < start + 100] == list(range(start, start + 100))
+        assert [n for n in numbers(received[0]) if start <= n < start + 100] == list(
+            range(start, start + 100)
+        )
 
 
-def test_trio_sends_and_listens_too(stream: ProjectEventStream) -> None:
-    got: list[Any] = []
+def test_a_trio_loop_sends_and_listens(stream: ProjectEventStream) -> None:
+    received: list[Any] = []
     listeners = [stream.create_stream("p"), stream.create_stream("p")]
 
     async def both() -> None:
@@ -69,13 +71,13 @@ def test_trio_sends_and_listens_too(stream: ProjectEventStream) -> None:
             stream.close_stream("p")
 
     async def listen(listener: Listener) -> None:
-        got.append(numbers(await rest(listener)))
+        received.append(numbers(await receive_rest(listener)))
 
     in_threads(lambda: trio.run(both), lambda: asyncio.run(listen(listeners[1])))
-    assert got == [list(range(20))] * 2
+    assert received == [list(range(20))] * 2
 
 
-def test_who_gives_up_waiting_misses_nothing(stream: ProjectEventStream) -> None:
+def test_a_cancelled_get_loses_no_event(stream: ProjectEventStream) -> None:
     async def main() -> None:
         listener = stream.create_stream("p")
         for number in range(5):
@@ -83,35 +85,35 @@ def test_who_gives_up_waiting_misses_nothing(stream: ProjectEventStream) -> None
                 await listener.get()
                 raise AssertionError("nothing was sent")
             await send(stream, number)
-            assert numbers(await take(listener, 1)) == [number]
+            assert numbers(await receive(listener, 1)) == [number]
 
     asyncio.run(main())
     trio.run(main)
 
 
-def test_a_loop_that_is_gone_holds_nobody_up(stream: ProjectEventStream) -> None:
-    left = stream.create_stream("p")
+def test_a_closed_loop_does_not_stop_other_listeners(stream: ProjectEventStream) -> None:
+    listener = stream.create_stream("p")
 
-    async def leave() -> None:
+    async def wait_in_vain() -> None:
         with anyio.move_on_after(0.001):
-            await left.get()
+            await listener.get()
 
-    asyncio.run(leave())
+    asyncio.run(wait_in_vain())
 
-    async def stay() -> None:
+    async def send_and_receive() -> None:
         await send(stream, 1)
-        assert numbers(await take(left, 1)) == [1]
+        assert numbers(await receive(listener, 1)) == [1]
 
-    asyncio.run(stay())
+    asyncio.run(send_and_receive())
 
 
 def test_a_thousand_listeners_get_every_event(stream: ProjectEventStream) -> None:
     async def main() -> None:
         listeners = [stream.listen("p", after="" if n % 2 else None) for n in range(1_000)]
-        got = list[list[Any]]()
+        received = list[list[Any]]()
 
         async def listen(listener: Listener) -> None:
-            got.append(numbers(await rest(listener)))
+            received.append(numbers(await receive_rest(listener)))
 
         async with anyio.create_task_group() as tasks:
             for listener in listeners:
@@ -119,19 +121,19 @@ def test_a_thousand_listeners_get_every_event(stream: ProjectEventStream) -> Non
             for start in range(0, 100, 5):
                 await send(stream, *range(start, start + 5))
             await stream.aclose_stream("p")
-        assert got == [list(range(100))] * 1_000
+        assert received == [list(range(100))] * 1_000
 
     asyncio.run(main())
 
 
-def test_a_thousand_projects_are_listened_to_at_once(stream: ProjectEventStream) -> None:
+def test_a_thousand_projects_have_a_listener_each(stream: ProjectEventStream) -> None:
     async def main() -> None:
         names = [f"p{n}" for n in range(1_000)]
         listeners = [stream.create_stream(name) for name in names]
         async with anyio.create_task_group() as tasks:
             for n, name in enumerate(names):
                 tasks.start_soon(partial(send, stream, n, project=name))
-        assert [numbers(await take(listener, 1)) for listener in listeners] == [[n] for n in range(1_000)]
+        assert [numbers(await receive(listener, 1)) for listener in listeners] == [[n] for n in range(1_000)]
         for listener in listeners:
             listener.close()
         assert len(await stream.projects()) == 1_000
@@ -139,8 +141,8 @@ def test_a_thousand_projects_are_listened_to_at_once(stream: ProjectEventStream)
     asyncio.run(main())
 
 
-def test_the_interpreter_may_end_while_somebody_listens(url: str) -> None:
-    import subprocess  # noqa: PLC0415 - only here
+def test_the_interpreter_can_end_with_an_open_listener(url: str) -> None:
+    import subprocess  # noqa: PLC0415 - for this test alone
 
     source = (
         "import asyncio\n"

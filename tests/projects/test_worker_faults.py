@@ -1,4 +1,4 @@
-"""A worker thread that fails says so to all who wait, and the next call is answered."""
+"""Tests of failing threads: every waiting caller gets the error, and the next call works."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import anyio.lowlevel
 import httpx2
 import pytest
 
-from tests.projects.listening import SECONDS, kept, numbers, send, take
+from tests.projects.listening import SECONDS, numbers, receive, send, stored
 from vibe_notebook.events import TextDelta
 from vibe_notebook.exceptions import LogError
 from vibe_notebook.projects import ProjectEventStream, open_log, publish
@@ -28,7 +28,7 @@ Open = Callable[..., ProjectEventStream]
 pytestmark = pytest.mark.anyio
 
 FAULTS = [MemoryError("no room"), OverflowError("too large"), RecursionError("deep"), SystemExit(3)]
-"""An error of each kind; the last ends a thread in silence."""
+"""An error of each kind. The last one ends a thread without a traceback."""
 
 HUGE = [
     "9223372036854775807",
@@ -41,26 +41,26 @@ HUGE = [
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"], indirect=True)
-async def test_no_number_in_an_id_ends_a_log(
+async def test_no_number_in_an_id_breaks_a_log(
     stream: ProjectEventStream, record_property: Callable[[str, object], None]
 ) -> None:
     (first,) = await send(stream, 1)
     epoch = first.partition("-")[0]
-    asked = [
+    ids_read = [
         form for number in HUGE for form in (number, f"{epoch}-{number}", f"{number}-{number}", f"0-{number}")
     ]
     with anyio.fail_after(SECONDS):
-        found = [kept(await stream.read("p", after)) for after in asked]
-        assert kept(await stream.read("p")) == [1]
+        found = [stored(await stream.read("p", after)) for after in ids_read]
+        assert stored(await stream.read("p")) == [1]
         await send(stream, 2)
     assert set(map(str, found)) <= {"['ahead']", "['ahead', 1]", "['gone', 1]", "['gone']", "[1]"}
-    record_property("ids answered", len(asked))
+    record_property("ids answered", len(ids_read))
 
 
-def test_no_number_in_a_request_ends_the_servers_log(
+def test_no_number_in_a_request_breaks_the_servers_log(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    asked = 0
+    ids_read = 0
     with serve_in_background(log=f"sqlite:///{tmp_path}/events.db") as server:
         where = f"{server.url}/projects/p"
         (first,) = httpx2.post(f"{where}/events", json={"event_type": "note", "data": 1}).json()["ids"]
@@ -76,16 +76,16 @@ def test_no_number_in_a_request_ends_the_servers_log(
                     if is_id:
                         lines = answer.iter_lines()
                         assert any(line in ("event: gap", "event: note") for line in lines)
-                asked += 1
+                ids_read += 1
         assert httpx2.get(f"{server.url}/health", timeout=10).json()["status"] == "ok"
-    record_property("requests answered", asked)
+    record_property("requests answered", ids_read)
 
 
 @pytest.mark.parametrize(
     "option",
     ["max_events=9223372036854775808", "max_events=" + "9" * 5_000, "max_events=-1", "max_events=1_0"],
 )
-def test_no_option_of_a_log_is_beyond_what_it_counts(option: str) -> None:
+def test_a_log_refuses_a_number_outside_of_its_options_range(option: str) -> None:
     for url in (f"memory:?{option}", f"redis://localhost:1?{option}"):
         with pytest.raises(ValueError, match="max_events"):
             open_log(url)
@@ -93,7 +93,7 @@ def test_no_option_of_a_log_is_beyond_what_it_counts(option: str) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 @pytest.mark.parametrize("method", ["read", "append", "projects", "place"])
-async def test_whatever_fails_in_the_thread_of_sqlite_reaches_who_waits_and_the_next_is_answered(
+async def test_any_error_in_the_thread_of_sqlite_raises_in_the_caller_and_the_next_call_works(
     tmp_path: Path,
     opened: Open,
     monkeypatch: pytest.MonkeyPatch,
@@ -107,7 +107,7 @@ async def test_whatever_fails_in_the_thread_of_sqlite_reaches_who_waits_and_the_
         "read": lambda: stream.read("p"),
         "append": lambda: send(stream, 2),
         "projects": stream.projects,
-        "place": lambda: take(stream.create_stream("p"), 1),
+        "place": lambda: receive(stream.create_stream("p"), 1),
     }
 
     def broken(*_: object) -> object:
@@ -121,13 +121,13 @@ async def test_whatever_fails_in_the_thread_of_sqlite_reaches_who_waits_and_the_
     assert type(fault).__name__ in caplog.text
     with anyio.fail_after(SECONDS):
         await send(stream, 3)
-        assert kept(await stream.read("p")) == [1, 3]
+        assert stored(await stream.read("p")) == [1, 3]
         listener = stream.create_stream("p")
         await send(stream, 4)
-        assert numbers(await take(listener, 1)) == [4]
+        assert numbers(await receive(listener, 1)) == [4]
 
 
-async def test_all_who_wait_are_told_when_the_thread_of_sqlite_ends(
+async def test_all_waiting_callers_get_an_error_when_the_thread_of_sqlite_ends(
     tmp_path: Path,
     opened: Open,
     monkeypatch: pytest.MonkeyPatch,
@@ -161,14 +161,14 @@ async def test_all_who_wait_are_told_when_the_thread_of_sqlite_ends(
                 group.start_soon(call, lambda number=number: send(stream, number))
             await anyio.lowlevel.checkpoint()
             may_fail.set()
-    assert len(errors) >= 2  # the read and the listener; a sender may have come to the next thread
+    assert len(errors) >= 2  # the read and the listener; the next thread may serve some senders
     assert all("SystemExit" in str(error) for error in errors)
     with anyio.fail_after(SECONDS):
         await send(stream, 99)
-    record_property("callers told", len(errors))
+    record_property("callers with an error", len(errors))
 
 
-async def test_a_batch_that_no_table_takes_fails_alone(tmp_path: Path, opened: Open) -> None:
+async def test_a_batch_that_no_table_accepts_fails_alone(tmp_path: Path, opened: Open) -> None:
     stream = opened(f"sqlite:///{tmp_path}/events.db")
     failed: list[BaseException] = []
 
@@ -183,13 +183,13 @@ async def test_a_batch_that_no_table_takes_fails_alone(tmp_path: Path, opened: O
         async with anyio.create_task_group() as group:
             for number in range(10):
                 group.start_soon(sent, number)
-        assert sorted(kept(await stream.read("p"))) == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+        assert sorted(stored(await stream.read("p"))) == [0, 1, 2, 3, 4, 6, 7, 8, 9]
     assert len(failed) == 1
     assert "surrogates" in str(failed[0])
 
 
 @pytest.mark.parametrize("name", ["sqlite", "redis"])
-async def test_where_no_thread_can_be_had_the_call_says_so_and_the_next_is_answered(
+async def test_a_call_fails_if_no_thread_can_start_and_the_next_call_works(
     name: str, tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     url = (
@@ -208,12 +208,12 @@ async def test_where_no_thread_can_be_had_the_call_says_so_and_the_next_is_answe
             await send(stream, 1)
     with anyio.fail_after(SECONDS):
         await send(stream, 2)
-        assert kept(await stream.read("p")) == [2]
+        assert stored(await stream.read("p")) == [2]
 
 
 @pytest.mark.parametrize("kind", ["redis"], indirect=True)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
-async def test_whatever_fails_in_the_thread_of_redis_reaches_who_waits_and_the_next_is_answered(
+async def test_any_error_in_the_thread_of_redis_raises_in_the_callers_and_the_next_call_works(
     stream: ProjectEventStream,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -234,12 +234,12 @@ async def test_whatever_fails_in_the_thread_of_redis_reaches_who_waits_and_the_n
     assert type(fault).__name__ in caplog.text
     with anyio.fail_after(SECONDS):
         await send(stream, 3)
-        assert kept(await stream.read("p")) == [1, 3]
+        assert stored(await stream.read("p")) == [1, 3]
         await stream.aclose()
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
-def test_a_publisher_outlives_what_fails_in_its_thread(
+def test_a_publisher_survives_any_error_in_its_thread(
     fault: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry, stream = Registry(), ProjectEventStream()
@@ -259,7 +259,7 @@ def test_a_publisher_outlives_what_fails_in_its_thread(
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
-def test_a_publisher_leaves_out_what_it_can_never_send_and_says_so(
+def test_a_publisher_leaves_out_an_event_that_always_fails_and_reports_it(
     fault: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry, stream = Registry(), ProjectEventStream()
@@ -280,7 +280,7 @@ def test_a_publisher_leaves_out_what_it_can_never_send_and_says_so(
     assert type(fault).__name__ in caplog.text
 
 
-def test_a_publisher_whose_thread_ends_says_so(
+def test_a_publisher_reports_the_end_of_its_thread(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)
@@ -289,13 +289,13 @@ def test_a_publisher_whose_thread_ends_says_so(
     async def closing(self: object) -> None:
         raise SystemExit(1)
 
-    monkeypatch.setattr("vibe_notebook.projects._delivery._LogDesk.aclose", closing)
+    monkeypatch.setattr("vibe_notebook.projects._delivery._LogDestination.aclose", closing)
     publisher = publish(registry, "p", ProjectEventStream())
     registry.dispatch(_word("a"))
     with pytest.warns(RuntimeWarning, match="SystemExit"):
         publisher.close()
     assert "SystemExit" in caplog.text
-    assert not [one for one in threading.enumerate() if one.name == "vibe-publish"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "vibe-publish"]
 
 
 def _word(text: str) -> TextDelta:

@@ -1,7 +1,7 @@
-"""Projects: streams of events that many send to and many follow, kept in a log.
+"""Projects: named streams of events with many senders and many listeners, stored in a log.
 
-Beside the registry on the path of a delta: what a kernel's agents do goes into a project's log,
-and over ``vibe_notebook.server`` to whoever follows it.
+The package stands beside the registry on the path of a delta. A publisher sends a kernel's events to a
+project's log; ``vibe_notebook.server`` sends the log's events to followers over HTTP.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Where a publisher's events go: a server over HTTP, or a log itself.
+"""The destinations of a publisher: a server over HTTP, or an event log.
 
-Below ``_publish.py``. Both take a batch under a key: the same key again adds nothing, so a batch
-whose acknowledgement was lost can be sent again.
+Below ``_publisher``. Both destinations accept a batch with a key, and append a batch with a known key only once.
+So the publisher can send a batch again after it lost the acknowledgement.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
     from . import ProjectEventStream
 
-__all__ = ["DelayedError", "Desk", "RejectedError", "desk_for"]
+__all__ = ["DelayedError", "Destination", "RejectedError", "destination_for"]
 
 _TIMEOUT: Final = 30.0
 _TOO_LARGE: Final = 413
 _NO_EVENT: Final = 422
-_PASSING: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
+_TEMPORARY: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
 class DelayedError(VibeNotebookError):
-    """It was not taken now; it may be later, after *seconds* if the other side said so."""
+    """Report a batch that the destination did not accept yet; it may accept the batch after *seconds*."""
 
     def __init__(self, message: str, seconds: float | None = None) -> None:
         super().__init__(message)
@@ -38,52 +38,63 @@ class DelayedError(VibeNotebookError):
 
 
 class RejectedError(RemoteError):
-    """Some of a batch can never be taken; the rest may be."""
+    """Report a batch with at least one event that the destination never accepts."""
 
 
-class Desk(Protocol):
-    """Where batches are handed in."""
+class Destination(Protocol):
+    """Accept batches of events for one project."""
 
     async def send(self, events: Sequence[str], key: str) -> None:
-        """Return once the events, each as JSON, are acknowledged. Raises ``DelayedError``, ``RejectedError``, or what ends it all."""
+        """Send events, each as JSON, and return after their acknowledgement.
+
+        Raises:
+            DelayedError: the destination may accept the batch later.
+            RejectedError: the destination accepts a part of the batch at most.
+            VibeNotebookError: no further try can succeed.
+        """
 
     async def close_project(self) -> None:
-        """End the project's stream for its listeners."""
+        """Close the project's stream: its listeners end."""
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
 
 
-def desk_for(
+def destination_for(
     target: str | ProjectEventStream,
     project_id: str,
     *,
     headers: Mapping[str, str] | None,
     token: str | None,
-) -> Desk:
-    """Choose by what *target* is. Raises ``MissingExtraError``, ``ValueError`` for no such target."""
-    from . import ProjectEventStream  # noqa: PLC0415 - the package names this module too
+) -> Destination:
+    """Return the destination for *target*: a server's URL, a log's URL or a ``ProjectEventStream``.
+
+    Raises:
+        MissingExtraError: *target* needs an extra that is not installed.
+        ValueError: *target* is none of the three.
+    """
+    from . import ProjectEventStream  # noqa: PLC0415 - the package imports this module
 
     if isinstance(target, ProjectEventStream):
-        return _LogDesk(target, project_id, owned=False)
+        return _LogDestination(target, project_id, owned=False)
     scheme = urlsplit(target).scheme
     if scheme in ("http", "https"):
-        return _HttpDesk(target, project_id, headers=headers, token=token)
+        return _HttpDestination(target, project_id, headers=headers, token=token)
     if scheme == "memory":
         raise ValueError(
-            "A memory log of its own has no reader: pass a server's URL or a ProjectEventStream."
+            "A new memory log has no reader: pass a server's URL or the ProjectEventStream that others read."
         )
-    return _LogDesk(ProjectEventStream(target), project_id, owned=True)
+    return _LogDestination(ProjectEventStream(target), project_id, owned=True)
 
 
-class _LogDesk:
+class _LogDestination:
     def __init__(self, stream: ProjectEventStream, project_id: str, *, owned: bool) -> None:
         self._stream = stream
         self._project_id = project_id
         self._owned = owned
 
     async def send(self, events: Sequence[str], key: str) -> None:
-        items = [("agent_event", _plain(event)) for event in events]
+        items = [("agent_event", _without_id(event)) for event in events]
         try:
             await self._stream.send_events(self._project_id, items, key=key)
         except OSError as error:
@@ -97,7 +108,7 @@ class _LogDesk:
             await self._stream.aclose()
 
 
-class _HttpDesk:
+class _HttpDestination:
     def __init__(
         self, url: str, project_id: str, *, headers: Mapping[str, str] | None, token: str | None
     ) -> None:
@@ -107,10 +118,10 @@ class _HttpDesk:
             raise MissingExtraError("Publishing to a server", "remote") from error
         self._http = httpx2
         self._path = f"{url.rstrip('/')}/projects/{quote(project_id, safe='')}"
-        self._where = urlsplit(url).netloc.rpartition("@")[2]
-        self._is_here = is_loopback(urlsplit(url).hostname or "")
+        self._host = urlsplit(url).netloc.rpartition("@")[2]
+        self._is_this_machine = is_loopback(urlsplit(url).hostname or "")
         self._headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
-        self._made: httpx2.AsyncClient | None = None
+        self._client: httpx2.AsyncClient | None = None
 
     async def send(self, events: Sequence[str], key: str) -> None:
         body = f"[{','.join(events)}]".encode()
@@ -120,48 +131,52 @@ class _HttpDesk:
         await self._post("close", b"", {})
 
     async def aclose(self) -> None:
-        if self._made is not None:
-            await self._made.aclose()
+        if self._client is not None:
+            await self._client.aclose()
 
     async def _post(self, to: str, body: bytes, headers: dict[str, str]) -> None:
-        if self._made is None:
-            # A transport of its own knows no proxy: what is sent to this machine must not leave it.
-            transport = self._http.AsyncHTTPTransport() if self._is_here else None
-            self._made = self._http.AsyncClient(headers=self._headers, timeout=_TIMEOUT, transport=transport)
+        if self._client is None:
+            # An explicit transport ignores the proxy settings: events for this machine must not leave it.
+            transport = self._http.AsyncHTTPTransport() if self._is_this_machine else None
+            self._client = self._http.AsyncClient(
+                headers=self._headers, timeout=_TIMEOUT, transport=transport
+            )
         try:
-            async with self._made.stream(
+            async with self._client.stream(
                 "POST", f"{self._path}/{to}", content=body, headers=headers
             ) as answer:
-                found = bytearray()
-                async for piece in answer.aiter_bytes():
-                    found += piece
-                    if len(found) > ANSWER_BYTES:
+                body_start = bytearray()
+                async for chunk in answer.aiter_bytes():
+                    body_start += chunk
+                    if len(body_start) > ANSWER_BYTES:
                         break
         except self._http.TransportError as error:
-            raise DelayedError(f"{self._where} does not answer ({type(error).__name__}).") from error
+            raise DelayedError(f"{self._host} does not answer ({type(error).__name__}).") from error
         status = answer.status_code
         if answer.is_success:
             return
-        said = f"{self._where} answers {status}: {_error_of(found, answer.reason_phrase)}"
-        if status in _PASSING:
-            raise DelayedError(said, _seconds(answer.headers.get("retry-after")))
-        raise (RejectedError if status in (_TOO_LARGE, _NO_EVENT) else RemoteError)(said, status=status)
+        message = f"{self._host} answers {status}: {_error_of(body_start, answer.reason_phrase)}"
+        if status in _TEMPORARY:
+            raise DelayedError(message, _seconds(answer.headers.get("retry-after")))
+        raise (RejectedError if status in (_TOO_LARGE, _NO_EVENT) else RemoteError)(message, status=status)
 
 
-def _plain(event: str) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(event)
-    plain.pop("id", None)  # the log gives its own
-    return plain
+def _without_id(event: str) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(event)
+    fields.pop("id", None)  # the log assigns its own ids
+    return fields
 
 
 def _error_of(body: bytes | bytearray, reason: str) -> str:
-    """Return what the server says of it, fit for a log."""
+    """Return the error message of an answer as one line, fit for the logger."""
     try:
-        said = json.loads(body)["error"]
+        error = json.loads(body)["error"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        said = reason
-    return on_one_line(str(said))
+        error = reason
+    return on_one_line(str(error))
 
 
-def _seconds(given: str | None) -> float | None:
-    return float(given) if given is not None and given.isdecimal() and len(given) < len("1000000") else None
+def _seconds(header: str | None) -> float | None:
+    return (
+        float(header) if header is not None and header.isdecimal() and len(header) < len("1000000") else None
+    )

@@ -1,4 +1,7 @@
-"""What a project's log holds: entries with ids, and what is said where entries are gone."""
+"""The values of a project's log: entries with ids, and gaps where entries are missing.
+
+At the bottom of ``projects``: every log, tail and listener passes these values on.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +15,27 @@ from ..exceptions import ProtocolError
 __all__ = ["BEGINNING", "END", "Entry", "Gap", "Id", "parse_id", "valid_event"]
 
 Id = tuple[int, int]
-"""An id as numbers: (milliseconds, count), in the order of delivery."""
+"""An id as numbers, (milliseconds, count). Ids ascend in the order of the log."""
 
 BEGINNING: Final[Id] = (0, 0)
 
 END: Final = ""
-"""The event type of the mark that a closed stream ends with. Listeners never see it."""
+"""The event type of the mark that a log appends to a closed stream. Listeners never see the mark."""
 
 _ID = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?", re.ASCII)
 _LAST: Final = 2**64 - 1
-"""The largest number of an id: Redis counts in 64 bits, without a sign."""
+"""The largest number in an id: Redis counts in unsigned 64 bits."""
 _EVENT_LIMIT: Final = 200
 
 
 def parse_id(text: str) -> Id:
-    """Read an id, ``"<milliseconds>-<count>"`` as Redis writes them; "" is the beginning.
+    """Parse an id of the form ``"<milliseconds>-<count>"``.
 
-    A number beyond 64 bits is read as the largest: it stands after every entry.
+    Redis writes ids in this form. "" is the beginning of a stream. A number of more than 64 bits becomes the
+    largest one: such an id stands after every entry.
 
     Raises:
-        ProtocolError: it is anything else.
+        ProtocolError: *text* has another form.
     """
     if not text:
         return BEGINNING
@@ -39,24 +43,27 @@ def parse_id(text: str) -> Id:
         ms, _, count = text.partition("-")
         return min(int(ms), _LAST), min(int(count or 0), _LAST)
     shown = repr(text[:60]) if isinstance(text, str) else type(text).__name__
-    raise ProtocolError(f"{shown} is not an event id: they look like 1700000000000-5", field="last_event_id")
+    raise ProtocolError(
+        f"{shown} is not an event id: an id looks like 1700000000000-5", field="last_event_id"
+    )
 
 
 def valid_event(event: str) -> str:
-    """Check an event type: it becomes a line of its own on the wire.
+    """Check an event type, and return it unchanged. On the wire an event type is one line.
 
     Raises:
-        ProtocolError: it is empty, too long or has control characters.
+        ProtocolError: *event* is empty, longer than 200 characters or has control characters.
     """
     if not isinstance(event, str) or not event or len(event) > _EVENT_LIMIT or not event.isprintable():
         raise ProtocolError(
-            f"an event type is a short, printable, non-empty string, not {event!r:.60}", field="event_type"
+            f"an event type is a printable string of 1 to {_EVENT_LIMIT} characters, not {event!r:.60}",
+            field="event_type",
         )
     return event
 
 
 class Entry:
-    """One event in a project's log. ``frame`` is how it goes over the wire, encoded once for all listeners."""
+    """Hold one event of a project's log. All listeners share one encoded ``frame``."""
 
     __slots__ = ("_frame", "data", "event", "id")
 
@@ -68,13 +75,13 @@ class Entry:
 
     @property
     def frame(self) -> bytes:
-        """The SSE block: id, event and one line of JSON."""
+        """Return the bytes of the SSE block: id, event and one line of JSON."""
         if self._frame is None:
             self._frame = f"id: {self.id}\nevent: {self.event}\ndata: {self.data}\n\n".encode()
         return self._frame
 
     def as_dict(self) -> dict[str, str]:
-        """As a listener's ``get()`` gives it."""
+        """Return the entry in the form of a listener's ``get()``."""
         return {"id": self.id, "event": self.event, "data": self.data}
 
     def __repr__(self) -> str:
@@ -83,10 +90,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What was asked for is not there any more. It has no id: nothing can resume from it.
+    """Describe entries that the log no longer has. A gap has no id: no listener can resume from it.
 
-    ``reason``: *trimmed* from the log, *gone* with an earlier stream of that name, *ahead* of the
-    stream's end, or too late for a *slow* listener. ``missed`` is how many entries, if that is known.
+    ``reason`` is one of:
+
+    - *trimmed*: the log dropped the entries;
+    - *gone*: the id belongs to an earlier stream of the same name;
+    - *ahead*: the id is greater than the last id of the stream;
+    - *slow*: the log dropped the entries before a slow listener read them.
+
+    ``missed`` is the number of missing entries, or None where the log cannot count them.
     """
 
     reason: Literal["trimmed", "ahead", "gone", "slow"]
@@ -97,7 +110,7 @@ class Gap:
 
     @property
     def data(self) -> str:
-        """Its JSON."""
+        """Return the gap as JSON."""
         return json.dumps(
             {
                 "reason": self.reason,
@@ -110,9 +123,9 @@ class Gap:
 
     @property
     def frame(self) -> bytes:
-        """The SSE block, without an id."""
+        """Return the bytes of the SSE block, without an id."""
         return f"event: gap\ndata: {self.data}\n\n".encode()
 
     def as_dict(self) -> dict[str, str]:
-        """As a listener's ``get()`` gives it."""
+        """Return the gap in the form of a listener's ``get()``."""
         return {"event": "gap", "data": self.data}

@@ -1,4 +1,7 @@
-"""One who listens to a project: a place in its tail, or further back in the log."""
+"""A listener of a project: a position in the project's tail, or further back in the log.
+
+Between a log with its tails and the code that awaits events: the server's streams and the callers of ``get``.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,11 @@ BATCH: Final = 256
 
 
 class Listener(AsyncIterator[dict[str, str]]):
-    """What a project says, at the listener's own pace; independent of every other listener.
+    """Receive the events of a project at the listener's own pace, independent of other listeners.
 
-    It holds at most one batch. One that is so slow that the tail has moved on reads what it missed
-    from the log; what the log has dropped too is told by a gap (``missed`` counts them). It ends at
-    ``close_stream``, after all that was sent before, or at ``close``. One consumer at a time.
+    A listener holds at most one batch. If the tail has dropped entries that a slow listener still needs, the listener
+    reads them from the log; a gap stands for entries that the log has dropped too (``missed`` counts them). The
+    listener ends at ``close_stream``, after all events sent before, or at ``close``. One consumer at a time.
     """
 
     def __init__(self, log: EventLog, project_id: str, after: Id | None) -> None:
@@ -31,30 +34,30 @@ class Listener(AsyncIterator[dict[str, str]]):
         self.missed = 0
         self._log = log
         self._tail: Tail | None = log.attach(project_id)
-        self._at: int | None = None  # its place in the tail, or None while it reads the log
-        self._place = after  # where it stands, unless …
-        self._newest: Entry | None = None  # … it had this since
-        self._early = False  # the tail has not come so far
-        self._checked = after is None
-        self._horizon: Id | None = None  # the last id when it began to listen
-        self._marked = False  # the last entry was the mark of a closed stream
+        self._number: int | None = None  # the next entry's number in the tail; None while it reads the log
+        self._place = after  # the id of the last entry received, unless `_newest` holds a later one
+        self._newest: Entry | None = None
+        self._is_ahead = False  # the listener has read further in the log than the tail has grown
+        self._has_read_log = after is None
+        self._start: Id | None = None  # the last id of the stream when the listener began
+        self._is_at_mark = False  # the last entry was the mark of a closed stream
         self._ended = False
         self._ready: deque[dict[str, str]] = deque()
         with self._tail.lock:
-            self._horizon = self._tail.before(self._tail.end)
+            self._start = self._tail.id_before(self._tail.end)
             if after is None:
-                self._at, self._place = self._tail.end, self._horizon
+                self._number, self._place = self._tail.end, self._start
 
     @property
     def closed(self) -> bool:
-        """Whether nothing will come any more."""
+        """Return True if the listener will receive no more events."""
         return self._tail is None or (self._ended and not self._ready)
 
     async def batch(self, max_events: int = BATCH) -> list[Entry | Gap]:
-        """What comes next, as soon as there is anything; empty: the stream has ended.
+        """Wait for the next entries and return them; an empty list is the end of the stream.
 
         Raises:
-            LogError: the log cannot be read; listen again after the last id.
+            LogError: the log cannot be read. The caller may listen again after the last id.
         """
         while True:
             tail = self._tail
@@ -62,21 +65,23 @@ class Listener(AsyncIterator[dict[str, str]]):
                 return []
             waiting = None
             with tail.lock:
-                found = self._from_tail(tail, max_events)
-                if found is not None and not found and not self._ended:
-                    waiting = tail.waiting()
+                batch = self._read_tail(tail, max_events)
+                if batch is not None and not batch and not self._ended:
+                    waiting = tail.prepare_wait()
             if waiting is not None:
-                if self._tail is None:  # closed meanwhile, maybe before this could be woken
+                if self._tail is None:  # another thread closed the listener, perhaps before `waiting` existed
                     tail.wake()
-                await tail.until(waiting)
+                await tail.wait(waiting)
                 continue
-            if found is None:
-                found = await self._from_log(max_events)
-            if found:
-                return found if self._tail is not None else []
+            if batch is None:
+                batch = await self._read_log(max_events)
+            if batch:
+                return batch if self._tail is not None else []
 
     async def get(self) -> dict[str, str]:
-        """The next event as ``{"id", "event", "data"}``, *data* a JSON string; a gap has no id.
+        """Wait for the next event and return it as ``{"id", "event", "data"}``.
+
+        *data* is a JSON string. A gap has no id.
 
         Raises:
             ClosedError: the stream has ended.
@@ -85,11 +90,11 @@ class Listener(AsyncIterator[dict[str, str]]):
             batch = await self.batch()
             if not batch:
                 raise ClosedError(f"the stream of project {self.project_id!r} has ended")
-            self._ready.extend(found.as_dict() for found in batch)
+            self._ready.extend(row.as_dict() for row in batch)
         return self._ready.popleft()
 
     def get_nowait(self) -> dict[str, str]:
-        """As ``get``, of what is in memory already; a listener that has history to read must ``get`` it.
+        """Return the next event from memory. A listener with history to read must use ``get``.
 
         Raises:
             asyncio.QueueEmpty: ``get`` would wait.
@@ -97,27 +102,27 @@ class Listener(AsyncIterator[dict[str, str]]):
         tail = self._tail
         if not self._ready and tail is not None:
             with tail.lock:
-                found = self._from_tail(tail, BATCH)
-            self._ready.extend(one.as_dict() for one in found or ())
+                batch = self._read_tail(tail, BATCH)
+            self._ready.extend(row.as_dict() for row in batch or ())
         if not self._ready:
             raise asyncio.QueueEmpty
         return self._ready.popleft()
 
     def qsize(self) -> int:
-        """How many events are there to be had without waiting (at least)."""
+        """Return the number of events (at least) that ``get_nowait`` can return."""
         tail = self._tail
         if tail is None:
             return 0
         with tail.lock:
-            behind = 0 if self._at is None else tail.end - max(self._at, tail.first)
+            behind = 0 if self._number is None else tail.end - max(self._number, tail.first)
         return len(self._ready) + behind
 
     def empty(self) -> bool:
-        """Whether ``get`` would wait."""
+        """Return True if ``get`` would wait."""
         return self.qsize() == 0
 
     def close(self) -> None:
-        """Listen no more; idempotent, from any thread. Who waits in ``get`` is woken."""
+        """Stop listening, and wake a waiting ``get``. Any thread may call it, also twice."""
         tail, self._tail = self._tail, None
         self._ready.clear()
         if tail is not None:
@@ -125,82 +130,88 @@ class Listener(AsyncIterator[dict[str, str]]):
             self._log.release(self.project_id, tail)
 
     async def aclose(self) -> None:
-        """As ``close``."""
+        """Stop listening, as ``close`` does."""
         self.close()
 
-    def _from_tail(self, tail: Tail, limit: int) -> list[Entry | Gap] | None:
-        """Under the tail's lock: what it has, which may be nothing yet. None: read the log."""
-        at = self._at
-        if at is None or at < tail.first or self._horizon is None or tail.error is not None:
-            at = self._find(tail)
-            if at is None:
-                return [] if self._early else None
-        start = at - tail.first
+    def _read_tail(self, tail: Tail, limit: int) -> list[Entry | Gap] | None:
+        """Return the next entries of the tail, perhaps none yet; return None if the listener must read the log.
+
+        The caller holds the tail's lock.
+        """
+        number = self._number
+        if number is None or number < tail.first or self._start is None or tail.error is not None:
+            number = self._locate(tail)
+            if number is None:
+                return [] if self._is_ahead else None
+        start = number - tail.first
         entries = tail.entries[start : start + limit]
         if not entries:
-            self._ended = self._marked
+            self._ended = self._is_at_mark
             return []
-        self._at = at + len(entries)
+        self._number = number + len(entries)
         if tail.marks:
-            return self._taken(entries)
-        self._newest, self._marked = entries[-1], False
+            return self._without_marks(entries)
+        self._newest, self._is_at_mark = entries[-1], False
         return list[Entry | Gap](entries)
 
-    def _find(self, tail: Tail) -> int | None:
-        """Under the tail's lock: the number of what comes next; None if it is not there."""
+    def _locate(self, tail: Tail) -> int | None:
+        """Return the next entry's number in the tail, or None if the tail lacks it.
+
+        The caller holds the tail's lock.
+        """
         if tail.error is not None:
             raise tail.error
-        if self._horizon is None:
-            self._horizon = tail.origin
+        if self._start is None:
+            self._start = tail.origin
         if self._newest is None and self._place is None:
-            self._place = self._horizon
-        if self._at is not None and self._at < tail.first:
-            self._at = None  # too slow
-        self._early = tail.anchor is None
-        place = self._where()
-        if self._at is None and self._checked and place is not None:
-            newest = tail.before(tail.end)
-            # The log may have been read further than the tail has come.
-            self._early = newest is not None and newest < place
-            if not self._early:
-                self._at = tail.number_after(place)
-        return self._at
+            self._place = self._start
+        if self._number is not None and self._number < tail.first:
+            self._number = None  # the tail has dropped the entry
+        self._is_ahead = tail.anchor is None
+        place = self._last_id()
+        if self._number is None and self._has_read_log and place is not None:
+            newest = tail.id_before(tail.end)
+            # The log may have entries that have not reached the tail yet.
+            self._is_ahead = newest is not None and newest < place
+            if not self._is_ahead:
+                self._number = tail.number_after(place)
+        return self._number
 
-    def _where(self) -> Id | None:
-        """The id of what came last."""
+    def _last_id(self) -> Id | None:
+        """Return the id of the last entry received."""
         return self._place if self._newest is None else parse_id(self._newest.id)
 
-    async def _from_log(self, limit: int) -> list[Entry | Gap]:
-        page = await self._log.read(self.project_id, self._where() or BEGINNING, limit)
-        slow, self._checked = self._checked, True
-        found = self._taken(page.entries)
+    async def _read_log(self, limit: int) -> list[Entry | Gap]:
+        page = await self._log.read(self.project_id, self._last_id() or BEGINNING, limit)
+        slow, self._has_read_log = self._has_read_log, True
+        entries = self._without_marks(page.entries)
         self._place, self._newest = page.place, None
         gap = page.gap
         if gap is not None:
             if slow:
                 gap = Gap("slow", gap.after, gap.first, gap.last, gap.missed)
             self.missed += gap.missed or 0
-            return [gap, *found]
-        return found
+            return [gap, *entries]
+        return entries
 
-    def _taken(self, entries: Sequence[Entry]) -> list[Entry | Gap]:
-        """Note the place, and leave out the marks of closed streams.
+    def _without_marks(self, entries: Sequence[Entry]) -> list[Entry | Gap]:
+        """Store the listener's position, and return the entries without the marks of closed streams.
 
-        One that came after listening began ends it there, and so does one with nothing after it; what was
-        closed and opened again before that is history.
+        A mark ends the listener if the log appended it after the listener began, or if no entry follows it. Any
+        other mark is history: the stream was closed and opened again before the listener began.
         """
         if not entries:
             return []
         self._newest = entries[-1]
-        self._marked = entries[-1].event == END
-        found: list[Entry | Gap] = []
+        self._is_at_mark = entries[-1].event == END
+        events: list[Entry | Gap] = []
         for entry in entries:
             if entry.event != END:
-                found.append(entry)
-            elif self._horizon is not None and parse_id(entry.id) > self._horizon:
+                events.append(entry)
+            elif self._start is not None and parse_id(entry.id) > self._start:
                 self._ended = True
                 break
-        return found
+        return events
 
     def __aiter__(self) -> Self:
         return self

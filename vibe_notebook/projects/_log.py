@@ -1,4 +1,7 @@
-"""The event log: append, read after an id, follow, trim. Three kinds behind one URL."""
+"""The interface of an event log: append, read after an id, follow, trim.
+
+``_memory``, ``_sqlite`` and ``_redis`` implement it; ``_stream`` and ``_listener`` use it.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .._limits import INT_LIMIT
 from ._entry import BEGINNING, Entry, Gap, Id
 from ._tail import Tail
 
 __all__ = ["EventLog", "Item", "Page", "Project", "gap_before"]
 
 Item = tuple[str, str]
-"""An event to append: its type, and its data as JSON."""
+"""An event to append: (event type, data as JSON)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Entries that stand one after the other, what is missing in front of them, and where to read on."""
+    """Hold consecutive entries, the gap before them, and the id after which to read the next page."""
 
     entries: Sequence[Entry]
     gap: Gap | None
@@ -27,7 +29,7 @@ class Page:
 
 
 class Project(NamedTuple):
-    """A project that the log knows."""
+    """Describe a project of the log: its name, number of events, last id, and whether it is closed."""
 
     project_id: str
     events: int
@@ -36,74 +38,67 @@ class Project(NamedTuple):
 
 
 class EventLog(ABC):
-    """Where a project's events are kept. Every method may be called from any thread and event loop.
+    """Store the events of projects. Any thread and any event loop may call every method.
 
-    What ``append`` has returned is acknowledged: a log that is durable has it on disk.
-    Every method raises ``LogError`` where the log cannot be reached.
+    ``append`` acknowledges events by its return: by then a durable log has them on disk.
+    Every method raises ``LogError`` if the log cannot be reached.
     """
 
     durable: bool = False
 
     @abstractmethod
     async def append(self, project_id: str, items: Sequence[Item], key: str | None = None) -> list[str]:
-        """Append all or nothing; their ids. The same *key* again appends nothing and gives the same ids."""
+        """Append all *items* or none, and return their ids.
+
+        A second call with the same *key* appends nothing and returns the ids of the first.
+        """
 
     @abstractmethod
     async def close(self, project_id: str) -> None:
-        """Append the mark of a closed stream, unless it is there or there is no such stream."""
+        """Append the mark of a closed stream, unless the stream is closed or unknown."""
 
     @abstractmethod
     def close_soon(self, project_id: str) -> None:
-        """As ``close``, without waiting for it; a failure is logged."""
+        """Start ``close`` without waiting for its end. The log reports a failure to the logger."""
 
     @abstractmethod
     async def read(self, project_id: str, after: Id, limit: int) -> Page:
-        """Entries after an id, with a gap in front if the log has lost what stood there."""
+        """Return at most *limit* entries after an id, with a gap if the log has dropped some of them."""
 
     @abstractmethod
     def attach(self, project_id: str) -> Tail:
-        """The project's tail, which grows until it is released as often as it was attached."""
+        """Return the project's tail. The tail grows until each ``attach`` has had its ``release``."""
 
     @abstractmethod
     def release(self, project_id: str, tail: Tail) -> None:
-        """One listener less."""
+        """Release the tail of one listener. The last release ends its growth."""
 
     @abstractmethod
     async def trim(self, project_id: str, keep: int) -> int:
-        """Keep the newest so many; how many went (about, where the log trims in blocks)."""
+        """Drop all but the newest *keep* entries; return the number dropped (about, if the log trims in blocks)."""
 
     @abstractmethod
     async def projects(self) -> list[Project]:
-        """All that the log knows, by name."""
+        """Return all projects of the log, sorted by name."""
 
     @abstractmethod
     async def project(self, project_id: str) -> Project | None:
-        """One of them."""
+        """Return one project, or None if the log has no such project."""
 
     @abstractmethod
     def knows(self, project_id: str) -> bool:
-        """Whether anything was sent to it, and it was not closed since."""
+        """Return True if the project has events and is not closed."""
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Finish what was begun, and let go of threads, files and connections."""
-
-
-def _count(name: str, value: str) -> int:
-    """Read an option that counts something."""
-    if (
-        not (value.isascii() and value.isdigit() and len(value) <= len(str(INT_LIMIT)))
-        or int(value) > INT_LIMIT
-    ):
-        raise ValueError(f"{name} is a whole number from 1 to {INT_LIMIT}, not {value[:40]!r}")
-    return int(value)
+        """Finish the pending calls; then end threads and close files and connections."""
 
 
 def gap_before(after: Id, oldest: int, newest: Id) -> Gap | None:
-    """What is missing after *after* in a stream whose ids are ``<epoch>-<count>``, without holes.
+    """Return the gap after the id *after*, or None if the log still has every entry after it.
 
-    *oldest* is the count of the oldest entry that is kept, *newest* the id of the last that was made; its
-    count is 0 if there is none.
+    The ids of the stream are ``<epoch>-<count>``, without holes. *oldest* is the count of the oldest retained
+    entry; *newest* is the id of the last appended entry, with count 0 if there is none.
     """
     epoch, count = newest
     if count == 0:

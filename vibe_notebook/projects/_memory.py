@@ -1,4 +1,7 @@
-"""The event log in memory: bounded, and gone with the process."""
+"""The event log in memory: bounded, and lost at the end of the process.
+
+``_open_log`` opens it for the URL ``memory:``.
+"""
 
 from __future__ import annotations
 
@@ -15,35 +18,38 @@ from ._tail import Tail
 __all__ = ["MemoryLog"]
 
 KEYS = 1_000
-"""Idempotency keys that are remembered, for each project."""
+"""Idempotency keys held for each project."""
 
 
 class _Stream(Tail):
-    """One project. Its ids are ``<epoch>-<count>``: an id of an earlier stream of that name is told by it."""
+    """Hold the entries of one project.
+
+    Ids are ``<epoch>-<count>``. The epoch tells the ids of an earlier stream of the same name apart.
+    """
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
         self.epoch = time.time_ns() // 1_000_000
         super().__init__(max_events, max_bytes, (self.epoch, 0))
         self.count = 0
         self.listeners = 0
-        self.gone = False
+        self.is_forgotten = False
         self.keys: OrderedDict[str, list[str]] = OrderedDict()
         self._prefix = f"{self.epoch}-"
 
     def append(self, items: Sequence[Item], key: str | None) -> list[str]:
-        """Under the lock."""
-        if key is None and len(items) == 1:  # as below; most are, so they have a way of their own
+        """Append *items*, and return their ids. The caller holds the lock."""
+        if key is None and len(items) == 1:  # a faster form of the code below: most appends are of one event
             event, data = items[0]
             self.count = count = self.count + 1
-            found = f"{self._prefix}{count}"
+            new_id = f"{self._prefix}{count}"
             entries = self.entries
-            entries.append(Entry(found, event, data))
+            entries.append(Entry(new_id, event, data))
             self.size = size = self.size + len(data)
             if not event:  # the mark of a closed stream
                 self.marks += 1
-            if size > self.full or len(entries) > self.most:
+            if size > self.drop_above_size or len(entries) > self.drop_above_entries:
                 self.drop(self.limit, self.room)
-            return [found]
+            return [new_id]
         if key is not None and key in self.keys:
             return list(self.keys[key])
         made = [
@@ -60,11 +66,15 @@ class _Stream(Tail):
 
 
 class MemoryLog(EventLog):
-    """Each project's newest events, at most *max_events* and *max_bytes* of them."""
+    """Hold each project's newest events in memory.
+
+    *max_events* bounds the events of a project (an eighth more between two drops), *max_bytes* the characters of
+    their JSON.
+    """
 
     def __init__(self, max_events: int = 10_000, max_bytes: int = 64 << 20) -> None:
         if max_events < 1 or max_bytes < 1:
-            raise ValueError("max_events and max_bytes are 1 or more")
+            raise ValueError("max_events and max_bytes must be 1 or more")
         self._limits = max_events, max_bytes
         self._streams: dict[str, _Stream] = {}
         self._lock = threading.Lock()
@@ -77,9 +87,9 @@ class MemoryLog(EventLog):
             stream = self._streams.get(project_id)
             if stream is None:
                 stream = self._stream(project_id)
-            stream.lock.acquire()  # ``with`` would take 0.1 µs more, of 1.0 for all of an append
+            stream.lock.acquire()  # `with` would take 0.1 µs more: a whole append takes 1.0 µs
             try:
-                if not stream.gone:
+                if not stream.is_forgotten:
                     ids = stream.append(items, key)
                     break
             finally:
@@ -108,8 +118,8 @@ class MemoryLog(EventLog):
             newest = (stream.epoch, stream.count)
             gap = gap_before(after, stream.count - len(stream.entries) + 1, newest)
             number = stream.number_after(after)
-            at = 0 if number is None else number - stream.first
-            entries = stream.entries[at : at + limit]
+            start = 0 if number is None else number - stream.first
+            entries = stream.entries[start : start + limit]
             return Page(entries, gap, parse_id(entries[-1].id) if entries else newest)
 
     def attach(self, project_id: str) -> Tail:
@@ -119,7 +129,7 @@ class MemoryLog(EventLog):
             return stream
 
     def release(self, project_id: str, tail: Tail) -> None:
-        """Names that were only asked for are forgotten with their last listener."""
+        """Release the tail of one listener. The last release forgets a project without events."""
         with self._lock:
             stream = self._streams.get(project_id)
             if stream is None or stream is not tail:
@@ -127,7 +137,7 @@ class MemoryLog(EventLog):
             stream.listeners -= 1
             with stream.lock:
                 if not stream.listeners and not stream.count:
-                    stream.gone = True
+                    stream.is_forgotten = True
                     del self._streams[project_id]
 
     async def trim(self, project_id: str, keep: int) -> int:
@@ -135,11 +145,11 @@ class MemoryLog(EventLog):
         return stream.trim(keep) if stream else 0
 
     async def projects(self) -> list[Project]:
-        return [_said(name, stream) for name, stream in sorted(self._streams.items()) if stream.count]
+        return [_describe(name, stream) for name, stream in sorted(self._streams.items()) if stream.count]
 
     async def project(self, project_id: str) -> Project | None:
         stream = self._streams.get(project_id)
-        return _said(project_id, stream) if stream and stream.count else None
+        return _describe(project_id, stream) if stream and stream.count else None
 
     def knows(self, project_id: str) -> bool:
         stream = self._streams.get(project_id)
@@ -157,7 +167,7 @@ class MemoryLog(EventLog):
             return self._streams.setdefault(project_id, _Stream(*self._limits))
 
 
-def _said(name: str, stream: _Stream) -> Project:
+def _describe(name: str, stream: _Stream) -> Project:
     with stream.lock:
         return Project(
             name, len(stream.entries) - stream.marks, f"{stream.epoch}-{stream.count}", stream.ended

@@ -1,12 +1,16 @@
-"""_open_log: TODO docstring."""
+"""The choice of an event log by its URL.
+
+Between ``ProjectEventStream`` and the three logs: imports only the module of the chosen log.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
+from .._limits import INT_LIMIT
 from ..exceptions import ProtocolError
-from ._log import EventLog, _count
+from ._log import EventLog
 
 __all__ = ["open_log"]
 
@@ -19,14 +23,14 @@ OPTIONS: Final = {
 
 
 def open_log(url: str | EventLog) -> EventLog:
-    """The log that a URL names.
+    """Return the log of a URL; return an ``EventLog`` unchanged.
 
-    ``memory:`` (options ``max_events``, ``max_bytes`` per project), ``sqlite:///file.db`` (option
-    ``synchronous=normal``; ``sqlite:////absolute``), ``redis://host:port/0`` (options ``max_events``,
-    ``prefix``; extra ``redis``).
+    - ``memory:``, with the options ``max_events`` and ``max_bytes``, both for each project;
+    - ``sqlite:///file.db`` or ``sqlite:////absolute/file.db``, with the option ``synchronous=normal``;
+    - ``redis://host:port/0``, with the options ``max_events`` and ``prefix``; needs the extra ``redis``.
 
     Raises:
-        ProtocolError: no log has such a URL, or an option that it does not know.
+        ProtocolError: the URL names no log, or has an unknown option or a wrong value.
         MissingExtraError: redis-py is not installed.
     """
     if isinstance(url, EventLog):
@@ -37,20 +41,20 @@ def open_log(url: str | EventLog) -> EventLog:
     known = OPTIONS.get(scheme)
     if known is None:
         raise ProtocolError(
-            f"an event log is memory:, sqlite:///file.db or redis://host:6379/0; {scheme[:20]!r} is none",
+            f"{scheme[:20]!r} names no event log; use memory:, sqlite:///file.db or redis://host:6379/0",
             field="log",
         )
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ProtocolError(
-            f"the log {scheme}: has no option {unknown[0]!r}; it has {', '.join(known) or 'none'}",
+            f"the log {scheme}: has no option {unknown[0]!r}; its options are {', '.join(known) or 'none'}",
             field="log",
         )
     try:
         if scheme == "memory":
-            from ._memory import MemoryLog  # noqa: PLC0415 - only the log that is asked for
+            from ._memory import MemoryLog  # noqa: PLC0415 - only the chosen log
 
-            return MemoryLog(**{name: _count(name, value) for name, value in options.items()})
+            return MemoryLog(**{name: _parse_count(name, value) for name, value in options.items()})
         if scheme == "sqlite":
             from ._sqlite import SqliteLog  # noqa: PLC0415 - as above
 
@@ -59,7 +63,17 @@ def open_log(url: str | EventLog) -> EventLog:
 
         named: dict[str, Any] = dict(options)
         if "max_events" in named:
-            named["max_events"] = _count("max_events", named["max_events"])
+            named["max_events"] = _parse_count("max_events", named["max_events"])
         return RedisLog(place, **named)
     except ValueError as error:
         raise ProtocolError(f"the log {scheme}: {error}", field="log") from None
+
+
+def _parse_count(name: str, value: str) -> int:
+    """Parse an option that is a number."""
+    if (
+        not (value.isascii() and value.isdigit() and len(value) <= len(str(INT_LIMIT)))
+        or int(value) > INT_LIMIT
+    ):
+        raise ValueError(f"{name} must be a whole number from 1 to {INT_LIMIT}, not {value[:40]!r}")
+    return int(value)

@@ -1,4 +1,7 @@
-"""A payload as JSON, strictly: what cannot be sent is the sender's error, and names the field."""
+"""The strict conversion of an event's data to JSON.
+
+``_stream`` and ``history`` encode with it. A value without a JSON form is the sender's error, which names the field.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +26,21 @@ __all__ = ["encode"]
 
 DEPTH: Final = 200
 
-_careful: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_portable_write: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 _PLAIN: Final = (str, int, float)
 _AS_TEXT: Final = (uuid.UUID, decimal.Decimal, os.PathLike)
 
 
 def encode(data: Any) -> str:
-    """*data* as one line of JSON.
+    """Encode *data* as one line of JSON.
 
-    Beside JSON's own: dates as ISO 8601, timedeltas as seconds, bytes as base64, pydantic models,
-    dataclasses, enums, sets (sorted), numpy scalars and arrays, paths, UUIDs and decimals; what is
-    not a finite number is null.
+    Beside the types of JSON, *data* may hold dates (written as ISO 8601), timedeltas (as seconds), bytes (as base64),
+    pydantic models, dataclasses, enums, sets (sorted), numpy scalars and arrays, paths, UUIDs and decimals. A number
+    that is not finite becomes null.
 
     Raises:
-        ProtocolError: something else is in it; ``field`` says where.
+        ProtocolError: *data* holds a value of another type; ``field`` is its path.
     """
     try:
         text = _write(data)
@@ -52,16 +55,17 @@ def _refuse(_: object) -> NoReturn:
 
 
 def _writer() -> Callable[[Any], str]:
-    """What writes JSON's own types: Python's C encoder, made once.
+    """Make one C encoder of Python's ``json`` for the types of JSON, and return its function.
 
-    ``JSONEncoder.encode`` makes it anew for every value, which takes as long again as to write a delta. Without its
-    record of what a value is inside of: that could not be shared by threads, and recursion has a limit.
+    ``JSONEncoder.encode`` makes a new C encoder for every value: this takes as long again as writing a delta. The
+    encoder here has no record of enclosing containers (``markers``): threads could not share the record, and the
+    recursion limit stops a value that holds itself.
     """
     make: Any = getattr(json.encoder, "c_make_encoder", None)
     try:
         parts = make(None, _refuse, json.encoder.encode_basestring, None, ":", ",", False, False, False)
-    except TypeError:  # it is Python's own affair: another may have none, or call it otherwise
-        return _careful
+    except TypeError:  # a private function of CPython: another Python may lack it or change its parameters
+        return _portable_write
     return lambda data: "".join(parts(data, 0))
 
 
@@ -71,7 +75,9 @@ _write: Final = _writer()
 def _plain(value: Any, path: str, depth: int) -> Any:  # noqa: C901 - a table of types
     if depth > DEPTH:
         path = f"{path[:60]}…"
-        raise ProtocolError(f"{path}: nested more than {DEPTH} deep, or in itself", field=path)
+        raise ProtocolError(
+            f"{path}: the value is nested more than {DEPTH} levels deep, or holds itself", field=path
+        )
     if value is None or isinstance(value, bool):
         return value
     match value:
@@ -119,12 +125,12 @@ def _foreign(value: Any, path: str, depth: int) -> Any:
                     f"{path}: {type(value).__qualname__}.model_dump() raised {error!r}", field=path
                 ) from error
             return _plain(fields, path, depth + 1)
-        # numpy's scalars and arrays, without importing it.
+        # Scalars and arrays of numpy, without an import of numpy.
         as_list = getattr(value, "tolist", None)
         if callable(as_list):
             return _plain(as_list(), path, depth + 1)
     raise ProtocolError(
-        f"{path}: a {type(value).__qualname__} cannot be sent as JSON; send its text or its fields",
+        f"{path}: a value of type {type(value).__qualname__} cannot be sent as JSON; send its text or its fields",
         field=path,
     )
 
@@ -138,4 +144,6 @@ def _key(key: Any, path: str) -> str:
         return json.dumps(key)
     if isinstance(key, (*_PLAIN, uuid.UUID, datetime.date)):
         return str(key)
-    raise ProtocolError(f"{path}: a {type(key).__qualname__} cannot be a key in JSON", field=path)
+    raise ProtocolError(
+        f"{path}: a key of type {type(key).__qualname__} cannot be sent as JSON; use a string", field=path
+    )

@@ -1,6 +1,6 @@
-"""A publisher's work: read from a registry, batch, send, and try again.
+"""The publisher: sends what a registry delivers to a project, in a thread with an event loop of its own.
 
-Between ``_publish.py`` and ``_post.py``; runs on a loop of its own.
+On top of the registry on one side, and of ``_delivery`` (a log or its server) on the other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, Self
 from ..events import to_json
 from ..exceptions import RemoteError, VibeNotebookError
 from ..registry import Registry, Subscription
-from ._delivery import DelayedError, Desk, RejectedError, desk_for
+from ._delivery import DelayedError, Destination, RejectedError, destination_for
 
 if TYPE_CHECKING:
     from . import ProjectEventStream
@@ -30,185 +30,64 @@ if TYPE_CHECKING:
 __all__ = ["Publisher", "Pump", "publish"]
 
 log = logging.getLogger("vibe_notebook.projects")
-EVENTS: Final = 500
-"""Events that are sent at once, at most."""
-BYTES: Final = 1024 * 1024
-"""Bytes of JSON that are sent at once, but for a single event that has more."""
-LONGEST: Final = 10.0
+BATCH_EVENTS: Final = 500
+"""Events in one batch, at most."""
+BATCH_CHARACTERS: Final = 1024 * 1024
+"""Characters of JSON in one batch, at most; a single larger event is a batch of its own."""
+LONGEST_DELAY: Final = 10.0
 """Seconds between two tries, at most."""
-TRIES: Final = 3
-"""Times that a batch is tried on which the sending itself fails; then the event at fault is left out."""
+FAULT_TRIES: Final = 3
+"""Tries of a batch whose sending raises an unexpected error; then the publisher leaves out the event at fault."""
 
 
-class Pump:
-    """``sent`` counts what was acknowledged; ``error`` is what went wrong for good."""
+def publish(
+    registry: Registry,
+    project_id: str,
+    url: str | ProjectEventStream,
+    *,
+    headers: Mapping[str, str] | None = None,
+    token: str | None = None,
+    agent_id: str | None = None,
+    buffer: int = 10_000,
+    close_project: bool = False,
+) -> Publisher:
+    """Send the events of a registry's agents to a project until the returned publisher is closed.
 
-    def __init__(
-        self,
-        subscription: Subscription,
-        desk: Desk,
-        *,
-        buffer: int,
-        closes: bool,
-        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:
-        self.sent = 0
-        self.error: Exception | None = None
-        self._subscription = subscription
-        self._desk = desk
-        self._buffer = buffer
-        self._closes = closes
-        self._pause = pause
-        self._waiting: deque[str] = deque()
-        self._sending = 0
-        self._trouble = "the time was over"
-        self._name = uuid.uuid4().hex
+    ::
 
-    @property
-    def pending(self) -> int:
-        """How many events were read from the registry and are not acknowledged yet."""
-        return len(self._waiting) + self._sending
+        with publish(vibe.get_registry(), "trip", "http://localhost:8000"):
+            await vibe.watch(agent.run_stream_events("…"))
 
-    async def run(self) -> None:
-        """Go on until the subscription ends and all is sent. A cancellation is the end, too."""
-        self._changed, self._room = asyncio.Event(), asyncio.Event()
-        self._room.set()
-        reader = asyncio.create_task(self._read())
-        try:
-            number = 0
-            while batch := await self._batch(reader):
-                await self._deliver(batch, f"{self._name}-{number}")
-                number += 1
-            if self._closes:
-                await self._insist(self._desk.close_project)
-        except asyncio.CancelledError:
-            self.fail(RemoteError(f"{self.pending} events were not sent: {self._trouble}"))
-        except (VibeNotebookError, OSError, ValueError) as error:
-            self.fail(error)
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: it must not end in silence
-            self.fail_of(error)
-        finally:
-            self._subscription.close()
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
-            await self._desk.aclose()
+    *url* is the URL of a server (with the bearer *token* that the server requires), the URL of a log
+    (``sqlite:///…``, ``redis://…``) or a ``ProjectEventStream``. The publisher first sends the events that the
+    registry still holds. While the destination does not answer, up to *buffer* events wait in the publisher, and
+    further ones in the registry's ring buffer. If the ring buffer overflows, ``error`` names the lost events, and the
+    project's followers see a gap. With *agent_id* the publisher sends only this agent's events; with *close_project*
+    it closes the project after the last event.
 
-    def fail(self, error: Exception) -> None:
-        """Keep the first error, and log every one."""
-        self.error = self.error or error
-        log.error("Publishing: %s", error, exc_info=error.__cause__)
-
-    def fail_of(self, cause: BaseException) -> None:
-        """Keep, and log, what no part of the publisher foresaw."""
-        error = VibeNotebookError(f"{self.pending} events may not have been sent: {cause!r}")
-        error.__cause__ = cause
-        self.fail(error)
-
-    async def _read(self) -> None:
-        agent_id = ""
-        async for event in self._subscription:
-            told = event
-            if event.type == "custom" and event.name == "gap" and event.id is None:
-                lost = VibeNotebookError(f"Events came faster than they were sent; lost: {event.value}.")
-                self.fail(lost)
-                told = event.model_copy(update={"agent_id": event.agent_id or agent_id})
-            agent_id = told.agent_id
-            try:
-                self._waiting.append(to_json(told))
-            except asyncio.CancelledError:
-                raise
-            except BaseException as error:  # noqa: BLE001 - one event must not end the reading of the others
-                lost = VibeNotebookError(f"An event ({told.type}) was not sent: {error!r}")
-                lost.__cause__ = error
-                self.fail(lost)
-                continue
-            self._changed.set()
-            # What is not read stays in the registry's ring, which is bounded and tells what it lost.
-            if len(self._waiting) >= self._buffer:
-                self._room.clear()
-            await self._room.wait()
-
-    async def _batch(self, reader: asyncio.Task[None]) -> list[str]:
-        """What is there by now; nothing: that was all."""
-        while not self._waiting and not reader.done():
-            self._changed.clear()
-            change = asyncio.create_task(self._changed.wait())
-            await asyncio.wait((change, reader), return_when=asyncio.FIRST_COMPLETED)
-            change.cancel()
-        if not self._waiting:
-            reader.result()  # what it raised
-        batch: list[str] = []
-        size = 0
-        while self._waiting and len(batch) < EVENTS and (not batch or size + len(self._waiting[0]) <= BYTES):
-            batch.append(self._waiting.popleft())
-            size += len(batch[-1])
-        self._sending = len(batch)
-        self._room.set()
-        return batch
-
-    async def _deliver(self, batch: list[str], key: str) -> None:
-        try:
-            await self._insist(partial(self._desk.send, batch, key))
-        except RejectedError as error:
-            if len(batch) == 1:
-                self.fail(error)
-                self._sending -= 1
-                return
-            # Some of it is too large, or newer than the server knows: the rest is not to be lost for it.
-            half = len(batch) // 2
-            await self._deliver(batch[:half], f"{key}-a")
-            await self._deliver(batch[half:], f"{key}-b")
-        else:
-            self.sent += len(batch)
-            self._sending -= len(batch)
-
-    async def _insist(self, attempt: Callable[[], Awaitable[None]]) -> None:
-        delay, faults = 0.1, 0
-        while True:
-            try:
-                await attempt()
-            except (asyncio.CancelledError, RejectedError):
-                raise
-            except DelayedError as error:
-                if self._trouble != str(error):
-                    log.warning("%s Trying again.", error)
-                self._trouble = str(error)
-                # Not all at the same moment: many kernels may wait for one server.
-                wait = delay * random.uniform(0.5, 1.0) if error.seconds is None else error.seconds  # noqa: S311
-                await self._pause(min(wait, LONGEST))
-                delay = min(delay * 2, LONGEST)
-            except (VibeNotebookError, OSError, ValueError):
-                raise
-            except BaseException as error:
-                faults += 1
-                self._trouble = repr(error)
-                log.exception("Publishing: the sending failed")
-                if faults == TRIES:
-                    raise RejectedError(f"An event was not sent: {error!r}") from error
-                await self._pause(delay)
-            else:
-                return
-
-
-# From a kernel to a project: what a registry's agents do, for others to follow.
-#
-# On top of the registry on one side, of a log or its server on the other.
+    Raises:
+        MissingExtraError: *url* needs an extra that is not installed.
+        ClosedError: the registry is closed.
+        ValueError: *url* names no server and no log with another reader.
+    """
+    destination = destination_for(url, project_id, headers=headers, token=token)
+    return Publisher(registry, destination, agent_id=agent_id, buffer=buffer, closes=close_project)
 
 
 class Publisher:
-    """Sends what agents do until it is closed; made by ``publish``.
+    """Send the events of a registry's agents to a project until ``close``. ``publish`` makes publishers.
 
-    It works in a thread of its own, and so goes on while a cell is busy.
+    The publisher works in a thread of its own, and so also while a cell is busy.
     """
 
     def __init__(
-        self, registry: Registry, desk: Desk, *, agent_id: str | None, buffer: int, closes: bool
+        self, registry: Registry, destination: Destination, *, agent_id: str | None, buffer: int, closes: bool
     ) -> None:
         self._subscription = registry.subscribe(agent_id, after=0)
-        self._pump = Pump(self._subscription, desk, buffer=buffer, closes=closes)
+        self._pump = Pump(self._subscription, destination, buffer=buffer, closes=closes)
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[None] | None = None
-        # In a copy of the context: what the thread shows belongs to this cell.
+        # In a copy of the context: the thread's output belongs to this cell.
         context = contextvars.copy_context()
         self._thread = threading.Thread(
             target=context.run, args=(self._work,), name="vibe-publish", daemon=True
@@ -217,40 +96,41 @@ class Publisher:
 
     def __repr__(self) -> str:
         state = "at work" if self._thread.is_alive() else "closed"
-        trouble = f", {self.error}" if self.error is not None else ""
-        return f"<publisher: {self.sent} events sent, {self.pending} pending, {state}{trouble}>"
+        failure = f", {self.error}" if self.error is not None else ""
+        return f"<publisher: {self.sent} events sent, {self.pending} pending, {state}{failure}>"
 
     @property
     def sent(self) -> int:
-        """How many events were acknowledged."""
+        """Return the number of acknowledged events."""
         return self._pump.sent
 
     @property
     def pending(self) -> int:
-        """How many events were taken from the registry and are not acknowledged yet."""
+        """Return the number of events read from the registry and not acknowledged yet."""
         return self._pump.pending
 
     @property
     def error(self) -> Exception | None:
-        """What went wrong for good, if anything did: something was not, or will not be, sent."""
+        """Return the first failure that lost an event, or None if there was none."""
         return self._pump.error
 
     def close(self, timeout: float = 10.0) -> None:
-        """Send what was delivered until now, for at most *timeout* seconds, and stop. Idempotent.
+        """Send the events delivered until now, for at most *timeout* seconds, and stop. Idempotent.
 
-        Warns (``RuntimeWarning``) if anything was not sent.
+        Warns:
+            RuntimeWarning: an event was not sent.
         """
         self._subscription.finish()
         self._thread.join(timeout)
         if self._thread.is_alive():
-            with contextlib.suppress(RuntimeError):  # it has just come to its end
+            with contextlib.suppress(RuntimeError):  # the thread has just ended, and its loop is closed
                 self._loop.call_soon_threadsafe(self._cancel)
             self._thread.join(timeout)
         if self.error is not None:
-            warnings.warn(f"Not all was published. {self.error}", RuntimeWarning, stacklevel=2)
+            warnings.warn(f"Some events were not published. {self.error}", RuntimeWarning, stacklevel=2)
 
     async def aclose(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 - as close()
-        """As ``close``, while the loop goes on."""
+        """Close the publisher as ``close`` does, without blocking the event loop."""
         await asyncio.to_thread(self.close, timeout)
 
     def __enter__(self) -> Self:
@@ -273,8 +153,8 @@ class Publisher:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._main())
-        except BaseException as error:  # noqa: BLE001 - told by close() and in ``error``
-            self._pump.fail_of(error)
+        except BaseException as error:  # noqa: BLE001 - `close` and `error` report it
+            self._pump.fail_unexpectedly(error)
 
     async def _main(self) -> None:
         self._task = asyncio.current_task()
@@ -285,32 +165,161 @@ class Publisher:
             self._task.cancel()
 
 
-def publish(
-    registry: Registry,
-    project_id: str,
-    url: str | ProjectEventStream,
-    *,
-    headers: Mapping[str, str] | None = None,
-    token: str | None = None,
-    agent_id: str | None = None,
-    buffer: int = 10_000,
-    close_project: bool = False,
-) -> Publisher:
-    """Send what a registry's agents do to a project, until the returned publisher is closed.
+class Pump:
+    """Read events from a subscription, and send them in batches until the subscription ends.
 
-    ::
-
-        with publish(vibe.get_registry(), "trip", "http://localhost:8000"):
-            await vibe.watch(agent.run_stream_events("…"))
-
-    *url* is a server's, with the bearer *token* it wants; or a log's (``sqlite:///…``,
-    ``redis://…``), or a ``ProjectEventStream``. It begins with what the registry still has. While the
-    other side does not answer, up to *buffer* events wait here and as many as the registry keeps
-    there; what is lost beyond is told in ``error``, and to those who follow. With *agent_id* only that
-    agent's events are sent; with *close_project* the project is closed after the last.
-
-    Raises ``MissingExtraError`` where *url* needs an extra that is missing, ``ClosedError`` for a closed
-    registry, ``ValueError`` for a *url* that is none of these.
+    ``sent`` counts the acknowledged events; ``error`` is the first failure that lost an event, or None.
     """
-    desk = desk_for(url, project_id, headers=headers, token=token)
-    return Publisher(registry, desk, agent_id=agent_id, buffer=buffer, closes=close_project)
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        destination: Destination,
+        *,
+        buffer: int,
+        closes: bool,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self.sent = 0
+        self.error: Exception | None = None
+        self._subscription = subscription
+        self._destination = destination
+        self._buffer = buffer
+        self._closes = closes
+        self._pause = pause
+        self._waiting: deque[str] = deque()
+        self._sending = 0
+        self._reason = "the time for closing was over"
+        self._name = uuid.uuid4().hex
+
+    @property
+    def pending(self) -> int:
+        """Return the number of events read from the registry and not acknowledged yet."""
+        return len(self._waiting) + self._sending
+
+    async def run(self) -> None:
+        """Send events until the subscription has ended and all are sent, or until a cancellation."""
+        self._changed, self._room = asyncio.Event(), asyncio.Event()
+        self._room.set()
+        reader = asyncio.create_task(self._read())
+        try:
+            number = 0
+            while batch := await self._batch(reader):
+                await self._send(batch, f"{self._name}-{number}")
+                number += 1
+            if self._closes:
+                await self._retry(self._destination.close_project)
+        except asyncio.CancelledError:
+            self.fail(RemoteError(f"{self.pending} events were not sent: {self._reason}"))
+        except (VibeNotebookError, OSError, ValueError) as error:
+            self.fail(error)
+        except BaseException as error:  # noqa: BLE001 - SystemExit too would end the thread without a report
+            self.fail_unexpectedly(error)
+        finally:
+            self._subscription.close()
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+            await self._destination.aclose()
+
+    def fail(self, error: Exception) -> None:
+        """Store the first error, and write every error to the logger."""
+        self.error = self.error or error
+        log.error("Publishing: %s", error, exc_info=error.__cause__)
+
+    def fail_unexpectedly(self, cause: BaseException) -> None:
+        """Store an unexpected error as ``fail`` does."""
+        error = VibeNotebookError(f"{self.pending} events may not have been sent: {cause!r}")
+        error.__cause__ = cause
+        self.fail(error)
+
+    async def _read(self) -> None:
+        agent_id = ""
+        async for event in self._subscription:
+            outgoing = event
+            if event.type == "custom" and event.name == "gap" and event.id is None:
+                lost = VibeNotebookError(
+                    f"The registry received events faster than they were sent; lost: {event.value}."
+                )
+                self.fail(lost)
+                outgoing = event.model_copy(update={"agent_id": event.agent_id or agent_id})
+            agent_id = outgoing.agent_id
+            try:
+                self._waiting.append(to_json(outgoing))
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - one event must not end the reading of the others
+                lost = VibeNotebookError(f"An event ({outgoing.type}) was not sent: {error!r}")
+                lost.__cause__ = error
+                self.fail(lost)
+                continue
+            self._changed.set()
+            # Unread events stay in the registry's ring buffer. It is bounded, and reports lost events as a gap.
+            if len(self._waiting) >= self._buffer:
+                self._room.clear()
+            await self._room.wait()
+
+    async def _batch(self, reader: asyncio.Task[None]) -> list[str]:
+        """Wait for events and return a batch; an empty batch is the end."""
+        while not self._waiting and not reader.done():
+            self._changed.clear()
+            change = asyncio.create_task(self._changed.wait())
+            await asyncio.wait((change, reader), return_when=asyncio.FIRST_COMPLETED)
+            change.cancel()
+        if not self._waiting:
+            reader.result()  # raises the reader's error
+        batch: list[str] = []
+        size = 0
+        while (
+            self._waiting
+            and len(batch) < BATCH_EVENTS
+            and (not batch or size + len(self._waiting[0]) <= BATCH_CHARACTERS)
+        ):
+            batch.append(self._waiting.popleft())
+            size += len(batch[-1])
+        self._sending = len(batch)
+        self._room.set()
+        return batch
+
+    async def _send(self, batch: list[str], key: str) -> None:
+        try:
+            await self._retry(partial(self._destination.send, batch, key))
+        except RejectedError as error:
+            if len(batch) == 1:
+                self.fail(error)
+                self._sending -= 1
+                return
+            # One event is too large, or of a kind that an older server does not know: send the others.
+            half = len(batch) // 2
+            await self._send(batch[:half], f"{key}-a")
+            await self._send(batch[half:], f"{key}-b")
+        else:
+            self.sent += len(batch)
+            self._sending -= len(batch)
+
+    async def _retry(self, attempt: Callable[[], Awaitable[None]]) -> None:
+        """Repeat *attempt* until it succeeds or no further try can succeed."""
+        delay, faults = 0.1, 0
+        while True:
+            try:
+                await attempt()
+            except (asyncio.CancelledError, RejectedError):
+                raise
+            except DelayedError as error:
+                if self._reason != str(error):
+                    log.warning("%s The publisher tries again.", error)
+                self._reason = str(error)
+                # A random share of the delay: many kernels may wait for one server, and must not try at once.
+                wait = delay * random.uniform(0.5, 1.0) if error.seconds is None else error.seconds  # noqa: S311
+                await self._pause(min(wait, LONGEST_DELAY))
+                delay = min(delay * 2, LONGEST_DELAY)
+            except (VibeNotebookError, OSError, ValueError):
+                raise
+            except BaseException as error:
+                faults += 1
+                self._reason = repr(error)
+                log.exception("Publishing: the batch could not be sent")
+                if faults == FAULT_TRIES:
+                    raise RejectedError(f"An event was not sent: {error!r}") from error
+                await self._pause(delay)
+            else:
+                return

@@ -1,6 +1,7 @@
-"""What an agent framework tells a project: one function for each kind of event.
+"""The functions of vibex's API that send events to a project, one for each event type.
 
-Names, parameters and payloads are those of vibex, whose clients read them. All send to ``event_stream_manager``.
+Names, parameters and payloads are those of vibex: its clients read these events. All functions send to
+``event_stream_manager``.
 """
 
 from __future__ import annotations
@@ -38,19 +39,19 @@ _gathering = Gathering()
 
 
 async def send_agent_status(project_id: str, agent_id: str, status: str, progress: float = 0) -> None:
-    """Say what an agent is doing, and how far it is (0 to 100)."""
+    """Send an agent's status and its progress (0 to 100)."""
     payload = {**_agent(agent_id), "status": status, "progress": progress}
     await _send(project_id, "agent_status", payload)
 
 
 async def send_project_update(project_id: str, status: str, result: Any = None) -> None:
-    """Say how a project stands."""
+    """Send a project's status and result."""
     payload = {"project_id": project_id, "status": status, "result": result}
     await _send(project_id, "project_update", payload)
 
 
 async def send_task_update(project_id: str, status: str, result: Any = None) -> None:
-    """Say how a project's task stands."""
+    """Send the status and result of a project's task."""
     payload = {"project_id": project_id, "status": status, "result": result, "timestamp": _now()}
     await _send(project_id, "task_update", payload)
 
@@ -58,7 +59,7 @@ async def send_task_update(project_id: str, status: str, result: Any = None) -> 
 async def send_artifact_update(
     project_id: str, artifact_name: str, action: str = "created", metadata: dict[str, Any] | None = None
 ) -> None:
-    """Say that something was made, changed or removed."""
+    """Send the news that an artifact was created, changed or removed."""
     payload = {
         "project_id": project_id,
         "artifact_name": artifact_name,
@@ -77,7 +78,7 @@ async def send_tool_call(
     result: Any = None,
     status: str = "pending",
 ) -> None:
-    """Say how a tool call stands."""
+    """Send the status of a tool call."""
     payload = {
         **_agent(agent_id),
         "tool_name": tool_name,
@@ -89,10 +90,10 @@ async def send_tool_call(
 
 
 async def send_streaming_chunk(project_id: str, taskspace_path: Path, chunk: StreamChunk) -> None:
-    """Send a piece of a step's text; the whole message is saved in the task space when it is final.
+    """Send a chunk of a step's text; the final chunk also saves the whole message in the task space.
 
     Raises:
-        OSError: the message could not be saved. The piece was sent all the same.
+        OSError: the message could not be saved. The chunk was sent all the same.
     """
     chunk = _model(StreamChunk, chunk)
     payload = {
@@ -103,9 +104,9 @@ async def send_streaming_chunk(project_id: str, taskspace_path: Path, chunk: Str
         "token_count": chunk.token_count,
         "timestamp": chunk.timestamp,
     }
-    done = _gathering.add(taskspace_path, chunk)
+    complete = _gathering.add(taskspace_path, chunk)
     try:
-        for taskspace, message in done:
+        for taskspace, message in complete:
             await anyio.to_thread.run_sync(append_message, taskspace, message)
     finally:
         await _send(project_id, "message_chunk", payload)
@@ -115,7 +116,7 @@ async def send_complete_message(project_id: str, taskspace_path: Path, message: 
     """Send a whole message, and save it in the task space.
 
     Raises:
-        OSError: the message could not be saved. It was sent all the same.
+        OSError: the message could not be saved. The message was sent all the same.
     """
     message = _model(Message, message)
     payload = {
@@ -131,7 +132,7 @@ async def send_complete_message(project_id: str, taskspace_path: Path, message: 
 
 
 async def send_message_object(project_id: str, message: Message) -> None:
-    """Send a message with all its parts; it is not saved."""
+    """Send a message with all its parts, without saving it."""
     message = _model(Message, message)
     payload = {
         "id": message.id,
@@ -153,10 +154,10 @@ async def send_stream_chunk(
     project_id: str,
     chunk: str,
     message_id: str,
-    is_final: bool = False,  # noqa: FBT001, FBT002 - the origin's parameters
+    is_final: bool = False,  # noqa: FBT001, FBT002 - vibex's parameters
     error: str | None = None,
 ) -> None:
-    """Send a piece of a message's text."""
+    """Send a chunk of a message's text."""
     payload: dict[str, Any] = {
         "message_id": message_id,
         "chunk": chunk,
@@ -169,13 +170,13 @@ async def send_stream_chunk(
 
 
 async def send_tool_call_start(project_id: str, tool_call_id: str, tool_name: str, args: Any) -> None:
-    """Say that a tool call begins."""
+    """Send the start of a tool call."""
     payload = {"tool_call_id": tool_call_id, "tool_name": tool_name, "args": args, "timestamp": _now()}
     await _send(project_id, "tool_call_start", payload)
 
 
 async def send_tool_call_delta(project_id: str, tool_call_id: str, args_delta: Any) -> None:
-    """Send a piece of a tool call's arguments."""
+    """Send a chunk of a tool call's arguments."""
     payload = {"tool_call_id": tool_call_id, "args_delta": args_delta, "timestamp": _now()}
     await _send(project_id, "tool_call_delta", payload)
 
@@ -185,9 +186,9 @@ async def send_tool_call_result(
     tool_call_id: str,
     tool_name: str,
     result: Any,
-    is_error: bool = False,  # noqa: FBT001, FBT002 - the origin's parameters
+    is_error: bool = False,  # noqa: FBT001, FBT002 - vibex's parameters
 ) -> None:
-    """Send what a tool call gave."""
+    """Send the result of a tool call."""
     payload = {
         "tool_call_id": tool_call_id,
         "tool_name": tool_name,
@@ -199,12 +200,12 @@ async def send_tool_call_result(
 
 
 async def _send(project_id: str, event_type: str, payload: dict[str, Any]) -> None:
-    # Looked up each time: whoever replaces the instance means these functions too.
+    # Read at each call: a caller who replaces the instance replaces it for these functions too.
     await _stream.event_stream_manager.send_event(project_id, event_type, payload)
 
 
 def _agent(agent_id: str) -> dict[str, str]:
-    """Both names that the origin's clients look for."""
+    """Return the agent's id under both names that vibex's clients read."""
     return {"xagent_id": agent_id, "agent_id": agent_id}
 
 

@@ -1,4 +1,7 @@
-"""What is in the SQLite file, and the statements that read and write it. One thread only."""
+"""The tables of the SQLite file, and the statements that read and write them.
+
+Below ``_sqlite``, whose thread alone uses this module.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ BUSY: Final = 30.0
 """Seconds to wait for another process's transaction."""
 
 KEYS: Final = 10_000
-"""Idempotency keys that are remembered, for each project."""
+"""Idempotency keys held for each project."""
 
 SCHEMA: Final = """
 create table if not exists streams (
@@ -38,7 +41,10 @@ create table if not exists keys (
 
 
 class Tables:
-    """One connection. Ids are ``<epoch>-<n>``: the epoch is when the project's stream was made."""
+    """Read and write the tables over one connection.
+
+    Ids are ``<epoch>-<n>``. The epoch is the time of the stream's creation, in milliseconds.
+    """
 
     def __init__(self, path: Path, synchronous: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,20 +54,20 @@ class Tables:
         self._db.executescript(SCHEMA)
         self._version = -1
         self.dirty = False
-        """Whether something was written that followers have not seen."""
+        """True while the file has appends that are not in the tails yet."""
 
-    def shut(self) -> None:
+    def close_file(self) -> None:
         """Close the file."""
         self._db.close()
 
     def changed(self) -> bool:
-        """Whether another connection has written since the last time."""
+        """Return True if another connection has written since the last call."""
         (version,) = self._db.execute("pragma data_version").fetchone()
         before, self._version = self._version, version
         return bool(version != before)
 
     def append(self, batches: Sequence[tuple[str, Sequence[Item], str | None]]) -> list[list[str]]:
-        """Append all, in one transaction; the ids of each."""
+        """Append all batches in one transaction; return the ids of each batch."""
         with _transaction(self._db):
             made = [self._append(*batch) for batch in batches]
         self.dirty = True
@@ -98,25 +104,25 @@ class Tables:
         return ids
 
     def close(self, project: str) -> None:
-        """Append the mark of a closed stream, unless it is there or there is no such stream."""
+        """Append the mark of a closed stream, unless the stream is closed or unknown."""
         found = self.project(project)
         if found is not None and not found.closed:
             self.append([(project, [(END, "")], None)])
 
     def place(self, project: str) -> Id:
-        """The last id."""
+        """Return the last id of a project."""
         found = self._db.execute("select epoch, last from streams where project = ?", (project,)).fetchone()
         return tuple(found) if found else BEGINNING
 
     def read(self, project: str, after: Id, limit: int) -> Page:
-        """Entries after an id."""
+        """Return at most *limit* entries after an id."""
         db = self._db
         found = db.execute("select epoch, last, oldest from streams where project = ?", (project,)).fetchone()
         if not found:
             return Page([], gap_before(after, 0, BEGINNING), BEGINNING)
         epoch, last, oldest = found
         gap = gap_before(after, oldest, (epoch, last))
-        # Of another stream of that name, all is new; of this one, what comes after.
+        # An id of an earlier stream of this name stands before every entry of this stream.
         # SQLite's numbers have 64 bits with a sign: no entry stands after the largest.
         n = min(after[1], INT_LIMIT) if after[0] == epoch else 0
         rows = db.execute(
@@ -127,28 +133,28 @@ class Tables:
         return Page(entries, gap, (epoch, rows[-1][0] if rows else last))
 
     def trim(self, project: str, keep: int) -> int:
-        """Keep the newest so many."""
+        """Drop all but the newest *keep* entries; return the number dropped."""
         with _transaction(self._db):
             _, last = self.place(project)
             oldest = max(1, last - max(0, keep) + 1)
             (marks,) = self._db.execute(
                 "select count(*) from events where project = ? and n < ? and event = ''", (project, oldest)
             ).fetchone()
-            went = self._db.execute(
+            dropped = self._db.execute(
                 "delete from events where project = ? and n < ?", (project, oldest)
             ).rowcount
             self._db.execute(
                 "update streams set oldest = max(oldest, ?), marks = marks - ? where project = ?",
                 (oldest, marks, project),
             )
-        return went
+        return dropped
 
     def project(self, project: str) -> Project | None:
-        """One project."""
+        """Return one project, or None if the file has no such project."""
         return next(iter(self._projects("where project = ?", (project,))), None)
 
     def projects(self) -> list[Project]:
-        """All of them."""
+        """Return all projects, sorted by name."""
         return self._projects("", ())
 
     def _projects(self, where: str, values: tuple[str, ...]) -> list[Project]:
@@ -165,7 +171,7 @@ class Tables:
 
 
 class _transaction:  # noqa: N801 - used as a statement
-    """Alone in the file until the end; all or nothing."""
+    """Lock the file for one transaction; commit at the end, or roll back after an error."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db

@@ -1,4 +1,7 @@
-"""Projects: who sends, who listens. All distribution is the log's."""
+"""The public entry to a log's projects: send an event, listen, read, close.
+
+On top of the log: checks and encodes each event, and leaves storage and distribution to the log.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ NAME_LIMIT = 200
 
 
 class ProjectEventStream:
-    """Events of projects, each to every listener, kept in a log so that late ones can catch up.
+    """Send each event of a project to every listener, and store it in a log for late listeners.
 
-    *log* is an ``EventLog`` or its URL: ``memory:`` (default; bounded), ``sqlite:///file.db`` (durable,
-    several processes of one machine) or ``redis://…`` (many machines). Every method may be called from
-    any thread and event loop.
+    *log* is an ``EventLog`` or its URL: ``memory:`` (the default; bounded), ``sqlite:///file.db`` (durable, for
+    several processes of one machine) or ``redis://…`` (for many machines). Any thread and any event loop may call
+    every method.
     """
 
     def __init__(self, log: str | EventLog = "memory:") -> None:
@@ -30,20 +33,23 @@ class ProjectEventStream:
         self._created: set[str] = set()
 
     def create_stream(self, project_id: str) -> Listener:
-        """Listen to a project from now on; it need not exist yet. Each call gives a listener of its own."""
+        """Return a new listener to a project, from now on. The project need not exist yet."""
         listener = self.listen(project_id)
         self._created.add(project_id)
         return listener
 
     def get_stream(self, project_id: str) -> Listener | None:
-        """A new listener, from now on; None if nobody has created the project or sent to it, or it is closed."""
+        """Return a new listener to a known project, from now on; return None for an unknown or closed one.
+
+        A project is known after its first event, or after ``create_stream``.
+        """
         project_id = _valid(project_id)
         if project_id not in self._created and not self.log.knows(project_id):
             return None
         return self.listen(project_id)
 
     def listen(self, project_id: str, *, after: str | None = None) -> Listener:
-        """Listen after an id ("" is the beginning; None is from now on).
+        """Return a new listener that starts after an id ("": from the beginning; None: from now on).
 
         Raises:
             ProtocolError: *after* is not an id.
@@ -53,10 +59,10 @@ class ProjectEventStream:
         return Listener(self.log, project_id, place)
 
     async def send_event(self, project_id: str, event_type: str, data: Any) -> str:
-        """Send an event to all listeners of a project; its id, once the log has it.
+        """Send an event to all listeners of a project; return its id after the log's acknowledgement.
 
         Raises:
-            ProtocolError: *data* holds what JSON cannot say; the message names the field.
+            ProtocolError: *data* holds a value without a JSON form; the message names the field.
             LogError: the log cannot be written.
         """
         item = valid_event(event_type), encode(data)
@@ -65,12 +71,13 @@ class ProjectEventStream:
     async def send_events(
         self, project_id: str, items: Sequence[tuple[str, Any]], *, key: str | None = None
     ) -> list[str]:
-        """Send (type, data) pairs, all or none, one after the other; their ids.
+        """Send (type, data) pairs in their order, all or none; return their ids.
 
-        *key* makes it safe to try again: a batch with a key that the log has seen is not appended again.
+        With a *key* the caller can safely send the batch again: the log appends a batch with a known key only once.
 
         Raises:
-            ProtocolError, LogError: as ``send_event``.
+            ProtocolError: a pair's data holds a value without a JSON form; the message names the field.
+            LogError: the log cannot be written.
         """
         project_id = _valid(project_id)
         encoded = [(valid_event(event), encode(data)) for event, data in items]
@@ -81,15 +88,15 @@ class ProjectEventStream:
     def stream_events(
         self, project_id: str, *, last_event_id: str | None = None
     ) -> AsyncIterator[dict[str, str]]:
-        """Events as ``{"id", "event", "data"}`` for an SSE response, *data* a JSON string.
+        """Yield events as ``{"id", "event", "data"}`` for an SSE response; *data* is a JSON string.
 
-        With *last_event_id* first those after it ("" is all); without, what is sent from this call on.
-        What is no longer in the log is told by an event ``gap`` without an id.
+        With *last_event_id* the stream starts with the events after this id ("": with all). Without, it starts with
+        the first event after this call. An event ``gap`` without an id stands for events that the log has dropped.
         """
         return _events(self.listen(project_id, after=last_event_id))
 
     async def read(self, project_id: str, after: str = "", limit: int = 1_000) -> list[Entry | Gap]:
-        """What the log has after an id, without waiting for more; nothing: that is all."""
+        """Return at most *limit* events after an id, without waiting; an empty list is the end of the log."""
         place, gap = parse_id(after), None
         while True:
             page = await self.log.read(_valid(project_id), place, limit)
@@ -97,29 +104,29 @@ class ProjectEventStream:
             found: list[Entry | Gap] = [entry for entry in page.entries if entry.event]
             if found or not page.entries:
                 return [gap, *found] if gap else found
-            place = page.place  # only marks of closed streams: there may be more behind them
+            place = page.place  # the page has only marks of closed streams; events may follow them
 
     def close_stream(self, project_id: str) -> None:
-        """End the stream: its listeners end after what was sent. An event sent later opens it again."""
+        """Close the stream: its listeners end after the events sent before. A later event opens it again."""
         self._created.discard(_valid(project_id))
         self.log.close_soon(project_id)
 
     async def aclose_stream(self, project_id: str) -> None:
-        """As ``close_stream``, and wait until the log has it."""
+        """Close the stream as ``close_stream`` does, and wait for the log's acknowledgement."""
         self._created.discard(_valid(project_id))
         await self.log.close(project_id)
 
     async def closed(self, project_id: str) -> bool:
-        """Whether the stream was closed, and nothing sent since."""
+        """Return True if the stream was closed and no event has followed."""
         found = await self.log.project(_valid(project_id))
         return found is not None and found.closed
 
     async def projects(self) -> list[Project]:
-        """All projects of the log: name, events, last id, closed."""
+        """Return all projects of the log: name, number of events, last id, closed or not."""
         return await self.log.projects()
 
     async def aclose(self) -> None:
-        """Let go of the log's files, threads and connections."""
+        """Close the log: its files, threads and connections."""
         await self.log.aclose()
 
     async def __aenter__(self) -> Self:
@@ -150,4 +157,4 @@ def _valid(project_id: str) -> str:
 
 
 event_stream_manager = ProjectEventStream()
-"""The process-wide instance that the module's functions send to."""
+"""The instance of the process. The functions ``send_…`` send to it."""

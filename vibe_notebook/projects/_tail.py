@@ -1,6 +1,7 @@
-"""A project's newest entries in this process, shared by all who listen to it.
+"""The tail of a log: a project's newest entries in this process, shared by all its listeners.
 
-A listener is a place in here: it costs no queue and no task, and a slow one holds nobody back.
+Between the log and its listeners. A listener is a position in the tail: a listener needs no queue and no task, and a
+slow listener does not delay the others.
 """
 
 from __future__ import annotations
@@ -18,22 +19,23 @@ __all__ = ["Tail"]
 
 
 Waiting = asyncio.Future[None] | tuple[Callable[[], Awaitable[object]], Callable[[], None]]
-"""A future of asyncio's, or, elsewhere, (what to await, what wakes it)."""
+"""A future of asyncio's loop; on other loops the pair (function to await, function that wakes it)."""
 
 
 class Tail:
-    """Entries after ``anchor`` without a gap, the oldest dropped beyond *limit* entries or *room* characters.
+    """Hold the entries after ``anchor`` without a gap; drop the oldest beyond *limit* entries or *room* characters.
 
-    ``lock`` guards all of it. Entries are counted from 0; ``first`` is the number of the oldest kept.
-    ``anchor`` is None until the log has said where the tail begins; ``origin`` is where it began.
+    ``lock`` guards every attribute. Entries have numbers from 0 on; ``first`` is the number of the oldest one held.
+    ``anchor`` is the id before the oldest entry, and None until the log has started the tail; ``origin`` is the first
+    value of ``anchor``.
     """
 
     def __init__(self, limit: int, room: int, anchor: Id | None = None) -> None:
         self.lock = threading.Lock()
         self.limit = limit
         self.room = room
-        # Dropping the oldest moves all the others: only when it is worth it.
-        self.most, self.full = limit + (limit >> 3), room + (room >> 3)
+        # To drop the oldest entries moves all others in the list: so drop an eighth at a time.
+        self.drop_above_entries, self.drop_above_size = limit + (limit >> 3), room + (room >> 3)
         self.anchor = self.origin = anchor
         self.entries: list[Entry] = []
         self.first = 0
@@ -46,38 +48,38 @@ class Tail:
 
     @property
     def end(self) -> int:
-        """The number that the next entry gets."""
+        """Return the number of the next entry."""
         return self.first + len(self.entries)
 
     @property
     def ended(self) -> bool:
-        """Whether the newest entry is the mark of a closed stream."""
+        """Return True if the newest entry is the mark of a closed stream."""
         return bool(self.entries) and self.entries[-1].event == END
 
     def start(self, anchor: Id) -> None:
-        """The log has found where the tail begins."""
+        """Start the tail after the id *anchor*."""
         with self.lock:
             self.anchor = self.origin = anchor
         self.wake()
 
     def extend(self, entries: Sequence[Entry]) -> None:
-        """Add what is new, and wake who waits."""
+        """Add new entries, and wake the waiting listeners."""
         with self.lock:
             self.add(entries)
         self.wake()
 
     def add(self, entries: Sequence[Entry]) -> None:
-        """Under the lock: add what is new."""
+        """Add new entries. The caller holds the lock."""
         self.entries.extend(entries)
         for entry in entries:
             self.size += len(entry.data)
             if entry.event == END:
                 self.marks += 1
-        if len(self.entries) > self.most or self.size > self.full:
+        if len(self.entries) > self.drop_above_entries or self.size > self.drop_above_size:
             self.drop(self.limit, self.room)
 
     def restart(self, anchor: Id) -> None:
-        """The log went on without this tail: all who listen must read there what came up to *anchor*."""
+        """Restart the tail after *anchor*: listeners must read the entries up to *anchor* from the log."""
         with self.lock:
             self.first = self.end + 1
             self.entries.clear()
@@ -85,12 +87,15 @@ class Tail:
         self.wake()
 
     def trim(self, limit: int) -> int:
-        """Keep so many; how many went."""
+        """Drop all but the newest *limit* entries; return the number dropped."""
         with self.lock:
             return self.drop(limit, self.room)
 
     def drop(self, limit: int, room: int) -> int:
-        """Under the lock: drop the oldest beyond so many entries or characters; how many went."""
+        """Drop the oldest beyond *limit* entries or *room* characters; return the number dropped.
+
+        The caller holds the lock.
+        """
         count = max(0, len(self.entries) - limit)
         size = self.size - sum(len(entry.data) for entry in self.entries[:count])
         while size > room and count < len(self.entries) - 1:
@@ -105,25 +110,28 @@ class Tail:
         return count
 
     def fail(self, error: Exception) -> None:
-        """The log cannot be read: say so to all who listen."""
+        """Report to all listeners that the log cannot be read."""
         with self.lock:
             self.error = error
         self.wake()
 
     def number_after(self, place: Id) -> int | None:
-        """Under the lock: the number of the first entry after *place*, or None if the tail may lack it."""
+        """Return the number of the first entry after *place*, or None if the tail may lack this entry.
+
+        The caller holds the lock.
+        """
         if self.anchor is None or place < self.anchor:
             return None
-        return self.first + bisect_right(self.entries, place, key=_place)
+        return self.first + bisect_right(self.entries, place, key=_id_of)
 
-    def before(self, number: int) -> Id | None:
-        """Under the lock: the place just before the entry of that number."""
+    def id_before(self, number: int) -> Id | None:
+        """Return the id just before the entry with this number. The caller holds the lock."""
         if number > self.first:
             return parse_id(self.entries[number - 1 - self.first].id)
         return self.origin if number == 0 else self.anchor
 
-    def waiting(self) -> Waiting:
-        """Under the lock: what to give to ``until``, to wait for something new."""
+    def prepare_wait(self) -> Waiting:
+        """Return the argument for ``wait``, which waits for news. The caller holds the lock."""
         self.awaited = True
         loop = _running_loop()
         if loop is None:
@@ -131,14 +139,14 @@ class Tail:
             self._wakers.add(wake)
             return ready, wake
         future = loop.create_future()
-        found = self._futures.get(loop)
-        if found is None:
-            found = self._futures[loop] = set()
-        found.add(future)
+        futures = self._futures.get(loop)
+        if futures is None:
+            futures = self._futures[loop] = set()
+        futures.add(future)
         return future
 
-    async def until(self, waiting: Waiting) -> None:
-        """Wait; who gives up is woken no more."""
+    async def wait(self, waiting: Waiting) -> None:
+        """Wait for news; a cancelled listener is removed from the waiting ones."""
         try:
             await (waiting if isinstance(waiting, asyncio.Future) else waiting[0]())
         except BaseException:
@@ -150,7 +158,7 @@ class Tail:
             raise
 
     def wake(self) -> None:
-        """Wake all who wait, without the lock held."""
+        """Wake all waiting listeners. The caller does not hold the lock."""
         if not self.awaited:
             return
         with self.lock:
@@ -162,14 +170,14 @@ class Tail:
             if loop is here:
                 _set(waiting)
             else:
-                with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
+                with contextlib.suppress(RuntimeError):  # the loop is closed: no listener waits in it
                     loop.call_soon_threadsafe(_set, waiting)
         for wake in wakers:
             wake()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
-    return asyncio._get_running_loop()  # noqa: SLF001 - documented, and the one form that does not raise
+    return asyncio._get_running_loop()  # noqa: SLF001 - documented; the public form raises without a loop
 
 
 def _set(futures: set[asyncio.Future[None]]) -> None:
@@ -178,6 +186,6 @@ def _set(futures: set[asyncio.Future[None]]) -> None:
             future.set_result(None)
 
 
-def _place(entry: Entry) -> Id:
+def _id_of(entry: Entry) -> Id:
     ms, _, count = entry.id.partition("-")
     return int(ms), int(count or 0)

@@ -1,4 +1,7 @@
-"""A task space's messages on disk: JSON Lines, one message a line, whatever happens in between."""
+"""The messages of a task space on disk, as JSON Lines.
+
+Beside ``_send``, which saves whole messages here. Each line holds one message, also after a crash or a full disk.
+"""
 
 from __future__ import annotations
 
@@ -21,29 +24,29 @@ from .messages import Message, StreamChunk, TextPart
 __all__ = ["Gathering", "append_message", "history_file", "load_history"]
 
 OPEN_STEPS: Final = 1_000
-"""Steps that are gathered at a time; beyond that the oldest is saved as it is."""
+"""Unfinished steps in memory at one time; beyond it the oldest step is saved unfinished."""
 
 
 def history_file(taskspace_path: str | os.PathLike[str]) -> Path:
-    """Where a task space keeps its messages."""
+    """Return the path of a task space's messages."""
     return Path(taskspace_path) / "history" / "messages.jsonl"
 
 
 def append_message(taskspace_path: str | os.PathLike[str], message: Message) -> None:
-    """Add a message; when this returns it is on disk, and other processes' lines are whole too.
+    """Append a message, and return when it is on disk. Lines of other processes stay whole.
 
     Raises:
-        OSError: it could not be saved.
+        OSError: the message could not be saved.
     """
     path = history_file(taskspace_path)
     path.parent.mkdir(parents=True, exist_ok=True)
     line = encode(message).encode() + b"\n"
-    with path.open("a+b", buffering=0) as file, _alone(file):
+    with path.open("a+b", buffering=0) as file, _exclusive(file):
         size = file.seek(0, os.SEEK_END)
         if size:
             file.seek(size - 1)
             if file.read(1) != b"\n":
-                # A half line of a process that died: closed off, so that it spoils no other.
+                # A process died inside of its line: end the half line, so that only this one is lost.
                 line = b"\n" + line
         try:
             written = file.write(line)
@@ -57,9 +60,9 @@ def append_message(taskspace_path: str | os.PathLike[str], message: Message) -> 
 
 
 def load_history(taskspace_path: str | os.PathLike[str]) -> list[Message]:
-    """The messages of a task space, in the order they were saved; none if there is no history.
+    """Return the messages of a task space in the order of their saving; none if there is no history.
 
-    A line that is not a message, such as the half line of a crash, is left out with a warning.
+    A line that is not a message, such as the half line of a crash, causes a warning and is left out.
     """
     path = history_file(taskspace_path)
     found: list[Message] = []
@@ -73,9 +76,9 @@ def load_history(taskspace_path: str | os.PathLike[str]) -> list[Message]:
         try:
             found.append(Message.model_validate(json.loads(line)))
         except (ValidationError, ValueError, RecursionError) as error:
-            said = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0]
             warnings.warn(
-                f"{path}, line {number} is not a message and is left out: {said}",
+                f"{path}, line {number} is not a message and is left out: {reason}",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -83,27 +86,27 @@ def load_history(taskspace_path: str | os.PathLike[str]) -> list[Message]:
 
 
 @contextlib.contextmanager
-def _alone(file: IO[bytes]) -> Iterator[None]:
-    """Nobody else appends meanwhile, in this process or another."""
-    with _IN_PROCESS:
+def _exclusive(file: IO[bytes]) -> Iterator[None]:
+    """Lock the file against appends of other threads and processes."""
+    with _PROCESS_LOCK:
         if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 - only there
+            import msvcrt  # noqa: PLC0415 - only on Windows
 
             file.seek(0)
             msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
         else:
-            import fcntl  # noqa: PLC0415 - only there
+            import fcntl  # noqa: PLC0415 - not on Windows
 
             fcntl.flock(file, fcntl.LOCK_EX)
-        # Closing the file unlocks it.
+        # Closing the file releases the lock.
         yield
 
 
-_IN_PROCESS = threading.Lock()
+_PROCESS_LOCK = threading.Lock()
 
 
 class Gathering:
-    """Puts the pieces of each step together, until the step says that it is final."""
+    """Collect the chunks of each step until its final chunk, and join them into one message."""
 
     def __init__(self, limit: int = OPEN_STEPS) -> None:
         self._limit = limit
@@ -111,14 +114,14 @@ class Gathering:
         self._lock = threading.Lock()
 
     def add(self, taskspace_path: str | os.PathLike[str], chunk: StreamChunk) -> list[tuple[str, Message]]:
-        """Add a piece; what is now to be saved, as (task space, message)."""
+        """Add a chunk; return the messages to save now, as (task space, message)."""
         key = (os.fspath(taskspace_path), chunk.step_id)
         with self._lock:
             self._steps.setdefault(key, []).append(chunk)
-            done = [key] if chunk.is_final else []
-            if len(self._steps) - len(done) > self._limit:
-                done.append(next(name for name in self._steps if name != key))
-            return [(name[0], _message(self._steps.pop(name))) for name in done]
+            complete = [key] if chunk.is_final else []
+            if len(self._steps) - len(complete) > self._limit:
+                complete.append(next(step for step in self._steps if step != key))
+            return [(step[0], _message(self._steps.pop(step))) for step in complete]
 
 
 def _message(chunks: list[StreamChunk]) -> Message:

@@ -1,4 +1,7 @@
-"""What the origin's agents send: pieces of a step's text, messages and their parts."""
+"""Models of the messages that vibex's agents send: chunks of a step's text, messages and their parts.
+
+``_send`` sends them to a project; ``history`` saves them in a task space.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,12 @@ def _now() -> datetime.datetime:
 
 
 class _Model(BaseModel):
-    # What a newer peer adds survives.
+    # A newer peer may add fields: they survive a read and a write.
     model_config = ConfigDict(extra="allow")
 
 
 class StreamChunk(_Model):
-    """A piece of the text of one step."""
+    """Hold one chunk of the text of a step."""
 
     step_id: str
     agent_name: str
@@ -45,14 +48,14 @@ class StreamChunk(_Model):
 
 
 class TextPart(_Model):
-    """Text."""
+    """Hold the text of a message."""
 
     type: Literal["text"] = "text"
     text: str
 
 
 class ToolCallPart(_Model):
-    """A tool is called."""
+    """Hold the call of a tool."""
 
     type: Literal["tool-call"] = "tool-call"
     toolCallId: str  # noqa: N815 - the wire's name
@@ -61,7 +64,7 @@ class ToolCallPart(_Model):
 
 
 class ToolResultPart(_Model):
-    """What the tool gave."""
+    """Hold the result of a tool call."""
 
     type: Literal["tool-result"] = "tool-result"
     toolCallId: str  # noqa: N815 - the wire's name
@@ -71,14 +74,14 @@ class ToolResultPart(_Model):
 
 
 class ArtifactPart(_Model):
-    """Something that was made."""
+    """Hold an artifact that an agent made."""
 
     type: Literal["artifact"] = "artifact"
     artifact: Any = None
 
 
 class ImagePart(_Model):
-    """An image: a URL, base64 or bytes."""
+    """Hold an image: a URL, base64 or bytes."""
 
     type: Literal["image"] = "image"
     image: str | bytes = ""
@@ -86,7 +89,7 @@ class ImagePart(_Model):
 
 
 class FilePart(_Model):
-    """A file: a URL, base64 or bytes."""
+    """Hold a file: a URL, base64 or bytes."""
 
     type: Literal["file"] = "file"
     data: str | bytes = ""
@@ -94,7 +97,7 @@ class FilePart(_Model):
 
 
 class StepStartPart(_Model):
-    """A step begins."""
+    """Mark the start of a step."""
 
     type: Literal["step-start"] = "step-start"
     stepId: str  # noqa: N815 - the wire's name
@@ -102,14 +105,14 @@ class StepStartPart(_Model):
 
 
 class ReasoningPart(_Model):
-    """What the model thought."""
+    """Hold the model's reasoning."""
 
     type: Literal["reasoning"] = "reasoning"
     content: str
 
 
 class ErrorPart(_Model):
-    """What went wrong."""
+    """Hold an error."""
 
     type: Literal["error"] = "error"
     error: str
@@ -128,11 +131,11 @@ MessagePart = Annotated[
     | ErrorPart,
     Field(discriminator="type"),
 ]
-"""A part of a message, told by its ``type``."""
+"""A part of a message. Its ``type`` selects the model."""
 
 
 class Message(_Model):
-    """One message of a conversation."""
+    """Hold one message of a conversation."""
 
     id: str = Field(default_factory=lambda: str(uuid.uuid4()))
     role: Literal["system", "user", "assistant", "tool"]

@@ -1,4 +1,8 @@
-"""The event log in Redis Streams: shared by many processes and machines."""
+"""The event log in Redis Streams: shared by many processes and machines.
+
+``_open_log`` opens it for the URLs ``redis:`` and ``rediss:``. ``commands`` holds the commands and parses the
+replies; ``worker`` sends the commands in a thread; ``reader`` waits there for new entries.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from ...exceptions import ClosedError
 from .._entry import BEGINNING, Id
 from .._log import EventLog, Item, Page, Project
 from .._tail import Tail
-from .commands import Names, add, close, look, page, project
+from .commands import Keys, append, close, page, project, query
 from .worker import Worker
 
 __all__ = ["RedisLog"]
@@ -23,63 +27,65 @@ log = logging.getLogger("vibe_notebook.projects")
 T = TypeVar("T")
 
 TAIL: Final = (4_096, 16 << 20)
-"""Entries and characters of each project that listeners share in memory."""
+"""Entries and characters in the tail of each project: listeners share them in memory."""
 
 PAGE: Final = 1_000
-"""Keys that the server looks at in one go, when asked for all projects."""
+"""Keys that one SCAN of the server covers."""
 
 
 class RedisLog(EventLog):
-    """All projects in one Redis database, from Redis 7 on.
+    """Store all projects in one Redis database, of Redis 7 or newer.
 
-    *max_events* is about how many each project keeps; every key begins with *prefix*. What is acknowledged
-    is as durable as the server's ``appendonly`` makes it; ids are Redis' own.
+    Each project keeps about *max_events* events; every key begins with *prefix*. Acknowledged events are as durable
+    as the server's ``appendonly`` makes them. Redis makes the ids.
     """
 
     durable = True
 
     def __init__(self, url: str, max_events: int = 100_000, prefix: str = "vibe:") -> None:
         if max_events < 1:
-            raise ValueError("max_events is 1 or more")
+            raise ValueError("max_events must be 1 or more")
         self._max = max_events
-        self._names = Names(prefix)
+        self._keys = Keys(prefix)
         self._lock = threading.Lock()
         self._tails: dict[str, tuple[Tail, int]] = {}
         self._worker = Worker(url, max_events, lambda: bool(self._tails), self._fail_all)
 
     async def append(self, project_id: str, items: Sequence[Item], key: str | None = None) -> list[str]:
-        stream = self._names.stream(project_id)
-        named = None if key is None else self._names.key(project_id, key)
-        return await wait_for(self._worker.ask(add(stream, items, self._max, named), _ids))
+        stream = self._keys.stream(project_id)
+        full_key = None if key is None else self._keys.idempotency_key(project_id, key)
+        return await wait_for(self._worker.submit(append(stream, items, self._max, full_key), _ids))
 
     async def close(self, project_id: str) -> None:
         await wait_for(self._close(project_id))
 
     def close_soon(self, project_id: str) -> None:
-        self._close(project_id).add_done_callback(_say)
+        self._close(project_id).add_done_callback(_report_failure)
 
     def _close(self, project_id: str) -> Future[None]:
-        return self._worker.ask(close(self._names.stream(project_id), self._max), lambda _: None)
+        return self._worker.submit(close(self._keys.stream(project_id), self._max), lambda _: None)
 
     async def read(self, project_id: str, after: Id, limit: int) -> Page:
-        return await wait_for(self._look(project_id, lambda looked: page(looked, after), after, limit))
+        return await wait_for(self._query(project_id, lambda reply: page(reply, after), after, limit))
 
     async def trim(self, project_id: str, keep: int) -> int:
         return await wait_for(
-            self._worker.ask(("XTRIM", self._names.stream(project_id), "MAXLEN", keep), int)
+            self._worker.submit(("XTRIM", self._keys.stream(project_id), "MAXLEN", keep), int)
         )
 
     async def projects(self) -> list[Project]:
         cursor, streams = 0, set[bytes]()
         while True:
-            command = ("SCAN", cursor, "MATCH", self._names.pattern(), "COUNT", PAGE, "TYPE", "stream")
-            cursor, some = await wait_for(self._worker.ask(command, lambda reply: (int(reply[0]), reply[1])))
-            streams.update(some)
+            command = ("SCAN", cursor, "MATCH", self._keys.pattern(), "COUNT", PAGE, "TYPE", "stream")
+            cursor, names = await wait_for(
+                self._worker.submit(command, lambda reply: (int(reply[0]), reply[1]))
+            )
+            streams.update(names)
             if not cursor:
                 break
-        asked = [self._project(name) for name in sorted(self._names.project(stream) for stream in streams)]
-        found = [await wait_for(one) for one in asked]
-        return [one for one in found if one is not None]
+        pending = [self._project(name) for name in sorted(self._keys.project(stream) for stream in streams)]
+        projects = [await wait_for(future) for future in pending]
+        return [project for project in projects if project is not None]
 
     async def project(self, project_id: str) -> Project | None:
         return await wait_for(self._project(project_id))
@@ -89,31 +95,31 @@ class RedisLog(EventLog):
         return found is not None and not found.closed
 
     def _project(self, name: str) -> Future[Project | None]:
-        return self._look(name, lambda looked: project(name, looked))
+        return self._query(name, lambda reply: project(name, reply))
 
-    def _look(self, project_id: str, parse: Callable[[Any], T], *place: Any) -> Future[T]:
-        return self._worker.ask(look(self._names.stream(project_id), *place), parse)
+    def _query(self, project_id: str, parse: Callable[[Any], T], *place: Any) -> Future[T]:
+        return self._worker.submit(query(self._keys.stream(project_id), *place), parse)
 
     def attach(self, project_id: str) -> Tail:
         with self._lock:
             tail, count = self._tails.get(project_id) or (Tail(*TAIL), 0)
             self._tails[project_id] = tail, count + 1
         if count == 0:
-            begun = self._look(project_id, lambda looked: self._begin(project_id, tail, looked))
-            begun.add_done_callback(lambda done: self._fail(project_id, tail, done))
+            start = self._query(project_id, lambda reply: self._start_tail(project_id, tail, reply))
+            start.add_done_callback(lambda done: self._fail_tail(project_id, tail, done))
         return tail
 
-    def _begin(self, project_id: str, tail: Tail, looked: Any) -> None:
-        """In the worker's loop: the tail begins at the stream's end of now."""
-        place = page(looked, BEGINNING).place
+    def _start_tail(self, project_id: str, tail: Tail, reply: Any) -> None:
+        """Start the tail after the stream's last id. Runs in the worker's event loop."""
+        place = page(reply, BEGINNING).place
         with self._lock:
             wanted = self._tails.get(project_id, (None,))[0] is tail
         if wanted:
             tail.start(place)
-            self._worker.follow(self._names.stream(project_id), tail, place)
+            self._worker.follow(self._keys.stream(project_id), tail, place)
 
-    def _fail(self, project_id: str, tail: Tail, done: Future[None]) -> None:
-        """Where a tail could not begin: whoever listens is told, and who comes later tries anew."""
+    def _fail_tail(self, project_id: str, tail: Tail, done: Future[None]) -> None:
+        """Report a failed start of a tail to its listeners. The next listener starts a new tail."""
         error = done.exception()
         if isinstance(error, Exception):
             with self._lock:
@@ -136,7 +142,7 @@ class RedisLog(EventLog):
                 self._tails[project_id] = tail, count - 1
                 return
             del self._tails[project_id]
-        self._worker.leave(self._names.stream(project_id), tail)
+        self._worker.unfollow(self._keys.stream(project_id), tail)
 
     async def aclose(self) -> None:
         self._fail_all(ClosedError("the event log is closed"))
@@ -147,7 +153,7 @@ def _ids(reply: bytes) -> list[str]:
     return reply.decode().split()
 
 
-def _say(done: Future[Any]) -> None:
+def _report_failure(done: Future[Any]) -> None:
     error = done.exception()
     if error is not None:
         log.error("A stream could not be closed: %s", error)

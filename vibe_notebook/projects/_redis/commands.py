@@ -1,6 +1,7 @@
-"""What the Redis log asks of its server, and what the answers mean. No I/O.
+"""The commands of the Redis log, and the parsers of their replies. Pure: no I/O.
 
-Replies are RESP2's, raw. A stream's fields are ``e`` (the event type) and ``d`` (its JSON).
+Below the log, its worker and its reader. Replies are raw ones of RESP2. The fields of a stream's entry are ``e`` (the
+event type) and ``d`` (the data as JSON).
 """
 
 from __future__ import annotations
@@ -14,29 +15,29 @@ from ...exceptions import LogError
 from .._entry import BEGINNING, END, Entry, Gap, Id, parse_id
 from .._log import Item, Page, Project
 
-__all__ = ["Names", "add", "close", "gap", "look", "page", "project", "rows"]
+__all__ = ["Keys", "append", "close", "entries", "gap", "page", "project", "query"]
 
 log = logging.getLogger("vibe_notebook.projects")
 
 Command = tuple[Any, ...]
 
 LAST: Final[Id] = (2**64 - 1, 2**64 - 1)
-"""The greatest id there is."""
+"""The greatest possible id."""
 
-KEPT: Final = 24 * 3600
-"""Seconds that an idempotency key is remembered."""
+KEY_SECONDS: Final = 24 * 3600
+"""Seconds for which the server holds an idempotency key."""
 
-# A script is atomic, also in the append-only file: after a crash all of it is there, or nothing.
-_ADD: Final = """
+# A script is atomic, in the append-only file too: after a crash all of its writes are there, or none.
+_APPEND: Final = """
 local seen = KEYS[2] and redis.call('GET', KEYS[2])
 if seen then return seen end
 local ids = {}
 for i = 3, #ARGV, 2 do
   ids[#ids + 1] = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[i], 'd', ARGV[i + 1])
 end
-local said = table.concat(ids, ' ')
-if KEYS[2] then redis.call('SET', KEYS[2], said, 'EX', ARGV[2]) end
-return said
+local reply = table.concat(ids, ' ')
+if KEYS[2] then redis.call('SET', KEYS[2], reply, 'EX', ARGV[2]) end
+return reply
 """
 
 _CLOSE: Final = """
@@ -46,60 +47,60 @@ if redis.call('EXISTS', KEYS[1]) == 1 and not (last and last[2][2] == '') then
 end
 """
 
-_LOOK: Final = """
+_QUERY: Final = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return false end
 local found = redis.call('XREAD', 'COUNT', ARGV[2], 'STREAMS', KEYS[1], ARGV[1])
 return {redis.call('XINFO', 'STREAM', KEYS[1]), found and found[1][2] or {}}
 """
 
 
-class Names:
-    """The keys of a log in its database: all begin with *prefix*."""
+class Keys:
+    """Build the keys of a log in its database. All keys begin with *prefix*."""
 
     def __init__(self, prefix: str) -> None:
-        self._streams = f"{prefix}events:"
-        self._keys = f"{prefix}key:"
+        self._stream_prefix = f"{prefix}events:"
+        self._key_prefix = f"{prefix}key:"
 
     def stream(self, project: str) -> str:
-        """The project's stream."""
-        return self._streams + project
+        """Return the key of a project's stream."""
+        return self._stream_prefix + project
 
-    def key(self, project: str, key: str) -> str:
-        """An idempotency key: no project has a NUL in its name."""
-        return f"{self._keys}{project}\0{key}"
+    def idempotency_key(self, project: str, key: str) -> str:
+        """Return the full name of an idempotency key. NUL separates its parts: no project's name holds one."""
+        return f"{self._key_prefix}{project}\0{key}"
 
     def pattern(self) -> str:
-        """What matches all streams."""
-        return "".join(f"\\{one}" if one in "*?[]\\^-" else one for one in self._streams) + "*"
+        """Return the pattern that matches the keys of all streams."""
+        return "".join(f"\\{char}" if char in "*?[]\\^-" else char for char in self._stream_prefix) + "*"
 
     def project(self, stream: bytes) -> str:
-        """The project of a stream."""
-        return stream.decode(errors="replace").removeprefix(self._streams)
+        """Return the project of a stream's key."""
+        return stream.decode(errors="replace").removeprefix(self._stream_prefix)
 
 
-def add(stream: str, items: Sequence[Item], limit: int, key: str | None) -> Command:
-    """Append; the reply is the ids, with blanks between."""
+def append(stream: str, items: Sequence[Item], limit: int, key: str | None) -> Command:
+    """Return the command that appends *items*; its reply is their ids, separated by spaces."""
     if key is None and len(items) == 1:
         event, data = items[0]
         return "XADD", stream, "MAXLEN", "~", limit, "*", "e", event, "d", data
     keys = (stream,) if key is None else (stream, key)
-    return "EVAL", _ADD, len(keys), *keys, limit, KEPT, *chain.from_iterable(items)
+    return "EVAL", _APPEND, len(keys), *keys, limit, KEY_SECONDS, *chain.from_iterable(items)
 
 
 def close(stream: str, limit: int) -> Command:
-    """Append the mark of a closed stream, unless it is there or there is no stream."""
+    """Return the command that marks a stream as closed, unless the stream is closed or unknown."""
     return "EVAL", _CLOSE, 1, stream, limit
 
 
-def look(stream: str, after: Id = LAST, limit: int = 1) -> Command:
-    """The stream's state, and at the same moment its entries after an id."""
+def query(stream: str, after: Id = LAST, limit: int = 1) -> Command:
+    """Return the command that reads a stream's state and, atomically, its entries after an id."""
     ms, count = min(after, LAST)
-    return "EVAL", _LOOK, 1, stream, f"{ms}-{count}", limit
+    return "EVAL", _QUERY, 1, stream, f"{ms}-{count}", limit
 
 
-def rows(found: Any) -> Iterator[Entry]:
-    """A stream's entries."""
-    for name, fields in found:
+def entries(rows: Any) -> Iterator[Entry]:
+    """Yield a stream's entries. An entry that this log did not write is left out with a warning."""
+    for name, fields in rows:
         if fields is None or len(fields) != 4 or fields[0] != b"e" or fields[2] != b"d":  # noqa: PLR2004
             log.warning("Entry %s of a project's stream was not written by this log, and is left out", name)
             continue
@@ -107,10 +108,12 @@ def rows(found: Any) -> Iterator[Entry]:
         yield Entry(name.decode(), event, data)
 
 
-def _state(looked: Any) -> dict[str, Any]:
-    state = dict(zip((name.decode() for name in looked[0][::2]), looked[0][1::2], strict=True))
+def _state(reply: Any) -> dict[str, Any]:
+    state = dict(zip((name.decode() for name in reply[0][::2]), reply[0][1::2], strict=True))
     if "entries-added" not in state:
-        raise LogError("the Redis log needs Redis 7 or newer: this server does not count what was added")
+        raise LogError(
+            "the Redis log needs Redis 7 or newer: this server does not count the entries added to a stream"
+        )
     return state
 
 
@@ -118,46 +121,48 @@ def _last(state: dict[str, Any]) -> Id:
     return parse_id(state["last-generated-id"].decode())
 
 
-def page(looked: Any, after: Id) -> Page:
-    """What ``look`` found after *after*."""
-    found = gap(looked, after)
-    if looked is None:
-        return Page([], found, BEGINNING)
-    entries = list(rows(looked[1]))
-    place = parse_id(looked[1][-1][0].decode()) if looked[1] else _last(_state(looked))
-    return Page(entries, found, place)
+def page(reply: Any, after: Id) -> Page:
+    """Return the page of a reply to ``query``."""
+    missing = gap(reply, after)
+    if reply is None:
+        return Page([], missing, BEGINNING)
+    place = parse_id(reply[1][-1][0].decode()) if reply[1] else _last(_state(reply))
+    return Page(list(entries(reply[1])), missing, place)
 
 
-def gap(looked: Any, after: Id) -> Gap | None:
-    """What the stream has lost after *after*.
+def gap(reply: Any, after: Id) -> Gap | None:
+    """Return the gap after the id *after*, or None if the stream still has every entry after it.
 
-    Redis does not say how many entries stood between two ids: only from the beginning is it known what is
-    missing. For the same reason the very last entry that went cannot be told from those before it.
+    Redis does not count the entries between two ids: the number of missing entries is known only for a read from the
+    beginning. For the same reason a read after the newest dropped entry reports a gap, though nothing is missing.
     """
-    asked = f"{after[0]}-{after[1]}"
-    if looked is None:
-        return None if after == BEGINNING else Gap("gone", asked)
-    state = _state(looked)
+    wanted = f"{after[0]}-{after[1]}"
+    if reply is None:
+        return None if after == BEGINNING else Gap("gone", wanted)
+    state = _state(reply)
     last = _last(state)
     ends: dict[str, Any] = {"last": f"{last[0]}-{last[1]}"}
-    went = state["entries-added"] - state["length"]
+    dropped = state["entries-added"] - state["length"]
     oldest = state["first-entry"]
     if oldest:
         ends["first"] = oldest[0].decode()
     if after > last:
-        return Gap("ahead", asked, **ends)
+        return Gap("ahead", wanted, **ends)
     if after == last or (oldest and after >= parse_id(oldest[0].decode())):
         return None
     if after == BEGINNING:
-        return Gap("trimmed", asked, missed=went, **ends) if went else None
-    return Gap("trimmed" if went else "gone", asked, **ends)
+        return Gap("trimmed", wanted, missed=dropped, **ends) if dropped else None
+    return Gap("trimmed" if dropped else "gone", wanted, **ends)
 
 
-def project(name: str, looked: Any) -> Project | None:
-    """What is said of a project. Of marks of closed streams only one at the end is not counted."""
-    if looked is None:
+def project(name: str, reply: Any) -> Project | None:
+    """Return the description of a project.
+
+    ``events`` leaves out a mark at the end of the stream, but counts the marks before it.
+    """
+    if reply is None:
         return None
-    state = _state(looked)
+    state = _state(reply)
     newest = state["last-entry"]
     closed = bool(newest) and newest[1][1] == END.encode()
     return Project(name, state["length"] - closed, state["last-generated-id"].decode(), closed)

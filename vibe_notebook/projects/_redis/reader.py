@@ -1,4 +1,7 @@
-"""The one XREAD of a process: it waits for all projects that anybody here listens to, and fills their tails."""
+"""The reader of a process: one XREAD waits for all projects with listeners here, and fills their tails.
+
+``worker`` runs the reader in its event loop.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._entry import Id, parse_id
 from .._tail import Tail
-from .commands import gap, look, rows
+from .commands import entries, gap, query
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -17,104 +20,107 @@ if TYPE_CHECKING:
 __all__ = ["BLOCK", "Reader"]
 
 BLOCK: Final = 5.0
-"""Seconds that one XREAD waits, at most."""
+"""Seconds for which one XREAD waits, at most."""
 
 COUNT: Final = 1_000
-"""Entries of each stream that one XREAD gives, at most."""
+"""Entries of each stream in one reply to XREAD, at most."""
 
-SUSPECT: Final = 64
-"""So many at once, and the server may have trimmed some before they could be read: look."""
+CHECK_FROM: Final = 64
+"""Entries in one reply from which the reader checks for a gap: the server may have trimmed unread entries."""
 
-PATIENCE: Final = 100
-"""Times to try to interrupt an XREAD; beyond that it ends by itself."""
+UNBLOCK_TRIES: Final = 100
+"""Tries to interrupt an XREAD; after them the XREAD ends by itself."""
 
-NOTHING: Final = "\0"
-"""A stream that never is: XREAD needs at least one."""
+NO_STREAM: Final = "\0"
+"""The key of a stream that never exists: XREAD needs at least one stream."""
 
 
 class Reader:
-    """Runs in the log's own event loop. *client* keeps one connection; *failed* is told of an error."""
+    """Read new entries into tails, in the log's own event loop.
+
+    *client* has one connection, for the reader alone. The reader passes an error to *failed*.
+    """
 
     def __init__(self, client: Redis, max_events: int, failed: Callable[[Exception], None]) -> None:
         self._client = client
         self._failed = failed
-        self._suspect = min(SUSPECT, max_events)
+        self._check_from = min(CHECK_FROM, max_events)
         self._tails: dict[bytes, tuple[Tail, str]] = {}
-        self._wanted = asyncio.Event()
-        self._name: int | None = None  # the connection's, for CLIENT UNBLOCK
+        self._has_tails = asyncio.Event()
+        self._client_id: int | None = None  # of the connection, for CLIENT UNBLOCK
         self._reads = 0
-        self._blocked = 0  # the number of the XREAD that waits; 0 while there is none
-        self._stale = False  # the XREAD that waits does not know all tails
+        self._waiting_read = 0  # the number of the waiting XREAD; 0 while none waits
+        self._stale = False  # the waiting XREAD lacks the stream of a new tail
 
     def follow(self, stream: str, tail: Tail, place: Id) -> None:
-        """Fill a tail with what comes after *place*."""
+        """Fill a tail with the entries after *place*."""
         self._tails[stream.encode()] = tail, f"{place[0]}-{place[1]}"
         self._stale = True
-        self._wanted.set()
+        self._has_tails.set()
 
-    def leave(self, stream: str, tail: Tail) -> None:
-        """Nobody listens to it any more."""
+    def unfollow(self, stream: str, tail: Tail) -> None:
+        """Stop filling a tail: its last listener has ended."""
         name = stream.encode()
         if name in self._tails and self._tails[name][0] is tail:
             del self._tails[name]
 
     async def refresh(self, client: Redis) -> None:
-        """Let the XREAD that waits begin anew, if it does not know all tails; ask with another *client*."""
+        """Interrupt the waiting XREAD with another *client* if it lacks the stream of a new tail."""
         if not self._stale:
             return
         self._stale = False
-        reading = self._blocked
-        for _ in range(PATIENCE):
-            if self._blocked != reading or not reading:
+        reading = self._waiting_read
+        for _ in range(UNBLOCK_TRIES):
+            if self._waiting_read != reading or not reading:
                 break
-            if await client.execute_command("CLIENT", "UNBLOCK", self._name):
+            if await client.execute_command("CLIENT", "UNBLOCK", self._client_id):
                 break
-            # It has not reached the server yet, or its answer has not come back.
+            # The XREAD has not reached the server yet, or its reply has not arrived.
             await asyncio.sleep(0.001)
 
     async def run(self, errors: tuple[type[Exception], ...]) -> None:
-        """Read until cancelled. After an error, all tails have failed; new ones find a new connection."""
+        """Read until a cancellation. After an error every tail has failed; the next tail gets a new connection."""
         while True:
-            await self._wanted.wait()
-            self._wanted.clear()
+            await self._has_tails.wait()
+            self._has_tails.clear()
             try:
-                self._name = await self._client.execute_command("CLIENT", "ID")
+                self._client_id = await self._client.execute_command("CLIENT", "ID")
                 await self._read()
             except errors as error:
                 self._tails.clear()
                 self._failed(error)
-                with contextlib.suppress(*errors):  # what is broken need not close well
+                with contextlib.suppress(*errors):  # a broken connection may fail to close
                     await self._client.aclose()
             finally:
-                self._blocked = 0
+                self._waiting_read = 0
 
     async def _read(self) -> None:
         while True:
             self._reads += 1
             tails = self._tails
-            names = [NOTHING.encode(), *tails]
+            names = [NO_STREAM.encode(), *tails]
             places = ["0-0", *(place for _, place in tails.values())]
-            self._blocked, self._stale = self._reads, False
+            self._waiting_read, self._stale = self._reads, False
             reply = await self._client.execute_command(
                 "XREAD", "COUNT", COUNT, "BLOCK", int(BLOCK * 1000), "STREAMS", *names, *places
             )
-            self._blocked = 0
-            for name, found in reply or ():
-                await self._fill(name, found)
+            self._waiting_read = 0
+            for name, rows in reply or ():
+                await self._fill(name, rows)
 
-    async def _fill(self, name: bytes, found: Any) -> None:
+    async def _fill(self, name: bytes, rows: Any) -> None:
         tail, place = self._tails.get(name, (None, ""))
         if tail is None:
             return
-        newest = found[-1][0].decode()
+        newest = rows[-1][0].decode()
         lost = False
-        if len(found) >= self._suspect:
-            lost = gap(await self._client.execute_command(*look(name.decode())), parse_id(place)) is not None
+        if len(rows) >= self._check_from:
+            lost = gap(await self._client.execute_command(*query(name.decode())), parse_id(place)) is not None
         if self._tails.get(name, (None,))[0] is not tail:
             return
         self._tails[name] = tail, newest
         if lost:
-            # Who listens finds in the log what there still is, and what is missing.
+            # Listeners read the remaining entries, and the gap, from the log.
             tail.restart(parse_id(newest))
         else:
-            tail.extend(list(rows(found)))
+            tail.extend(list(entries(rows)))

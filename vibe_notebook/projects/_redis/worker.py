@@ -1,6 +1,7 @@
 """The thread of a Redis log: its event loop owns the connections.
 
-Commands that have gathered go out as one pipeline, in their order; one reader waits for all who listen.
+Below ``RedisLog``. The worker sends all waiting commands as one pipeline, in their order; one reader waits for the
+entries of all projects with listeners.
 """
 
 from __future__ import annotations
@@ -38,127 +39,129 @@ log = logging.getLogger("vibe_notebook.projects")
 T = TypeVar("T")
 
 IDLE: Final = 5.0
-"""Seconds without work or listeners after which the thread ends; the next call starts another."""
+"""Seconds without commands and listeners before the thread ends; the next call starts another thread."""
 
 GROUP: Final = 1_000
 """Commands in a pipeline, at most."""
 
 PATIENCE: Final = 10.0
-"""Seconds that the server may take to answer, beyond what it is asked to wait."""
+"""Seconds in which the server must reply, beyond the time for which a command asks it to wait."""
 
 ERRORS: Final = (RedisError, OSError)
 
 
 @dataclass(slots=True)
 class _Job:
-    """A command, what to make of its reply, and who waits for that."""
+    """Hold a command, the parser of its reply, and the future of the parsed reply."""
 
     command: Command
     parse: Callable[[Any], Any]
     done: Future[Any] = field(default_factory=Future)
 
-    def settle(self, reply: Any) -> None:
+    def finish(self, reply: Any) -> None:
+        """Parse the reply and set the future."""
         try:
             if isinstance(reply, Exception):
-                raise reply  # noqa: TRY301 - one way for both kinds of failure
+                raise reply  # noqa: TRY301 - one path for a failed command and a failed parser
             self.done.set_result(self.parse(reply))
         except LogError as error:
             self.done.set_exception(error)
-        except Exception as error:  # noqa: BLE001 - logged and raised where it is waited for
-            said = LogError(f"the event log: {error!r}")
-            said.__cause__ = error
+        except Exception as error:  # noqa: BLE001 - logged, and raised in the caller
+            failure = LogError(f"the event log: {error!r}")
+            failure.__cause__ = error
             try:
-                log.exception("A reply of the event log could not be read")
+                log.exception("A reply of the event log could not be parsed")
             finally:
-                self.done.set_exception(said)
+                self.done.set_exception(failure)
 
 
 class Worker:
-    """Asks the server at *url*. *busy* says whether anybody listens; *failed* is told when reading fails."""
+    """Send commands to the server at *url*, in a thread.
+
+    *busy* returns True while the log has listeners. The worker passes an error of the reader to *failed*.
+    """
 
     def __init__(
         self, url: str, max_events: int, busy: Callable[[], bool], failed: Callable[[Exception], None]
     ) -> None:
-        where = parse_url(url)
-        self._said = f"the event log at {where.get('host', 'localhost')}:{where.get('port', 6379)}"
+        address = parse_url(url)
+        self._label = f"the event log at {address.get('host', 'localhost')}:{address.get('port', 6379)}"
         self._url = url
         self._max = max_events
         self._busy = busy
         self._failed = failed
         self._lock = threading.Lock()
         self._queue: deque[_Job] = deque()
-        self._taken: list[_Job] = []
+        self._running: list[_Job] = []
         self._closing = False
-        self._ended: Future[None] | None = None  # of the thread that runs, if one does
+        self._ended: Future[None] | None = None  # of the running thread, or None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reader: Reader | None = None
-        self._something = asyncio.Event()
-        self._told = False
+        self._has_work = asyncio.Event()
+        self._notified = False
 
-    def ask(self, command: Command, parse: Callable[[Any], T]) -> Future[T]:
-        """Send a command, after all that were asked before. *parse* runs in the thread."""
+    def submit(self, command: Command, parse: Callable[[Any], T]) -> Future[T]:
+        """Enqueue a command, and return the future of its parsed reply. *parse* runs in the thread."""
         job = _Job(command, parse)
         with self._lock:
             if self._closing:
-                raise ClosedError(f"{self._said} is closed")
+                raise ClosedError(f"{self._label} is closed")
             if self._ended is None:
                 ended: Future[None] = Future()
-                # A daemon: nobody who waits for an acknowledgement is left when the interpreter goes.
+                # A daemon: at the end of the interpreter no caller waits for an acknowledgement any more.
                 thread = threading.Thread(
                     target=self._work, args=(ended,), name="vibe event log", daemon=True
                 )
                 try:
-                    thread.start()  # it waits for the lock that is held here
+                    thread.start()  # the new thread waits for the lock that this one holds
                 except RuntimeError as error:
                     raise self._error(error) from error
                 self._ended = ended
             self._queue.append(job)
-            self._tell()
+            self._notify()
         return job.done
 
     def follow(self, stream: str, tail: Tail, place: Id) -> None:
-        """In the thread: fill a tail with what comes after *place*."""
+        """Fill a tail with the entries after *place*. Runs in the thread."""
         if self._reader is not None:
             self._reader.follow(stream, tail, place)
 
-    def leave(self, stream: str, tail: Tail) -> None:
-        """Fill it no more."""
+    def unfollow(self, stream: str, tail: Tail) -> None:
+        """Stop filling a tail."""
         with self._lock:
             if self._loop is not None and self._reader is not None:
-                with contextlib.suppress(
-                    RuntimeError
-                ):  # the thread has just failed: nothing is filled any more
-                    self._loop.call_soon_threadsafe(self._reader.leave, stream, tail)
+                # A RuntimeError: the thread has just failed, and fills no tail any more.
+                with contextlib.suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(self._reader.unfollow, stream, tail)
 
     async def aclose(self) -> None:
-        """Finish what was asked, and end the thread."""
+        """Finish the enqueued commands, and end the thread."""
         with self._lock:
             self._closing = True
             ended = self._ended
-            self._tell()
+            self._notify()
         if ended is not None:
             await wait_for(ended)
 
-    def _tell(self) -> None:
-        """Under the lock: there is something to do."""
-        if self._loop is not None and not self._told:
-            self._told = True
-            with contextlib.suppress(
-                RuntimeError
-            ):  # the thread has just failed: it is about to fail its jobs
-                self._loop.call_soon_threadsafe(self._something.set)
+    def _notify(self) -> None:
+        """Notify the thread of a new job or of the end. The caller holds the lock."""
+        if self._loop is not None and not self._notified:
+            self._notified = True
+            # A RuntimeError: the thread has just failed, and is about to fail its jobs.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._has_work.set)
 
     def _work(self, ended: Future[None]) -> None:
         try:
             asyncio.run(self._main())
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: senders and listeners are told
-            cause = _first(error)
-            said = LogError(f"{self._said}: {cause!r}")
-            said.__cause__ = cause
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: senders and listeners get the error
+            cause = _first_error(error)
+            failure = LogError(f"{self._label}: {cause!r}")
+            failure.__cause__ = cause
             try:
-                log.exception("The thread of %s ended: %r", self._said, cause)
-            finally:  # a log handler may fail too
-                self._give_up(said)
+                log.exception("The thread of %s ended: %r", self._label, cause)
+            finally:  # a handler of the logger may fail too
+                self._fail_all(failure)
         finally:
             ended.set_result(None)
 
@@ -169,21 +172,20 @@ class Worker:
         )
         reader = Reader(reading, self._max, lambda error: self._failed(self._error(error)))
         with self._lock:
-            self._loop, self._reader, self._something = asyncio.get_running_loop(), reader, asyncio.Event()
-            self._told = False
+            self._loop, self._reader, self._has_work = asyncio.get_running_loop(), reader, asyncio.Event()
+            self._notified = False
         try:
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(reader.run(ERRORS))
                 try:
                     while jobs := await self._next():
                         await self._run(client, jobs)
-                        with contextlib.suppress(
-                            *ERRORS
-                        ):  # the next command will tell; the reader notices by itself
+                        # The next command reports a lost connection, and the reader detects its own.
+                        with contextlib.suppress(*ERRORS):
                             await reader.refresh(client)
                 finally:
                     while not task.done():
-                        # Again: one cancel may be lost in Python 3.11's wait_for(), with which the client sends.
+                        # In a loop: Python 3.11's wait_for(), with which the client sends, may lose a cancellation.
                         task.cancel()
                         await asyncio.wait([task], timeout=0.05)
         finally:
@@ -193,9 +195,9 @@ class Worker:
     def _connect(self, patience: float, **options: Any) -> Redis:
         client = Redis.from_url(
             self._url,
-            protocol=2,  # the replies' shape depends on it
+            protocol=2,  # `commands` parses replies of RESP2
             socket_timeout=patience,
-            retry=Retry(NoBackoff(), 0),  # an append that is sent again might be there twice
+            retry=Retry(NoBackoff(), 0),  # a repeated append could be in the log twice
             **options,
         )
         for command in ("XREAD", "SCAN"):
@@ -203,26 +205,26 @@ class Worker:
         return client
 
     async def _next(self) -> list[_Job]:
-        """What to do now; nothing: it is time to end."""
+        """Wait for jobs and return them; an empty list ends the thread."""
         while True:
             with self._lock:
-                self._told = False
-                self._something.clear()
+                self._notified = False
+                self._has_work.clear()
                 if self._queue:
-                    self._taken = [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
-                    return self._taken
+                    self._running = [self._queue.popleft() for _ in range(min(GROUP, len(self._queue)))]
+                    return self._running
                 if self._closing:
                     return self._end()
             try:
                 async with asyncio.timeout(IDLE):
-                    await self._something.wait()
+                    await self._has_work.wait()
             except TimeoutError:
                 with self._lock:
                     if not self._queue and not self._busy():
                         return self._end()
 
     def _end(self) -> list[_Job]:
-        """Under the lock: the next who asks starts another thread."""
+        """Forget the thread, so that the next call starts another. The caller holds the lock."""
         self._loop = self._reader = self._ended = None
         return []
 
@@ -235,15 +237,15 @@ class Worker:
         except ERRORS as error:
             replies = [error] * len(jobs)
         for job, reply in zip(jobs, replies, strict=True):
-            job.settle(self._error(reply) if isinstance(reply, Exception) else reply)
+            job.finish(self._error(reply) if isinstance(reply, Exception) else reply)
 
     def _error(self, error: Exception) -> LogError:
-        return LogError(f"{self._said}: {error}")
+        return LogError(f"{self._label}: {error}")
 
-    def _give_up(self, error: LogError) -> None:
-        """Tell all who wait, sender or listener."""
+    def _fail_all(self, error: LogError) -> None:
+        """Report the error to all waiting senders and listeners."""
         with self._lock:
-            jobs, self._queue = [*self._taken, *self._queue], deque()
+            jobs, self._queue = [*self._running, *self._queue], deque()
             self._end()
         for job in jobs:
             if not job.done.done():
@@ -251,8 +253,8 @@ class Worker:
         self._failed(error)
 
 
-def _first(error: BaseException) -> BaseException:
-    """Return the first error of a task group's group."""
+def _first_error(error: BaseException) -> BaseException:
+    """Return the first error of a task group's exception group, or *error* itself."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
