@@ -1,4 +1,4 @@
-"""A server for the tests of one module."""
+"""Fixtures of the server's tests: one server for each module, one project for each test."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from vibe_notebook.server import BackgroundServer, serve_in_background
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[BackgroundServer]:
-    with serve_in_background() as made:
-        yield made
+    with serve_in_background() as running_server:
+        yield running_server
 
 
 @pytest.fixture(scope="session")
@@ -24,5 +24,5 @@ def names() -> Callable[[], str]:
 
 @pytest.fixture
 def project(names: Callable[[], str]) -> str:
-    """A project that nobody else has."""
+    """Name a project for this test alone."""
     return names()

@@ -1,4 +1,4 @@
-"""What the server's tests share: servers as processes, posting, and reading a stream plainly."""
+"""The helpers of the server's tests: a server as a process, posts, and a simple reader of streams."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass(frozen=True)
-class Told:
-    """One event of a stream, read by the simplest reader there is."""
+class SentEvent:
+    """Hold one event of a stream."""
 
     id: str | None
     event: str
@@ -28,7 +28,7 @@ class Told:
 
 
 def blocks(lines: Iterator[str]) -> Iterator[dict[str, str]]:
-    """The fields of each block, comments and blocks of comments left out."""
+    """Yield the fields of each block, without comments and blocks of comments."""
     fields: dict[str, str] = {}
     for line in lines:
         if not line:
@@ -40,27 +40,27 @@ def blocks(lines: Iterator[str]) -> Iterator[dict[str, str]]:
             fields[name] = value
 
 
-def told(response: httpx2.Response) -> Iterator[Told]:
-    """The events of an open stream."""
+def sent_events(response: httpx2.Response) -> Iterator[SentEvent]:
+    """Yield the events of an open stream."""
     for fields in blocks(response.iter_lines()):
         if "event" in fields:
-            yield Told(fields.get("id"), fields["event"], json.loads(fields["data"]))
+            yield SentEvent(fields.get("id"), fields["event"], json.loads(fields["data"]))
 
 
-def read(url: str, project: str, after: str | None = "0", *, most: int | None = None) -> list[Told]:
-    """A project's events until the stream ends, or the first of them."""
+def read(url: str, project: str, after: str | None = "0", *, limit: int | None = None) -> list[SentEvent]:
+    """Read a project's events until the end of the stream, or the first *limit* events."""
     params = {} if after is None else {"last_event_id": after}
-    found: list[Told] = []
+    events: list[SentEvent] = []
     with httpx2.stream("GET", f"{url}/projects/{project}/stream", params=params, timeout=30) as response:
-        for event in told(response):
-            found.append(event)
-            if len(found) == most:
+        for event in sent_events(response):
+            events.append(event)
+            if len(events) == limit:
                 break
-    return found
+    return events
 
 
 def send(url: str, project: str, *numbers: int, **headers: str) -> list[str]:
-    """Post numbered notes; their ids."""
+    """Post numbered notes, and return their ids."""
     events = [{"event_type": "note", "data": {"number": number}} for number in numbers]
     answer = httpx2.post(f"{url}/projects/{project}/events", json=events, headers=headers, timeout=30)
     assert answer.status_code == 201, answer.text
@@ -70,20 +70,20 @@ def send(url: str, project: str, *numbers: int, **headers: str) -> list[str]:
 
 @dataclass
 class Process:
-    """A server as a process of its own."""
+    """Hold the process and the URL of a server."""
 
     process: subprocess.Popen[str]
     url: str
 
     def kill(self) -> None:
-        """End it as a crash does: nothing is said, nothing is flushed."""
+        """Kill the process, as a crash does: no shutdown, no flush."""
         self.process.kill()
         self.process.wait(30)
 
 
 @contextlib.contextmanager
 def serving(*args: str, **environment: str) -> Iterator[Process]:
-    """``vibe-notebook serve`` on a free port; ended by its pid."""
+    """Run ``vibe-notebook serve`` on a free port, and end it by its process id."""
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **environment}
     process = subprocess.Popen(
         [sys.executable, "-m", "vibe_notebook.cli", "serve", "--port", "0", *args],

@@ -1,4 +1,4 @@
-"""What is sent is there: in order, in the list, in the transcript, once."""
+"""Tests of the app: a sent event appears once and in order, in the stream, the list and the transcript."""
 
 from __future__ import annotations
 
@@ -37,23 +37,25 @@ def expected(agent_id: str = "agent") -> Transcript:
         return registry.transcript(agent_id)
 
 
-def test_ids_are_answered_in_the_order_of_the_events(server: BackgroundServer, project: str) -> None:
+def test_the_answer_holds_the_ids_in_the_order_of_the_events(server: BackgroundServer, project: str) -> None:
     ids = send(server.url, project, 1, 2, 3) + send(server.url, project, 4)
-    got = read(server.url, project, most=4)
-    assert [event.id for event in got] == ids
-    assert [event.data["number"] for event in got] == [1, 2, 3, 4]
-    assert ids == sorted(ids, key=lambda one: [int(part) for part in one.split("-")])
+    received = read(server.url, project, limit=4)
+    assert [event.id for event in received] == ids
+    assert [event.data["number"] for event in received] == [1, 2, 3, 4]
+    assert ids == sorted(ids, key=lambda event_id: [int(part) for part in event_id.split("-")])
     assert len(set(ids)) == 4
 
 
-def test_the_same_key_again_adds_nothing_and_says_the_same(server: BackgroundServer, project: str) -> None:
+def test_a_second_post_with_the_same_key_appends_nothing_and_returns_the_same_ids(
+    server: BackgroundServer, project: str
+) -> None:
     first = send(server.url, project, 1, 2, **{"Idempotency-Key": "k1"})
     assert send(server.url, project, 1, 2, **{"Idempotency-Key": "k1"}) == first
     other = send(server.url, project, 3, **{"Idempotency-Key": "k2"})
-    assert [event.id for event in read(server.url, project, most=3)] == first + other
+    assert [event.id for event in read(server.url, project, limit=3)] == first + other
 
 
-def test_a_batch_with_one_wrong_event_is_not_taken_at_all(server: BackgroundServer, project: str) -> None:
+def test_a_batch_with_one_wrong_event_is_refused_as_a_whole(server: BackgroundServer, project: str) -> None:
     batch = [{"event_type": "note", "data": 1}, {"event_type": "note"}]
     answer = httpx2.post(f"{server.url}/projects/{project}/events", json=batch)
     assert answer.status_code == 422
@@ -61,23 +63,31 @@ def test_a_batch_with_one_wrong_event_is_not_taken_at_all(server: BackgroundServ
     assert httpx2.get(f"{server.url}/projects/{project}/transcript").status_code == 404
 
 
-def test_the_list_says_how_far_each_project_is(server: BackgroundServer, project: str) -> None:
+def test_the_list_holds_the_number_of_events_and_the_last_id_of_each_project(
+    server: BackgroundServer, project: str
+) -> None:
     def row() -> dict[str, Any]:
         rows = httpx2.get(f"{server.url}/projects").json()["projects"]
         found: dict[str, Any] = next(row for row in rows if row["project_id"] == project)
         return found
 
     ids = send(server.url, project, 1, 2)
-    said = {"project_id": project, "events": 2, "last_event_id": ids[-1], "closed": False, "listeners": 0}
-    assert row() == said
+    expected_row = {
+        "project_id": project,
+        "events": 2,
+        "last_event_id": ids[-1],
+        "closed": False,
+        "listeners": 0,
+    }
+    assert row() == expected_row
     httpx2.post(f"{server.url}/projects/{project}/close")
     assert row()["closed"] is True
     assert row()["events"] == 2
-    last = row()["last_event_id"]  # after the mark of the end: from there too there is nothing more
+    last = row()["last_event_id"]  # the id of the mark of the closed stream: no event follows it
     assert httpx2.get(f"{server.url}/projects/{project}/stream?last_event_id={last}").status_code == 204
 
 
-def test_a_transcript_is_that_of_the_events_and_says_where_to_go_on(
+def test_a_transcript_matches_the_events_and_names_the_id_to_resume_from(
     server: BackgroundServer, project: str
 ) -> None:
     post_events(server.url, project, SCRIPT)
@@ -88,7 +98,7 @@ def test_a_transcript_is_that_of_the_events_and_says_where_to_go_on(
     assert body["incomplete"] is False
     assert body["last_event_id"] == answer.headers["last-event-id"]
     more = send(server.url, project, 1)
-    assert [event.id for event in read(server.url, project, body["last_event_id"], most=1)] == more
+    assert [event.id for event in read(server.url, project, body["last_event_id"], limit=1)] == more
 
 
 def test_a_transcript_grows_with_its_project(server: BackgroundServer, project: str) -> None:
@@ -101,7 +111,7 @@ def test_a_transcript_grows_with_its_project(server: BackgroundServer, project: 
 
 
 @pytest.mark.parametrize(
-    ("form", "accept", "media", "said"),
+    ("form", "accept", "media", "text"),
     [
         ("markdown", "text/markdown", "text/markdown", "Hello **world**"),
         ("text", "text/plain", "text/plain", "Hello"),
@@ -110,8 +120,8 @@ def test_a_transcript_grows_with_its_project(server: BackgroundServer, project: 
         ("json", "*/*", "application/json", "Hello **world**"),
     ],
 )
-def test_a_transcript_comes_in_the_form_that_is_asked_for(
-    server: BackgroundServer, project: str, form: str, accept: str, media: str, said: str
+def test_a_transcript_has_the_requested_form(
+    server: BackgroundServer, project: str, form: str, accept: str, media: str, text: str
 ) -> None:
     post_events(server.url, project, SCRIPT)
     url = f"{server.url}/projects/{project}/transcript"
@@ -119,11 +129,11 @@ def test_a_transcript_comes_in_the_form_that_is_asked_for(
     by_header = httpx2.get(url, headers={"Accept": accept})
     assert by_name.headers["content-type"].partition(";")[0] == media
     assert by_name.content == by_header.content
-    assert said in by_name.text
+    assert text in by_name.text
     assert httpx2.get(url, params={"format": "pdf"}).status_code == 400
 
 
-def test_a_page_can_run_nothing(server: BackgroundServer, project: str) -> None:
+def test_a_page_cannot_run_scripts(server: BackgroundServer, project: str) -> None:
     post_events(server.url, project, SCRIPT)
     page = httpx2.get(f"{server.url}/projects/{project}/transcript?format=html")
     assert "<script>" not in page.text
@@ -144,26 +154,26 @@ def test_each_agent_of_a_project_has_its_own_transcript(server: BackgroundServer
     assert "Hello **world**" in both
 
 
-def test_the_origins_events_make_a_transcript_too(server: BackgroundServer, project: str) -> None:
-    said = [
+def test_events_of_vibex_make_a_transcript_too(server: BackgroundServer, project: str) -> None:
+    vibex_events = [
         ("message_start", {"message_id": "m", "role": "assistant"}),
         ("part_delta", {"message_id": "m", "part_index": 0, "type": "text", "delta": "Hel"}),
         ("part_delta", {"message_id": "m", "part_index": 0, "type": "text", "delta": "lo"}),
         ("tool_call_start", {"tool_call_id": "c", "tool_name": "search", "args": {"q": "x"}}),
         ("tool_call_result", {"tool_call_id": "c", "tool_name": "search", "result": 3, "is_error": False}),
     ]
-    events = [{"event": name, "data": data} for name, data in said]
+    events = [{"event": name, "data": data} for name, data in vibex_events]
     httpx2.post(f"{server.url}/projects/{project}/events", json=events)
-    made = Transcript.model_validate(httpx2.get(f"{server.url}/projects/{project}/transcript").json())
-    assert made.text == "Hello"
-    assert [(tool.tool_name, tool.args, tool.output) for tool in made.tools] == [("search", {"q": "x"}, 3)]
-    assert made.outcome is None
+    running = Transcript.model_validate(httpx2.get(f"{server.url}/projects/{project}/transcript").json())
+    assert running.text == "Hello"
+    assert [(tool.tool_name, tool.args, tool.output) for tool in running.tools] == [("search", {"q": "x"}, 3)]
+    assert running.outcome is None
     httpx2.post(f"{server.url}/projects/{project}/close")
     done = Transcript.model_validate(httpx2.get(f"{server.url}/projects/{project}/transcript").json())
     assert done.outcome == "success"
 
 
-def test_what_is_not_there_is_said_as_json(server: BackgroundServer) -> None:
+def test_the_answer_for_an_unknown_address_or_project_is_json(server: BackgroundServer) -> None:
     for method, path, status in [
         ("GET", "/nothing", 404),
         ("DELETE", "/projects", 405),
@@ -176,7 +186,7 @@ def test_what_is_not_there_is_said_as_json(server: BackgroundServer) -> None:
         assert answer.json()["error"]
 
 
-def test_too_much_is_refused_by_size_by_number_and_by_pace() -> None:
+def test_requests_beyond_the_limits_of_size_number_and_rate_are_refused() -> None:
     limits = Limits(body_bytes=1_000, events_per_request=3, events_per_second=2)
     app = create_app(limits=limits)
     event = {"event_type": "note", "data": "x"}
@@ -192,7 +202,7 @@ def test_too_much_is_refused_by_size_by_number_and_by_pace() -> None:
     assert int(slow.headers["retry-after"]) >= 1
 
 
-def test_a_new_project_beyond_the_limit_is_refused_and_known_ones_are_not() -> None:
+def test_a_new_project_beyond_the_limit_is_refused_and_an_existing_one_is_not() -> None:
     stream = ProjectEventStream()
     asyncio.run(stream.send_event("in the log", "note", 0))
     app = create_app(log=stream, limits=Limits(projects=2))
@@ -200,22 +210,19 @@ def test_a_new_project_beyond_the_limit_is_refused_and_known_ones_are_not() -> N
     def post(project: str, body: Any = None) -> httpx2.Response:
         return ask(app, "POST", f"/projects/{project}/events", json=body or {"event_type": "note", "data": 1})
 
-    assert post("wrong", {"no": "event"}).status_code == 422  # takes no place
+    assert post("wrong", {"no": "event"}).status_code == 422  # a refused request does not count
     assert [post(name).status_code for name in ("a", "b", "a")] == [201, 201, 201]
     full = post("c")
     assert full.status_code == 503
     assert "projects" in full.json()["error"]
     assert int(full.headers["retry-after"]) >= 1
     assert [post(name).status_code for name in ("in the log", "b", "c")] == [201, 201, 503]
-    assert [one.project_id for one in asyncio.run(stream.projects())] == ["a", "b", "in the log"]
+    assert [found.project_id for found in asyncio.run(stream.projects())] == ["a", "b", "in the log"]
 
 
-def test_a_body_that_does_not_say_its_size_is_measured_as_it_comes() -> None:
-    taken: list[int] = []
-
+def test_a_body_without_a_content_length_is_measured_during_its_upload() -> None:
     async def body() -> Any:
         for _ in range(1_000):
-            taken.append(1)
             yield b"x" * 100
 
     app = create_app(limits=Limits(body_bytes=1_000))
@@ -225,7 +232,7 @@ def test_a_body_that_does_not_say_its_size_is_measured_as_it_comes() -> None:
     assert answer.status_code == 413
 
 
-def test_what_a_browsers_form_sends_is_not_taken() -> None:
+def test_the_body_of_a_browsers_form_is_refused() -> None:
     answer = ask(
         create_app(), "POST", "/projects/p/events", content=b"{}", headers={"Content-Type": "text/plain"}
     )
@@ -233,13 +240,13 @@ def test_what_a_browsers_form_sends_is_not_taken() -> None:
 
 
 class Broken(ProjectEventStream):
-    """A log that is away."""
+    """Fail every send as an unreachable log does."""
 
     async def send_events(self, *_: Any, **__: Any) -> list[str]:
         raise VibeNotebookError("connection to redis://user:secret@host refused")
 
 
-def test_a_log_that_fails_is_503_logged_here_and_not_told_to_clients(
+def test_a_failed_log_is_503_and_only_the_servers_log_shows_the_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.ERROR):
@@ -250,7 +257,7 @@ def test_a_log_that_fails_is_503_logged_here_and_not_told_to_clients(
     assert "refused" in caplog.text
 
 
-def test_a_stream_that_one_uses_oneself_can_be_served() -> None:
+def test_the_app_serves_a_callers_own_stream_and_does_not_close_it() -> None:
     async def both() -> tuple[int, Any]:
         stream = ProjectEventStream()
         app = create_app(log=stream)
@@ -260,7 +267,7 @@ def test_a_stream_that_one_uses_oneself_can_be_served() -> None:
             listed = (await client.get("/projects")).json()["projects"]
         async with app.router.lifespan_context(app):
             pass
-        await stream.send_event("p", "note", {"number": 2})  # it is not the app's to close
+        await stream.send_event("p", "note", {"number": 2})  # raises if the app has closed the stream
         count = len(await stream.read("p", "", 10))
         await stream.aclose()
         return count, json.dumps(listed)

@@ -1,4 +1,4 @@
-"""Who may: tokens, hosts, and pages of other origins."""
+"""Tests of the access checks: tokens, host names, and pages of other origins."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ask(app: Any, method: str, path: str, **options: Any) -> httpx2.Response:
     ],
 )
 @pytest.mark.parametrize("path", ["/projects", "/projects/p/transcript", "/projects/p/stream", "/nothing"])
-def test_every_address_but_two_wants_the_token(path: str, headers: dict[str, Any], status: int) -> None:
+def test_every_address_but_two_requires_the_token(path: str, headers: dict[str, Any], status: int) -> None:
     if status == 200 and path != "/projects":
         status = 404
         path = "/nothing"
@@ -50,21 +50,21 @@ def test_every_address_but_two_wants_the_token(path: str, headers: dict[str, Any
         assert TOKEN not in answer.text
 
 
-def test_posts_want_it_too_and_a_token_in_the_address_counts_for_nothing() -> None:
+def test_posts_require_the_token_in_the_header_and_not_in_the_address() -> None:
     app = create_app(auth=TOKEN)
     assert ask(app, "POST", f"/projects/p/events?token={TOKEN}", json=EVENT).status_code == 401
     assert ask(app, "POST", "/projects/p/close").status_code == 401
-    may = {"Authorization": f"Bearer {TOKEN}"}
-    assert ask(app, "POST", "/projects/p/events", json=EVENT, headers=may).status_code == 201
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    assert ask(app, "POST", "/projects/p/events", json=EVENT, headers=headers).status_code == 201
 
 
-def test_health_and_the_description_are_open() -> None:
+def test_health_and_the_description_require_no_token() -> None:
     app = create_app(auth=TOKEN)
     assert ask(app, "GET", "/health").status_code == 200
     assert ask(app, "GET", "/openapi.json").json()["components"]["securitySchemes"]
 
 
-def test_a_check_of_ones_own_may_be_async_and_sees_the_request() -> None:
+def test_a_callers_own_check_receives_the_request_and_may_be_async() -> None:
     def sync(request: Request) -> bool:
         return request.headers.get("x-user") == "ann"
 
@@ -79,7 +79,7 @@ def test_a_check_of_ones_own_may_be_async_and_sees_the_request() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "  "])
-def test_an_empty_token_is_a_mistake_not_an_open_door(token: str) -> None:
+def test_an_empty_token_is_refused(token: str) -> None:
     with pytest.raises(ValueError, match="empty"):
         ask(create_app(auth=token), "GET", "/health")
 
@@ -96,19 +96,19 @@ def test_a_page_of_another_origin_may_not_send() -> None:
     assert status("https://friend.example") == 201
 
 
-def test_no_page_may_read_unless_it_is_named() -> None:
+def test_only_pages_of_allowed_origins_may_read() -> None:
     origin = {"Origin": "https://friend.example"}
     assert "access-control-allow-origin" not in ask(create_app(), "GET", "/projects", headers=origin).headers
     app = create_app(cors=["https://friend.example"], auth=TOKEN)
-    asked = {
+    preflight = {
         **origin,
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization",
     }
-    allowed = ask(app, "OPTIONS", "/projects/p/events", headers=asked)
+    allowed = ask(app, "OPTIONS", "/projects/p/events", headers=preflight)
     assert allowed.status_code == 200
     assert allowed.headers["access-control-allow-origin"] == "https://friend.example"
-    other = ask(app, "OPTIONS", "/projects/p/events", headers={**asked, "Origin": "https://evil.example"})
+    other = ask(app, "OPTIONS", "/projects/p/events", headers={**preflight, "Origin": "https://evil.example"})
     assert other.status_code == 400
 
 
@@ -126,6 +126,6 @@ def test_no_page_may_read_unless_it_is_named() -> None:
         ("", 403),
     ],
 )
-def test_a_name_that_was_made_to_point_here_is_not_answered(host: str, status: int) -> None:
+def test_a_foreign_host_name_is_refused(host: str, status: int) -> None:
     app = create_app(hosts=["localhost", "::1"])
     assert ask(app, "GET", "/health", headers={"Host": host}).status_code == status

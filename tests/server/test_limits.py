@@ -1,4 +1,4 @@
-"""Limits hold, whatever order things come in."""
+"""Tests of the limits: they hold for events and streams in any order."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from vibe_notebook.server import Limits
 from vibe_notebook.server._errors import Refused
-from vibe_notebook.server._limits import Pace, Seats
+from vibe_notebook.server._limits import OpenStreams, RateLimiter
 from vibe_notebook.testing import FakeClock
 
 
-class Sitting:
-    """A listener."""
+class FakeListener:
+    """Count the calls of ``close``."""
 
     def __init__(self) -> None:
         self.closed = 0
@@ -22,24 +22,24 @@ class Sitting:
         self.closed += 1
 
 
-def refusal(pace: Pace, count: int) -> Refused | None:
+def refusal(rate: RateLimiter, count: int) -> Refused | None:
     try:
-        pace.take("p", count)
+        rate.admit("p", count)
     except Refused as error:
         return error
     return None
 
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.integers(1, 20)), max_size=60))
-def test_no_stretch_of_time_lets_more_pass_than_the_rate_and_one_burst(
+def test_no_interval_admits_more_events_than_the_rate_and_one_burst(
     steps: list[tuple[float, int]],
 ) -> None:
     clock = FakeClock()
-    pace = Pace(10, clock)
+    rate = RateLimiter(10, clock)
     passed: list[tuple[float, int]] = []
     for wait, count in steps:
         clock.advance(wait)
-        refused = refusal(pace, count)
+        refused = refusal(rate, count)
         if refused is None:
             passed.append((clock.now, count))
         else:
@@ -52,57 +52,57 @@ def test_no_stretch_of_time_lets_more_pass_than_the_rate_and_one_burst(
 
 
 @given(st.integers(1, 200), st.integers(1, 200))
-def test_who_waits_as_long_as_told_is_let_in(first: int, second: int) -> None:
+def test_a_request_passes_after_the_wait_of_retry_after(first: int, second: int) -> None:
     clock = FakeClock()
-    pace = Pace(10, clock)
-    pace.take("p", first)
-    refused = refusal(pace, second)
+    rate = RateLimiter(10, clock)
+    rate.admit("p", first)
+    refused = refusal(rate, second)
     if refused is not None:
         clock.advance(int(refused.headers["Retry-After"]))
-        pace.take("p", second)
+        rate.admit("p", second)
 
 
-def test_projects_do_not_pay_for_each_other() -> None:
-    pace = Pace(1, FakeClock())
-    pace.take("a", 2)
+def test_the_rate_of_one_project_does_not_limit_another() -> None:
+    rate = RateLimiter(1, FakeClock())
+    rate.admit("a", 2)
     with pytest.raises(Refused):
-        pace.take("a", 1)
-    pace.take("b", 2)
-    Pace(None).take("c", 10**9)
+        rate.admit("a", 1)
+    rate.admit("b", 2)
+    RateLimiter(None).admit("c", 10**9)
 
 
 def test_a_full_project_is_429_and_a_full_server_503() -> None:
-    seats = Seats(Limits(listeners=3, listeners_per_project=2))
-    sitting = [Sitting() for _ in range(3)]
-    for listener in sitting[:2]:
-        seats.check("a")
-        seats.take("a", listener)
+    open_streams = OpenStreams(Limits(listeners=3, listeners_per_project=2))
+    listeners = [FakeListener() for _ in range(3)]
+    for listener in listeners[:2]:
+        open_streams.check("a")
+        open_streams.add("a", listener)
     with pytest.raises(Refused) as caught:
-        seats.check("a")
+        open_streams.check("a")
     assert caught.value.status == 429
-    seats.check("b")
-    seats.take("b", sitting[2])
+    open_streams.check("b")
+    open_streams.add("b", listeners[2])
     with pytest.raises(Refused) as caught:
-        seats.check("c")
+        open_streams.check("c")
     assert caught.value.status == 503
-    seats.free(sitting[0])
-    seats.free(sitting[0])
-    assert (len(seats), seats.of("a")) == (2, 1)
-    seats.check("a")
+    open_streams.remove(listeners[0])
+    open_streams.remove(listeners[0])
+    assert (len(open_streams), open_streams.count("a")) == (2, 1)
+    open_streams.check("a")
 
 
-def test_the_end_closes_every_listener_and_lets_nobody_in() -> None:
-    seats = Seats(Limits())
-    listener = Sitting()
-    seats.take("a", listener)
-    seats.end()
+def test_close_ends_every_listener_and_refuses_new_ones() -> None:
+    open_streams = OpenStreams(Limits())
+    listener = FakeListener()
+    open_streams.add("a", listener)
+    open_streams.close()
     assert listener.closed
     with pytest.raises(Refused) as caught:
-        seats.check("b")
+        open_streams.check("b")
     assert caught.value.status == 503
 
 
-def test_a_limit_of_nothing_is_a_mistake() -> None:
+def test_a_limit_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="body_bytes"):
         Limits(body_bytes=0)
     Limits(events_per_second=None)

@@ -1,4 +1,4 @@
-"""Behind a real nginx, with the very configuration that docs/projects.md gives."""
+"""Tests behind a real nginx, with the configuration of docs/projects.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.server.serving import ROOT, Told, told
+from tests.server.serving import ROOT, SentEvent, sent_events
 from vibe_notebook.server import serve_in_background
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.skipif(OPENSSL is None, reason="no openssl: install Debian's package openssl"),
 ]
 
-# What a site's configuration stands in, without the machine's own folders.
+# The configuration around a site's, with the test's folders instead of the machine's.
 AROUND = """
 daemon off;
 {user}
@@ -49,7 +49,7 @@ http {{
 
 
 def documented() -> str:
-    """The configuration, as the docs have it."""
+    """Read the configuration from the docs."""
     page = (ROOT / "docs" / "projects.md").read_text(encoding="utf-8")
     found = re.findall(r"```nginx\n(.*?)```", page, re.DOTALL)
     assert len(found) == 1
@@ -58,22 +58,22 @@ def documented() -> str:
 
 
 def site(port: int, servers: list[str], folder: Path) -> str:
-    """The same with this machine's ports and files; each of them must be there to be replaced."""
-    made = documented()
-    for there, here in {
+    """Replace the ports and files of the documented configuration by the test's; each must occur once."""
+    configuration = documented()
+    for documented_text, test_text in {
         "127.0.0.1:8001": servers[0].removeprefix("http://"),
         "127.0.0.1:8002": servers[1].removeprefix("http://"),
         "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
         "/etc/ssl/projects.pem": f"{folder}/certificate.pem",
         "/etc/ssl/projects.key": f"{folder}/certificate.key",
     }.items():
-        assert made.count(there) == 1, there
-        made = made.replace(there, here)
-    return made
+        assert configuration.count(documented_text) == 1, documented_text
+        configuration = configuration.replace(documented_text, test_text)
+    return configuration
 
 
 def certificate(folder: Path) -> None:
-    """One that this machine alone trusts, for as long as the test runs."""
+    """Create a certificate for this test alone."""
     command = [
         str(OPENSSL),
         "req",
@@ -85,8 +85,8 @@ def certificate(folder: Path) -> None:
         "-nodes",
     ]
     files = ["-keyout", str(folder / "certificate.key"), "-out", str(folder / "certificate.pem")]
-    who = ["-days", "2", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
-    subprocess.run([*command, *files, *who], check=True, capture_output=True)
+    subject = ["-days", "2", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
+    subprocess.run([*command, *files, *subject], check=True, capture_output=True)
 
 
 def free_port() -> int:
@@ -98,7 +98,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
-    """Speaks to nginx, behind which are two servers on one log."""
+    """Connect to nginx in front of two servers on one log."""
     folder = tmp_path_factory.mktemp("nginx")
     certificate(folder)
     port = free_port()
@@ -108,7 +108,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
         serve_in_background(log=log, token=TOKEN, heartbeat=0.2) as other,
     ):
         (folder / "site.conf").write_text(site(port, [one.url, other.url], folder))
-        # Its workers are nobody otherwise, who may not look into a test's folder.
+        # As root, nginx would run its workers as the user nobody, who may not read a test's folder.
         user = "user root root;" if os.geteuid() == 0 else ""
         (folder / "nginx.conf").write_text(AROUND.format(folder=folder, user=user))
         process = subprocess.Popen(
@@ -118,14 +118,14 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
             text=True,
         )
         try:
-            answers(port, process)
+            wait_until_nginx_answers(port, process)
             with httpx2.Client(
                 base_url=f"https://127.0.0.1:{port}",
                 headers={"Authorization": f"Bearer {TOKEN}", "Host": NAME},
                 verify=ssl.create_default_context(cafile=folder / "certificate.pem"),
                 timeout=10,
             ) as made:
-                # The certificate is for the name, not for the address.
+                # The certificate holds the name, not the address.
                 made.event_hooks["request"].append(
                     lambda request: request.extensions.update(sni_hostname=NAME)
                 )
@@ -135,8 +135,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
             process.communicate(timeout=30)
 
 
-def answers(port: int, process: subprocess.Popen[str]) -> None:
-    """Wait until it takes connections."""
+def wait_until_nginx_answers(port: int, process: subprocess.Popen[str]) -> None:
+    """Wait until nginx accepts connections."""
     end = time.monotonic() + 20
     while True:
         try:
@@ -158,31 +158,31 @@ def post(client: httpx2.Client, project: str, number: int) -> str:
     return found
 
 
-def numbers(events: list[Told]) -> list[int]:
+def numbers(events: list[SentEvent]) -> list[int]:
     return [event.data["number"] for event in events]
 
 
-def test_each_event_is_there_before_the_next_is_sent(client: httpx2.Client) -> None:
+def test_each_event_arrives_before_the_next_is_sent(client: httpx2.Client) -> None:
     with client.stream("GET", "/projects/one/stream", params={"last_event_id": "0"}) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
-        events = told(response)
+        events = sent_events(response)
         for number in range(5):
             sent = post(client, "one", number)
-            assert next(events) == Told(sent, "note", {"number": number})
+            assert next(events) == SentEvent(sent, "note", {"number": number})
 
 
-def test_a_stream_goes_on_after_the_last_event_id_of_the_header(client: httpx2.Client) -> None:
+def test_a_stream_resumes_after_the_last_event_id_of_the_header(client: httpx2.Client) -> None:
     ids = [post(client, "resumed", number) for number in range(6)]
-    # More than once: either server goes on with any stream.
+    # Several times, so that both servers resume the stream.
     for after in (1, 3, 1, 3):
         with client.stream(
             "GET", "/projects/resumed/stream", headers={"Last-Event-ID": ids[after]}
         ) as response:
-            events = told(response)
+            events = sent_events(response)
             assert numbers([next(events) for _ in range(5 - after)]) == list(range(after + 1, 6))
 
 
-def test_heartbeats_of_a_quiet_stream_pass(client: httpx2.Client) -> None:
+def test_nginx_passes_the_heartbeats_of_a_quiet_stream(client: httpx2.Client) -> None:
     with client.stream("GET", "/projects/quiet/stream") as response:
         lines = response.iter_lines()
         beats = 0
@@ -190,7 +190,7 @@ def test_heartbeats_of_a_quiet_stream_pass(client: httpx2.Client) -> None:
             beats += next(lines) == ": ping"
 
 
-def test_a_body_as_large_as_the_server_takes_passes(client: httpx2.Client) -> None:
+def test_nginx_passes_the_largest_body_that_the_server_accepts(client: httpx2.Client) -> None:
     def send(size: int) -> int:
         body = json.dumps({"event_type": "note", "data": {"number": 0, "text": ""}})
         text = body.replace('""', f'"{"x" * (size - len(body))}"')
@@ -202,5 +202,5 @@ def test_a_body_as_large_as_the_server_takes_passes(client: httpx2.Client) -> No
     assert send(4 * 1024 * 1024 + 1) == 413
 
 
-def test_who_has_no_token_is_refused_through_it_too(client: httpx2.Client) -> None:
+def test_nginx_passes_the_refusal_of_a_client_without_a_token(client: httpx2.Client) -> None:
     assert client.get("/projects", headers={"Authorization": ""}).status_code == 401

@@ -1,4 +1,4 @@
-"""The server does what its description says, and a stranger's requests do not break it: schemathesis."""
+"""Tests of the OpenAPI description with schemathesis: the server matches it, and random requests do not break it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from vibe_notebook.server import Limits, serve_in_background
 SCRIPT = Path(sys.executable).with_name("schemathesis")
 
 
-# Names must be printable, which no pattern can say: what is made up at random may be refused.
+# Names must be printable: no pattern can state this. So the server may refuse random names.
 RANDOM = ["--phases=fuzzing,stateful", "--exclude-checks=positive_data_acceptance"]
 
 
 @pytest.mark.parametrize(("token", "phases"), [(None, RANDOM), ("s3cret", ["--phases=coverage"])])
 def test_schemathesis_finds_nothing(token: str | None, phases: list[str], tmp_path: Path) -> None:
-    # Streams end by themselves, or each would hold up the run.
+    # The server ends each stream: an open stream would delay the run.
     with serve_in_background(limits=Limits(stream_seconds=0.02), token=token) as server:
         options = ["--header", f"Authorization: Bearer {token}"] if token else []
         done = subprocess.run(
@@ -47,4 +47,4 @@ def test_schemathesis_finds_nothing(token: str | None, phases: list[str], tmp_pa
     counted = re.search(r"(\d+) generated, \d+ passed", summary)
     assert counted, summary
     assert int(counted[1]) > 50
-    note("openapi", f"schemathesis: {counted[1]} requests made up, nothing found")
+    note("openapi", f"schemathesis: {counted[1]} requests generated, no failure")

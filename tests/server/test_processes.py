@@ -1,4 +1,4 @@
-"""Servers as processes: started by the command, killed, told to end, and two on one log."""
+"""Tests of servers as processes: started by the command, killed, stopped by a signal, two on one log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.server.serving import ROOT, Told, read, send, serving, told
+from tests.server.serving import ROOT, SentEvent, read, send, sent_events, serving
 from tools import summary
 from vibe_notebook.cli import main
 
@@ -29,7 +29,7 @@ REDIS = shutil.which("redis-server") if importlib.util.find_spec("vibe_notebook.
 
 @contextlib.contextmanager
 def redis(folder: Path) -> Iterator[str]:
-    """A Redis that has on the disk what it acknowledged; ended by its pid."""
+    """Run a Redis that writes every event to disk before its acknowledgement; end it by its process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -55,7 +55,7 @@ def redis(folder: Path) -> Iterator[str]:
     ]
 )
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A log that outlives its server."""
+    """Return the URL of a log that survives its server."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'log.db'}"
     else:
@@ -63,7 +63,7 @@ def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             yield url
 
 
-def test_nothing_acknowledged_is_lost_when_the_server_is_killed_in_the_middle(log: str) -> None:
+def test_a_killed_server_loses_no_acknowledged_event(log: str) -> None:
     acknowledged: list[tuple[str, int]] = []
     sent = itertools.count()
 
@@ -89,20 +89,20 @@ def test_nothing_acknowledged_is_lost_when_the_server_is_killed_in_the_middle(lo
     assert len(acknowledged) >= enough
     with serving("--log", log) as server:
         marker = send(server.url, "p", -1)[0]
-        there = list(until(server.url, marker))
-    kept = {event.id: event.data["number"] for event in there}
-    assert len(kept) == len(there)
-    assert {name: kept.get(name) for name, _ in acknowledged} == dict(acknowledged)
-    # What was sent but not acknowledged may be there, whole, once: at most one for each sender.
-    assert len(there) - 1 - len(acknowledged) <= 4
+        stored = list(events_up_to(server.url, marker))
+    numbers = {event.id: event.data["number"] for event in stored}
+    assert len(numbers) == len(stored)
+    assert {name: numbers.get(name) for name, _ in acknowledged} == dict(acknowledged)
+    # Each of the four senders may have one event in the log that the server has not acknowledged.
+    assert len(stored) - 1 - len(acknowledged) <= 4
     kind = log.partition(":")[0]
-    summary.note("kill -9", f"{kind}: {len(acknowledged)} events acknowledged, {len(kept) - 1} there")
+    summary.note("kill -9", f"{kind}: {len(acknowledged)} events acknowledged, {len(numbers) - 1} there")
 
 
-def until(url: str, marker: str) -> Iterator[Told]:
-    """All of the project, up to an event."""
+def events_up_to(url: str, marker: str) -> Iterator[SentEvent]:
+    """Yield the project's events up to the one with the id *marker*."""
     with httpx2.stream("GET", f"{url}/projects/p/stream?last_event_id=0", timeout=30) as response:
-        for event in told(response):
+        for event in sent_events(response):
             yield event
             if event.id == marker:
                 return
@@ -110,10 +110,10 @@ def until(url: str, marker: str) -> Iterator[Told]:
 
 def test_two_servers_on_one_log_are_one_stream(log: str) -> None:
     with serving("--log", log) as first, serving("--log", log) as second:
-        got: dict[str, list[str | None]] = {}
+        received: dict[str, list[str | None]] = {}
 
         def listen(url: str) -> None:
-            got[url] = [event.id for event in read(url, "p", most=40)]
+            received[url] = [event.id for event in read(url, "p", limit=40)]
 
         threads = [threading.Thread(target=listen, args=(server.url,)) for server in (first, second)]
         for thread in threads:
@@ -124,28 +124,28 @@ def test_two_servers_on_one_log_are_one_stream(log: str) -> None:
             ids += send(second.url, "p", number)
         for thread in threads:
             thread.join(30)
-        assert got == {first.url: ids, second.url: ids}
-        # A key holds at the other server too: a client may be sent there after a lost answer.
+        assert received == {first.url: ids, second.url: ids}
+        # The other server knows the key too: a proxy may send the client there after a lost answer.
         key = {"Idempotency-Key": "once"}
         assert send(first.url, "p", 1, **key) == send(second.url, "p", 1, **key)
 
 
-def test_told_to_end_it_lets_its_listeners_resume_elsewhere(log: str) -> None:
+def test_listeners_of_a_stopped_server_resume_at_another(log: str) -> None:
     with serving("--log", log) as first, serving("--log", log) as second:
         ids = send(first.url, "p", 1, 2, 3)
         with httpx2.stream("GET", f"{first.url}/projects/p/stream?last_event_id=0") as response:
-            found = told(response)
+            found = sent_events(response)
             had = [next(found).id for _ in ids]
             began = time.monotonic()
             first.process.send_signal(signal.SIGTERM)
-            assert list(found) == []  # the body ends as it should: no error
+            assert list(found) == []  # a complete body: no error
         first.process.wait(30)
         assert time.monotonic() - began < 5
         more = send(second.url, "p", 4)
-        assert [event.id for event in read(second.url, "p", had[-1], most=1)] == more
+        assert [event.id for event in read(second.url, "p", had[-1], limit=1)] == more
 
 
-def test_under_a_server_of_ones_own_streams_end_as_well() -> None:
+def test_streams_end_at_the_shutdown_of_another_asgi_server_too() -> None:
     command = [sys.executable, "-m", "uvicorn", "--factory", "vibe_notebook.server:create_app", "--port", "0"]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=env) as process:
@@ -157,15 +157,15 @@ def test_under_a_server_of_ones_own_streams_end_as_well() -> None:
                 break
         ids = send(url, "p", 1)
         with httpx2.stream("GET", f"{url}/projects/p/stream?last_event_id=0") as response:
-            events = told(response)
+            events = sent_events(response)
             assert next(events).id == ids[0]
             process.send_signal(signal.SIGTERM)
-            assert list(events) == []  # whole, not cut off
+            assert list(events) == []  # a complete body: no error
         rest = process.stderr.read()
     assert "ERROR" not in rest
 
 
-def test_the_command_says_where_it_is_and_takes_its_token_from_the_environment() -> None:
+def test_the_command_prints_its_url_and_reads_its_token_from_the_environment() -> None:
     with serving(VIBE_NOTEBOOK_TOKEN="s3cret") as server:  # noqa: S106 - of a test
         assert server.url.startswith("http://127.0.0.1:")
         assert httpx2.get(f"{server.url}/projects").status_code == 401
@@ -173,15 +173,15 @@ def test_the_command_says_where_it_is_and_takes_its_token_from_the_environment()
         assert httpx2.get(f"{server.url}/projects", headers=headers).status_code == 200
 
 
-def test_without_a_token_a_web_page_that_was_pointed_here_is_not_answered() -> None:
+def test_without_a_token_the_server_answers_only_to_local_host_names() -> None:
     with serving() as server:
         assert httpx2.get(f"{server.url}/health", headers={"Host": "evil.example"}).status_code == 403
         local = server.url.replace("127.0.0.1", "localhost")
         assert httpx2.get(f"{local}/health").status_code == 200
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104 - it must not
-def test_others_are_not_let_in_without_a_token(
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104 - the server must refuse it
+def test_the_command_refuses_a_public_address_without_a_token(
     host: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("VIBE_NOTEBOOK_TOKEN", raising=False)
@@ -189,7 +189,7 @@ def test_others_are_not_let_in_without_a_token(
     assert "token" in capsys.readouterr().err
 
 
-def test_what_cannot_be_served_is_a_short_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_options_of_the_command_cause_a_short_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--port", "0", "--token", ""]) == 1
     assert "empty" in capsys.readouterr().err
     for wrong in (
@@ -199,10 +199,10 @@ def test_what_cannot_be_served_is_a_short_error(capsys: pytest.CaptureFixture[st
     ):
         assert main(["serve", "--port", "0", *wrong]) == 1
         assert capsys.readouterr().err.startswith("vibe-notebook: ")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        assert main(["serve", "--port", str(taken.getsockname()[1])]) == 1
+    with socket.socket() as used:
+        used.bind(("127.0.0.1", 0))
+        used.listen()
+        assert main(["serve", "--port", str(used.getsockname()[1])]) == 1
     assert "Traceback" not in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""Transcripts are made beside the server's loop: so many at once, for so long, and of so many bytes."""
+"""Tests of rendering transcripts beside the server's loop: bounds on their number, time and bytes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ import pytest
 
 from tests.server.serving import send
 from vibe_notebook._limits import RENDERS
-from vibe_notebook.server import BackgroundServer, _renders, serve_in_background
-from vibe_notebook.server import _formats as _forms
+from vibe_notebook.server import BackgroundServer, _formats, _renders, serve_in_background
 from vibe_notebook.transcript import Transcript
 
 
 class Blocked:
-    """A form that is made only when the test says so."""
+    """Render a form only after the test allows it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun = threading.Semaphore(0)
@@ -49,12 +48,12 @@ def ask(server: BackgroundServer) -> httpx2.Response:
     return httpx2.get(f"{server.url}/projects/p/transcript?format=text", timeout=30)
 
 
-def test_the_server_answers_while_a_transcript_is_made_and_refuses_more_than_it_can_make(
+def test_the_server_answers_during_rendering_and_refuses_transcripts_beyond_its_limit(
     running: BackgroundServer, blocked: Blocked
 ) -> None:
     with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(ask, running) for _ in range(RENDERS)]
-        for _ in asked:
+        pending = [pool.submit(ask, running) for _ in range(RENDERS)]
+        for _ in pending:
             assert blocked.begun.acquire(timeout=10)
         answers = [httpx2.get(f"{running.url}/health", timeout=10).status_code for _ in range(20)]
         assert answers == [200] * 20
@@ -63,11 +62,11 @@ def test_the_server_answers_while_a_transcript_is_made_and_refuses_more_than_it_
         assert int(refused.headers["retry-after"]) > 0
         assert "as many transcripts as it can" in refused.json()["error"]
         blocked.may_end.set()
-        assert [one.result(10).text for one in asked] == ["made"] * RENDERS
+        assert [answer.result(10).text for answer in pending] == ["made"] * RENDERS
     assert ask(running).text == "made"
 
 
-def test_a_transcript_that_takes_too_long_is_504_and_keeps_its_place_until_its_thread_ends(
+def test_a_slow_transcript_is_504_and_counts_until_its_thread_ends(
     running: BackgroundServer, blocked: Blocked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_renders, "RENDER_SECONDS", 0.05)
@@ -88,14 +87,14 @@ def test_a_transcript_that_takes_too_long_is_504_and_keeps_its_place_until_its_t
 
 
 @pytest.mark.parametrize("form", ["html", "markdown", "text"])
-def test_a_form_beyond_the_bound_is_named_with_its_size(
+def test_a_form_beyond_the_bound_is_replaced_by_a_notice_with_its_size(
     running: BackgroundServer, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = {"type": "text_delta", "agent_id": "big", "run_id": "r", "delta": "wörter " * 5_000}
     httpx2.post(f"{running.url}/projects/q/events", json=event)
     where = f"{running.url}/projects/q/transcript?format={form}"
     whole = httpx2.get(where).content
-    monkeypatch.setattr(_forms, "TRANSCRIPT_BYTES", 10_000)
+    monkeypatch.setattr(_formats, "TRANSCRIPT_BYTES", 10_000)
     short = httpx2.get(where)
     assert short.status_code == 200
     assert len(short.content) < 11_500

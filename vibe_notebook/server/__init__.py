@@ -1,7 +1,7 @@
-"""Projects over HTTP: the server that agents send to and notebooks follow.
+"""The server: projects over HTTP, for agents that send and notebooks that follow.
 
-On top of ``projects``: it adds HTTP, who may, and how much; the events, their ids and their
-order are the log's. Needs the extra ``server``.
+On top of ``projects``. The server adds HTTP, access checks and limits; the log makes the ids and the order of events.
+Needs the extra ``server``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Auth", "BackgroundServer", "Limits", "create_app", "serve", "serve_in_background"]
 
-_HOMES = {
+# Imported at first use: without the extra, an access raises an error that names the extra.
+_MODULES = {
     "Auth": "._guard",
     "BackgroundServer": "._background",
     "Limits": "._limits",
@@ -32,12 +33,12 @@ _NEEDED = frozenset(("sse_starlette", "starlette", "uvicorn"))
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
+    module = _MODULES.get(name)
+    if module is None:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     try:
-        value = getattr(import_module(home, __name__), name)
+        value = getattr(import_module(module, __name__), name)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _NEEDED:
             raise

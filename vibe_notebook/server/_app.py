@@ -1,6 +1,6 @@
-"""The ASGI app: routes, who may, and what is said when something goes wrong.
+"""The ASGI app of the server: routes, access checks and error answers.
 
-The public face of the server.
+On top of ``_routes`` and ``_guard``. ``_serve`` and ``_background`` run the app; any other ASGI server can too.
 """
 
 from __future__ import annotations
@@ -38,15 +38,19 @@ def create_app(
     heartbeat: float = 15.0,
     retry: float = 2.0,
 ) -> Starlette:
-    """Make the ASGI app that serves the projects of a log.
+    """Create the ASGI app that serves the projects of a log.
 
-    *log* is a log's URL (``memory:``, ``sqlite:///path``, ``redis://…``), or a
-    ``ProjectEventStream`` that you also use yourself, which stays open then. *auth* is a bearer
-    token, or a check of your own; *cors* names the origins whose pages may use it; *hosts*, the
-    only names in the Host header that it answers to. Every *heartbeat* seconds a comment is sent on a
-    stream, whose client is told to wait *retry* seconds before it reconnects.
+    *log* is the URL of a log (``memory:``, ``sqlite:///path``, ``redis://…``), or a ``ProjectEventStream``; the app
+    does not close the caller's ``ProjectEventStream``. *auth* is a bearer token, or a function that checks requests.
+    *cors* lists the origins whose pages may use the server. *hosts* lists the only names in the Host header that the
+    server accepts. The server sends a comment on each stream every *heartbeat* seconds. A client waits *retry*
+    seconds before it reconnects.
 
-    One app for one server process: it keeps count of who listens.
+    Each server process needs an app of its own: the app counts the open streams.
+
+    Raises:
+        ValueError: *auth* is an empty token.
+        ProtocolError: *log* names no log.
     """
     check_auth(auth)
     owned = not isinstance(log, ProjectEventStream)
@@ -58,13 +62,13 @@ def create_app(
         try:
             yield
         finally:
-            routes.seats.end()
+            routes.open_streams.close()
             if owned:
                 await stream.aclose()
 
     middleware = [Middleware(Guard, auth=auth, cors=cors, hosts=hosts)]
     if cors:
-        # Outermost: a browser asks what it may before it has a token to show.
+        # Outermost: a browser sends its preflight request without a token.
         middleware.insert(
             0,
             Middleware(
@@ -82,35 +86,39 @@ def create_app(
         exception_handlers={
             Refused: _refused,
             HTTPException: _http,
-            VibeNotebookError: _failed,
-            Exception: _broken,
+            VibeNotebookError: _log_failed,
+            Exception: _unexpected,
         },
     )
-    app.state.seats = routes.seats
+    app.state.open_streams = routes.open_streams
     app.state.stream = stream
     return app
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)  # noqa: S101 - what it is registered for
+    assert isinstance(error, Refused)  # noqa: S101 - Starlette calls the handler for this class alone
     return error.response()
 
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    said = {404: "There is nothing at this address; see /openapi.json.", 405: "Not with this method."}
-    refused = Refused(error.status_code, said.get(error.status_code, error.detail))
+    messages = {
+        404: "The server has no such address; see /openapi.json.",
+        405: "This address does not accept the method; see /openapi.json.",
+    }
+    refused = Refused(error.status_code, messages.get(error.status_code, error.detail))
     refused.headers.update(error.headers or {})
     return refused.response()
 
 
-async def _failed(_: Request, error: Exception) -> Response:
+async def _log_failed(_: Request, error: Exception) -> Response:
     if isinstance(error, ProtocolError):
         return Refused(422, str(error), field=error.field).response()
+    # The logger gets the error's text; the client does not: the text may hold a password.
     logger.error("The log failed: %s", error, exc_info=error)
     return Refused(503, "The log does not answer; try again.", retry_after=2).response()
 
 
-async def _broken(_: Request, __: Exception) -> Response:
-    # What went wrong is logged by the server; it is not the client's to read.
-    return Refused(500, "The server failed; its log says why.").response()
+async def _unexpected(_: Request, __: Exception) -> Response:
+    # The ASGI server logs the error. The client does not read its text.
+    return Refused(500, "The server failed; the server's log has the reason.").response()

@@ -1,6 +1,6 @@
-"""A project's transcript in the form that was asked for: JSON, Markdown, HTML or text.
+"""A project's transcript in the requested form: JSON, Markdown, HTML or text.
 
-Beside the routes.
+Between ``_routes`` and the transcripts of ``_transcripts``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from .._limits import TRANSCRIPT_BYTES
 from ..transcript import Transcript
 from ._errors import Refused
-from ._transcripts import Reading
+from ._transcripts import ProjectReader
 
-__all__ = ["FORMS", "form_of", "present"]
+__all__ = ["FORMS", "requested_form", "transcript_response"]
 
 FORMS: Final = {
     "json": "application/json",
@@ -26,7 +26,7 @@ FORMS: Final = {
     "text": "text/plain",
 }
 
-# The page is of strangers' text. It is sanitised; should something slip through, it can do nothing.
+# The page holds strangers' text. The text is sanitised; this policy also stops any script that survived.
 _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
@@ -39,75 +39,90 @@ _PAGE: Final = (
 )
 
 
-def form_of(given: str | None, headers: Headers) -> str:
-    """Name the form that ``?format=`` or the Accept header asks for; JSON if either leaves it open."""
-    if given is not None:
-        if given not in FORMS:
-            raise Refused(400, f"format: one of {', '.join(FORMS)}.")
-        return given
-    for wanted in headers.get("accept", "").split(","):
-        media = wanted.partition(";")[0].strip().lower()
-        for form, known in FORMS.items():
-            if media == known:
+def requested_form(name: str | None, headers: Headers) -> str:
+    """Return the form that ``?format=`` names, else the first known one of the Accept header, else JSON.
+
+    Raises:
+        Refused: 400 for an unknown *name*.
+    """
+    if name is not None:
+        if name not in FORMS:
+            raise Refused(400, f"format must be one of {', '.join(FORMS)}.")
+        return name
+    for accepted in headers.get("accept", "").split(","):
+        media = accepted.partition(";")[0].strip().lower()
+        for form, form_media in FORMS.items():
+            if media == form_media:
                 return form
     return "json"
 
 
-def present(form: str, reading: Reading, found: Mapping[str, Transcript], agent_id: str | None) -> Response:
-    """Show one agent's transcript; of several, JSON has the first one's and all their names, a page all."""
-    if agent_id is not None and agent_id not in found:
-        raise Refused(404, "There is no agent of that name in this project.", agents=list(found))
+def transcript_response(
+    form: str, project: ProjectReader, transcripts: Mapping[str, Transcript], agent_id: str | None
+) -> Response:
+    """Return the answer with the transcript of one agent, or of all agents.
+
+    Without *agent_id*, JSON holds the first agent's transcript and the names of all agents; the other forms hold the
+    transcripts of all agents.
+
+    Raises:
+        Refused: 404 if the project has no agent *agent_id*.
+    """
+    if agent_id is not None and agent_id not in transcripts:
+        raise Refused(404, "This project has no agent of that name.", agents=list(transcripts))
     headers = {
         "Cache-Control": "no-store",
-        "Last-Event-ID": reading.last_id,
+        "Last-Event-ID": project.last_id,
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": _POLICY,
     }
-    # What the project itself says is an agent too, which often shows nothing.
-    shown = [each for each in found.values() if each.parts] or list(found.values())
-    chosen = [found[agent_id]] if agent_id is not None else shown
+    # The project itself counts as an agent, often one without parts.
+    shown = [each for each in transcripts.values() if each.parts] or list(transcripts.values())
+    chosen = [transcripts[agent_id]] if agent_id is not None else shown
     if form == "json":
-        return JSONResponse(_body(reading, found, chosen[:1]), headers=headers)
+        return JSONResponse(_body(project, transcripts, chosen[:1]), headers=headers)
     if form == "html":
         body = "".join(_bounded(form, chosen))
-        return HTMLResponse(_PAGE.format(title=escape(reading.project_id), body=body), headers=headers)
+        return HTMLResponse(_PAGE.format(title=escape(project.project_id), body=body), headers=headers)
     texts = _bounded(form, chosen)
     return PlainTextResponse("\n\n".join(texts), headers=headers, media_type=FORMS[form])
 
 
 def _bounded(form: str, chosen: list[Transcript]) -> Iterator[str]:
-    """Yield each form, up to the server's bound; what is beyond is named with its size."""
+    """Yield the text of each transcript; name a transcript beyond the server's bound with its size."""
     room = TRANSCRIPT_BYTES
     for each in chosen:
         match form:
             case "html":
-                made = each.to_html(title=each.agent_id)
+                text = each.to_html(title=each.agent_id)
             case "markdown":
-                made = each.to_markdown()
+                text = each.to_markdown()
             case _:
-                made = each.to_text()
-        size = len(made.encode())
+                text = each.to_text()
+        size = len(text.encode())
         if size <= room:
             room -= size
-            yield made
+            yield text
             continue
-        if form == "text":  # of the others a part may mean something else than the whole
-            yield made.encode()[:room].decode(errors="ignore")
-        said = (
-            f"[The {form} of {each.agent_id!r} has {size:,} bytes; an answer has at most {TRANSCRIPT_BYTES:,} of all "
-            "agents. Ask for it as JSON, by agent_id, or follow the stream.]"
+        if form == "text":  # cut HTML or Markdown could mean something else than the whole
+            yield text.encode()[:room].decode(errors="ignore")
+        notice = (
+            f"[The {form} of {each.agent_id!r} has {size:,} bytes; an answer has at most {TRANSCRIPT_BYTES:,} bytes "
+            "for all agents. Request JSON, or one agent by agent_id, or follow the stream.]"
         )
         room = 0
-        yield f"<p>{escape(said)}</p>" if form == "html" else said
+        yield f"<p>{escape(notice)}</p>" if form == "html" else notice
 
 
-def _body(reading: Reading, found: Mapping[str, Transcript], chosen: list[Transcript]) -> dict[str, Any]:
-    """A ``Transcript``'s JSON, and beside its fields where a follower goes on."""
-    transcript = chosen[0] if chosen else Transcript(agent_id=reading.project_id)
+def _body(
+    project: ProjectReader, transcripts: Mapping[str, Transcript], chosen: list[Transcript]
+) -> dict[str, Any]:
+    """Return a ``Transcript``'s JSON with the fields that a follower needs to continue."""
+    transcript = chosen[0] if chosen else Transcript(agent_id=project.project_id)
     return {
         **transcript.model_dump(mode="json"),
-        "project_id": reading.project_id,
-        "agents": list(found),
-        "last_event_id": reading.last_id or None,
-        "incomplete": reading.missed,
+        "project_id": project.project_id,
+        "agents": list(transcripts),
+        "last_event_id": project.last_id or None,
+        "incomplete": project.missed,
     }

@@ -1,6 +1,6 @@
-"""Who may: the bearer token, and web pages that have no business here.
+"""The access checks: the bearer token, the names of the server and the origins of web pages.
 
-In front of the routes, as plain ASGI: nothing stands between a stream and its socket.
+In front of the routes, as plain ASGI middleware: a stream writes to its socket without a further layer.
 """
 
 from __future__ import annotations
@@ -20,36 +20,40 @@ from ._errors import Refused
 __all__ = ["Auth", "Guard", "check_auth", "is_loopback", "loopback_hosts"]
 
 Auth = str | Callable[[Request], bool | Awaitable[bool]] | None
-"""``None``: anybody; a token; or your own check, sync or async, of a request."""
+"""``None`` (no check), a bearer token, or a function, sync or async, that checks a request."""
 
-_OPEN: Final = frozenset(("/health", "/openapi.json"))
-_SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS"))
+_PATHS_WITHOUT_TOKEN: Final = frozenset(("/health", "/openapi.json"))
+_SAFE_METHODS: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 def check_auth(auth: Auth) -> None:
-    """Raise ``ValueError`` for a token that is none."""
+    """Check that a token is not empty.
+
+    Raises:
+        ValueError: the token is empty.
+    """
     if isinstance(auth, str) and not auth.strip():
-        raise ValueError("The token is empty; name one, or auth=None to let anybody in.")
+        raise ValueError("The token is empty; give a token, or auth=None for access without a token.")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what is bound to *host*."""
+    """Return True if only this machine reaches a server bound to *host*."""
     return host in _LOOPBACK or host.startswith("127.")
 
 
 def loopback_hosts(host: str) -> list[str]:
-    """What a browser on this machine calls a server that is bound to the loopback address *host*."""
+    """Return the names under which a browser of this machine reaches a server bound to *host*."""
     return [*_LOOPBACK, host]
 
 
 class Guard:
-    """Lets requests through to *app*, or answers 401 and 403 itself.
+    """Pass allowed requests on to *app*, and answer all others with 401 or 403.
 
-    A web page anywhere can make a browser send requests to a server on its user's machine.
-    So *hosts*, where given, are the only names that the server answers to (a page whose own name
-    is made to point here does not know them), and what changes something is refused if a page of
-    another origin than *cors* names sends it.
+    Any web page can make a browser send requests to a server on its user's machine. So the guard has two checks
+    against pages. The server answers only to the names in *hosts*, if given: a page whose own name was made to
+    resolve to this machine (DNS rebinding) sends another name. A request that changes something is refused if it
+    comes from a page whose origin is neither the server's own nor in *cors*.
     """
 
     def __init__(
@@ -73,22 +77,26 @@ class Guard:
     async def _check(self, request: Request) -> None:
         host = request.headers.get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
-            raise Refused(403, "This server answers only to the names of its own machine, as localhost.")
+            raise Refused(403, "This server answers only to the names of its own machine; use localhost.")
         origin = request.headers.get("origin")
-        if origin is not None and request.method not in _SAFE and not self._is_friend(origin, host):
-            raise Refused(403, "A page of another origin may not send here; name it in cors=.")
-        if request.scope["path"] not in _OPEN and not await self._may(request):
-            raise Refused(401, "This server wants its token: send the header 'Authorization: Bearer …'.")
+        if (
+            origin is not None
+            and request.method not in _SAFE_METHODS
+            and not self._is_allowed_origin(origin, host)
+        ):
+            raise Refused(403, "A page of this origin may not send events; add the origin to cors=.")
+        if request.scope["path"] not in _PATHS_WITHOUT_TOKEN and not await self._is_authorized(request):
+            raise Refused(401, "This server requires its token; send the header 'Authorization: Bearer …'.")
 
-    def _is_friend(self, origin: str, host: str) -> bool:
+    def _is_allowed_origin(self, origin: str, host: str) -> bool:
         return bool(self._cors & {origin, "*"}) or urlsplit(origin).netloc.lower() == host.lower()
 
-    async def _may(self, request: Request) -> bool:
+    async def _is_authorized(self, request: Request) -> bool:
         if self._auth is None:
             return True
         if isinstance(self._auth, str):
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            # Compared in constant time, and as digests: not even the length shows.
+            # A comparison of digests in constant time: its duration shows neither the token nor its length.
             is_same = hmac.compare_digest(_digest(token.strip()), self._digest)
             return scheme.lower() == "bearer" and is_same
         allowed = self._auth(request)
@@ -96,7 +104,7 @@ class Guard:
 
 
 def _digest(token: str) -> bytes:
-    # A header's bytes come as Latin-1.
+    # Starlette decodes a header's bytes as Latin-1.
     return hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).digest()
 
 

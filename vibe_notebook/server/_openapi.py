@@ -1,6 +1,6 @@
-"""The OpenAPI description of the routes, for people's tools and for the test that holds the server to it.
+"""The OpenAPI description of the routes, for clients' tools and for a test that compares the server with it.
 
-Beside the routes. Source: OpenAPI 3.1.
+Beside ``_routes``. Source: OpenAPI 3.1.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PROJECT: Final[Schema] = {
     "name": "project_id",
     "in": "path",
     "required": True,
-    "description": "Made by the first event that is sent to it.",
+    "description": "The project's id. The first event creates the project.",
     "schema": {
         "type": "string",
         "minLength": 1,
@@ -34,36 +34,36 @@ _ERROR: Final[Schema] = {
     "required": ["error"],
     "properties": {
         "error": {"type": "string"},
-        "item": {"type": "integer", "description": "Which of the events, from 0 on."},
+        "item": {"type": "integer", "description": "The number of the wrong event, counted from 0."},
         "field": {"type": ["string", "null"]},
         "agents": {"type": "array", "items": {"type": "string"}},
     },
 }
-_SAID: Final = {
-    400: "Something about the request is wrong; the error says what.",
+_ERROR_DESCRIPTIONS: Final = {
+    400: "The request is wrong; the error names the wrong part.",
     401: "The token is missing or wrong.",
-    403: "The host or the page that asks is not one that may.",
-    404: "There is no such project, or no such agent in it.",
-    413: "Too large: send it in parts.",
-    415: "Not JSON.",
-    422: "Something about an event is wrong; the error names the event and its field.",
-    429: "Too much for one project; wait as long as Retry-After says.",
+    403: "The server does not answer to this Host header, or a page of this origin may not send.",
+    404: "The server has no such project, or the project has no such agent.",
+    413: "The request is too large; send the events in several requests.",
+    415: "The body is not JSON.",
+    422: "An event is wrong; the error names the event and its field.",
+    429: "The project is at its limit; wait for the seconds of Retry-After.",
     500: "The server failed.",
-    503: "The server is full or shutting down, or its log does not answer.",
-    504: "The transcript takes too long to make; follow the stream.",
+    503: "The server is full or shuts down, or its log does not answer.",
+    504: "The transcript takes too long to render; follow the stream.",
 }
 
 
 def description(limits: Limits, *, has_auth: bool) -> Schema:
-    """Describe the server with these limits."""
+    """Return the OpenAPI description of a server with these limits."""
     paths: Schema = {
         "/health": {"get": _health()},
-        "/openapi.json": {"get": _itself()},
+        "/openapi.json": {"get": _openapi()},
         "/projects": {"get": _projects()},
-        "/projects/{project_id}/stream": {
-            "get": _stream("followProject", "A project's events, as they come.")
+        "/projects/{project_id}/stream": {"get": _stream("followProject", "Follow a project's events.")},
+        "/xagents/{project_id}/stream": {
+            "get": _stream("followXagent", "Follow a project's events, at the address of vibex's clients.")
         },
-        "/xagents/{project_id}/stream": {"get": _stream("followXagent", "The same, for clients of vibex.")},
         "/projects/{project_id}/events": {"post": _send(limits)},
         "/projects/{project_id}/close": {"post": _close()},
         "/projects/{project_id}/transcript": {"get": _transcript()},
@@ -82,36 +82,34 @@ def description(limits: Limits, *, has_auth: bool) -> Schema:
     }
 
 
-def _responses(good: Schema, *bad: int) -> Schema:
+def _responses(success: Schema, *error_statuses: int) -> Schema:
     errors = {
         str(status): {
-            "description": _SAID[status],
+            "description": _ERROR_DESCRIPTIONS[status],
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
         }
-        for status in sorted({*bad, 401, 403, 500, 503})
+        for status in sorted({*error_statuses, 401, 403, 500, 503})
     }
-    return {**good, **errors}
+    return {**success, **errors}
 
 
-def _json(said: str, properties: Schema) -> Schema:
+def _json(text: str, properties: Schema) -> Schema:
     schema = {"type": "object", "required": list(properties), "properties": properties}
-    return {"description": said, "content": {"application/json": {"schema": schema}}}
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
 
 
-def _query(name: str, said: str, schema: Schema) -> Schema:
-    return {"name": name, "in": "query", "description": said, "schema": schema}
+def _query(name: str, text: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "description": text, "schema": schema}
 
 
 def _health() -> Schema:
-    good = _json("The log answers.", {"status": {"const": "ok"}, "listeners": {"type": "integer"}})
-    return {"operationId": "health", "responses": _responses({"200": good})}
+    success = _json("The log answers.", {"status": {"const": "ok"}, "listeners": {"type": "integer"}})
+    return {"operationId": "health", "responses": _responses({"200": success})}
 
 
-def _itself() -> Schema:
-    return {
-        "operationId": "describe",
-        "responses": _responses({"200": _json("This.", {"openapi": {"type": "string"}})}),
-    }
+def _openapi() -> Schema:
+    success = _json("This description.", {"openapi": {"type": "string"}})
+    return {"operationId": "describe", "responses": _responses({"200": success})}
 
 
 def _projects() -> Schema:
@@ -123,37 +121,40 @@ def _projects() -> Schema:
             "events": {"type": "integer"},
             "last_event_id": {"type": ["string", "null"]},
             "closed": {"type": "boolean"},
-            "listeners": {"type": "integer", "description": "At this server."},
+            "listeners": {"type": "integer", "description": "Open streams of the project at this server."},
         },
     }
-    good = _json("Every project.", {"projects": {"type": "array", "items": row}})
-    return {"operationId": "listProjects", "responses": _responses({"200": good})}
+    success = _json("All projects of the log.", {"projects": {"type": "array", "items": row}})
+    return {"operationId": "listProjects", "responses": _responses({"200": success})}
 
 
-def _stream(name: str, said: str) -> Schema:
-    after = "Go on after this event; 0, or empty: from the beginning. Without it, from now on."
+def _stream(name: str, summary: str) -> Schema:
+    after = (
+        "Send the events after this id; 0 or an empty value means from the beginning. Without the parameter, send "
+        "the events from now on."
+    )
     header = {
         "name": "Last-Event-ID",
         "in": "header",
-        "description": "Wins over the query.",
+        "description": "The header has precedence over the query parameter last_event_id.",
         "schema": _PLACE,
     }
     frames = (
-        "Server-sent events. One with `event: gap` and no id says that what was asked for is not there any more; "
-        "comments keep the connection open. It ends when the project is closed or the server shuts down: reconnect."
+        "Server-sent events. An event `gap` without an id stands for events that the log no longer has. Comments keep "
+        "the connection open. The stream ends when the project is closed or the server shuts down: reconnect after it."
     )
     return {
         "operationId": name,
-        "summary": said,
+        "summary": summary,
         "parameters": [_PROJECT, _query("last_event_id", after, _PLACE), header],
         "responses": _responses(
             {
                 "200": {
                     "description": frames,
-                    "content": {"text/event-stream": {"schema": _told()}},
+                    "content": {"text/event-stream": {"schema": _sent_event()}},
                 },
                 "204": {
-                    "description": "The project is closed and all of it was delivered: do not reconnect."
+                    "description": "The project is closed, and has no event after the id: do not reconnect."
                 },
             },
             400,
@@ -162,7 +163,7 @@ def _stream(name: str, said: str) -> Schema:
     }
 
 
-def _told() -> Schema:
+def _sent_event() -> Schema:
     text: Schema = {"type": "string"}
     return {"type": "object", "properties": {"id": _ID, "event": text, "data": text}}
 
@@ -178,21 +179,21 @@ def _event() -> Schema:
     return {
         "oneOf": [
             {
-                "title": "any event",
+                "title": "Any event",
                 "type": "object",
                 "required": ["event_type", "data"],
                 "properties": {"event_type": name, "data": {}},
                 "not": {"required": ["event"]},
             },
             {
-                "title": "any event, as on the wire",
+                "title": "Any event, with the field names of a stream",
                 "type": "object",
                 "required": ["event", "data"],
                 "properties": {"event": name, "data": {}},
                 "not": {"required": ["event_type"]},
             },
             {
-                "title": "an agent's event, stored as agent_event",
+                "title": "An agent's event of vibe_notebook, stored with the event type agent_event",
                 "type": "object",
                 "required": ["type", "agent_id", "run_id", "delta"],
                 "properties": {
@@ -219,15 +220,15 @@ def _send(limits: Limits) -> Schema:
     key = {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "The same key again adds nothing and returns the same ids.",
+        "description": "A second request with the same key appends nothing and returns the same ids.",
         "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
     }
     return {
         "operationId": "sendEvents",
-        "summary": "Add events. Once it is answered, they are in the log.",
+        "summary": "Append events. The log has them before the server answers.",
         "description": (
-            f"At most {limits.events_per_request:,} events and {limits.body_bytes:,} bytes at once. A project begins with "
-            f"its first event; beyond {limits.projects:,} projects no new one is begun (503)."
+            f"One request holds at most {limits.events_per_request:,} events and {limits.body_bytes:,} bytes. The first "
+            f"event creates a project; the server refuses new projects beyond {limits.projects:,} (503)."
         ),
         "parameters": [_PROJECT, key],
         "requestBody": {
@@ -235,7 +236,11 @@ def _send(limits: Limits) -> Schema:
             "content": {"application/json": {"schema": {"anyOf": [event, many, batch]}}},
         },
         "responses": _responses(
-            {"201": _json("Their ids, in order.", {"ids": {"type": "array", "items": _ID}})},
+            {
+                "201": _json(
+                    "The ids of the events, in their order.", {"ids": {"type": "array", "items": _ID}}
+                )
+            },
             400,
             413,
             415,
@@ -246,11 +251,13 @@ def _send(limits: Limits) -> Schema:
 
 
 def _close() -> Schema:
-    good = _json("Its listeners end when they have everything.", {"closed": {"const": True}})
+    success = _json(
+        "The project is closed. Its listeners end after the events sent before.", {"closed": {"const": True}}
+    )
     return {
         "operationId": "closeProject",
         "parameters": [_PROJECT],
-        "responses": _responses({"200": good}, 400, 404),
+        "responses": _responses({"200": success}, 400, 404),
     }
 
 
@@ -264,20 +271,27 @@ def _transcript() -> Schema:
         "usage": {"type": ["object", "null"]},
         "project_id": {"type": "string"},
         "agents": {"type": "array", "items": {"type": "string"}},
-        "last_event_id": {"type": ["string", "null"], "description": "Follow the stream after this."},
-        "incomplete": {"type": "boolean", "description": "Whether the log has lost what was before."},
+        "last_event_id": {"type": ["string", "null"], "description": "Follow the stream after this id."},
+        "incomplete": {
+            "type": "boolean",
+            "description": "True if the log dropped earlier events, which the transcript lacks.",
+        },
     }
-    good = _json("The agent's transcript.", fields)
+    success = _json("The agent's transcript.", fields)
     for media in FORMS.values():
-        good["content"].setdefault(media, {"schema": {"type": "string"}})
-    good["headers"] = {"Last-Event-ID": {"schema": {"type": "string"}}}
+        success["content"].setdefault(media, {"schema": {"type": "string"}})
+    success["headers"] = {"Last-Event-ID": {"schema": {"type": "string"}}}
     return {
         "operationId": "readTranscript",
-        "summary": "What the events amount to.",
+        "summary": "Read the transcript of the project's events.",
         "parameters": [
             _PROJECT,
-            _query("format", "Wins over the Accept header.", {"enum": list(FORMS)}),
-            _query("agent_id", "Which agent; without it the first one.", {"type": "string"}),
+            _query("format", "The form; it has precedence over the Accept header.", {"enum": list(FORMS)}),
+            _query(
+                "agent_id",
+                "The agent. Without the parameter, JSON holds the first agent and the other forms hold all.",
+                {"type": "string"},
+            ),
         ],
-        "responses": _responses({"200": good}, 400, 404, 504),
+        "responses": _responses({"200": success}, 400, 404, 504),
     }

@@ -1,6 +1,6 @@
-"""Running the app: on which address, for whom, and how it ends without losing anybody's place.
+"""The run of the app by uvicorn: the address, the start, and a shutdown after which clients can resume.
 
-On top of the app.
+On top of ``_app``. ``vibe-notebook serve`` and ``_background`` use it.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from ._limits import Limits
 __all__ = ["Runner", "serve"]
 
 _GRACE: Final = 5
-"""Seconds that requests get to come to their end at a shutdown."""
+"""Seconds in which requests must end at a shutdown."""
 
-_OTHERS: Final = 200
-"""Connections beside the streams."""
+_OTHER_CONNECTIONS: Final = 200
+"""Connections beside the streams, at most."""
 
+_OPEN_FILES: Final = 65_536
+"""Open files of the process, at most: each listener needs one."""
 
-_FILES: Final = 65_536
-_PORTS: Final = 65_535
+_LAST_PORT: Final = 65_535
 
 
 class Runner(uvicorn.Server):
-    """A server that ends its streams first when it shuts down, and says when it is ready."""
+    """Run the app: call *ready* after the start, and end the streams first at a shutdown."""
 
     def __init__(self, app: Starlette, limits: Limits, ready: Callable[[], object]) -> None:
         config = uvicorn.Config(
@@ -43,40 +44,42 @@ class Runner(uvicorn.Server):
             lifespan="on",
             server_header=False,
             timeout_graceful_shutdown=_GRACE,
-            # A connection whose reader stalls stays until the reader is gone: count these too.
-            limit_concurrency=limits.listeners + _OTHERS,
+            # uvicorn counts a connection with a stalled reader until the reader ends: leave room for these too.
+            limit_concurrency=limits.listeners + _OTHER_CONNECTIONS,
         )
         super().__init__(config)
-        self._seats = app.state.seats
+        self._open_streams = app.state.open_streams
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer."""
-        # sse-starlette cuts every stream of a process in which any server was once stopped by a signal.
+        """Start to answer requests."""
+        # After a signal has stopped any server of the process, sse-starlette cuts every further stream.
         AppStatus.should_exit = False
         await super().startup(sockets)
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, so that their clients resume elsewhere; then what else there is."""
-        self._seats.end()
+        """End the streams, so that their clients resume elsewhere; then end the server."""
+        self._open_streams.close()
         await super().shutdown(sockets)
 
 
-def bound(host: str, port: int, token: object) -> tuple[socket.socket, str]:
-    """Bind an address and return it as a URL; port 0 is any free one.
+def bind(host: str, port: int, token: object) -> tuple[socket.socket, str]:
+    """Bind an address, and return its socket and URL. Port 0 stands for any free port.
 
-    Raises ``VibeNotebookError`` for one that others than this machine reach, without a token,
-    ``OSError`` for one that is not to be had, and ``ValueError`` for what is no port.
+    Raises:
+        VibeNotebookError: other machines can reach *host*, and *token* is None.
+        OSError: the address is in use or unknown.
+        ValueError: *port* is no port.
     """
     if token is None and not is_loopback(host):
         msg = (
-            f"{host} can be reached from other machines: anybody could read and send. Give a token "
-            "(--token, or VIBE_NOTEBOOK_TOKEN), or stay on 127.0.0.1."
+            f"Other machines can reach {host}: without a token they could read and send. Give a token "
+            "(--token, or VIBE_NOTEBOOK_TOKEN), or use 127.0.0.1."
         )
         raise VibeNotebookError(msg)
-    if not 0 <= port <= _PORTS:
-        msg = f"port={port}: a port is a number from 0 (any free one) to {_PORTS}."
+    if not 0 <= port <= _LAST_PORT:
+        msg = f"port={port}: a port is a number from 0 (any free port) to {_LAST_PORT}."
         raise ValueError(msg)
     family, kind, proto, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -94,19 +97,19 @@ def bound(host: str, port: int, token: object) -> tuple[socket.socket, str]:
 
 
 def raise_file_limit() -> None:
-    """Each listener is an open file, and a shell allows 1,024 unless it is asked."""
+    """Raise the process's limit of open files: each listener is one, and the usual limit is 1,024."""
     try:
         import resource  # noqa: PLC0415 - not on Windows
     except ImportError:
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def app_for(host: str, token: Any, cors: Collection[str], **options: Any) -> Starlette:
-    """Make the app for an address: without a token it answers only to the names of this machine."""
+    """Create the app for an address. Without a token the app answers only to the names of this machine."""
     hosts = loopback_hosts(host) if token is None else None
     return create_app(auth=token, cors=cors, hosts=hosts, **options)
 
@@ -121,12 +124,16 @@ def serve(
     limits: Limits | None = None,
     ready: Callable[[str], object] | None = None,
 ) -> None:
-    """Serve until the process is told to end (SIGINT, SIGTERM).
+    """Serve projects until a signal ends the process (SIGINT, SIGTERM).
 
-    *ready* is called with the URL once it answers. Raises ``VibeNotebookError`` where *host* is not a
-    loopback address and there is no *token*; ``OSError`` where the port is taken.
+    The server calls *ready* with its URL when it starts to answer.
+
+    Raises:
+        VibeNotebookError: *host* is not a loopback address, and *token* is None.
+        OSError: the port is in use.
+        ValueError: *port* is no port, or *token* is empty.
     """
-    listening, url = bound(host, port, token)
+    listening, url = bind(host, port, token)
     raise_file_limit()
     with listening:
         app = app_for(host, token, cors, log=log, limits=limits)

@@ -1,6 +1,6 @@
-"""One listener's stream over HTTP: what the log has after an id, then what comes.
+"""The stream of one listener over HTTP: first the log's events after an id, then new events.
 
-Each event's frame was encoded once, by the log; here frames are only put together.
+Between ``_routes`` and a ``Listener``. The log's entries encode each frame once; this module only joins frames.
 """
 
 from __future__ import annotations
@@ -16,43 +16,42 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from ..exceptions import VibeNotebookError
-from ._limits import Limits, Seats
+from ._limits import Limits, OpenStreams
 
 __all__ = ["Feed", "Framed", "Stream"]
 
 log = logging.getLogger("vibe_notebook.server")
 
 BATCH: Final = 1_024
-"""Events that are sent at once, at most."""
+"""Events in one batch from the listener, at most."""
 
-PIECE: Final = 256 * 1024
-"""Bytes that are sent at once, about: what a slow listener makes the server hold."""
+CHUNK: Final = 256 * 1024
+"""Bytes in one send, about. For a slow listener the server holds so many bytes."""
+
+_GRACE: Final = 2.0
+"""Seconds in which a stream must end at a shutdown."""
 
 
 class Framed(Protocol):
-    """An event or a gap, as it goes over the wire."""
+    """Hold an event or a gap in the form of the wire."""
 
     @property
     def frame(self) -> bytes:
-        """The SSE block."""
+        """Return the bytes of the SSE block."""
 
 
 class Feed(Protocol):
-    """A listener of a project."""
+    """Receive the events of a project."""
 
     async def batch(self, max_events: int = ...) -> Sequence[Framed]:
-        """What comes next; nothing: the stream has ended."""
+        """Wait for the next events; an empty batch is the end of the stream."""
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
 
 
-_GRACE: Final = 2.0
-"""Seconds that a stream gets to come to its end."""
-
-
-class _Ending:
-    """Stands for the event that sse-starlette sets at a shutdown."""
+class _ShutdownEvent:
+    """Stand in for the event that sse-starlette sets at a shutdown."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
@@ -63,30 +62,32 @@ class _Ending:
 
 
 class Stream(EventSourceResponse):
-    """The response; it gives the listener's seat back however it ends."""
+    """Send a listener's events as the response, and remove the listener at the end."""
 
-    def __init__(self, feed: Feed, seats: Seats, limits: Limits, *, heartbeat: float, retry: float) -> None:
+    def __init__(
+        self, feed: Feed, open_streams: OpenStreams, limits: Limits, *, heartbeat: float, retry: float
+    ) -> None:
         super().__init__(
-            _frames(feed, limits.stream_seconds, retry, seats.pause),
+            _frames(feed, limits.stream_seconds, retry, open_streams.pause),
             ping=heartbeat,
             ping_message_factory=_ping,
             send_timeout=limits.send_seconds,
             sep="\n",
-            # Under another server than ours sse-starlette finds out that it ends; then the stream ends
-            # as a stream does, and its client resumes, instead of being cut off.
-            shutdown_event=cast("anyio.Event", _Ending(feed)),
+            # Under a server of the caller's own, sse-starlette detects the shutdown and sets the event. Then the
+            # response ends completely, and its client resumes, instead of losing the connection.
+            shutdown_event=cast("anyio.Event", _ShutdownEvent(feed)),
             shutdown_grace_period=_GRACE,
         )
         self._feed = feed
-        self._seats = seats
+        self._open_streams = open_streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         except SendTimeoutError:
-            log.info("A listener took nothing for too long; its connection is dropped.")
+            log.info("A listener has read nothing for too long; the server drops its connection.")
         finally:
-            self._seats.free(self._feed)
+            self._open_streams.remove(self._feed)
 
 
 def _ping() -> ServerSentEvent:
@@ -96,20 +97,20 @@ def _ping() -> ServerSentEvent:
 async def _frames(
     feed: Feed, seconds: float | None, retry: float, pause: Callable[[], float]
 ) -> AsyncIterator[bytes]:
-    # Said at once, so that proxies and clients see that the stream is there.
+    # Sent at once, so that proxies and clients see the start of the stream.
     yield b"retry: %d\n\n" % (retry * 1000)
     ends_at = None if seconds is None else time.monotonic() + seconds
     try:
         while batch := await _next(feed, ends_at):
-            for piece in _pieces(batch):
-                yield piece
-            # What comes meanwhile goes out together: a send costs the same for one event as for many.
-            # It is a checkpoint too: a batch that was there already is none, nor is a send to somebody
-            # who has left, and without one whoever leaves in the middle of a replay would stop the server.
+            for chunk in _chunks(batch):
+                yield chunk
+            # Events that arrive during the pause go out in one send, which costs the same for one event as for many.
+            # The pause is a checkpoint too. Neither a batch from memory nor a send to a closed connection is one:
+            # without the pause, a client that leaves in the middle of a replay would block the server.
             await anyio.sleep(0 if len(batch) == BATCH else pause())
     except (VibeNotebookError, OSError):
-        # The headers are sent: all that can be said is the end. The client comes back and resumes.
-        log.exception("A stream ends early: its log failed.")
+        # The headers are sent already: the stream can only end. The client reconnects and resumes.
+        log.exception("A stream ends early: the log failed.")
 
 
 async def _next(feed: Feed, ends_at: float | None) -> Sequence[Framed]:
@@ -120,8 +121,8 @@ async def _next(feed: Feed, ends_at: float | None) -> Sequence[Framed]:
     return []
 
 
-def _pieces(batch: Sequence[Framed]) -> Iterator[bytes]:
-    """Put frames together, but not into more than what is sent at once."""
+def _chunks(batch: Sequence[Framed]) -> Iterator[bytes]:
+    """Join frames into chunks of about ``CHUNK`` bytes."""
     if len(batch) == 1:
         yield batch[0].frame
         return
@@ -130,7 +131,7 @@ def _pieces(batch: Sequence[Framed]) -> Iterator[bytes]:
     for framed in batch:
         frames.append(framed.frame)
         size += len(framed.frame)
-        if size >= PIECE:
+        if size >= CHUNK:
             yield b"".join(frames)
             frames, size = [], 0
     if frames:

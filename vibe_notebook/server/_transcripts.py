@@ -1,7 +1,7 @@
-"""What a project's events amount to: transcripts, kept up as the log grows.
+"""The transcripts of a project's events, extended as the log grows.
 
-A project carries our own events, the origin's, or both. Ours go into a registry as they are; the
-origin's through its adapter, as one agent that is called like the project.
+Between ``_routes`` and the registry. A project carries events of this package, events of vibex, or both. The first
+kind goes to a registry unchanged. The second kind goes through vibex's adapter, as one agent with the project's name.
 """
 
 from __future__ import annotations
@@ -22,23 +22,26 @@ from ..registry import Registry
 from ..transcript import Transcript
 from ._validation import AGENT_EVENT
 
-__all__ = ["Reading", "Transcripts"]
+__all__ = ["ProjectReader", "Transcripts"]
 
-KEPT: Final = 32
-"""Projects whose transcripts are kept up; of others they are made anew."""
+READERS: Final = 32
+"""Projects whose readers stay in memory; the server reads any other project from the beginning."""
 
 BATCH: Final = 2_000
-LONG: Final = 3_600.0
+"""Events of one read of the log, at most."""
+
+LONGER_THAN_ANY_HOLD: Final = 3_600.0
+"""Seconds of the registry's clock for each batch, so that the registry releases every held event."""
 
 
 @dataclass
-class Reading:
-    """One project, as far as it was read."""
+class ProjectReader:
+    """Hold the transcripts of one project up to the last event read."""
 
     project_id: str
     last_id: str = ""
     missed: bool = False
-    """Whether the log had lost what was before."""
+    """True if the log had dropped events before they were read."""
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
     def __post_init__(self) -> None:
@@ -47,8 +50,8 @@ class Reading:
         self._origin: Adapter | None = None
         self._agents: dict[str, None] = {}
 
-    def take(self, rows: list[Entry | Gap]) -> None:
-        """Read on. What is held for something missing is let go: the log is all that there is."""
+    def apply(self, rows: list[Entry | Gap]) -> None:
+        """Apply rows of the log. The registry then releases held events: the log has no others to wait for."""
         for row in rows:
             if isinstance(row, Gap):
                 self.missed = True
@@ -57,11 +60,11 @@ class Reading:
                 self._agents[event.agent_id] = None
                 self._registry.dispatch(event)
             self.last_id = row.id
-        self._now += LONG
+        self._now += LONGER_THAN_ANY_HOLD
         self._registry.tick()
 
     def transcripts(self, *, is_over: bool) -> dict[str, Transcript]:
-        """Every agent's, in the order in which they came."""
+        """Return every agent's transcript, in the order of the agents' first events."""
         if is_over and self._origin is not None:
             self._registry.dispatch(self._origin.finish())
         return {agent_id: self._registry.transcript(agent_id) for agent_id in self._agents}
@@ -71,7 +74,7 @@ class Reading:
             try:
                 return [with_id(read_event(row.data), row.id)]
             except ProtocolError:
-                pass  # written past this server: shown as what it is, by its name
+                pass  # another program wrote to the log: the adapter shows the event under its name
         if self._origin is None:
             self._origin = get("vibex", agent_id=self.project_id, run_id=self.project_id)
         native: dict[str, Any] = {"event": row.event, "data": json.loads(row.data)}
@@ -79,28 +82,28 @@ class Reading:
 
 
 class Transcripts:
-    """The projects that were asked for last."""
+    """Read transcripts, and hold the readers of the projects requested last."""
 
     def __init__(self, stream: ProjectEventStream) -> None:
         self._stream = stream
-        self._kept: OrderedDict[str, Reading] = OrderedDict()
+        self._readers: OrderedDict[str, ProjectReader] = OrderedDict()
 
-    async def of(self, project_id: str) -> tuple[Reading, dict[str, Transcript]]:
-        """Read what is new of a project, and say what all of it amounts to."""
-        reading = self._kept.pop(project_id, None) or Reading(project_id)
-        self._kept[project_id] = reading
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
-        async with reading.lock:
+    async def read(self, project_id: str) -> tuple[ProjectReader, dict[str, Transcript]]:
+        """Read the new events of a project, and return the transcripts of all its events."""
+        reader = self._readers.pop(project_id, None) or ProjectReader(project_id)
+        self._readers[project_id] = reader
+        if len(self._readers) > READERS:
+            self._readers.popitem(last=False)
+        async with reader.lock:
             is_over = await self._stream.closed(project_id)
-            while rows := await self._stream.read(project_id, reading.last_id, BATCH):
-                if reading.last_id and any(isinstance(row, Gap) for row in rows):
-                    return await self._anew(project_id)
-                await anyio.to_thread.run_sync(reading.take, rows)
-            made = await anyio.to_thread.run_sync(lambda: reading.transcripts(is_over=is_over))
-        return reading, made
+            while rows := await self._stream.read(project_id, reader.last_id, BATCH):
+                if reader.last_id and any(isinstance(row, Gap) for row in rows):
+                    return await self._read_again(project_id)
+                await anyio.to_thread.run_sync(reader.apply, rows)
+            transcripts = await anyio.to_thread.run_sync(lambda: reader.transcripts(is_over=is_over))
+        return reader, transcripts
 
-    async def _anew(self, project_id: str) -> tuple[Reading, dict[str, Transcript]]:
-        """The stream that was read is gone, or was trimmed beyond what was read: begin again."""
-        self._kept.pop(project_id, None)
-        return await self.of(project_id)
+    async def _read_again(self, project_id: str) -> tuple[ProjectReader, dict[str, Transcript]]:
+        """Read the project from the beginning: the log dropped the last event read, or has a new stream."""
+        self._readers.pop(project_id, None)
+        return await self.read(project_id)

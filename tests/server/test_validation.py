@@ -1,4 +1,4 @@
-"""What clients send is taken as it is, or refused by the event and the field that are wrong."""
+"""Tests of the validation: a request is accepted unchanged, or refused with its wrong event and field."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vibe_notebook.events import to_json
 from vibe_notebook.server._errors import Refused
-from vibe_notebook.server._validation import AGENT_EVENT, check_id, check_key, check_project, items_of
+from vibe_notebook.server._validation import AGENT_EVENT, check_id, check_key, check_project, parse_items
 from vibe_notebook.testing import scripted
 
 JSON = st.recursive(
@@ -24,55 +24,55 @@ NAMES = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=
 )
 
 
-def items(body: object, most: int = 100) -> list[tuple[str, Any]]:
-    return items_of(json.dumps(body).encode(), most)
+def items(body: object, limit: int = 100) -> list[tuple[str, Any]]:
+    return parse_items(json.dumps(body).encode(), limit)
 
 
-def taken(body: bytes) -> list[tuple[str, Any]] | Refused:
+def parsed(body: bytes) -> list[tuple[str, Any]] | Refused:
     try:
-        return items_of(body, 100)
+        return parse_items(body, 100)
     except Refused as error:
         return error
 
 
 def refused(body: object) -> Refused:
-    made = taken(body if isinstance(body, bytes) else json.dumps(body).encode())
-    assert isinstance(made, Refused)
-    return made
+    result = parsed(body if isinstance(body, bytes) else json.dumps(body).encode())
+    assert isinstance(result, Refused)
+    return result
 
 
 @given(st.lists(st.tuples(NAMES, JSON), min_size=1, max_size=5))
-def test_events_come_out_as_they_went_in_whichever_way_they_are_sent(
+def test_all_three_forms_of_a_request_give_the_same_items(
     given_items: list[tuple[str, Any]],
 ) -> None:
     rows = [{"event_type": name, "data": data} for name, data in given_items]
-    on_the_wire = [{"event": name, "data": data} for name, data in given_items]
-    assert items(rows) == items(on_the_wire) == items({"events": rows}) == given_items
+    wire_rows = [{"event": name, "data": data} for name, data in given_items]
+    assert items(rows) == items(wire_rows) == items({"events": rows}) == given_items
     assert items(rows[0]) == given_items[:1]
 
 
 @given(JSON | st.lists(st.fixed_dictionaries({}, optional={"event": JSON, "data": JSON, "agent_id": JSON})))
-def test_anything_else_is_refused_and_never_breaks_the_server(body: object) -> None:
-    made = taken(json.dumps(body).encode())
-    if isinstance(made, Refused):
-        assert made.status in (400, 413, 422)
-        assert json.loads(bytes(made.response().body))["error"]
+def test_any_other_json_is_refused_without_an_unexpected_error(body: object) -> None:
+    result = parsed(json.dumps(body).encode())
+    if isinstance(result, Refused):
+        assert result.status in (400, 413, 422)
+        assert json.loads(bytes(result.response().body))["error"]
     else:
-        assert all(isinstance(name, str) and name for name, _ in made)
+        assert all(isinstance(name, str) and name for name, _ in result)
 
 
 @given(st.binary(max_size=40))
-def test_any_bytes_are_json_or_refused(body: bytes) -> None:
-    made = taken(body)
-    assert not isinstance(made, Refused) or made.status in (400, 422)
+def test_bytes_that_are_not_json_are_refused(body: bytes) -> None:
+    result = parsed(body)
+    assert not isinstance(result, Refused) or result.status in (400, 422)
 
 
-def test_an_event_of_ours_is_stored_under_its_own_type_without_the_senders_id() -> None:
+def test_an_agents_event_is_stored_as_agent_event_without_the_senders_id() -> None:
     events = scripted("Hello", tools=[("search", {"q": 1}, {"hits": 2})])
     rows = [{**json.loads(to_json(event)), "id": number} for number, event in enumerate(events)]
-    made = items(rows)
-    assert {name for name, _ in made} == {AGENT_EVENT}
-    assert [data for _, data in made] == [json.loads(to_json(event)) for event in events]
+    result = items(rows)
+    assert {name for name, _ in result} == {AGENT_EVENT}
+    assert [data for _, data in result] == [json.loads(to_json(event)) for event in events]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_an_event_of_ours_is_stored_under_its_own_type_without_the_senders_id() 
         ([{"event": AGENT_EVENT, "data": "x"}], 0, "data"),
     ],
 )
-def test_what_is_wrong_is_named_by_event_and_field(body: object, item: int, field: str | None) -> None:
+def test_the_refusal_names_the_wrong_event_and_field(body: object, item: int, field: str | None) -> None:
     error = refused(body)
     assert error.status == 422
     assert error.fields == {"item": item, "field": field}
@@ -100,7 +100,7 @@ def test_what_is_wrong_is_named_by_event_and_field(body: object, item: int, fiel
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"event":"a","data":NaN}', b"[" * 100_000])
-def test_what_is_not_json_is_a_bad_request(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_a_bad_request(body: bytes) -> None:
     assert refused(body).status == 400
 
 
