@@ -1,4 +1,4 @@
-"""The extension of Jupyter Server: kernels' websockets send at once, whatever else they do."""
+"""Tests of the extension of Jupyter Server: the websockets of kernels send at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLASS = "kernel_websocket_connection_class"
 
 
 class Connection:
-    """What a server connects a websocket and a kernel with."""
+    """Stand in for the class that connects a websocket and a kernel."""
 
     def __init__(self, handler: WebSocketHandler) -> None:
         self.websocket_handler = handler
@@ -59,8 +59,8 @@ def test_a_websocket_of_a_kernel_sends_at_once(*, is_prompt: bool) -> None:
         server = HTTPServer(Application([("/", Handler)]))
         server.add_socket(listening)
         client = await websocket_connect(f"ws://127.0.0.1:{port}/")
-        await client.write_message("said")
-        assert await client.read_message() == "said"
+        await client.write_message("hello")
+        assert await client.read_message() == "hello"
         client.close()
         server.stop()
         await server.close_all_connections()
@@ -71,7 +71,7 @@ def test_a_websocket_of_a_kernel_sends_at_once(*, is_prompt: bool) -> None:
     assert bool(nodelay) is is_prompt
 
 
-def test_the_servers_own_class_is_wrapped_and_keeps_its_name_in_the_configuration() -> None:
+def test_the_wrapped_class_keeps_its_name_in_the_configuration() -> None:
     settings: dict[str, Any] = {CLASS: ZMQChannelsWebsocketConnection}
     load(settings)
     made = settings[CLASS]
@@ -79,9 +79,9 @@ def test_the_servers_own_class_is_wrapped_and_keeps_its_name_in_the_configuratio
     assert ZMQChannelsWebsocketConnection.__name__ in made.section_names()
 
 
-def test_a_server_that_has_no_such_class_stays_as_it_is_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_server_without_such_a_class_stays_unchanged_and_logs_it(caplog: pytest.LogCaptureFixture) -> None:
     settings: dict[str, Any] = {}
     with caplog.at_level(logging.INFO):
         load(settings)
     assert not settings
-    assert "stay as they are" in caplog.text
+    assert "keep Nagle's algorithm" in caplog.text
