@@ -23,9 +23,9 @@ async def test_every_listener_gets_every_event_in_order(stream: ProjectEventStre
     listeners = [stream.create_stream("p") for _ in range(5)]
     ids = [await stream.send_event("p", "note", {"n": n}) for n in range(20)]
     for listener in listeners:
-        got = await receive(listener, 20)
-        assert numbers(got) == list(range(20))
-        assert [event["id"] for event in got] == ids
+        received = await receive(listener, 20)
+        assert numbers(received) == list(range(20))
+        assert [event["id"] for event in received] == ids
     assert sorted(set(ids), key=parse_id) == ids
 
 
@@ -203,10 +203,10 @@ async def test_a_listener_too_slow_for_the_log_gets_a_gap_with_the_number_missed
     await stream.log.trim("p", 100)
     with anyio.fail_after(SECONDS):
         # The listener may have received some events before the trim.
-        got = [await slow.get()]
-        while numbers(got)[-1] != 5_999:
-            got.append(await slow.get())
-    found = numbers(got)
+        received = [await slow.get()]
+        while numbers(received)[-1] != 5_999:
+            received.append(await slow.get())
+    found = numbers(received)
     assert [reason for reason in found if isinstance(reason, str)] == ["slow"]
     assert found[found.index("slow") + 1 :] == list(range(5_900, 6_000))
     if kind != "redis":
@@ -287,9 +287,9 @@ async def test_any_text_arrives_unchanged(stream: ProjectEventStream) -> None:
     texts = ["", "a\nb\r\nid: 7\n\n", "\u2028\u2029\x85\0\x1b", "🜁 é", '"\\', "x" * 300_000]
     listener = stream.create_stream("p")
     await stream.send_events("p", [("Größe 🜁", {"text": text}) for text in texts])
-    got = await receive(listener, len(texts))
-    assert [json.loads(event["data"])["text"] for event in got] == texts
-    assert {event["event"] for event in got} == {"Größe 🜁"}
+    received = await receive(listener, len(texts))
+    assert [json.loads(event["data"])["text"] for event in received] == texts
+    assert {event["event"] for event in received} == {"Größe 🜁"}
     for entry in await stream.read("p"):
         assert entry.frame.count(b"\n") == 4
         assert b"\r" not in entry.frame
