@@ -299,7 +299,7 @@ def read_now(registry: Registry, subscription: Subscription, *, limit: int | Non
     rows: list[Row] = []
     with registry.changed:
         while limit is None or len(rows) < limit:
-            event = subscription._take()
+            event = subscription._next_event()
             if event is None:
                 break
             rows.append((event.id, describe(event)))

@@ -1,6 +1,7 @@
-"""Internet addresses: which of them are this machine, and which a public server may not send a reader to.
+"""Classify internet addresses: this machine, its network segment, a private network, or public.
 
-At the bottom of the package: imports nothing of it.
+At the bottom of the package: imports nothing of it. Remote streams use it: a public server must not redirect a
+reader to a private address.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class Reach(IntEnum):
-    """From how far an address can be reached; a larger one is nearer to this machine."""
+    """Rank addresses by their distance; a larger rank is nearer to this machine."""
 
     PUBLIC = 0
     PRIVATE = 1
     LINK = 2
-    """The same network segment; clouds serve a machine's own credentials from such an address."""
+    """The same network segment; clouds serve a machine's own credentials at such an address."""
     LOOPBACK = 3
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether *host*, a name or an address, is this machine; a name only if no resolver decides it."""
+    """Return whether *host*, a name or an address, is this machine; of names, only ``localhost`` ones are."""
     return reach_of(host) is Reach.LOOPBACK
 
 
@@ -62,7 +63,7 @@ def _reach(address: _Address) -> Reach:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         if inner is not None:
             return _reach(inner)
-    if address.is_loopback or address.is_unspecified:  # to connect to 0.0.0.0 is to connect to this machine
+    if address.is_loopback or address.is_unspecified:  # a connection to 0.0.0.0 reaches this machine
         return Reach.LOOPBACK
     if address.is_link_local:
         return Reach.LINK

@@ -1,9 +1,9 @@
 """Look up, check and carry out a click on a view.
 
-``Pipeline`` makes the ``Controls`` of its view: its table is the only place that says what each click does.
-The view's output decodes the page's message and gives it to ``Controls.use``. A control's function runs on the
-thread that received the message, in the middle of anything: it must only hand over to the watch, from any
-thread, and return. So ``Watch.cancel`` interrupts a step that is pending elsewhere.
+``Pipeline`` makes the ``Controls`` of its view: that table is the only place that defines what each click does.
+The view's output decodes the page's message and calls ``Controls.use`` with it. A control's function runs on the
+thread that received the message, at any moment: the function may only signal the watch, in a thread-safe way,
+and return. For example, ``Watch.cancel`` interrupts a step that is pending on another thread.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ log = logging.getLogger("vibe_notebook")
 
 
 class Payload(BaseModel):
-    """The fields of a click's message beside its ``type``; the class itself has none."""
+    """Describe the fields of a click's message beside ``type``; a subclass adds them, this class has none."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One thing to click."""
+    """Define one control: a click's name, its action and its payload."""
 
     name: str
-    """The ``type`` of its message."""
+    """The ``type`` of the click's message."""
     do: Callable[..., object] | None
-    """Carries out a click; ``None``: the view does not offer it."""
+    """The function that carries out a click; ``None``: the view does not offer the control."""
     payload: type[Payload] = Payload
-    """The keywords of ``do``: the message's other fields."""
+    """The message's other fields, which become the keywords of ``do``."""
 
 
 class Controls:
-    """The controls that one view offers."""
+    """Hold the controls that one view offers."""
 
     def __init__(self, *controls: Control) -> None:
         self._offered = {each.name: (each.do, each.payload) for each in controls if each.do is not None}
@@ -49,9 +49,9 @@ class Controls:
         return name in self._offered
 
     def use(self, message: Mapping[str, Any]) -> bool:
-        """Carry out a click, or log why not; return whether it was carried out. From any thread.
+        """Carry out a click, or log the reason to refuse it; return whether it was carried out.
 
-        Raises what the control's function raises.
+        Any thread may call this method. An error of the control's function propagates.
         """
         fields = dict(message)
         name = fields.pop("type", None)
@@ -62,7 +62,7 @@ class Controls:
         try:
             keywords = payload.model_validate(fields)
         except ValidationError as error:
-            # A page may send anything: the log repeats the beginning of it, and no value.
+            # A page may send anything: the log repeats the first wrong fields, shortened, and no value.
             wrong = [f"{reprlib.repr('.'.join(map(str, e['loc'])))}: {e['msg']}" for e in error.errors()[:3]]
             log.warning("Refused a page's %r with wrong fields: %s", name, "; ".join(wrong))
             return False

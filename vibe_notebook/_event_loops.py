@@ -1,4 +1,8 @@
-"""Event loops: waking whoever waits in one, from any thread; asyncio or trio, whichever it is."""
+"""Wake a coroutine that waits in an event loop, from any thread, on asyncio or trio.
+
+At the bottom of the package: imports nothing of it. The registry's subscriptions, watches, projects and the host
+use it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ T = TypeVar("T")
 
 
 def in_loop() -> bool:
-    """Whether this thread runs an event loop: whatever else that does would wait too."""
+    """Return whether this thread runs an event loop: to block the thread would block the loop too."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -25,7 +29,7 @@ def in_loop() -> bool:
 
 
 def waker() -> tuple[Callable[[], Awaitable[object]], Callable[[], None]]:
-    """(what to await, what wakes it from any thread), on asyncio or trio, whichever runs."""
+    """Return (a function to await, a function that wakes it from any thread), for asyncio or trio."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -37,7 +41,7 @@ def waker() -> tuple[Callable[[], Awaitable[object]], Callable[[], None]]:
 
 
 async def wait_for(future: Future[T]) -> T:
-    """The result of what another thread does. Waiting may be cancelled; what is waited for goes on."""
+    """Return the result of another thread's work; to cancel the wait does not cancel the work."""
     if not future.done():
         ready, wake = waker()
         future.add_done_callback(lambda _: wake())
@@ -46,5 +50,5 @@ async def wait_for(future: Future[T]) -> T:
 
 
 def _call(soon: Callable[[Callable[[], object]], object], wake: Callable[[], object]) -> None:
-    with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
+    with contextlib.suppress(RuntimeError):  # the loop is closed: no coroutine waits any more
         soon(wake)

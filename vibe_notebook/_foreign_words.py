@@ -1,6 +1,6 @@
-"""Words of a server or another peer, for logs, warnings, errors and terminals: bounded, on one line, inert.
+"""Make a peer's text safe for logs, warnings, errors and terminals: bounded, on one line, inert.
 
-Near the bottom of the package, above its limits.
+Near the bottom of the package, above its limits. Remote streams and projects use it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from ._limits import FOREIGN_WORDS
 __all__ = ["on_one_line"]
 
 _HIDDEN: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"  # controls, breaks, bidi, no width
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"  # controls, line breaks, bidirectional and zero-width characters
 )
 
 
 def on_one_line(text: str, limit: int = FOREIGN_WORDS) -> str:
-    """Return *text* with each control character as a symbol, and at most *limit* characters of it.
+    """Return at most *limit* characters of *text*, with a symbol for each control character.
 
-    A line feed becomes a symbol too: it could begin a forged line of a log.
+    A line feed becomes a symbol too: a peer could forge a line of a log with one.
     """
     shown = _HIDDEN.sub(_symbol, scrub(text[: limit + 1]).strip())
     return f"{shown[: limit - 1]}…" if len(shown) > limit else shown

@@ -1,8 +1,9 @@
 """Ask the program that runs the user's code and shows displays: IPython, or plain Python.
 
-The only module that asks IPython. ``host()`` is asked anew for each question, for a kernel may start after
-the import. It imports nothing of IPython: a process that has not loaded IPython has no shell. Another
-notebook (marimo) is a third class with the members of ``Host``, and one more line in ``host()``.
+The only module that asks IPython; watching and display use it. Callers call ``host()`` for each question, because
+a kernel may start after the import. This module imports nothing of IPython: a process that has not loaded IPython
+has no shell. To support another notebook (marimo), add a third class with the members of ``Host``, and a line in
+``host()``.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ _CELL_RUNNERS: Final = frozenset(("IPython", "ipykernel", "tornado"))
 
 
 class Display(Protocol):
-    """A display that can be replaced."""
+    """Describe a display that can be replaced."""
 
     def replace(self, data: Mapping[str, Any]) -> None:
-        """Put another bundle in its place, also where a capture of displays has begun or ended since."""
+        """Replace the display's bundle, even if a capture of displays has begun or ended since its opening."""
 
 
 class Host(Protocol):
-    """The surface that a host has: all questions of this package to it."""
+    """Describe all questions and requests of this package to its host."""
 
     @property
     def is_notebook(self) -> bool:
-        """Whether cells show rich displays, and a page can send clicks back; False in a terminal."""
+        """Return whether cells show rich displays and a page can send clicks back; False in a terminal."""
 
     def show(self, data: Mapping[str, Any]) -> None:
         """Show a bundle (MIME type to value) in the present cell; a terminal prints its text."""
@@ -49,10 +50,10 @@ class Host(Protocol):
         """Return the number of the present cell's execution; None outside of a notebook."""
 
     def at_cell_end(self, ended: Callable[[BaseException | None], object]) -> bool:
-        """Call *ended* once, at the end of the present cell, with its error; False if there are no cells."""
+        """Call *ended* once, at the end of the present cell, with its error; return False without cells."""
 
     def in_own_task(self) -> bool:
-        """Return whether a task of the user's runs: no cell's own code, no callback of a widget's."""
+        """Return whether a task of the user runs, and not a cell's own code or a widget's callback."""
 
     def keep_log_out_of_cells(self) -> None:
         """Keep Python from printing unhandled log records into whichever cell runs."""
@@ -70,7 +71,7 @@ def host() -> Host:
 
 
 class _Plain:
-    """A Python process without cells."""
+    """Implement the host for a Python process without cells."""
 
     is_notebook = False
 
@@ -99,11 +100,11 @@ class _Plain:
         """Leave the log alone."""
 
     def remember(self, transcripts: Iterable[Transcript], cell: int | None, title: str) -> None:
-        """Keep nothing: no result is shown by itself."""
+        """Remember nothing: plain Python shows no cell's result."""
 
 
 class _IPython:
-    """IPython's shell: a Jupyter kernel's, or a terminal's."""
+    """Implement the host for IPython's shell, in a Jupyter kernel or a terminal."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
@@ -128,7 +129,7 @@ class _IPython:
                 events.unregister("post_run_cell", cell_ends)
             ended(result.error_in_exec)
 
-        # Not "post_execute": ipykernel triggers that after each message of a widget's too.
+        # Not "post_execute": ipykernel triggers that event after each widget message too.
         events.register("post_run_cell", cell_ends)
         return True
 
@@ -136,7 +137,7 @@ class _IPython:
         return _in_task_beside(_CELL_RUNNERS)
 
     def keep_log_out_of_cells(self) -> None:
-        # Python prints records without a handler to stderr, in a kernel the output of some other cell.
+        # Python prints records without a handler to stderr, in a kernel into the output of some other cell.
         # The views show failures; a user who wants the log adds a handler.
         log = logging.getLogger("vibe_notebook")
         if self.is_notebook and not log.handlers:
@@ -155,10 +156,10 @@ class _IPython:
 
 
 class _IPythonDisplay:
-    """A display of IPython's, under an id that no other display has."""
+    """Publish and replace one of IPython's displays, under a unique id."""
 
     def __init__(self, publisher: Any) -> None:
-        self._publisher = publisher  # the kernel's, or that of the capture in which the display was opened
+        self._publisher = publisher  # the kernel's, or the one of the capture that holds the display
         self._id = f"vibe-{uuid.uuid4().hex}"
 
     def replace(self, data: Mapping[str, Any]) -> None:
@@ -172,8 +173,8 @@ class _IPythonDisplay:
 class _TranscriptFormatter:
     """Make the form in which IPython shows a transcript.
 
-    A cell whose last line is ``await vibe.watch(…)`` has shown its transcript: as that cell's result the
-    transcript is one line. ``display(transcript)``, and any other cell, show the whole of it.
+    A cell whose last line is ``await vibe.watch(…)`` has shown its transcript already: as that cell's result the
+    transcript is one line. ``display(transcript)``, and any other cell, show the whole transcript.
     """
 
     def __init__(self, shell: Any) -> None:
@@ -181,7 +182,7 @@ class _TranscriptFormatter:
         self.shown: list[tuple[int, weakref.ref[Transcript], str]] = []
 
     def __call__(self, transcript: Transcript, **options: Any) -> dict[str, str]:
-        # ipykernel's hook has a message only while a cell's result is made: display() is not that.
+        # ipykernel's hook has a message only while it shows a cell's result, not during display().
         is_result = getattr(self._shell.displayhook, "msg", None) is not None
         for cell, seen, title in self.shown if is_result else ():
             if cell == self._shell.execution_count and seen() is transcript:
@@ -196,6 +197,6 @@ def _in_task_beside(runners: frozenset[str]) -> bool:
     try:
         task = asyncio.current_task()
     except RuntimeError:
-        return True  # trio's: a kernel's own loop is asyncio's
+        return True  # a task of trio; a kernel's own loop is asyncio's
     frame = getattr(task.get_coro(), "cr_frame", None) if task is not None else None
     return frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] not in runners

@@ -1,7 +1,7 @@
-"""Any Python value as JSON: what a tool returned becomes something every peer can read.
+"""Convert any Python value, such as a tool's result, to JSON that every peer can read.
 
-Used when an event is made (``events.Json``), so nothing further down the path meets a value
-that it cannot send, save or show.
+The event models convert values when they make an event (``events.Json``), so no later module meets a value that
+it cannot send, save or show.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import Any, Final
 __all__ = ["TABLE_ROWS", "bounded_repr", "scrub", "to_json_value"]
 
 REPR_LIMIT: Final = 10_000
-"""Characters of a ``repr`` that are kept."""
+"""Characters to which a ``repr`` is cut."""
 
 TABLE_ROWS: Final = 20
-"""Rows of a table that are kept in its summary."""
+"""Rows of a table in its summary."""
 
 DEPTH_LIMIT: Final = 64
-"""Nesting beyond which a value is shown as its repr."""
+"""Levels of nesting beyond which a value becomes its repr."""
 
 ITEM_LIMIT: Final = 5_000_000
-"""Items of one value that are kept: lists that share lists can stand for more than any memory holds."""
+"""Items of one value: lists that share lists can stand for more items than any memory holds."""
 
 INT_BITS: Final = 10_000
-"""Bits beyond which a whole number is shown as text: Python itself refuses to write or read 4,300 digits."""
+"""Bits beyond which a whole number becomes text: Python itself refuses to write or read 4,300 digits."""
 
-# Of subclasses, without what they override: numpy's float64 is a float.
+# The plain value of a subclass's instance, without the subclass's overrides: numpy's float64 is a float.
 _PLAIN: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
     (str, str.__str__),
     (int, int.__int__),
@@ -47,7 +47,7 @@ _CONTAINERS: Final = (list, tuple, dict, set, frozenset)
 
 
 def scrub(text: str) -> str:
-    """Make *text* valid Unicode: surrogate pairs are joined, lone halves become U+FFFD."""
+    """Return *text* as valid Unicode: join surrogate pairs, replace lone halves by U+FFFD."""
     if text.isascii():
         return text
     try:
@@ -58,9 +58,9 @@ def scrub(text: str) -> str:
 
 
 def bounded_repr(value: object) -> str:
-    """``repr(value)``, never longer than ``REPR_LIMIT`` and never raising."""
+    """Return ``repr(value)``, cut to ``REPR_LIMIT`` characters; never raise."""
     try:
-        # What nests is shortened while it is written, not after: its whole repr may not fit in memory.
+        # reprlib shortens containers while it writes them: a whole repr may not fit in memory.
         text = _REPR.repr(value) if isinstance(value, _CONTAINERS) else repr(value)
     except Exception as error:  # noqa: BLE001 - a broken __repr__ must not end a stream
         return f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
@@ -70,18 +70,18 @@ def bounded_repr(value: object) -> str:
 
 
 def to_json_value(value: Any) -> Any:
-    """Return *value* as JSON types, the same object if it is a plain scalar already.
+    """Convert *value* to JSON types; return a plain scalar unchanged.
 
     Pydantic models and dataclasses become objects, dates their ISO form, enum members their
     value, numpy scalars the number; a table (pandas, polars) becomes
     ``{"columns", "rows", "total"}`` with its first rows, and anything else its bounded repr.
-    What refers to itself, or is nested or shared beyond the limits, ends in a bounded repr.
+    A value that refers to itself, or is nested or shared beyond the limits, ends in a bounded repr.
     """
     return _Conversion().convert(value)
 
 
 class _Conversion:
-    """One value's way to JSON, with what it has cost so far."""
+    """Convert one value, and count its items against the limits."""
 
     def __init__(self) -> None:
         self._above: list[int] = []  # ids of the containers that the present item is in
@@ -143,7 +143,7 @@ class _Conversion:
 
 
 def _table(value: Any) -> dict[str, Any] | None:
-    """Summarise a pandas or polars frame, told by its shape and columns, without importing either."""
+    """Summarise a pandas or polars frame, recognised by its shape and columns, without an import of either."""
     columns, shape = getattr(value, "columns", None), getattr(value, "shape", None)
     if columns is None or isinstance(value, type):
         return None

@@ -1,6 +1,6 @@
-"""Bounds that hold in more than one place: each with its unit, its value and its reason.
+"""Define the bounds that hold in more than one module, each with its unit, its value and its reason.
 
-At the bottom of the package: imports nothing of it. A bound that one module alone uses stays in that module.
+At the bottom of the package: imports nothing of it. A bound that only one module uses stays in that module.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ COUNT_LIMIT: Final = 2**53 - 1
 """The largest count of tokens: beyond it JSON's readers in JavaScript no longer tell numbers apart."""
 
 TIME_LIMIT: Final = 253_402_300_800.0
-"""Seconds since the epoch up to which a time is one: the end of the year 9999, where Python's dates end."""
+"""Seconds since the epoch below which a time is valid: Python's dates end with the year 9999."""
 
 TABLE_CELLS: Final = 20_000
-"""Cells of one table that a form shows: more is megabytes of html that no reader scrolls through."""
+"""Cells of one table that a form shows: more cells make megabytes of HTML that no reader scrolls through."""
 
 TRANSCRIPT_BYTES: Final = 16 << 20
-"""Bytes of one transcript's html, Markdown or text in an answer of the server: more stalls a browser."""
+"""Bytes of one transcript's HTML, Markdown or text in a server's response: more bytes stall a browser."""
 
 RENDERS: Final = 4
-"""Transcripts that one server renders at once: each takes a thread and its memory."""
+"""Transcripts that one server renders at once: each needs a thread and memory."""
 
 RENDER_SECONDS: Final = 20.0
-"""Seconds that an answer waits for its transcript: proxies give up after 30 and more."""
+"""Seconds that a response waits for its transcript: proxies give up after 30 seconds or more."""
 
 ID_LIMIT: Final = 1_000
 """Characters of an event's ids: some SDKs put a signature of hundreds of characters into one."""
@@ -49,7 +49,7 @@ NAME_LIMIT: Final = 1_000
 """Characters of a name in an event: forms show fewer."""
 
 FOREIGN_WORDS: Final = 10_000
-"""Characters of a peer's message that an error, a warning or a log repeats: more hides what stands around it."""
+"""Characters of a peer's message that an error, a warning or a log repeats: more hides the lines around it."""
 
 ANSWER_BYTES: Final = 64 * 1024
-"""Bytes of a server's answer to a batch that are read: 500 ids are 10 KB, and a server may send without end."""
+"""Bytes of a server's response to a batch: 500 ids are 10 KB, and a server may send without end."""

@@ -1,10 +1,11 @@
-"""What an agent says: thirteen event models, their union and their one JSON form.
+"""Define the thirteen event models, their envelope, their union and their JSON form.
 
-First on the path of a delta: adapters, remote streams and ``live()`` make these, everything
-below only reads them. They are frozen; fields of a newer peer that this version does not
-know survive a round trip. Every field is bounded when the event is made: an id beyond 1,000 characters ends in its
-hash and a name is cut; ``seq``, ``sub`` and a whole ``id`` have 64 bits or the event is refused; a time
-beyond the year 9999 and a count beyond 2**53-1 are left out.
+First on the path of a delta: adapters, remote streams and ``live()`` make events; all other modules only read
+them. Events are frozen. Fields of a newer peer that this version does not know survive a round trip. The model
+makes every text and value valid when it makes the event, so no later module meets a value that it cannot send,
+save or show. The model also bounds every field: an id beyond 1,000 characters ends in its hash, a longer name is
+cut, a time beyond the year 9999 and a count beyond 2**53-1 become ``None``. It refuses an event whose ``seq``,
+``sub`` or whole ``id`` needs more than 64 bits.
 """
 
 from __future__ import annotations
@@ -64,15 +65,12 @@ __all__ = [
 ]
 
 
-# What every event is made of: the envelope, usage, and fields that take anything.
-#
-# Beside ``events.py``, which is the public face. Every text and value is made valid here, when
-# the event is made, so nothing further down meets what it cannot send, save or show.
+# The fields' types
 
 Json = Annotated[Any, BeforeValidator(to_json_value)]
-"""Any value; what is not JSON becomes a summary when the event is made."""
+"""Any value; a value that is not JSON becomes a summary when the event is made."""
 Text = Annotated[str, AfterValidator(scrub)]
-"""Valid Unicode: half a surrogate pair, which no encoder takes, becomes U+FFFD."""
+"""Valid Unicode: half a surrogate pair, which no encoder accepts, becomes U+FFFD."""
 
 
 def _id(text: str) -> str:
@@ -103,18 +101,18 @@ def _finite(value: float | None) -> float | None:
 
 
 _FLOAT_BITS: Final = 1_000
-"""Bits of a whole number that a float surely takes."""
+"""Bits of a whole number that any float can hold."""
 Number = Annotated[float | None, BeforeValidator(_float), AfterValidator(_finite)]
-"""JSON has no NaN and no infinity: they become ``None``, as does what no float can hold."""
+"""A finite number; NaN, infinity (JSON has neither) and numbers beyond a float become ``None``."""
 
 
 def _count(value: Any) -> Any:
-    """Leave out a count that no provider bills: it must not cost the event."""
+    """Return ``None`` for a count that no provider bills: a wrong count must not cost the event."""
     return None if isinstance(value, int | float) and not 0 <= value <= COUNT_LIMIT else value
 
 
 Count = Annotated[int | None, BeforeValidator(_count), AfterValidator(_count)]
-"""Tokens, from 0 to 2**53-1; what is beyond becomes ``None``."""
+"""Tokens, from 0 to 2**53-1; a number beyond becomes ``None``."""
 
 
 def _time(value: float | None) -> float | None:
@@ -122,7 +120,7 @@ def _time(value: float | None) -> float | None:
 
 
 Time = Annotated[Number | None, AfterValidator(_time)]
-"""Seconds since the epoch, up to the year 9999; what is beyond, or no number, becomes ``None``."""
+"""Seconds since the epoch, up to the year 9999; a value beyond, or no number, becomes ``None``."""
 
 
 def _amount(value: float | None) -> float | None:
@@ -130,9 +128,9 @@ def _amount(value: float | None) -> float | None:
 
 
 Amount = Annotated[Number | None, AfterValidator(_amount)]
-"""A sum of money; what is beyond 2**53-1 becomes ``None``."""
+"""A sum of money; a sum beyond 2**53-1 becomes ``None``."""
 Whole = Annotated[int, Field(ge=-INT_LIMIT, le=INT_LIMIT)]
-"""A place in the order: 64 bits, or the event is refused."""
+"""A place in the order; the model refuses one beyond 64 bits."""
 PartKind = Literal["text", "thinking"]
 Outcome = Literal["success", "error", "cancelled", "interrupted"]
 ToolStatus = Literal["ok", "error", "denied", "cancelled"]
@@ -140,12 +138,12 @@ ToolStatus = Literal["ok", "error", "denied", "cancelled"]
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
-    # A newer peer's fields are as hostile as any.
+    # A newer peer's fields may be hostile too.
     __pydantic_extra__: dict[str, Json] = Field(init=False)
 
 
 class Usage(_Model):
-    """What a run or a message cost. Counts are tokens, ``cost`` is in the provider's currency."""
+    """Report the usage of a run or a message: tokens, and ``cost`` in the provider's currency."""
 
     input_tokens: Count = None
     output_tokens: Count = None
@@ -156,30 +154,30 @@ class Usage(_Model):
 
 
 class Envelope(_Model):
-    """What every event carries: who says it, where it belongs, and its place in the order."""
+    """Hold the fields that every event has: its agent, run and message, and its place in the order."""
 
     agent_id: Id
-    """The view it belongs to; a subagent's events carry its parent's."""
+    """The agent whose view shows the event; a subagent's events carry the parent's id."""
     run_id: Id
     """One request; a subagent is a run with a parent."""
     message_id: Id | None = None
     """One model call."""
     seq: Whole | None = None
-    """The number that the SOURCE gave its native event; ``None``: arrival is the order."""
+    """The number that the SOURCE gave its native event; ``None``: the event's arrival is its order."""
     sub: Whole = 0
-    """Tells apart the events made from one native, which share its ``seq``."""
+    """The event's place among the events made from one native, which share its ``seq``."""
     counter: Id = ""
-    """Which count ``seq`` belongs to: "" is the run's own."""
+    """The name of the counter that ``seq`` belongs to; "" is the run's own."""
     id: Whole | Id | None = None
     """Delivery order and resume point; each registry and each log writes its own."""
     ts: Time = None
     """Seconds since the epoch; for display only, never for order."""
     derived: bool = False
-    """A second-hand twin of deltas that a better source also sends."""
+    """True for a second-hand twin of deltas that a better source also sends."""
 
 
 class RunStarted(Envelope):
-    """A request to an agent begins."""
+    """Start a run: a request to an agent."""
 
     type: Literal["run_started"] = "run_started"
     agent_name: Name | None = None
@@ -189,9 +187,9 @@ class RunStarted(Envelope):
 
 
 class RunFinished(Envelope):
-    """A request ends; nothing of it is left preparing or running.
+    """Finish a run: no call of it is left preparing or running.
 
-    ``cancelled`` covers the user's interrupt; ``interrupted`` is paused for an answer, resumable.
+    ``outcome``: ``cancelled`` includes the user's interrupt; ``interrupted`` is paused for an answer, and can resume.
     """
 
     type: Literal["run_finished"] = "run_finished"
@@ -203,7 +201,7 @@ class RunFinished(Envelope):
 
 
 class MessageStarted(Envelope):
-    """One model call begins."""
+    """Start a message: one model call."""
 
     type: Literal["message_started"] = "message_started"
     role: Name = "assistant"
@@ -211,7 +209,7 @@ class MessageStarted(Envelope):
 
 
 class TextDelta(Envelope):
-    """More text of a part."""
+    """Append text to a text part."""
 
     type: Literal["text_delta"] = "text_delta"
     part_id: Id = "0"
@@ -219,7 +217,7 @@ class TextDelta(Envelope):
 
 
 class ThinkingDelta(Envelope):
-    """More thinking of a part."""
+    """Append text to a thinking part."""
 
     type: Literal["thinking_delta"] = "thinking_delta"
     part_id: Id = "0"
@@ -227,7 +225,7 @@ class ThinkingDelta(Envelope):
 
 
 class PartCompleted(Envelope):
-    """The whole text of a part: REPLACES what its deltas built."""
+    """Complete a part: ``text`` REPLACES the text that its deltas built."""
 
     type: Literal["part_completed"] = "part_completed"
     part_id: Id = "0"
@@ -236,7 +234,7 @@ class PartCompleted(Envelope):
 
 
 class MessageFinished(Envelope):
-    """One model call ends."""
+    """Finish a message: one model call."""
 
     type: Literal["message_finished"] = "message_finished"
     finish_reason: Name | None = None
@@ -244,7 +242,7 @@ class MessageFinished(Envelope):
 
 
 class ToolCallDelta(Envelope):
-    """More of the argument text that the model is writing for a tool call."""
+    """Append to the argument text that the model is writing for a tool call."""
 
     type: Literal["tool_call_delta"] = "tool_call_delta"
     tool_call_id: Id
@@ -253,7 +251,7 @@ class ToolCallDelta(Envelope):
 
 
 class ToolStarted(Envelope):
-    """A tool runs. ``args`` REPLACES the streamed argument text; ``None`` keeps it."""
+    """Start a tool: ``args`` REPLACES the streamed argument text, ``None`` retains it."""
 
     type: Literal["tool_started"] = "tool_started"
     tool_call_id: Id
@@ -262,7 +260,7 @@ class ToolStarted(Envelope):
 
 
 class ToolProgress(Envelope):
-    """A running tool says something: ``delta`` appends to its output, ``output`` replaces it."""
+    """Report a running tool's progress: ``delta`` appends to its output, ``output`` replaces it."""
 
     type: Literal["tool_progress"] = "tool_progress"
     tool_call_id: Id
@@ -275,7 +273,7 @@ class ToolProgress(Envelope):
 
 
 class ToolFinished(Envelope):
-    """A tool's result; a later one REPLACES it."""
+    """Finish a tool call with its result; a later one REPLACES it."""
 
     type: Literal["tool_finished"] = "tool_finished"
     tool_call_id: Id
@@ -286,7 +284,7 @@ class ToolFinished(Envelope):
 
 
 class Artifact(Envelope):
-    """A file, image or document; the same id REPLACES. ``data`` is base64."""
+    """Show a file, image or document; the same id REPLACES it. ``data`` is base64."""
 
     type: Literal["artifact"] = "artifact"
     artifact_id: Id
@@ -300,7 +298,7 @@ class Artifact(Envelope):
 
 
 class Custom(Envelope):
-    """Anything else a protocol says, by name."""
+    """Carry any other message of a protocol, by name."""
 
     type: Literal["custom"] = "custom"
     name: Name
@@ -324,7 +322,7 @@ Event = Annotated[
     | Custom,
     Field(discriminator="type"),
 ]
-"""Any of the thirteen, told apart by ``type``."""
+"""Any of the thirteen events; ``type`` is the discriminator."""
 WRONG_NAME_LIMIT = 100
 """Characters of a wrong name that an error message repeats."""
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
@@ -334,9 +332,9 @@ _ENVELOPE: frozenset[str] = frozenset(Envelope.model_fields)
 
 
 def parse_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
-    """Make an event of *obj*: an event (returned as it is), a dict, or JSON text.
+    """Parse *obj*, an event (returned unchanged), a dict or JSON text, and return the event.
 
-    Raises ``ProtocolError`` that names the field that is wrong.
+    Raises ``ProtocolError`` that names the wrong field.
     """
     if isinstance(obj, Envelope) and hasattr(obj, "type"):
         return obj
@@ -352,7 +350,7 @@ def parse_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
 
 
 def read_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
-    """Like ``parse_event``, for streams: an unknown ``type`` becomes ``Custom(name=type, …)``."""
+    """Parse an event of a stream, as ``parse_event`` does; an unknown ``type`` becomes ``Custom(name=type, …)``."""
     if isinstance(obj, str | bytes | bytearray):
         obj = _loads(obj)
     if isinstance(obj, dict):
@@ -365,7 +363,7 @@ def read_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
 
 
 def to_json(event: Event) -> str:
-    """The one JSON form: ``type`` first, fields at their defaults left out."""
+    """Return the event's only JSON form: ``type`` first, without fields at their defaults."""
     body = event.model_dump_json(exclude_defaults=True)
     return f'{{"type":"{event.type}",{body[1:]}'
 
@@ -373,7 +371,7 @@ def to_json(event: Event) -> str:
 def with_id(event: Event, id: int | str) -> Event:  # noqa: A002 - the field's name
     """Copy *event* with a registry's or a log's own ``id``.
 
-    Pydantic's ``model_copy`` costs more than making the event (2.0 µs); this is a third of it.
+    Pydantic's ``model_copy`` costs more than to make the event (2.0 µs); this function costs a third of that.
     """
     copy = event.__class__.__new__(event.__class__)
     state = event.__dict__.copy()
@@ -387,12 +385,12 @@ def with_id(event: Event, id: int | str) -> Event:  # noqa: A002 - the field's n
 
 
 def skip(agent_id: str, run_id: str, seq: int, **envelope: Any) -> Custom:
-    """Stand for a numbered native that shows nothing: it advances the order, no more."""
+    """Return the event for a numbered native that shows nothing: it only advances the order."""
     return Custom(agent_id=agent_id, run_id=run_id, seq=seq, name="skip", **envelope)
 
 
 def is_skip(event: Event) -> bool:
-    """Whether *event* only advances the order."""
+    """Return whether *event* only advances the order."""
     return event.type == "custom" and event.name == "skip" and event.seq is not None
 
 
@@ -405,7 +403,7 @@ def _loads(text: str | bytes | bytearray) -> Any:
 
 
 def not_valid(error: ValidationError, kind: Any) -> ProtocolError:
-    """Say what pydantic says of an event of that *kind*, and name the field."""
+    """Return an error that names the wrong field of a *kind* event and repeats pydantic's message."""
     first = error.errors(include_url=False)[0]
     if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
         known = ", ".join(sorted(_TYPES))
@@ -414,7 +412,7 @@ def not_valid(error: ValidationError, kind: Any) -> ProtocolError:
     if path and path[0] == kind:
         path = path[1:]
     if path[:1] == ["id"]:
-        path = path[:1]  # what follows names which of its types was tried
+        path = path[:1]  # the rest names the type that pydantic tried
     field = ".".join(path) or "type"
     return ProtocolError(f"{kind}.{_short(field)[1:-1]}: {first['msg']}.", field=field)
 

@@ -1,15 +1,15 @@
-"""Every error that vibe_notebook raises by itself.
+"""Define every error that vibe_notebook raises by itself.
 
 ::
 
     VibeNotebookError
     ├── ProtocolError (ValueError)      an event, a recording line or a wire message that is not valid
-    ├── AdapterError (TypeError)        no adapter knows the stream, or two do
+    ├── AdapterError (TypeError)        no adapter fits the stream, or two do
     ├── ConsumedError (RuntimeError)    a watch was consumed twice
-    ├── ClosedError (RuntimeError)      something was used after it was closed
+    ├── ClosedError (RuntimeError)      a registry, subscription or view was used after its close
     ├── LogError (OSError)              a project's event log cannot be written or read
     ├── MissingExtraError (ImportError) an optional dependency is not installed
-    └── RemoteError (ConnectionError)   a remote stream that trying again cannot mend
+    └── RemoteError (ConnectionError)   a remote stream failed, and a retry cannot help
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ __all__ = [
 
 
 class VibeNotebookError(Exception):
-    """Base of every error of this package: catch it to catch them all."""
+    """Catch every error of this package: all others derive from this class."""
 
 
 class ProtocolError(VibeNotebookError, ValueError):
-    """Something that should be an event is not one.
+    """Report an input that is not a valid event.
 
-    ``field`` names what is wrong, for example ``"text_delta.delta"``, or is ``None``
-    when the input is not even an object; ``line`` is the 1-based line of a recording.
+    ``field`` names the wrong field, for example ``"delta"``, or is ``None`` if the input is not even a JSON object;
+    ``line`` is the line of a recording, counted from 1.
     """
 
     def __init__(self, message: str, *, field: str | None = None, line: int | None = None) -> None:
@@ -44,23 +44,23 @@ class ProtocolError(VibeNotebookError, ValueError):
 
 
 class AdapterError(VibeNotebookError, TypeError):
-    """No adapter, or more than one, fits what the stream yields."""
+    """Report a stream whose objects fit no adapter, or more than one."""
 
 
 class ConsumedError(VibeNotebookError, RuntimeError):
-    """A watch has one consumer, and it already has one."""
+    """Report a second consumer of a watch: a watch has only one."""
 
 
 class ClosedError(VibeNotebookError, RuntimeError):
-    """The registry, subscription or live view is closed."""
+    """Report a call on a closed registry, subscription or live view."""
 
 
 class LogError(VibeNotebookError, OSError):
-    """A project's event log cannot be written or read; the message says which, and why."""
+    """Report a project's event log that cannot be written or read; the message names the log and the reason."""
 
 
 class MissingExtraError(VibeNotebookError, ImportError):
-    """An optional dependency is missing; the message names the extra that brings it."""
+    """Report a missing optional dependency; the message names the extra that installs it."""
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f'{feature} needs an extra: pip install "vibe_notebook[{extra}]"')
@@ -68,9 +68,9 @@ class MissingExtraError(VibeNotebookError, ImportError):
 
 
 class RemoteError(VibeNotebookError, ConnectionError):
-    """A remote stream is refused or broken, and trying again cannot mend it.
+    """Report a refused or broken remote stream that a retry cannot repair.
 
-    ``status`` is the HTTP status that said so, or ``None``.
+    ``status`` is the HTTP status of the refusal, or ``None``.
     """
 
     def __init__(self, message: str, *, status: int | None = None) -> None:

@@ -1,4 +1,8 @@
-"""parts: TODO docstring."""
+"""Define the values of a transcript: its parts (text, thinking, tool, artifact) and its runs.
+
+The reducer's part builders make these values from events; ``Transcript``, every form and the view show them.
+They are plain and frozen: to read a value never changes it, and its JSON reads back equal.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ class _Part(_Value):
 
 
 class TextPart(_Part):
-    """Markdown that the agent wrote."""
+    """Hold Markdown that the agent wrote."""
 
     kind: Literal["text"] = "text"
     part_id: str = "0"
@@ -33,12 +37,12 @@ class TextPart(_Part):
 
     @property
     def key(self) -> str:
-        """What identifies the part in every form of the view."""
+        """Return the key that identifies the part in every form and in the view."""
         return _key("text", self.run_id, self.message_id, self.part_id)
 
 
 class ThinkingPart(_Part):
-    """What the model thought before it answered."""
+    """Hold the model's thoughts before its answer."""
 
     kind: Literal["thinking"] = "thinking"
     part_id: str = "0"
@@ -46,12 +50,12 @@ class ThinkingPart(_Part):
 
     @property
     def key(self) -> str:
-        """What identifies the part in every form of the view."""
+        """Return the key that identifies the part in every form and in the view."""
         return _key("thinking", self.run_id, self.message_id, self.part_id)
 
 
 class Progress(_Value):
-    """How far a tool says it is: ``progress`` of ``total``, in the tool's own units."""
+    """Hold the progress that a tool reports: ``progress`` of ``total``, in the tool's own units."""
 
     progress: float | None = None
     total: float | None = None
@@ -59,10 +63,10 @@ class Progress(_Value):
 
 
 class ToolPart(_Part):
-    """A tool call: its arguments, what became of it, and its subagent's parts.
+    """Hold a tool call: its arguments, state and result, and its subagents' parts in ``children``.
 
-    ``args`` is the parsed value once the text is complete JSON, ``args_text`` what was
-    written so far; ``started_at`` and ``finished_at`` are seconds since the epoch.
+    ``args`` is the parsed value once the argument text is complete JSON, ``args_text`` the argument text so far;
+    ``started_at`` and ``finished_at`` are seconds since the epoch.
     """
 
     kind: Literal["tool"] = "tool"
@@ -80,12 +84,12 @@ class ToolPart(_Part):
 
     @property
     def key(self) -> str:
-        """What identifies the part in every form of the view."""
+        """Return the key that identifies the part in every form and in the view."""
         return _key("tool", self.run_id, self.tool_call_id)
 
 
 class ArtifactPart(_Part):
-    """A file, image or document; ``data`` is base64."""
+    """Hold a file, image or document; ``data`` is base64."""
 
     kind: Literal["artifact"] = "artifact"
     artifact_id: str
@@ -98,7 +102,7 @@ class ArtifactPart(_Part):
 
     @property
     def key(self) -> str:
-        """What identifies the part in every form of the view."""
+        """Return the key that identifies the part in every form and in the view."""
         return _key("artifact", self.run_id, self.artifact_id)
 
 
@@ -106,7 +110,7 @@ Part = Annotated[TextPart | ThinkingPart | ToolPart | ArtifactPart, Field(discri
 
 
 class Run(_Value):
-    """One request. ``parts`` is filled only for a subagent that no tool call is known of."""
+    """Hold one request; ``parts`` is filled only for a subagent without a known tool call."""
 
     run_id: str
     agent_name: str | None = None
@@ -122,5 +126,5 @@ class Run(_Value):
 
 
 def _key(*steps: str | None) -> str:
-    # NUL cannot be told apart from nothing in a DOM attribute, "/" may be in any id: escape it.
+    # A DOM attribute cannot tell NUL from nothing, so "/" separates the steps. Any id may contain "/": escape it.
     return "/".join("~" if s is None else s.replace("~", "~0").replace("/", "~1") for s in steps)

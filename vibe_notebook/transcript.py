@@ -1,7 +1,7 @@
-"""What an agent's work amounts to: the values that ``_reducer/agent_log.py`` builds from events.
+"""Define ``Transcript``: all parts and runs of an agent as one value, with its Markdown, HTML and text forms.
 
-The one truth that every display form shows, whether live or saved. These are plain frozen
-values: reading one never changes it, and its JSON reads back equal.
+``AgentLog.snapshot`` in the reducer makes transcripts from events; every display form, live or saved, shows the
+same values. A transcript is plain and frozen: to read it never changes it, and its JSON reads back equal.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ __all__ = [
 
 
 class Transcript(_Value):
-    """All that an agent said and did, in order.
+    """Hold all parts and runs of an agent, in order.
 
-    ``outcome``, ``error`` are those of the newest request (``None``: it is still open);
-    ``usage`` is the sum over all of them.
+    ``outcome`` and ``error`` are those of the newest request (``None``: the request is still open); ``usage`` is
+    the sum over all requests.
     """
 
     agent_id: str = ""
@@ -43,29 +43,29 @@ class Transcript(_Value):
 
     @property
     def text(self) -> str:
-        """What the agent answered: its text parts, exactly as streamed, one after the other."""
+        """Return the agent's answer: its text parts, exactly as streamed, joined."""
         return "".join(part.text for part in self.parts if part.kind == "text")
 
     @property
     def thinking(self) -> str:
-        """What the agent thought: its thinking parts, exactly as streamed."""
+        """Return the agent's thoughts: its thinking parts, exactly as streamed, joined."""
         return "".join(part.text for part in self.parts if part.kind == "thinking")
 
     @property
     def tools(self) -> list[ToolPart]:
-        """The tool calls, in order; a subagent's are in their own call's ``children``."""
+        """Return the tool calls, in order; a subagent's calls are in ``children`` of the call that began it."""
         return [part for part in self.parts if part.kind == "tool"]
 
     def to_markdown(self) -> str:
-        """The transcript as Markdown, for GitHub and plain editors."""
+        """Render the transcript as Markdown, for GitHub and plain editors."""
         return transcript_markdown(self)
 
     def to_html(self, *, title: str | None = None, is_open: Mapping[str, bool] | None = None) -> str:
-        """The static HTML form, sanitised; ``is_open`` is the user's choice by part key."""
+        """Render the static HTML form, sanitised; ``is_open`` gives the user's choices by part key."""
         return transcript_html(self, title=title, is_open=is_open or {})
 
     def to_text(self) -> str:
-        """The transcript as plain text, for terminals and logs."""
+        """Render the transcript as plain text, for terminals and logs."""
         return transcript_text(self)
 
     def _repr_mimebundle_(

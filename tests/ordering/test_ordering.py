@@ -1,4 +1,4 @@
-"""One count: what was seen, and where each event stands once all are sorted."""
+"""Accept numbers once, sort the events of a counter, and release them at deadlines."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ def text(seq: int | None, **more: Any) -> TextDelta:
 
 
 @given(keys)
-def test_a_number_is_new_once_and_a_duplicate_ever_after(arrived: Any) -> None:
-    track = Counter(None)
+def test_a_counter_accepts_each_number_once(arrived: Any) -> None:
+    counter = Counter(None)
     seen: set[Any] = set()
     for arrival, key in enumerate(arrived):
-        assert track.see(key[0], key[1], arrival) == (key not in seen)
+        assert counter.accept(key[0], key[1], arrival) == (key not in seen)
         seen.add(key)
 
 
 @given(keys, st.lists(st.integers(1, 5), min_size=60, max_size=60))
-def test_sorted_they_take_the_arrivals_that_they_have_had(arrived: Any, steps: list[int]) -> None:
-    track, arrival = Counter(None), 0
+def test_sorted_events_get_the_arrivals_of_their_counter_in_order(arrived: Any, steps: list[int]) -> None:
+    counter, arrival = Counter(None), 0
     accepted: dict[Any, int] = {}
     for key, step in zip(arrived, steps, strict=False):
         arrival += step
-        if track.see(key[0], key[1], arrival):
+        if counter.accept(key[0], key[1], arrival):
             accepted[key] = arrival
     for key, position in zip(sorted(accepted), sorted(accepted.values()), strict=True):
-        assert track.position(key[0], key[1], accepted[key]) == position
+        assert counter.position(key[0], key[1], accepted[key]) == position
 
 
-def test_a_stream_in_order_is_remembered_in_two_numbers() -> None:
-    track = Counter(None)
+def test_a_stream_in_order_costs_two_numbers() -> None:
+    counter = Counter(None)
     for seq in range(10_000):
-        track.see(seq, 0, seq)
-    assert (len(track.seen), track.subs, len(track.ranks)) == (1, None, 1)
+        counter.accept(seq, 0, seq)
+    assert (len(counter.seen), counter.subs, len(counter.ranks)) == (1, None, 1)
 
 
 @given(st.permutations(range(30)))
-def test_with_a_base_everything_comes_out_once_and_in_order(order: Any) -> None:
+def test_with_a_base_every_event_is_delivered_once_and_in_order(order: Any) -> None:
     sequencer = Sequencer(clock=lambda: 0.0)
     out: list[Any] = []
     for seq in order:
@@ -58,10 +58,10 @@ def test_with_a_base_everything_comes_out_once_and_in_order(order: Any) -> None:
             out += [result.event.seq for result in sequencer.push([event]) if isinstance(result, Delivery)]
     assert out == list(range(30))
     assert sequencer.held == 0
-    assert sequencer.soonest is None
+    assert sequencer.earliest_deadline is None
 
 
-def test_the_deadline_is_that_of_the_count_that_waits_the_longest() -> None:
+def test_the_deadline_is_the_one_of_the_counter_that_has_waited_longest() -> None:
     now = 0.0
     sequencer = Sequencer(clock=lambda: now)
     assert sequencer.deadline is None

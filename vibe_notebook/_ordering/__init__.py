@@ -1,4 +1,4 @@
-"""Put numbered events into their order.
+"""Put numbered events into their order, each of them once.
 
-Pure: the clock is passed in.
+Pure, between the sources and the reducer: no thread, no lock, and the caller passes the clock in.
 """

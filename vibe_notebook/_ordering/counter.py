@@ -1,7 +1,8 @@
-"""One count of events: which numbers were seen, what is held, and what order makes of it.
+"""Hold one counter's state: the numbers that it has seen, its held events, and their positions.
 
-Part of ordering. What is seen is kept as intervals, so a stream in order costs two numbers
-however long it is, and a late duplicate is still told.
+The sequencer keeps one ``Counter`` for each ordering key: run, counter name, direct or derived. A counter
+stores seen numbers as intervals: a stream in order costs two numbers, however long it is, and the counter
+still detects a late duplicate.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["Counter", "Place"]
 
 Place = tuple["Counter | None", int, int, int]
-"""(track, seq, sub, arrival); an unsequenced event has no track."""
+"""An event's place: (counter, seq, sub, arrival). An event without a number has no counter."""
 
 
 class Counter:
-    """One count: which numbers were seen, what is held, and which arrivals it has had."""
+    """Hold what ordering knows of one counter: seen numbers, held events, and arrivals."""
 
     __slots__ = (
         "all_shifts",
@@ -44,24 +45,23 @@ class Counter:
     def __init__(self, message_id: str | None, index: int = 0, all_shifts: list[int] | None = None) -> None:
         self.message_id = message_id
         self.all_shifts = [0] if all_shifts is None else all_shifts
-        """The sum of ``shifts`` of all the agent's tracks, in a list that they share."""
-        self.index = index  # among the tracks of its run, in the order of their making
-        self.next: int | None = None  # None until a base is known
+        """The sum of ``shifts`` over all counters of the agent, in a list that they share."""
+        self.index = index  # among the counters of its run, oldest first
+        self.next: int | None = None  # None until the base is known
         self.last: tuple[float, int] = (-math.inf, 0)  # the greatest (seq, sub) delivered
         self.closed = False
         self.held: dict[int, tuple[float, list[tuple[Event, Place]]]] = {}
         self.holding = 0  # events in ``held``
-        self.shifts = 0  # arrivals out of order; 0: every position is its own arrival
-        # Seen: seqs with sub 0, and the (seq, sub) with another sub.
-        self.seen = Intervals()
-        self.subs: Keys | None = None
-        # The k-th arrival of this track was arrivals[i] + k - ranks[i], i the last with ranks[i] <= k.
-        self.count = 0
+        self.shifts = 0  # arrivals out of order; 0: every event's position is its arrival
+        self.seen = Intervals()  # the seqs with sub 0
+        self.subs: Keys | None = None  # the (seq, sub) with another sub
+        # The k-th arrival of this counter was arrivals[i] + k - ranks[i], i the last with ranks[i] <= k.
+        self.count = 0  # accepted events
         self.ranks: list[int] = []
         self.arrivals: list[int] = []
 
-    def see(self, seq: int, sub: int, arrival: int) -> bool:
-        """Accept (seq, sub) as the event that arrived as number *arrival*; False: a duplicate."""
+    def accept(self, seq: int, sub: int, arrival: int) -> bool:
+        """Accept (seq, sub) as the event that arrived as number *arrival*; return False for a duplicate."""
         top = self.seen.top
         if sub == 0 and top is not None and seq == top + 1 and not self._subs_after(seq):
             self.seen.extend(1)
@@ -74,8 +74,11 @@ class Counter:
             self.arrivals.append(arrival)
         return True
 
-    def step(self, seq: int, arrival: int) -> bool:
-        """Accept *seq* (sub 0) if it is just what comes next and nothing is held; else change nothing."""
+    def accept_next(self, seq: int, arrival: int) -> bool:
+        """Accept *seq* (sub 0) if it is the next number and no event is held.
+
+        Otherwise return False and change nothing.
+        """
         seen = self.seen
         if seq != self.next or self.held or seen.top != seq - 1:
             return False
@@ -91,22 +94,22 @@ class Counter:
         self.next = seq + 1
         return True
 
-    def keep(self, seq: int, slot: list[tuple[Event, Place]], now: float) -> None:
-        """Hold a slot until its turn."""
+    def hold(self, seq: int, slot: list[tuple[Event, Place]], now: float) -> None:
+        """Hold a slot until its turn comes."""
         self.holding += len(slot)
         if seq in self.held:
             self.held[seq][1].extend(slot)
         else:
             self.held[seq] = (now, slot)
 
-    def take(self, seq: int) -> list[tuple[Event, Place]]:
-        """What was held of *seq*."""
+    def release(self, seq: int) -> list[tuple[Event, Place]]:
+        """Release the held slot of *seq* and return it."""
         slot = self.held.pop(seq)[1]
         self.holding -= len(slot)
         return slot
 
-    def passed(self, seq: int, sub: int) -> bool:
-        """Note that (seq, sub) is delivered; whether it comes after what should follow it."""
+    def deliver(self, seq: int, sub: int) -> bool:
+        """Record that (seq, sub) is delivered; return whether a greater number was delivered before."""
         if (seq, sub) < self.last:
             return True
         self.last = (seq, sub)
@@ -114,13 +117,13 @@ class Counter:
         return False
 
     def is_greatest(self, seq: int, sub: int) -> bool:
-        """Tell whether no greater (seq, sub) was seen."""
+        """Return whether the counter has seen no greater (seq, sub)."""
         top = self.seen.top
         return not ((top is not None and (seq, sub) < (top, 0)) or self._subs_after_key((seq, sub)))
 
     @property
     def newest(self) -> int:
-        """The last arrival, which is the position of the greatest number."""
+        """Return the last arrival, which is the position of the greatest number."""
         return self.arrivals[-1] + self.count - 1 - self.ranks[-1]
 
     def _subs_after_key(self, key: tuple[int, int]) -> bool:
@@ -144,13 +147,13 @@ class Counter:
         return is_new
 
     def position(self, seq: int, sub: int, arrival: int) -> int:
-        """Where among all arrivals the event stands once its track is sorted.
+        """Return the event's position among all arrivals of its agent once its counter is sorted.
 
-        Where its own arrival was not kept (merged text), pass -1.
+        Pass -1 for *arrival* if the event's arrival is not known (merged text).
         """
         if not self.shifts and arrival >= 0:
             return arrival
         rank = self.subs.below((seq, sub)) if self.subs is not None else 0
-        rank += self.seen.below(seq + 1 if sub > 0 else seq)  # whose sub 0 comes before (seq, sub)
+        rank += self.seen.below(seq + 1 if sub > 0 else seq)  # seqs whose sub 0 comes before (seq, sub)
         i = bisect_right(self.ranks, rank) - 1
         return self.arrivals[i] + rank - self.ranks[i]

@@ -1,6 +1,7 @@
-"""The numbers of one count that were seen: intervals, in lists short enough that an insertion moves few elements.
+"""Hold the numbers that one counter has seen, as intervals.
 
-Part of ordering, below ``_ordering/counter.py``.
+``Counter`` asks these sets whether a number is new, and how many seen numbers are lower. Each set is a list of
+short lists: an insertion moves few elements.
 """
 
 from __future__ import annotations
@@ -12,39 +13,39 @@ from typing import Final
 __all__ = ["LIST_LIMIT", "Intervals", "Keys"]
 
 LIST_LIMIT: Final = 512
-"""Elements of one list: an insertion into a list moves all that is behind it."""
+"""Elements of one list: an insertion moves every element behind it."""
 
 _Key = tuple[int, int]
 
 
 class Intervals:
-    """A set of whole numbers, kept as closed intervals; ``top`` is the largest, ``None`` if there is none."""
+    """Hold a set of whole numbers as closed intervals; ``top`` is the largest, ``None`` in an empty set."""
 
     __slots__ = ("_counted", "_ends", "_flat", "_lows", "_starts", "_totals", "count", "top")
 
     def __init__(self) -> None:
         self.count = 0
         self.top: int | None = None
-        # Lists of at most LIST_LIMIT intervals each; of each list the lowest number.
+        # The lowest number of each list; lists of at most LIST_LIMIT intervals each.
         self._lows: list[int] = []
         self._starts: list[list[int]] = []
         self._ends: list[list[int]] = []
-        # For below(), made when it is asked: all starts and ends, and how many numbers come before each start.
+        # For below(), which makes them: all starts and ends, and the count of numbers before each start.
         self._counted = 0
         self._flat: tuple[list[int], list[int]] = ([], [])
         self._totals = [0]
 
     def __len__(self) -> int:
-        """Return how many intervals there are."""
+        """Return the count of intervals."""
         return sum(map(len, self._starts))
 
     def extend(self, count: int) -> None:
-        """Add the next *count* numbers after ``top``, which must be there."""
+        """Add the next *count* numbers after ``top``; the set must not be empty."""
         self._ends[-1][-1] = self.top = self._ends[-1][-1] + count
         self.count += count
 
     def add(self, number: int) -> bool:
-        """Add a number; return False if it is there already."""
+        """Add a number; return False if the set has it already."""
         top = self.top
         if top is not None and number == top + 1:
             self._ends[-1][-1] = self.top = number
@@ -70,7 +71,7 @@ class Intervals:
         return True
 
     def below(self, number: int) -> int:
-        """Return how many of the numbers are lower than *number*."""
+        """Return the count of numbers lower than *number*."""
         if self._counted != self.count:
             self._counted = self.count
             starts, ends = list(chain(*self._starts)), list(chain(*self._ends))
@@ -81,7 +82,7 @@ class Intervals:
         return self._totals[at] - (max(0, ends[at - 1] - number + 1) if at else 0)
 
     def _put(self, place: int, at: int, number: int) -> None:
-        """Add *number*, below the top, before interval *at* of list *place*, or join it to its neighbours."""
+        """Add *number*, which is below the top, before interval *at* of list *place*; join neighbours."""
         starts, ends = self._starts[place], self._ends[place]
         near, index = (place, at) if at < len(starts) else (place + 1, 0)
         behind = self._starts[near]
@@ -114,7 +115,7 @@ class Intervals:
 
 
 class Keys:
-    """A set of (number, sub) pairs in order; ``top`` is the largest, ``None`` if there is none."""
+    """Hold a sorted set of (number, sub) pairs; ``top`` is the largest, ``None`` in an empty set."""
 
     __slots__ = ("_counted", "_flat", "_lists", "_lows", "count", "top")
 
@@ -127,7 +128,7 @@ class Keys:
         self._flat: list[_Key] = []
 
     def add(self, key: _Key) -> bool:
-        """Add a key; return False if it is there already."""
+        """Add a key; return False if the set has it already."""
         if self.top is None or key > self.top:
             if not self._lists or len(self._lists[-1]) >= LIST_LIMIT:
                 self._lists.append([])
@@ -152,7 +153,7 @@ class Keys:
         return True
 
     def below(self, key: _Key) -> int:
-        """Return how many of the keys are lower than *key*."""
+        """Return the count of keys lower than *key*."""
         if self._counted != self.count:
             self._counted = self.count
             self._flat = list(chain(*self._lists))

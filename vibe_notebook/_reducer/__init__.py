@@ -1,4 +1,4 @@
 """Reduce ordered events to the parts of a transcript.
 
-Pure: no thread, no loop, no clock.
+Pure, between ordering and the registry: no thread, no event loop, no clock.
 """

@@ -1,8 +1,8 @@
-"""``apply(event)``: the one reducer, from delivered events to what a transcript is made of.
+"""Reduce the delivered events of one agent to runs and part builders, and make transcripts of them.
 
-Below ordering, above the registry. Runs and nodes are mutable and private to the registry's
-lock; ``snapshot`` makes the plain values of ``transcript.py``, and the live display reads nodes
-to send only what is new.
+Between ordering and the registry. Run logs and part builders are mutable: only the holder of the registry's
+lock may touch them. ``snapshot`` makes the plain values of ``parts.py`` and ``transcript.py``; the live display
+reads part builders, and so sends only news.
 """
 
 from __future__ import annotations
@@ -25,135 +25,135 @@ __all__ = ["AgentLog", "RunLog"]
 
 
 class AgentLog:
-    """All of one agent's runs; ``order`` knows when each began."""
+    """Hold all of one agent's runs; ``order`` gives each run's first arrival."""
 
-    __slots__ = ("_below", "_callers", "_order", "_parents", "agent_id", "runs")
+    __slots__ = ("_by_parent", "_callers", "_order", "_parent_keys", "agent_id", "runs")
 
     def __init__(self, agent_id: str, order: Sequencer) -> None:
         self.agent_id = agent_id
         self._order = order
         self.runs: dict[str, RunLog] = {}
-        self._callers: dict[str, dict[RunLog, None]] = {}  # which runs have made each call
-        # Which runs say that they are part of a run, or of a call (with a NUL before its id).
-        self._below: dict[str, dict[RunLog, None]] = {}
-        self._parents: dict[RunLog, str] = {}
+        self._callers: dict[str, dict[RunLog, None]] = {}  # by call id, the runs that made the call
+        # The runs that claim a run, or a call (a NUL before its id), as their parent.
+        self._by_parent: dict[str, dict[RunLog, None]] = {}
+        self._parent_keys: dict[RunLog, str] = {}
 
     def apply(self, event: Event, place: Place) -> PartBuilder | None:
-        """Apply one delivered event; return the node it changed."""
+        """Apply one delivered event; return the part builder that it changed."""
         run = self.runs.get(event.run_id)
         if run is None:
-            began = self._order.began(event.run_id)
-            run = self.runs[event.run_id] = RunLog(event.run_id, began, kind_of, self._callers)
-        node = run.apply(event, place)
+            arrival = self._order.first_arrival(event.run_id)
+            run = self.runs[event.run_id] = RunLog(event.run_id, arrival, kind_of, self._callers)
+        builder = run.apply(event, place)
         if event.type == "run_started":
-            self._file(run)
-        return node
+            self._index_parent(run)
+        return builder
 
-    def _file(self, run: RunLog) -> None:
-        """Note which run, or which call, it says that it is part of."""
+    def _index_parent(self, run: RunLog) -> None:
+        """Index the run under the run, or the call, that it claims as its parent."""
         parent_id, call = run.parent
         key = parent_id if parent_id is not None else f"\0{call}" if call is not None else None
-        before = self._parents.get(run)
+        before = self._parent_keys.get(run)
         if key == before:
             return
         if before is not None:
-            del self._below[before][run]
-            del self._parents[run]
+            del self._by_parent[before][run]
+            del self._parent_keys[run]
         if key is not None:
-            self._parents[run] = key
-            self._below.setdefault(key, {})[run] = None
+            self._parent_keys[run] = key
+            self._by_parent.setdefault(key, {})[run] = None
 
-    def _above(self, run: RunLog) -> RunLog | None:
-        """The run that it says that it is part of, if that is known."""
+    def _parent_of(self, run: RunLog) -> RunLog | None:
+        """Return the run that *run* claims as its parent, if the agent has it."""
         parent_id, call = run.parent
         if parent_id is not None:
-            above = self.runs.get(parent_id)
+            parent = self.runs.get(parent_id)
         else:
-            above = caller_of(run, self._callers.get(call, {})) if call is not None else None
-        return None if above is run else above
+            parent = caller_of(run, self._callers.get(call, {})) if call is not None else None
+        return None if parent is run else parent
 
-    def _children(self, run: RunLog) -> Iterator[RunLog]:
-        """The runs that are part of it."""
+    def _subagents(self, run: RunLog) -> Iterator[RunLog]:
+        """Yield the runs whose parent is *run*."""
         calls = [f"\0{name}" for kind, _, name in run.nodes if kind == "tool"]
         for key in (run.run_id, *calls):
-            for child in self._below.get(key, ()):
-                if self._above(child) is run:
+            for child in self._by_parent.get(key, ()):
+                if self._parent_of(child) is run:
                     yield child
 
     def retract(self, retraction: Retraction) -> list[PartBuilder]:
-        """Drop what a run's derived deltas built; return the nodes that changed."""
+        """Retract the text that a run's derived deltas built; return the part builders that changed."""
         run = self.runs.get(retraction.run_id)
         return run.retract(retraction.message_id, retraction.kind) if run else []
 
     def is_part(self, run: RunLog) -> bool:
-        """Whether the run is a subagent of one that is kept."""
+        """Return whether the run is a subagent of a retained run."""
         path = [run]
         while len(path) <= STEPS:
-            above = self._above(path[-1])
-            if above is None:
+            parent = self._parent_of(path[-1])
+            if parent is None:
                 return len(path) > 1
-            if above is run:  # a circle: its first stands for itself
+            if parent is run:  # a circle: its first run counts as a top-level run
                 return min(path, key=lambda each: each.arrival) is not run
-            if above in path:
+            if parent in path:
                 return True
-            path.append(above)
+            path.append(parent)
         return False
 
     def drop(self, run_id: str) -> list[str]:
-        """Forget a run and all that is part of it; return their ids."""
+        """Drop a run and its subagents; return the ids of all dropped runs."""
         dropped: list[str] = []
         if run_id in self.runs:
-            gone = {self.runs[run_id]: None}
-            waiting = list(gone)
+            runs = {self.runs[run_id]: None}
+            waiting = list(runs)
             while waiting:
-                for child in self._children(waiting.pop()):
-                    if child not in gone:
-                        gone[child] = None
+                for child in self._subagents(waiting.pop()):
+                    if child not in runs:
+                        runs[child] = None
                         waiting.append(child)
-            for run in gone:
+            for run in runs:
                 del self.runs[run.run_id]
                 dropped.append(run.run_id)
-                if key := self._parents.pop(run, None):
-                    del self._below[key][run]
-                    if not self._below[key]:
-                        del self._below[key]
-                for node in run.nodes.values():
-                    if isinstance(node, ToolBuilder):
-                        node.relink(None)
-                        for follower in list(node.followers):
+                if key := self._parent_keys.pop(run, None):
+                    del self._by_parent[key][run]
+                    if not self._by_parent[key]:
+                        del self._by_parent[key]
+                for builder in run.nodes.values():
+                    if isinstance(builder, ToolBuilder):
+                        builder.relink(None)
+                        for follower in list(builder.followers):
                             follower.relink(None)
-                        callers = self._callers.get(node.name, {})
+                        callers = self._callers.get(builder.name, {})
                         callers.pop(run, None)
                         if not callers:
-                            self._callers.pop(node.name, None)
+                            self._callers.pop(builder.name, None)
         return dropped
 
-    def is_called_elsewhere(self, node: ToolBuilder) -> bool:
-        """Whether another run has a call with the same id."""
-        callers = self._callers.get(node.name, ())
-        return len(callers) > (node.run in callers)
+    def is_called_elsewhere(self, builder: ToolBuilder) -> bool:
+        """Return whether another run has a call with the same id."""
+        callers = self._callers.get(builder.name, ())
+        return len(callers) > (builder.run in callers)
 
     def ordered(self, *, since: int = 0) -> list[RunLog]:
-        """The runs by the arrival of their first event, those before arrival *since* left out."""
+        """Return the runs by the arrival of their first event, without those before arrival *since*."""
         runs = [run for run in self.runs.values() if run.arrival >= since]
         return sorted(runs, key=lambda run: run.arrival)
 
     def link(self) -> None:
-        """Bring up to date what runs mean for each other: what ends with what, who completes whose call."""
+        """Link the runs: a run's end ends its subagents, a later run's events complete an earlier call."""
         family = Family(self.ordered(), self._callers)
-        family.end()
+        family.set_parent_ends()
         complete_across_runs(family)
 
     def children(
         self, runs: list[RunLog]
     ) -> tuple[dict[ToolBuilder, list[RunLog]], set[RunLog], list[RunLog]]:
-        """({tool: its subagents}, roots, subagents without a known call)."""
+        """Return ({tool: its subagents}, top-level runs, subagents without a known call)."""
         family = Family(runs, self._callers)
         roots = {run for run in runs if run.parent == (None, None)}
         return family.nested(), roots, [run for run in runs if run not in roots and run not in family.claims]
 
     def snapshot(self, run_id: str | None = None, *, since: int = 0) -> Transcript:
-        """All runs as one transcript, or one run."""
+        """Return all runs as one transcript, or one run."""
         self.link()
         runs = self.ordered(since=since if run_id is None else 0)
         nested, roots, alone = self.children(runs)
@@ -163,12 +163,12 @@ class AgentLog:
         unclaimed = set(alone).difference(tops)
 
         def parts(run: RunLog) -> Iterator[Part]:
-            for node in run.ordered():
-                part = node.part()
+            for builder in run.ordered():
+                part = builder.part()
                 if part is None:
                     continue
-                if isinstance(part, ToolPart) and isinstance(node, ToolBuilder) and node in nested:
-                    inner = tuple(p for child in nested[node] for p in parts(child))
+                if isinstance(part, ToolPart) and isinstance(builder, ToolBuilder) and builder in nested:
+                    inner = tuple(p for child in nested[builder] for p in parts(child))
                     part = part.model_copy(update={"children": inner})
                 yield part
 

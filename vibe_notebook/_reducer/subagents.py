@@ -1,7 +1,7 @@
-"""Which run is part of which, and which later call completes an earlier one.
+"""Find the parent of each subagent's run, and the earlier call that a later run's events complete.
 
-Part of the reducer. Ids are the peer's word only: a run may claim to be its own parent, parents
-may stand in a circle or without end, and none of that may lose a part or hang.
+Part of the reducer, used by ``AgentLog``. A peer's ids prove nothing: a run may claim to be its own parent, and
+parents may stand in a circle or in a chain without end. None of these may lose a part or hang.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Reversible, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from .part_builders import Standing, ToolBuilder
+from .part_builders import CallState, ToolBuilder
 
 if TYPE_CHECKING:
     from .run import RunLog
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 __all__ = ["NESTING", "STEPS", "Family", "caller_of", "complete_across_runs"]
 
 NESTING: Final = 32
-"""Subagents within subagents that are shown inside of each other; deeper ones stand for themselves."""
+"""Levels of subagents that forms show inside of each other; a deeper subagent stands beside them."""
 
 STEPS: Final = 64
-"""Runs that are looked at in search of one run or call: peers may chain, or use one id for, thousands."""
+"""Runs that one search visits: peers may chain thousands of runs, or give them one call id."""
 
 
 class Family:
-    """The parents of runs: ``above`` by run, and ``claims``, the tool call that each one is part of."""
+    """Hold the ``parents`` of runs, and in ``claims`` the tool call that each subagent is part of."""
 
     def __init__(self, runs: Sequence[RunLog], callers: Mapping[str, Iterable[RunLog]]) -> None:
         self.runs = runs
         self._callers = callers
         self._known = set(runs)
         self._by_call: dict[str, list[RunLog]] = {}
-        self.above: dict[RunLog, RunLog] = {}
+        self.parents: dict[RunLog, RunLog] = {}
         self.claims: dict[RunLog, ToolBuilder] = {}
         self._by_id = {run.run_id: run for run in runs}
         for run in runs:
-            self._find(run)
+            self._find_parent(run)
         self.depths: dict[RunLog, int] = {}  # parents before their children
         for run in runs:
-            self._place(run)
+            self._set_depth(run)
 
     def nested(self) -> dict[ToolBuilder, list[RunLog]]:
-        """Each tool call's subagents, in order."""
+        """Return each tool call's subagents, in order."""
         made: dict[ToolBuilder, list[RunLog]] = {}
         for run in self.runs:
             tool = self.claims.get(run)
@@ -52,34 +52,34 @@ class Family:
         return made
 
     def related(self, one: RunLog, other: RunLog) -> bool:
-        """Whether one of the two is part of the other."""
-        return one in self._upwards(other) or other in self._upwards(one)
+        """Return whether one of the two runs is an ancestor of the other."""
+        return one in self._ancestors(other) or other in self._ancestors(one)
 
-    def end(self) -> None:
-        """Let every run know when the one that it is part of ended."""
+    def set_parent_ends(self) -> None:
+        """Set in every run the position at which its parent ended."""
         for run in self.depths:
-            above = self.above.get(run)
-            run.over_at = above.ended_at if above is not None else None
+            parent = self.parents.get(run)
+            run.parent_ended_at = parent.ended_at if parent is not None else None
 
-    def _upwards(self, run: RunLog) -> set[RunLog]:
+    def _ancestors(self, run: RunLog) -> set[RunLog]:
         seen = {run}
-        while len(seen) <= STEPS and (above := self.above.get(run)) is not None:
-            run = above
+        while len(seen) <= STEPS and (parent := self.parents.get(run)) is not None:
+            run = parent
             seen.add(run)
         return seen
 
-    def _find(self, run: RunLog) -> None:
+    def _find_parent(self, run: RunLog) -> None:
         parent_id, call = run.parent
-        above = self._by_id.get(parent_id) if parent_id is not None else self._caller(run, call)
-        if above is None or above is run:
+        parent = self._by_id.get(parent_id) if parent_id is not None else self._caller(run, call)
+        if parent is None or parent is run:
             return
-        self.above[run] = above
-        node = above.nodes.get(("tool", None, call)) if call is not None else None
-        if isinstance(node, ToolBuilder) and not node.is_empty:
-            self.claims[run] = node
+        self.parents[run] = parent
+        builder = parent.nodes.get(("tool", None, call)) if call is not None else None
+        if isinstance(builder, ToolBuilder) and not builder.is_empty:
+            self.claims[run] = builder
 
     def _caller(self, run: RunLog, call: str | None) -> RunLog | None:
-        """The newest of the runs before this one that has made the call; else any that has."""
+        """Return the newest earlier run that made the call; else any other run that made it."""
         if call is None:
             return None
         callers = self._by_call.get(call)
@@ -91,22 +91,22 @@ class Family:
             return callers[at - 1]
         return next((each for each in callers if each is not run), None)
 
-    def _place(self, run: RunLog) -> None:
-        """Find how deep the run is, after all that is above it; cut circles and what is too deep."""
+    def _set_depth(self, run: RunLog) -> None:
+        """Set the depths of the run's ancestors, then its own; cut circles and nesting beyond the limit."""
         path: dict[RunLog, None] = {}
         at: RunLog | None = run
         while at is not None and at not in self.depths:
             if at in path:
                 members = list(path)
                 first = min(members[members.index(at) :], key=lambda each: each.arrival)
-                del self.above[first]
+                del self.parents[first]
                 self.claims.pop(first, None)
                 path, at = {}, run
                 continue
             path[at] = None
-            at = self.above.get(at)
+            at = self.parents.get(at)
         for each in reversed(path):
-            depth = self.depths[self.above[each]] + 1 if each in self.claims else 0
+            depth = self.depths[self.parents[each]] + 1 if each in self.claims else 0
             if depth > NESTING:
                 del self.claims[each]
                 depth = 0
@@ -114,43 +114,45 @@ class Family:
 
 
 def complete_across_runs(family: Family) -> None:
-    """Let a result that is unknown in its own run complete the call that waits for it.
+    """Complete each waiting call with the result that a later run has for it.
 
-    Approvals and answers come in the next run. The newest call with that id that had asked for
-    approval, or was left unfinished, by then takes them; never one that the run is a part of.
+    Approvals and answers come in the next run. They complete the newest call with that id that was awaiting
+    approval, or unfinished, before them; never a call of an ancestor or of a subagent of their run.
     """
     calls: dict[str, list[ToolBuilder]] = {}
     for run in family.runs:
-        for node in run.ordered():
-            if isinstance(node, ToolBuilder):
-                calls.setdefault(node.tool_call_id, []).append(node)
-    for nodes in calls.values():
-        # What can still be completed, and by that which runs are of no use; in the order of the runs.
-        waiting: dict[ToolBuilder, Standing] = {}
-        for node in nodes:
-            target = _target(node, waiting, family) if waiting else None
-            node.relink(target)
-            standing = Standing() if target is None else waiting[target]
-            standing.take(node)
-            if standing.open_since is None:
-                waiting.pop(target or node, None)
+        for builder in run.ordered():
+            if isinstance(builder, ToolBuilder):
+                calls.setdefault(builder.tool_call_id, []).append(builder)
+    for builders in calls.values():
+        # The calls that a later run can still complete, oldest run first.
+        waiting: dict[ToolBuilder, CallState] = {}
+        for builder in builders:
+            target = _target(builder, waiting, family) if waiting else None
+            builder.relink(target)
+            state = CallState() if target is None else waiting[target]
+            state.apply(builder)
+            if state.open_since is None:
+                waiting.pop(target or builder, None)
             elif target is None:
-                waiting[node] = standing
+                waiting[builder] = state
 
 
-def _target(node: ToolBuilder, waiting: dict[ToolBuilder, Standing], family: Family) -> ToolBuilder | None:
-    if node.is_written_here():
+def _target(
+    builder: ToolBuilder, waiting: dict[ToolBuilder, CallState], family: Family
+) -> ToolBuilder | None:
+    if builder.is_written_here():
         return None
-    at = node.first()
+    at = builder.first()
     for earlier in islice(reversed(waiting), STEPS):
         since = waiting[earlier].open_since
-        if since is not None and since < at and not family.related(earlier.run, node.run):
+        if since is not None and since < at and not family.related(earlier.run, builder.run):
             return earlier
     return None
 
 
 def caller_of(run: RunLog, callers: Reversible[RunLog]) -> RunLog | None:
-    """The newest of the *callers* before the run; else any of them but itself. Looks at some only."""
+    """Return the newest of the last *callers* before the run; else any of them but the run itself."""
     some = [each for each in islice(reversed(callers), STEPS) if each is not run]
     before = [each for each in some if each.arrival < run.arrival]
     return max(before, key=_arrival) if before else some[0] if some else None

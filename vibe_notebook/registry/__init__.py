@@ -1,6 +1,7 @@
-"""Order, keep and deliver the events of all agents, from any thread.
+"""Order, retain and deliver the events of all agents, from any thread.
 
-Below display, recording and projects; above ordering and the reducer.
+Events come here from adapters, remote streams and ``live()``. Ordering and the reducer stand below; display,
+recording, projects and watching stand above.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""One agent within a registry: its order, its log, and those who follow it.
+"""Hold one agent of a registry: its sequencer, its log, its callbacks and its views.
 
-Part of the registry, whose lock every method expects to be held.
+The registry dispatches each event to the event's agent. The caller of every method here must hold the
+registry's lock.
 """
 
 from __future__ import annotations
@@ -21,22 +22,21 @@ if TYPE_CHECKING:
     from ..events import Event
     from ._ring_buffer import RingBuffer, Tally
 
-__all__ = ["Agent", "Known", "Shared", "Stats", "Watcher", "stats_of"]
+__all__ = ["Agent", "Shared", "Stats", "Totals", "Watcher", "stats_of"]
 
-_OF_RUNS: Final = frozenset(("run_started", "run_finished"))
-"""Events of no part that change how parts look: a view then reads all of them anew."""
+_RUN_EVENTS: Final = frozenset(("run_started", "run_finished"))
+"""Events of no part that change how parts look: a view then reads all parts again."""
 
+EARNED_CREDIT: Final = 500
+"""Characters of whole texts that each event earns: a whole text for each late delta would cost the square."""
 
-EARNED: Final = 500
-"""Characters of whole texts that one event more pays for: each late piece with the whole would cost the square."""
-
-PIECE: Final = 100
-"""Characters that one piece counts for, as it has to be put in its place."""
+FRAGMENT_COST: Final = 100
+"""Characters that one fragment counts for: to place a fragment costs about as much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What became of one agent's events, in numbers of events (``gaps``: of gaps, ``evicted``: of runs)."""
+    """Count one agent's events by their fate; ``gaps`` counts gaps, ``evicted`` counts runs."""
 
     delivered: int = 0
     held: int = 0
@@ -48,13 +48,13 @@ class Stats:
     evicted: int = 0
 
 
-Known = tuple["Tally", "Counts", int, int]
-"""What is counted of an agent: its tally, what its order counts, dropped, evicted."""
+Totals = tuple["Tally", "Counts", int, int]
+"""An agent's totals: its tally, the sequencer's counts, dropped events, evicted runs."""
 
 
-def stats_of(known: Known, ring: RingBuffer, *, held: int = 0) -> Stats:
-    """What became of an agent's events."""
-    tally, counts, dropped, evicted = known
+def stats_of(totals: Totals, ring: RingBuffer, *, held: int = 0) -> Stats:
+    """Return an agent's statistics from its totals and the ring."""
+    tally, counts, dropped, evicted = totals
     return Stats(
         delivered=ring.delivered(tally),
         held=held,
@@ -68,38 +68,41 @@ def stats_of(known: Known, ring: RingBuffer, *, held: int = 0) -> Stats:
 
 
 class Watcher(Protocol):
-    """A live display of an agent."""
+    """Describe a live display of an agent."""
 
-    def touch(self, node: PartBuilder | None) -> None:
-        """Something changed (``None``: of a run as a whole). Called under the lock: only take note."""
+    def touch(self, builder: PartBuilder | None) -> None:
+        """Record a changed part, or for ``None`` a changed run.
+
+        The caller holds the registry's lock: the view must render nothing here.
+        """
 
     def wake(self) -> None:
-        """There is something to show. Called outside of the lock."""
+        """Draw the news soon. The caller does not hold the lock."""
 
     def report(self, text: str) -> None:
-        """A failure in the background that the user should see."""
+        """Show the user a failure in the background."""
 
 
 @dataclass(slots=True)
 class Shared:
-    """What all agents of a registry have in common."""
+    """Hold the ring and the taps that all agents of a registry share."""
 
     ring: RingBuffer
     taps: tuple[Registration, ...] = ()
 
 
 class Agent:
-    """Takes what the sequencer lets go, reduces it, numbers it, and puts it out."""
+    """Reduce, number and deliver the events that one agent's sequencer releases."""
 
     __slots__ = (
         "_shared",
+        "deadline",
         "dropped",
-        "due",
         "evicted",
         "log",
         "outbox",
-        "owed",
-        "owed_due",
+        "postponed_deadline",
+        "postponed_texts",
         "registrations",
         "sequencer",
         "tally",
@@ -112,22 +115,22 @@ class Agent:
         self.tally = shared.ring.tally(agent_id)
         self.registrations: tuple[Registration, ...] = ()
         self.watchers: tuple[Watcher, ...] = ()
-        self.outbox: Outbox | None = None  # there is one from the first callback on
+        self.outbox: Outbox | None = None  # made for the first callback
         self.dropped = 0
         self.evicted = 0
-        self.due: float | None = None
-        """When the registry will look whether something was held long enough."""
-        self.owed: dict[TextBuilder, bool] = {}
-        """Texts that those who append deltas do not have as they are; whether second-hand."""
-        self.owed_due: float | None = None
-        """When they are told of them, if nothing tells them before."""
+        self.deadline: float | None = None
+        """The time at which the registry releases held events whose wait is over."""
+        self.postponed_texts: dict[TextBuilder, bool] = {}
+        """Texts whose changed middle callbacks have not got yet, each with whether its event was derived."""
+        self.postponed_deadline: float | None = None
+        """The time by which the agent delivers the postponed texts."""
         self._shared = shared
 
     @property
-    def soonest(self) -> float | None:
-        """When something that it holds or owes may be due; deltas in a row are never held."""
-        held, owed = self.sequencer.soonest, self.owed_due
-        return held if owed is None else owed if held is None else min(held, owed)
+    def earliest_deadline(self) -> float | None:
+        """Return a time no later than the deadlines of held events and postponed texts; ``None``: none exists."""
+        held, postponed = self.sequencer.earliest_deadline, self.postponed_deadline
+        return held if postponed is None else postponed if held is None else min(held, postponed)
 
     def report(self, text: str) -> None:
         """Show a failure in the agent's views."""
@@ -135,31 +138,31 @@ class Agent:
             watcher.report(text)
 
     def stats(self) -> Stats:
-        """What became of its events."""
-        return stats_of(self.known, self._shared.ring, held=self.sequencer.held)
+        """Return the agent's statistics."""
+        return stats_of(self.totals, self._shared.ring, held=self.sequencer.held)
 
     @property
-    def known(self) -> Known:
-        """What is to be kept once it is gone."""
+    def totals(self) -> Totals:
+        """Return the totals that the registry retains after it evicts the agent."""
         return self.tally, self.sequencer.counts, self.dropped, self.evicted
 
-    def go_on(self, before: Known) -> None:
-        """Count on from what is known of it from before."""
+    def restore(self, before: Totals) -> None:
+        """Continue the counts from the totals of an earlier agent of this id."""
         self.tally, self.sequencer.counts, self.dropped, self.evicted = before
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody follows it and nothing of it is held."""
+        """Return whether the agent has no callback and no view, and holds no event."""
         waits = self.outbox is not None and self.outbox.waiting
         return not (self.registrations or self.watchers or waits or self.sequencer.held)
 
-    def touch(self, node: PartBuilder | None) -> None:
-        """Tell the views what changed."""
+    def touch(self, builder: PartBuilder | None) -> None:
+        """Record a changed part in every view."""
         for watcher in self.watchers:
-            watcher.touch(node)
+            watcher.touch(builder)
 
-    def take(self, results: list[Delivery | Retraction]) -> list[str]:
-        """Take all of it; return the runs that ended by it."""
+    def apply(self, results: list[Delivery | Retraction]) -> list[str]:
+        """Apply the sequencer's results; return the ids of the runs that ended."""
         ended: list[str] = []
         for result in results:
             if isinstance(result, Delivery):
@@ -168,78 +171,83 @@ class Agent:
                 if event.type == "run_finished":
                     ended.append(event.run_id)
                 continue
-            for node in self.log.retract(result):
-                self.touch(node)
-                if isinstance(node, TextBuilder):
-                    self._emit(self._whole(node, derived=True), None)
+            for builder in self.log.retract(result):
+                self.touch(builder)
+                if isinstance(builder, TextBuilder):
+                    self._emit(self._whole_text(builder, derived=True), None)
         return ended
 
     def deliver(self, event: Event, place: Place, *, late: bool = False) -> None:
-        """Take one event whose turn it is."""
+        """Deliver one event whose turn it is."""
         if event.type == "custom" and is_skip(event):
             self._emit(event, event)
             return
-        if self.owed and event.type == "run_finished":
+        if self.postponed_texts and event.type == "run_finished":
             run = self.log.runs.get(event.run_id)
             if run is not None and not run.ended:
-                self.tell(run_id=event.run_id)
-        node = self.log.apply(event, place)
-        if self.watchers and (node is not None or event.type in _OF_RUNS):
-            self.touch(node)
-        if isinstance(node, TextBuilder) and (late or node.text.epoch != node.told):
-            # More than the end of the text changed: only the whole of it says so to who appends deltas.
-            node.credit += EARNED
-            if node.credit <= 0:
-                self.owed[node] = event.derived
-                if self.owed_due is None:
-                    self.owed_due = self.sequencer.latest
-                self._emit(_in_place_of(event), event)
+                self.deliver_postponed_texts(run_id=event.run_id)
+        builder = self.log.apply(event, place)
+        if self.watchers and (builder is not None or event.type in _RUN_EVENTS):
+            self.touch(builder)
+        if isinstance(builder, TextBuilder) and (late or builder.text.epoch != builder.delivered_epoch):
+            # More than the end of the text changed: a callback that appends deltas needs the whole text.
+            builder.credit += EARNED_CREDIT
+            if builder.credit <= 0:
+                self.postponed_texts[builder] = event.derived
+                if self.postponed_deadline is None:
+                    self.postponed_deadline = self.sequencer.new_deadline
+                self._emit(_skip_of(event), event)
                 return
-            self.owed.pop(node, None)
-            whole = self._whole(node, derived=event.derived)
+            self.postponed_texts.pop(builder, None)
+            whole = self._whole_text(builder, derived=event.derived)
             is_same = isinstance(event, PartCompleted) and event.text == whole.text
             self._emit(event if is_same else whole, event)
         else:
             self._emit(event, event)
 
-    def tell(self, *, run_id: str | None = None, now: float | None = None) -> None:
-        """Put out the texts that are owed: all, one run's, or with *now* all if it is time."""
-        if not self.owed or (now is not None and (self.owed_due is None or self.owed_due > now)):
+    def deliver_postponed_texts(self, *, run_id: str | None = None, now: float | None = None) -> None:
+        """Deliver the postponed texts: all, one run's, or with *now* all if their deadline has passed."""
+        if not self.postponed_texts or (
+            now is not None and (self.postponed_deadline is None or self.postponed_deadline > now)
+        ):
             return
-        for node, derived in list(self.owed.items()):
-            if run_id in (None, node.run.run_id):
-                del self.owed[node]
-                if self.log.runs.get(node.run.run_id) is node.run:
-                    self._emit(self._whole(node, derived=derived), None)
-        if not self.owed:
-            self.owed_due = None
+        for builder, derived in list(self.postponed_texts.items()):
+            if run_id in (None, builder.run.run_id):
+                del self.postponed_texts[builder]
+                if self.log.runs.get(builder.run.run_id) is builder.run:
+                    self._emit(self._whole_text(builder, derived=derived), None)
+        if not self.postponed_texts:
+            self.postponed_deadline = None
 
-    def _emit(self, event: Event, kept: Event | None) -> None:
-        """Number it. *kept* is what a recording takes: a replay puts late events in their place by itself."""
+    def _emit(self, event: Event, recorded: Event | None) -> None:
+        """Append the event to the ring, and enqueue it for callbacks.
+
+        Taps get *recorded* instead: a replay places late events by itself.
+        """
         number = self._shared.ring.append(event, self.tally)
         if self.registrations or self._shared.taps:
             if self.outbox is None:
                 self.outbox = Outbox(self.report)
-            self.outbox.put(number, event, kept, self._shared.taps + self.registrations)
+            self.outbox.enqueue(number, event, recorded, self._shared.taps + self.registrations)
 
-    def _whole(self, node: TextBuilder, *, derived: bool) -> PartCompleted:
-        """The part as it is now."""
-        text = node.text.read()
-        node.told = node.text.epoch
-        node.credit -= len(text) + PIECE * node.text.count
+    def _whole_text(self, builder: TextBuilder, *, derived: bool) -> PartCompleted:
+        """Return the part's present text as an event."""
+        text = builder.text.read()
+        builder.delivered_epoch = builder.text.epoch
+        builder.credit -= len(text) + FRAGMENT_COST * builder.text.count
         return PartCompleted(
             agent_id=self.log.agent_id,
-            run_id=node.run.run_id,
-            message_id=node.message_id,
+            run_id=builder.run.run_id,
+            message_id=builder.message_id,
             derived=derived,
-            part_id=node.name,
-            kind="thinking" if node.kind == "thinking" else "text",
+            part_id=builder.name,
+            kind="thinking" if builder.kind == "thinking" else "text",
             text=text,
         )
 
 
-def _in_place_of(event: Event) -> Custom:
-    """A skip of the event's number: what it changed is told later, with the whole text."""
+def _skip_of(event: Event) -> Custom:
+    """Return a skip of the event's number: the whole text delivers the event's change later."""
     is_numbered = event.seq is not None
     return Custom(
         agent_id=event.agent_id,

@@ -1,4 +1,8 @@
-"""Callbacks on an agent's events, and how they are called: serially, in order, never under a lock."""
+"""Call an agent's callbacks: serially, in order, never under a lock.
+
+At the end of an event's path through the registry: each agent enqueues delivered events in its outbox, and the
+dispatching thread drains the outbox after it has released the registry's lock.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +22,10 @@ __all__ = ["Callback", "Outbox", "Registration"]
 log = logging.getLogger("vibe_notebook")
 
 Callback = Callable[[Any], object]
-"""Takes one event; ``Any``, as which of the thirteen it is depends on the slot."""
+"""A function of one event; ``Any``, because the callback's slot decides the event's class."""
 
 FLUSH_TIMEOUT: Final = 5.0
-"""Seconds that closing a tap waits for a callback in another thread, which may itself wait for the closer."""
+"""Seconds that closing a tap waits for a callback of another thread, which may itself wait for the closer."""
 
 _SLOTS: Final = {
     "text_delta": "on_result",
@@ -34,7 +38,7 @@ _SLOTS: Final = {
 
 
 class Registration:
-    """Callbacks on one agent; ``close()`` (or leaving it as a context manager) removes them."""
+    """Hold the callbacks on one agent; ``close()``, or the end of a ``with`` block, removes them."""
 
     def __init__(
         self, agent_id: str, callbacks: Mapping[str, Callback | None], remove: Callable[[Registration], None]
@@ -45,9 +49,10 @@ class Registration:
         self.failed: set[str] = set()
 
     def close(self) -> None:
-        """Remove the callbacks; idempotent. None of them is called any more once it returns.
+        """Remove the callbacks; idempotent.
 
-        But for one that another thread is in the middle of.
+        After the return the registry calls none of them any more. A call that another thread has already begun may
+        still run.
         """
         self._remove(self)
 
@@ -62,7 +67,7 @@ class Registration:
         self.close()
 
     def names(self, event: Event) -> list[str]:
-        """Which of its callbacks the event is for, a tap aside."""
+        """Return the names of the callbacks that the event is for, without a tap."""
         if is_skip(event):
             return []
         if event.type == "part_completed":
@@ -86,29 +91,29 @@ _Item = tuple[int, Event, "Event | None", tuple[Registration, ...]]
 
 
 class Outbox:
-    """One agent's events on their way to its callbacks. ``put`` under the lock, ``drain`` outside.
+    """Hold one agent's events on their way to its callbacks.
 
-    Whoever finds it idle drains it; who comes meanwhile, also a callback that dispatches, only
-    adds to it. So calls are serial and in order whatever the threads do.
+    Call ``enqueue`` under the registry's lock, ``drain`` outside of it. The first thread to find the outbox idle
+    drains it. Other threads, and callbacks that dispatch, only enqueue. So calls are serial and in order.
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
         self.waiting: deque[_Item] = deque()
-        self._owner: int | None = None  # the thread that drains
+        self._drainer: int | None = None  # the thread that drains
         self._report = report
 
-    def put(
-        self, number: int, event: Event, kept: Event | None, registrations: tuple[Registration, ...]
+    def enqueue(
+        self, number: int, event: Event, recorded: Event | None, registrations: tuple[Registration, ...]
     ) -> None:
-        """Add an event for those that are registered now; *kept* is its form for taps."""
-        self.waiting.append((number, event, kept, registrations))
+        """Enqueue an event for the present registrations; *recorded* is its form for taps."""
+        self.waiting.append((number, event, recorded, registrations))
 
     def drain(self, changed: threading.Condition) -> None:
-        """Outside of the lock: call until nothing is left, unless another does so already."""
+        """Call back for each waiting event, unless another thread drains already. Not under the lock."""
         with changed:
-            if self._owner is not None or not self.waiting:
+            if self._drainer is not None or not self.waiting:
                 return
-            self._owner = threading.get_ident()
+            self._drainer = threading.get_ident()
         try:
             while True:
                 with changed:
@@ -116,31 +121,31 @@ class Outbox:
                         self._release(changed)
                         return
                     item = self.waiting.popleft()
-                self._hand_over(item, item[3])
+                self._call_back(item, item[3])
         except BaseException:
             with changed:
                 self._release(changed)
             raise
 
     def flush(self, tap: Registration, changed: threading.Condition) -> None:
-        """Before a tap is closed: hand it what was put out for it until now."""
+        """Call a tap that is about to close with every event that is waiting for it."""
         with changed:
-            if self._owner is not None and self._owner != threading.get_ident():
-                changed.wait_for(lambda: self._owner is None, timeout=FLUSH_TIMEOUT)
+            if self._drainer is not None and self._drainer != threading.get_ident():
+                changed.wait_for(lambda: self._drainer is None, timeout=FLUSH_TIMEOUT)
             items = [item for item in self.waiting if tap in item[3]]
         for item in items:
-            self._hand_over(item, (tap,))
+            self._call_back(item, (tap,))
 
     def _release(self, changed: threading.Condition) -> None:
-        self._owner = None
+        self._drainer = None
         changed.notify_all()
 
-    def _hand_over(self, item: _Item, registrations: tuple[Registration, ...]) -> None:
-        number, event, kept, _ = item
+    def _call_back(self, item: _Item, registrations: tuple[Registration, ...]) -> None:
+        number, event, recorded, _ = item
         event = with_id(event, number)
         for registration in registrations:
-            if kept is not None and "tap" in registration.callbacks:
-                self._call(registration, "tap", event if kept is item[1] else with_id(kept, number))
+            if recorded is not None and "tap" in registration.callbacks:
+                self._call(registration, "tap", event if recorded is item[1] else with_id(recorded, number))
             for name in registration.names(event):
                 self._call(registration, name, event)
 

@@ -1,7 +1,7 @@
-"""Wakes the registry when something has been held long enough, also when nobody dispatches.
+"""Release held events at their deadline, even if no thread dispatches.
 
-At the registry's edge: the one place of the core that starts a thread. It lives only while
-something is due, so a finished stream leaves none behind.
+At the registry's edge: the only place of the core that starts a thread. The thread lives only while a deadline
+is set, so a finished stream leaves no thread behind.
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ if TYPE_CHECKING:
 __all__ = ["Alarm", "Deadlines"]
 
 log = logging.getLogger("vibe_notebook")
-AGAIN: Final = 0.1, 60.0
-"""Seconds after which it rings again where ringing failed: the first time, and at most."""
-LONGEST: Final = 3_600.0
-"""Seconds of one wait: a lock takes no time that is beyond its own limit."""
+RETRY_PAUSE: Final = 0.1, 60.0
+"""Seconds between a failed ring and the next one: after the first failure, and at most."""
+LONGEST_WAIT: Final = 3_600.0
+"""Seconds of one wait: a lock refuses a timeout beyond its own limit."""
 
 
 class Alarm:
-    """Calls ``ring`` at the time set, on a thread of its own; it returns the next time or ``None``."""
+    """Call ``ring`` at the deadline, on a thread of its own; ``ring`` returns the next deadline or ``None``."""
 
     def __init__(self, ring: Callable[[], float | None]) -> None:
         self._ring = ring
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self.due: float | None = None
-        """When it rings, in ``time.monotonic`` seconds. Free to read: it is never late."""
+        self.deadline: float | None = None
+        """The time of the next ring, in ``time.monotonic`` seconds. Safe to read without the lock."""
         self.works = True
-        """False where no thread can be started (WebAssembly): whoever dispatches has to look."""
+        """False where no thread can start (WebAssembly): there each dispatch must check the deadlines."""
         self._faults = 0
 
-    def set(self, due: float) -> None:
-        """RingBuffer at *due* or earlier if already set so."""
+    def set(self, deadline: float) -> None:
+        """Ring at *deadline*, or at an earlier deadline that is already set."""
         with self._changed:
-            if self.due is not None and self.due <= due:
+            if self.deadline is not None and self.deadline <= deadline:
                 return
-            self.due = due
+            self.deadline = deadline
             if self._thread is None:
                 self._start()
             else:
                 self._changed.notify()
 
     def cancel(self) -> None:
-        """Forget what was set."""
+        """Drop the deadline."""
         with self._changed:
-            self.due = None
+            self.deadline = None
             self._changed.notify()
 
     def _start(self) -> None:
@@ -66,24 +66,24 @@ class Alarm:
     def _run(self) -> None:
         try:
             while self._wait():
-                after = self._rung()
+                after = self._ring_or_log()
                 if after is not None:
                     with self._changed:
-                        self.due = after if self.due is None else min(self.due, after)
+                        self.deadline = after if self.deadline is None else min(self.deadline, after)
         finally:
             with self._changed:
                 self._thread = None
-                # A callback may have ended this thread (SystemExit): what is due stays due.
-                if self.due is not None:
+                # A callback may have ended this thread (SystemExit): a new one serves the deadline.
+                if self.deadline is not None:
                     self._start()
 
-    def _rung(self) -> float | None:
-        """Ring; where that fails, SystemExit included, log it and ring again later."""
+    def _ring_or_log(self) -> float | None:
+        """Ring; log a failure, SystemExit included, and ring again later."""
         try:
             after = self._ring()
         except BaseException:
-            log.exception("What was held could not be released; it is tried again")
-            first, longest = AGAIN
+            log.exception("Held events could not be released; the registry tries again")
+            first, longest = RETRY_PAUSE
             pause = min(longest, first * 2.0 ** min(self._faults, 30))
             self._faults += 1
             return time.monotonic() + pause
@@ -91,46 +91,44 @@ class Alarm:
         return after
 
     def _wait(self) -> bool:
-        """Until it is time; False: nothing is due any more."""
+        """Wait for the deadline; return False once no deadline is set."""
         with self._changed:
-            while self.due is not None:
-                left = self.due - time.monotonic()
+            while self.deadline is not None:
+                left = self.deadline - time.monotonic()
                 if left <= 0:
-                    self.due = None
+                    self.deadline = None
                     return True
-                self._changed.wait(min(left, LONGEST))
+                self._changed.wait(min(left, LONGEST_WAIT))
             return False
 
 
-# Which agents hold events that must be released in time, the next one first.
-#
-# Part of the registry, whose lock every method expects to be held. To look through all agents
-# each time that one is due took seconds where there were 10,000.
-
-
 class Deadlines:
-    """At most a few entries an agent: one that is not due any more goes when its time has come."""
+    """Order the agents by the deadlines of their held events. The caller holds the registry's lock.
+
+    An agent has a few entries at most; an outdated entry goes when its time has come. A search through all agents
+    at each deadline took seconds with 10,000 agents.
+    """
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Agent]] = []
         self._numbers = itertools.count()  # agents cannot be compared
 
     @property
-    def soonest(self) -> float | None:
-        """When ``take`` may have something, on the registry's clock."""
+    def earliest(self) -> float | None:
+        """Return the time, on the registry's clock, from which ``pop_passed`` may return an agent."""
         return self._heap[0][0] if self._heap else None
 
-    def add(self, agent: Agent, due: float) -> None:
-        """The agent has to be looked at by then."""
-        if agent.due is None or due < agent.due:
-            agent.due = due
-            heapq.heappush(self._heap, (due, next(self._numbers), agent))
+    def add(self, agent: Agent, deadline: float) -> None:
+        """Set the agent's deadline, unless an earlier one is set."""
+        if agent.deadline is None or deadline < agent.deadline:
+            agent.deadline = deadline
+            heapq.heappush(self._heap, (deadline, next(self._numbers), agent))
 
-    def take(self, now: float) -> list[Agent]:
-        """Those whose time has come."""
-        taken: dict[Agent, None] = {}
+    def pop_passed(self, now: float) -> list[Agent]:
+        """Remove and return the agents whose deadline has passed."""
+        passed: dict[Agent, None] = {}
         while self._heap and self._heap[0][0] <= now:
             agent = heapq.heappop(self._heap)[2]
-            agent.due = None
-            taken[agent] = None
-        return list(taken)
+            agent.deadline = None
+            passed[agent] = None
+        return list(passed)

@@ -1,7 +1,7 @@
-"""Where events meet those who want them: ordered, reduced, and handed on, from any thread.
+"""Dispatch events to agents, and deliver them in order to callbacks, subscriptions and views, from any thread.
 
-Below ordering and the reducer, above display, recording and projects. State changes happen
-under one lock; callbacks run outside of it, serially per agent.
+Between ordering and the reducer on one side, and display, recording and projects on the other. State changes
+happen under one lock. Callbacks run outside of it, serially for each agent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .._reducer.agent_log import AgentLog
 from ..events import EVENT_CLASSES, Event, parse_event
 from ..exceptions import ClosedError
 from ..transcript import Transcript
-from ._agent import Agent, Known, Shared, Stats, Watcher, stats_of
+from ._agent import Agent, Shared, Stats, Totals, Watcher, stats_of
 from ._callbacks import Callback, Registration
 from ._deadlines import Alarm, Deadlines
 from ._retention import Retention
@@ -29,21 +29,17 @@ from ._subscriptions import Subscription, Subscriptions
 __all__ = ["Registry", "get_registry"]
 
 
-# How callbacks, recordings and views come to an agent, and how they leave it.
-#
-# Part of the registry.
-
-GONE: Final = 1000
-"""Agents without a run left whose counts can still be asked for."""
+PAST_AGENTS: Final = 1000
+"""Evicted agents whose statistics a registry can still return."""
 
 
 class Registry:
-    """Orders, keeps and hands on the events of any number of agents.
+    """Order, retain and deliver the events of any number of agents.
 
-    ``hold`` (s) is how long the first events of a count without a known base wait for lower
-    ones; ``max_held`` (events) and ``max_wait`` (s) bound what waits for a missing one;
-    ``keep_runs`` bounds the ended requests that are kept, ``ring`` the events that a
-    subscription can replay. With a ``clock`` of your own, call ``tick()`` when it moves.
+    ``hold`` (s): the wait of a counter's first events for lower ones while its base is unknown. ``max_held``
+    (events) and ``max_wait`` (s): the bounds on events that wait for a missing one. ``keep_runs``: the finished
+    requests to retain. ``ring``: the events that a subscription can replay. With a ``clock`` of your own, call
+    ``tick()`` when the clock moves. Raises ``ValueError`` for a negative bound.
     """
 
     def __init__(
@@ -62,21 +58,21 @@ class Registry:
             ("max_wait", max_wait),
             ("keep_runs", keep_runs),
         ):
-            if not value >= 0:  # nor is NaN
+            if not value >= 0:  # NaN fails too
                 msg = f"{name}={value}: must not be negative."
                 raise ValueError(msg)
         self._lock = threading.RLock()
         self._agents: dict[str, Agent] = {}
-        self._gone: dict[str, Known] = {}  # of agents that no run is left of
+        self._past_totals: dict[str, Totals] = {}  # of evicted agents
         self._ring = RingBuffer(ring)
         self._new_order = partial(Sequencer, hold=hold, max_held=max_held, max_wait=max_wait, clock=clock)
         self.changed = threading.Condition(self._lock)
         self._shared = Shared(self._ring)
         self.closed = False
         self._clock = clock
-        self._readers = Subscriptions(self.changed, self._ring, self._missed)
-        self._kept = Retention(keep_runs, self._let_go)
-        self._dues = Deadlines()
+        self._subscriptions = Subscriptions(self.changed, self._ring, self._count_missed)
+        self._retention = Retention(keep_runs, self._evict_agent)
+        self._deadlines = Deadlines()
         self._alarm = Alarm(self._on_alarm) if clock is time.monotonic else None
 
     # Sources
@@ -84,13 +80,13 @@ class Registry:
     def dispatch(
         self, event: Event | dict[str, Any] | str | bytes | Iterable[Event | dict[str, Any]]
     ) -> None:
-        """Take one event, or the list made from one native event.
+        """Dispatch one event, or the list made from one native event, from any thread.
 
-        Raises ``ProtocolError`` for what is not an event (nothing of the list is taken then),
-        ``ClosedError`` after ``close()``.
+        An event is a model, a dict or JSON text. Raises ``ProtocolError`` if one of them is no event (then the
+        registry dispatches none of the list), ``ClosedError`` after ``close()``.
         """
         if type(event) is list and len(event) == 1:
-            event = event[0]  # what adapters make of most natives
+            event = event[0]  # adapters make one event of most natives
         if type(event) not in EVENT_CLASSES:
             self._dispatch_slot(event)
             return
@@ -98,16 +94,16 @@ class Registry:
         with self._lock:
             agent = self._agents.get(one.agent_id)
             if agent is None or self.closed:
-                agent = self._agent(one.agent_id)
+                agent = self._agent_of(one.agent_id)
             place = agent.sequencer.step(one)
             if place is None:
-                self._take(agent, agent.sequencer.push((one,)))
+                self._apply(agent, agent.sequencer.push((one,)))
             else:
                 agent.deliver(one, place)
-                if agent.owed_due is not None:
-                    self._take(agent, [])
-        if agent.outbox is not None or agent.watchers or self._readers.open:
-            self._hand_on(agent)
+                if agent.postponed_deadline is not None:
+                    self._apply(agent, [])
+        if agent.outbox is not None or agent.watchers or self._subscriptions.open:
+            self._notify(agent)
 
     def _dispatch_slot(self, given: Any) -> None:
         is_one = isinstance(given, (dict, str, bytes, bytearray)) or not isinstance(given, Iterable)
@@ -117,38 +113,41 @@ class Registry:
             slots.setdefault(event.agent_id, []).append(event)
         for agent_id, events in slots.items():
             with self._lock:
-                agent = self._agent(agent_id)
-                self._take(agent, agent.sequencer.push(events))
-            self._hand_on(agent)
+                agent = self._agent_of(agent_id)
+                self._apply(agent, agent.sequencer.push(events))
+            self._notify(agent)
 
     def finish(self, agent_id: str, run_id: str | None = None, message_id: str | None = None) -> None:
-        """Flush, in order, what a message, a run or (with neither) all of the agent's runs hold."""
+        """Finish a message, a run or (with neither) all runs of an agent: release in order what they hold.
+
+        An unknown agent is no error.
+        """
         with self._lock:
             agent = self._agents.get(agent_id)
             if agent is None:
                 return
-            self._take(agent, agent.sequencer.finish(run_id, message_id))
-            agent.tell()
+            self._apply(agent, agent.sequencer.finish(run_id, message_id))
+            agent.deliver_postponed_texts()
             if message_id is None:
                 for name in [run_id] if run_id is not None else list(agent.log.runs):
                     run = agent.log.runs.get(name)
                     if run is not None and not run.ended:
                         run.closed_at = agent.sequencer.arrivals
                         self._end_run(agent, name)
-        self._hand_on(agent)
+        self._notify(agent)
 
     def tick(self) -> None:
-        """Release what was held long enough; only needed with a clock of your own."""
+        """Release the events whose deadline has passed; only needed with a clock of your own."""
         with self._lock:
             now = self._clock()
-            agents = self._dues.take(now)
+            agents = self._deadlines.pop_passed(now)
             for agent in agents:
-                agent.tell(now=now)
-                self._take(agent, agent.sequencer.tick())
-            soonest = self._dues.soonest
-            if soonest is not None and self._alarm is not None and not self.closed:
-                self._alarm.set(soonest)  # now: a callback may end the thread that would ring
-        self._hand_on(*agents)
+                agent.deliver_postponed_texts(now=now)
+                self._apply(agent, agent.sequencer.tick())
+            earliest = self._deadlines.earliest
+            if earliest is not None and self._alarm is not None and not self.closed:
+                self._alarm.set(earliest)  # now: a callback may end the thread that would ring
+        self._notify(*agents)
 
     # Consumers
 
@@ -164,10 +163,10 @@ class Registry:
         on_event: Callback | None = None,
         on_finished: Callback | None = None,
     ) -> Registration:
-        """Call back for an agent's events, each with one event, serially, in order.
+        """Register callbacks on an agent's events; each call gets one event, serially, in order.
 
-        A callback that raises is reported once, in the log and in the agent's views. Raises
-        ``TypeError`` for what cannot be called, or would have to be awaited.
+        The registry reports a callback that raises once, in the log and in the agent's views, and continues. Raises
+        ``TypeError`` for a callback that is not callable or is async, ``ClosedError`` after ``close()``.
         """
         registration = Registration(
             agent_id,
@@ -187,7 +186,7 @@ class Registry:
         return registration
 
     def tap(self, agent_id: str | None, callback: Callback) -> Registration:
-        """Like ``on_event``, for those who keep or send events: skips come too; ``None``: all agents'."""
+        """Register a callback that also gets skips, for a recorder or a sender; ``None``: all agents."""
         registration = Registration(agent_id or "", {"tap": callback}, self._remove)
         if agent_id is None:
             with self._lock:
@@ -198,119 +197,126 @@ class Registry:
         return registration
 
     def attach(self, agent_id: str, watcher: Watcher) -> None:
-        """Let a live display take note of what changes."""
+        """Attach a live display to an agent."""
         with self._lock:
-            agent = self._make(agent_id)
+            agent = self._find_or_make(agent_id)
             agent.watchers = (*agent.watchers, watcher)
 
     def detach(self, agent_id: str, watcher: Watcher) -> None:
-        """Undo ``attach``."""
+        """Detach a live display from an agent."""
         with self._lock:
             agent = self._agents.get(agent_id)
             if agent is not None:
                 agent.watchers = tuple(w for w in agent.watchers if w is not watcher)
 
     def unregister(self, agent_id: str) -> None:
-        """Drop an agent's callbacks and ordering state; its transcript stays. Unknown is fine."""
+        """Drop an agent's callbacks and ordering state; its transcript stays.
+
+        The agent's subscriptions end. An unknown agent is no error.
+        """
         with self._lock:
             agent = self._agents.get(agent_id)
             if agent is not None:
                 for registration in agent.registrations:
                     registration.callbacks = {}
                 agent.registrations = ()
-                self._take(agent, agent.sequencer.finish())
-                agent.tell()
+                self._apply(agent, agent.sequencer.finish())
+                agent.deliver_postponed_texts()
                 agent.sequencer.forget()
-            self._readers.end(agent_id)
+            self._subscriptions.end(agent_id)
         if agent is not None:
-            self._hand_on(agent)
-        self._readers.wake()
+            self._notify(agent)
+        self._subscriptions.wake()
 
     def subscribe(self, agent_id: str | None = None, *, after: int | None = None) -> Subscription:
-        """Iterate over what is delivered, of one agent or of all, after id *after*; ``None``: from now on."""
+        """Subscribe to the events of one agent or of all, after the id *after*; ``None``: from now on.
+
+        A reader that is too slow, or resumes from an id older than the ring, gets a gap event. Raises
+        ``ClosedError`` after ``close()``.
+        """
         with self._lock:
             self._check_open()
-            return self._readers.add(agent_id, after)
+            return self._subscriptions.add(agent_id, after)
 
     # Readers
 
     def transcript(self, agent_id: str, run_id: str | None = None) -> Transcript:
-        """All of an agent's runs in order, or one; empty for one that has said nothing."""
+        """Return all runs of an agent in order, or one run; an empty transcript for an unknown agent."""
         with self.reading(agent_id) as found:
             return found.snapshot(run_id) if found is not None else Transcript(agent_id=agent_id)
 
     @contextmanager
     def reading(self, agent_id: str) -> Iterator[AgentLog | None]:
-        """Hold the lock while reading an agent's log; ``None`` for an unknown agent."""
+        """Hold the lock while the caller reads an agent's log; ``None`` for an unknown agent."""
         with self._lock:
             agent = self._agents.get(agent_id)
             yield agent.log if agent is not None else None
 
     def arrivals(self, agent_id: str) -> int:
-        """How many events of the agent have come so far: where a new view of it begins."""
+        """Return the count of events that the agent has accepted: a new view begins there."""
         with self._lock:
             agent = self._agents.get(agent_id)
             return agent.sequencer.arrivals if agent is not None else 0
 
     def agents(self) -> list[str]:
-        """The agents that have said something or are registered, oldest first."""
+        """Return the ids of all agents with an event, a callback or a view, oldest first."""
         with self._lock:
             return list(self._agents)
 
     def open_run(self, agent_id: str) -> str | None:
-        """The agent's newest request that has not ended."""
+        """Return the id of the agent's newest open request; ``None`` if all have ended."""
         with self._lock:
             agent = self._agents.get(agent_id)
             runs = agent.log.ordered() if agent is not None else []
             return next((r.run_id for r in reversed(runs) if not r.ended and r.parent == (None, None)), None)
 
     def run_of(self, agent_id: str, message_id: str) -> str | None:
-        """The agent's newest run that knows a message or a count of that name."""
+        """Return the id of the agent's newest run with a message or a counter of that name."""
         with self._lock:
             agent = self._agents.get(agent_id)
             return agent.sequencer.run_of(message_id) if agent is not None else None
 
     def stats(self, agent_id: str) -> Stats:
-        """What became of an agent's events; all zero for an unknown one."""
+        """Return an agent's statistics; all zero for an unknown agent."""
         with self._lock:
             agent = self._agents.get(agent_id)
             if agent is not None:
                 return agent.stats()
-            known = self._gone.get(agent_id)
-            return stats_of(known, self._ring) if known is not None else Stats()
+            totals = self._past_totals.get(agent_id)
+            return stats_of(totals, self._ring) if totals is not None else Stats()
 
     # Life
 
     def forget(self, agent_id: str, run_id: str | None = None) -> None:
-        """Drop a run's transcript and what detects its duplicates, or all of an agent's."""
+        """Forget a run, or all runs of an agent: their transcripts, and the state that detects duplicates."""
         with self._lock:
             if run_id is None:
-                self._gone.pop(agent_id, None)
+                self._past_totals.pop(agent_id, None)
             agent = self._agents.get(agent_id)
             if agent is None:
                 return
             for name in [run_id] if run_id is not None else list(agent.log.runs):
-                self._kept.drop(agent, name)
+                self._retention.drop(agent, name)
             if run_id is None:
                 agent.sequencer.forget()
                 if not (agent.registrations or agent.watchers):
                     del self._agents[agent_id]
 
     def close(self) -> None:
-        """Flush what is held, end every subscription, stop the timer. Idempotent."""
+        """Release all held events, end every subscription, stop the timer; idempotent."""
         with self._lock:
             if self.closed:
                 return
             agents = list(self._agents.values())
             for agent in agents:
-                self._take(agent, agent.sequencer.finish())
-                agent.tell()
+                self._apply(agent, agent.sequencer.finish())
+                agent.deliver_postponed_texts()
             self.closed = True
             if self._alarm is not None:
                 self._alarm.cancel()
-            self._readers.end(None)
-        self._hand_on(*agents)
-        self._readers.wake()
+            self._subscriptions.end(None)
+        self._notify(*agents)
+        self._subscriptions.wake()
 
     def __enter__(self) -> Self:
         return self
@@ -328,30 +334,30 @@ class Registry:
     ) -> None:
         self.close()
 
-    # The mechanism
+    # Internals
 
-    def _make(self, agent_id: str) -> Agent:
+    def _find_or_make(self, agent_id: str) -> Agent:
         agent = self._agents.get(agent_id)
         if agent is None:
             agent = self._agents[agent_id] = Agent(agent_id, self._new_order(), self._shared)
-            before = self._gone.pop(agent_id, None)
+            before = self._past_totals.pop(agent_id, None)
             if before is not None:
-                agent.go_on(before)
+                agent.restore(before)
         return agent
 
-    def _let_go(self, agent: Agent) -> None:
-        """Keep nothing but the counts of an agent that nobody follows and no run is left of."""
+    def _evict_agent(self, agent: Agent) -> None:
+        """Evict an agent without a run if it is idle; retain only its totals."""
         if agent.is_idle:
             agent_id = agent.log.agent_id
             if self._agents.get(agent_id) is agent:
                 del self._agents[agent_id]
-            self._gone[agent_id] = agent.known
-            while len(self._gone) > GONE:
-                del self._gone[next(iter(self._gone))]
+            self._past_totals[agent_id] = agent.totals
+            while len(self._past_totals) > PAST_AGENTS:
+                del self._past_totals[next(iter(self._past_totals))]
 
-    def _agent(self, agent_id: str) -> Agent:
+    def _agent_of(self, agent_id: str) -> Agent:
         self._check_open()
-        return self._make(agent_id)
+        return self._find_or_make(agent_id)
 
     def _check_open(self) -> None:
         if self.closed:
@@ -359,8 +365,8 @@ class Registry:
 
     def _add(self, registration: Registration) -> None:
         with self._lock:
-            agent = self._agent(registration.agent_id)
-            # Taps first: a callback that closes a recording finds the event that it was called with in it.
+            agent = self._agent_of(registration.agent_id)
+            # Taps first: a callback may close a recording, which must contain the callback's own event.
             others = (*agent.registrations, registration)
             agent.registrations = tuple(sorted(others, key=lambda each: "tap" not in each.callbacks))
 
@@ -378,31 +384,31 @@ class Registry:
                     agent.outbox.flush(registration, self.changed)
         registration.callbacks = {}
 
-    def _take(self, agent: Agent, results: list[Delivery | Retraction]) -> None:
-        """Under the lock: reduce what the sequencer let go, and see to what it holds."""
-        for run_id in agent.take(results):
+    def _apply(self, agent: Agent, results: list[Delivery | Retraction]) -> None:
+        """Apply the sequencer's results, and set the agent's deadline. The caller holds the lock."""
+        for run_id in agent.apply(results):
             self._end_run(agent, run_id)
-        due = agent.soonest
-        if due is None:
+        deadline = agent.earliest_deadline
+        if deadline is None:
             return
-        self._dues.add(agent, due)
+        self._deadlines.add(agent, deadline)
         alarm = self._alarm
         if alarm is None:
             return
-        if alarm.due is None or due < alarm.due:
-            alarm.set(due)
-        if not alarm.works and due <= self._clock():
-            for run_id in agent.take(agent.sequencer.tick()):
+        if alarm.deadline is None or deadline < alarm.deadline:
+            alarm.set(deadline)
+        if not alarm.works and deadline <= self._clock():
+            for run_id in agent.apply(agent.sequencer.tick()):
                 self._end_run(agent, run_id)
 
-    def _hand_on(self, *agents: Agent) -> None:
-        """Outside of the lock: call back, show, and wake those who wait, whatever a callback raises."""
+    def _notify(self, *agents: Agent) -> None:
+        """Wake views and readers, and call back, whatever a callback raises. Not under the lock."""
         calls: list[Callable[[], None]] = []
-        if self._readers.open:
-            calls.append(self._readers.wake)
+        if self._subscriptions.open:
+            calls.append(self._subscriptions.wake)
         for agent in reversed(agents):  # the last of the list is called first
             for watcher in agent.watchers:
-                calls.append(watcher.wake)  # noqa: PERF401 - a comprehension is one call more for each delta
+                calls.append(watcher.wake)  # noqa: PERF401 - a comprehension costs each delta one call more
             if agent.outbox is not None and agent.outbox.waiting:
                 calls.append(partial(agent.outbox.drain, self.changed))
         _call_each(calls)
@@ -415,25 +421,25 @@ class Registry:
         run.compact()
         agent.touch(None)
         if not agent.log.is_part(run):
-            self._kept.add(agent, run_id)
+            self._retention.add(agent, run_id)
 
-    def _missed(self, agent_id: str, count: int) -> None:
+    def _count_missed(self, agent_id: str, count: int) -> None:
         agent = self._agents.get(agent_id)
-        known = self._gone.get(agent_id)
+        totals = self._past_totals.get(agent_id)
         if agent is not None:
             agent.dropped += count
-        elif known is not None:
-            tally, counts, dropped, evicted = known
-            self._gone[agent_id] = tally, counts, dropped + count, evicted
+        elif totals is not None:
+            tally, counts, dropped, evicted = totals
+            self._past_totals[agent_id] = tally, counts, dropped + count, evicted
 
     def _on_alarm(self) -> float | None:
         self.tick()
         with self._lock:
-            return self._dues.soonest
+            return self._deadlines.earliest
 
 
 def _call_each(calls: list[Callable[[], None]]) -> None:
-    """Call each, the last first; one that raises does not keep the others from being called."""
+    """Call all functions, the last one first, even if one raises."""
     try:
         while calls:
             calls.pop()()
@@ -447,7 +453,7 @@ _default_lock = threading.Lock()
 
 
 def get_registry() -> Registry:
-    """The process-wide registry that the magic and the widget use; a closed one is replaced."""
+    """Return the process-wide registry of the magic and the widget; replace a closed one."""
     global _default  # noqa: PLW0603 - the one global of the package, by design
     with _default_lock:
         if _default is None or _default.closed:

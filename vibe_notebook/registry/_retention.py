@@ -1,6 +1,6 @@
-"""Which ended runs a registry keeps: the newest, of all agents together.
+"""Evict the oldest finished runs, over all agents, beyond ``keep_runs``.
 
-Part of the registry, whose lock every method expects to be held.
+Part of the registry: the caller of every method here must hold the registry's lock.
 """
 
 from __future__ import annotations
@@ -16,24 +16,27 @@ __all__ = ["Retention"]
 
 
 class Retention:
-    """At most *limit* ended requests, each with its subagents; ``empty`` is told who has none left."""
+    """Retain at most *limit* finished requests, each with its subagents.
 
-    def __init__(self, limit: int, empty: Callable[[Agent], None]) -> None:
+    ``on_empty`` gets each agent whose last run was evicted.
+    """
+
+    def __init__(self, limit: int, on_empty: Callable[[Agent], None]) -> None:
         self._limit = limit
-        self._empty = empty
+        self._on_empty = on_empty
         self._ended: dict[tuple[Agent, str], None] = {}  # oldest first
 
     def add(self, agent: Agent, run_id: str) -> None:
-        """A request has ended; the oldest beyond the limit are evicted."""
+        """Add a finished request, and evict the oldest ones beyond the limit."""
         self._ended.setdefault((agent, run_id))
         while len(self._ended) > self._limit:
             oldest, name = next(iter(self._ended))
             oldest.evicted += self.drop(oldest, name)
             if not oldest.log.runs:
-                self._empty(oldest)
+                self._on_empty(oldest)
 
     def drop(self, agent: Agent, run_id: str) -> int:
-        """Forget a run and its subagents; return how many that were."""
+        """Drop a run and its subagents; return the count of dropped runs."""
         dropped = agent.log.drop(run_id)
         for name in {run_id, *dropped}:
             agent.sequencer.forget(name)

@@ -1,6 +1,7 @@
-"""The last events that a registry delivered, for subscriptions to read and replay.
+"""Hold the last events that a registry delivered, for subscriptions to read and replay.
 
-Bounded for all agents together; what has left it is told to a reader as a gap.
+Part of the registry. One bound holds for all agents together; a reader gets a gap for events that have left
+the ring.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ __all__ = ["Cursor", "RingBuffer", "Tally"]
 
 @dataclass(slots=True, weakref_slot=True)
 class Tally:
-    """What of one agent has left the ring."""
+    """Count one agent's events that have left the ring."""
 
-    gone: int = 0  # how many of its events
-    gone_id: int = 0  # the id of the last of them
+    gone: int = 0  # events that have left
+    gone_id: int = 0  # the id of the last one
 
 
 @dataclass(slots=True)
 class Cursor:
-    """How far a reader is. ``known``: how many of the agent's events that is, if that can be told."""
+    """Hold a reader's position; ``known`` counts the agent's events up to it, ``None``: unknown."""
 
     agent_id: str | None
     tally: Tally | None
@@ -32,11 +33,11 @@ class Cursor:
 
 
 class RingBuffer:
-    """At least the last *size* events, with consecutive ids. Not thread-safe: the registry's lock is.
+    """Hold at least the last *size* events, with consecutive ids. The caller holds the registry's lock.
 
-    What is older is counted, for its agent, only when somebody asks, and dropped by quarters of
-    the ring: to do so for each event would touch another agent's tally each time, which is out of
-    the processor's caches where there are many.
+    The ring counts older events, for their agents, only when a caller asks, and drops them by quarters of the
+    ring. To count at each event would touch another agent's tally each time: with many agents, the processor's
+    caches do not hold them.
     """
 
     def __init__(self, size: int) -> None:
@@ -49,14 +50,14 @@ class RingBuffer:
         self.last_id = 0
 
     def tally(self, agent_id: str) -> Tally:
-        """The agent's, also of one that was forgotten while some of its events are here."""
+        """Return the agent's tally, even if the agent was forgotten while the ring holds events of it."""
         tally = self._tallies.get(agent_id)
         if tally is None:
             tally = self._tallies[agent_id] = Tally()
         return tally
 
     def append(self, event: Event, owner: Tally) -> int:
-        """Add the event of the agent that *owner* is the tally of, and return its id."""
+        """Append an event of the agent whose tally is *owner*; return the event's id."""
         self.last_id = number = self.last_id + 1
         events = self._events
         events.append(event)
@@ -67,16 +68,16 @@ class RingBuffer:
         return number
 
     def delivered(self, owner: Tally) -> int:
-        """How many events there have been of the agent that *owner* is the tally of."""
+        """Return the count of all delivered events of the agent whose tally is *owner*."""
         self._count()
         return owner.gone + sum(each is owner for each in self._owners[-self._size :])
 
     def cursor(self, agent_id: str | None, after: int | None) -> Cursor:
-        """Start reading after an id; ``None``: from now on."""
+        """Return a cursor that starts after an id; ``None``: from now on."""
         self._count()
         at = self.last_id if after is None else max(after, 0)
         if at > self.last_id:
-            # An id of another life of this registry: nobody can tell what was missed since.
+            # The id is of an earlier process: the count of missed events is unknown.
             return Cursor(agent_id, None, 0, None)
         if agent_id is None:
             return Cursor(None, None, at, 0)
@@ -87,30 +88,30 @@ class RingBuffer:
         return Cursor(agent_id, tally, at, 0 if at == 0 else None)
 
     def read(self, cursor: Cursor, limit: int) -> tuple[int | None, list[tuple[int, Event]]]:
-        """(how many events were missed, ``None`` if some but unknown; the next rows)."""
+        """Return (the count of missed events, ``None`` for an unknown one; the next rows)."""
         self._count()
         missed = self._missed(cursor)
-        taken: list[tuple[int, Event]] = []
+        rows: list[tuple[int, Event]] = []
         for number in range(max(cursor.after + 1, self._first), self.last_id + 1):
             cursor.after = number
             if cursor.agent_id is None or self._owner(number) is cursor.tally:
-                taken.append((number, self._events[number - self.last_id - 1]))
-                if len(taken) >= limit:
+                rows.append((number, self._events[number - self.last_id - 1]))
+                if len(rows) >= limit:
                     break
         if cursor.known is not None:
-            cursor.known += len(taken)
-        return missed, taken
+            cursor.known += len(rows)
+        return missed, rows
 
     @property
     def _first(self) -> int:
-        """The lowest id that can be read."""
+        """Return the lowest id that a reader can read."""
         return max(self.last_id - self._size, 0) + 1
 
     def _owner(self, number: int) -> Tally:
         return self._owners[number - self.last_id - 1]
 
     def _count(self) -> None:
-        """Put into their tallies what can no longer be read."""
+        """Count, in their agents' tallies, the events that no reader can read any more."""
         for number in range(self._counted + 1, self._first):
             tally = self._owner(number)
             tally.gone += 1
@@ -119,7 +120,7 @@ class RingBuffer:
     def _missed(self, cursor: Cursor) -> int | None:
         tally = cursor.tally
         if cursor.known is None:
-            # Told once; from here on the count is known again.
+            # The reader gets one gap of unknown size; from here on the count is known again.
             if tally is None and cursor.agent_id is not None:
                 tally = cursor.tally = self.tally(cursor.agent_id)
             cursor.known = tally.gone if tally is not None else 0

@@ -1,7 +1,7 @@
-"""Reading a registry's events, from any thread or event loop, at the reader's own pace.
+"""Read a registry's events from any thread or event loop, at the reader's own pace.
 
-Beside the registry. A subscription holds nothing but its place in the registry's ring: a slow
-reader costs nothing, and is told by a gap event what it missed.
+Part of the registry, over its ring. A subscription holds only its position in the ring: a slow reader costs
+nothing, and gets a gap event for the events that it missed.
 """
 
 from __future__ import annotations
@@ -25,33 +25,34 @@ _BATCH = 256
 
 
 def gap(agent_id: str, missed: int | None) -> Custom:
-    """Say that *missed* events are gone. It carries no id: nothing can resume from it."""
+    """Return the event that reports *missed* lost events. It has no id: no reader can resume from it."""
     return Custom(agent_id=agent_id, run_id="", name="gap", value={"missed": missed})
 
 
 class Source(Protocol):
-    """What a subscription needs of its registry."""
+    """Describe the parts of a registry that a subscription uses."""
 
     changed: threading.Condition
 
     def read(self, cursor: Cursor, limit: int) -> tuple[int | None, list[tuple[int, Event]]]:
-        """The next rows; under the lock of ``changed``."""
+        """Return the next rows. The caller holds the lock of ``changed``."""
 
     def drop(self, subscription: Subscription) -> None:
-        """Forget the subscription."""
+        """Drop the subscription."""
 
 
 class Subscription(Iterator[Event], AsyncIterator[Event]):
-    """An iterator, sync and async, over what a registry delivers; made by ``Registry.subscribe``.
+    """Iterate, sync or async, over the events that a registry delivers; ``Registry.subscribe`` makes it.
 
-    It ends when it, its agent or the registry is closed, after what was already there.
+    The iteration ends after the caller closes the subscription, unregisters the agent or closes the registry. The
+    reader still gets the events delivered before the agent or the registry ended.
     """
 
     def __init__(self, source: Source, cursor: Cursor) -> None:
         self.agent_id = cursor.agent_id
         self.closed = False
         self.ended = False
-        """Nothing will come beyond what is already read; to be read only."""
+        """True once the subscription has read its last event from the ring; read only."""
         self._source = source
         self._cursor = cursor
         self._ready: deque[Event] = deque()
@@ -65,34 +66,34 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
         self._source.drop(self)
 
     def finish(self) -> None:
-        """End the iteration after what was delivered until now; idempotent, from any thread."""
+        """End the iteration after the last event delivered until now; idempotent, from any thread."""
         self._source.drop(self)
 
     def end(self) -> None:
-        """Under the lock: end after the newest event; read the rest now.
+        """End after the newest event, and read the rest now. The caller holds the lock.
 
-        Later events would push it out of the ring, and count as missed.
+        Later events would push the rest out of the ring, where they would count as missed.
         """
         if not self.ended:
             self.ended = True
             while not self.closed and self._read():
                 pass
 
-    def take_wakers(self) -> list[Callable[[], None]]:
-        """Under the lock: what wakes the async readers that wait."""
+    def pop_wakers(self) -> list[Callable[[], None]]:
+        """Remove and return the wakers of the waiting async readers. The caller holds the lock."""
         wakers, self._wakers = self._wakers, []
         return wakers
 
     async def aclose(self) -> None:
-        """As ``close``."""
+        """Close the subscription, as ``close`` does."""
         self.close()
 
     def __next__(self) -> Event:
         with self._source.changed:
-            event = self._take()
+            event = self._next_event()
             while event is None and not self.ended:
                 self._source.changed.wait()
-                event = self._take()
+                event = self._next_event()
         if event is None:
             self._source.drop(self)
             raise StopIteration
@@ -105,7 +106,7 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
         while True:
             ready: Callable[[], Awaitable[object]] | None = None
             with self._source.changed:
-                event = self._take()
+                event = self._next_event()
                 if event is None and not self.ended:
                     ready, wake = waker()
                     self._wakers.append(wake)
@@ -132,13 +133,13 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
     ) -> None:
         self.close()
 
-    def _take(self) -> Event | None:
+    def _next_event(self) -> Event | None:
         if not (self._ready or self.closed or self.ended):
             self._read()
         return self._ready.popleft() if self._ready else None
 
     def _read(self) -> bool:
-        """Take the next rows from the ring; return whether there were any."""
+        """Read the next rows from the ring; return whether there were any."""
         missed, rows = self._source.read(self._cursor, _BATCH)
         if missed != 0:
             self._ready.append(gap(self.agent_id or "", missed))
@@ -146,56 +147,58 @@ class Subscription(Iterator[Event], AsyncIterator[Event]):
         return bool(rows)
 
 
-# A registry's subscriptions: what they read from, and how they are woken.
-#
-# Part of the registry; ``changed`` is a condition on the registry's lock.
-
-
 class Subscriptions:
-    """All that read from one ring. ``missed`` is told, under the lock, how many events a reader lost."""
+    """Hold the open subscriptions on one ring, and wake their readers.
+
+    ``changed`` is a condition on the registry's lock. ``on_missed`` gets, under that lock, the agent's id and the
+    count of events that a reader missed.
+    """
 
     def __init__(
-        self, changed: threading.Condition, ring: RingBuffer, missed: Callable[[str, int], None]
+        self, changed: threading.Condition, ring: RingBuffer, on_missed: Callable[[str, int], None]
     ) -> None:
         self.changed = changed
         self._ring = ring
-        self._missed = missed
+        self._on_missed = on_missed
         self.open: dict[Subscription, None] = {}
-        """Those that have not come to their end; to be read only."""
+        """Subscriptions that have not ended; read only."""
 
     def add(self, agent_id: str | None, after: int | None) -> Subscription:
-        """Under the lock: a new reader."""
+        """Add a subscription. The caller holds the lock."""
         subscription = Subscription(self, self._ring.cursor(agent_id, after))
         self.open[subscription] = None
         return subscription
 
     def read(self, cursor: Cursor, limit: int) -> tuple[int | None, list[tuple[int, Event]]]:
-        """Under the lock: the next rows."""
+        """Return the next rows, and report missed events. The caller holds the lock."""
         missed, rows = self._ring.read(cursor, limit)
         if missed and cursor.agent_id is not None:
-            self._missed(cursor.agent_id, missed)
+            self._on_missed(cursor.agent_id, missed)
         return missed, rows
 
     def drop(self, subscription: Subscription) -> None:
-        """Forget one that is closed or has come to its end."""
+        """Drop a subscription that is closed or has ended, and wake its readers."""
         with self.changed:
             subscription.end()
             self.open.pop(subscription, None)
-            wakers = subscription.take_wakers()
+            wakers = subscription.pop_wakers()
             self.changed.notify_all()
         for wake in wakers:
             wake()
 
     def end(self, agent_id: str | None) -> None:
-        """Under the lock: let an agent's readers, or all, end after what is there; ``wake`` them after."""
+        """End the subscriptions of an agent, or all, after the newest event.
+
+        The caller holds the lock, and calls ``wake`` after it has released the lock.
+        """
         for subscription in self.open:
             if agent_id is None or subscription.agent_id == agent_id:
                 subscription.end()
 
     def wake(self) -> None:
-        """Outside of the lock: there is something to read."""
+        """Wake every waiting reader. The caller does not hold the lock."""
         with self.changed:
-            wakers = [wake for subscription in self.open for wake in subscription.take_wakers()]
+            wakers = [wake for subscription in self.open for wake in subscription.pop_wakers()]
             self.changed.notify_all()
         for wake in wakers:
             wake()
