@@ -1,8 +1,8 @@
-"""Deliver a registry's events by the letter of its contract, slowly: a second answer to compare with.
+"""Deliver a registry's events by the letter of its contract, slowly: a second implementation to compare with.
 
-The sentences in quotation marks are the contract's. This model shares no code with the package but
-the event classes: every text is folded anew from all events, every reader scans the whole log.
-Where the contract leaves a choice open, the comment says "Choice".
+Sentences in quotation marks are the contract's. This model shares no code with the package except the event
+classes: it reduces every text again from all events, and every reader scans the whole log. A comment says
+"Choice" where the contract leaves a choice open.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ PARTS = {"text_delta": "text", "thinking_delta": "thinking"}
 def describe(event: Any) -> tuple[Any, ...]:
     """Reduce an event to the fields that a listener reads, without its id.
 
-    A whole part that the registry made itself has no number: the numbers of all wholes are left out.
+    A whole part that the registry made itself has no number: the result leaves out the numbers of all wholes.
     """
     if event.type == "custom" and event.name == "gap":
         return ("gap", event.agent_id, event.value["missed"])
     if event.type == "part_completed":
         part = (event.run_id, event.message_id, event.kind, event.part_id)
         return ("part_completed", event.agent_id, *part, event.derived, event.text)
-    said = event.model_dump(exclude={"id", "ts", "type"}, exclude_none=True)
-    return (event.type, *sorted((name, repr(value)) for name, value in said.items()))
+    fields = event.model_dump(exclude={"id", "ts", "type"}, exclude_none=True)
+    return (event.type, *sorted((name, repr(value)) for name, value in fields.items()))
 
 
 def part_of(event: Any) -> Part | None:
-    """Return the key of the text that an event is about."""
+    """Return the key of the text part that an event changes."""
     kind = event.kind if event.type == "part_completed" else PARTS.get(event.type)
     return (event.run_id, event.message_id, kind, event.part_id) if kind else None
 
@@ -57,7 +57,7 @@ def is_skip(event: Any) -> bool:
 
 @dataclass(eq=False)
 class Count:
-    """One ordering key: "(agent_id, run_id, counter); direct and derived events never share one"."""
+    """Hold one ordering key: "(agent_id, run_id, counter); direct and derived events never share one"."""
 
     message_id: str | None
     closed: bool = False
@@ -75,7 +75,7 @@ class Count:
 
 @dataclass(eq=False)
 class Arrived:
-    """An accepted event, and the count that its number belongs to."""
+    """Hold an accepted event, and the count that its number belongs to."""
 
     event: Any
     count: Count | None
@@ -87,7 +87,7 @@ class Arrived:
 
 @dataclass
 class Order:
-    """A run's ordering state."""
+    """Hold a run's ordering state."""
 
     counts: dict[tuple[str, bool], Count] = field(default_factory=dict)
     closed: bool = False
@@ -97,7 +97,7 @@ class Order:
 
 @dataclass(eq=False)
 class Shown:
-    """A run of the transcript: whether it has ended, and the run that it is part of."""
+    """Hold a run of the transcript: its end, and its parent."""
 
     ended: bool = False
     parent: str | None = None
@@ -105,7 +105,7 @@ class Shown:
 
 @dataclass(eq=False)
 class Listener:
-    """A registration (or a tap), and the calls that it has got."""
+    """Hold a registration or a tap, and its calls so far."""
 
     agent_id: str | None
     names: frozenset[str]
@@ -115,7 +115,7 @@ class Listener:
 
 @dataclass(eq=False)
 class Reader:
-    """A subscription: its place in the log, and the rows read ahead for it."""
+    """Hold a subscription: its position in the log, and the rows read ahead for it."""
 
     agent_id: str | None
     at: int
@@ -127,7 +127,7 @@ class Reader:
 
 @dataclass(eq=False)
 class Agent:
-    """One agent: its order, the runs of its transcript, and its callers."""
+    """Hold one agent: its order, the runs of its transcript, and its listeners."""
 
     agent_id: str
     orders: dict[str, Order] = field(default_factory=dict)
@@ -148,9 +148,9 @@ class Agent:
 
 
 class DeliveryOracle:
-    """A registry by the contract. ``now`` is its clock: move it, then call ``tick``.
+    """Deliver as the contract says; ``now`` is the clock: move it, then call ``tick``.
 
-    *react* is told of each call, and may call any method: "calls … may call any method".
+    The oracle calls *react* at each call of a listener; *react* may call any method: "calls … may call any method".
     """
 
     def __init__(
@@ -174,10 +174,10 @@ class DeliveryOracle:
         self.readers: list[Reader] = []
         self.taps: list[Listener] = []
 
-    # What a user calls
+    # The public methods
 
     def dispatch(self, events: list[Any]) -> None:
-        """Take "one event or the list made from one native: that is one slot"."""
+        """Dispatch "one event or the list made from one native: that is one slot"."""
         for agent_id in dict.fromkeys(event.agent_id for event in events):
             agent = self._agent(agent_id)
             self._push(agent, [event for event in events if event.agent_id == agent_id])
@@ -185,7 +185,7 @@ class DeliveryOracle:
             self._call_back(agent)
 
     def finish(self, agent_id: str, run_id: str | None = None, message_id: str | None = None) -> None:
-        """``finish(...)`` takes effect "at once: a message's flushes its own counter, a run's flushes all"."""
+        """Finish "at once: a message's flushes its own counter, a run's flushes all"."""
         agent = self.agents.get(agent_id)
         if agent is None:
             return
@@ -200,14 +200,14 @@ class DeliveryOracle:
         self._call_back(agent)
 
     def tick(self) -> None:
-        """Release "what was held long enough"."""
-        late = [agent for agent in self.agents.values() if any(self._is_due(c) for c in agent.waiting)]
+        """Release the events whose wait is over."""
+        late = [agent for agent in self.agents.values() if any(self._has_waited(c) for c in agent.waiting)]
         for agent in late:
-            for count in [count for count in agent.waiting if self._is_due(count)]:
+            for count in [count for count in agent.waiting if self._has_waited(count)]:
                 if count.held and count.next is None:
                     # Base: "otherwise the lowest that arrived within the hold" is the base.
-                    self._found(agent, count, min(count.held))
-                if count.held and self._is_due(count):
+                    self._set_base(agent, count, min(count.held))
+                if count.held and self._has_waited(count):
                     self._release(agent, count)
             self._end_runs(agent)
         for agent in late:
@@ -230,7 +230,7 @@ class DeliveryOracle:
             self._call_back(agent)
 
     def forget(self, agent_id: str, run_id: str | None = None) -> None:
-        """Drop a run's transcript and all that detects its duplicates, or an agent's."""
+        """Drop the transcript and the duplicate detection of a run, or of an agent."""
         agent = self.agents.get(agent_id)
         if agent is None:
             return
@@ -241,7 +241,7 @@ class DeliveryOracle:
                 self._forget_order(agent, name)
 
     def close(self) -> None:
-        """Flush all that is held, and end every subscription."""
+        """Flush all held events, and end every subscription."""
         agents = list(self.agents.values())
         for agent in agents:
             self._flush(agent, None, None)
@@ -260,7 +260,7 @@ class DeliveryOracle:
         return listener
 
     def tap(self, agent_id: str | None) -> Listener:
-        """Call back for all that is recorded and sent, skips included, of one agent or of all."""
+        """Call back for all recorded and sent events, skips included, of one agent or of all."""
         listener = Listener(agent_id, frozenset(["tap"]))
         if agent_id is None:
             self.taps = [*self.taps, listener]
@@ -270,7 +270,7 @@ class DeliveryOracle:
         return listener
 
     def close_listener(self, listener: Listener) -> None:
-        """Remove callbacks: "None of them is called any more once it returns". A tap gets the rest first."""
+        """Remove callbacks: "After the return the registry calls none of them any more". A tap gets the rest first."""
         agents = [a for a in self.agents.values() if listener.agent_id in (None, a.agent_id)]
         self.taps = [tap for tap in self.taps if tap is not listener]
         for agent in agents:
@@ -278,26 +278,26 @@ class DeliveryOracle:
             if "tap" in listener.names:
                 for item in list(agent.outbox):
                     if listener in item[3]:
-                        self._hand_over(item, [listener])
+                        self._call_listeners(item, [listener])
         listener.open = False
 
     def subscribe(self, agent_id: str | None = None, after: int | None = None) -> Reader:
         """Read from now on, or replay "from a ring, what is older than it starts with a gap"."""
         last = len(self.log)
         at = last if after is None else max(after, 0)
-        unknown = at > last  # an id of another life of this registry
+        unknown = at > last  # an id of an earlier process
         if unknown:
             at = 0
         elif agent_id is not None and at:
-            # Choice: how many of one agent's events came before an id is not known of what has left the
-            # ring, so a gap that begins there has no size.
+            # Choice: of events that have left the ring, the count of one agent's before an id is unknown,
+            # so a gap that begins there has no size.
             unknown = any(agent == agent_id for agent, _ in self.log[at : self._first - 1])
         reader = Reader(agent_id, at, unknown)
         self.readers.append(reader)
         return reader
 
     def read(self, reader: Reader) -> list[Row]:
-        """Return all that the reader would get now without waiting."""
+        """Return all rows that the reader can get now without waiting."""
         rows: list[Row] = []
         while more := self.read_one(reader):
             rows += more
@@ -339,7 +339,7 @@ class DeliveryOracle:
         slot: list[Arrived] = []
         for event in events:
             order = agent.orders.setdefault(event.run_id, Order())
-            self._notice_twins(agent, order, event)
+            self._record_source(agent, order, event)
             count = self._count_of(order, event)
             if count is not None:
                 if (event.seq, event.sub) in count.seen:
@@ -350,14 +350,14 @@ class DeliveryOracle:
             item = Arrived(event, count)
             agent.arrived.append(item)
             if slot and (slot[0].count is not count or slot[0].event.seq != event.seq):
-                self._arrive(agent, slot)
+                self._accept_slot(agent, slot)
                 slot = []
             if count is None:
-                self._turn(agent, item, late=False)  # "``None`` = arrival is the order"
+                self._deliver_one(agent, item, late=False)  # "``None`` = arrival is the order"
             else:
                 slot.append(item)
         if slot:
-            self._arrive(agent, slot)
+            self._accept_slot(agent, slot)
 
     def _count_of(self, order: Order, event: Any) -> Count | None:
         if event.seq is None:
@@ -367,19 +367,19 @@ class DeliveryOracle:
             order.counts[key] = Count(event.message_id, closed=order.closed)
         return order.counts[key]
 
-    def _arrive(self, agent: Agent, slot: list[Arrived]) -> None:
+    def _accept_slot(self, agent: Agent, slot: list[Arrived]) -> None:
         event, count = slot[0].event, slot[0].count
         assert count is not None
         if count.closed or (count.next is not None and event.seq <= count.next):
-            self._out(agent, count, slot)  # "Events that come later still land."
-            self._go_on(agent, count)
+            self._deliver_slot(agent, count, slot)  # "Events that come later still land."
+            self._drain(agent, count)
             return
         count.held.setdefault(event.seq, []).extend(slot)
         count.since.setdefault(event.seq, self.now)
         if count not in agent.waiting:
             agent.waiting.append(count)
         if count.next is None and self._is_base(slot):
-            self._found(agent, count, event.seq)
+            self._set_base(agent, count, event.seq)
         elif count.holding > self.max_held:
             # "one that is early is held until … the bound (max_held) is reached": as many may be held.
             self._release(agent, count)
@@ -396,16 +396,16 @@ class DeliveryOracle:
             )
         )
 
-    def _found(self, agent: Agent, count: Count, base: int) -> None:
-        # What is below the base was before it, so it goes first.
+    def _set_base(self, agent: Agent, count: Count, base: int) -> None:
+        # Events below the base were before it, so they go first.
         for seq in sorted(seq for seq in count.held if seq < base):
-            self._out(agent, count, self._let_go(count, seq))
+            self._deliver_slot(agent, count, self._release_slot(count, seq))
         count.next = base if count.next is None else max(base, count.next)
-        self._go_on(agent, count)
+        self._drain(agent, count)
 
-    def _go_on(self, agent: Agent, count: Count) -> None:
+    def _drain(self, agent: Agent, count: Count) -> None:
         while count.next is not None and count.next in count.held:
-            self._out(agent, count, self._let_go(count, count.next))
+            self._deliver_slot(agent, count, self._release_slot(count, count.next))
         if count.closed:
             self._release(agent, count)
         elif not count.held and count in agent.waiting:
@@ -415,38 +415,38 @@ class DeliveryOracle:
         # "… then what is held is released and the gap counted."
         if count in agent.waiting:
             agent.waiting.remove(count)
-        held = [self._let_go(count, seq) for seq in sorted(count.held)]
+        held = [self._release_slot(count, seq) for seq in sorted(count.held)]
         for slot in held:
             if count.next is not None and slot[0].event.seq > count.next:
                 self._counts(agent.agent_id)["gaps"] += 1
-            self._out(agent, count, slot)
+            self._deliver_slot(agent, count, slot)
 
-    def _let_go(self, count: Count, seq: int) -> list[Arrived]:
+    def _release_slot(self, count: Count, seq: int) -> list[Arrived]:
         del count.since[seq]
         return count.held.pop(seq)
 
-    def _is_due(self, count: Count) -> bool:
+    def _has_waited(self, count: Count) -> bool:
         if not count.held:
             return False
         wait = self.hold if count.next is None else self.max_wait
         return count.since[next(iter(count.held))] + wait <= self.now
 
-    def _out(self, agent: Agent, count: Count, slot: list[Arrived]) -> None:
+    def _deliver_slot(self, agent: Agent, count: Count, slot: list[Arrived]) -> None:
         agent.delivering.append(count)
         for item in sorted(slot, key=lambda item: item.key):
             late = count.last is not None and item.key < count.last
             if not late:
                 count.last = item.key
                 count.next = item.event.seq + 1 if count.next is None else max(count.next, item.event.seq + 1)
-            self._turn(agent, item, late=late)
+            self._deliver_one(agent, item, late=late)
         agent.delivering.pop()
 
-    def _turn(self, agent: Agent, item: Arrived, *, late: bool) -> None:
+    def _deliver_one(self, agent: Agent, item: Arrived, *, late: bool) -> None:
         event = item.event
         order = agent.orders[event.run_id]
         if event.type in ("message_finished", "run_finished"):
             # "A finish with a seq takes effect at its place in the order; one without … at once":
-            # the events that it flushes come before it, so that no listener hears a delta after its end.
+            # the events that it flushes come before it, so that no listener gets a delta after its end.
             whole = event.type == "run_finished"
             counter = event.counter or event.message_id
             if not whole and counter:
@@ -484,7 +484,7 @@ class DeliveryOracle:
 
     # Twins
 
-    def _notice_twins(self, agent: Agent, order: Order, event: Any) -> None:
+    def _record_source(self, agent: Agent, order: Order, event: Any) -> None:
         kind = TWINNED.get(event.type)
         if event.derived and event.type == "part_completed":
             kind = event.kind
@@ -509,7 +509,7 @@ class DeliveryOracle:
         agent.delivered = [item for item in agent.delivered if item not in gone]
         for part in dict.fromkeys(part_of(item.event) for item in gone):
             if part is not None:
-                self._put_whole(agent, part, derived=True, kept=None)
+                self._emit_whole(agent, part, derived=True, recorded=None)
 
     # Delivery
 
@@ -517,7 +517,7 @@ class DeliveryOracle:
         event = item.event
         if is_skip(event):
             # "… is recorded and sent, and reaches neither callbacks nor transcript."
-            self._put(agent, event, event)
+            self._emit(agent, event, event)
             return
         run = agent.runs.setdefault(event.run_id, Shown())
         agent.delivered.append(item)
@@ -527,37 +527,37 @@ class DeliveryOracle:
             agent.ended.append(event.run_id)
         part = part_of(event)
         if part is None:
-            self._put(agent, event, event)
+            self._emit(agent, event, event)
             return
         now = self._text(agent, part)
         if event.type == "part_completed":
-            is_said = event.text == now
+            is_exact = event.text == now
         else:
-            is_said = not late and agent.heard.get(part, "") + event.delta == now
-        if is_said:
+            is_exact = not late and agent.heard.get(part, "") + event.delta == now
+        if is_exact:
             agent.heard[part] = now
-            self._put(agent, event, event)
+            self._emit(agent, event, event)
         else:
             # "One that comes after its gap was released is placed right in the transcript, and
             # callbacks and subscribers get the whole part as PartCompleted."
-            self._put_whole(agent, part, derived=event.derived, kept=event)
+            self._emit_whole(agent, part, derived=event.derived, recorded=event)
 
-    def _put_whole(self, agent: Agent, part: Part, *, derived: bool, kept: Any) -> None:
+    def _emit_whole(self, agent: Agent, part: Part, *, derived: bool, recorded: Any) -> None:
         text = agent.heard[part] = self._text(agent, part)
         run_id, message_id, kind, part_id = part
-        said = ("part_completed", agent.agent_id, run_id, message_id, kind, part_id, derived, text)
-        self._put(agent, said, kept)
+        emitted = ("part_completed", agent.agent_id, run_id, message_id, kind, part_id, derived, text)
+        self._emit(agent, emitted, recorded)
 
-    def _put(self, agent: Agent, said: Any, kept: Any) -> None:
-        row = said if isinstance(said, tuple) else describe(said)
+    def _emit(self, agent: Agent, emitted: Any, recorded: Any) -> None:
+        row = emitted if isinstance(emitted, tuple) else describe(emitted)
         self.log.append((agent.agent_id, row))
         # "delivery order and resume point": one id for subscribers, callbacks and recordings.
         listeners = [*self.taps, *agent.listeners]
         if listeners:
-            agent.outbox.append((len(self.log), said, kept, listeners))
+            agent.outbox.append((len(self.log), emitted, recorded, listeners))
 
     def _text(self, agent: Agent, part: Part) -> str:
-        """Fold a part. "The transcript places by (seq, sub)": a count's events, sorted, take its arrivals."""
+        """Reduce a part to its text. "The transcript places by (seq, sub)": a count's events, sorted, take its arrivals."""
         counts: dict[Count, list[Arrived]] = {}
         for item in agent.arrived:
             if item.count is not None:
@@ -573,7 +573,7 @@ class DeliveryOracle:
         return text
 
     def _call_back(self, agent: Agent) -> None:
-        """Hand over in order: "calls are serial per agent", also where a callback dispatches."""
+        """Call back in order: "calls are serial per agent", also where a callback dispatches."""
         if agent.busy:
             return
         agent.busy = True
@@ -581,21 +581,21 @@ class DeliveryOracle:
             item = agent.outbox.popleft()
             # A recording is written before a callback sees the event, so that a callback that
             # closes the recording loses nothing of it.
-            self._hand_over(item, sorted(item[3], key=lambda listener: "tap" not in listener.names))
+            self._call_listeners(item, sorted(item[3], key=lambda listener: "tap" not in listener.names))
         agent.busy = False
 
-    def _hand_over(self, item: tuple[int, Any, Any, list[Listener]], listeners: list[Listener]) -> None:
-        number, said, kept, _ = item
-        row = said if isinstance(said, tuple) else describe(said)
+    def _call_listeners(self, item: tuple[int, Any, Any, list[Listener]], listeners: list[Listener]) -> None:
+        number, emitted, recorded, _ = item
+        row = emitted if isinstance(emitted, tuple) else describe(emitted)
         for listener in listeners:
-            if "tap" in listener.names and kept is not None:
-                self._call(listener, "tap", (number, describe(kept)))
-            for name in self._names(said, row):
+            if "tap" in listener.names and recorded is not None:
+                self._call(listener, "tap", (number, describe(recorded)))
+            for name in self._names(emitted, row):
                 self._call(listener, name, (number, row))
 
     @staticmethod
-    def _names(said: Any, row: tuple[Any, ...]) -> list[str]:
-        if not isinstance(said, tuple) and is_skip(said):
+    def _names(emitted: Any, row: tuple[Any, ...]) -> list[str]:
+        if not isinstance(emitted, tuple) and is_skip(emitted):
             return []
         if row[0] == "part_completed":
             return ["on_result" if row[4] == "text" else "on_thinking", "on_event"]
@@ -615,9 +615,9 @@ class DeliveryOracle:
     def _read_ahead(self, reader: Reader) -> None:
         if reader.ready or reader.closed or reader.ended:
             return
-        self._take_rows(reader)
+        self._read_rows(reader)
 
-    def _take_rows(self, reader: Reader) -> None:
+    def _read_rows(self, reader: Reader) -> None:
         mine = [
             number
             for number, (agent_id, _) in enumerate(self.log, 1)
@@ -636,7 +636,7 @@ class DeliveryOracle:
     def _end(self, reader: Reader) -> None:
         """End a reader after "what was already there", which stays readable whatever comes later."""
         if not reader.ended and not reader.closed:
-            self._take_rows(reader)
+            self._read_rows(reader)
             reader.ended = True
 
     # Retention
@@ -650,17 +650,17 @@ class DeliveryOracle:
                 continue
             run.ended = True
             if run.parent in agent.runs or (agent, name) in self.ended:
-                continue  # a subagent's run is kept with its parent's; a second end is no new one
+                continue  # a subagent's run is retained with its parent's; a second end counts as none
             self.ended.append((agent, name))
             while len(self.ended) > self.keep_runs:
                 oldest, oldest_name = self.ended[0]
                 self._counts(oldest.agent_id)["evicted"] += self._drop(oldest, oldest_name)
                 if not oldest.runs and not (oldest.listeners or oldest.outbox or oldest.held):
-                    # Choice: an agent without a run, a caller or a held event is gone but for its counts.
+                    # Choice: the registry evicts an agent without a run, a listener or a held event; only its counts stay.
                     self.agents.pop(oldest.agent_id, None)
 
     def _drop(self, agent: Agent, run_id: str) -> int:
-        """Drop a run with its subagents; return how many that were."""
+        """Drop a run with its subagents; return the count of dropped runs."""
         names = [run_id] if run_id in agent.runs else []
         for above in names:
             names += [name for name, run in agent.runs.items() if run.parent == above and name not in names]

@@ -1,4 +1,4 @@
-"""An independent answer to what a transcript must be: sort, then fold. It shares no code with ours."""
+"""Sort and reduce events to the transcript that they must give; an oracle that shares no code with ours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Slot = list[Any]
 
 
 def in_order(arrived: list[Any]) -> list[Any]:
-    """Distinct events; those of each count sorted into the arrival positions that it has had."""
+    """Return the distinct events; each counter's are sorted into the arrival positions that the counter has had."""
     seen: set[Any] = set()
     distinct: list[Any] = []
     for event in arrived:
@@ -27,7 +27,10 @@ def in_order(arrived: list[Any]) -> list[Any]:
 
 
 def fold(arrived: list[Any]) -> list[tuple[Any, ...]]:
-    """(kind, run, message, part, text) of text, thinking; (tool, run, id, args, output, state) of tools."""
+    """Reduce events to rows.
+
+    (kind, run, message, part, text) for text and thinking; (tool, run, id, args, output, state) for tools.
+    """
     direct = {
         (e.run_id, e.message_id, e.type) for e in arrived if e.type.endswith("_delta") and not e.derived
     }
@@ -71,17 +74,17 @@ def _tool(e: Any, args: str, output: str | None, state: str) -> tuple[str, str |
 
 
 def _ended(arrived: list[Any]) -> set[str]:
-    """The runs that have ended, or that are part of one that has."""
+    """Return the runs that have ended, and the subagents of those."""
     ended = {e.run_id for e in arrived if e.type == "run_finished"}
     above = {e.run_id: e.parent_run_id for e in arrived if e.type == "run_started" and e.parent_run_id}
-    said = {e.run_id for e in arrived}
+    known = {e.run_id for e in arrived}
     for _ in above:
-        ended |= {run for run, parent in above.items() if parent in ended & said}
+        ended |= {run for run, parent in above.items() if parent in ended & known}
     return ended
 
 
 def shown(transcript: Any) -> list[tuple[Any, ...]]:
-    """Our transcript in the same terms, subagents beside their parents."""
+    """Return our transcript as the same rows, subagents beside their parents."""
     rows: list[tuple[Any, ...]] = []
 
     def walk(parts: Any) -> None:
@@ -100,9 +103,9 @@ def shown(transcript: Any) -> list[tuple[Any, ...]]:
 
 
 def delivered_prefix(arrived: list[Any]) -> tuple[dict[tuple[Any, Any], str], int]:
-    """({(message, part): text} that callbacks have by now, how many events must wait), one run's.
+    """Return ({(message, part): text} that callbacks have got, the count of held events), for one run.
 
-    For counts with a base of 0 or one that their MessageStarted gives, and bounds that never fire.
+    For counters with a base of 0 or of their MessageStarted, and bounds that never apply.
     """
     seen: dict[Any, dict[int, Any]] = defaultdict(dict)
     direct = {e.message_id for e in arrived if e.type == "text_delta" and not e.derived}

@@ -1,4 +1,4 @@
-"""Whatever an event says in whatever field, it can be made or is refused, sent, saved and shown in every form."""
+"""Put hostile values in every field: each event is refused, or is made, sent, saved and shown."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def check(rows: list[dict[str, Any]]) -> None:
     registry.close()
 
 
-def test_every_event_of_an_adversary_is_refused_by_its_field_or_shown_in_every_form(
+def test_every_hostile_event_is_refused_by_its_field_or_shown_in_every_form(
     record_property: Callable[[str, object], None],
 ) -> None:
     seen.clear()
@@ -145,7 +145,7 @@ def test_every_event_of_an_adversary_is_refused_by_its_field_or_shown_in_every_f
 
 
 @pytest.mark.parametrize("ts", [*ENDS[:5], -1.0, 1e15, 253_402_300_800.0])
-def test_a_time_that_is_none_does_not_cost_the_event(ts: float) -> None:
+def test_a_time_out_of_range_does_not_cost_the_event(ts: float) -> None:
     assert ToolStarted(agent_id="a", run_id="r", tool_call_id="t", ts=ts).ts is None
 
 
@@ -154,7 +154,7 @@ def test_a_time_that_is_none_does_not_cost_the_event(ts: float) -> None:
     [2**53, 10**4299, -1, 1e308, float("inf")],
     ids=lambda count: f"{count:.0e}"[:9] if isinstance(count, float) else str(count.bit_length()),
 )
-def test_a_count_that_nobody_bills_does_not_cost_the_event(count: Any) -> None:
+def test_a_count_that_no_provider_bills_does_not_cost_the_event(count: Any) -> None:
     usage = Usage(input_tokens=count, output_tokens=7, cost=count)
     assert (usage.input_tokens, usage.output_tokens) == (None, 7)
     assert usage.cost is None or abs(usage.cost) <= 2**53
@@ -168,7 +168,7 @@ def test_a_place_beyond_64_bits_is_refused_by_its_field(field: str, number: int)
     assert caught.value.field == field
 
 
-def test_ids_that_are_too_long_are_bounded_and_those_that_differ_stay_different() -> None:
+def test_ids_beyond_the_bound_are_cut_and_different_ids_stay_different() -> None:
     ids = ["x" * 1_000, "x" * 1_001, "x" * 5_000, "x" * 4_999 + "y"]
     made = [TextDelta(agent_id="a", run_id=ident, delta="").run_id for ident in ids]
     assert made[0] == ids[0]
@@ -187,7 +187,7 @@ def test_counts_that_add_up_beyond_the_bound_leave_the_transcript_readable() -> 
     registry.close()
 
 
-def test_a_form_that_cannot_be_made_says_so_and_has_the_plain_text(
+def test_a_form_that_cannot_be_made_reports_its_error_and_shows_plain_text(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object, **__: object) -> str:
@@ -207,7 +207,7 @@ def test_a_form_that_cannot_be_made_says_so_and_has_the_plain_text(
     assert caplog.text.count("could not be made") == 3
 
 
-def test_a_table_shows_as_many_cells_as_its_bound_and_says_how_many_there_are() -> None:
+def test_a_table_shows_its_bound_of_cells_and_states_the_total() -> None:
     table = {"columns": ["a"] * 100, "rows": [[""] * 100] * 4_000, "total": 4_000}
     transcript = Transcript(parts=(ToolPart(tool_call_id="1", output=table),))
     html = transcript.to_html()

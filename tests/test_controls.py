@@ -1,4 +1,4 @@
-"""A click on a view: looked up by name, checked, carried out; anything else a page sends is refused and logged."""
+"""Carry out a page's clicks, looked up by name and checked; refuse and log any other message."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMES = st.sampled_from(("stop", "reconnect", "answer", "use", "__class__", "__i
 
 
 class AnswerPayload(Payload):
-    """As a request to answer would have it."""
+    """Describe the fields of an answer to a request."""
 
     request_id: str
     action: Literal["accept", "decline"]
@@ -34,7 +34,7 @@ class AnswerPayload(Payload):
 
 
 class Agent:
-    """Somebody who is clicked at."""
+    """Offer controls and record their clicks."""
 
     def __init__(self) -> None:
         self.clicks: list[Any] = []
@@ -56,7 +56,7 @@ def test_a_click_is_carried_out_with_the_fields_of_its_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "logged"),
     [
         ({"type": "launch"}, "Refused a page's 'launch': its view has no such control"),
         ({"type": "reconnect"}, "Refused a page's 'reconnect': its view has no such control"),
@@ -76,17 +76,17 @@ def test_a_click_is_carried_out_with_the_fields_of_its_message() -> None:
     ],
 )
 def test_an_unknown_control_or_a_wrong_field_is_refused_and_logged(
-    message: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture
+    message: dict[str, Any], logged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = Agent()
     with caplog.at_level(logging.WARNING, "vibe_notebook"):
         assert not agent.controls.use(message)
     assert agent.clicks == []
     (record,) = caplog.records
-    assert said in record.getMessage()
+    assert logged in record.getMessage()
 
 
-def test_however_much_a_page_sends_the_log_has_one_short_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_has_one_short_line_even_for_a_large_message(caplog: pytest.LogCaptureFixture) -> None:
     long = "x" * 10_000
     with caplog.at_level(logging.WARNING, "vibe_notebook"):
         Agent().controls.use({"type": long})
@@ -97,7 +97,7 @@ def test_however_much_a_page_sends_the_log_has_one_short_line(caplog: pytest.Log
 @given(
     st.dictionaries(st.sampled_from(("type", "request_id", "action", "value", "x")), JSON | NAMES, max_size=4)
 )
-def test_whatever_a_page_sends_is_either_a_click_or_one_line_in_the_log(message: dict[str, Any]) -> None:
+def test_every_message_of_a_page_is_either_a_click_or_one_line_in_the_log(message: dict[str, Any]) -> None:
     agent, lines = Agent(), list[str]()
     handler = logging.Handler()
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
@@ -116,7 +116,7 @@ def test_whatever_a_page_sends_is_either_a_click_or_one_line_in_the_log(message:
 
 @pytest.fixture
 def click(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], None]:
-    """Sends a page's message to the only live widget, as the kernel hands it over."""
+    """Return a function that sends a page's message to the only live widget, as the kernel does."""
     monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "widget")
     before = set(_instances)
 
@@ -128,7 +128,7 @@ def click(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], None]:
     return click
 
 
-def test_a_page_can_stop_the_agent_but_ask_nothing_of_it_that_its_view_does_not_offer(
+def test_a_page_can_stop_the_agent_but_use_no_control_that_its_view_does_not_offer(
     click: Callable[[dict[str, Any]], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     async def hangs() -> AsyncIterator[str]:

@@ -1,4 +1,4 @@
-"""Callbacks, taps, subscriptions and counts at every step, against the contract's own model."""
+"""Compare callbacks, taps, subscriptions and counts at every step with the contract's own model."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ SLOTS = (
 )
 PARENTS = {"s": "r"}  # the run "s" is a subagent of "r"
 
-# What is dispatched. A part is written by one count and its twins: where several counts write one
-# part, an event of another part may move what stands between them, and no listener is told of that.
+# The events to dispatch. One counter and its twins write each part: if several counters wrote a part, an event of
+# another part could move the texts between them, and no listener would get an event for that.
 RUN_COUNT = ("started", "text", "thinking", "custom", "skip", "tool", "result", "end", "message_end")
 MESSAGE_COUNT = ("opened", "text", "text", "other", "thinking", "whole", "args", "progress", "artifact")
 ENDS = ("skip", "message_end", "end")
@@ -63,7 +63,7 @@ FREE = (
 
 
 def make_event(what: str, base: dict[str, Any], name: str, text: str) -> Event:
-    """Make an event of the count (or of no count: "u") called *name*."""
+    """Make an event of the counter called *name* ("u": of no counter)."""
     made = make_text(what, base, name, text)
     call = {**base, "tool_call_id": f"call-{name}"}
     match what:
@@ -89,7 +89,7 @@ def make_event(what: str, base: dict[str, Any], name: str, text: str) -> Event:
 
 
 def make_text(what: str, base: dict[str, Any], name: str, text: str) -> Event | None:
-    """Make an event that builds text, if it is to be one."""
+    """Make an event that builds text; ``None`` for another kind."""
     twin = {**base, "derived": base["derived"] or what.startswith("twin")}
     match what:
         case "text" | "twin":
@@ -104,10 +104,10 @@ def make_text(what: str, base: dict[str, Any], name: str, text: str) -> Event | 
 
 
 class Source:
-    """Says one thing for each number, and the same again when asked for the number again."""
+    """Make one event for each number, and the same event for the same number again."""
 
     def __init__(self) -> None:
-        self.said: dict[Any, Event] = {}
+        self.events: dict[Any, Event] = {}
 
     def native(
         self, run: str, counter: str, seq: int, whats: tuple[int, ...], *, derived: bool
@@ -117,27 +117,27 @@ class Source:
         made = []
         for sub, what in enumerate(whats):
             key = (run, counter, derived, seq, sub)
-            if key not in self.said:
+            if key not in self.events:
                 kind = kinds[what % len(kinds)]
                 message = "m" if counter == "x" else counter or "c"
                 if kind == "message_end" and not counter:
-                    message = "m"  # the run's own count says when a message ends
+                    message = "m"  # the run's own counter finishes a message
                 base = {"agent_id": "a", "run_id": run, "message_id": message, "derived": derived}
                 base |= {"seq": seq, "sub": sub, "counter": counter}
-                self.said[key] = make_event(kind, base, counter or "c", f"<{counter}{seq}.{sub}>")
-            made.append(self.said[key])
+                self.events[key] = make_event(kind, base, counter or "c", f"<{counter}{seq}.{sub}>")
+            made.append(self.events[key])
         return made
 
     def free(self, agent: str, run: str, what: str) -> list[Event]:
         """Make an event without a number: its arrival is its order."""
-        number = self.said[None, len(self.said)] = len(self.said)  # type: ignore[assignment]
+        number = self.events[None, len(self.events)] = len(self.events)  # type: ignore[assignment]
         message = "m" if what == "message_end" else "u"
         base = {"agent_id": agent, "run_id": run, "message_id": message, "derived": False, "seq": None}
         return [make_event(what, base, "u", f"<u{number}>")]
 
 
 class Both:
-    """A registry and its oracle, given the same calls."""
+    """Call a registry and its oracle alike, and compare them."""
 
     def __init__(self, bounds: dict[str, int], reactions: dict[tuple[int, int], Op]) -> None:
         self.clock = FakeClock()
@@ -152,7 +152,7 @@ class Both:
         self.readers: list[Any] = []
         self.prepared: dict[tuple[int, int], Op] = {}
 
-    # The same operation, on either side
+    # One operation, on either side
 
     def real(self, op: Op) -> None:
         registry = self.registry
@@ -227,7 +227,7 @@ class Both:
             self.model(op)
 
     def reaction(self, index: int, number: int) -> Op | None:
-        """Return the operation that a listener does at its call of that number, once made for both."""
+        """Return the operation of a listener at its call of that number, the same for both sides."""
         op = self.reactions.get((index, number))
         if op is None or self.registry.closed:
             return None
@@ -254,11 +254,11 @@ class Both:
             case ("forget", agent, None):
                 known = self.oracle.agents.get(agent)
                 if known is None or not known.listeners:
-                    return  # an agent without a caller is forgotten with all its counts
+                    return  # the registry forgets an agent without a listener with all its counts
             case ("read" | "read_one", index) if self.readers:
                 self.read(index % len(self.readers), one=op[0] == "read_one")
-            case ("look",):
-                self.look()
+            case ("compare_texts",):
+                self.compare_texts()
         self.real(op)
         self.model(op)
         self.compare()
@@ -268,8 +268,8 @@ class Both:
         expected = oracle.read_one(reader) if one else oracle.read(reader)
         assert read_now(self.registry, self.subscriptions[index], limit=1 if one else None) == expected
 
-    def look(self) -> None:
-        """Compare the texts of the transcript too; to look must change nothing."""
+    def compare_texts(self) -> None:
+        """Compare the texts of the transcript too; to read it must change nothing."""
         for agent in "ab":
             shown = {
                 (part.run_id, part.message_id, part.kind, part.part_id): part.text
@@ -284,7 +284,7 @@ class Both:
             assert dataclasses.asdict(self.registry.stats(agent)) == self.oracle.stats(agent)
 
     def end(self) -> None:
-        self.look()
+        self.compare_texts()
         self.registry.close()
         self.oracle.close()
         self.compare()
@@ -295,7 +295,7 @@ class Both:
 
 
 def read_now(registry: Registry, subscription: Subscription, *, limit: int | None) -> list[Row]:
-    """Take the rows that are there: a public read would wait for the next one."""
+    """Return the rows that are ready: a public read would wait for the next one."""
     rows: list[Row] = []
     with registry.changed:
         while limit is None or len(rows) < limit:
@@ -313,7 +313,7 @@ def all_parts(transcript: Any) -> list[Any]:
     return [*found, *(inner for part in found if part.kind == "tool" for inner in part.children)]
 
 
-# Most of it is about one count: else what follows upon what would be seen too seldom.
+# Most events belong to one counter: otherwise too few examples would have events that follow each other.
 runs = st.sampled_from("rrrrrrst")
 natives = st.tuples(
     st.just("native"),
@@ -350,7 +350,7 @@ operations = st.one_of(
     st.tuples(st.sampled_from(["read", "read_one"]), st.integers(0, 5)),
     finish, register, closing, unregister, forget, tap, subscribe,
     st.tuples(st.just("forget"), st.sampled_from("ab"), st.none()),
-    st.just(("look",)),
+    st.just(("compare_texts",)),
 )  # fmt: skip
 reacting = st.dictionaries(
     st.tuples(st.integers(0, 3), st.integers(1, 5)),
@@ -377,7 +377,7 @@ bounds = st.fixed_dictionaries(
     reactions=reacting,
     heard=st.booleans(),
 )
-def test_every_step_gives_callbacks_readers_and_counts_just_what_the_contract_says(
+def test_every_step_delivers_and_counts_exactly_as_the_contract_says(
     bounds: dict[str, int], steps: list[Op], reactions: dict[tuple[int, int], Op], *, heard: bool
 ) -> None:
     both = Both(bounds, reactions)

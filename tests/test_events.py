@@ -1,4 +1,4 @@
-"""Events: what they hold, their one JSON form, and what is refused."""
+"""Check the events' fields, their JSON form, and the refusal of wrong input."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sample(cls: type[Any]) -> Any:
     return cls(**BASE, **{k: v for k, v in NEEDED.items() if k in fields and fields[k].is_required()})
 
 
-def test_there_are_thirteen_in_the_union_told_apart_by_a_snake_case_type() -> None:
+def test_the_union_has_thirteen_events_with_a_snake_case_type_each() -> None:
     names = """run_started run_finished message_started text_delta thinking_delta part_completed
         message_finished tool_call_delta tool_started tool_progress tool_finished artifact custom"""
     assert sorted(sample(cls).type for cls in EVENT_CLASSES) == sorted(names.split())
@@ -56,7 +56,7 @@ def test_every_event_reads_back_equal_from_its_json_and_is_frozen(cls: type[Any]
         event.seq = 4
 
 
-def test_fields_at_their_defaults_are_left_out_of_the_json() -> None:
+def test_the_json_has_no_fields_at_their_defaults() -> None:
     assert json.loads(to_json(TextDelta(**BASE, delta="x"))) == {"type": "text_delta", **BASE, "delta": "x"}
 
 
@@ -67,7 +67,7 @@ def test_a_newer_peers_fields_survive_a_round_trip_and_a_new_id() -> None:
     assert again.id == 9
 
 
-def test_parse_event_takes_a_model_a_dict_and_json() -> None:
+def test_parse_event_accepts_a_model_a_dict_and_json() -> None:
     event = TextDelta(**BASE, delta="x")
     assert parse_event(event) is event
     for form in (
@@ -92,7 +92,7 @@ def test_parse_event_takes_a_model_a_dict_and_json() -> None:
         ({"type": "text_delta", **BASE, "delta": "x", "id": 1.5}, "id"),
     ],
 )
-def test_an_error_names_the_field_that_is_wrong(wrong: dict[str, Any], field: str) -> None:
+def test_an_error_names_the_wrong_field(wrong: dict[str, Any], field: str) -> None:
     with pytest.raises(ProtocolError) as caught:
         parse_event(wrong)
     assert caught.value.field == field
@@ -102,13 +102,13 @@ def test_an_error_names_the_field_that_is_wrong(wrong: dict[str, Any], field: st
 @pytest.mark.parametrize(
     "wrong", ["", "{", "[1]", "null", b"\xff", "[" * 100_000, 3, None, {"type": "x" * 10**6}]
 )
-def test_what_is_no_event_at_all_is_a_short_protocol_error(wrong: Any) -> None:
+def test_an_input_that_is_no_event_raises_a_short_protocol_error(wrong: Any) -> None:
     with pytest.raises(ProtocolError) as caught:
         parse_event(wrong)
     assert len(str(caught.value)) < 500
 
 
-def test_where_a_stream_is_read_an_unknown_type_becomes_custom_and_keeps_its_envelope() -> None:
+def test_read_event_makes_an_unknown_type_a_custom_event_with_its_envelope() -> None:
     event = read_event(
         {"type": "hologram", **BASE, "seq": 4, "counter": "c", "id": 8, "ts": 2, "name": "n", "x": [1]}
     )
@@ -118,7 +118,7 @@ def test_where_a_stream_is_read_an_unknown_type_becomes_custom_and_keeps_its_env
     assert read_event(to_json(event)) == event
 
 
-def test_values_that_are_not_json_become_a_summary_when_the_event_is_made() -> None:
+def test_the_event_summarises_values_that_are_not_json() -> None:
     assert ToolFinished(**BASE, tool_call_id="t", output={1, 2}).output == "{1, 2}"
     assert Custom(**BASE, name="n", value={"a": (1, object)}).value == {"a": [1, "<class 'object'>"]}
     event = parse_event({"type": "custom", **BASE, "name": "n", "other": object})
@@ -126,18 +126,18 @@ def test_values_that_are_not_json_become_a_summary_when_the_event_is_made() -> N
 
 
 @given(any_text, any_text)
-def test_no_text_keeps_an_event_from_its_json(ident: str, text: str) -> None:
+def test_every_text_survives_the_json_of_its_event(ident: str, text: str) -> None:
     event = TextDelta(agent_id=ident, run_id=ident, message_id=ident, counter=ident, id=ident, delta=text)
     assert parse_event(to_json(event)) == event
     event.model_dump_json().encode()
 
 
-def test_half_a_surrogate_pair_becomes_a_replacement_character_and_a_whole_one_its_character() -> None:
+def test_half_a_surrogate_pair_becomes_a_replacement_character_and_a_whole_pair_its_character() -> None:
     assert TextDelta(**BASE, delta="\ud83d\ude00 \ud83d").delta == "😀 \N{REPLACEMENT CHARACTER}"
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
-def test_numbers_that_json_lacks_are_left_out(number: float) -> None:
+def test_numbers_that_json_lacks_become_none(number: float) -> None:
     event = ToolProgress(**BASE, tool_call_id="t", progress=number, total=number, ts=number)
     assert (event.progress, event.total, event.ts) == (None, None, None)
     assert Usage(cost=number).cost is None
@@ -150,7 +150,7 @@ def test_a_skip_is_a_numbered_custom_of_that_name() -> None:
     assert not is_skip(TextDelta(**BASE, seq=1, delta="skip"))
 
 
-def test_with_id_changes_a_copy_only() -> None:
+def test_with_id_changes_only_a_copy() -> None:
     event = RunFinished(**BASE, seq=1)
     copy = with_id(event, 5)
     assert (event.id, copy.id) == (None, 5)

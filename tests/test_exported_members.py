@@ -1,4 +1,4 @@
-"""The package's face is exactly what ``__all__`` says."""
+"""Check that the package's public names are exactly those of ``__all__``."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from types import FunctionType, ModuleType
 import vibe_notebook
 
 EXPORTED: list[str] = getattr(vibe_notebook, "__all__", [])
-# IPython finds these by name; nobody imports them.
+# IPython finds these by name; no module imports them.
 HOOKS = {"load_ipython_extension", "unload_ipython_extension"}
 
 
-def test_the_list_of_public_names_is_sorted_and_has_no_doubles() -> None:
+def test_the_list_of_public_names_is_sorted_and_without_duplicates() -> None:
     assert sorted(set(EXPORTED)) == list(EXPORTED)
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     missing = [name for name in EXPORTED if not hasattr(vibe_notebook, name)]
     assert missing == []
 
 
-def test_everything_of_ours_that_can_be_seen_is_a_public_name() -> None:
+def test_every_visible_name_of_the_package_is_public() -> None:
     for name in EXPORTED:
         getattr(vibe_notebook, name)  # a lazy one is now in vars() too
     ours = {
@@ -38,7 +38,7 @@ def test_dir_offers_every_public_name_before_it_is_used() -> None:
     assert set(EXPORTED) <= set(dir(vibe_notebook))
 
 
-def test_no_submodule_bears_the_name_of_a_public_function() -> None:
+def test_no_submodule_has_the_name_of_a_public_function() -> None:
     submodules = {module.name for module in pkgutil.iter_modules(vibe_notebook.__path__)}
     functions = {name for name in EXPORTED if isinstance(getattr(vibe_notebook, name), FunctionType | type)}
     assert submodules & functions == set()

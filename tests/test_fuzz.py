@@ -1,6 +1,6 @@
-"""Random streams, shuffled, doubled and cut short, against an answer that shares no code with ours.
+"""Compare random streams, shuffled, doubled and cut short, with an oracle that shares no code with ours.
 
-300 streams a property, or as many as the profile says that ``VIBE_HYPOTHESIS`` names (``make fuzz``).
+Each property runs 300 streams, or as many as the profile says that ``VIBE_HYPOTHESIS`` names (``make fuzz``).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ seeds = st.integers(0, 2**48).map(random.Random)
 
 
 class Clock:
-    """Time that stands until it is moved."""
+    """Return a time that changes only when a test changes it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -77,7 +77,7 @@ def make_event(r: random.Random, base: dict[str, Any], text: str, *, twins: bool
 
 
 def make_run(r: random.Random, agent: str, run: str, parent: str | None) -> list[Slot]:
-    """One run's slots in the order of their source."""
+    """Return one run's slots in the order of their source."""
     counts = {name: r.choice([0, 1, 5, 7]) for name in ["", *(f"m{i}" for i in range(r.randint(0, 2)))]}
     slots: list[Slot] = []
     opening = RunStarted(agent_id=agent, run_id=run)
@@ -120,7 +120,7 @@ def make_run(r: random.Random, agent: str, run: str, parent: str | None) -> list
 
 
 def make_stream(r: random.Random, *, agents: int = 1) -> list[Slot]:
-    """Some agents' runs, a few of them subagents, woven into one another."""
+    """Return some agents' runs, a few of them subagents, interleaved."""
     runs: list[list[Slot]] = []
     for agent in "abc"[:agents]:
         for i in range(r.randint(1, 3)):
@@ -138,13 +138,13 @@ def count_of(slot: Slot) -> Any:
 
 
 def shuffled(r: random.Random, stream: list[Slot], *, flat: bool, doubled: bool = True) -> list[Slot]:
-    """Each count's slots in another order at the same places, some of them twice or more."""
+    """Shuffle each counter's slots among their places, and repeat some of them."""
     if flat:
         stream = [[event] for slot in stream for event in slot]
     counts = defaultdict(list)
     for i, slot in enumerate(stream):
-        # A slot of direct and derived events belongs to two counts: as a whole it may go anywhere
-        # that keeps the arrivals of both, which is with the slots of the same number of events.
+        # A slot of direct and derived events belongs to two counters: it may only change places with a slot of
+        # the same shape, so that both counters retain their arrivals.
         key = count_of(slot)
         if key is not None:
             shape = tuple((e.derived) for e in slot)
@@ -168,7 +168,7 @@ def shuffled(r: random.Random, stream: list[Slot], *, flat: bool, doubled: bool 
 
 
 def play(r: random.Random, slots: list[Slot], *, hold: float, max_held: int = 256) -> Registry:
-    """Dispatch it all while time passes now and then."""
+    """Dispatch all slots while time passes now and then."""
     clock = Clock()
     registry = Registry(hold=hold, clock=clock, max_held=max_held, keep_runs=1000)
     for slot in slots:
@@ -193,7 +193,7 @@ def dispatch_all(registry: Registry, events: list[Any]) -> None:
 
 @fuzz
 @given(seeds)
-def test_the_transcript_is_what_sorting_and_folding_gives(r: random.Random) -> None:
+def test_the_transcript_equals_the_sorted_and_reduced_events(r: random.Random) -> None:
     slots = shuffled(r, make_stream(r), flat=r.random() < 0.5)
     registry = play(r, slots, hold=r.choice([0, 0.05]), max_held=r.choice([1, 3, 256]))
     assert shown(registry.transcript("a")) == fold(everything(slots))
@@ -202,7 +202,7 @@ def test_the_transcript_is_what_sorting_and_folding_gives(r: random.Random) -> N
 
 @fuzz
 @given(seeds)
-def test_any_permutation_of_each_count_ends_in_the_same_transcript(r: random.Random) -> None:
+def test_any_permutation_of_each_counter_ends_in_the_same_transcript(r: random.Random) -> None:
     stream = [[event] for slot in make_stream(r) for event in slot]
     ended = [
         play(r, shuffled(r, stream, flat=True, doubled=False), hold=hold, max_held=held).transcript("a")
@@ -242,7 +242,7 @@ def test_finish_at_any_place_changes_no_text_and_leaves_nothing_running(r: rando
 
 @fuzz
 @given(seeds)
-def test_every_step_shows_callbacks_the_part_that_has_come_without_a_gap(r: random.Random) -> None:
+def test_every_step_delivers_to_callbacks_each_parts_text_up_to_its_first_gap(r: random.Random) -> None:
     counts = {"m0": r.choice([0, 4]), "m1": 0}
     opened = {name: base == 0 for name, base in counts.items()}
     numbered: list[Any] = []
@@ -289,7 +289,9 @@ def test_every_step_shows_callbacks_the_part_that_has_come_without_a_gap(r: rand
 
 @fuzz
 @given(seeds)
-def test_callbacks_end_with_the_text_of_the_transcript_whatever_was_held_or_late(r: random.Random) -> None:
+def test_callbacks_end_with_the_text_of_the_transcript_even_if_events_were_held_or_late(
+    r: random.Random,
+) -> None:
     stream = [s for s in make_stream(r) if not (s[0].type == "part_completed" and s[0].seq is None)]
     slots = shuffled(r, [[event] for slot in stream for event in slot], flat=True)
     parts: dict[Any, str] = defaultdict(str)
@@ -318,7 +320,7 @@ def test_callbacks_end_with_the_text_of_the_transcript_whatever_was_held_or_late
     registry.tick()
     rows = fold(everything(slots))
     for _, run, message, part, text in [row for row in rows if row[0] == "text"]:
-        # Where several counts write one part, what moves between them is only in the transcript.
+        # If several counters write one part, only the transcript shows moves between them.
         if len(one_count[run, message, part]) == 1:
             assert parts[run, message, part] == text
 
@@ -340,7 +342,7 @@ def test_threads_that_dispatch_at_once_end_in_the_same_transcript(r: random.Rand
         for seq in range(40)
     ]
     r.shuffle(events)
-    with Registry(hold=60, max_wait=60) as registry:  # a slow machine gives nothing up
+    with Registry(hold=60, max_wait=60) as registry:  # a slow machine must give up no gap
         heard: list[str] = []
         registry.register("a", on_result=lambda event: heard.append(event.delta))
         threads = [threading.Thread(target=dispatch_all, args=(registry, events[i::8])) for i in range(8)]

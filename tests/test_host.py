@@ -1,4 +1,4 @@
-"""The program that runs the user's code: plain Python, IPython in a terminal, or a kernel."""
+"""Ask the host: plain Python, IPython in a terminal, or a kernel."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
     InteractiveShell.clear_instance()
 
 
-def test_a_script_shows_its_agents_without_loading_ipython() -> None:
+def test_a_script_shows_its_agents_without_an_import_of_ipython() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert "handled" in done.stdout
 
 
-def test_without_a_shell_a_display_is_its_text_and_there_is_no_cell(
+def test_without_a_shell_a_display_prints_its_text_and_no_cell_exists(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     here = host()
@@ -59,12 +59,12 @@ def test_without_a_shell_a_display_is_its_text_and_there_is_no_cell(
 
 
 def test_a_display_is_replaced_where_it_was_opened(shell: InteractiveShell) -> None:
-    with capture_output() as taken:
+    with capture_output() as captured:
         display = host().open_display({"text/plain": "live"}, {"x": 1})
         host().open_display({"text/plain": "another"}, {})
     with capture_output() as noise:
         display.replace({"text/plain": "final"})
-    first, another, final = taken.outputs
+    first, another, final = captured.outputs
     assert (first.data, first.metadata, first.update) == ({"text/plain": "live"}, {"x": 1}, False)
     assert (final.data, final.update) == ({"text/plain": "final"}, True)
     assert first.transient == final.transient != another.transient
@@ -72,19 +72,19 @@ def test_a_display_is_replaced_where_it_was_opened(shell: InteractiveShell) -> N
 
 
 @pytest.mark.parametrize(("cell", "error"), [("1", None), ("1 / 0", ZeroDivisionError)])
-def test_the_end_of_a_cell_is_told_once_with_its_error(
+def test_the_end_of_a_cell_is_reported_once_with_its_error(
     shell: InteractiveShell, cell: str, error: type[BaseException] | None
 ) -> None:
-    told: list[type[BaseException] | None] = []
-    assert host().at_cell_end(lambda error: told.append(type(error) if error else None))
+    ends: list[type[BaseException] | None] = []
+    assert host().at_cell_end(lambda error: ends.append(type(error) if error else None))
     with capture_output():
         shell.run_cell(cell)
         shell.run_cell("2")
-    assert told == [error]
+    assert ends == [error]
     assert not host().is_notebook  # a terminal
 
 
-def test_a_kernels_cell_is_known_by_its_number_and_its_shown_transcript_is_a_line_there(
+def test_a_transcript_that_a_kernels_cell_has_shown_is_one_line_as_that_cells_result(
     shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transcript = Transcript(agent_id="a")
@@ -126,6 +126,6 @@ def test_a_task_is_the_users_own_unless_ipython_runs_it(
     assert not host().in_own_task()
 
 
-def test_a_shell_is_asked_for_only_once_ipython_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_half_imported_ipython_has_no_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
     assert not host().is_notebook

@@ -1,4 +1,4 @@
-"""The tree stays clean: stripped notebooks, no strangers' addresses, short documented modules."""
+"""Check that the tree stays clean: stripped notebooks, no strangers' addresses, short documented modules."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ SHELLS = re.compile(
     r"\b(?:IPython|ipykernel|get_ipython|display_pub|displayhook|display_formatter|post_run_cell)\b"
 )
 HOST = {"_host.py", "display/_widget.py"}
-"""Asks IPython, and is an ipywidget. Beside them only the magics, which are IPython code."""
+"""The modules that ask IPython or are an ipywidget; only the magics, which are IPython code, may do so too."""
 MAGICS = {"magic.py", "_magics/cells.py", "_magics/options.py"}
 LINES = 500
 LONGER: dict[str, str] = {}
 
 
 def tracked(*patterns: str) -> list[Path]:
-    """Files that git knows or would add: what a commit could hold."""
-    # The tests' home is not the user's, so neither are git's settings about whose tree this is.
+    """Return the files that git tracks or would add."""
+    # The tests have a home folder of their own, without the user's settings about trusted trees.
     git = [
         "git",
         "-c",
@@ -53,7 +53,7 @@ def name_of(path: Path) -> str:
 
 
 def leftovers(notebook: dict[str, Any]) -> list[str]:
-    """What a run left in a notebook that should have been stripped."""
+    """Return the outputs, counts and widget state that a notebook should have been stripped of."""
     found = ["widget state"] if "widgets" in notebook.get("metadata", {}) else []
     for number, cell in enumerate(notebook.get("cells", []), 1):
         if cell.get("outputs"):
@@ -64,12 +64,12 @@ def leftovers(notebook: dict[str, Any]) -> list[str]:
 
 
 def strangers(text: str) -> list[str]:
-    """Registry hosts and home folders in *text*."""
+    """Return the registry hosts and home folders in *text*."""
     return [match.group() for pattern in (REGISTRIES, HOMES) for match in pattern.finditer(text)]
 
 
 def asked(source: str) -> set[str]:
-    """Names of Jupyter's that code imports, or of a shell's that it mentions; docstrings do not count."""
+    """Return the names of Jupyter that code imports, and of a shell that it mentions, docstrings aside."""
     tree = ast.parse(source)
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     found: set[str] = set()
@@ -109,7 +109,7 @@ def test_only_the_host_the_widget_and_the_magics_ask_ipython() -> None:
         "shell.display_pub.publish({})",
     ],
 )
-def test_a_question_to_ipython_is_noticed(line: str) -> None:
+def test_a_question_to_ipython_is_found(line: str) -> None:
     assert asked(line)
     assert not asked(f'"""{line}"""')
 
@@ -118,7 +118,7 @@ def test_committed_notebooks_carry_no_outputs_and_no_widget_state() -> None:
     found = {
         name_of(path): leftovers(json.loads(path.read_text(encoding="utf-8"))) for path in tracked("*.ipynb")
     }
-    assert {name: what for name, what in found.items() if what} == {}
+    assert {name: rest for name, rest in found.items() if rest} == {}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_committed_notebooks_carry_no_outputs_and_no_widget_state() -> None:
         {"cells": [{"outputs": [], "execution_count": 1}]},
     ],
 )
-def test_a_notebook_that_was_run_is_noticed(notebook: dict[str, Any]) -> None:
+def test_a_notebook_with_outputs_is_found(notebook: dict[str, Any]) -> None:
     assert leftovers(notebook)
 
 
@@ -146,7 +146,7 @@ def test_no_file_names_a_registry_host_or_a_developers_folder() -> None:
 
 
 @pytest.mark.parametrize("parts", [("https://py", "pi.org/x"), ("/", "home/ann/x"), ("C:\\", "Users\\ann")])
-def test_a_strangers_address_is_noticed(parts: tuple[str, str]) -> None:
+def test_a_registry_host_or_a_home_folder_is_found(parts: tuple[str, str]) -> None:
     assert strangers("".join(parts))
 
 
@@ -159,12 +159,12 @@ def test_the_readme_names_both_commands_by_its_twentieth_line() -> None:
 @pytest.mark.parametrize(
     "path", tracked("vibe_notebook/*.py", "tests/*.py", "tools/*.py", "benchmarks/*.py"), ids=name_of
 )
-def test_a_module_says_what_it_is_for(path: Path) -> None:
+def test_every_module_has_a_docstring(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_bytes())), f"{name_of(path)} has no docstring"
 
 
 @pytest.mark.parametrize("path", tracked("vibe_notebook/*.py"), ids=name_of)
-def test_a_module_is_short_or_has_a_reason_not_to_be(path: Path) -> None:
+def test_a_module_is_short_or_has_a_reason_to_be_long(path: Path) -> None:
     lines = len(path.read_text(encoding="utf-8").splitlines())
     name = path.relative_to(ROOT / "vibe_notebook").as_posix()
     assert lines <= LINES or name in LONGER, (
@@ -197,7 +197,7 @@ def test_no_docstring_begins_with_a_question_word() -> None:
     assert found == []
 
 
-def test_a_docstring_that_begins_with_a_question_word_is_noticed(tmp_path: Path) -> None:
+def test_a_docstring_that_begins_with_a_question_word_is_found(tmp_path: Path) -> None:
     path = tmp_path / "module.py"
     path.write_text('"""Hold a limit."""\n\nLIMIT = 3\n"""How many."""\n', encoding="utf-8")
     assert [text for _, text in docstrings(path) if QUESTIONS.match(text)] == ["How many."]

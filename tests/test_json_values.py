@@ -1,4 +1,4 @@
-"""Any Python value as JSON: nothing raises, hangs or grows without bound."""
+"""Convert any Python value to JSON without an error, a hang or unbounded growth."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Model(BaseModel):
 
 
 @given(JSON)
-def test_what_is_json_already_stays_as_it_is(value: Any) -> None:
+def test_a_json_value_stays_unchanged(value: Any) -> None:
     assert to_json_value(value) == value
 
 
@@ -92,7 +92,7 @@ def test_other_values_become_their_nearest_json(value: Any, want: Any) -> None:
     assert type(made) is type(want)
 
 
-def test_a_long_table_keeps_its_first_rows_and_its_true_size() -> None:
+def test_a_long_table_has_its_first_rows_and_its_true_size() -> None:
     made = to_json_value(pd.DataFrame({"n": range(1000)}))
     assert (len(made["rows"]), made["total"]) == (20, 1000)
 
@@ -100,17 +100,17 @@ def test_a_long_table_keeps_its_first_rows_and_its_true_size() -> None:
 @pytest.mark.parametrize(
     "value", [BrokenMapping(), [Broken()], {"k": BrokenMapping()}, [10**5000], [-(10**5000)]]
 )
-def test_a_value_that_breaks_becomes_text_and_is_json(value: Any) -> None:
+def test_a_broken_value_becomes_text_in_valid_json(value: Any) -> None:
     json.dumps(to_json_value(value), allow_nan=False).encode()
 
 
-def test_what_refers_to_itself_ends() -> None:
+def test_a_value_that_refers_to_itself_has_a_short_form() -> None:
     knot: Any = []
     knot += [knot, knot, {"again": knot}]
     assert len(json.dumps(to_json_value(knot))) < 10_000
 
 
-def test_what_is_shared_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_shares_lists_without_end_has_a_bounded_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_json, "ITEM_LIMIT", 10_000)
     value: Any = []
     for _ in range(50):
@@ -119,14 +119,14 @@ def test_what_is_shared_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(bounded_repr(value)) < REPR_LIMIT + 50
 
 
-def test_what_is_nested_too_deep_ends_in_text_that_every_reader_takes() -> None:
+def test_a_value_nested_too_deep_ends_in_text_that_every_json_reader_accepts() -> None:
     value: Any = "x"
     for _ in range(10_000):
         value = [value]
     assert json.loads(json.dumps(to_json_value(value)))
 
 
-def test_a_long_repr_is_cut_and_says_how_long_it_was() -> None:
+def test_a_cut_repr_states_its_full_length() -> None:
     class Long:
         def __repr__(self) -> str:
             return "x" * 50_000

@@ -1,4 +1,4 @@
-"""Imports point one way, and the rule that says so can fail."""
+"""Check that imports point one way, and that the rules for it can fail."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def lint(package: Path) -> subprocess.CompletedProcess[str]:
 
 
 def loaded_by(module: str) -> set[str]:
-    """Top-level names in ``sys.modules`` of a fresh interpreter once *module* is imported."""
+    """Return the top-level names in ``sys.modules`` after a fresh interpreter has imported *module*."""
     names = "sorted({name.split('.')[0] for name in sys.modules})"
     code = f"import {module}, sys, json; print(json.dumps({names}))"
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -126,5 +126,5 @@ def test_the_core_loads_neither_jupyter_nor_http_nor_an_sdk(module: str) -> None
     assert not loaded_by(f"vibe_notebook.{module}") & HEAVY
 
 
-def test_what_a_module_loads_is_seen() -> None:
+def test_loaded_by_finds_the_imports_of_a_module() -> None:
     assert "ipywidgets" in loaded_by("ipywidgets") & HEAVY

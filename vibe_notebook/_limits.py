@@ -25,7 +25,7 @@ INT_LIMIT: Final = 2**63 - 1
 """The largest whole number of a request, an option or an event: SQLite, Redis and most peers hold 64 bits."""
 
 COUNT_LIMIT: Final = 2**53 - 1
-"""The largest count of tokens: beyond it JSON's readers in JavaScript no longer tell numbers apart."""
+"""The largest count of tokens: JSON readers in JavaScript do not distinguish larger numbers."""
 
 TIME_LIMIT: Final = 253_402_300_800.0
 """Seconds since the epoch below which a time is valid: Python's dates end with the year 9999."""

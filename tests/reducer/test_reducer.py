@@ -1,4 +1,4 @@
-"""What a transcript is made of: parts, tool calls, runs, and what they mean for each other."""
+"""Reduce events to parts, tool calls and runs, and link runs to each other."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_parts_stand_in_the_order_of_their_first_appearance() -> None:
     assert (transcript.text, transcript.thinking) == ("12", "hm")
 
 
-def test_part_completed_replaces_what_the_deltas_built_and_deltas_after_it_append() -> None:
+def test_part_completed_replaces_the_text_of_its_deltas_and_later_deltas_append() -> None:
     assert made(text("a"), text("b"), (PartCompleted, {"text": "X"}), text("c")).text == "Xc"
 
 
@@ -64,14 +64,14 @@ def test_parts_differ_by_run_message_kind_and_part_id() -> None:
     assert [part.text for part in transcript.parts] == ["15", "2", "3", "4"]  # type: ignore[union-attr]
 
 
-def test_an_artifact_of_the_same_id_replaces() -> None:
+def test_an_artifact_with_the_same_id_replaces_the_earlier_one() -> None:
     transcript = made(
         (Artifact, {"artifact_id": "i", "name": "1"}), (Artifact, {"artifact_id": "i", "name": "2"})
     )
     assert [part.name for part in transcript.parts] == ["2"]  # type: ignore[union-attr]
 
 
-def test_arguments_are_parsed_once_they_are_whole_and_started_replaces_them() -> None:
+def test_complete_arguments_are_parsed_and_tool_started_replaces_them() -> None:
     def args(*events: Any) -> Any:
         (call,) = made(*events).tools
         return call.args, call.args_text
@@ -98,7 +98,7 @@ def test_arguments_are_parsed_once_they_are_whole_and_started_replaces_them() ->
         ([tool(ToolProgress, state="awaiting_approval"), (RunFinished, {})], "awaiting_approval"),
     ],
 )
-def test_a_tool_calls_state_follows_what_was_said_last(events: list[Any], state: str) -> None:
+def test_a_tool_calls_state_follows_its_last_event_that_counts(events: list[Any], state: str) -> None:
     assert made(*events).tools[0].state == state
 
 
@@ -114,14 +114,14 @@ def test_progress_appends_or_replaces_and_the_result_replaces_it() -> None:
     assert output(one, tool(ToolFinished)) == "1"
 
 
-def test_progress_says_how_far_it_is_and_keeps_what_is_not_said_anew() -> None:
+def test_progress_retains_fields_that_a_later_event_leaves_out() -> None:
     events = tool(ToolProgress, progress=1, total=3, message="go"), tool(ToolProgress, progress=2)
     progress = made(*events).tools[0].progress
     assert progress is not None
     assert progress.model_dump() == {"progress": 2, "total": 3, "message": "go"}
 
 
-def test_the_tools_last_name_in_the_order_counts_whatever_came_last() -> None:
+def test_the_last_tool_name_in_order_counts_even_if_another_arrived_last() -> None:
     events = [tool(ToolCallDelta, tool_name=name, seq=seq) for seq, name in [(0, "a"), (2, "a"), (1, "b")]]
     assert made(*events).tools[0].tool_name == "a"
 
@@ -146,7 +146,7 @@ def test_a_result_in_the_next_run_completes_the_call_that_awaits_approval() -> N
     assert transcript.text == "done"
 
 
-def test_it_also_completes_a_call_that_was_left_unfinished_and_the_newest_one() -> None:
+def test_a_result_also_completes_an_unfinished_call_and_only_the_newest_one() -> None:
     left = [
         tool(ToolStarted),
         (RunFinished, {}),
@@ -157,7 +157,7 @@ def test_it_also_completes_a_call_that_was_left_unfinished_and_the_newest_one() 
     assert [(call.run_id, call.state) for call in transcript.tools] == [("r", "unfinished"), ("q", "ok")]
 
 
-def test_a_call_that_the_model_writes_anew_is_its_own() -> None:
+def test_a_call_that_the_model_writes_again_is_a_new_call() -> None:
     events = [
         tool(ToolStarted),
         (RunFinished, {}),
@@ -167,7 +167,7 @@ def test_a_call_that_the_model_writes_anew_is_its_own() -> None:
     assert [call.state for call in made(*events).tools] == ["unfinished", "ok"]
 
 
-def test_a_call_that_runs_is_not_completed_by_another_run() -> None:
+def test_another_run_does_not_complete_a_running_call() -> None:
     events = [tool(ToolStarted), tool(ToolFinished, run_id="s"), (RunFinished, {})]
     assert [call.state for call in made(*events).tools] == ["unfinished", "ok"]
 
@@ -208,7 +208,7 @@ def test_a_result_of_the_run_above_leaves_a_subagents_call_awaiting_approval() -
     assert [part.state for part in subagent.parts if part.kind == "tool"] == ["awaiting_approval"]
 
 
-def test_when_the_answering_run_is_forgotten_the_call_waits_again() -> None:
+def test_a_call_awaits_approval_again_after_its_answering_run_is_forgotten() -> None:
     registry = Registry(clock=lambda: 0.0)
     for run, event in [("r", ToolProgress), ("s", ToolFinished)]:
         state = {"state": "awaiting_approval"} if event is ToolProgress else {}
@@ -218,7 +218,7 @@ def test_when_the_answering_run_is_forgotten_the_call_waits_again() -> None:
     assert registry.transcript("a").tools[0].state == "awaiting_approval"
 
 
-def test_when_the_run_that_asked_is_forgotten_the_answer_stands_for_itself() -> None:
+def test_an_answer_is_a_call_of_its_own_after_the_asking_run_is_forgotten() -> None:
     registry = Registry(clock=lambda: 0.0)
     registry.dispatch(ToolProgress(agent_id="a", run_id="r", tool_call_id="t", state="awaiting_approval"))
     registry.dispatch(ToolFinished(agent_id="a", run_id="s", tool_call_id="t"))
@@ -241,12 +241,12 @@ def test_a_subagents_parts_are_only_in_its_tools_children() -> None:
     assert [run.parts for run in transcript.runs] == [(), ()]
 
 
-def test_the_run_that_made_the_call_is_found_without_its_name() -> None:
+def test_a_subagents_parent_run_is_found_by_the_call_alone() -> None:
     transcript = made(tool(ToolStarted), start("s", None, "t"), text("inner", run_id="s"))
     assert len(transcript.tools[0].children) == 1
 
 
-def test_with_no_parent_call_its_parts_are_in_runs() -> None:
+def test_a_subagents_parts_without_a_known_parent_call_are_in_runs() -> None:
     transcript = made(
         text("outer"),
         start("s", "r"),
@@ -281,7 +281,7 @@ def test_parents_in_a_circle_lose_nothing(events: list[Any]) -> None:
     assert everything.count('"tool_call_id":"t"') == 1
 
 
-def test_subagents_nested_without_end_are_shown_to_a_depth_and_then_for_themselves() -> None:
+def test_subagents_beyond_the_nesting_limit_stand_beside_the_others() -> None:
     depth = 5000
     events = [tool(ToolStarted, f"t{0}", run_id="r0")]
     for i in range(1, depth):
@@ -303,7 +303,7 @@ def finish(outcome: str, **fields: Any) -> tuple[type[Any], dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("said", "outcome"),
+    ("reported", "outcome"),
     [
         ([], None),
         (["success"], "success"),
@@ -314,10 +314,10 @@ def finish(outcome: str, **fields: Any) -> tuple[type[Any], dict[str, Any]]:
         (["success", "interrupted"], "interrupted"),
     ],
 )
-def test_the_first_failure_is_the_outcome_else_the_last_that_is_said(
-    said: list[str], outcome: str | None
+def test_the_first_failure_is_the_outcome_else_the_last_reported_one(
+    reported: list[str], outcome: str | None
 ) -> None:
-    assert made(text("x"), *(finish(each) for each in said)).outcome == outcome
+    assert made(text("x"), *(finish(each) for each in reported)).outcome == outcome
 
 
 def test_the_transcripts_outcome_and_error_are_those_of_the_newest_request() -> None:
@@ -329,7 +329,7 @@ def test_the_transcripts_outcome_and_error_are_those_of_the_newest_request() -> 
     assert made(finish("success"), text("x", run_id="s")).outcome is None
 
 
-def test_usage_is_the_runs_own_word_else_the_sum_of_its_messages_and_adds_up_over_runs() -> None:
+def test_usage_is_the_runs_own_report_else_the_sum_of_its_messages_and_adds_up_over_runs() -> None:
     def message(run: str, name: str, tokens: int, cost: float | None = None) -> Any:
         usage = Usage(input_tokens=tokens, cost=cost, model="m")
         return MessageFinished, {"run_id": run, "message_id": name, "usage": usage}
@@ -344,12 +344,12 @@ def test_usage_is_the_runs_own_word_else_the_sum_of_its_messages_and_adds_up_ove
     assert transcript.usage == Usage(input_tokens=14, cost=0.5, model="m")
 
 
-def test_of_several_numbered_ends_the_last_in_order_says_the_usage_whatever_came_last() -> None:
+def test_the_usage_is_that_of_the_last_finish_in_order_even_if_another_arrived_last() -> None:
     ends = [finish("success", seq=seq, usage=Usage(input_tokens=seq)) for seq in (0, 2, 1)]
     assert made(*ends).usage == Usage(input_tokens=2)
 
 
-def test_a_run_knows_its_name_and_what_was_asked() -> None:
+def test_a_run_has_its_agents_name_and_its_input() -> None:
     (run,) = made(
         (RunStarted, {"agent_name": "n", "input": {"q": 1}}), (RunStarted, {"agent_name": "later"})
     ).runs
@@ -366,7 +366,7 @@ def test_a_transcript_reads_back_equal_with_any_value_and_a_newer_peers_usage() 
     assert transcript.runs[0].usage.model_extra == {"new_field": 2}  # type: ignore[union-attr]
 
 
-def test_a_second_hand_call_keeps_what_is_no_delta_when_its_message_speaks_first_hand() -> None:
+def test_a_retraction_drops_only_the_deltas_of_a_derived_call() -> None:
     ids: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m"}
     registry = Registry()
     registry.dispatch(ToolStarted(**ids, tool_call_id="one", tool_name="search", derived=True))

@@ -1,4 +1,4 @@
-"""What stays in memory once a stream has ended: its transcript, and next to nothing else."""
+"""Bound the memory of a finished stream: its transcript, and next to nothing else."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MEGABYTE = 1_000_000
 
 @contextmanager
 def traced() -> Iterator[list[int]]:
-    """Yields a list to which the bytes that are left at the end are added."""
+    """Yield a list; append to it the bytes still allocated at the end."""
     gc.collect()
     tracemalloc.start()
     try:
@@ -43,12 +43,12 @@ def traced() -> Iterator[list[int]]:
         tracemalloc.stop()
 
 
-def run(agent: str, run_id: str, pieces: int, size: int = 100) -> Iterator[Any]:
+def run(agent: str, run_id: str, count: int, size: int = 100) -> Iterator[Any]:
     base: dict[str, Any] = {"agent_id": agent, "run_id": run_id}
     yield RunStarted(**base, seq=0)
-    for i in range(1, pieces + 1):
+    for i in range(1, count + 1):
         yield TextDelta(**base, seq=i, delta=f"{i:0{size}}")
-    yield RunFinished(**base, seq=pieces + 1)
+    yield RunFinished(**base, seq=count + 1)
 
 
 def test_a_thousand_finished_streams_leave_no_thread_and_little_beyond_their_transcripts(
@@ -66,7 +66,7 @@ def test_a_thousand_finished_streams_leave_no_thread_and_little_beyond_their_tra
             pass
         return made
 
-    watched(0, Registry())  # what is loaded and cached once is not theirs
+    watched(0, Registry())  # imports and caches cost their memory only once
     threads = threading.active_count()
     with Registry() as registry:
         with traced() as all_of_it:
@@ -80,7 +80,7 @@ def test_a_thousand_finished_streams_leave_no_thread_and_little_beyond_their_tra
         assert len(shown) == 1001
 
 
-def test_what_was_forgotten_is_gone() -> None:
+def test_a_forgotten_agent_frees_its_memory() -> None:
     registry = Registry(ring=1)
     with traced() as left:
         for event in run("a", "r", 10_000):
@@ -91,7 +91,7 @@ def test_what_was_forgotten_is_gone() -> None:
     assert registry.agents() == []
 
 
-def test_an_agent_whose_runs_were_all_evicted_leaves_its_counts() -> None:
+def test_an_agent_whose_runs_were_all_evicted_leaves_only_its_statistics() -> None:
     registry = Registry(keep_runs=10, ring=1)
     for event in run("a0", "r", 3):
         registry.dispatch(event)
@@ -111,7 +111,7 @@ def test_an_agent_whose_runs_were_all_evicted_leaves_its_counts() -> None:
     assert registry.stats("a1") == Stats()
 
 
-def test_an_agent_that_is_followed_stays_though_its_runs_were_evicted() -> None:
+def test_an_agent_with_a_callback_stays_although_its_runs_were_evicted() -> None:
     registry = Registry(keep_runs=0)
     heard: list[str] = []
     registry.register("a", on_finished=lambda event: heard.append(event.run_id))
@@ -124,7 +124,7 @@ def test_an_agent_that_is_followed_stays_though_its_runs_were_evicted() -> None:
 
 
 @pytest.mark.parametrize("sequenced", [True, False])
-def test_text_that_was_replaced_is_gone(*, sequenced: bool) -> None:
+def test_replaced_text_frees_its_memory(*, sequenced: bool) -> None:
     registry = Registry(ring=1)
     base: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
     with traced() as left:
@@ -137,7 +137,7 @@ def test_text_that_was_replaced_is_gone(*, sequenced: bool) -> None:
     assert left[0] < MEGABYTE / 20
 
 
-def test_arguments_and_progress_that_were_replaced_are_gone() -> None:
+def test_replaced_arguments_and_progress_free_their_memory() -> None:
     registry = Registry(ring=1)
     base: dict[str, Any] = {"agent_id": "a", "run_id": "r", "tool_call_id": "c"}
     with traced() as left:
@@ -151,7 +151,7 @@ def test_arguments_and_progress_that_were_replaced_are_gone() -> None:
     assert left[0] < MEGABYTE / 20
 
 
-def test_a_late_piece_of_replaced_text_shows_nothing_and_stays_nowhere() -> None:
+def test_a_late_delta_of_replaced_text_is_neither_shown_nor_retained() -> None:
     registry = Registry(hold=0, max_held=0)
     base: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
     for seq in (0, 1, 2, 5, 6):
@@ -162,5 +162,5 @@ def test_a_late_piece_of_replaced_text_shows_nothing_and_stays_nowhere() -> None
     assert registry.transcript("a").text == "whole and more"
     with registry.reading("a") as log:
         assert log is not None
-        (node,) = log.runs["r"].ordered()
-        assert "late" not in [block.read() for block in node.text.blocks]  # type: ignore[attr-defined]
+        (builder,) = log.runs["r"].ordered()
+        assert "late" not in [block.read() for block in builder.text.blocks]  # type: ignore[attr-defined]

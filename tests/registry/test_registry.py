@@ -1,4 +1,4 @@
-"""The registry as its callers see it: order, callbacks, threads, what is kept and what is counted."""
+"""Check the registry as its callers see it: order, callbacks, threads, retention and statistics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from vibe_notebook.registry import Registry, Stats, get_registry
 
 
 class Clock:
-    """Time that stands until it is moved."""
+    """Return a time that changes only when a test changes it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -60,10 +60,10 @@ def words(events: list[Any]) -> list[str]:
     return [event.delta if event.type.endswith("delta") else event.text for event in events]
 
 
-# What dispatch takes
+# The input of dispatch
 
 
-def test_dispatch_takes_an_event_a_dict_json_and_the_list_of_one_native(registry: Registry) -> None:
+def test_dispatch_accepts_an_event_a_dict_json_and_the_list_of_one_native(registry: Registry) -> None:
     registry.dispatch(text("1"))
     registry.dispatch({"type": "text_delta", "agent_id": "a", "run_id": "r", "message_id": "m", "delta": "2"})
     registry.dispatch('{"type":"text_delta","agent_id":"a","run_id":"r","message_id":"m","delta":"3"}')
@@ -76,13 +76,13 @@ def test_dispatch_takes_an_event_a_dict_json_and_the_list_of_one_native(registry
 @pytest.mark.parametrize(
     "wrong", [None, 1, object(), {"type": "nope"}, "no json", [text("x"), {"type": "text_delta"}]]
 )
-def test_what_is_no_event_is_refused_and_nothing_of_its_list_is_taken(registry: Registry, wrong: Any) -> None:
+def test_an_invalid_event_is_refused_with_its_whole_list(registry: Registry, wrong: Any) -> None:
     with pytest.raises(ProtocolError):
         registry.dispatch(wrong)
     assert registry.transcript("a").text == ""
 
 
-def test_one_list_may_speak_for_several_agents(registry: Registry) -> None:
+def test_one_list_may_hold_events_of_several_agents(registry: Registry) -> None:
     registry.dispatch([text("1"), text("2", agent_id="b"), text("3")])
     assert registry.transcript("a").text == "13"
     assert registry.transcript("b").text == "2"
@@ -101,14 +101,14 @@ def test_the_lowest_number_within_the_hold_is_the_base(registry: Registry, clock
     assert words(events) == ["1", "2", "3"]
 
 
-def test_zero_is_a_base_at_once(registry: Registry) -> None:
+def test_zero_is_a_base_immediately(registry: Registry) -> None:
     events = heard(registry)
     registry.dispatch(text("1", 1))
     registry.dispatch(text("0", 0))
     assert words(events) == ["0", "1"]
 
 
-def test_run_started_is_the_base_of_its_runs_own_count(registry: Registry) -> None:
+def test_run_started_is_the_base_of_the_runs_own_counter(registry: Registry) -> None:
     events = heard(registry)
     registry.dispatch(text("8", 8))
     registry.dispatch(RunStarted(agent_id="a", run_id="r", seq=7))
@@ -124,14 +124,14 @@ def test_what_is_below_the_base_was_before_it_and_goes_first(registry: Registry)
     assert registry.stats("a").gaps == 0
 
 
-def test_message_started_is_the_base_of_the_named_count_that_it_opens(registry: Registry) -> None:
+def test_message_started_is_the_base_of_the_named_counter_that_it_opens(registry: Registry) -> None:
     events = heard(registry)
     registry.dispatch(text("8", 8, counter="m"))
     registry.dispatch(MessageStarted(agent_id="a", run_id="r", message_id="m", seq=7, counter="m"))
     assert [event.type for event in events] == ["message_started", "text_delta"]
 
 
-def test_message_started_is_no_base_of_the_runs_own_count(registry: Registry) -> None:
+def test_message_started_is_no_base_of_the_runs_own_counter(registry: Registry) -> None:
     events = heard(registry)
     registry.dispatch(MessageStarted(agent_id="a", run_id="r", message_id="m", seq=7))
     assert events == []
@@ -148,7 +148,7 @@ def test_an_early_event_waits_for_the_missing_one(registry: Registry) -> None:
     assert registry.stats("a").held == 0
 
 
-def test_what_has_waited_too_long_is_released_and_the_gap_counted(registry: Registry, clock: Clock) -> None:
+def test_events_beyond_max_wait_are_released_and_the_gap_is_counted(registry: Registry, clock: Clock) -> None:
     events = heard(registry)
     for seq in (0, 2, 3, 6):
         registry.dispatch(text(str(seq), seq))
@@ -158,11 +158,11 @@ def test_what_has_waited_too_long_is_released_and_the_gap_counted(registry: Regi
     assert registry.stats("a").gaps == 2
 
 
-def test_one_tick_releases_all_that_has_waited_too_long(registry: Registry, clock: Clock) -> None:
+def test_one_tick_releases_all_events_beyond_their_deadline(registry: Registry, clock: Clock) -> None:
     events = heard(registry)
     for seq in (1, 3):
         registry.dispatch(text(str(seq), seq))
-    clock.now = 1.0  # longer than the hold for a base, and than the wait for the missing one
+    clock.now = 1.0  # longer than the hold for a base, and than the wait for a missing event
     registry.tick()
     assert words(events) == ["1", "3"]
     assert registry.stats("a").gaps == 1
@@ -190,7 +190,7 @@ def test_once_the_base_is_known_an_early_event_waits_no_longer_than_max_wait(clo
 
 
 @pytest.mark.parametrize("held", [0, 1, 3])
-def test_as_many_events_as_the_bound_says_are_held_and_no_more(held: int) -> None:
+def test_a_counter_holds_max_held_events_and_no_more(held: int) -> None:
     registry = Registry(max_held=held, clock=Clock())
     events = heard(registry)
     registry.dispatch(text("0", 0))
@@ -202,7 +202,7 @@ def test_as_many_events_as_the_bound_says_are_held_and_no_more(held: int) -> Non
     assert len(events) == held + 2
 
 
-def test_what_two_agents_hold_is_released_in_one_tick_with_ascending_ids(
+def test_one_tick_releases_the_events_of_two_agents_with_ascending_ids(
     registry: Registry, clock: Clock
 ) -> None:
     sent: list[Any] = []
@@ -220,7 +220,7 @@ def test_what_two_agents_hold_is_released_in_one_tick_with_ascending_ids(
 
 
 @pytest.mark.parametrize("size", [1, 10])
-def test_no_more_than_the_bound_is_held_however_many_events_a_native_makes(size: int) -> None:
+def test_max_held_counts_events_even_if_a_native_makes_many(size: int) -> None:
     registry = Registry(max_held=20, clock=Clock())
     registry.dispatch(text("0", 0))
     for seq in range(2, 60):
@@ -229,7 +229,7 @@ def test_no_more_than_the_bound_is_held_however_many_events_a_native_makes(size:
     assert registry.stats("a").gaps >= 1
 
 
-def test_one_that_comes_after_its_gap_was_released_comes_as_the_whole_part(
+def test_a_late_event_after_its_gap_was_released_is_delivered_as_the_whole_part(
     registry: Registry, clock: Clock
 ) -> None:
     events = heard(registry)
@@ -247,7 +247,7 @@ def test_one_that_comes_after_its_gap_was_released_comes_as_the_whole_part(
     assert registry.stats("a").late == 1
 
 
-def test_a_text_that_changes_in_its_middle_comes_as_the_whole_part(registry: Registry) -> None:
+def test_a_text_that_changes_in_its_middle_is_delivered_as_the_whole_part(registry: Registry) -> None:
     events = heard(registry)
     registry.dispatch(text("b", 1, counter="x"))
     registry.dispatch(text("-"))
@@ -264,14 +264,14 @@ def test_a_duplicate_changes_nothing_before_delivery_and_after(registry: Registr
     assert registry.stats("a").duplicates == 4
 
 
-def test_events_of_one_native_differ_in_sub_and_come_in_its_order(registry: Registry) -> None:
+def test_events_of_one_native_differ_in_sub_and_are_delivered_in_its_order(registry: Registry) -> None:
     events = heard(registry)
     registry.dispatch([text("b", 0, sub=1), text("a", 0, sub=0), text("a", 0, sub=0)])
     assert words(events) == ["a", "b"]
     assert registry.stats("a").duplicates == 1
 
 
-def test_counts_do_not_wait_for_each_other(registry: Registry) -> None:
+def test_counters_do_not_wait_for_each_other(registry: Registry) -> None:
     events = heard(registry)
     registry.dispatch(text("1", 1, counter="x"))
     registry.dispatch(text("0", 0, counter="y"))
@@ -294,7 +294,7 @@ def test_a_skip_advances_the_order_is_sent_and_reaches_neither_callbacks_nor_tra
     assert len(registry.transcript("a").parts) == 1
 
 
-def test_negative_numbers_are_an_order_too(clock: Clock) -> None:
+def test_negative_numbers_are_ordered_too(clock: Clock) -> None:
     registry = Registry(clock=clock)
     events = heard(registry)
     for seq in (-3, -5, -4):
@@ -308,7 +308,7 @@ def test_negative_numbers_are_an_order_too(clock: Clock) -> None:
 # Finishes
 
 
-def test_a_finish_without_a_number_flushes_its_message_at_once(registry: Registry) -> None:
+def test_a_finish_without_a_number_flushes_its_message_immediately(registry: Registry) -> None:
     events = heard(registry)
     registry.dispatch(text("2", 2, counter="m"))
     registry.dispatch(text("1", 1, counter="m"))
@@ -327,7 +327,7 @@ def test_a_finish_with_a_number_takes_effect_at_its_place(registry: Registry) ->
     assert [event.type for event in events] == ["text_delta", "text_delta", "message_finished"]
 
 
-def test_no_delta_of_its_own_count_overtakes_a_finish(registry: Registry) -> None:
+def test_no_delta_of_its_own_counter_overtakes_a_finish(registry: Registry) -> None:
     events = heard(registry)
     for seq in (1, 4):
         registry.dispatch(text(str(seq), seq, counter="m"))
@@ -336,7 +336,7 @@ def test_no_delta_of_its_own_count_overtakes_a_finish(registry: Registry) -> Non
     assert [event.seq for event in events] == [0, 1, 2, 4]
 
 
-def test_run_finished_flushes_every_count_and_comes_last(registry: Registry) -> None:
+def test_run_finished_flushes_every_counter_and_is_delivered_last(registry: Registry) -> None:
     events = heard(registry)
     registry.dispatch(text("1", 1, counter="m"))
     registry.dispatch(text("5", 5, derived=True, message_id="n"))
@@ -344,7 +344,7 @@ def test_run_finished_flushes_every_count_and_comes_last(registry: Registry) -> 
     assert [event.type for event in events] == ["text_delta", "text_delta", "run_finished"]
 
 
-def test_a_numbered_finish_also_flushes_the_derived_count_of_its_name(registry: Registry) -> None:
+def test_a_numbered_finish_also_flushes_the_derived_counter_of_its_name(registry: Registry) -> None:
     registry.dispatch(ThinkingDelta(agent_id="a", run_id="r", message_id="m", seq=5, delta="t", derived=True))
     registry.dispatch(RunFinished(agent_id="a", run_id="r", seq=0))
     assert registry.transcript("a").thinking == "t"
@@ -363,7 +363,7 @@ def test_finish_flushes_a_message_a_run_or_all(registry: Registry) -> None:
     assert registry.finish("nobody") is None  # type: ignore[func-returns-value]
 
 
-def test_what_comes_after_a_finish_still_lands_and_a_late_duplicate_is_still_told(registry: Registry) -> None:
+def test_events_after_a_finish_still_land_and_a_late_duplicate_is_still_detected(registry: Registry) -> None:
     registry.dispatch(text("1", 1, counter="m"))
     registry.dispatch(RunFinished(agent_id="a", run_id="r"))
     registry.dispatch(text("0", 0, counter="m"))
@@ -384,7 +384,7 @@ def test_after_finish_nothing_of_its_counts_is_held_any_more(registry: Registry,
     assert (registry.stats("a").held, registry.stats("a").late) == (0, 1)
 
 
-def test_after_run_finished_no_tool_is_left_preparing_or_running_in_its_subagents_neither(
+def test_after_run_finished_no_tool_of_the_run_or_its_subagents_is_left_preparing_or_running(
     registry: Registry,
 ) -> None:
     registry.dispatch(ToolStarted(agent_id="a", run_id="r", tool_call_id="t"))
@@ -396,7 +396,7 @@ def test_after_run_finished_no_tool_is_left_preparing_or_running_in_its_subagent
     assert tool.children[0].state == "unfinished"  # type: ignore[union-attr]
 
 
-def test_a_chain_of_finishes_that_set_each_other_free_does_not_overflow_the_stack(registry: Registry) -> None:
+def test_a_chain_of_finishes_that_release_each_other_does_not_overflow_the_stack(registry: Registry) -> None:
     n = 600
     for i in range(n):
         registry.dispatch(
@@ -409,14 +409,14 @@ def test_a_chain_of_finishes_that_set_each_other_free_does_not_overflow_the_stac
 # Derived
 
 
-def test_derived_deltas_are_dropped_once_a_direct_one_was_seen(registry: Registry) -> None:
+def test_derived_deltas_are_dropped_after_a_direct_one(registry: Registry) -> None:
     registry.dispatch(text("d"))
     registry.dispatch(text("x", derived=True))
     assert registry.transcript("a").text == "d"
     assert registry.stats("a").derived_suppressed == 1
 
 
-def test_at_the_first_direct_delta_every_derived_part_of_that_key_goes_shown_or_held(
+def test_the_first_direct_delta_retracts_every_derived_part_of_that_key_shown_or_held(
     registry: Registry,
 ) -> None:
     events = heard(registry)
@@ -435,7 +435,7 @@ def test_at_the_first_direct_delta_every_derived_part_of_that_key_goes_shown_or_
     assert final == {"0": "", "1": ""}
 
 
-def test_a_derived_whole_text_goes_too_at_the_first_direct_delta(registry: Registry) -> None:
+def test_the_first_direct_delta_retracts_a_derived_whole_text_too(registry: Registry) -> None:
     events = heard(registry)
     base: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m"}
     registry.dispatch(PartCompleted(**base, text="twin", derived=True))
@@ -455,7 +455,7 @@ def test_that_derived_text_goes_reaches_callbacks_and_readers_and_no_recording(r
     assert [(event.id, event.delta) for event in sent] == [(1, "twin"), (3, "D")]
 
 
-def test_derived_arguments_go_when_the_model_writes_them_itself(registry: Registry) -> None:
+def test_direct_arguments_retract_derived_ones(registry: Registry) -> None:
     for derived in (True, False):
         registry.dispatch(
             ToolCallDelta(agent_id="a", run_id="r", tool_call_id="t", delta='{"a":1}', derived=derived)
@@ -466,7 +466,7 @@ def test_derived_arguments_go_when_the_model_writes_them_itself(registry: Regist
 # Callbacks
 
 
-def test_each_callback_gets_its_kind_and_on_event_all(registry: Registry) -> None:
+def test_each_callback_gets_its_kind_of_event_and_on_event_gets_all(registry: Registry) -> None:
     calls: list[str] = []
     registry.register(
         "a",
@@ -506,7 +506,7 @@ def test_events_carry_the_registrys_own_ids_in_delivery_order(registry: Registry
     assert [event.id for event in events] == [1, 2, 3]
 
 
-def test_a_reader_and_a_callback_that_come_in_mid_stream_get_every_later_event(registry: Registry) -> None:
+def test_a_reader_and_a_callback_added_in_mid_stream_get_every_later_event(registry: Registry) -> None:
     heard: list[str] = []
     for seq in range(10):
         registry.dispatch(text(str(seq), seq))
@@ -522,7 +522,7 @@ def test_a_reader_and_a_callback_that_come_in_mid_stream_get_every_later_event(r
 
 
 @pytest.mark.parametrize("is_numbered", [True, False])
-def test_a_text_of_thousands_of_deltas_is_whole_whenever_it_is_read(
+def test_a_text_of_thousands_of_deltas_is_whole_at_every_read(
     registry: Registry, *, is_numbered: bool
 ) -> None:
     whole = ""
@@ -539,7 +539,7 @@ def test_an_empty_registration_is_ignored(registry: Registry) -> None:
     assert registry.agents() == []
 
 
-def test_several_registrations_are_called_and_a_closed_one_no_more(registry: Registry) -> None:
+def test_several_registrations_are_called_and_a_closed_one_is_not(registry: Registry) -> None:
     first: list[Any] = []
     second: list[Any] = []
     with registry.register("a", on_result=first.append):
@@ -573,7 +573,7 @@ def test_a_callback_that_raises_is_reported_once_and_never_stops_the_stream(
     notes: list[str] = []
 
     class View:
-        def touch(self, node: Any) -> None:
+        def touch(self, builder: Any) -> None:
             pass
 
         def wake(self) -> None:
@@ -614,14 +614,14 @@ def test_a_callback_that_raises_a_base_exception_raises_it_and_loses_nothing_aft
 
 
 def test_a_callback_may_call_any_method(registry: Registry) -> None:
-    said: list[str] = []
+    texts: list[str] = []
     later: list[Any] = []
 
     def answer(event: Any) -> None:
-        said.append(event.delta)
+        texts.append(event.delta)
         if event.delta == "ask":
             registry.dispatch(text("answer"))
-            said.append(registry.transcript("a").text)
+            texts.append(registry.transcript("a").text)
             registry.register("a", on_result=later.append)
             registry.stats("a")
             registry.finish("a", "r", "m")
@@ -634,7 +634,7 @@ def test_a_callback_may_call_any_method(registry: Registry) -> None:
     registry.register("a", on_result=answer)
     registry.dispatch(text("ask"))
     registry.dispatch(text("stop"))
-    assert said == ["ask", "askanswer", "answer", "stop"]
+    assert texts == ["ask", "askanswer", "answer", "stop"]
     assert words(later) == ["stop"] or words(later) == []
     assert registry.closed
 
@@ -679,10 +679,10 @@ def test_calls_are_serial_and_in_order_from_eight_threads_and_never_under_the_lo
         assert [e.delta for e in events if e.message_id == str(i)] == [f"{i}.{k} " for k in range(200)]
 
 
-# Unregister, forget, keep
+# Unregister, forget, retention
 
 
-def test_unregister_drops_callbacks_and_ordering_state_and_keeps_the_transcript(registry: Registry) -> None:
+def test_unregister_drops_callbacks_and_ordering_state_and_retains_the_transcript(registry: Registry) -> None:
     events = heard(registry)
     subscription = registry.subscribe("a")
     registry.dispatch(text("0", 0))
@@ -698,13 +698,13 @@ def test_unregister_drops_callbacks_and_ordering_state_and_keeps_the_transcript(
     assert registry.transcript("a").text == "0289"
 
 
-def test_unregister_ends_the_subscription_of_an_agent_that_has_said_nothing(registry: Registry) -> None:
+def test_unregister_ends_the_subscription_of_an_agent_without_events(registry: Registry) -> None:
     subscription = registry.subscribe("nobody")
     registry.unregister("nobody")
     assert list(subscription) == []
 
 
-def test_unregister_while_another_thread_drains_stops_what_was_not_called_yet(registry: Registry) -> None:
+def test_unregister_while_another_thread_drains_drops_the_calls_not_made_yet(registry: Registry) -> None:
     entered, leave = threading.Event(), threading.Event()
     events: list[Any] = []
 
@@ -724,12 +724,12 @@ def test_unregister_while_another_thread_drains_stops_what_was_not_called_yet(re
     assert words(events) == ["1"]
 
 
-def test_the_oldest_ended_runs_are_evicted_with_their_subagents_and_counted(clock: Clock) -> None:
+def test_the_oldest_finished_runs_are_evicted_with_their_subagents_and_counted(clock: Clock) -> None:
     registry = Registry(keep_runs=2, clock=clock)
     for i in range(4):
         base: dict[str, Any] = {"agent_id": "a", "run_id": f"r{i}"}
         registry.dispatch(ToolStarted(**base, tool_call_id=f"t{i}"))
-        # One names its parent's run, the other only the call.
+        # One subagent names its parent's run, the other only the call.
         registry.dispatch(RunStarted(agent_id="a", run_id=f"s{i}", parent_run_id=f"r{i}"))
         registry.dispatch(RunStarted(agent_id="a", run_id=f"u{i}", parent_tool_call_id=f"t{i}"))
         registry.dispatch(RunFinished(agent_id="a", run_id=f"u{i}"))
@@ -754,7 +754,7 @@ def test_an_open_run_is_never_evicted(clock: Clock) -> None:
     assert registry.open_run("a") == "r"
 
 
-def test_forget_drops_a_run_and_what_told_its_duplicates(registry: Registry) -> None:
+def test_forget_drops_a_run_and_its_duplicate_detection(registry: Registry) -> None:
     registry.dispatch(text("0", 0))
     registry.dispatch(text("s", run_id="s"))
     registry.forget("a", "r")
@@ -767,7 +767,7 @@ def test_forget_drops_a_run_and_what_told_its_duplicates(registry: Registry) -> 
     assert registry.transcript("a").parts == ()
 
 
-def test_a_run_that_is_forgotten_in_mid_stream_begins_anew() -> None:
+def test_a_run_that_is_forgotten_in_mid_stream_starts_again() -> None:
     with Registry(hold=0) as registry:
         for seq in range(10):
             registry.dispatch(text(str(seq), seq))
@@ -801,7 +801,7 @@ def test_a_second_end_does_not_make_a_run_the_newest(clock: Clock) -> None:
     assert [run.run_id for run in registry.transcript("a").runs] == ["s", "t"]
 
 
-def test_a_run_of_a_forgotten_name_is_kept_as_long_as_any_other(clock: Clock) -> None:
+def test_a_new_run_with_a_forgotten_id_is_retained_as_long_as_any_other(clock: Clock) -> None:
     registry = Registry(keep_runs=2, clock=clock)
     for name in ("r", "s"):
         registry.dispatch(RunFinished(agent_id="a", run_id=name))
@@ -824,13 +824,13 @@ def test_transcript_is_of_all_runs_or_of_one_and_empty_for_an_unknown_agent(regi
     assert registry.stats("b") == Stats()
 
 
-def test_agents_are_those_that_have_said_something_or_are_registered(registry: Registry) -> None:
+def test_agents_lists_agents_with_events_or_callbacks(registry: Registry) -> None:
     registry.register("b", on_event=print)
     registry.dispatch(text("1"))
     assert registry.agents() == ["b", "a"]
 
 
-def test_close_flushes_ends_subscriptions_and_refuses_more(registry: Registry) -> None:
+def test_close_flushes_ends_subscriptions_and_refuses_later_calls(registry: Registry) -> None:
     events = heard(registry)
     subscription = registry.subscribe()
     registry.dispatch(text("5", 5))
@@ -848,7 +848,7 @@ def test_close_flushes_ends_subscriptions_and_refuses_more(registry: Registry) -
             call()
 
 
-def test_close_wakes_a_subscription_although_no_agent_has_spoken() -> None:
+def test_close_wakes_a_subscription_although_no_agent_has_an_event() -> None:
     registry = Registry()
     subscription = registry.subscribe()
     done: list[list[Any]] = []
@@ -859,7 +859,7 @@ def test_close_wakes_a_subscription_although_no_agent_has_spoken() -> None:
     assert done == [[]]
 
 
-def test_the_default_registry_is_replaced_once_it_is_closed() -> None:
+def test_a_closed_default_registry_is_replaced() -> None:
     first = get_registry()
     assert get_registry() is first
     first.close()
@@ -870,11 +870,11 @@ def test_the_default_registry_is_replaced_once_it_is_closed() -> None:
 
 
 def alarms(before: set[threading.Thread]) -> list[threading.Thread]:
-    """Alarms begun since: those of other tests' registries may hold something for a minute."""
+    """Return the alarms started since: registries of other tests may hold events for a minute."""
     return [t for t in threading.enumerate() if t.name == "vibe-alarm" and t not in before]
 
 
-def test_what_is_held_is_released_in_time_without_another_dispatch_and_the_thread_ends() -> None:
+def test_held_events_are_released_at_their_deadline_without_another_dispatch_and_the_thread_ends() -> None:
     before = set(threading.enumerate())
     with Registry(hold=0.05, max_wait=0.1) as registry:
         released = threading.Event()
@@ -890,7 +890,7 @@ def test_what_is_held_is_released_in_time_without_another_dispatch_and_the_threa
 
 
 @pytest.mark.parametrize("fault", [ValueError("broken"), MemoryError(), SystemExit(1)], ids=repr)
-def test_what_is_held_is_released_though_the_alarm_failed_once(
+def test_held_events_are_released_although_the_alarm_failed_once(
     fault: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = set(threading.enumerate())
@@ -914,7 +914,9 @@ def test_what_is_held_is_released_though_the_alarm_failed_once(
     assert type(fault).__name__ in caplog.text
 
 
-def test_a_wait_beyond_what_a_lock_takes_ends_no_alarm(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_deadline_beyond_the_timeout_limit_of_a_lock_ends_no_alarm(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     before = set(threading.enumerate())
     with Registry(hold=1e300, max_wait=1e300) as registry:
         registry.dispatch(text("1", 1))
@@ -927,7 +929,7 @@ def test_a_wait_beyond_what_a_lock_takes_ends_no_alarm(caplog: pytest.LogCapture
     assert caplog.text == ""
 
 
-def test_the_alarm_goes_on_after_a_callback_has_ended_its_thread() -> None:
+def test_the_alarm_continues_after_a_callback_has_ended_its_thread() -> None:
     before = set(threading.enumerate())
     with Registry(hold=0.01) as registry:
         done = threading.Event()
@@ -946,7 +948,9 @@ def test_the_alarm_goes_on_after_a_callback_has_ended_its_thread() -> None:
             thread.join(5)
 
 
-def test_without_threads_the_next_dispatch_releases_what_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_threads_the_next_dispatch_releases_events_beyond_their_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def cannot(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -961,7 +965,7 @@ def test_without_threads_the_next_dispatch_releases_what_is_due(monkeypatch: pyt
 
 @pytest.mark.parametrize("option", ["hold", "max_held", "max_wait", "keep_runs"])
 @pytest.mark.parametrize("value", [-1, float("nan")])
-def test_a_bound_that_makes_no_sense_is_refused_at_once(option: str, value: float) -> None:
+def test_a_bound_that_makes_no_sense_is_refused(option: str, value: float) -> None:
     with pytest.raises(ValueError, match=option):
         Registry(**{option: value})
 
@@ -971,7 +975,7 @@ async def _awaited(event: Any) -> None:
 
 
 @pytest.mark.parametrize("callback", [5, "print", _awaited])
-def test_a_callback_that_cannot_be_called_is_refused_at_once(callback: Any) -> None:
+def test_a_callback_that_cannot_be_called_is_refused(callback: Any) -> None:
     registry = Registry()
     with pytest.raises(TypeError, match="on_result"):
         registry.register("a", on_result=callback)

@@ -1,4 +1,4 @@
-"""Subscriptions: from threads and event loops, with gaps where a reader was too slow."""
+"""Read subscriptions from threads and event loops, with gaps for a reader that is too slow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def collect(subscription: Any) -> list[str]:
     return [event.delta async for event in subscription]
 
 
-def test_it_yields_what_is_delivered_from_now_on_of_one_agent_or_of_all() -> None:
+def test_a_subscription_yields_the_events_of_one_agent_or_of_all_from_now_on() -> None:
     registry = Registry()
     registry.dispatch(text("before"))
     one, every = registry.subscribe("a"), registry.subscribe()
@@ -36,7 +36,7 @@ def test_it_yields_what_is_delivered_from_now_on_of_one_agent_or_of_all() -> Non
     assert [(event.id, event.delta) for event in every] == [(2, "1"), (3, "2")]  # type: ignore[union-attr]
 
 
-def test_after_an_id_it_replays_what_followed() -> None:
+def test_a_subscription_replays_the_events_after_an_id() -> None:
     registry = Registry()
     for i in range(5):
         registry.dispatch(text(str(i)))
@@ -54,7 +54,7 @@ def test_a_reader_of_very_many_events_gets_each_of_them(agent_id: str | None) ->
     assert [event.id for event in subscription] == list(range(1, 1001))
 
 
-def test_what_is_older_than_the_ring_starts_with_a_gap_that_counts_it() -> None:
+def test_a_replay_from_before_the_ring_starts_with_a_gap_that_counts_the_missed_events() -> None:
     registry = Registry(ring=3)
     for i in range(10):
         registry.dispatch(text(str(i)))
@@ -69,20 +69,20 @@ def test_what_is_older_than_the_ring_starts_with_a_gap_that_counts_it() -> None:
     assert registry.stats("a").dropped == 7
 
 
-def test_a_slow_reader_is_told_each_time_only_what_it_missed_since() -> None:
+def test_each_gap_of_a_slow_reader_counts_only_the_events_missed_since_the_last_gap() -> None:
     registry = Registry(ring=2)
     one, every = registry.subscribe("a"), registry.subscribe()
     for _ in range(3):
         for i in range(8):
             registry.dispatch(text(str(i)))
         for subscription in (one, every):
-            told, *rest = [next(subscription) for _ in range(3)]
-            assert told.value == {"missed": 6}  # type: ignore[union-attr]
+            gap, *rest = [next(subscription) for _ in range(3)]
+            assert gap.value == {"missed": 6}  # type: ignore[union-attr]
             assert [event.delta for event in rest] == ["6", "7"]  # type: ignore[union-attr]
     assert registry.stats("a").dropped == 18
 
 
-def test_what_comes_after_a_readers_end_neither_pushes_out_what_was_there_nor_counts_as_missed() -> None:
+def test_events_after_a_subscriptions_end_neither_push_out_its_rest_nor_count_as_missed() -> None:
     registry = Registry(ring=2)
     subscription = registry.subscribe("a")
     registry.dispatch(text("1"))
@@ -94,7 +94,7 @@ def test_what_comes_after_a_readers_end_neither_pushes_out_what_was_there_nor_co
     assert registry.stats("a").dropped == 0
 
 
-def test_what_a_reader_missed_of_an_agent_that_is_gone_is_counted_all_the_same() -> None:
+def test_events_that_a_reader_missed_of_an_evicted_agent_are_counted() -> None:
     registry = Registry(ring=2, keep_runs=0)
     subscription = registry.subscribe("a")
     registry.dispatch([text(str(i)) for i in range(8)])
@@ -104,7 +104,7 @@ def test_what_a_reader_missed_of_an_agent_that_is_gone_is_counted_all_the_same()
     assert registry.stats("a").dropped == 7
 
 
-def test_an_id_of_another_life_of_the_registry_starts_anew_with_a_gap_of_unknown_size() -> None:
+def test_an_id_of_an_earlier_process_starts_from_the_ring_with_a_gap_of_unknown_size() -> None:
     registry = Registry()
     registry.dispatch(text("1"))
     subscription = registry.subscribe("a", after=500)
@@ -120,13 +120,13 @@ def test_an_id_of_another_life_of_the_registry_starts_anew_with_a_gap_of_unknown
     st.integers(1, 8),
     st.integers(0, 70),
 )
-def test_what_a_reader_missed_and_what_it_got_is_all_there_was(steps: Any, size: int, after: int) -> None:
+def test_missed_and_read_events_add_up_to_all_delivered_events(steps: Any, size: int, after: int) -> None:
     ring = RingBuffer(size)
     tallies = {agent: ring.tally(agent) for agent in "ab"}
     for agent, _ in steps[: len(steps) // 2]:
         ring.append(text("", agent), tallies[agent])
-    begun = min(after, ring.last_id)
-    cursor = ring.cursor("a", begun)
+    start = min(after, ring.last_id)
+    cursor = ring.cursor("a", start)
     total, unknown = 0, False
     for agent, reads in [*steps[len(steps) // 2 :], ("b", 1), ("b", 1)]:
         ring.append(text("", agent), tallies[agent])
@@ -136,9 +136,9 @@ def test_what_a_reader_missed_and_what_it_got_is_all_there_was(steps: Any, size:
             total += (missed or 0) + len(rows)
     missed, rows = ring.read(cursor, 1000)
     total += (missed or 0) + len(rows)
-    there = [agent for agent, _ in steps]
+    agents = [agent for agent, _ in steps]
     if not unknown and missed is not None:
-        assert total == there[begun:].count("a")
+        assert total == agents[start:].count("a")
 
 
 def test_a_sync_reader_waits_and_close_ends_it_from_another_thread() -> None:
@@ -200,7 +200,7 @@ def test_two_readers_of_one_subscription_both_end_and_share_its_events() -> None
     assert sorted(asyncio.run(main())) == [str(i) for i in range(10)]
 
 
-def test_waking_a_reader_whose_loop_is_gone_harms_nobody() -> None:
+def test_to_wake_a_reader_whose_loop_is_closed_harms_no_other_reader() -> None:
     registry = Registry()
 
     async def give_up_in_asyncio() -> None:
@@ -236,7 +236,7 @@ def test_an_event_dispatched_just_before_the_close_is_never_lost() -> None:
         assert asyncio.run(main()) == ["last"]
 
 
-def test_subscribers_that_come_and_go_while_others_dispatch_do_not_disturb() -> None:
+def test_subscriptions_that_open_and_close_during_dispatches_do_not_disturb() -> None:
     registry = Registry()
     stop = threading.Event()
     errors: list[BaseException] = []
@@ -246,7 +246,7 @@ def test_subscribers_that_come_and_go_while_others_dispatch_do_not_disturb() -> 
             while not stop.is_set():
                 with registry.subscribe("a"):
                     pass
-        except BaseException as error:  # noqa: BLE001 - handed to the test
+        except BaseException as error:  # noqa: BLE001 - the test asserts on it
             errors.append(error)
 
     threads = [threading.Thread(target=churn) for _ in range(2)]
@@ -262,7 +262,7 @@ def test_subscribers_that_come_and_go_while_others_dispatch_do_not_disturb() -> 
 
 
 @pytest.mark.parametrize("end", ["unregister", "close"])
-def test_after_its_end_nothing_that_comes_later_is_read(end: str) -> None:
+def test_an_ended_subscription_yields_no_later_event(end: str) -> None:
     registry = Registry()
     subscription = registry.subscribe("a")
     registry.dispatch(text("1"))

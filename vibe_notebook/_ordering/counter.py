@@ -23,7 +23,7 @@ Place = tuple["Counter | None", int, int, int]
 
 
 class Counter:
-    """Hold what ordering knows of one counter: seen numbers, held events, and arrivals."""
+    """Hold the state of one counter: seen numbers, held events, and arrivals."""
 
     __slots__ = (
         "all_shifts",

@@ -74,7 +74,7 @@ class Counts:
 
 
 class Sequencer:
-    """Order one agent's events; return what may be delivered as ``Delivery`` and ``Retraction``.
+    """Order one agent's events; return each possible ``Delivery``, and each ``Retraction``.
 
     ``hold`` and ``max_wait`` are seconds, ``max_held`` is events of one counter; ``clock`` returns
     monotonic seconds.
@@ -159,7 +159,7 @@ class Sequencer:
         return (counter, seq, 0, arrival)
 
     def push(self, events: Sequence[Event]) -> Results:
-        """Accept the events made from one native event; return what may be delivered now."""
+        """Accept the events made from one native event; return the deliveries that are possible now."""
         out: Results = []
         slot: Slot = []
         owner: Counter | None = None
@@ -214,7 +214,7 @@ class Sequencer:
         return out
 
     def finish(self, run_id: str | None = None, message_id: str | None = None) -> Results:
-        """Finish a message, a run, or (with neither) all runs: release in order what they hold."""
+        """Finish a message, a run, or (with neither) all runs: release their events in order."""
         out: Results = []
         runs: Iterable[RunOrder] = list(self._runs.values())
         if run_id is not None:
@@ -331,7 +331,7 @@ class Sequencer:
         """Close the run's counters, or those of the message and of the counter *name*."""
         for counter in run.close(message_id, name, whole=whole):
             if not counter.held or counter in self._active:
-                continue  # the counter of the finish itself delivers what follows the finish by itself
+                continue  # an active counter delivers the events after its own finish by itself
             if len(self._active) >= NESTED_FINISHES:
                 self._postponed.append(counter)
             else:

@@ -41,7 +41,7 @@ _Source = tuple["Counter | None", "tuple[str | None] | None"]
 
 def kind_of(event: Event) -> tuple[Key, type[PartBuilder]] | None:
     """Return an event's part, as its key and its builder; ``None``: the event is about the run as a whole."""
-    # Tuples, not unions: Python makes a union anew each time, and every delta passes here.
+    # Tuples, not unions: Python would make a new union for each event, and every delta passes here.
     if isinstance(event, (TextDelta, ThinkingDelta)):
         return (DELTA_KINDS[event.type], event.message_id, event.part_id), TextBuilder
     if isinstance(event, (ToolCallDelta, ToolStarted, ToolProgress, ToolFinished)):

@@ -74,7 +74,9 @@ class PartBuilder(ABC):
         """Drop the text that derived deltas of the message built."""
         self.version += 1
         self._drop_derived(message_id)
-        self._is_outdated = True  # first() finds the places anew: one call may lose thousands of messages
+        self._is_outdated = (
+            True  # first() finds the places again, later: one call may lose thousands of messages
+        )
 
     @property
     @abstractmethod

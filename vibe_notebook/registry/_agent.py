@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Agent", "Shared", "Stats", "Totals", "Watcher", "stats_of"]
 
 _RUN_EVENTS: Final = frozenset(("run_started", "run_finished"))
-"""Events of no part that change how parts look: a view then reads all parts again."""
+"""Events of no part that change the form of parts: a view then reads all parts again."""
 
 EARNED_CREDIT: Final = 500
 """Characters of whole texts that each event earns: a whole text for each late delta would cost the square."""

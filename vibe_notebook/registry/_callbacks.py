@@ -158,5 +158,7 @@ class Outbox:
         except Exception as error:
             if name not in registration.failed:
                 registration.failed.add(name)
-                log.exception("The callback %s of agent %r raised; the stream goes on", name, event.agent_id)
+                log.exception(
+                    "The callback %s of agent %r raised; the stream continues", name, event.agent_id
+                )
                 self._report(f"The callback {name} raised {bounded_repr(error)}")

@@ -118,7 +118,7 @@ class Registry:
             self._notify(agent)
 
     def finish(self, agent_id: str, run_id: str | None = None, message_id: str | None = None) -> None:
-        """Finish a message, a run or (with neither) all runs of an agent: release in order what they hold.
+        """Finish a message, a run or (with neither) all runs of an agent: release their events in order.
 
         An unknown agent is no error.
         """
