@@ -1,4 +1,4 @@
-"""A grammar of random Markdown documents, and what a browser would show of their HTML."""
+"""Generate random Markdown documents, and read the text that a browser would show of their HTML."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ _leaves = st.one_of(
 blocks = st.recursive(_leaves, _containers, max_leaves=6)
 
 DEFINITIONS = "[ref]: https://example.com/ref 'title'\n\n[open]: <https://example.com/open>\n\n"
-"""Put before a document, so that no link is used before it is defined."""
+"""Definitions to put before a document, so that no link is used before its definition."""
 
 
 @st.composite
@@ -101,7 +101,7 @@ def documents(draw: st.DrawFn) -> str:
 
 @st.composite
 def split_documents(draw: st.DrawFn) -> tuple[str, list[tuple[str, bool]]]:
-    """A document, and the same in pieces, each with whether an update follows it."""
+    """Draw a document, and its pieces, each with True if an update follows the piece."""
     text = draw(documents())
     cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=24)))
     pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
@@ -109,7 +109,7 @@ def split_documents(draw: st.DrawFn) -> tuple[str, list[tuple[str, bool]]]:
 
 
 class Page(HTMLParser):
-    """The elements, attributes and text of some HTML."""
+    """Read the elements, attributes and text of some HTML."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -132,5 +132,5 @@ class Page(HTMLParser):
 
 
 def visible(html: str, tail: str = "") -> str:
-    """The text that *html* and the text after it show, its white space unified."""
+    """Return the text that *html* and the *tail* after it show, with unified white space."""
     return " ".join(("".join(Page(html).texts) + tail).split())

@@ -1,4 +1,4 @@
-"""An answer cut anywhere shows no raw marks, whether more comes at once or it pauses there."""
+"""Test that an answer cut at any place shows no raw marks, with more text to come and at a pause."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ MARKS = re.compile(
     r"|\[\^|\[!|\[[ x]\](?! )|\|[ :]*-|^\s*\||\$\$|\$[\\a-zA-Z]|\\[\[\]()]|^#+(?: |$)|^>|^[-=]{2,}\s*$",
     re.MULTILINE,
 )
-LONG = 1500  # characters beyond which only the last block is looked at
+LONG = 1500  # characters beyond which a test parses only the last block
 VOID = {"br", "hr", "img"}
 BLOCKS = {"p", "li", "td", "th", "div", "pre", "h1", "h2", "h3", "blockquote"}
 
 
 class Prose(HTMLParser):
-    """The text of HTML outside of code and formulas, its blocks on lines of their own."""
+    """Read the text of HTML outside of code and formulas, each block on a line of its own."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -62,7 +62,7 @@ def marks(html: str) -> Counter[str]:
 
 
 @pytest.mark.parametrize("text", ANSWERS.values(), ids=ANSWERS)
-def test_no_mark_is_shown_raw_that_is_not_in_the_end(text: str) -> None:
+def test_no_raw_mark_is_shown_that_the_final_form_does_not_show(text: str) -> None:
     final, stream = marks(render(text, math="mathml")), MarkdownStream()
     for end, letter in enumerate(text, 1):
         stream.append(letter)
@@ -79,7 +79,7 @@ def paused(text: str) -> str:
 
 
 @pytest.mark.parametrize("text", ANSWERS.values(), ids=ANSWERS)
-def test_no_mark_is_shown_raw_where_the_text_pauses(text: str) -> None:
+def test_no_raw_mark_is_shown_where_the_text_pauses(text: str) -> None:
     final = marks(render(text, math="mathml"))
     for end in range(1, len(text)):
         start = text.rfind("\n\n", 0, end) + 1 if len(text) > LONG else 0

@@ -1,4 +1,4 @@
-"""A formula of an agent can do nothing but draw, in every form that a TeX processor may read."""
+"""Test that an agent's formula can only typeset, in every form that a TeX processor may read."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from vibe_notebook._markdown.tex import (
     DEPTH_LIMIT,
     ENVIRONMENTS,
     LENGTH_LIMIT,
-    is_drawable,
+    is_safe_tex,
 )
 from vibe_notebook.parts import TextPart
 from vibe_notebook.transcript import Transcript
 
-FORBIDDEN = [
+UNSAFE = [
     r"\href{javascript:window.__pwn=1}{x}", r"\mmlToken{mi}[href=javascript:x]{a}", r"\url{https://evil.example}",
     r"\let\pi\rho", r"\def\frac#1#2{#2/#1}", r"\gdef\sum{\prod}", r"\edef\a{b}", r"\newcommand{\pi}{\rho}",
     r"\renewcommand\pi{\rho}", r"\newenvironment{a}{b}{c}", r"\DeclareMathOperator{\sin}{cos}", r"\require{html}",
@@ -46,7 +46,7 @@ FORBIDDEN = [
     "#1", r"\operatorname{\href}", r"\left\href x \right)", r"a\\[99em]b", r"\begin{array}[t]{c}x\end{array}",
     r"\begin{matrix}x\end{pmatrix}", r"{\let\a\b}", r"x\a", "\\\x00href", "a\x08b", "\u202ea", "a\ue000b", "\\",
 ]  # fmt: skip
-DRAWABLE = [
+SAFE = [
     r"\frac{a}{b}", r"\int_0^1 x^2\,dx = \tfrac13", r"\begin{pmatrix}a&b\\c&d\end{pmatrix}",
     r"\begin{aligned}a &= b\\[4pt] &= c\end{aligned}", r"\begin{array}{c|c}a&b\\\hline c&d\end{array}",
     r"f(x)=\begin{cases}1&\text{if } x>0\\0&\text{otherwise}\end{cases}", r"\left\{x\in\mathbb{R}\middle|x>0\right\}",
@@ -55,8 +55,8 @@ DRAWABLE = [
 ]  # fmt: skip
 
 _pieces = st.one_of(
-    st.sampled_from(FORBIDDEN),
-    st.sampled_from(DRAWABLE),
+    st.sampled_from(UNSAFE),
+    st.sampled_from(SAFE),
     st.sampled_from(sorted(COMMANDS)).map(lambda name: f"\\{name}"),
     st.sampled_from(["$", "$$", r"\(", r"\)", r"\[", r"\]", r"\$", r"\\", r"\\(", r"\\)", r"\begin{align}", r"\end{align}"]),
     st.sampled_from(["{", "}", "x", " ", "\n", "\n\n", "`", "```\n", "> ", "- ", "|", "|-|\n", "# ", "    ", "~~~\n", "<b>", "[a](", ")", "<br>"]),
@@ -71,7 +71,7 @@ _ENDS = {"$": "$", "$$": "$$", "\\(": "\\)", "\\[": "\\]"}
 
 
 class TextNodes(HTMLParser):
-    """The strings that MathJax searches for TeX: joined across a line's break, and across no other element."""
+    """Collect the strings in which MathJax searches TeX: joined across line breaks, and across no other element."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ def typeset(html: str) -> list[str]:
 
 
 def unknown(piece: str) -> list[str]:
-    """Return what of a piece of TeX is not on the list, read apart from the code that judges it."""
+    """Return the parts of a piece of TeX that the list does not have, independent of the tested code."""
     inside = re.sub(r"^(\$\$?|\\[(\[])|(\$\$?|\\[)\]])$", "", piece)
     names = re.findall(r"\\([A-Za-z]+|.|$)", inside, re.DOTALL)
     environments = re.findall(r"\\(?:begin|end)\s*\{([^}]*)\}", inside)
@@ -126,19 +126,19 @@ def unknown(piece: str) -> list[str]:
     return bad
 
 
-@pytest.mark.parametrize("tex", FORBIDDEN)
+@pytest.mark.parametrize("tex", UNSAFE)
 @pytest.mark.parametrize("marks", ["$", "$$"])
 def test_a_formula_with_a_command_that_is_not_on_the_list_is_shown_as_its_code(tex: str, marks: str) -> None:
-    assert not is_drawable(tex)
+    assert not is_safe_tex(tex)
     assert "<math" not in mathml(tex, display=marks == "$$")
     assert typeset(render(f"Total: {marks}{tex}{marks}")) == []
     if "$" not in tex and tex.isprintable() and not tex.endswith("\\"):
         assert f"{marks}{tex}{marks}" in "".join(_all_text(render(f"Total: {marks}{tex}{marks}")))
 
 
-@pytest.mark.parametrize("tex", DRAWABLE)
-def test_a_formula_of_the_list_is_set_in_both_forms(tex: str) -> None:
-    assert is_drawable(tex)
+@pytest.mark.parametrize("tex", SAFE)
+def test_a_safe_formula_is_typeset_in_both_forms(tex: str) -> None:
+    assert is_safe_tex(tex)
     assert "<math" in mathml(tex, display=False)
     (piece,) = typeset(render(f"so $${tex}$$"))
     assert tex in piece
@@ -146,18 +146,18 @@ def test_a_formula_of_the_list_is_set_in_both_forms(tex: str) -> None:
 
 def test_a_formula_is_bounded_in_length_nesting_and_commands() -> None:
     for tex, limit in (("x", LENGTH_LIMIT), (r"\pi", COMMAND_LIMIT), (r"\hat", DEPTH_LIMIT)):
-        assert is_drawable(tex * limit)
-        assert not is_drawable(tex * (limit + 2) + "x")
-    assert is_drawable("{" * DEPTH_LIMIT + "}" * DEPTH_LIMIT)
-    assert not is_drawable("{" * (DEPTH_LIMIT + 1) + "}" * (DEPTH_LIMIT + 1))
+        assert is_safe_tex(tex * limit)
+        assert not is_safe_tex(tex * (limit + 2) + "x")
+    assert is_safe_tex("{" * DEPTH_LIMIT + "}" * DEPTH_LIMIT)
+    assert not is_safe_tex("{" * (DEPTH_LIMIT + 1) + "}" * (DEPTH_LIMIT + 1))
 
 
 @given(tex_mixes)
-def test_the_page_is_given_no_tex_but_that_of_the_list(text: str) -> None:
+def test_the_page_gets_no_tex_beyond_the_list(text: str) -> None:
     for html in (render(text), transcript_html(hostile_transcript(text), title=text, note=text)):
         assert [found for piece in typeset(html) for found in unknown(piece)] == []
         assert all(
-            is_drawable(piece.strip("$").removeprefix("\\(").removesuffix("\\)").strip())
+            is_safe_tex(piece.strip("$").removeprefix("\\(").removesuffix("\\)").strip())
             for piece in typeset(html)
         )
 
@@ -170,7 +170,7 @@ def test_no_tex_of_two_parts_becomes_one_formula(texts: list[str]) -> None:
 
 
 @given(st.lists(tex_mixes, max_size=4))
-def test_what_is_shown_while_it_is_written_carries_no_link_and_no_style(pieces: list[str]) -> None:
+def test_formulas_in_growing_text_carry_no_link_and_no_style(pieces: list[str]) -> None:
     stream = MarkdownStream()
     for piece in pieces:
         stream.append(piece)
@@ -179,11 +179,11 @@ def test_what_is_shown_while_it_is_written_carries_no_link_and_no_style(pieces: 
         assert not re.search(r"<m\w+[^>]* (?:href|style|mathcolor|class|id)=", stream.open_html)
 
 
-@pytest.mark.parametrize("tex", FORBIDDEN)
+@pytest.mark.parametrize("tex", UNSAFE)
 @pytest.mark.parametrize(
     "place", ["{}", "# {}", "|a|\n|-|\n|{}|", "> {}", "- {}", "[{}](https://a.example)", "![{}](https://a.example/x.png)", "**{}**", "{}<br>{}"]
 )  # fmt: skip
-def test_no_place_of_a_text_gives_the_page_tex_that_is_no_formula(tex: str, place: str) -> None:
+def test_no_place_in_a_text_passes_unsafe_tex_to_the_page(tex: str, place: str) -> None:
     count = 0
     for marks in (("$", "$"), ("$$", "$$"), ("\\(", "\\)"), ("\\\\(", "\\\\)"), ("\\[", "\\]"), ("\\begin{align}", "\\end{align}")):  # fmt: skip
         html = transcript_html(hostile_transcript(place.replace("{}", tex.join(marks))))
@@ -197,12 +197,12 @@ def _all_text(html: str) -> list[str]:
 
 
 def of_markdown(markdown: str) -> list[str]:
-    """Return what MathJax would read as TeX in the page that a Markdown viewer makes."""
+    """Return the pieces that MathJax would read as TeX in a Markdown viewer's page."""
     return typeset(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown))
 
 
 @given(tex_mixes)
-def test_the_markdown_form_gives_a_viewers_page_no_tex_but_that_of_the_list(text: str) -> None:
+def test_a_viewers_page_of_the_markdown_form_gets_no_tex_beyond_the_list(text: str) -> None:
     markdown = transcript_markdown(hostile_transcript(text), title=text)
     assert [found for piece in of_markdown(markdown) for found in unknown(piece)] == []
 

@@ -1,4 +1,4 @@
-"""Long lists and tables are closed item by item, row by row: what is over is neither parsed nor sent again."""
+"""Test that long lists and tables close item by item: no closed item is parsed or sent again."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from tests.display.browser_half import page_html
 from tests.markdown.test_markdown_open import fed
-from vibe_notebook._markdown import renderer as _blocks
-from vibe_notebook._markdown import stream as _stream
+from vibe_notebook._markdown import renderer
+from vibe_notebook._markdown import stream as stream_module
 from vibe_notebook._markdown.long_blocks import GROUP_FROM, LEAVE
 from vibe_notebook._markdown.renderer import lean, render
 from vibe_notebook._markdown.stream import MarkdownStream
@@ -26,7 +26,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize(("head", "line"), SHAPES.values(), ids=SHAPES)
-def test_each_item_is_closed_once_and_what_is_parsed_for_it_does_not_grow(
+def test_each_item_closes_once_and_the_parsed_source_does_not_grow(
     head: str, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = MarkdownStream()
@@ -34,11 +34,11 @@ def test_each_item_is_closed_once_and_what_is_parsed_for_it_does_not_grow(
     assert str(stream.blocks[0]).startswith(LEAVE)
     parsed: list[int] = []
 
-    def counted(source: str, *args: Any, **more: Any) -> list[_blocks.Block]:
+    def counted(source: str, *args: Any, **more: Any) -> list[renderer.Block]:
         parsed.append(len(source))
-        return _blocks.parse(source, *args, **more)
+        return renderer.parse(source, *args, **more)
 
-    monkeypatch.setattr(_stream, "parse", counted)
+    monkeypatch.setattr(stream_module, "parse", counted)
     updates = fed(stream, *[line] * 300)
     assert [len(update.closed) for update in updates] == [1] * 300
     assert max(parsed) <= len(head) + 2 * len(line)
@@ -48,7 +48,7 @@ def test_each_item_is_closed_once_and_what_is_parsed_for_it_does_not_grow(
     assert page_html(stream.blocks) == lean(render(text))
 
 
-def test_what_follows_a_long_list_is_shown_after_it_before_its_line_is_complete() -> None:
+def test_text_behind_a_long_list_is_shown_there_before_its_line_is_complete() -> None:
     stream = MarkdownStream()
     fed(stream, ITEM * 50, "\n", "What fol")
     assert stream.open_html.endswith(f"</li>\n{LEAVE}<p>What fol</p>\n")
@@ -57,7 +57,7 @@ def test_what_follows_a_long_list_is_shown_after_it_before_its_line_is_complete(
     assert stream.open_html == "<p>What follows</p>\n"
 
 
-def test_a_list_that_turns_out_to_be_loose_is_sent_anew_when_it_is_over() -> None:
+def test_a_list_that_becomes_loose_is_sent_anew_when_it_ends() -> None:
     stream = MarkdownStream()
     fed(stream, ITEM * 50, "\n" + ITEM)
     (update,) = fed(stream, "# After\n")

@@ -1,4 +1,4 @@
-"""Text that is still being written never shows half a mark, and what it shows stays."""
+"""Test that open text never shows half a mark, and that shown words stay."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vibe_notebook._markdown.unclosed import hold
 
 
 def healed(text: str, *, is_paused: bool = False) -> str:
-    """The HTML of *text* while more of it is to come."""
+    """Return the HTML of *text* while more text is expected."""
     blocks = parse(text, {}, is_open=True, is_paused=is_paused)
     return "".join(render_block(block, "mathml", is_open=True) for block in blocks)
 
@@ -54,7 +54,7 @@ def tags(text: str) -> set[str]:
         ("is $$x^", "is <code>x^</code>"),
     ],
 )
-def test_what_is_half_open_is_shown_as_what_it_will_be(half: str, html: str) -> None:
+def test_a_half_open_mark_is_shown_in_its_later_form(half: str, html: str) -> None:
     assert healed(half) == f"<p>{html}</p>\n"
 
 
@@ -66,7 +66,7 @@ def test_what_is_half_open_is_shown_as_what_it_will_be(half: str, html: str) -> 
      "\n```", "\n```py", "\n~~~", "\n- [", "\n- [ ]", "\n- [x", "\n> [!NO", "\n> [!NOTE]", "\n[^1]:", "\n\n[ref]: http://a 'tit",
      "\n- > **", "\n:"],
 )  # fmt: skip
-def test_what_may_still_become_anything_is_held_back(tail: str) -> None:
+def test_an_undecided_mark_is_held_back(tail: str) -> None:
     assert shown("word" + tail) == "word"
 
 
@@ -75,7 +75,7 @@ def test_what_may_still_become_anything_is_held_back(tail: str) -> None:
     ["costs $5 and", "set $HOME for the", "2 * 3", "2**32 is", "a*b c", "snake_case_name", "well [", "a[0] = 1",
      "AT&T is", "x < y", "List<int> a", "Hello!", "1. one", "-5 degrees", "* x"],
 )  # fmt: skip
-def test_what_turns_out_to_be_no_mark_is_shown_as_it_is(text: str) -> None:
+def test_a_character_that_is_no_mark_is_shown_unchanged(text: str) -> None:
     assert shown(text) == visible(render(text.removesuffix("[")))
 
 
@@ -86,14 +86,14 @@ def test_prose_after_a_lone_mark_is_not_hidden_for_long(mark: str) -> None:
     assert not tags(text) & {"em", "code"}
 
 
-def test_a_tables_header_is_a_table_before_the_row_under_it_has_come() -> None:
+def test_a_tables_header_is_a_table_before_the_row_under_it_arrives() -> None:
     text = "| Name | **Age** |\n|---|:-:|\n"
     for end in range(3, len(text) + 1):
         assert "|" not in shown(text[:end])
         assert {"table", "th"} <= tags(text[:end])
 
 
-def test_a_table_without_outer_pipes_is_one_as_soon_as_its_second_row_begins() -> None:
+def test_a_table_without_outer_pipes_is_a_table_once_its_second_row_begins() -> None:
     text = "Name | Age\n--- | ---\nAda | 36"
     for end in range(text.index("-") + 1, len(text) + 1):
         assert {"table", "th"} <= tags(text[:end])
@@ -109,7 +109,7 @@ def test_a_row_of_a_table_is_healed_in_its_last_cell_only() -> None:
 @pytest.mark.parametrize(
     "text", ["# **half\n", "- **half\n\n", "> **half\n>\n", "|**half|b|\n|-|-|\n", "**half\n\n"]
 )
-def test_what_is_over_is_not_healed(text: str) -> None:
+def test_a_finished_line_is_not_healed(text: str) -> None:
     assert "**half" in shown(text)
 
 
@@ -119,16 +119,16 @@ def test_code_is_not_healed(text: str) -> None:
     assert shown(text)[-1] in "ax"
 
 
-def test_half_a_formula_of_its_own_shows_its_tex_until_it_closes() -> None:
+def test_half_a_formula_block_shows_its_tex_until_it_closes() -> None:
     assert healed("$$\nx^2 + \\fr") == "<p><code>x^2 + \\fr</code></p>\n"
     assert "<math" in healed("$$\nx^2 + 1\n$$")
 
 
-def test_half_an_image_fetches_and_shows_nothing_however_long() -> None:
+def test_half_an_image_of_any_length_fetches_and_shows_nothing() -> None:
     assert shown("see ![x](data:image/png;base64," + "A" * 5000) == "see"
 
 
-def test_a_reference_is_shown_as_its_text_while_its_label_comes() -> None:
+def test_a_reference_is_shown_as_its_text_while_its_label_arrives() -> None:
     blocks = parse("[text][re", {"REF": {"href": "https://a.example", "title": ""}}, is_open=True)
     assert visible(render_block(blocks[0], "mathml", is_open=True)) == "text"
 
@@ -178,7 +178,7 @@ well_formed = st.lists(_blocks, min_size=1, max_size=3).map("\n\n".join)
 
 
 def _ends(text: str, first: int) -> range:
-    """Where to cut *text*: everywhere if it is short, else at sixty places that *first* shifts."""
+    """Return the places to cut *text*: all of a short text, else sixty that *first* shifts."""
     step = 1 + len(text) // 60
     return range(first % step, len(text), step)
 
@@ -188,9 +188,7 @@ def _squeezed(html: str) -> str:
 
 
 @given(well_formed, st.integers(0, 99))
-def test_what_is_shown_of_a_well_formed_document_is_the_beginning_of_its_final_form(
-    text: str, first: int
-) -> None:
+def test_the_open_form_of_a_well_formed_document_begins_its_final_form(text: str, first: int) -> None:
     final = _squeezed(render(text, math="mathml"))
     for end in _ends(text, first):
         assert final.startswith(_squeezed(healed(text[:end]))), text[:end]
@@ -204,7 +202,7 @@ def test_no_more_than_one_construct_is_held_back(text: str, first: int) -> None:
 
 
 @given(documents(), st.integers(0, 99))
-def test_healing_invents_nothing_and_keeps_the_order_of_whatever_document(text: str, first: int) -> None:
+def test_healing_adds_no_letters_and_keeps_the_order_of_any_document(text: str, first: int) -> None:
     for end in _ends(text, first):
         words = re.findall("[a-z]", shown(text[:end]).lower())
         source = iter((text[:end] + "note").lower())
@@ -227,7 +225,7 @@ def test_a_pause_shows_at_least_the_words_that_are_shown_before_it(text: str, fi
 
 
 @given(st.text(alphabet=st.sampled_from("ab1 \n-*>|#`~[]:.\\$"), max_size=60))
-def test_holding_back_only_ever_takes_the_last_line_and_once(text: str) -> None:
+def test_only_the_last_line_is_held_back_and_only_once(text: str) -> None:
     held = hold(text)
     assert text.startswith(held)
     assert "\n" not in text[len(held) :]
@@ -255,8 +253,8 @@ def test_holding_back_only_ever_takes_the_last_line_and_once(text: str) -> None:
     ],
 )
 @pytest.mark.parametrize("is_paused", [False, True])
-def test_healing_a_long_block_costs_what_its_length_says(unit: str, *, is_paused: bool) -> None:
-    """Counted, not timed: the regular expressions and rules may look at each place a bounded number of times."""
+def test_the_cost_of_healing_grows_no_faster_than_the_block(unit: str, *, is_paused: bool) -> None:
+    """Count calls instead of time: rules may try each place a bounded number of times."""
 
     def cost(size: int) -> int:
         text, calls = (unit * size)[:size], itertools.count()

@@ -1,4 +1,4 @@
-"""Code is coloured in languages that were measured only, within limits, whatever name the agent gives."""
+"""Test that only code of measured languages is coloured, within limits, for any name from an agent."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_languages_with_braces_have_their_words_and_comments(name: str) -> None:
     )
 
 
-def test_code_that_is_not_of_its_language_stays_plain() -> None:
+def test_code_of_another_language_stays_plain() -> None:
     assert "<span" in highlight("var a = 1; ? " + "\\ \n" * (ERROR_LIMIT - 1), "javascript")
     assert "<span" not in highlight("var a = 1; ? " + "\\ \n" * (ERROR_LIMIT + 1), "javascript")
 
@@ -101,7 +101,7 @@ def test_colouring_keeps_every_character(name: str, piece: str, times: int) -> N
 
 
 @pytest.mark.parametrize("part", range(12))
-def test_every_language_of_the_list_ends_over_texts_made_to_slow_it(part: int) -> None:
+def test_every_lexer_of_the_list_finishes_texts_made_to_slow_it(part: int) -> None:
     names = sorted(set(LANGUAGES.values()))[part::12]
     done = subprocess.run(
         [sys.executable, "-m", "tools.lexers", "--guard", *names],

@@ -1,4 +1,4 @@
-"""The short ways, to inline tokens and through the rows of a table, give what the parser gives."""
+"""Test that the fast paths for inline text and table rows give the same result as the parser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def parsed(text: str) -> list[Token]:
 
 
 @given(_texts)
-def test_what_the_short_way_takes_it_reads_as_the_parser_does(text: str) -> None:
+def test_the_fast_path_gives_the_parsers_tokens(text: str) -> None:
     short = simple_tokens(text)
     if short is not None:
         assert short == parsed(text)
@@ -63,7 +63,7 @@ def whole(text: str) -> str:
 
 
 @given(st.one_of(tables(), documents()))
-def test_a_table_looks_as_the_parsers_own_rule_would_have_it(text: str) -> None:
+def test_a_table_renders_as_with_the_parsers_own_rule(text: str) -> None:
     ruler = _parser().block.ruler
     text = text.replace("\r", "\n")
     ours = whole(text)
@@ -74,6 +74,6 @@ def test_a_table_looks_as_the_parsers_own_rule_would_have_it(text: str) -> None:
         ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
 
 
-def test_the_short_way_takes_what_cells_and_items_are_made_of() -> None:
+def test_the_fast_path_accepts_the_usual_text_of_cells_and_items() -> None:
     for text in ("plain words: 1.5 % - and so on!", "**bold words** `c1` and, `c 2`", "", "(`a`)"):
         assert simple_tokens(text) is not None

@@ -1,4 +1,4 @@
-"""What agent text looks like as a whole: one case a kind of Markdown that agents write."""
+"""Test the final form of agent text: one case for each kind of Markdown that agents write."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_task_list_shows_boxes_as_text_and_needs_no_form_elements() -> None:
 
 
 @pytest.mark.parametrize("tag", ["<br>", "<br/>", "<br />", "<BR>"])
-def test_a_line_break_is_the_one_tag_that_is_taken_as_such(tag: str) -> None:
+def test_a_line_break_is_the_only_tag_that_is_accepted(tag: str) -> None:
     (row,) = [line for line in render(f"|a|\n|-|\n|1{tag}2|\n|3|").splitlines() if "1" in line]
     assert row == '<td style="text-align:left">1<br>'
     assert render(f"x{tag}y `{tag}` <br onclick=x> <b>") == (
@@ -60,7 +60,7 @@ def test_a_footnote_is_marked_and_stays_where_it_was_written() -> None:
     assert visible(render("so[^1].\n\n[^1]: As *ever*.\n\nmore")) == "so[1]. [1] As ever. more"
 
 
-def test_table_cells_say_their_own_alignment_since_jupyterlab_sets_them_flush_right() -> None:
+def test_table_cells_have_their_own_alignment_because_jupyterlab_aligns_them_right() -> None:
     cells = [
         attrs["style"] for tag, attrs in Page(render("|a|b|\n|-|-:|\n|1|2|")).elements if tag in ("td", "th")
     ]
@@ -77,7 +77,7 @@ def test_table_cells_say_their_own_alignment_since_jupyterlab_sets_them_flush_ri
         ("<mailto:a@example.com>", "mailto:a@example.com"),
     ],
 )
-def test_addresses_become_links_that_open_elsewhere_and_tell_nothing(text: str, link: str) -> None:
+def test_addresses_become_links_that_open_elsewhere_without_a_referrer(text: str, link: str) -> None:
     (attrs,) = [attrs for tag, attrs in Page(render(text)).elements if tag == "a"]
     assert attrs == {"href": link, "target": "_blank", "rel": "noopener noreferrer"}
 
@@ -117,7 +117,7 @@ def test_formulas_are_mathml_while_live() -> None:
 
 
 @pytest.mark.parametrize("tex", ["a_b_c", "^", "{" * 300, r"\left( x", "x" * 5000, r"\href{http://a}{x}"])
-def test_a_formula_that_cannot_be_set_is_shown_as_its_code(tex: str) -> None:
+def test_a_formula_that_cannot_be_typeset_is_shown_as_code(tex: str) -> None:
     html = mathml(f"$${tex}$$") if len(tex) < 2000 else mathml(f"$$\n{tex}\n$$")
     assert f"<code>$${tex}$$</code>" in html
     assert "<math" not in html
@@ -144,7 +144,7 @@ def test_less_than_in_a_formulas_text_is_not_an_element() -> None:
     assert tags <= {"p", "span", "math", "mrow", "mtext", "mo", "mi"}
 
 
-def test_nesting_beyond_all_measure_loses_no_text() -> None:
+def test_nesting_of_500_levels_loses_no_text() -> None:
     assert visible(render("> " * 500 + "the end")).endswith("the end")
     assert visible(render("- " * 500 + "the end")).endswith("the end")
 
@@ -156,7 +156,7 @@ def test_nesting_beyond_all_measure_loses_no_text() -> None:
     ids=lambda text: text[:10],
 )  # fmt: skip
 def test_hostile_nesting_neither_recurses_nor_takes_long(text: str) -> None:
-    # Half of Python's own allowance: a notebook's stack is deep already.
+    # Half of Python's own limit: a notebook's stack is deep already.
     limit = sys.getrecursionlimit()
     depth = len(_stack())
     sys.setrecursionlimit(depth + 600)

@@ -1,4 +1,4 @@
-"""Open fences and long blocks go on as text: what is sent for them, and when they close."""
+"""Test the updates of open fences and long blocks, which grow as plain text until they close."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from tests.display.browser_half import item_html, page_html
 from tests.markdown.markdown_documents import visible
-from vibe_notebook._markdown import renderer as _blocks
-from vibe_notebook._markdown import stream as _stream
+from vibe_notebook._markdown import renderer
+from vibe_notebook._markdown import stream as stream_module
 from vibe_notebook._markdown.renderer import lean, render
 from vibe_notebook._markdown.stream import MarkdownStream, Update
 from vibe_notebook._markdown.unparsed_blocks import OPEN_LIMIT
@@ -53,11 +53,11 @@ def test_an_open_fence_is_never_parsed_again(monkeypatch: pytest.MonkeyPatch) ->
     fed(stream, "```\n")
     parsed: list[int] = []
 
-    def counted(source: str, *args: Any, **more: Any) -> list[_blocks.Block]:
+    def counted(source: str, *args: Any, **more: Any) -> list[renderer.Block]:
         parsed.append(len(source))
-        return _blocks.parse(source, *args, **more)
+        return renderer.parse(source, *args, **more)
 
-    monkeypatch.setattr(_stream, "parse", counted)
+    monkeypatch.setattr(stream_module, "parse", counted)
     fed(stream, *["line of code\n"] * 1000)
     assert parsed == []
     assert stream.tail == "line of code\n" * 1000
@@ -71,7 +71,7 @@ LONG = {
 
 
 @pytest.mark.parametrize("line", LONG.values(), ids=LONG)
-def test_a_block_beyond_the_limit_goes_on_as_text_and_loses_nothing(line: str) -> None:
+def test_a_block_beyond_the_limit_grows_as_plain_text_and_loses_nothing(line: str) -> None:
     stream = MarkdownStream()
     count = OPEN_LIMIT // len(line)
     first, second, *rest = fed(stream, line * (count // 2), line * count, *[line] * count)
@@ -88,7 +88,7 @@ def test_a_block_beyond_the_limit_goes_on_as_text_and_loses_nothing(line: str) -
     assert page_html(stream.blocks) == lean(render(line * count + "\n\nThe end.\n", math="mathml"))
 
 
-def test_a_long_item_is_not_over_at_a_blank_line_or_at_the_next_item() -> None:
+def test_a_long_item_does_not_end_at_a_blank_line_or_at_the_next_item() -> None:
     stream = MarkdownStream()
     fed(stream, "- item\n" + "  and so on\n" * 2000)
     updates = fed(stream, "\n", "- more\n", "\n  still\n", "\n1. a\n")
@@ -96,7 +96,7 @@ def test_a_long_item_is_not_over_at_a_blank_line_or_at_the_next_item() -> None:
     assert visible("", stream.tail) == "- more still 1. a"
 
 
-def test_text_appended_to_a_long_block_does_not_stick_to_its_last_word() -> None:
+def test_text_appended_to_a_long_block_does_not_join_its_last_word() -> None:
     stream = MarkdownStream()
     fed(stream, "> word\n" * 4000, "next")
     assert stream.tail == "\nnext"
@@ -108,13 +108,13 @@ def test_text_of_a_long_block_is_appended_in_an_element_of_its_own() -> None:
     assert stream.open_html.endswith('<strong>b</strong><span class="vibe-tail"></span></p>\n</blockquote>\n')
 
 
-def test_references_defined_earlier_count_in_every_later_block() -> None:
+def test_earlier_references_are_known_in_every_later_block() -> None:
     stream = MarkdownStream()
     fed(stream, "[a]: https://example.com/a\n\n", "# H\n\n", "see [a]")
     assert 'href="https://example.com/a"' in stream.open_html
 
 
-def test_half_a_definition_is_not_taken_for_the_whole() -> None:
+def test_half_a_definition_is_not_read_as_the_whole() -> None:
     stream = MarkdownStream()
     fed(stream, "[a]: https://example.com/", "long\n", "'title'\n\n[a]\n")
     stream.finish()

@@ -1,4 +1,4 @@
-"""Text shown while it is written ends as, and at every moment looks like, the whole text rendered."""
+"""Test that growing text ends as the whole text rendered at once, and shows no more than that on the way."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ group_sizes = st.sampled_from([0, 0, 20, GROUP_FROM])
 
 
 class Screen:
-    """Does with updates what a browser does."""
+    """Apply updates as a browser does."""
 
     def __init__(self) -> None:
         self.closed: list[Item] = []
@@ -55,7 +55,7 @@ def lines(text: str) -> Split:
 @example(lines(" - a\n  - b\n   - c\n    - d\n"), 0)
 @example(lines("```\nx\n "), 0)
 @example(lines("- a\n- b\n\n\n\n- c\n\n      code\n- d"), 0)
-def test_closed_blocks_are_the_whole_rendering_whatever_the_pieces(split: Split, group_from: int) -> None:
+def test_closed_blocks_equal_the_whole_rendering_for_any_pieces(split: Split, group_from: int) -> None:
     text, pieces = split
     stream, screen = MarkdownStream(group_from=group_from), Screen()
     for piece, is_updated in pieces:
@@ -77,7 +77,7 @@ def test_a_text_that_pauses_anywhere_shows_no_more_than_the_whole_rendering_so_f
         stream.append(piece)
         so_far += piece
         screen.apply(stream.update())
-        screen.apply(stream.settle())
+        screen.apply(stream.pause())
         letters = iter("".join(so_far.split()).lower() + "note")
         assert "&" in so_far or all(c in letters for c in re.findall("[a-z]", screen.text.lower()))
         assert screen.closed == stream.blocks
@@ -96,16 +96,16 @@ def test_a_text_that_pauses_anywhere_shows_no_more_than_the_whole_rendering_so_f
         ("42", "<p>42</p>"),
     ],
 )
-def test_a_text_that_pauses_in_a_mark_shows_what_it_will_be(text: str, shown: str, group_from: int) -> None:
+def test_a_text_that_pauses_in_a_mark_shows_its_later_form(text: str, shown: str, group_from: int) -> None:
     stream = MarkdownStream(group_from=group_from)
     stream.append(text)
     stream.update()
-    stream.settle()
+    stream.pause()
     assert shown in page_html(stream.blocks, stream.open_html)
 
 
 @given(split_documents(), group_sizes, st.integers(0, 12))
-def test_the_ops_of_a_text_build_what_its_snapshot_says(split: Split, group_from: int, start: int) -> None:
+def test_the_ops_of_a_text_build_its_snapshot(split: Split, group_from: int, start: int) -> None:
     _, pieces = split
     shown, browser, text = TextShown(1), Browser(), GrowingText()
     shown._stream = MarkdownStream(group_from=group_from)

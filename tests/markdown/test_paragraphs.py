@@ -1,4 +1,4 @@
-"""A long paragraph is closed piece by piece: what is over is neither parsed nor sent again, nor shown raw."""
+"""Test that a long paragraph closes piece by piece: no closed piece is parsed or sent again, or shown raw."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from hypothesis import strategies as st
 from tests.display.browser_half import page_html
 from tests.markdown.test_markdown_open import fed
 from tests.markdown.test_markdown_stream import Screen
-from vibe_notebook._markdown import long_blocks as _paragraphs
-from vibe_notebook._markdown import renderer as _blocks
-from vibe_notebook._markdown.long_blocks import GROUP_FROM, LEAVE, TIMES
+from vibe_notebook._markdown import long_blocks, renderer
+from vibe_notebook._markdown.long_blocks import GROUP_FROM, LEAVE, PARAGRAPH_FACTOR
 from vibe_notebook._markdown.renderer import Block, lean, render
 from vibe_notebook._markdown.stream import MarkdownStream
 from vibe_notebook._markdown.unparsed_blocks import OPEN_LIMIT
 
 WORDS = "some **bold** words, `code` and [a link](https://example.com/a) "
-LONG = WORDS * (TIMES * GROUP_FROM // len(WORDS) + 2)
+LONG = WORDS * (PARAGRAPH_FACTOR * GROUP_FROM // len(WORDS) + 2)
 
-# Whatever may begin, end or go on in a paragraph, and what may end it or make something else of it.
+# Pieces that may begin, end or continue in a paragraph, that may end it, or that may change its kind.
 PARTS = (
     "a", "b c", "**x**", "**x", "y**", "*i*", "_u_", "sn_ake", "2 * 3", "~~s~~", "`c`", "`", "```", "$x$", "$",
     "[l](u)", "[l", "](u)", "[r]", "[r]: u", "![i](u)", "!", "[^1]", "http://a.b", "<br>", "&amp;", "\\*", "\\(x\\)",
@@ -34,7 +33,7 @@ gaps = st.sampled_from([" ", " ", " ", "\n", "  \n", "\n\n", "", "  ", "\n    "]
 
 
 @pytest.mark.parametrize("words", [WORDS, WORDS.strip() + "\n"], ids=["one line", "lines"])
-def test_each_piece_is_closed_once_and_what_is_parsed_for_it_does_not_grow(
+def test_each_piece_closes_once_and_the_parsed_source_does_not_grow(
     words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = MarkdownStream()
@@ -44,9 +43,9 @@ def test_each_piece_is_closed_once_and_what_is_parsed_for_it_does_not_grow(
 
     def counted(source: str, references: Mapping[str, Any]) -> list[Block]:
         parsed.append(len(source))
-        return _blocks.parse(source, dict(references))
+        return renderer.parse(source, dict(references))
 
-    monkeypatch.setattr(_paragraphs, "parse", counted)
+    monkeypatch.setattr(long_blocks, "parse", counted)
     updates = fed(stream, *[words] * 1000)
     assert max(parsed) <= 2 * GROUP_FROM
     assert sum(parsed) < 10 * 1000 * len(words)
@@ -56,7 +55,7 @@ def test_each_piece_is_closed_once_and_what_is_parsed_for_it_does_not_grow(
     assert page_html(stream.blocks) == lean(render(f"{LONG}{words * 1000}\n\nThe end.\n"))
 
 
-def test_marks_are_not_shown_raw_however_long_the_paragraph_is() -> None:
+def test_no_raw_marks_are_shown_in_a_very_long_paragraph() -> None:
     stream = MarkdownStream()
     fed(stream, *[WORDS] * (2 * OPEN_LIMIT // len(WORDS)))
     shown = page_html(stream.blocks, stream.open_html) + stream.tail
@@ -66,7 +65,7 @@ def test_marks_are_not_shown_raw_however_long_the_paragraph_is() -> None:
 
 @pytest.mark.parametrize("rest", ["===\n", "a | b\n--- | ---\n1 | 2\n"], ids=["heading", "table"])
 @pytest.mark.parametrize("gap", ["", "\n"], ids=["in the line", "in the next"])
-def test_what_turns_out_to_be_no_paragraph_is_sent_anew(rest: str, gap: str) -> None:
+def test_a_paragraph_that_becomes_another_block_is_sent_anew(rest: str, gap: str) -> None:
     stream, screen = MarkdownStream(), Screen()
     text = f"{LONG.strip()}{gap or ' '}{rest}"
     for update in [*fed(stream, LONG.strip()), *fed(stream, gap or " ", *rest, "\nThe end.\n")]:
@@ -90,7 +89,7 @@ def test_a_mark_that_is_not_closed_keeps_what_follows_it_open() -> None:
     st.integers(1, 9),
     st.sampled_from([0, 1, 4, 20]),
 )
-def test_a_paragraph_in_pieces_is_the_one_that_it_is_as_a_whole(
+def test_a_paragraph_in_pieces_equals_the_whole_paragraph(
     parts: list[tuple[str, str]], size: int, group_from: int
 ) -> None:
     text = "".join(word + gap for word, gap in parts)
@@ -101,7 +100,7 @@ def test_a_paragraph_in_pieces_is_the_one_that_it_is_as_a_whole(
         cut.append(piece)
         screen.apply(cut.update())
         if index % 3 == 0:
-            screen.apply(cut.settle())
+            screen.apply(cut.pause())
         assert screen.closed == cut.blocks
         assert (screen.open, screen.tail) == (cut.open_html, cut.tail)
         fed(whole, piece)
@@ -113,17 +112,17 @@ def test_a_paragraph_in_pieces_is_the_one_that_it_is_as_a_whole(
 @pytest.mark.parametrize(
     "line", ["> a quoted line\n", "a price of $5 or so, "], ids=["quote", "nothing to cut"]
 )
-def test_where_nothing_can_be_cut_it_is_not_tried_at_every_update(
+def test_a_paragraph_that_cannot_be_cut_is_not_tried_at_every_update(
     line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed: list[int] = []
 
     def counted(source: str, references: Mapping[str, Any]) -> list[Block]:
         parsed.append(len(source))
-        return _blocks.parse(source, dict(references))
+        return renderer.parse(source, dict(references))
 
-    monkeypatch.setattr(_paragraphs, "parse", counted)
+    monkeypatch.setattr(long_blocks, "parse", counted)
     stream = MarkdownStream()
     updates = fed(stream, *[line] * (OPEN_LIMIT // len(line)))
     assert len(updates) > 700
-    assert len(parsed) <= (_paragraphs.TRIES + 1) * OPEN_LIMIT // GROUP_FROM
+    assert len(parsed) <= (long_blocks.CUT_TRIES + 1) * OPEN_LIMIT // GROUP_FROM

@@ -14,7 +14,7 @@ from .._json_values import scrub
 from .._markdown.highlight import language_of
 from .._markdown.math import is_formula
 from .._markdown.sanitize import is_link, is_raster
-from .._markdown.tex import is_drawable
+from .._markdown.tex import is_safe_tex
 from .._markdown.unparsed_blocks import OpenFence
 from .last_resort import made
 from .wording import (
@@ -149,7 +149,7 @@ def _without_formulas(markdown: str) -> tuple[str, bool]:
     is_drawn = True
     for start, stop in list(_formulas(pieces)):
         marks, source = len(pieces[start]), "".join(pieces[start : stop + 1])
-        is_formula = pieces[start][0] == "$" and is_drawable(source[marks:-marks].strip())
+        is_formula = pieces[start][0] == "$" and is_safe_tex(source[marks:-marks].strip())
         is_drawn &= is_formula or ("`" not in source and "~~~" not in source)
         pieces[start : stop + 1] = [" formula ", *[""] * (stop - start)]
     return "".join(pieces).replace("\x00", "$"), is_drawn
@@ -268,7 +268,7 @@ def _formula(source: str, match: re.Match[str]) -> tuple[str | None, bool]:
         content = found[len(marks) : -len(marks)]
         if marks == "$" and not is_formula(source, match.start(), match.end() - 1):
             return None, True
-    if is_drawable(content.strip()):
+    if is_safe_tex(content.strip()):
         # An entity would be part of the formula; a space is not, and opens no tag either.
         return _TAG.sub("< ", f"{marks}{content.strip()}{marks}" if kind == "tex" else found), False
     return (None, True) if "\n" in content else (f"`{marks}{content}{marks}`", True)

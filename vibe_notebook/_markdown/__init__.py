@@ -1,4 +1,5 @@
 """Render Markdown, growing or whole, to sanitised HTML.
 
-Pure: imports nothing of the package but ``exceptions`` and ``_limits``.
+Below ``_forms`` (the saved forms) and ``display`` (the live view). Pure: the package imports nothing of
+``vibe_notebook`` but ``_json_values``.
 """

@@ -1,8 +1,15 @@
-"""Rows of a table to HTML at once, where they are simple: a long table has a hundred thousand cells.
+"""Parse simple inline text and simple table rows without the full parser: a long table has 100,000 cells.
 
-markdown-it's own rule reads the header; four tokens for every cell are what took most of the time.
-A row that needs the parser gets its tokens, and so does the last one, which may still be written.
-Without this module a live table took 1.2 (80 KB) to 1.4 times (300 KB) the kernel's processor time.
+Rules for the parser in ``renderer.py``; text that is not simple goes to markdown-it's own rules.
+
+Inline text: plain words, bold or slanted words and code need not pass every rule of the parser, which takes
+three times as long for them. Without it the live drawing of 300 KB took 1.2 (mixed) to 1.4 times (one paragraph)
+the kernel's processor time.
+
+Table rows: markdown-it's rule reads the header; a simple row becomes HTML at once, because four tokens for every
+cell took most of the time. A row that needs the parser still gets tokens, and so does the last row, which the
+agent may still be writing. Without it a live table took 1.2 (80 KB) to 1.4 times (300 KB) the kernel's processor
+time.
 """
 
 from __future__ import annotations
@@ -22,14 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["inline_plugin", "simple_tokens", "tables_plugin"]
 
-
-# Inline text to tokens: what is simple, most cells and items, is not read by every rule of the parser.
-#
-# A long table has ten thousand cells; the parser's rules take three times as long for them. Without this
-# module the live drawing of 300 KB took 1.2 (mixed) to 1.4 times (one paragraph) the kernel's processor time.
-
 _MARKS = re.compile(r"[\n&<\[\\$_~*`]")
-"""What a rule of ours begins with (and "!", which needs a bracket)."""
+"""First characters of all inline rules, but for "!", which needs a bracket."""
 _SPAN = re.compile(
     r"(?P<mark>\*\*?)(?P<words>[^\W_]+(?: [^\W_]+)*)(?P=mark)(?=[\s,.;:]|\Z)"
     r"|`(?P<code>[^`\s](?:[^`\n]*[^`\s])?)`(?!`)"
@@ -38,9 +39,9 @@ _BEFORE = frozenset(" (,;:")
 
 
 def inline_plugin(md: MarkdownIt) -> None:
-    """Let *md* take the short way where it gives the same tokens."""
+    """Let *md* use the fast path for inline text that gives the same tokens."""
     md.core.ruler.at("inline", _inline)
-    # Its own set has what extensions might use: every hyphen and colon would be a text of its own.
+    # markdown-it's own set serves any extension: every hyphen and colon would be a token of its own.
     md.inline.terminator_re = re.compile(r"[\n!&<\[\]\\$_~*`]")
 
 
@@ -56,7 +57,7 @@ def _inline(state: StateCore) -> None:
 
 
 def simple_tokens(text: str) -> list[Token] | None:
-    """Return the tokens of plain text with bold or slanted words and code; ``None`` for what needs the parser."""
+    """Return the tokens of plain text with bold or slanted words and code; ``None`` if *text* needs the parser."""
     if _MARKS.search(text) is None:
         return [_text(text)] if text else []
     tokens: list[Token] = []
@@ -96,11 +97,11 @@ _PIPE = re.compile(r"(?<!\\)\|")
 _ALIGNED = re.compile(r"text-align:(left|right|center)")
 _TAGS = {"strong_open": "<strong>", "strong_close": "</strong>", "em_open": "<em>", "em_close": "</em>"}
 EMPTY_LIMIT = 0x10000
-"""Cells that rows may lack in all, as in markdown-it: each is made up for one byte."""
+"""Cells that a table's rows may lack in all, as in markdown-it: the parser adds each for one byte of source."""
 
 
 def tables_plugin(md: MarkdownIt) -> None:
-    """Let *md* take the short way through a table's rows."""
+    """Let *md* use the fast path for a table's rows."""
     md.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
     md.add_render_rule("table_rows", _render_rows)
     md.add_render_rule("td_open", _render_cell)
@@ -133,7 +134,7 @@ def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # no
 
 
 def _rows(state: StateBlock, line: int, end: int, width: int) -> list[list[str]]:
-    """Read the rows of *width* cells from *line* on, by markdown-it's conditions."""
+    """Return the rows from *line* on, of *width* cells each, by markdown-it's conditions."""
     terminators = state.md.block.ruler.getRules("blockquote")
     rows: list[list[str]] = []
     missing = 0
@@ -174,14 +175,14 @@ def _push_rows(state: StateBlock, line: int, rows: list[list[str]], styles: list
 
 
 def _push_simple(state: StateBlock, simple: list[str]) -> None:
-    """Put rows that need no parser into one token, and forget them."""
+    """Push the collected *simple* rows as one token, and empty the list."""
     if simple:
         state.push("table_rows", "", 0).content = "".join(simple)
         simple.clear()
 
 
 def _simple_html(text: str) -> str | None:
-    """Return the HTML of a text that is simple and holds no address that becomes a link."""
+    """Return the HTML of a simple text; ``None`` if *text* needs the parser or has a bare address."""
     tokens = simple_tokens(text) if "://" not in text else None
     return None if tokens is None else "".join(map(_html, tokens))
 
@@ -192,13 +193,13 @@ def _html(token: Token) -> str:
 
 
 def _style(token: Token) -> str:
-    # JupyterLab sets the cells of HTML outputs flush right unless they say otherwise themselves.
+    # JupyterLab aligns the cells of HTML outputs to the right unless their own style says otherwise.
     style = str(token.attrs.get("style", ""))
     return style if _ALIGNED.fullmatch(style) else "text-align:left"
 
 
 def _render_rows(_self: object, tokens: Sequence[Token], index: int, *_: object) -> str:
-    """Render rows that needed no parser."""
+    """Return the HTML of rows that needed no parser."""
     return tokens[index].content
 
 

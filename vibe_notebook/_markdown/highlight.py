@@ -1,8 +1,9 @@
-"""Colour a closed code fence: Pygments' short classes, on text that stays exactly what it was.
+"""Colour a closed code fence with Pygments' short classes, without changing its text.
 
-For the saved form as HTML; for the live one as runs, which are a quarter of the bytes: the browser
-has the text already. The work is bounded by count, whatever the code: a language of the list, and limits
-on size, lines, runs and errors, under which its lexer was measured. So it may be done under a view's lock.
+``renderer.py`` uses HTML (``highlight``) for the saved form, and runs (``runs``) for the live form: the browser has
+the text already, and runs are a quarter of the bytes. Counts bound the work for any code: only languages of
+``languages.py`` are coloured, within the limits of size, lines, runs and errors under which their lexers were
+measured. So a view may colour code while it holds its lock.
 """
 
 from __future__ import annotations
@@ -33,32 +34,32 @@ __all__ = [
 ]
 
 LINE_LIMIT = 2_000
-"""Characters of a line beyond which its code stays plain."""
+"""Characters of a line beyond which code stays plain."""
 
 RUN_LIMIT = 200
-"""Characters of a run of one character beyond which code stays plain."""
+"""Repetitions of one character beyond which code stays plain."""
 
 SPACE_LIMIT = 64
-"""Characters of white space in a row beyond which code stays plain: for some lexers they cost their cube."""
+"""White space characters in a row beyond which code stays plain: some lexers need the cube of their number."""
 
 ERROR_LIMIT = 20
-"""GrowingText that are no part of the language beyond which code stays plain: for each, a lexer may have read all."""
+"""Error tokens beyond which code stays plain: for each, a lexer may have read to the end."""
 
 OPENER_LIMIT = 20
-"""Comments opened and never closed beyond which code stays plain: a lexer reads to the end for each."""
+"""Unclosed comments beyond which code stays plain: for each, a lexer reads to the end."""
 
 _COMMENTS = (("/*", "*/"), ("<!--", "-->"), ("(*", "*)"), ("{-", "-}"), ("<![CDATA[", "]]>"))
 _RUN = re.compile(rf"\s{{{SPACE_LIMIT}}}|(.)\1{{{RUN_LIMIT - 1}}}")
 _LANGUAGE = re.compile(r"[\w+#.-]{1,40}")
 
 _PLAIN = frozenset({"", "n", "p", "w", "x", "esc", "g"})
-"""Classes that no stylesheet colours; leaving them out halves the bytes."""
+"""Classes that no stylesheet colours. Without them the output has half the bytes."""
 
 
 def highlight(code: str, language: str) -> str:
     """Return *code* as escaped HTML with ``<span class=…>`` of Pygments' short names.
 
-    A language that is not of the list, code beyond a limit, or a lexer that would change the text, gives it plain.
+    Code stays plain if its language is not on the list, if it is beyond a limit, or if its lexer would change it.
     """
     return "".join(
         f'<span class="{name}">{escape(text)}</span>' if name else escape(text)
@@ -67,13 +68,13 @@ def highlight(code: str, language: str) -> str:
 
 
 def language_of(info: str) -> str:
-    """Return the language that a fence's opening line names, or ""."""
+    """Return the language that *info*, the rest of a fence's opening line, names, or ""."""
     match = _LANGUAGE.match(info.strip().lstrip("{."))
     return match[0].lower() if match else ""
 
 
 def is_regular(code: str) -> bool:
-    """Tell whether *code* is within the limits that the lexers were measured in."""
+    """Return whether *code* is within the limits under which the lexers were measured."""
     return (
         max(map(len, code.split("\n"))) <= LINE_LIMIT
         and _RUN.search(code) is None
@@ -82,14 +83,13 @@ def is_regular(code: str) -> bool:
 
 
 def runs(code: str, language: str) -> str:
-    """Return the same colours as runs over the text: each a class ("": none), then a length.
+    """Return the colours of *code* as runs: each a class ("": plain), then a length in UTF-16 units.
 
-    A length is in UTF-16 units: a dot for each 26, and a letter from A for what is left. All of it
-    is plain if there are none.
+    A length has a dot for each 26 units, then a letter for the rest (A: 0). "" means that all of *code* is plain.
     """
     coloured = _coloured(code, language)
     if coloured and not coloured[-1][0]:
-        coloured = coloured[:-1]  # what is left at the end is plain anyway
+        coloured = coloured[:-1]  # the browser leaves the rest plain anyway
     return "".join(name + _length(utf16(text)) for name, text in coloured)
 
 
@@ -110,7 +110,7 @@ def _length(units: int) -> str:
 
 
 def pieces(lexer: Any, code: str) -> list[tuple[Any, str]]:
-    """Return the tokens of *code*; none if it is beyond a limit."""
+    """Return the tokens of *code*, or an empty list if *code* is beyond a limit."""
     found: list[tuple[Any, str]] = []
     errors = 0
     for token in lexer.get_tokens(code) if is_regular(code) else ():

@@ -1,9 +1,10 @@
-"""Languages that code may be coloured in: those whose lexers were measured over text made to slow them.
+"""List the languages whose code is coloured: their lexers were measured over texts made to slow them down.
 
-`python -m tools.lexers` measures them anew and says how: each lexer, within the limits of `_highlight.py`, in
-a process of its own: 240 to 3,300 texts of 1 KiB each, then the slowest at 4 and 16 KiB, of which a character cost
-at most 1.9 times as much (2 to 90 µs of a loaded machine's CPU). Pygments has 500 more; of some a page of spaces keeps the interpreter for hours, so
-no name of an agent's is ever looked up there.
+``highlight.py`` asks for lexers here. ``python -m tools.lexers`` measures the list anew: each lexer, within the
+limits of ``highlight.py``, in a process of its own under a limit on CPU seconds. The tool generates texts of 1 KiB,
+then measures the slowest of them at 4 and 16 KiB, and reports the growth of the time per character. Pygments has
+500 more languages; some of their lexers keep the interpreter for hours over a page of spaces. So no name from
+an agent is ever looked up in Pygments.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation
 __all__ = ["CODE_LIMIT", "LANGUAGES", "lexer_of"]
 
 CODE_LIMIT = 16 * 1024
-"""Characters beyond which code stays plain: 400 lines."""
+"""Characters beyond which code stays plain: about 400 lines."""
 
 _NAMES = """
     python: py py3 python3 sage; pycon: python-console; javascript: js jsx mjs cjs node; typescript: ts tsx
@@ -32,7 +33,7 @@ LANGUAGES = {
     for entry in _NAMES.replace("\n", ";").split(";")
     for name in entry.replace(":", " ").split()
 }
-"""Pygments' name of the lexer, by each name that a fence may say."""
+"""Pygments' name of the lexer, by each name that a fence may use."""
 
 
 _WORDS = """
@@ -56,7 +57,7 @@ _BRACES = frozenset(["c", "cpp", "csharp", "java"])
 
 
 class _BracesLexer(RegexLexer):
-    """C, C++, C# and Java. Pygments' own look for functions at each line, through all that follows it."""
+    """Read C, C++, C# and Java. Pygments' own lexers search functions from each line to the end of the code."""
 
     tokens: ClassVar[dict[str, Any]] = {
         "root": [
@@ -79,7 +80,7 @@ class _BracesLexer(RegexLexer):
 
 @cache
 def lexer_of(language: str) -> Any:
-    """Return the lexer of a language of the list, or `None`."""
+    """Return the lexer of *language*, or ``None`` if the list does not have it."""
     name = LANGUAGES.get(language)
     if name is None:
         return None

@@ -1,7 +1,7 @@
-"""A list or table that grows long: its items and rows are closed one by one, and sent once.
+"""Close a long list item by item, a long table row by row, and a long paragraph piece by piece.
 
-Between ``_stream.py`` and ``_reducer/growing_text.py``. An item is over where the next one begins, a row where its
-line ends; what is over is not parsed again, so that an update costs the same at any length.
+Between ``stream.py`` and ``renderer.py``. The view sends each closed item once, and the parser never reads its
+source again, so that an update costs the same at any length.
 """
 
 from __future__ import annotations
@@ -15,47 +15,51 @@ from .renderer import Block, Math, parse, render_block
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-__all__ = ["LEAVE", "TIMES", "Group", "Item", "Paragraph", "make_item", "opens_group"]
+__all__ = ["LEAVE", "PARAGRAPH_FACTOR", "Group", "Item", "Paragraph", "make_item", "opens_group"]
 
 Item = str | list[str]
-"""A closed piece of a text as the browser gets it (docs/wire.md): its HTML, or [HTML, the colours of its
-code, text to add to its innermost last element]. HTML that begins with ``LEAVE`` opens a container."""
+"""Closed piece of a text as the browser gets it (docs/wire.md): HTML, or [HTML, colours of its code, text].
+
+The browser appends the text to the innermost last element. HTML that begins with ``LEAVE`` opens a container."""
 LEAVE = "\0"
-"""What follows stands after the container, no longer in it. No HTML of ours has this character."""
+"""Mark of a container's end: later items stand after the container. Rendered HTML never has this character."""
 GROUP_FROM = 1024
-"""Characters of source from which on a list or table is closed piece by piece."""
+"""Characters of source from which on a list or table closes item by item."""
 _LISTS = frozenset({"bullet_list_open", "ordered_list_open"})
 
 
 def make_item(block: Block, math: Math) -> Item:
-    """Return a closed block."""
+    """Return the item of a closed block."""
     colours: list[str] = []
     html = render_block(block, math, colours=colours)
     return [html, ";".join(colours), ""] if any(colours) else html
 
 
 def opens_group(block: Block, source: str, group_from: int) -> bool:
-    """Whether *block*, all of the open *source*, is to be closed piece by piece from now on."""
+    """Return whether *block*, all of the open *source*, closes item by item from now on."""
     if len(source) <= group_from or not (block.kind in _LISTS or block.kind == "table_open"):
         return False
     return len(_children(block)) > 1
 
 
 class Group:
-    """The list or table that *block* is, as it was parsed from *source*. ``skeleton`` is its empty self."""
+    """Close the items of one list or table. ``skeleton`` is the HTML of the empty list or table.
+
+    An item is finished where the next item begins, a row where its line ends.
+    """
 
     def __init__(self, block: Block, source: str, math: Math) -> None:
         self.kind = block.kind
         self._math: Math = math
         lines = source.split("\n", 2)
         self.lead = "\n".join(lines[:2]) + "\n" if self.kind == "table_open" else ""
-        """What has to stand before the rest, so that it is parsed as the same table."""
-        self.is_torn = False
-        """Whether it turned out to be a loose list when items had been sent as a tight one's."""
+        """Source to put before the rest, so that the parser reads the same table."""
+        self.became_loose = False
+        """True once a tight list became loose after some of its items were sent."""
         self._is_loose = _is_loose(block)
-        self._seen: list[str] = [self.lead]
+        self._closed_source: list[str] = [self.lead]
         first = _children(block)[0]
-        opening = _index(block, first)
+        opening = _child_index(block, first)
         closing = len(block.tokens) - (2 if self.lead else 1)
         shell = Block([*block.tokens[:opening], *first.tokens, *block.tokens[closing:]])
         self.skeleton = render_block(shell, math, colours=[]).replace(
@@ -63,41 +67,41 @@ class Group:
         )
 
     def split(self, blocks: list[Block]) -> tuple[Block | None, list[Block]]:
-        """Return what of *blocks*, parsed from the rest, is still this one, and what follows it."""
+        """Return the group's own block among *blocks* (parsed from the rest), and the blocks after it."""
         if blocks and blocks[0].kind == self.kind:
             return blocks[0], blocks[1:]
         return None, blocks
 
-    def over(self, block: Block) -> tuple[list[Block], int]:
-        """Return the items or rows that nothing can change any more, and the line where the rest begins."""
+    def finished_items(self, block: Block) -> tuple[list[Block], int]:
+        """Return the items or rows that later text cannot change, and the first line of the rest."""
         items = self.items(block)
         if self.lead:
             return items, block.end
         return items[:-1], items[-1].start
 
     def items(self, block: Block) -> list[Block]:
-        """Return all items or rows of *block*, whose lines are complete."""
+        """Return all items or rows of *block*; all of its lines are complete."""
         if _is_loose(block) and not self._is_loose:
-            self._is_loose = self.is_torn = True
+            self._is_loose = self.became_loose = True
         return self.children(block)
 
     def children(self, block: Block) -> list[Block]:
-        """Return all items or rows of *block*, as loose as the list is."""
+        """Return all items or rows of *block*, loose if the list is loose."""
         if self._is_loose:
             _loosen(block)
         return _children(block)
 
-    def pass_by(self, source: str) -> None:
-        """Remember what is closed: it is needed once more if the list is torn."""
-        self._seen.append(source)
+    def append_closed(self, source: str) -> None:
+        """Store the source of closed items: ``render_whole`` needs it if the list becomes loose."""
+        self._closed_source.append(source)
 
-    def whole(self, references: MutableMapping[str, Any]) -> list[Item]:
-        """Return the list anew, as one piece."""
-        return [make_item(block, self._math) for block in parse("".join(self._seen), references)]
+    def render_whole(self, references: MutableMapping[str, Any]) -> list[Item]:
+        """Return the items of the whole list, rendered anew."""
+        return [make_item(block, self._math) for block in parse("".join(self._closed_source), references)]
 
 
 def _children(block: Block) -> list[Block]:
-    """The items of a list; the rows of a table's body, simple ones several together."""
+    """Return the items of a list, or the rows of a table's body; adjacent simple rows are one block."""
     tokens = block.tokens
     if block.kind in _LISTS:
         starts = [i for i, token in enumerate(tokens) if token.level == 1 and token.type == "list_item_open"]
@@ -111,7 +115,7 @@ def _children(block: Block) -> list[Block]:
     return [Block(tokens[start:end]) for start, end in zip(starts, ends, strict=True)]
 
 
-def _index(block: Block, child: Block) -> int:
+def _child_index(block: Block, child: Block) -> int:
     return next(i for i, token in enumerate(block.tokens) if token is child.tokens[0])
 
 
@@ -130,22 +134,23 @@ def _loosen(block: Block) -> None:
         token.hidden = False
 
 
-# A paragraph that grows long: what nothing can change any more is closed and sent once, piece by piece.
-#
-# Between ``_stream.py`` and ``_reducer/growing_text.py``, as ``_groups.py`` is for lists. It is cut between two words where
-# no mark is open: neither what was written before nor what comes can change what the other looks like.
-
-TIMES = 4
-"""How much longer than a list a paragraph must be to be closed piece by piece."""
-TRIES, KEPT = 6, 8
-"""How many places are tried for a cut, and what part of a piece's length lies between them."""
+PARAGRAPH_FACTOR = 4
+"""Factor by which a paragraph must be longer than a list to close piece by piece."""
+CUT_TRIES = 6
+"""Places at which a paragraph tries to cut."""
+CUTS_PER_PIECE = 8
+"""Places for a cut in one piece's length."""
 _BETWEEN = re.compile(r"(?<=[^\s])[ \n](?=\S)")
 _OPEN = re.compile(r"[*_~`\[<$]")
 _INSIDE_A_WORD = re.compile(r"(?<=\w)_+(?=\w)")
 
 
 class Paragraph:
-    """The paragraph that the open source is; ``lead`` stands for what of its line is closed."""
+    """Close the pieces of one paragraph. ``lead`` stands for the closed beginning of the open line.
+
+    A paragraph is cut between two words where no mark is open: the text before the cut cannot change the form
+    of the text after it, nor the text after it the form of the text before.
+    """
 
     skeleton = "<p></p>\n"
 
@@ -154,17 +159,17 @@ class Paragraph:
         self._size = piece
         self._tried = 0
         self.lead = ""
-        self.seen: list[str] = []
-        """The source of what is closed: it is needed once more if it turns out to be no paragraph."""
+        self.closed_source: list[str] = []
+        """Source of the closed pieces. The stream parses it again if a later line makes it a heading or a table."""
 
     def split(self, blocks: list[Block]) -> tuple[Block | None, list[Block]]:
-        """Return what of *blocks*, parsed from the rest, is still this one, and what follows it."""
+        """Return the paragraph's own block among *blocks* (parsed from the rest), and the blocks after it."""
         if blocks and blocks[0].kind == "paragraph_open":
             return blocks[0], blocks[1:]
         return None, blocks
 
     def children(self, block: Block) -> list[Block]:
-        """Return what *block* says after the lead."""
+        """Return the content of *block* after the lead."""
         inline = block.tokens[1]
         children = inline.children = list(inline.children or [])
         if self.lead.endswith("\n"):
@@ -175,43 +180,43 @@ class Paragraph:
 
     items = children
 
-    def pass_by(self, source: str) -> None:
-        """Remember what is closed."""
-        self.seen.append(source)
+    def append_closed(self, source: str) -> None:
+        """Store the source of a closed piece."""
+        self.closed_source.append(source)
 
     def cut(self, source: str, references: Mapping[str, Any]) -> tuple[str, int] | None:
-        """Return the HTML of a piece that is over, and how much of *source* it is; the rest goes on after it."""
+        """Return the HTML of a finished piece and its length in *source*; ``None`` if nothing can be cut."""
         if len(source) <= self._tried + self._size:
             return None
         self._tried = len(source)
         if not self._is_all(source, references):
             return None
-        step = self._size // KEPT
+        step = self._size // CUTS_PER_PIECE
         ends = [match.end() for match in _BETWEEN.finditer(source)]
-        for tried in range(1, TRIES + 1):
+        for tried in range(1, CUT_TRIES + 1):
             while ends and ends[-1] > len(source) - tried * step:
                 ends.pop()
             if not ends:
                 return None
             end = ends.pop()
-            if html := self._piece(source, end, references):
+            if html := self._render_piece(source, end, references):
                 self._tried = 0
-                self.pass_by(source[:end])
+                self.append_closed(source[:end])
                 self.lead = "a" + source[end - 1]
                 return html, end
         return None
 
     def _is_all(self, source: str, references: Mapping[str, Any]) -> Block | None:
-        """Return the paragraph if that is all there is in *source*."""
+        """Return the paragraph if *source* has no other block."""
         blocks = parse(self.lead + source, dict(references))
         is_one = len(blocks) == 1 and blocks[0].kind == "paragraph_open" and not blocks[0].start
         return blocks[0] if is_one else None
 
-    def _piece(self, source: str, end: int, references: Mapping[str, Any]) -> str | None:
+    def _render_piece(self, source: str, end: int, references: Mapping[str, Any]) -> str | None:
         piece = source[:end]
         line = (self.lead + piece).splitlines()[-1]
         rest, is_complete, _ = source[end:].partition("\n")
-        # What its first word, or a row of dashes under it, makes of a line is not known yet.
+        # The first word of a line, or a row of dashes under it, may still change the kind of the block.
         is_known = is_complete or " " in rest.rstrip() if piece[-1] == "\n" else " " in line.rstrip()
         if (
             "|" in line + rest
@@ -220,12 +225,12 @@ class Paragraph:
             or not (block := self._is_all(piece, references))
         ):
             return None
-        (said,) = self.children(block)
-        if any(_is_open(token) for token in said.tokens[0].children or []):
+        (content,) = self.children(block)
+        if any(_is_open(token) for token in content.tokens[0].children or []):
             return None
-        return render_block(said, self._math, colours=[]) + piece[-1]
+        return render_block(content, self._math, colours=[]) + piece[-1]
 
 
 def _is_open(token: Token) -> bool:
-    """Whether a mark may be in it that what comes would close."""
+    """Return whether *token* may have a mark that later text would close."""
     return token.type == "text" and bool(_OPEN.search(_INSIDE_A_WORD.sub("", token.content)))

@@ -1,7 +1,7 @@
-r"""Formulas in agent text: ``$…$``, ``$$…$$``, ``\(…\)`` and ``\[…\]``, as MathML or kept as TeX.
+r"""Parse formulas in agent text (``$…$``, ``$$…$$``, ``\(…\)``, ``\[…\]``), and render them as MathML or TeX.
 
-A formula that begins a line is one block up to its end, a blank line or the end of the text,
-closed or not: so what was cut off before it can never change when the closing mark comes.
+Rules for the parser in ``renderer.py``. A formula at the beginning of a line is one block up to its closing mark,
+a blank line or the end of the text, closed or not: its closing mark can never change the blocks before it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from latex2mathml.converter import convert
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
-from .tex import is_drawable
+from .tex import is_safe_tex
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["is_formula", "isolate", "math_plugin", "mathml", "tex"]
 
 INLINE_LIMIT = 2_000
-"""Characters searched for a closing mark, so that many unclosed ones stay linear."""
+"""Characters in which the parser searches a closing mark: with many unclosed marks the work stays linear."""
 
 _CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$"}
 _ENVIRONMENT = re.compile(r"(?<=\{)(?:aligned|gather(?:ed|\*)?)(?=\})")
@@ -32,18 +32,18 @@ _DELIMITER = re.compile(r"[$\\]")
 
 
 def isolate(html: str) -> str:
-    r"""Keep escaped text from being read as a formula by the page's MathJax.
+    r"""Return escaped text in which the page's MathJax finds no formula.
 
     MathJax joins no text across elements. Every mark that could open a formula, an environment, an escape or
-    a reference (``$``, ``\(``, ``\[``, ``\begin``, ``\ref``, ``\\``) begins with one of two characters, and
-    each of those gets an element of its own.
+    a reference (``$``, ``\(``, ``\[``, ``\begin``, ``\ref``, ``\\``) begins with a dollar or a backslash, and
+    each of these gets an element of its own.
     """
     return _DELIMITER.sub(r"<span>\g<0></span>", html)
 
 
 def tex(source: str, *, display: bool) -> str:
-    """Return a formula as text that the page's MathJax sets; one that may not be set as its code."""
-    if not is_drawable(source):
+    """Return a formula as TeX for the page's MathJax; an unsafe formula as code."""
+    if not is_safe_tex(source):
         return _code(source, display=display)
     left, right = ("$$", "$$") if display else ("$", "$")
     if "$" in source:
@@ -53,22 +53,22 @@ def tex(source: str, *, display: bool) -> str:
 
 @lru_cache(maxsize=512)
 def mathml(source: str, *, display: bool) -> str:
-    """Return a formula as MathML; one that may not or cannot be converted as its code."""
-    if not is_drawable(source):
+    """Return a formula as MathML; a formula that is unsafe or cannot be converted as code."""
+    if not is_safe_tex(source):
         return _code(source, display=display)
-    # The converter passes < and > on unescaped where they are text, so they travel as private characters.
-    safe = _LINE_SPACE.sub(r"\\\\", _ENVIRONMENT.sub(_known, source))
+    # The converter does not escape < and > in text, so private characters stand for them.
+    safe = _LINE_SPACE.sub(r"\\\\", _ENVIRONMENT.sub(_supported, source))
     safe = safe.replace("<", "\ue000").replace(">", "\ue001")
     try:
         html = convert(safe, display="block" if display else "inline")
-    except Exception:  # noqa: BLE001 - it raises whatever its parser stumbles on, RecursionError too
+    except Exception:  # noqa: BLE001 - the converter raises any error of its parser, RecursionError too
         return _code(source, display=display)
     html = re.sub("<mi>([\ue000\ue001])</mi>", r"<mo>\1</mo>", html)
     return html.replace("\ue000", "&lt;").replace("\ue001", "&gt;")
 
 
-def _known(environment: re.Match[str]) -> str:
-    """Return the converter's name of an environment: it sets no other with these columns."""
+def _supported(environment: re.Match[str]) -> str:
+    """Return the environment of the same columns that the converter supports."""
     return "align*" if environment[0] == "aligned" else "matrix"
 
 
@@ -78,7 +78,7 @@ def _code(source: str, *, display: bool) -> str:
 
 
 def math_plugin(md: MarkdownIt) -> None:
-    """Teach *md* the tokens ``math_inline``, ``math_display`` (in a paragraph) and ``math_block``."""
+    """Add to *md* the tokens ``math_inline``, ``math_display`` (in a paragraph) and ``math_block``."""
     md.block.ruler.before(
         "fence", "math_block", _block, {"alt": ["paragraph", "reference", "blockquote", "list"]}
     )
@@ -120,7 +120,10 @@ def _backslashes(source: str, end: int) -> int:
 
 
 def is_formula(source: str, start: int, end: int) -> bool:
-    """Tell a formula from money and shell variables, by what touches its dollars."""
+    """Return whether *source* from *start* to *end* is a formula, not money or a shell variable.
+
+    The characters beside the two dollars decide.
+    """
     before = source[start - 1] if start else " "
     after = source[end + 1] if end + 1 < len(source) else " "
     inside = source[start + 1] + source[end - 1]

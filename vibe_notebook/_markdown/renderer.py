@@ -1,7 +1,7 @@
-"""Markdown source to top-level blocks, and a block to sanitised HTML: the one renderer of agent text.
+"""Parse Markdown into top-level blocks, and render blocks to sanitised HTML: the one renderer of agent text.
 
-Pure: what a block looks like depends on its own source, and on link references that were defined
-before it, and nothing else. ``_markdown.py`` uses it for the live and the saved form alike.
+The saved form renders a whole document (``render``); ``stream.py`` renders the live form block by block.
+Pure: the HTML of a block depends only on the block's source and on the link references defined before it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Block", "Math", "lean", "parse", "render", "render_block", "render_code"]
 
 Math = Literal["mathml", "tex"]
-"""Formulas as MathML, or kept as TeX for the page's MathJax."""
-_KNOWN = re.compile(
+"""Form of a formula: MathML, or TeX for the page's MathJax."""
+_IMPLIED = re.compile(
     r'(<t[dh])(?: style="text-align:left")|(<div class="highlight") style="margin:0 0 1em"'
     r'|(<a [^>]*?) target="_blank" rel="noopener noreferrer"(?=>)'
 )
@@ -40,23 +40,23 @@ _KNOWN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A top-level block: its tokens, and its lines ``start`` to before ``end`` of the parsed source."""
+    """Hold the tokens of a top-level block. The block has the lines ``start`` to before ``end`` of the source."""
 
     tokens: list[Token]
 
     @property
     def kind(self) -> str:
-        """markdown-it's name of the block's first token."""
+        """Return markdown-it's name of the block's first token."""
         return self.tokens[0].type
 
     @property
     def start(self) -> int:
-        """Number of the block's first line."""
+        """Return the number of the block's first line."""
         return (self.tokens[0].map or [0, 0])[0]
 
     @property
     def end(self) -> int:
-        """Number of the first line after the block."""
+        """Return the number of the first line after the block."""
         return (self.tokens[0].map or [0, 0])[1]
 
 
@@ -67,10 +67,10 @@ def parse(
     is_open: bool = False,
     is_paused: bool = False,
 ) -> list[Block]:
-    """Return the top-level blocks of *source*; link references that it defines go to *references*.
+    """Return the top-level blocks of *source*, and add its link references to *references*.
 
-    What may still change at the end of a source that *is_open* is healed, or held back. Of one that
-    *is_paused* as well only marks are held back: its words are shown, so that none is waited for.
+    Where the source *is_open*, the parser heals unclosed marks at its end, or holds text back that may still
+    change its meaning. Where the source *is_paused* too, the parser shows all words and holds back only marks.
     """
     blocks: list[Block] = []
     level = 0
@@ -87,9 +87,9 @@ def parse(
 def render_block(block: Block, math: Math, *, is_open: bool = False, colours: list[str] | None = None) -> str:
     """Return the block's sanitised HTML.
 
-    A fence that ends a block which *is_open* may not be closed yet: it is left uncoloured.
-    With *colours* all code is left so, each fence's runs of colour are added to that list, and what
-    the live view knows by itself is left out.
+    A fence at the end of a block that *is_open* may not be closed yet, so its code stays uncoloured.
+    With *colours*, all code stays uncoloured: the renderer appends each fence's colour runs to that list,
+    and leaves out the attributes that the live view adds by itself (``lean``).
     """
     tokens = block.tokens
     last = next((token for token in reversed(tokens) if token.nesting >= 0), None) if is_open else None
@@ -101,12 +101,12 @@ def render_block(block: Block, math: Math, *, is_open: bool = False, colours: li
 
 
 def lean(html: str) -> str:
-    """Return sanitised *html* without what the live view's stylesheet and script say themselves."""
-    return _KNOWN.sub(lambda match: match[match.lastindex or 0], html)
+    """Return sanitised *html* without the attributes that the live view's stylesheet and script add."""
+    return _IMPLIED.sub(lambda match: match[match.lastindex or 0], html)
 
 
 def render_code(language: str, code: str = "") -> str:
-    """Return the HTML of a fence that is still open, with *code* so far."""
+    """Return the HTML of a fence that is still open, with its *code* so far."""
     return lean(clean(_code_html(language, escape(code))))
 
 
@@ -115,7 +115,7 @@ def _parser() -> MarkdownIt:
     md = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False, "maxNesting": 100})
     md.enable(["table", "strikethrough"])
     md.use(inline_plugin).use(tables_plugin).use(rules_plugin).use(math_plugin).use(healing_plugin)
-    # Every address is parsed as a link, so that what is refused loses its address, not its text.
+    # The parser accepts every address as a link, so that a refused link loses its address, not its text.
     md.validateLink = _any_address  # type: ignore[method-assign]
     for name, rule in (
         ("text", _text),
@@ -162,12 +162,9 @@ def _formula(_self: object, tokens: Sequence[Token], index: int, _options: Optio
     return f'<{tag} class="math">{html}</{tag}>' + ("\n" if token.block else "")
 
 
-# Agent text as safe HTML: whole, for the saved form; ``_stream.py`` does it block by block for the live one.
-
-
 def render(text: str, *, math: Math = "tex") -> str:
-    """Return *text*, a whole Markdown document, as sanitised HTML.
+    """Return the sanitised HTML of *text*, a whole Markdown document.
 
-    ``math="tex"`` keeps formulas as ``$…$`` for the page's MathJax, ``"mathml"`` converts them.
+    ``math="tex"`` keeps formulas as ``$…$`` for the page's MathJax; ``"mathml"`` converts them.
     """
     return "".join(render_block(block, math) for block in parse(scrub(text), {}))

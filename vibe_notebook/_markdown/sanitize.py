@@ -1,8 +1,7 @@
-"""Let through only the HTML that the Markdown renderer means to make, whatever the agent wrote.
+"""Sanitise HTML: keep only the elements, attributes and link schemes that the Markdown renderer makes.
 
-Second line of defence behind ``_reducer/growing_text.py``, which never passes raw HTML on: an allow list of
-elements, attributes and link schemes. No remote image stays, since fetching one tells its server
-that, and what, the agent wrote.
+Second line of defence behind ``renderer.py``, which never passes an agent's raw HTML on. Remote images are removed:
+a request for an image would tell its server that the agent wrote, and what.
 """
 
 from __future__ import annotations
@@ -33,22 +32,22 @@ _RASTER = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*
 
 
 def is_link(url: str) -> bool:
-    """Tell whether *url* may be a link: http, https or mailto."""
+    """Return whether *url* may be a link: http, https or mailto."""
     return _LINK.match(url) is not None
 
 
 def is_raster(url: str) -> bool:
-    """Tell whether *url* carries a PNG, JPEG, GIF or WebP in itself, so that showing it fetches nothing."""
+    """Return whether *url* is itself a PNG, JPEG, GIF or WebP image, so that the browser needs no request."""
     return _RASTER.fullmatch(url) is not None
 
 
 def clean(html: str) -> str:
-    """Return *html* with everything that is not on the allow list removed, and every element closed."""
+    """Return *html* with every element closed and only the parts that the allow list has."""
     return _CLEANER.clean(html)
 
 
 def clean_rows(html: str) -> str:
-    """Do the same to rows of a table, which are nothing outside of one."""
+    """Return sanitised rows of a table: outside of a table the sanitiser would remove them."""
     before, after = "<table><tbody>", "</tbody></table>"
     return clean(f"{before}{html}{after}").removeprefix(before).removesuffix(after)
 

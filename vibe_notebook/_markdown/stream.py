@@ -1,10 +1,10 @@
-"""One text part while it is written: what it looks like so far, and what an update changes.
+"""Render the Markdown of one growing text, and return each change as an update.
 
-Between ``_texts.py`` and ``_reducer/growing_text.py``. A part's text comes in (``append``), what the browser must
-change comes out (``update``); the pacer decides when. The cost of an update depends on the open block
-only, and not even on that once it is an open code fence or longer than 16 KiB: then text is passed on
-as text until the block closes. A long list or table is closed item by item, row by row, a long paragraph
-between its words.
+Between ``display/_texts.py``, which sends the updates, and ``renderer.py``. ``append`` accepts text; ``update``
+returns the changes for the browser; the pacer decides when. An update costs as much as the open block is long.
+An open code fence, and an open block beyond 16 KiB, cost even less: the stream passes their text on as plain
+text until the block closes. A long list closes item by item, a long table row by row, a long paragraph between
+its words (``long_blocks.py``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._json_values import scrub
 from .highlight import language_of, runs
-from .long_blocks import GROUP_FROM, LEAVE, TIMES, Group, Paragraph, make_item, opens_group
+from .long_blocks import GROUP_FROM, LEAVE, PARAGRAPH_FACTOR, Group, Paragraph, make_item, opens_group
 from .renderer import Block, Math, parse, render_block, render_code
 from .unparsed_blocks import OPEN_LIMIT, LongBlock, OpenFence, ends_blank, with_tail
 
@@ -25,20 +25,17 @@ if TYPE_CHECKING:
 
     from .long_blocks import Item
 
-__all__ = ["Changing", "MarkdownStream", "Update"]
-
-
-# What a growing text looks like, and what an update of it changes: said by ``_stream.py``, sent by ``_texts.py``.
+__all__ = ["MarkdownStream", "Update", "UpdateTracker"]
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What changed since the last update, in the order in which it is to be applied.
+    """Describe the changes since the last update, in the order in which the browser applies them.
 
-    ``keep``: only so many of the closed items stay (``None``: all). ``closed``: items that never change
-    again; they come where the open block was, which is then empty. ``open``: HTML of the open block
-    (``None``: unchanged, "": there is none). ``append``: text to add, as text, to the innermost last
-    element of the open block.
+    ``keep``: the number of closed items that stay (``None``: all). ``closed``: items that never change
+    again. They take the place of the open block, which is then empty. ``open``: HTML of the open block
+    (``None``: unchanged, "": no open block). ``append``: plain text for the innermost last element of the
+    open block.
     """
 
     closed: list[Item] = field(default_factory=list)
@@ -47,67 +44,70 @@ class Update:
     keep: int | None = None
 
     def __bool__(self) -> bool:
-        """Tell whether anything changed."""
+        """Return whether anything changed."""
         return bool(self.closed or self.open is not None or self.append or self.keep is not None)
 
 
-class Changing:
-    """What a text looks like by now, and what of that is new.
+class UpdateTracker:
+    """Hold the rendered form of a text, and collect its changes as an update.
 
-    ``blocks`` is what is closed, ``open_html`` the HTML of the open block as it was last sent, ``tail``
-    the text appended to it since: together a snapshot.
+    ``blocks`` are the closed items. ``open_html`` is the HTML of the open block as the last update sent it.
+    ``tail`` is the text that was appended to the open block since. The three together are a snapshot.
     """
 
     def __init__(self) -> None:
         self.blocks: list[Item] = []
         self.open_html = ""
         self._tail: list[str] = []
-        self._was = 0, 0
-        self._kept: int | None = None
+        self._lengths = 0, 0
+        self._keep: int | None = None
         self._is_reopened = False
 
     @property
     def tail(self) -> str:
-        """Text that was appended since ``open_html`` was sent."""
+        """Return the text that was appended since ``open_html`` was sent."""
         return "".join(self._tail)
 
-    def _begin(self) -> None:
-        self._was = len(self.blocks), len(self._tail)
-        self._kept, self._is_reopened = None, False
+    def _begin_update(self) -> None:
+        self._lengths = len(self.blocks), len(self._tail)
+        self._keep, self._is_reopened = None, False
 
-    def _end(self) -> Update:
-        blocks, tail = self._was
+    def _end_update(self) -> Update:
+        blocks, tail = self._lengths
         return Update(
-            closed=self.blocks[blocks if self._kept is None else self._kept :],
+            closed=self.blocks[blocks if self._keep is None else self._keep :],
             open=self.open_html if self._is_reopened else None,
             append="".join(self._tail if self._is_reopened else self._tail[tail:]),
-            keep=self._kept,
+            keep=self._keep,
         )
 
-    def _take_back(self, at: int) -> None:
-        """The closed items from *at* on, and the open block, are no longer there."""
+    def _retract(self, at: int) -> None:
+        """Remove the closed items from index *at* on, and the open block."""
         del self.blocks[at:]
-        if at < self._was[0]:
-            self._kept = at
-        self._show("")
+        if at < self._lengths[0]:
+            self._keep = at
+        self._set_open("")
 
     def _add(self, items: Sequence[Item]) -> None:
         self.blocks += items
         if items or self.open_html:
-            self._show("")
+            self._set_open("")
 
-    def _show(self, html: str) -> None:
+    def _set_open(self, html: str) -> None:
         self.open_html = html
         self._tail.clear()
         self._is_reopened = True
 
 
 _FINAL = frozenset({"heading_open", "hr", "math_block"})
-"""Blocks that their last complete line ends for good."""
+"""Kinds of blocks that end with their last complete line."""
 
 
-class MarkdownStream(Changing):
-    """One text part while it is written. Not thread-safe."""
+class MarkdownStream(UpdateTracker):
+    """Render one growing text. Not thread-safe.
+
+    *group_from*: characters of source from which on a list or table closes item by item.
+    """
 
     def __init__(self, math: Math = "mathml", *, group_from: int = GROUP_FROM) -> None:
         super().__init__()
@@ -115,8 +115,8 @@ class MarkdownStream(Changing):
         self._group_from = group_from
         self._group: Group | Paragraph | None = None
         self._group_at = 0
-        self._try_from = TIMES * group_from
-        self._new: list[str] = []
+        self._try_from = PARAGRAPH_FACTOR * group_from
+        self._appended: list[str] = []
         self._source = ""
         self._parsed = 0
         self._growing: OpenFence | LongBlock | None = None
@@ -125,33 +125,37 @@ class MarkdownStream(Changing):
         self._is_finished = False
 
     def append(self, text: str) -> None:
-        """Take more of the text; nothing is rendered before the next update."""
+        """Accept more text; the next update renders it.
+
+        Raises:
+            RuntimeError: ``finish`` was called before.
+        """
         if self._is_finished:
             message = "this text is finished; start another MarkdownStream for more"
             raise RuntimeError(message)
-        self._new.append(text)
+        self._appended.append(text)
 
     def update(self) -> Update:
-        """Render what is new since the last update."""
-        self._begin()
+        """Render the text appended since the last update, and return the changes."""
+        self._begin_update()
         self._advance()
-        return self._end()
+        return self._end_update()
 
-    def settle(self) -> Update:
-        """Render what is new, and show words that are held back at the end: nothing more comes for now."""
-        self._begin()
+    def pause(self) -> Update:
+        """Render the appended text, and show the words held back at its end: the text pauses."""
+        self._begin_update()
         self._advance()
         if not self._growing:
             references = ChainMap({}, self._references)
-            html = self._open_form(self._parse(self._source, references, is_open=True, is_paused=True))
+            html = self._render_open(self._parse(self._source, references, is_open=True, is_paused=True))
             if html != self.open_html:
-                self._show(html)
-        return self._end()
+                self._set_open(html)
+        return self._end_update()
 
     def finish(self) -> Update:
-        """Render the rest and close every block; nothing can be appended any more."""
-        self._begin()
-        rest: str | None = self._take(is_last=True)
+        """Render the rest and close every block; ``append`` raises from now on."""
+        self._begin_update()
+        rest: str | None = self._read_appended(is_last=True)
         if isinstance(self._growing, OpenFence):
             rest = self._grow(rest or "", is_last=True)
         elif self._growing:
@@ -160,25 +164,25 @@ class MarkdownStream(Changing):
         blocks = self._parse(source, self._references)
         if isinstance(self._group, Paragraph) and not self._group.split(blocks)[0]:
             self._source = source
-            source = self._rejoin(self._group)
+            source = self._reopen_paragraph(self._group)
             blocks = self._parse(source, self._references)
         if self._group:
-            blocks = self._leave(self._group, blocks, source)[0]
+            blocks = self._close_group(self._group, blocks, source)[0]
         self._close(blocks)
         self._source, self._is_finished = "", True
-        return self._end()
+        return self._end_update()
 
     def _advance(self) -> None:
-        rest: str | None = self._take() or None
+        rest: str | None = self._read_appended() or None
         while rest is not None:
-            rest = self._grow(rest) if self._growing else self._read(rest)
+            rest = self._grow(rest) if self._growing else self._parse_open(rest)
 
-    def _take(self, *, is_last: bool = False) -> str:
-        text = "".join(self._new)
-        # Half of a line's end (CR LF) may still be on its way.
-        is_torn = text.endswith("\r") and not is_last
-        self._new = ["\r"] if is_torn else []
-        return _normalised(scrub(text[:-1] if is_torn else text))
+    def _read_appended(self, *, is_last: bool = False) -> str:
+        text = "".join(self._appended)
+        # The second half of a line's end (CR LF) may still arrive.
+        is_half_end = text.endswith("\r") and not is_last
+        self._appended = ["\r"] if is_half_end else []
+        return _normalised(scrub(text[:-1] if is_half_end else text))
 
     def _parse(
         self,
@@ -191,10 +195,10 @@ class MarkdownStream(Changing):
         whole = self._group.lead + source if self._group else source
         return parse(whole, references, is_open=is_open, is_paused=is_paused)
 
-    def _read(self, text: str) -> str | None:
-        """Parse the open block with *text* added, close what is over and show the rest.
+    def _parse_open(self, text: str) -> str | None:
+        """Parse the open block with *text* added, close the finished blocks and show the rest.
 
-        Returns what is left for a block that grows by itself, if one opens.
+        Returns the text that is left for a block that grows as plain text, if such a block opens.
         """
         self._source += text
         complete = self._source.rfind("\n") + 1
@@ -209,16 +213,16 @@ class MarkdownStream(Changing):
             self._parsed = max(0, self._parsed - self._drop(cut[1]))
         is_long = len(self._source) > OPEN_LIMIT
         blocks = self._parse(self._source, ChainMap({}, self._references), is_open=not is_long)
-        html = self._open_form(blocks)
+        html = self._render_open(blocks)
         if is_long:
             kind = blocks[-1].kind if blocks else ""
             self._growing = LongBlock(kind, self._source, check_from=self._check_from)
             self._source, self._parsed, html = "", 0, with_tail(html)
         if html != self.open_html or self._tail:
-            self._show(html)
+            self._set_open(html)
         return None
 
-    def _open_form(self, blocks: list[Block]) -> str:
+    def _render_open(self, blocks: list[Block]) -> str:
         inside: list[Block] = []
         if self._group:
             mine, after = self._group.split(blocks)
@@ -230,7 +234,7 @@ class MarkdownStream(Changing):
         return html + "".join(render_block(b, self._math, is_open=True, colours=[]) for b in blocks)
 
     def _cut(self, complete: int) -> list[Block]:
-        """Close the blocks that nothing can change any more; return the one that is open, if any."""
+        """Close the blocks that later text cannot change; return the open block, if there is one."""
         references: ChainMap[str, Any] = ChainMap({}, self._references)
         source = self._source[:complete]
         blocks = self._parse(source, references)
@@ -256,7 +260,7 @@ class MarkdownStream(Changing):
         return blocks
 
     def _open_paragraph(self) -> None:
-        """Close a long paragraph piece by piece from now on, if that is what the open block is."""
+        """Close the open block piece by piece from now on, if it is a long paragraph."""
         paragraph = Paragraph(self._math, self._group_from)
         cut = paragraph.cut(self._source, self._references)
         if cut is None:
@@ -266,10 +270,10 @@ class MarkdownStream(Changing):
         self._add([LEAVE + paragraph.skeleton, cut[0]])
         self._parsed = max(0, self._parsed - self._drop(cut[1]))
 
-    def _rejoin(self, paragraph: Paragraph) -> str:
-        """What was a paragraph is a heading or a table: open all of it again."""
-        self._take_back(self._group_at)
-        self._source = "".join(paragraph.seen) + self._source
+    def _reopen_paragraph(self, paragraph: Paragraph) -> str:
+        """Open a closed paragraph again: its next line made it a heading or a table."""
+        self._retract(self._group_at)
+        self._source = "".join(paragraph.closed_source) + self._source
         self._parsed, self._group = 0, None
         return self._source
 
@@ -279,31 +283,33 @@ class MarkdownStream(Changing):
         source = self._source[:complete]
         mine, after = group.split(blocks)
         if isinstance(group, Paragraph) and not mine:
-            return self._cut(self._rejoin(group).rfind("\n") + 1)
+            return self._cut(self._reopen_paragraph(group).rfind("\n") + 1)
         if after:
             self._define(references, after[0].start)
-            _, offset = self._leave(group, blocks, source)
+            _, offset = self._close_group(group, blocks, source)
             return self._cut(complete - self._drop(offset))
         if mine and isinstance(group, Group):
-            items, line = group.over(mine)
+            items, line = group.finished_items(mine)
             self._define(references, line)
             offset = _offset(source, line - group.lead.count("\n"))
-            group.pass_by(source[:offset])
+            group.append_closed(source[:offset])
             self._close(items)
             complete -= self._drop(offset)
         self._parsed = complete
         return blocks
 
-    def _leave(self, group: Group | Paragraph, blocks: list[Block], source: str) -> tuple[list[Block], int]:
-        """Close the group; return the blocks that follow it, and where in *source* they begin."""
+    def _close_group(
+        self, group: Group | Paragraph, blocks: list[Block], source: str
+    ) -> tuple[list[Block], int]:
+        """Close the group; return the blocks that follow it, and their offset in *source*."""
         mine, after = group.split(blocks)
         lead = group.lead.count("\n")
         offset = _offset(source, max(after[0].start - lead, 0)) if after else len(source)
         items = group.items(mine) if mine else []
-        group.pass_by(source[:offset])
-        if isinstance(group, Group) and group.is_torn:
-            self._take_back(self._group_at)
-            self._add(group.whole(self._references))
+        group.append_closed(source[:offset])
+        if isinstance(group, Group) and group.became_loose:
+            self._retract(self._group_at)
+            self._add(group.render_whole(self._references))
         else:
             self._close(items)
             self._add([LEAVE])
@@ -311,41 +317,41 @@ class MarkdownStream(Changing):
         return after, offset
 
     def _define(self, references: ChainMap[str, Any], line: int) -> None:
-        """Keep the link references that are defined before *line*."""
+        """Store the link references that are defined before *line*."""
         new = references.maps[0].items()
         self._references.update({label: ref for label, ref in new if ref["map"][0] < line})
 
     def _drop(self, offset: int) -> int:
-        """The first *offset* characters of the open source are done with."""
+        """Drop the first *offset* characters of the open source; return *offset*."""
         self._source = self._source[offset:]
         self._check_from = 0
-        self._try_from = TIMES * self._group_from
+        self._try_from = PARAGRAPH_FACTOR * self._group_from
         return offset
 
     def _open_fence(self) -> str:
         opener, newline, rest = self._source.partition("\n")
         fence = OpenFence(opener + newline)
         self._source, self._parsed, self._growing = "", 0, fence
-        self._show(render_code(language_of(fence.info)))
+        self._set_open(render_code(language_of(fence.info)))
         return rest
 
     def _grow(self, text: str, *, is_last: bool = False) -> str | None:
-        """Pass *text* on as text, unless the growing block is over; return what is left to read then."""
+        """Append *text* as plain text to the growing block; return the text after the block if it ends."""
         rest: str | None = None
         if isinstance(self._growing, OpenFence):
             shown, rest = self._growing.feed(text, is_last=is_last)
             if rest is not None:
                 code = self.tail + shown
                 lines, last = code[: code.rfind("\n") + 1], code[code.rfind("\n") + 1 :]
-                if is_last and not last.strip(" \t"):  # the parser knows no last line of white space only
+                if is_last and not last.strip(" \t"):  # the parser ignores a last line of white space only
                     code = lines
                 colours = runs(code, language) if (language := language_of(self._growing.info)) else ""
                 self._add([[self.open_html, colours, code] if code else self.open_html])
                 self._growing = None
                 return rest
         elif self._growing:
-            shown, is_over = self._growing.feed(text)
-            if is_over:
+            shown, is_finished = self._growing.feed(text)
+            if is_finished:
                 source, self._growing = self._growing.source, None
                 self._check_from = 2 * len(source)
                 return source
@@ -358,7 +364,7 @@ class MarkdownStream(Changing):
 
 
 def _normalised(text: str) -> str:
-    """Unify line ends and replace NUL, as the parser would."""
+    """Return *text* with unified line ends and NUL replaced, as the parser would do it."""
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
 
 

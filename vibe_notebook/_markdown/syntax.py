@@ -1,7 +1,7 @@
-"""What agents write beyond CommonMark: task items, alerts, footnotes, bare links, ``<br>``; and safe images.
+"""Parse the syntax that agents use beyond CommonMark: task items, alerts, footnotes, bare links, ``<br>``, images.
 
-All of it is decided within one top-level block, so that a block which is closed while streaming
-never depends on what comes later: a footnote stays where it was written.
+Rules for the parser in ``renderer.py``. Each rule reads one top-level block only, so a block that closes while
+streaming never depends on later text: a footnote stays where the agent wrote it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["DEPTH", "rules_plugin"]
 
 DEPTH = 80
-"""Nesting of blocks beyond which the rest is shown as the text it is."""
+"""Nesting of blocks beyond which the renderer shows the rest as plain text."""
 
 _LAST_BRACKET = -1
 """Where the parser's memory of places, which begin at 0, keeps the last bracket that closes."""
@@ -42,7 +42,7 @@ _URL = re.compile(r"(?<![\w/])https?://[^\s<>\"`\\]+", re.IGNORECASE)
 
 
 def rules_plugin(md: MarkdownIt) -> None:
-    """Teach *md* these rules; its renderer shows an image only if that fetches nothing."""
+    """Add these rules to *md*, whose renderer then shows only images that need no request."""
     md.block.ruler.before("table", "too_deep", _too_deep)
     md.block.ruler.before("reference", "footnote_def", footnote_def, {"alt": ["paragraph", "reference"]})
     md.inline.ruler.at("link", _link)
@@ -117,7 +117,7 @@ def _may_close(state: StateInline) -> bool:
 
 
 def _break(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
-    """The one tag that agents need: nothing else breaks a line in a table's cell."""
+    """Accept ``<br>``, the one tag that agents need: Markdown has no line break for a table's cell."""
     match = _BREAK.match(state.src, state.pos, state.posMax)
     if match is None:
         return False
@@ -128,7 +128,7 @@ def _break(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
 
 
 def _links(state: StateCore) -> None:
-    """Make bare addresses links and refused ones plain text, and note which images stand in a link."""
+    """Turn bare addresses into links and refused links into plain text, and mark the images within links."""
     for block in state.tokens:
         if block.type == "inline" and block.children:
             last = block.children[-1] if block is state.env.get("leaf") else None
@@ -156,7 +156,7 @@ def _split(md: MarkdownIt, token: Token, *, is_open: bool) -> Iterator[Token]:
     end = 0
     for match in _URL.finditer(token.content):
         if is_open and match.end() == len(token.content):
-            break  # the rest of the address is still to come
+            break  # the rest of the address may still arrive
         url = _trimmed(match[0])
         yield _text(token, token.content[end : match.start()])
         yield Token("link_open", "a", 1, attrs={"href": md.normalizeLink(url)})
@@ -167,7 +167,7 @@ def _split(md: MarkdownIt, token: Token, *, is_open: bool) -> Iterator[Token]:
 
 
 def _trimmed(url: str) -> str:
-    """Leave out what more likely belongs to the sentence than to the address."""
+    """Return *url* without trailing characters that more likely belong to the sentence."""
     surplus = {mark: url.count(mark) - url.count(opener) for mark, opener in (")(", "][")}
     end = len(url)
     while url[end - 1] in ".,:;!?*_~'|" or surplus.get(url[end - 1], 0) > 0:

@@ -1,21 +1,21 @@
-r"""Decide which TeX may be set: an allow list of commands and environments, bounded in length and nesting.
+r"""Decide which TeX is safe: an allow list of commands and environments, bounded in length and nesting.
 
-The page's MathJax obeys whatever a formula says: ``\href`` runs a script, ``\let`` changes the formulas of
-others. So a formula is passed on only if every command of it is known to do nothing but draw, in MathJax and
-in latex2mathml alike. pandoc's LaTeX reads the same formulas, with the same list.
+The page's MathJax obeys every command of a formula: ``\href`` runs a script, ``\let`` changes other formulas.
+So a formula passes only if all of its commands just typeset, in MathJax and in latex2mathml alike. ``math.py``
+asks for the live and the saved HTML; ``_forms/markdown.py`` asks for pandoc's LaTeX, with the same list.
 """
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["COMMANDS", "COMMAND_LIMIT", "DEPTH_LIMIT", "ENVIRONMENTS", "LENGTH_LIMIT", "is_drawable"]
+__all__ = ["COMMANDS", "COMMAND_LIMIT", "DEPTH_LIMIT", "ENVIRONMENTS", "LENGTH_LIMIT", "is_safe_tex"]
 
 LENGTH_LIMIT = 2_000
 """Characters of a formula: a page of aligned equations has about 1,500."""
 
 COMMAND_LIMIT = 400
-"""Commands of a formula: each costs the page some elements."""
+"""Commands of a formula: the page needs some elements for each."""
 
 DEPTH_LIMIT = 30
 """Nesting of braces, environments, delimiters and arguments: each is an element within an element."""
@@ -86,18 +86,18 @@ _TEXT_COMMANDS = frozenset(_TEXTS.split())
 COMMANDS = frozenset(
     f"{_SYMBOLS} {_FUNCTIONS} {_SIMPLE} {_WITH_ARGUMENTS} {_TEXTS} {_DELIMITED} {_SIZES}".split()
 ) | frozenset(",;:!> {}|\\$%#&_")
-"""Every command that may be in a formula, without its backslash, but for ``begin`` and ``end``."""
+"""Commands that a formula may have, without their backslash. ``begin`` and ``end`` are checked apart."""
 
 _ENVIRONMENT_NAMES = """
     matrix pmatrix bmatrix Bmatrix vmatrix Vmatrix smallmatrix array cases aligned align align* gathered gather
     gather* split
 """
 ENVIRONMENTS = frozenset(_ENVIRONMENT_NAMES.split())
-"""Every environment that may be in a formula."""
+"""Environments that a formula may have."""
 
 _TOKEN = re.compile(r"\\([A-Za-z]+|.)|[{}_^]|[^\\{}_^]", re.DOTALL)
 _PLAIN = re.compile(r"\*?[ \n]*\{((?:[^\\{}$%#&~^_`]|\\[$%#&_])*)\}")
-"""The argument of a command that sets text: MathJax reads formulas and macros in it, so it has none."""
+"""Argument of a text command. MathJax would read formulas and macros there, so the argument has none."""
 _ENVIRONMENT = re.compile(r"\{([a-zA-Z]{1,16}\*?)\}")
 _COLUMNS = re.compile(r"\{[lcr| ]{1,40}\}")
 _FENCE = re.compile(r" ?(?:[()\[\]|./<>]|\\[{}|]|\\([A-Za-z]+))")
@@ -107,29 +107,31 @@ _FENCE_NAMES = """
 """
 _FENCES = frozenset(_FENCE_NAMES.split())
 _BREAK = re.compile(r"[ \n]*(?:\*|\[(?!\d(?:\.\d)?(?:pt|em|ex|mm)\]))")
-"""What may not follow a line's end: a star, or a space of more than a few lines."""
+"""Refused after a line's end: a star, or a space of more than a few lines."""
 _SPACES = str.maketrans("\n\t", "  ")
 _REFUSED = frozenset("$%#`\ufffd")
 
 
-def is_drawable(source: str) -> bool:
-    """Tell whether the formula *source*, without its delimiters, can do nothing but draw."""
+def is_safe_tex(source: str) -> bool:
+    """Return whether all commands of the formula *source* (without its delimiters) only typeset."""
     if len(source) > LENGTH_LIMIT or "^^" in source or not source.strip():
         return False
-    return source.translate(_SPACES).isprintable() and _Reader(source).is_drawable()
+    return source.translate(_SPACES).isprintable() and _Reader(source).is_safe()
 
 
 class _Reader:
+    """Read a formula token by token, and check each command, environment and nesting."""
+
     def __init__(self, source: str) -> None:
         self._source = source
         self._position = 0
         self._open: list[tuple[str, int]] = []
-        """What is open, and how much deeper it stands than what is around it."""
+        """Open braces, delimiters and environments, each with the levels that it adds."""
         self._depth = 0
         self._chain = 0
-        """Commands that wait for the same argument, as in ``\\hat\\hat x``."""
+        """Number of commands that wait for the same argument, as in ``\\hat\\hat x``."""
 
-    def is_drawable(self) -> bool:
+    def is_safe(self) -> bool:
         commands = 0
         while match := _TOKEN.match(self._source, self._position):
             self._position = match.end()

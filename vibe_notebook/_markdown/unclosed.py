@@ -1,6 +1,11 @@
-"""Where a block that is still being written goes on: its last leaf, or a table's header.
+"""Heal the end of a text that the agent is still writing: unclosed marks, half tables, undecided lines.
 
-Rules for markdown-it, which act on a parse with ``env["is_open"]`` and on nothing else.
+Rules for the parser in ``renderer.py``; they act only on a parse with ``env["is_open"]``. ``hold`` removes a last line
+whose meaning is still open. The core rule ``_leaf`` finds the inline text that may continue. The inline rules then
+heal that text: half a bold is shown bold, half a link as its text; a lone mark, half an image and half an inline
+formula are held back. Each rule stops where it would hide prose for long that only looks like Markdown; then
+the text is shown unchanged, as in the final form. Where the text pauses (``env["is_paused"]``), the rules hold back
+marks, but no words.
 """
 
 from __future__ import annotations
@@ -21,27 +26,18 @@ if TYPE_CHECKING:
 
 __all__ = ["healing_plugin", "hold", "is_delimiter", "open_marks_plugin"]
 
-
-# Heal the inline marks that are not closed yet at the end of a block that is still being written.
-#
-# Rules for markdown-it, which act on the leaf that ``_open_leaf.py`` found and on nothing else: half a
-# bold is shown bold, half a link as its text; what may still become anything (a lone mark, half an
-# image or inline formula) is held back. Each gives up where waiting longer would hide prose that only
-# looks like Markdown; then the text is shown as it is, as the final form would. Where the text pauses
-# (``env["is_paused"]``), words are held back no longer, but marks are.
-
 LABEL_LIMIT = 100
 """Characters of half a link's text, or half a formula, that are held back."""
 LONG_LABEL_LIMIT = 800
-"""Characters of half a link's text beyond which its bracket is one."""
+"""Characters of half a link's text beyond which its bracket is shown as a bracket."""
 IMAGE_LIMIT = 400
-"""The same where an image's address stands in it."""
+"""Characters of half a link's text that are held back if the text has an image's address."""
 NESTING_LIMIT = 8
 """Brackets within brackets that half a link's text may have."""
 SINGLE_LIMIT = 1_000
-"""Characters after a lone ``*`` or ``_`` beyond which it is a mark of its own."""
+"""Characters after a lone ``*`` or ``_`` beyond which the mark is shown as a character."""
 CODE_LIMIT = 1_000
-"""Characters after a lone backtick beyond which it is one."""
+"""Characters after a lone backtick beyond which the backtick is shown as a character."""
 _LABEL = re.compile(r"\\.|(`+)(?:(?!\1).)*\1|[\[\]]", re.DOTALL)
 _TARGET = re.compile(
     r"\(\s*+(?:<[^<>\n]*+>?|[^\s<]\S*+)?"
@@ -61,7 +57,7 @@ _FORMULAS = {"$$": "$", "\\[": "\\", "\\(": "\\", "$": ""}
 
 
 def open_marks_plugin(md: MarkdownIt) -> None:
-    """Teach *md* to heal inline marks; the rules of formulas and footnotes must be known already."""
+    """Add the rules for inline marks to *md*, which already has the rules of formulas and footnotes."""
     md.inline.ruler.after("math_inline", "open_formula", _formula)
     md.inline.ruler.before("backticks", "open_code", _code)
     md.inline.ruler.after("link", "open_link", _link)
@@ -71,12 +67,12 @@ def open_marks_plugin(md: MarkdownIt) -> None:
 
 
 def _is_open_end(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - markdown-it's
-    """Tell whether *state* reads up to the end of the text that is still being written."""
+    """Return whether *state* reads up to the end of the text that the agent is still writing."""
     return not silent and state.env.get("open") is state.tokens and state.posMax == len(state.src)
 
 
 def _formula(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
-    r"""``\(`` and ``$`` wait for their end, ``$$`` and ``\[`` show their TeX as code meanwhile."""
+    r"""Heal half a formula: hold back ``\(`` and ``$`` until their end, show the TeX of ``$$`` and ``\[`` as code."""
     if not _is_open_end(state, silent):
         return False
     opener = state.src[state.pos : state.pos + 2]
@@ -121,7 +117,7 @@ def _code(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
 
 
 def _link(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
-    """Show a link's text while its address comes; hold it back while it may be no link."""
+    """Heal half a link: show its text while its address arrives; hold the text back while it may be no link."""
     if not _is_open_end(state, silent) or state.src[state.pos] != "[":
         return False
     start = state.pos
@@ -137,7 +133,7 @@ def _link(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
     is_reference = bool(state.env.get("references")) and _REFERENCE.fullmatch(source, end + 1)
     if not is_reference and not _TARGET.fullmatch(source, end + 1):
         return False
-    state.push("link_open", "a", 1)  # its lack of an address makes it plain text
+    state.push("link_open", "a", 1)  # without an address it becomes plain text
     state.pos, state.posMax = start + 1, end
     state.linkLevel += 1
     state.md.inline.tokenize(state)
@@ -148,7 +144,7 @@ def _link(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
 
 
 def _half_label(state: StateInline) -> bool:
-    """The text of what may be a link: held back while short, then shown without its bracket."""
+    """Hold back the text of a possible link while the text is short, then show it without its bracket."""
     source, length = state.src, state.posMax - state.pos
     if source.startswith("[![", state.pos):
         limit = IMAGE_LIMIT
@@ -169,8 +165,8 @@ def _image(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
         return False
     start = state.pos
     if start + 1 == state.posMax:
-        is_said = state.env.get("is_paused") or (start and state.src[start - 1].isalnum())
-        return False if is_said else _hold(state)
+        is_shown = state.env.get("is_paused") or (start and state.src[start - 1].isalnum())
+        return False if is_shown else _hold(state)
     if state.src[start + 1] != "[":
         return False
     end = _label_end(state.src, start + 1)
@@ -181,7 +177,7 @@ def _image(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
 
 
 def _end(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
-    """Half a tag, address, entity or strikethrough's mark."""
+    """Hold back half a tag, address, entity or strikethrough mark."""
     if not _is_open_end(state, silent):
         return False
     match state.src[state.pos]:
@@ -211,7 +207,7 @@ def _show_code(state: StateInline, content: str) -> bool:
 
 
 def _label_end(source: str, start: int) -> int:
-    """Return where the bracket that opens at *start* closes, or -1."""
+    """Return the position at which the bracket that opens at *start* closes, or -1."""
     depth = 0
     for match in _LABEL.finditer(source, start, start + 2 * IMAGE_LIMIT):
         depth += {"[": 1, "]": -1}.get(match[0], 0)
@@ -223,7 +219,7 @@ def _label_end(source: str, start: int) -> int:
 
 
 def _emphasis(state: StateInline) -> None:
-    """Close what is open at the end, innermost first; hide the marks with nothing after them."""
+    """Close the marks that are open at the end, innermost first; hide marks without text after them."""
     if state.env.get("open") is not state.tokens:
         return
     delimiters = state.delimiters
@@ -242,7 +238,7 @@ def _emphasis(state: StateInline) -> None:
             before = state.tokens[delimiter.token - 1].content[-1:] if delimiter.token else ""
         previous = delimiter
         if index < after:
-            continue  # within a pair that is closed: what is open there stays as it is
+            continue  # an unclosed mark within a closed pair stays a character
         if delimiter.end >= 0:
             after = delimiter.end
         elif delimiter.open and index not in closers:
@@ -258,57 +254,55 @@ def _emphasis(state: StateInline) -> None:
 
 
 def _is_mark(before: str, following: int, *, is_lone: bool) -> bool:
-    """Tell emphasis from a star between two factors, and from one that a footnote begins with."""
+    """Return whether a star opens emphasis, and is no multiplication sign or footnote's star."""
     if before.isascii() and (before.isdigit() or (before.isalpha() and is_lone)):
         return False
     return not is_lone or following <= SINGLE_LIMIT
 
-
-# Hold back, at the end of text that is still being written, the line that does not say yet what it is.
-#
-# Pure, and of the last line only: half a list marker, heading, quote, fence, rule, underline or table
-# delimiter. Marks within a line are the parser's business: ``_open_leaf.py``, ``_open_marks.py``.
 
 _CONTAINERS = re.compile(r"(?:[ \t]*(?:>|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t])))*[ \t]*")
 _UNDECIDED = re.compile(
     r"[-=*_|:~`#>+ \t]*"  # marks alone: a rule, an underline, a bullet, a fence
     r"|\d{1,9}[.)]?"  # half a number of a list
     r"|\[[!^]?[ \w.-]{0,40}\]?:?[ \t]*"  # half a task's box, an alert's kind, the label of a definition
-    r"|`{3,}[^`]*|~{3,}.*"  # a fence's first line shows nothing before its language is whole
+    r"|`{3,}[^`]*|~{3,}.*"  # a fence's first line, until its language is complete
 )
-_UNSAID = re.compile(
+_UNDECIDED_MARKS = re.compile(
     r"[-=*_|:~`#>+ \t]*|\[[ xX]?\]?[ \t]*|\[[!^][\w.-]{0,40}\]?:?[ \t]*|`{3,}[^`]*|~{3,}.*"
-)  # the same, less what has words: where the text pauses they are shown
+)  # the same without the forms that have words: at a pause words are shown
 _DELIMITER = re.compile(r"(?!-[ \t])[|:-][-:| \t]*")
 
 
 def hold(source: str, *, is_paused: bool = False) -> str:
-    """Return *source* without its last line, if that is not complete and may still become anything."""
+    """Return *source* without its last line, if that line is incomplete and its meaning still open.
+
+    Such a line is half a list marker, heading, quote, fence, rule, underline or table delimiter.
+    """
     start = source.rfind("\n") + 1
     containers = _CONTAINERS.match(source, start)
-    undecided = _UNSAID if is_paused else _UNDECIDED
+    undecided = _UNDECIDED_MARKS if is_paused else _UNDECIDED
     if containers is None or undecided.fullmatch(source, containers.end()) is None:
         return source
     line, before = source[start:], source[source.rfind("\n", 0, max(0, start - 1)) + 1 : start]
     if "|" in before and "-" in line and is_delimiter(line.lstrip(" \t>")):
-        return source  # what is above it is a table's header, and shown as one
+        return source  # the line above is shown as a table's header
     return source[:start]
 
 
 def is_delimiter(line: str) -> bool:
-    """Tell whether *line* is, or may become, the row under a table's header."""
+    """Return whether *line* is, or may become, the row under a table's header."""
     return _DELIMITER.fullmatch(line) is not None
 
 
 def healing_plugin(md: MarkdownIt) -> None:
-    """Teach *md* to heal what is open; the rules of formulas and footnotes must be known already."""
+    """Add all healing rules to *md*, which already has the rules of formulas and footnotes."""
     md.block.ruler.after("table", "open_table", _table, {"alt": ["paragraph", "reference"]})
     md.core.ruler.before("inline", "open_leaf", _leaf)
     md.use(open_marks_plugin)
 
 
 def _leaf(state: StateCore) -> None:
-    """Find the inline text that may go on, if any does."""
+    """Find the inline text that may continue, and store it as ``env["leaf"]``."""
     if not state.env.get("is_open"):
         return
     is_line_over = state.src.endswith("\n")
@@ -318,7 +312,7 @@ def _leaf(state: StateCore) -> None:
         token = state.tokens[index]
         if token.type == "inline":
             parent = state.tokens[index - 1].type
-            # Cells that a short row lacks are empty: what goes on is the last one that is not.
+            # The parser adds empty cells to a short row: the last cell with text may continue.
             if parent in ("td_open", "th_open") and not token.content:
                 continue
             is_over = is_line_over if parent != "paragraph_open" else (token.map or [0, 0])[1] < lines
@@ -332,7 +326,7 @@ def _leaf(state: StateCore) -> None:
 
 
 def _table(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
-    """Show a table's header as one before the row under it has come."""
+    """Parse a table's header as a table before the row under it arrives."""
     line = _line(state, start).strip()
     if not state.env.get("is_open") or "|" not in line or state.is_code_block(start):
         return False

@@ -1,7 +1,8 @@
-"""Blocks that grow as plain text until they close: an open code fence, and a very long block.
+"""Pass the text of an open code fence, or of a very long block, on as plain text until the block closes.
 
-They see each character once and decide on complete lines when the block is over, so that an update
-costs what is new and not what is there.
+``stream.py`` uses both classes; ``_forms/markdown.py`` closes fences with ``OpenFence``. Each reads every character
+once, and recognises the block's end by complete lines. So an update costs as much as the new text, not as much
+as the block.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 __all__ = ["OPEN_LIMIT", "LongBlock", "OpenFence", "ends_blank", "with_tail"]
 
 OPEN_LIMIT = 16 * 1024
-"""Characters of source beyond which an open block goes on as text; an 80 KB list took 350 ms a render."""
+"""Characters of source beyond which an open block grows as plain text; an 80 KB list took 350 ms a render."""
 
 _OPENER = re.compile(r"( {0,3})(`{3,}|~{3,})(.*)")
 _ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?:\s|$)")
@@ -23,7 +24,7 @@ _LIST_LIKE = frozenset({"bullet_list_open", "ordered_list_open"})
 
 
 def with_tail(html: str) -> str:
-    """Give the last paragraph, item or cell of *html* a last element for the text that is to come."""
+    """Return *html* with an element for later text at the end of its last paragraph, item or cell."""
     start = max(0, len(html) - 4096)
     match = _CLOSING_TAGS.search(html, start)
     end = match.start() if match else len(html)
@@ -31,12 +32,16 @@ def with_tail(html: str) -> str:
 
 
 class OpenFence:
-    """A top-level code fence whose opening line (``opener``, with its newline) is complete."""
+    """Read an open top-level code fence. *opener* is its opening line, complete with its newline.
+
+    Raises:
+        ValueError: *opener* opens no fence.
+    """
 
     def __init__(self, opener: str) -> None:
         match = _OPENER.match(opener)
-        if match is None:  # the parser said that it is one
-            message = f"not the opening line of a fence: {opener!r}"
+        if match is None:
+            message = f"this line opens no code fence: {opener!r}"
             raise ValueError(message)
         indent, self.marks, self.info = match.groups()
         mark = re.escape(self.marks[0])
@@ -47,9 +52,9 @@ class OpenFence:
         self._is_mid_line = False
 
     def feed(self, text: str, *, is_last: bool = False) -> tuple[str, str | None]:
-        """Take *text*; return what to show of it, and what comes after the fence if it is over.
+        """Read *text*; return the code to show, and the text after the fence if the fence closed (else ``None``).
 
-        A last line that could still become the closing one is held back.
+        A last line that could still become the closing line is held back.
         """
         if is_last:
             return self._end(text)
@@ -67,7 +72,7 @@ class OpenFence:
         return self._code(text[: len(text) - len(self._held)], start), None
 
     def _end(self, text: str) -> tuple[str, str]:
-        """The last line needs no line end to close the fence."""
+        """Read the last *text*: the last line needs no line end to close the fence."""
         shown, rest = self.feed(text)
         if rest is not None:
             return shown, rest
@@ -76,49 +81,49 @@ class OpenFence:
         return shown + (last if rest is not None else last[:-1]), ""
 
     def _code(self, lines: str, start: int) -> str:
-        """The code of *lines*, which begin within a line up to *start*."""
+        """Return the code of *lines*; up to *start* they continue a line that was already read."""
         return lines[:start] + self._indent.sub("", lines[start:]) if self._indent else lines
 
 
 class LongBlock:
-    """An open block of *kind* (the name of its first token) that was rendered up to now, as *source*.
+    """Read an open block of *kind* (the name of its first token) that was rendered so far, as *source*.
 
-    Only what surely ends it counts: a line at the margin after a blank one that cannot continue it.
+    Only a certain end counts: after a blank line, a line at the margin that cannot continue the block.
     """
 
     def __init__(self, kind: str, source: str, *, check_from: int = 0) -> None:
         self._is_list = kind in _LIST_LIKE
         self._is_quote = kind == "blockquote_open"
         self._check_from = check_from
-        self._seen = [source]
+        self._source_parts = [source]
         self._length = len(source)
-        # Rendering dropped the white space at the end; what comes next must not stick to the last word.
-        self._owed = source[len(source.rstrip()) :]
+        # Rendering dropped the white space at the end: without it the next text would join the last word.
+        self._held_space = source[len(source.rstrip()) :]
         self._head = source[source.rfind("\n") + 1 :][:64]
         self._is_after_blank = ends_blank(source[: source.rfind("\n") + 1])
 
     @property
     def source(self) -> str:
-        """All of the block that came so far."""
-        return "".join(self._seen)
+        """Return the block's whole source so far."""
+        return "".join(self._source_parts)
 
     def feed(self, text: str) -> tuple[str, bool]:
-        """Take *text*; return what to show of it, and whether the block is over."""
-        self._seen.append(text)
+        """Read *text*; return the text to show, and whether the block ended."""
+        self._source_parts.append(text)
         self._length += len(text)
-        shown, self._owed = self._owed + text, ""
-        is_over = False
+        shown, self._held_space = self._held_space + text, ""
+        is_finished = False
         *lines, rest = text.split("\n")
         for line in lines:
             head = self._head + line[:64]
-            is_over = is_over or (self._is_after_blank and self._ends(head))
+            is_finished = is_finished or (self._is_after_blank and self._ends(head))
             self._is_after_blank = not head.strip()
             self._head = ""
         self._head = (self._head + rest[:64])[:64]
-        return shown, is_over and self._length >= self._check_from
+        return shown, is_finished and self._length >= self._check_from
 
     def _ends(self, line: str) -> bool:
-        """Tell whether *line*, after a blank one, cannot belong to the block."""
+        """Return whether *line*, after a blank line, cannot belong to the block."""
         text = line.strip()
         if not text or line[:2].isspace() or line[0] == "\t":
             return False
@@ -126,5 +131,5 @@ class LongBlock:
 
 
 def ends_blank(complete: str) -> bool:
-    """Tell whether the last of some complete lines is blank."""
+    """Return whether the last of the *complete* lines is blank."""
     return bool(complete) and not complete[:-1].rpartition("\n")[2].strip()

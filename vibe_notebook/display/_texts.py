@@ -60,9 +60,9 @@ class TextShown(Shown):
         """Nothing more comes: close the open block as the whole document would."""
         return self._changes(self._stream.finish())
 
-    def settle(self) -> list[Op]:
+    def pause(self) -> list[Op]:
         """Nothing more comes for now: show what is held back until it is clear what it means."""
-        return self._changes(self._stream.settle())
+        return self._changes(self._stream.pause())
 
     def sent_whole(self) -> None:
         self._open, self._tail = self._stream.open_html, [self._stream.tail]

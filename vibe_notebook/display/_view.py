@@ -171,7 +171,7 @@ class View:
                 self._unsettled[shown] = now
         for text in [text for text, drawn in self._unsettled.items() if now - drawn >= SETTLE]:
             del self._unsettled[text]
-            ops += text.settle()
+            ops += text.pause()
         head, self._head_new = self._head_new, {}
         if head:
             self.head |= head
