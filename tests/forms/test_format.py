@@ -1,4 +1,4 @@
-"""Short texts that every form shares."""
+"""Test the short texts that all forms share."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_arguments_read_like_a_call(value: Any, line: str) -> None:
     assert preview(value) == line
 
 
-def test_a_preview_of_a_huge_or_deep_value_looks_at_its_start_only() -> None:
+def test_a_preview_reads_only_the_start_of_a_huge_or_deep_value() -> None:
     deep: Any = "x"
     for _ in range(5000):
         deep = [deep]
@@ -60,13 +60,13 @@ def test_a_preview_of_a_huge_or_deep_value_looks_at_its_start_only() -> None:
     assert len(preview({str(n): "x" * 1000 for n in range(100_000)})) == 100
 
 
-def test_a_call_shows_its_written_arguments_until_they_are_whole() -> None:
+def test_a_call_shows_its_streamed_arguments_until_they_are_complete() -> None:
     part = ToolPart(tool_call_id="1", args_text='{"q": "ra')
     assert args_text(part) == '{"q": "ra'
     assert args_text(part.model_copy(update={"args": {"q": "rain"}})) == '{\n  "q": "rain"\n}'
 
 
-def test_text_of_several_lines_in_arguments_is_shown_as_lines() -> None:
+def test_text_of_several_lines_in_arguments_keeps_its_lines() -> None:
     part = ToolPart(tool_call_id="1", args={"code": "for x in y:\n  print(x)", "limit": 3, "path": "a.py"})
     assert args_text(part) == "code:\n  for x in y:\n    print(x)\nlimit: 3\npath: a.py"
 
@@ -95,7 +95,7 @@ def test_any_output_can_be_shown(output: Any) -> None:
 
 
 @given(st.integers(0, 3000), st.integers(0, 200))
-def test_what_is_shown_of_a_long_text_is_its_start(lines: int, width: int) -> None:
+def test_only_the_start_of_a_long_text_is_shown(lines: int, width: int) -> None:
     text = ("x" * width + "\n") * lines
     shown, note = shorten(text)
     assert text.startswith(shown)
@@ -128,7 +128,7 @@ def test_sizes_in_words(count: int, words: str) -> None:
     assert size(count) == words
 
 
-def test_usage_says_what_is_known() -> None:
+def test_usage_has_only_the_known_values() -> None:
     usage = Usage(
         input_tokens=1200,
         output_tokens=34,

@@ -1,4 +1,4 @@
-"""The saved forms say everything that a transcript holds, each in its own way."""
+"""Test that each saved form shows everything that a transcript holds."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ FULL = transcript(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_tells_all_of_it_in_order(form: Any) -> None:
+def test_every_form_shows_everything_in_order(form: Any) -> None:
     said = form(FULL, title="Weather")
     words = ["Weather", "✗", "error", "Where to look?", "look", "search", "rain", "hits", "inner text", "inner_tool",
              "fetch", "404 not found", "plot.png", "Done.", "critic", "I object.", "boom", "RateLimitError"]  # fmt: skip
@@ -72,7 +72,7 @@ def test_an_empty_transcript_is_no_error(form: Any) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_chain_of_subagents_without_end_is_shown_without_recursion(form: Any) -> None:
+def test_a_very_deep_chain_of_subagents_is_shown_without_recursion(form: Any) -> None:
     part = tool(tool_name="innermost", output="the bottom")
     for _ in range(500):
         part = tool(children=(TextPart(text="down"), part))
@@ -82,14 +82,14 @@ def test_a_chain_of_subagents_without_end_is_shown_without_recursion(form: Any) 
 
 
 @pytest.mark.parametrize("form", [transcript_html, transcript_markdown])
-def test_a_duration_is_told_only_if_both_ends_are_known(form: Any) -> None:
+def test_a_duration_is_shown_only_if_its_start_and_end_are_known(form: Any) -> None:
     assert "· 75.0 s" not in form(transcript(tool(started_at=1.0)))
     assert "1 min 15 s" in form(transcript(tool(started_at=1.0, finished_at=76.0)))
     assert "1.5 s" in form(transcript(tool(started_at=1.0, finished_at=2.5)))
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_big_output_is_shortened_and_says_so(form: Any) -> None:
+def test_a_big_output_is_shortened_with_a_note(form: Any) -> None:
     by_lines = form(transcript(tool(output="\n".join(f"line {n}" for n in range(1, 3001)))))
     assert "line 2000\n" in by_lines
     assert "line 2001" not in by_lines
@@ -100,7 +100,7 @@ def test_big_output_is_shortened_and_says_so(form: Any) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_table_is_told_with_how_much_of_it_is_shown(form: Any) -> None:
+def test_a_table_has_a_note_about_its_omitted_rows(form: Any) -> None:
     said = form(
         transcript(
             tool(output={"columns": ["day", "high"], "rows": [["Mon", 21], ["Tue", None]], "total": 900})
@@ -110,7 +110,7 @@ def test_a_table_is_told_with_how_much_of_it_is_shown(form: Any) -> None:
     assert said.index("day") < said.index("Mon") < said.index("Tue")
 
 
-def test_text_in_the_page_is_the_rendered_markdown() -> None:
+def test_the_page_has_the_text_as_rendered_markdown() -> None:
     assert render("I **look** at $5 and $x$.") in transcript_html(
         transcript(TextPart(text="I **look** at $5 and $x$."))
     )
@@ -130,7 +130,7 @@ def folds_around(html: str, word: str) -> int:
     return before.count("<details") - before.count("</details")
 
 
-def test_more_than_a_thousand_calls_and_thoughts_are_folded_together_but_for_the_text_between_them() -> None:
+def test_more_than_a_thousand_calls_and_thoughts_are_folded_into_clusters_but_text_is_not() -> None:
     calls = [
         tool(tool_call_id=f"c{n}", tool_name=f"call-{n}-", state="error" if n == 3 else "ok")
         for n in range(1, 1002)
@@ -170,7 +170,7 @@ def test_more_than_a_thousand_calls_and_thoughts_are_folded_together_but_for_the
     }
 
 
-def test_calls_that_are_folded_together_show_the_one_that_the_user_opened() -> None:
+def test_a_cluster_is_open_if_the_user_opened_one_of_its_calls() -> None:
     calls = [tool(tool_call_id=f"c{n}") for n in range(1001)]
     said = transcript_html(transcript(*calls), is_open={calls[150].key: True, calls[350].key: False})
     opened = [
@@ -190,21 +190,21 @@ def test_calls_that_are_folded_together_show_the_one_that_the_user_opened() -> N
         ("unfinished", "○"),
     ],
 )
-def test_a_calls_state_is_a_mark_a_class_and_unless_all_is_well_a_word(state: Any, mark: str) -> None:
+def test_a_calls_state_is_a_mark_a_class_and_unless_it_is_ok_a_word(state: Any, mark: str) -> None:
     html = transcript_html(transcript(tool(state=state)))
     assert f'class="vibe-tool vibe-is-{state}"' in html
     word = "" if state == "ok" else f" {state.replace('_', ' ')}"
     assert f"{mark} search{word}" in visible(html)
 
 
-def test_the_page_needs_no_stylesheet_and_no_attribute_that_a_host_takes_away() -> None:
+def test_the_page_needs_no_stylesheet_and_no_attribute_that_a_host_removes() -> None:
     html = transcript_html(FULL, title="t", note="n")
     assert not any(name.startswith(("data-", "aria-", "role")) for _, a in Page(html).elements for name in a)
-    assert "var(" not in html  # JupyterLab's sanitiser drops what has a variable in it
+    assert "var(" not in html  # JupyterLab's sanitiser drops a style with a variable
     assert "anywhere" not in html  # and this value
 
 
-def test_the_colours_can_be_read_in_a_light_theme_and_in_a_dark_one() -> None:
+def test_the_colours_are_readable_in_a_light_and_in_a_dark_theme() -> None:
     shown = [
         transcript_html(FULL, title="t"),
         *(transcript_html(transcript(tool(state=s))) for s in STATE_MARKS),
@@ -215,13 +215,13 @@ def test_the_colours_can_be_read_in_a_light_theme_and_in_a_dark_one() -> None:
     assert len(colours) == 3
     for colour in colours:
         assert min(contrast(colour, "#ffffff"), contrast(colour, "#111111")) > 4
-    # A background lets through what the theme has behind it.
+    # The theme's own background shows through.
     backgrounds = {value for name, _, value in given if name.startswith("background")}
     assert backgrounds == {"none", "rgba(128,128,128,.13)"}
 
 
 def contrast(one: str, other: str) -> float:
-    """Of two colours, as WCAG 2 counts it: 1 to 21."""
+    """Return the contrast of two colours by WCAG 2: 1 to 21."""
 
     def luminance(colour: str) -> float:
         parts = [part / 255 for part in bytes.fromhex(colour[1:])]
@@ -244,13 +244,13 @@ def test_only_a_raster_image_is_shown_and_only_an_http_address_is_linked() -> No
     assert "a" not in dict(page(url="javascript:alert(1)").elements)
 
 
-def test_money_in_titles_and_thoughts_is_not_set_as_a_formula() -> None:
+def test_money_in_titles_and_thoughts_is_not_typeset_as_a_formula() -> None:
     html = transcript_html(transcript(ThinkingPart(text="$5 or $6")), title="$1 and $2")
     assert html.count("<span>$</span>") == html.count("$") == 4
 
 
-def test_the_plain_form_is_the_same_whatever_the_ids_times_and_addresses() -> None:
-    def told(run: str, at: float, address: str) -> str:
+def test_the_plain_form_does_not_depend_on_ids_times_and_addresses() -> None:
+    def plain_form(run: str, at: float, address: str) -> str:
         call = tool(
             tool_call_id=run,
             run_id=run,
@@ -264,10 +264,10 @@ def test_the_plain_form_is_the_same_whatever_the_ids_times_and_addresses() -> No
             transcript(TextPart(text="hi", run_id=run, message_id=run), call, file, agent_id=run, usage=Usage(cost=at),
                        runs=(Run(run_id=run, parts=(call,)),)), title="t")  # fmt: skip
 
-    assert told("r1", 1.0, "0x7f00aa11") == told("r2", 99.0, "0x55aa0001")
+    assert plain_form("r1", 1.0, "0x7f00aa11") == plain_form("r2", 99.0, "0x55aa0001")
 
 
-def test_a_fence_left_open_in_one_part_does_not_swallow_the_next() -> None:
+def test_an_unclosed_fence_in_one_part_does_not_hide_the_next_part() -> None:
     for mark in ("```", "~~~~", "  ```py"):
         said = transcript_markdown(transcript(TextPart(text=f"{mark}\nx = 1"), TextPart(text="**after**")))
         assert "<strong>after</strong>" in render(said)
@@ -295,16 +295,16 @@ def test_code_in_output_cannot_end_its_fence() -> None:
         ("<!-- hidden -->", "&lt;!-- hidden -->"),
     ],
 )
-def test_markdown_stays_as_written_but_for_html_and_images(text: str, expected: str) -> None:
+def test_markdown_stays_unchanged_but_for_html_and_images(text: str, expected: str) -> None:
     assert transcript_markdown(transcript(TextPart(text=text), outcome=None)) == expected + "\n"
 
 
-def test_code_that_a_list_before_it_would_turn_into_html_is_escaped_too() -> None:
+def test_code_that_a_preceding_list_would_turn_into_html_is_escaped() -> None:
     said = transcript_markdown(transcript(TextPart(text="- a"), TextPart(text="    <b>x</b>")))
     assert "&lt;b>" in said
 
 
-def test_arguments_that_are_seen_whole_on_the_calls_line_are_not_told_twice() -> None:
+def test_arguments_that_fit_on_the_calls_line_are_not_repeated() -> None:
     assert "Arguments" not in transcript_markdown(transcript(tool(args={"q": "rain", "limit": 3})))
     said = transcript_markdown(transcript(tool(args={"q": "rain " * 50})))
     assert said.index("Arguments") < said.index("rain " * 50)
@@ -315,7 +315,7 @@ def test_the_plain_form_has_no_blanks_at_the_end_of_a_line() -> None:
     assert said == "thinking:\n    one\n\n    two\n\n✓ search()\n  → a\n\n    b"
 
 
-def test_what_is_wide_scrolls_in_its_own_place_and_long_words_wrap() -> None:
+def test_wide_elements_scroll_by_themselves_and_long_words_wrap() -> None:
     table = {"columns": ["c"] * 50, "rows": [[1] * 50], "total": 1}
     page = Page(transcript_html(transcript(TextPart(text="| a |\n|---|\n| b |"), tool(output=table))))
     tags = [(tag, attrs.get("style", "")) for tag, attrs in page.elements]
@@ -325,7 +325,7 @@ def test_what_is_wide_scrolls_in_its_own_place_and_long_words_wrap() -> None:
     assert "overflow-wrap:break-word" in tags[0][1]
 
 
-def test_a_markdown_file_that_holds_the_page_takes_nothing_of_it_for_markdown() -> None:
+def test_a_markdown_file_with_the_page_in_it_reads_nothing_of_it_as_markdown() -> None:
     hostile = "one\n\n    indented\n \t\r\n![x](https://evil.example/p.png)\r\r- item\n\n\n\n</div>"
     page = transcript_html(
         transcript(

@@ -1,4 +1,4 @@
 """Render a transcript as HTML, Markdown or text.
 
-Pure: below ``transcript.py``, above ``parts.py`` and ``_markdown``.
+Pure. ``transcript.py`` and ``display`` ask for the forms; the forms read ``parts.py`` and use ``_markdown``.
 """

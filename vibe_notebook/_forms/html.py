@@ -1,8 +1,8 @@
-"""The saved form of a transcript: one static ``<div>``, for the notebook file and every viewer of it.
+"""Render a transcript as its saved form: one static ``<div>``, for the notebook file and all of its viewers.
 
-It must do without a stylesheet: JupyterLab's sanitiser removes ``<style>``, scripts and ``data-*``,
-GitHub's inline styles too. So the order of the words alone must read well, and the few colours that
-the styles name must be right in a light theme and in a dark one.
+The saved form has no stylesheet: JupyterLab's sanitiser removes ``<style>``, scripts and ``data-*``, and GitHub
+removes inline styles too. So the order of the words alone must read well, and the few colours of the styles must
+suit a light and a dark theme.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from .._markdown.math import isolate
 from .._markdown.renderer import render
 from .._markdown.sanitize import is_link, is_raster
-from .last_resort import made
+from .last_resort import render_or_fall_back
 from .wording import (
     OUTCOME_MARKS,
     STATE_MARKS,
@@ -43,19 +43,18 @@ if TYPE_CHECKING:
 __all__ = ["cluster_title", "clusters", "transcript_html"]
 
 
-# Very many calls and thoughts, folded together in the saved form.
-#
-# There each of them is a ``<details>``, for want of scripts, and what JupyterLab in Chromium takes to style
-# those grows with their square: 0.1 s for 500, 1.3 s for 2,000, 5.7 s for 4,000. In closed ones it styles
-# none. Text is never folded.
+# Clusters: a long transcript folds its calls and thoughts together. Without scripts, each call and thought of the
+# saved form is a ``<details>``. The time of JupyterLab in Chromium to style these grows with the square of their
+# number: 0.1 s for 500, 1.3 s for 2,000, 5.7 s for 4,000. Inside a closed cluster Chromium styles none of them.
 
 LIMIT = 1_000
-"""How many calls and thoughts stand by themselves; if there are more, each that has neighbours is folded with them."""
+"""Calls and thoughts beyond which the form folds neighbouring ones into clusters."""
 SIZE = 100
+"""Calls and thoughts in one cluster at most."""
 
 
 def clusters(parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
-    """Give the parts in order: those that are folded together as one tuple, each other in one of its own."""
+    """Yield the parts in order, in tuples: a cluster, or a single part. Text is never in a cluster."""
     is_many = sum(map(_is_fold, parts)) > LIMIT
     for is_fold, stretch in groupby(parts, key=_is_fold):
         found = tuple(stretch)
@@ -65,7 +64,7 @@ def clusters(parts: Sequence[Part]) -> Iterator[Sequence[Part]]:
 
 
 def cluster_title(cluster: Sequence[Part], calls_before: int) -> str:
-    """Say which of the tool calls are in it, and how many thoughts: "Tool calls 101 to 198 · 2 thoughts"."""
+    """Return the title of a cluster, such as "Tool calls 101 to 198 · 2 thoughts"."""
     calls = sum(part.kind == "tool" for part in cluster)
     thoughts = len(cluster) - calls
     first, last = calls_before + 1, calls_before + calls
@@ -79,25 +78,23 @@ def _is_fold(part: Part) -> bool:
     return part.kind in ("tool", "thinking")
 
 
-# As far as the host lets them, the styles make it look as frontend/widget.css makes the live view, so
-# that nothing jumps when a stream ends. The three colours can be read on white and on near black.
+# The styles imitate the live view (display/frontend/widget.css) as far as the host allows, so that nothing
+# jumps when a stream ends. The three colours are readable on white and on near black.
 _GOOD = "#1e8c3c"
 _BAD = "#e23c32"
 _WAIT = "#aa6e00"
 _TINTS = {"ok": _GOOD, "success": _GOOD, "error": _BAD, "denied": _BAD}
 _TINTS |= dict.fromkeys(("cancelled", "awaiting_approval", "interrupted"), _WAIT)
 _LINE = "rgba(128,128,128,.35)"
-_ROOT = "padding-left:5px;overflow-wrap:break-word"  # where the cell's own text begins
+_ROOT = "padding-left:5px;overflow-wrap:break-word"  # aligned with the cell's own text
 _HEAD = f"margin:0 0 .6em;padding:0 0 .3em;border-bottom:1px solid {_LINE}"
 _MUTED = "opacity:.65"
 _SMALL = "opacity:.65;font-size:86%"
-_WIDE = "overflow-x:auto"  # what is wide scrolls by itself
+_WIDE = "overflow-x:auto"  # a wide element scrolls by itself
 _TEXT = f"margin:1em 0 0;{_WIDE}"  # its last paragraph has a margin below
 _BOX = "margin:.1em 0 .5em;padding:.3em .7em;border:1px solid {line};border-left:{left};border-radius:6px"
 _LINED = "margin:.1em 0 .5em"
-_SUMMARY = (
-    "display:list-item;cursor:pointer;font-size:93%"  # Bootstrap makes it a block, without its triangle
-)
+_SUMMARY = "display:list-item;cursor:pointer;font-size:93%"  # Bootstrap's "block" would hide the triangle
 _SIGN = "margin-left:1.2em;list-style-position:outside"
 _ROW = "display:inline-flex;align-items:baseline;gap:.5em;width:100%;vertical-align:top;white-space:nowrap"
 _CUT = "padding:0;overflow:hidden;white-space:nowrap;text-overflow:ellipsis;background:none"
@@ -111,8 +108,8 @@ _PRE = (
 _INSIDE = f"padding-left:1em;border-left:2px solid {_LINE}"
 _THOUGHT = f"margin:.2em 0 0;{_INSIDE};opacity:.65;white-space:pre-wrap"
 _BLANK = re.compile(r"(?>\r\n?|\n)(?=[ \t]*[\r\n])")
-"""The line end before a line without a word. In a Markdown file (nbconvert's) such a line ends the HTML, and
-what follows is the agent's own Markdown."""
+"""Line end before a blank line. In a Markdown file (nbconvert's) a blank line ends the HTML: the viewer would read
+the rest as the agent's own Markdown."""
 
 
 def transcript_html(
@@ -122,12 +119,12 @@ def transcript_html(
     is_open: Mapping[str, bool] | None = None,
     note: str | None = None,
 ) -> str:
-    """Return the transcript as HTML that is safe as it stands, whatever the agent wrote.
+    """Return the transcript as safe HTML, for any text of the agent.
 
-    ``is_open`` is the user's choice by ``part.key``; what it does not name is folded. ``note`` is
-    a line about the recording itself, put at the end.
+    *is_open* is the user's choice by ``part.key``; all other parts are folded. *note* is a last line about the
+    recording itself.
     """
-    return made(
+    return render_or_fall_back(
         "html",
         transcript,
         lambda: _BLANK.sub("&#10;", "".join(_Page(is_open or {}).write(transcript, title, note))),
@@ -135,6 +132,8 @@ def transcript_html(
 
 
 class _Page:
+    """Write the HTML of one transcript piece by piece."""
+
     def __init__(self, is_open: Mapping[str, bool]) -> None:
         self._is_open = is_open
 
@@ -191,7 +190,7 @@ class _Page:
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
         short = preview(part.args_text if part.args is None else part.args)
-        state = "" if part.state == "ok" else part.state.replace("_", " ")  # its mark says it
+        state = "" if part.state == "ok" else part.state.replace("_", " ")  # the mark already shows it
         facts = " · ".join(fact for fact in (state, duration_of(part)) if fact)
         row = f'{_mark(STATE_MARKS, part.state, "min-width:.8em")} <code style="{_NAME}">{escape(name_of(part))}</code> '
         if short:
@@ -296,10 +295,10 @@ def _error(text: str) -> str:
 
 
 def _pre(text: str) -> str:
-    # Without <code>, nbconvert sets it in the font of the text.
+    # Without <code>, nbconvert uses the font of the text.
     return f'<pre style="{_PRE}"><code style="background:none">{escape(text)}</code></pre>'
 
 
 def _text(text: str) -> str:
-    """Escape plain text, for MathJax too."""
+    """Return plain text escaped for HTML and for MathJax."""
     return isolate(escape(clean(text)))

@@ -1,4 +1,7 @@
-"""The form of a transcript where its own form cannot be made: the plain text, and a sentence on why."""
+"""Render a transcript as a sentence and plain text where its real form fails.
+
+``html.py``, ``markdown.py`` and ``text.py`` render through ``render_or_fall_back``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from ..parts import Part
     from .wording import Document
 
-__all__ = ["Form", "made"]
+__all__ = ["Form", "render_or_fall_back"]
 
 log = logging.getLogger("vibe_notebook")
 
@@ -23,38 +26,43 @@ Form = Literal["html", "markdown", "text"]
 _FENCE: Final = "~~~~~~~~"
 
 
-def made(form: Form, transcript: Document, write: Callable[[], str]) -> str:
-    """Return what *write* makes, or where that fails the transcript's plain text."""
+def render_or_fall_back(form: Form, transcript: Document, write: Callable[[], str]) -> str:
+    """Return the form that *write* makes; if *write* fails, the reason and the transcript's plain text.
+
+    The failure goes to the log too.
+    """
     try:
         return scrub(write())
     except Exception as error:
         log.exception("The %s form of a transcript could not be made", form)
-        return _instead(form, transcript, error)
+        return _fall_back(form, transcript, error)
 
 
-def _instead(form: Form, transcript: Document, error: Exception) -> str:
-    said = f"This form of the transcript could not be made ({type(error).__name__}); its plain text:"
+def _fall_back(form: Form, transcript: Document, error: Exception) -> str:
+    reason = f"This form of the transcript could not be made ({type(error).__name__}). Its plain text:"
     try:
-        text = scrub("\n\n".join(filter(None, map(clean, _words(transcript)))))
-    except Exception as second:  # noqa: BLE001 - the sentence above at least can be shown
-        text = f"(nor could its plain text: {type(second).__name__})"
+        text = scrub("\n\n".join(filter(None, map(clean, _texts(transcript)))))
+    except Exception as second:  # noqa: BLE001 - the sentence above can still be shown
+        text = f"(The plain text could not be made either: {type(second).__name__}.)"
     match form:
         case "html":
             shown = escape(text).replace("\n", "&#10;")
-            return f'<div class="vibe"><p class="vibe-note">{escape(said)}</p>\n<pre>{shown}</pre></div>'
+            return f'<div class="vibe"><p class="vibe-note">{escape(reason)}</p>\n<pre>{shown}</pre></div>'
         case "markdown":
             lines = text.replace(_FENCE[:3], "~ ~ ~")
-            return f"{said}\n\n{_FENCE}\n{lines}\n{_FENCE}\n"
+            return f"{reason}\n\n{_FENCE}\n{lines}\n{_FENCE}\n"
         case "text":
-            return f"{said}\n\n{text}"
+            return f"{reason}\n\n{text}"
 
 
-def _words(transcript: Document) -> Iterator[str]:
+def _texts(transcript: Document) -> Iterator[str]:
     if transcript.outcome:
         yield transcript.outcome
-    waiting: list[Part] = [*transcript.parts, *(part for run in transcript.runs for part in run.parts)][::-1]
-    while waiting:  # not by recursion: the depth is the agent's
-        part = waiting.pop()
+    remaining: list[Part] = [*transcript.parts, *(part for run in transcript.runs for part in run.parts)][
+        ::-1
+    ]
+    while remaining:  # no recursion: the agent decides the depth
+        part = remaining.pop()
         match part.kind:
             case "text" | "thinking":
                 yield part.text
@@ -66,6 +74,6 @@ def _words(transcript: Document) -> Iterator[str]:
                 for value in (part.output, part.error):
                     if value is not None:
                         yield value if isinstance(value, str) else bounded_repr(value)
-                waiting += part.children[::-1]
+                remaining += part.children[::-1]
     if transcript.error:
         yield f"error: {transcript.error}"

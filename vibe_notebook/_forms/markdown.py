@@ -1,4 +1,13 @@
-"""The Markdown form of a transcript, for GitHub, plain editors and ``text/markdown``."""
+r"""Render a transcript as Markdown, for GitHub, plain editors and ``text/markdown``.
+
+Viewers render this form by themselves, and may let HTML through. So ``neutralize`` turns an agent's raw HTML into text,
+its images into links, and closes its fences. TeX outside of code stays only as a safe formula: pandoc's LaTeX obeys
+every ``\input``, and JupyterLab's MathJax reads the page that its Markdown made of the text, in which an escaped
+dollar is a dollar again. So every other ``$`` and backslash is a code span, which all of these viewers leave alone.
+
+Code stays unchanged, as far as it is code behind any other text. ``is_safe`` reads the whole form as such a viewer
+does. If that check fails, ``transcript_markdown`` renders the form again, strictly: with escapes in code too.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +25,7 @@ from .._markdown.math import is_formula
 from .._markdown.sanitize import is_link, is_raster
 from .._markdown.tex import is_safe_tex
 from .._markdown.unparsed_blocks import OpenFence
-from .last_resort import made
+from .last_resort import render_or_fall_back
 from .wording import (
     OUTCOME_MARKS,
     STATE_MARKS,
@@ -39,18 +48,8 @@ if TYPE_CHECKING:
     from ..parts import ArtifactPart, Part, ToolPart
     from .wording import Document
 
-__all__ = ["is_safe", "neutral", "transcript_markdown"]
+__all__ = ["is_safe", "neutralize", "transcript_markdown"]
 
-
-# Agent text that stays Markdown: its raw HTML made text, its images made links, its fences closed.
-#
-# TeX outside of code stays only as a formula that may be set: pandoc's LaTeX obeys every ``\input``, and
-# JupyterLab's MathJax reads what its Markdown made of the text, where an escaped dollar is a dollar again. So
-# each other ``$`` and backslash is a code span, which all of them leave alone.
-#
-# For viewers that render ``text/markdown`` by themselves and may let HTML through. Code is spared, as
-# far as it is code whatever stands before it: ``is_safe`` reads the whole as such a viewer would, and
-# where it fails, ``_markdown_form.py`` spares nothing.
 
 _BACKTICKS = re.compile(r"`+")
 _INLINE = re.compile(
@@ -69,15 +68,15 @@ _INLINE = re.compile(
 )
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _RISK = re.compile(r"<[A-Za-z/!?]|!\[|[$\\]|`\{")
-"""What every tag, every image and all TeX has: text without it needs no parser."""
+"""Marks of every tag, every image and all TeX: text without them needs no parser."""
 _INFO = re.compile(r"(`{3,}|~{3,})(.*)")
 _ADDRESS = str.maketrans({"$": "%24", "\\": "%5C"})
 _WIDE = str.maketrans({"<": "&lt;", "$": "\uff04", "\\": "\uff3c"})
 WORK_LIMIT = 100_000_000
-"""Characters that may be read, at worst, to find which dollars JupyterLab takes for code: beyond, none is spared."""
+"""Characters to read, at worst, to find the dollars that JupyterLab reads as code. Beyond, the form is strict."""
 _CODE = ("fence", "code_block")
 _STARTS_TEX = re.compile(r"\$|\\(?:[(\[]|begin|end|ref|eqref)")
-"""What MathJax would take for TeX in a page's text."""
+"""Marks that MathJax would read as TeX in a page's text."""
 _JUPYTER_CODE = re.compile(
     r"^(?P<fence>`{3,}|~{3,})[^`\n]*\n[\s\S]*?^(?P=fence)`*$"
     r"|(?:^|(?<=[^\\]))(?P<ticks>`+)[^\n]*?[^`\n](?P=ticks)(?!`)",
@@ -88,10 +87,10 @@ _JUPYTER_MATH = re.compile(
 )
 
 
-def neutral(text: str, *, is_strict: bool = False) -> str:
-    """Return *text* as Markdown that shows the same and can neither fetch, run nor swallow anything.
+def neutralize(text: str, *, is_strict: bool = False) -> str:
+    """Return *text* as Markdown that shows the same text, but cannot fetch, run or hide anything.
 
-    ``is_strict`` spares no code, in which the escapes then show.
+    With *is_strict* code is escaped too, and shows the escapes.
     """
     text = clean(scrub(text))
     is_harmless = not _RISK.search(text)
@@ -103,7 +102,7 @@ def neutral(text: str, *, is_strict: bool = False) -> str:
     for first, last, kind in _regions(tokens):
         source = "\n".join(lines[first:last])
         if kind == "fence":
-            # pandoc takes attributes from this line, one of which makes LaTeX of the code.
+            # pandoc reads attributes from this line, and one of them makes LaTeX of the code.
             opening = _INFO.sub(lambda found: found[1] + language_of(found[2]), lines[first], count=1)
             out[first:last] = [opening, *lines[first + 1 : last]]
         elif kind == "table":
@@ -115,13 +114,13 @@ def neutral(text: str, *, is_strict: bool = False) -> str:
 
 
 def is_safe(markdown: str) -> bool:
-    """Tell whether a viewer that lets HTML through finds neither HTML nor a remote image in it."""
+    """Return whether a viewer that lets HTML through finds no HTML, remote image or unsafe TeX in *markdown*."""
     if not _RISK.search(markdown):
         return True
     parser = _blocks(html=True)
     env: dict[str, object] = {}
-    markdown, is_drawn = _without_formulas(markdown)
-    for token in parser.parse(markdown, env) if is_drawn else ():
+    markdown, is_safe_so_far = _without_formulas(markdown)
+    for token in parser.parse(markdown, env) if is_safe_so_far else ():
         if token.type == "html_block":
             return False
         if token.type == "inline" and _RISK.search(token.content):
@@ -129,14 +128,14 @@ def is_safe(markdown: str) -> bool:
             parser.inline.parse(token.content, parser, env, found)
             if _is_unsafe(found):
                 return False
-    return is_drawn
+    return is_safe_so_far
 
 
 def _without_formulas(markdown: str) -> tuple[str, bool]:
-    """Return *markdown* without what JupyterLab takes for formulas before it parses, and whether each may be set.
+    """Return *markdown* without the formulas that JupyterLab removes before it parses, and whether all are safe.
 
-    As its ``removeMath`` does: of code it knows only the dollars, and not in every code. A piece that holds the
-    end of some code would make text of the rest.
+    The function follows JupyterLab's ``removeMath``, which recognises dollars in code only, and not in all code.
+    A removed piece with the end of some code in it would turn the rest of that code into text.
     """
     if "$" not in markdown and "\\" not in markdown:
         return markdown, True
@@ -146,20 +145,20 @@ def _without_formulas(markdown: str) -> tuple[str, bool]:
         return markdown, False
     text = _JUPYTER_CODE.sub(lambda match: match[0].replace("$", "\x00"), markdown)
     pieces = _JUPYTER_MATH.split(text)
-    is_drawn = True
+    is_safe_so_far = True
     for start, stop in list(_formulas(pieces)):
         marks, source = len(pieces[start]), "".join(pieces[start : stop + 1])
         is_formula = pieces[start][0] == "$" and is_safe_tex(source[marks:-marks].strip())
-        is_drawn &= is_formula or ("`" not in source and "~~~" not in source)
+        is_safe_so_far &= is_formula or ("`" not in source and "~~~" not in source)
         pieces[start : stop + 1] = [" formula ", *[""] * (stop - start)]
-    return "".join(pieces).replace("\x00", "$"), is_drawn
+    return "".join(pieces).replace("\x00", "$"), is_safe_so_far
 
 
 _JUPYTER_ENDS = {"$": "$", "$$": "$$", "\\\\(": "\\\\)", "\\\\[": "\\\\]"}
 
 
 def _formulas(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield where a formula's marks stand in *pieces*, every second of which is a mark."""
+    """Yield the indexes of each formula's first and last mark in *pieces*: every second piece is a mark."""
     start, end, braces, last = -1, "", 0, -1
     for number, mark in enumerate(pieces):
         if not number % 2:
@@ -183,7 +182,7 @@ def _formulas(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 @cache
 def _blocks(*, html: bool) -> MarkdownIt:
-    """A parser that leaves inline text unread: what is asked of it is where the blocks are."""
+    """Return a parser that finds the blocks, and leaves inline text unparsed."""
     parser = MarkdownIt("commonmark", {"html": html}).enable(["table", "strikethrough"])
     parser.core.ruler.disable(["inline", "text_join"])
     return parser
@@ -200,7 +199,7 @@ def _is_unsafe(tokens: Sequence[Token]) -> bool:
 
 
 def _regions(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
-    """Yield the lines of code, tables and other inline text."""
+    """Yield (first line, line after the last, kind) of code, tables and other inline text."""
     in_table = 0
     for token in tokens:
         if token.type in ("table_open", "table_close"):
@@ -221,7 +220,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _inline(source: str) -> str:
-    """Escape what could open a tag or load an image, outside of code spans."""
+    """Return *source* with tags, images and unsafe TeX escaped outside of code spans."""
     out: list[str] = []
     position = 0
     while match := _INLINE.search(source, position):
@@ -231,7 +230,7 @@ def _inline(source: str) -> str:
         is_code = kind == "code"
         if kind == "code" and (end := _end_of_code(source, found, position)):
             found, position = source[match.start() : end], end
-            # A line that begins with a tag is raw HTML even in the middle of a code span.
+            # A line that begins with a tag is raw HTML, even within a code span.
             found = _TAG.sub("< ", found) if "\n" in found else found
         elif kind in ("math", "tex", "shown", "dollar"):
             formula, is_code = _formula(source, match)
@@ -244,7 +243,7 @@ def _inline(source: str) -> str:
         elif kind == "tag":
             found = "&lt;"
         if is_code:
-            # Backticks that touch would be one run, and pandoc reads attributes after code.
+            # Adjacent backticks would be one run, and pandoc reads attributes after code.
             gap = (
                 " "
                 if out[-1].endswith("`") or (not out[-1] and len(out) > 1 and out[-2].endswith("`"))
@@ -257,7 +256,7 @@ def _inline(source: str) -> str:
 
 
 def _formula(source: str, match: re.Match[str]) -> tuple[str | None, bool]:
-    """Return a piece of TeX as it may stand, and whether that is code; ``None``: its dollar stands by itself."""
+    """Return a piece of TeX as a formula or as code, and whether it is code; ``None`` for a lone dollar."""
     found, kind = match[0], match.lastgroup
     if kind in ("shown", "dollar"):
         return f"`{_unescaped(found)}`", True
@@ -269,7 +268,7 @@ def _formula(source: str, match: re.Match[str]) -> tuple[str | None, bool]:
         if marks == "$" and not is_formula(source, match.start(), match.end() - 1):
             return None, True
     if is_safe_tex(content.strip()):
-        # An entity would be part of the formula; a space is not, and opens no tag either.
+        # An entity would be part of the formula. A space is not, and opens no tag either.
         return _TAG.sub("< ", f"{marks}{content.strip()}{marks}" if kind == "tex" else found), False
     return (None, True) if "\n" in content else (f"`{marks}{content}{marks}`", True)
 
@@ -286,7 +285,7 @@ def _end_of_code(source: str, ticks: str, position: int) -> int:
 
 
 def _closing(tokens: Sequence[Token], lines: list[str]) -> str:
-    """Return the line that closes a fence left open at the end, or ""."""
+    """Return the line that closes a fence that the text left open, or ""."""
     last = tokens[-1] if tokens else None
     if last is None or last.type != "fence" or last.map is None:
         return ""
@@ -301,17 +300,19 @@ _TICKS = re.compile(r"`+")
 
 
 def transcript_markdown(transcript: Document, *, title: str | None = None) -> str:
-    """Return the transcript as Markdown: text as the agent wrote it, but without its raw HTML."""
-    return made("markdown", transcript, lambda: _written(transcript, title))
+    """Return the transcript as Markdown: the agent's own text, but without its raw HTML."""
+    return render_or_fall_back("markdown", transcript, lambda: _write(transcript, title))
 
 
-def _written(transcript: Document, title: str | None) -> str:
+def _write(transcript: Document, title: str | None) -> str:
     markdown = _Form(is_strict=False).write(transcript, title)
-    # What is code in a part may be none behind the list that ends the part before.
+    # The code of one part may be no code behind a list at the end of the part before.
     return markdown if is_safe(markdown) else _Form(is_strict=True).write(transcript, title)
 
 
 class _Form:
+    """Write the Markdown of one transcript; *is_strict* as in ``neutralize``."""
+
     def __init__(self, *, is_strict: bool) -> None:
         self._is_strict = is_strict
 
@@ -345,7 +346,7 @@ class _Form:
         assert_never(part.kind)
 
     def _neutral(self, text: str) -> str:
-        return neutral(text, is_strict=self._is_strict).strip("\n")
+        return neutralize(text, is_strict=self._is_strict).strip("\n")
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
         facts = ["" if part.state == "ok" else part.state.replace("_", " "), duration_of(part)]
@@ -375,12 +376,12 @@ def _artifact(part: ArtifactPart) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Escape plain text; what TeX could read is code, for an escaped dollar is a dollar in the page."""
+    """Return plain text escaped; possible TeX becomes code, because an escaped dollar is a dollar in the page."""
     return _SPECIAL.sub(lambda match: f"`{match[0]}`" if match["tex"] else f"\\{match[0]}", text)
 
 
 def _code(line: str) -> str:
-    """Return one line as a code span; its fence is longer than any run of backticks inside."""
+    """Return one line as a code span, with more backticks around it than any run inside has."""
     ticks = "`" * (max(map(len, _TICKS.findall(line)), default=0) + 1)
     gap = " " if line[0] == "`" or line[-1] == "`" else ""
     return f"{ticks}{gap}{line}{gap}{ticks}"

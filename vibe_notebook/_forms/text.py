@@ -1,7 +1,7 @@
-"""The plain form of a transcript, for terminals, logs and ``text/plain``.
+"""Render a transcript as plain text, for terminals, logs and ``text/plain``.
 
-The same work always gives the same text, so it holds no ids, times, addresses or durations; and it
-passes on no control characters, with which an agent's text could act on a terminal.
+The same work always gives the same text, so the text has no ids, times, addresses or durations. Control
+characters are removed, because an agent's text could control a terminal with them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
 
 from .._markdown.sanitize import is_link
-from .last_resort import made
+from .last_resort import render_or_fall_back
 from .wording import (
     OUTCOME_MARKS,
     STATE_MARKS,
@@ -38,10 +38,10 @@ _ADDRESS = re.compile(r"\bat 0x[0-9A-Fa-f]{4,}")
 
 def transcript_text(transcript: Document, *, title: str | None = None) -> str:
     """Return the transcript as plain text."""
-    return made("text", transcript, lambda: _written(transcript, title))
+    return render_or_fall_back("text", transcript, lambda: _write(transcript, title))
 
 
-def _written(transcript: Document, title: str | None) -> str:
+def _write(transcript: Document, title: str | None) -> str:
     head = [in_line(title, 200)] if title else []
     if transcript.outcome and (title or transcript.outcome != "success"):
         head.append(f"{OUTCOME_MARKS[transcript.outcome]} {transcript.outcome}")

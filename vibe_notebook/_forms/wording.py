@@ -1,6 +1,7 @@
-"""Words and short texts that every form of a transcript shares: states, durations, sizes, previews.
+"""Make the words and short texts that all forms of a transcript share: states, durations, sizes, previews.
 
-All that comes from an agent is plain text here; each form escapes it in its own way.
+Used by the saved forms, by the live view and by the terminal. Everything from an agent is plain text here; each form
+escapes it in its own way.
 """
 
 from __future__ import annotations
@@ -40,27 +41,27 @@ __all__ = [
 
 
 class Document(Protocol):
-    """Describe what a form reads of a transcript; ``Transcript`` has it."""
+    """Describe the attributes of a transcript that a form reads; ``Transcript`` has them."""
 
     @property
     def parts(self) -> Sequence[Part]:
-        """The parts, in order."""
+        """Return the parts, in order."""
 
     @property
     def runs(self) -> Sequence[Run]:
-        """The runs, oldest first."""
+        """Return the runs, oldest first."""
 
     @property
     def outcome(self) -> Outcome | None:
-        """The newest run's outcome; ``None`` while it is open."""
+        """Return the newest run's outcome; ``None`` while the run is open."""
 
     @property
     def error(self) -> str | None:
-        """The newest run's error."""
+        """Return the newest run's error."""
 
     @property
     def usage(self) -> Usage | None:
-        """The sum of all runs' usage."""
+        """Return the sum of all runs' usage."""
 
 
 STATE_MARKS: Final[Mapping[ToolState, str]] = {
@@ -81,11 +82,12 @@ OUTCOME_MARKS: Final[Mapping[Outcome, str]] = {
 }
 
 LINES = 2_000
+"""Lines of one output that a form shows at most; the transcript has all of them."""
 CHARACTERS = 100_000
-"""What is shown of one output at most; the transcript keeps it all."""
+"""Characters of one output that a form shows at most; the transcript has all of them."""
 
 PREVIEW = 100
-"""Characters of arguments or a result on one line, where nothing says how many there is room for."""
+"""Characters of arguments or a result on one line, if the width of the line is unknown."""
 DEPTH = 30
 """Nesting of subagents beyond which calls are listed side by side."""
 
@@ -95,9 +97,9 @@ _SPACE = re.compile(r"\s+")
 
 
 def clean(text: str) -> str:
-    """Make control characters harmless: terminal sequences go, the rest is made visible.
+    """Return *text* without terminal sequences and direction marks, and with visible control characters.
 
-    Only line feed and tab stay what they are; marks that turn the writing direction are left out.
+    Only line feed and tab stay unchanged.
     """
     text = _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return _HIDDEN.sub(lambda match: _picture(match[0]), text)
@@ -112,7 +114,7 @@ def _picture(character: str) -> str:
 
 def in_line(text: str, limit: int = PREVIEW) -> str:
     """Return *text* on one line, at most *limit* characters of it."""
-    # Looking at a bounded start keeps a megabyte of arguments cheap.
+    # Only a bounded start is read, so that a megabyte of arguments stays cheap.
     line = _SPACE.sub(" ", clean(text[: 4 * limit])).strip()
     is_cut = len(line) > limit or len(text) > 4 * limit
     return f"{line[: limit - 1]}…" if is_cut else line
@@ -139,7 +141,7 @@ def _brief_items(value: Mapping[Any, Any], budget: int) -> Iterator[str]:
 
 
 def _brief(value: Any, budget: int) -> Iterator[str]:
-    """JSON of *value*, but not much more of it than *budget* characters."""
+    """Yield the JSON of *value*, but not much more than *budget* characters."""
     if budget <= 0:
         yield "…"
     elif isinstance(value, str):
@@ -163,7 +165,7 @@ def _brief(value: Any, budget: int) -> Iterator[str]:
 
 
 def pretty(value: Any) -> str:
-    """Return *value* as indented JSON, or the text it is; a text that is JSON is indented too."""
+    """Return *value* as indented JSON; text stays text, unless the text is JSON."""
     if isinstance(value, str):
         if not value.lstrip()[:1] or value.lstrip()[0] not in "{[" or len(value) > CHARACTERS:
             return value
@@ -178,18 +180,18 @@ def pretty(value: Any) -> str:
 
 
 def args_text(part: ToolPart) -> str:
-    """Return a call's arguments as they are shown in full: indented, or as far as they are written.
+    """Return a call's arguments in full: indented, or the streamed text while they are incomplete.
 
-    Code and other text of several lines is shown as lines: in JSON it would be one.
+    Code and other text of several lines keeps its lines: JSON would put it on one line.
     """
     args = part.args
     if not isinstance(args, dict) or not any(map(_has_lines, args.values())):
-        return _shown(part.args_text if args is None else pretty(args))
+        return _shorten_clean(part.args_text if args is None else pretty(args))
     lines = (
         f"{name}:\n{textwrap.indent(value, '  ')}" if _has_lines(value) else f"{name}: {pretty(value)}"
         for name, value in args.items()
     )
-    return _shown("\n".join(lines))
+    return _shorten_clean("\n".join(lines))
 
 
 def _has_lines(value: object) -> TypeGuard[str]:
@@ -197,19 +199,19 @@ def _has_lines(value: object) -> TypeGuard[str]:
 
 
 def output_text(part: ToolPart) -> str:
-    """Return a call's output as it is shown in full, as plain text: "" if there is none."""
+    """Return a call's output in full, as plain text; "" without an output."""
     if part.output is None or part.output == part.error:
-        return ""  # what went wrong is shown once, as the error
-    return _table_text(part.output) if is_table(part.output) else _shown(pretty(part.output))
+        return ""  # the form shows a failure once, as the error
+    return _table_text(part.output) if is_table(part.output) else _shorten_clean(pretty(part.output))
 
 
-def _shown(text: str) -> str:
+def _shorten_clean(text: str) -> str:
     text, note = shorten(clean(text))
     return f"{text}\n{note}" if note else text
 
 
 def shorten(text: str) -> tuple[str, str]:
-    """Return the start of a long text and a note on what is left out; "" if nothing is."""
+    """Return the start of a long text, and a note about the omitted rest ("" without a rest)."""
     lines = text.count("\n") + 1
     if lines > LINES:
         end = -1
@@ -223,7 +225,7 @@ def shorten(text: str) -> tuple[str, str]:
 
 
 def is_table(value: Any) -> bool:
-    """Tell whether *value* is a table's summary: ``{columns, rows, total}``."""
+    """Return whether *value* is a table's summary: ``{columns, rows, total}``."""
     return (
         isinstance(value, Mapping)
         and value.keys() == {"columns", "rows", "total"}
@@ -236,14 +238,14 @@ def is_table(value: Any) -> bool:
 
 
 def shown_table(table: Mapping[str, Any]) -> tuple[list[Any], list[list[Any]], str]:
-    """Return a table's columns and rows as far as they are shown, and a note on what is not ("" if all is)."""
+    """Return the columns and rows of a table to show, and a note about the omitted ones ("" if none)."""
     columns, room = table["columns"][:TABLE_CELLS], TABLE_CELLS
     rows: list[list[Any]] = []
     for row in table["rows"]:
         if room < len(row) or not room:
             break
         rows.append(row)
-        room -= len(row) or 1  # a row without cells is a line all the same
+        room -= len(row) or 1  # a row without cells is a line too
     total = max(table["total"], len(table["rows"]))
     note = f"showing {len(rows):,} of {total:,} rows" if len(rows) < total else ""
     if len(columns) < len(table["columns"]):
@@ -260,12 +262,12 @@ def _table_text(table: Mapping[str, Any]) -> str:
 
 
 def duration_of(part: ToolPart) -> str:
-    """Return how long a call took, such as ``1.2 s``; "" unless both ends are known."""
+    """Return a call's duration, such as ``1.2 s``; "" unless its start and end are known."""
     if part.started_at is None or part.finished_at is None:
         return ""
     seconds = max(0.0, part.finished_at - part.started_at)
     if not seconds < TIME_LIMIT:
-        return ""  # no duration of anything; also what is no number
+        return ""  # no possible duration, or not a number
     if round(seconds, 1) < 60:  # noqa: PLR2004
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)
@@ -274,7 +276,7 @@ def duration_of(part: ToolPart) -> str:
 
 
 def size(count: int) -> str:
-    """Return a number of bytes in words: ``812 B``, ``12 kB``, ``3.4 MB``."""
+    """Return a number of bytes with its unit: ``812 B``, ``12 kB``, ``3.4 MB``."""
     if count < 1000:  # noqa: PLR2004
         return f"{count} B"
     number = count / 1000
@@ -286,12 +288,12 @@ def size(count: int) -> str:
 
 
 def byte_size(base64_text: str) -> int:
-    """Return how many bytes a base64 text stands for."""
+    """Return the number of bytes that a base64 text encodes."""
     return len(base64_text.rstrip("=")) * 3 // 4
 
 
 def usage_text(usage: Usage | None) -> str:
-    """Return what it took, on one line; "" if nothing is known."""
+    """Return tokens, cost and model of *usage* on one line; "" if none of them is known."""
     if usage is None:
         return ""
     counts = [
@@ -311,25 +313,25 @@ def usage_text(usage: Usage | None) -> str:
 
 
 def name_of(part: ToolPart) -> str:
-    """Return a tool's name on one line. Never its id: that differs with every run."""
+    """Return a tool's name on one line. The call's id is never shown, because it differs with every run."""
     return in_line(part.tool_name) or "tool"
 
 
 def children_of(part: ToolPart, depth: int) -> tuple[Part, ...]:
-    """Return the parts to show inside a call; at a great *depth* all that is below, side by side."""
+    """Return the parts to show inside a call; from ``DEPTH`` on, all parts below it side by side."""
     if depth < DEPTH:
         return part.children
     flat: list[Part] = []
-    waiting = list(reversed(part.children))
-    while waiting:
-        child = waiting.pop()
+    remaining = list(reversed(part.children))
+    while remaining:
+        child = remaining.pop()
         if child.kind == "tool":
-            waiting += reversed(child.children)
+            remaining += reversed(child.children)
             child = child.model_copy(update={"children": ()})
         flat.append(child)
     return tuple(flat)
 
 
 def unclaimed_runs(transcript: Document) -> list[tuple[str, Run]]:
-    """Return the subagents that no tool call is known of, with their names."""
+    """Return the subagents without a known tool call, with their names."""
     return [(in_line(run.agent_name or "") or "subagent", run) for run in transcript.runs if run.parts]
