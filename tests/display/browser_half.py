@@ -1,4 +1,4 @@
-"""The browser's half of docs/wire.md, in a few lines of Python: what a view's messages build."""
+"""Apply a view's messages as the browser does (docs/wire.md), in a few lines of Python."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def units(text: str) -> bytes:
 
 
 def cut(text: str, keep: int) -> str:
-    """The first *keep* UTF-16 units."""
+    """Return the first *keep* UTF-16 units."""
     return units(text)[: 2 * keep].decode("utf-16-le", "surrogatepass")
 
 
 def escaped(text: str) -> str:
-    """As a serialised DOM has it."""
+    """Return *text* escaped as in a serialised DOM."""
     for mark, name in (("&", "&amp;"), ("\xa0", "&nbsp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(mark, name)
     return text
 
 
 def coloured(code: str, runs: str) -> str:
-    """Code as HTML, its runs of colour as spans."""
+    """Return code as HTML, its runs of colour as spans."""
     html, at = "", 0
     for name, dots, letter in _RUN.findall(runs):
         length = 26 * len(dots) + ord(letter) - ord("A")
@@ -41,7 +41,7 @@ def coloured(code: str, runs: str) -> str:
 
 
 def item_html(item: str | list[str]) -> str:
-    """One closed item: its text put in, its code coloured."""
+    """Return the HTML of a closed item, with its text and its coloured code."""
     if isinstance(item, str):
         return item
     html, colours, text = item
@@ -53,7 +53,7 @@ def item_html(item: str | list[str]) -> str:
 
 
 def page_html(items: list[str | list[str]], open_: str = "") -> str:
-    """What the closed items and the open block are together; its containers are closed."""
+    """Return the HTML of the closed items and the open block together, with closed containers."""
     html = ""
     ends: list[str] = []
     for item in items:
@@ -71,12 +71,12 @@ def page_html(items: list[str | list[str]], open_: str = "") -> str:
 
 
 def rest(text: str, start: int) -> str:
-    """What follows the first *start* UTF-16 units."""
+    """Return the text after the first *start* UTF-16 units."""
     return units(text)[2 * start :].decode("utf-16-le", "surrogatepass")
 
 
 class Browser:
-    """Applies messages as they come; ``lost`` counts those it would have asked for again."""
+    """Apply messages as they arrive; ``lost`` counts the messages that a browser would ask for again."""
 
     def __init__(self, snapshot: dict[str, Any] | None = None) -> None:
         self.number = 0

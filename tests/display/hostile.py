@@ -1,4 +1,4 @@
-"""What an agent may write to attack the page that shows it, and what a safe page may hold."""
+"""List texts with which an agent may attack the page that shows them, and find attacks in a page."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ _RASTER = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
 
 
 def attacks(html: str) -> list[str]:
-    """What in *html* could run, load or send something."""
+    """Return the parts of *html* that could run, load or send something."""
     page = Page(html)
     found = [f"comment {comment}" for comment in page.comments]
     for tag, attributes in page.elements:

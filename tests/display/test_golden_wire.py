@@ -1,4 +1,4 @@
-"""The recorded messages are those that a view sends today, and the Python browser builds the view of them."""
+"""Test that a view sends the recorded messages, and that the Python browser builds the view from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ each = pytest.mark.parametrize("name", sorted(STREAMS))
 
 
 def unpacked(packed: list[Any]) -> list[dict[str, Any]]:
-    """Inflate messages as a browser does: a mark begins a stream anew."""
+    """Inflate messages as a browser does: a mark begins a new stream."""
     inflate = zlib.decompressobj(-15)
     made = []
     for number, data, *mark in packed:
@@ -33,10 +33,10 @@ def test_every_stream_is_recorded_and_no_other() -> None:
 
 
 @each
-def test_the_recording_is_what_a_view_sends_today(name: str) -> None:
-    """Otherwise: docs/wire.md says it, and ``python -m tests.golden_wire`` records it anew."""
+def test_a_view_sends_the_recorded_messages(name: str) -> None:
+    """Compare; after a change of docs/wire.md, ``python -m tests.golden_wire`` records the messages anew."""
     today = json.loads(json.dumps(record(STREAMS[name])))
-    # The packed bytes are zlib's choice, so they are compared unpacked.
+    # zlib chooses the packed bytes, so the test compares unpacked messages.
     assert (today["messages"], today["whole"]) == (GOLDEN[name]["messages"], GOLDEN[name]["whole"])
     assert unpacked(today["packed"]) == GOLDEN[name]["messages"]
     assert unpacked(GOLDEN[name]["packed"]) == GOLDEN[name]["messages"]

@@ -1,4 +1,4 @@
-"""Nothing that an agent writes can run, load or send anything, in any form of the view."""
+"""Test that no text of an agent can run, load or send anything, in any form of the view."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def hostile_transcript(text: str) -> Transcript:
-    """A transcript with *text* in every place that an agent or its tools can reach."""
+    """Return a transcript with *text* in every place that an agent or its tools can fill."""
     tool: dict[str, Any] = {"tool_call_id": text, "tool_name": text, "error": text}
     child = ToolPart(**tool, state="error", args={text: [text]}, output={text: {text: text}})
     return Transcript(
@@ -62,7 +62,7 @@ def flat(tokens: list[Token]) -> list[Token]:
 
 
 def markdown_attacks(markdown: str) -> list[str]:
-    """What a viewer that lets HTML through would make of *markdown*."""
+    """Return the attacks in the page of a viewer that lets the HTML of *markdown* through."""
     tokens = flat(MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(markdown))
     raw = [token.content for token in tokens if token.type in ("html_block", "html_inline")]
     remote = [str(t.attrs["src"]) for t in tokens if t.type == "image"]
@@ -96,7 +96,7 @@ def test_the_sanitiser_alone_lets_no_mix_through(html: str) -> None:
 
 
 @given(st.lists(mixes, max_size=4))
-def test_no_payload_survives_in_what_is_shown_while_it_is_written(pieces: list[str]) -> None:
+def test_no_payload_survives_in_growing_text(pieces: list[str]) -> None:
     stream = MarkdownStream()
     for piece in pieces:
         stream.append(piece)
@@ -127,7 +127,7 @@ def test_cleaning_twice_is_cleaning_once_and_leaves_no_control_character(text: s
     assert clean(clean(text)) == clean(text)
 
 
-def test_terminal_sequences_go_and_other_control_characters_are_made_visible() -> None:
+def test_terminal_sequences_are_removed_and_other_control_characters_made_visible() -> None:
     assert clean("a\x1b[31mred\x1b[0m\x1b]0;t\x07\r\nb\tc\x00\x7f\x9b\u202e") == "ared\nb\tc␀␡�"
 
 

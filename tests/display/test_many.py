@@ -1,4 +1,4 @@
-"""Many streams at once, from threads and tasks: nothing is lost, and drawing holds nobody up."""
+"""Test many streams at once, from threads and tasks: no event is lost, and drawing blocks no dispatch."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def test_a_hundred_streams_from_threads_and_tasks_lose_nothing_in_views_and_tran
 
 def test_while_a_view_renders_others_dispatch_to_the_same_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     renders, dispatched = threading.Event(), threading.Event()
-    real = _shown.Shown.ops
+    real = _shown.SentPart.ops
 
     def slow(self: Any) -> Any:
         renders.set()
         assert dispatched.wait(10), "the registry's lock is held while rendering"
         return real(self)
 
-    for cls in (_shown.Shown, *_shown.Shown.__subclasses__()):
+    for cls in (_shown.SentPart, *_shown.SentPart.__subclasses__()):
         if "ops" in vars(cls):
             monkeypatch.setattr(cls, "ops", slow)
     with Registry() as registry:
@@ -114,8 +114,9 @@ def test_while_a_view_renders_others_dispatch_to_the_same_agent(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(("has_view", "bound"), [(False, 16), (True, 22)])
-def test_a_delta_in_order_takes_few_calls_with_a_live_view_and_without(bound: int, *, has_view: bool) -> None:
-    # Counted, not timed: with so many calls dispatch took two to three times as long as making the event.
+def test_a_delta_in_order_needs_few_calls_with_a_live_view_and_without(bound: int, *, has_view: bool) -> None:
+    # The test counts calls instead of time: with so many calls a dispatch took two to three times as long as making
+    # the event.
     counted: Counter[str] = Counter()
 
     def count(frame: Any, what: str, _: Any) -> None:
@@ -124,7 +125,7 @@ def test_a_delta_in_order_takes_few_calls_with_a_live_view_and_without(bound: in
 
     with Registry() as registry:
         if has_view:
-            pacer = Pacer(lambda: 0.0, threads=False)  # after the first, no draw is ever due
+            pacer = Pacer(lambda: 0.0, threads=False)  # after the first draw, the clock reaches no deadline
             View(registry, title="t", send=lambda _: None, pacer=pacer).watch("a")
         registry.dispatch(RunStarted(agent_id="a", run_id="r", seq=0))
         deltas = [TextDelta(agent_id="a", run_id="r", seq=i, delta="x") for i in range(1, 1002)]

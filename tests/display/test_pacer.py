@@ -1,4 +1,4 @@
-"""The pacer: how often it draws, fairly, and never more than the server takes."""
+"""Test the pacer: fair draws, and never more messages than the server accepts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from vibe_notebook.display._pacer import ALL_INTERVAL, LULL, PATIENCE, SETTLE, SHARE, VIEW_INTERVAL, Pacer
+from vibe_notebook.display._pacer import ALL_INTERVAL, LULL, PATIENCE, PAUSE, SHARE, VIEW_INTERVAL, Pacer
 
 
 class Clock:
@@ -18,7 +18,7 @@ class Clock:
 
 
 class Canvas:
-    """A view that counts how often it is drawn, at a given cost."""
+    """Count the draws of a view, each at a given cost."""
 
     def __init__(self, clock: Clock, cost: float = 0.0) -> None:
         self.clock, self.cost = clock, cost
@@ -31,7 +31,7 @@ class Canvas:
 
 
 def run(pacer: Pacer, clock: Clock, views: list[Canvas], seconds: float, step: float = 0.001) -> None:
-    """Every view has something new at every step; what is due is drawn as the thread would."""
+    """Give every view news at every step, and draw past deadlines as the pacer's thread does."""
     end = clock.now + seconds
     while clock.now < end:
         for view in views:
@@ -48,7 +48,7 @@ def test_the_first_change_is_drawn_at_once_in_the_thread_that_made_it() -> None:
     assert view.times == [100.0]
 
 
-def test_what_comes_too_soon_is_drawn_once_when_it_is_due() -> None:
+def test_changes_before_the_deadline_are_drawn_once_at_the_deadline() -> None:
     clock = Clock()
     pacer, view = Pacer(clock, threads=False), Canvas(clock)
     pacer.add(view)
@@ -85,7 +85,7 @@ def test_a_hundred_views_share_two_hundred_messages_a_second_fairly() -> None:
 
 @pytest.mark.parametrize(("count", "most"), [(1, 30), (10, 200), (100, 200)])
 @pytest.mark.parametrize("burst", [0.0, 0.07, 0.9])
-def test_no_second_has_more_messages_than_the_limit_whatever_the_rhythm(
+def test_no_second_has_more_messages_than_the_limit_in_any_rhythm(
     count: int, most: int, burst: float
 ) -> None:
     clock = Clock()
@@ -100,7 +100,7 @@ def test_no_second_has_more_messages_than_the_limit_whatever_the_rhythm(
     assert max(sum(start <= time < start + 1 for time in times) for start in times) <= most
 
 
-def test_a_view_that_holds_something_back_is_drawn_once_more_when_nothing_comes() -> None:
+def test_a_view_that_holds_words_back_is_drawn_once_more_after_a_pause() -> None:
     clock = Clock()
 
     class View(Canvas):
@@ -114,19 +114,19 @@ def test_a_view_that_holds_something_back_is_drawn_once_more_when_nothing_comes(
     clock.now += VIEW_INTERVAL
     pacer.wake(view)
     assert len(view.times) == 2
-    assert pacer.run_due() == pytest.approx(SETTLE)
-    clock.now += SETTLE
+    assert pacer.run_due() == pytest.approx(PAUSE)
+    clock.now += PAUSE
     assert pacer.run_due() is None
     assert len(view.times) == 3
 
 
-def test_drawing_never_takes_more_than_a_fifth_of_the_time() -> None:
+def test_drawing_never_uses_more_than_a_fifth_of_the_time() -> None:
     clock = Clock()
     pacer = Pacer(clock, threads=False)
     views = [Canvas(clock, cost=0.05) for _ in range(3)]
     for view in views:
         pacer.add(view)
-    run(pacer, clock, views, 2.0)  # it learns what they cost
+    run(pacer, clock, views, 2.0)  # the pacer measures their cost
     for view in views:
         view.times.clear()
     began = clock.now
@@ -135,7 +135,7 @@ def test_drawing_never_takes_more_than_a_fifth_of_the_time() -> None:
     assert spent / (clock.now - began) <= 1 / SHARE
 
 
-def test_a_view_that_is_removed_is_not_drawn_any_more() -> None:
+def test_a_removed_view_is_not_drawn_any_more() -> None:
     clock = Clock()
     pacer, view = Pacer(clock, threads=False), Canvas(clock)
     pacer.add(view)
@@ -148,7 +148,7 @@ def test_a_view_that_is_removed_is_not_drawn_any_more() -> None:
     assert len(view.times) == 1
 
 
-def test_the_last_change_is_drawn_without_anybody_dispatching_and_no_thread_is_left() -> None:
+def test_the_last_change_is_drawn_without_another_dispatch_and_no_thread_is_left() -> None:
     drawn = threading.Semaphore(0)
 
     class View:
@@ -158,7 +158,7 @@ def test_the_last_change_is_drawn_without_anybody_dispatching_and_no_thread_is_l
     pacer, view = Pacer(), View()
     pacer.add(view)
     pacer.wake(view)
-    pacer.wake(view)  # too soon: the tail thread draws it
+    pacer.wake(view)  # before its deadline: the pacer's thread draws it
     assert drawn.acquire(timeout=5)
     assert drawn.acquire(timeout=5)
     for thread in threading.enumerate():
@@ -195,7 +195,7 @@ def test_a_view_that_is_being_drawn_is_not_drawn_twice_at_once() -> None:
     assert most == 1
 
 
-def test_a_draw_that_comes_late_does_not_put_off_the_next() -> None:
+def test_a_late_draw_does_not_delay_the_next() -> None:
     clock = Clock()
     pacer, view = Pacer(clock, threads=False), Canvas(clock)
     pacer.add(view)
@@ -213,7 +213,7 @@ def test_waiting_for_the_processor_is_not_counted_as_the_cost_of_a_draw() -> Non
     assert len(view.times) > 10 / (0.03 * SHARE)
 
 
-def test_a_draw_of_nothing_does_not_make_the_next_wait() -> None:
+def test_a_draw_without_news_does_not_delay_the_next() -> None:
     clock = Clock()
     pacer = Pacer(clock, threads=False)
     drawn: list[bool | None] = [None, False, False]
@@ -232,7 +232,7 @@ def test_a_draw_of_nothing_does_not_make_the_next_wait() -> None:
 
 
 def two_views() -> tuple[Clock, Pacer, Canvas, Canvas]:
-    """One that has something heavy to do, and another one."""
+    """Return a clock, a pacer, a view with heavy work, and another view."""
     clock = Clock()
     pacer = Pacer(clock, threads=False)
     view, other = Canvas(clock), Canvas(clock)
@@ -241,7 +241,7 @@ def two_views() -> tuple[Clock, Pacer, Canvas, Canvas]:
     return clock, pacer, view, other
 
 
-def test_what_is_heavy_waits_until_the_other_views_have_said_what_they_have_to_say() -> None:
+def test_heavy_work_waits_until_the_other_views_have_sent_their_news() -> None:
     clock, pacer, view, other = two_views()
     pacer.wake(other)
     since = clock.now
@@ -253,14 +253,14 @@ def test_what_is_heavy_waits_until_the_other_views_have_said_what_they_have_to_s
     assert pacer.lull_in(view, since) == 0
 
 
-def test_what_is_heavy_waits_for_others_only_so_long() -> None:
+def test_heavy_work_waits_for_other_views_only_for_a_limited_time() -> None:
     clock, pacer, view, other = two_views()
     since = clock.now
     run(pacer, clock, [other], PATIENCE)
     assert pacer.lull_in(view, since) == 0
 
 
-def test_what_is_heavy_waits_for_nobody_where_there_is_one_view() -> None:
+def test_heavy_work_of_the_only_view_does_not_wait() -> None:
     clock = Clock()
     pacer, view = Pacer(clock, threads=False), Canvas(clock)
     pacer.add(view)
@@ -295,7 +295,7 @@ def test_a_view_that_fails_leaves_no_other_view_undrawn(
     for one in (failing, view):
         pacer.add(one)
         pacer.wake(one)
-    pacer.wake(failing)  # too soon: the pacer's thread draws it, and that fails
+    pacer.wake(failing)  # before its deadline: the pacer's thread draws it, and the draw fails
     assert failed.wait(5)
     pacer.wake(view)
     pacer.wake(failing)

@@ -1,4 +1,4 @@
-"""Messages as they travel: deflated as one stream, which anybody can read from where it was begun."""
+"""Test packed messages: one deflate stream, readable for every browser that has its start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vibe_notebook.display._packing import Packer
 
 
 class Unpacker:
-    """What the browser does with them."""
+    """Unpack messages as the browser does."""
 
     def __init__(self) -> None:
         self._stream: Any = None
@@ -34,7 +34,7 @@ texts = st.text(st.characters(codec="utf-8"), max_size=40)
 
 
 @given(st.lists(st.lists(texts, max_size=3), max_size=20), st.sets(st.integers(0, 20)))
-def test_what_was_packed_is_unpacked_by_who_was_there_from_a_beginning_on(
+def test_a_browser_unpacks_every_message_from_the_start_of_a_stream_on(
     said: list[list[str]], joins: set[int]
 ) -> None:
     packer, readers = Packer(), [Unpacker()]
@@ -47,7 +47,7 @@ def test_what_was_packed_is_unpacked_by_who_was_there_from_a_beginning_on(
         assert [reader.unpack(packed) for reader in readers] == [message] * len(readers)
 
 
-def test_a_whole_state_begins_a_stream_and_says_so() -> None:
+def test_a_whole_state_begins_a_stream_with_a_mark() -> None:
     packer = Packer()
     first, second, whole, after = (
         packer.pack({"n": n, "ops": [[name, 1, "text"]]}) for n, name in enumerate(["a", "a", "full", "a"])
@@ -57,7 +57,7 @@ def test_a_whole_state_begins_a_stream_and_says_so() -> None:
     assert Unpacker().unpack(whole)["ops"] == [["full", 1, "text"]]
 
 
-def test_what_says_nothing_or_goes_to_a_browser_that_cannot_unpack_stays_plain() -> None:
+def test_empty_messages_and_messages_for_a_browser_that_cannot_unpack_stay_plain() -> None:
     packer = Packer()
     nothing: dict[str, Any] = {"n": 3, "ops": []}
     assert packer.pack(nothing) is nothing

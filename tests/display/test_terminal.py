@@ -1,4 +1,4 @@
-"""A watch in a terminal: colours and the window's width there, plain text in a file or a pipe."""
+"""Test a watch in a terminal: colours and the window's width there, plain text in a file or a pipe."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLOUR = re.compile(r"\x1b\[\d+m")
 
 
 class Window(io.StringIO):
-    """A terminal's stream."""
+    """Act as a terminal's stream."""
 
     def isatty(self) -> bool:
         return True
@@ -53,7 +53,7 @@ def test_a_file_gets_plain_lines() -> None:
     assert lines[4:] == ["✗ fetch: not found", "✓ write", "[cancelled]"]
 
 
-def test_a_terminal_gets_colours_which_are_ended_in_their_line_and_the_same_words() -> None:
+def test_a_terminal_gets_the_same_words_with_colours_that_end_in_their_line() -> None:
     said = printed(Window())
     assert "\x1b[32m✓\x1b[0m" in said
     assert "\x1b[31m✗\x1b[0m" in said
@@ -66,7 +66,9 @@ def test_a_terminal_gets_colours_which_are_ended_in_their_line_and_the_same_word
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
-def test_a_calls_line_is_as_long_as_the_window_is_wide(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+def test_a_calls_line_is_cut_to_the_width_of_the_window(
+    monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     lines = COLOUR.sub("", printed(Window())).splitlines()
     calls = [line for line in lines if line[:1] in "→✓✗"]
@@ -75,12 +77,14 @@ def test_a_calls_line_is_as_long_as_the_window_is_wide(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
-def test_whoever_wants_no_colours_gets_none(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_an_environment_without_colours_gets_none(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     monkeypatch.setenv(name, value)
     assert "\x1b" not in printed(Window())
 
 
-def test_arguments_that_only_streamed_are_told_when_the_call_starts() -> None:
+def test_streamed_arguments_are_printed_when_the_call_starts() -> None:
     stream = io.StringIO()
     printer = Printer(stream)
     for delta in ('{"q": ', '"rain"}'):
@@ -89,7 +93,7 @@ def test_arguments_that_only_streamed_are_told_when_the_call_starts() -> None:
     assert stream.getvalue() == '→ search {"q": "rain"}\n'
 
 
-def test_several_agents_at_once_have_lines_of_their_own_that_say_whose_they_are() -> None:
+def test_several_agents_at_once_have_lines_of_their_own_that_begin_with_their_names() -> None:
     stream = io.StringIO()
     printer = Printer(stream)
     for word in ("One ", "two ", "three."):

@@ -1,4 +1,4 @@
-"""The live view: what its messages build is what the transcript says, whatever comes and whatever is lost."""
+"""Test the live view: its messages build the transcript, for any events and any lost messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vibe_notebook._forms.wording import args_text, output_text
 from vibe_notebook._markdown.renderer import render
 from vibe_notebook._markdown.stream import MarkdownStream
 from vibe_notebook._reducer.run import PartBuilder
-from vibe_notebook.display._pacer import SETTLE, Pacer
+from vibe_notebook.display._pacer import PAUSE, Pacer
 from vibe_notebook.display._view import View
 from vibe_notebook.events import (
     Artifact,
@@ -48,7 +48,7 @@ WORDS = [
 
 
 def some_events(rng: random.Random, count: int) -> list[Event]:
-    """A busy agent: parallel tools, a subagent, late and derived events, replaced parts."""
+    """Return a busy agent's events: parallel tools, a subagent, late and derived events, replaced parts."""
     made: list[Event] = []
     runs = ["r1", "r2", "sub"]
     for i in range(count):
@@ -101,7 +101,7 @@ def some_events(rng: random.Random, count: int) -> list[Event]:
 
 
 def in_order(count: int) -> list[Event]:
-    """A new run, in which thinking, texts and calls follow each other."""
+    """Return the events of a new run, in which thinking, texts and calls follow each other."""
     ids: dict[str, Any] = {"agent_id": "a", "run_id": "plain"}
     made: list[Event] = [RunStarted(**ids)]
     for i in range(count):
@@ -115,9 +115,9 @@ def visible(markup: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
 
 
-def shown(part: dict[str, Any]) -> Any:
-    """What a part of the browser's tree says, in the transcript's terms."""
-    inside = [shown(child) for child in part["parts"]]
+def sent_content(part: dict[str, Any]) -> Any:
+    """Return the content of a part of the browser's tree, in the transcript's terms."""
+    inside = [sent_content(child) for child in part["parts"]]
     match part["kind"]:
         case "text":
             assert part["open"] == part["tail"] == ""
@@ -140,8 +140,8 @@ def shown(part: dict[str, Any]) -> Any:
             return ("run", part["props"]["name"], inside)
 
 
-def said(part: Any) -> Any:
-    """The same of the transcript."""
+def content(part: Any) -> Any:
+    """Return the content of a part of the transcript."""
     match part.kind:
         case "text":
             return ("text", visible(render(part.text, math="mathml")))
@@ -155,14 +155,14 @@ def said(part: Any) -> Any:
                 part.state,
                 args,
                 output_text(part),
-                [said(p) for p in part.children],
+                [content(p) for p in part.children],
             )
         case _:
             return ("artifact", part.name or part.artifact_id)
 
 
 class Stage:
-    """A view with a browser behind a line that may lose messages."""
+    """Connect a view to a browser by a line that may lose messages."""
 
     def __init__(self, loss: float = 0.0, seed: int = 0) -> None:
         self.registry = Registry(hold=0, max_wait=1e9)
@@ -179,7 +179,7 @@ class Stage:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 60))
-def test_after_every_message_the_browser_has_what_a_snapshot_says(seed: int, count: int) -> None:
+def test_after_every_message_the_browser_has_the_state_of_a_snapshot(seed: int, count: int) -> None:
     rng = random.Random(seed)
     stage = Stage()
     for event in some_events(rng, count):
@@ -193,9 +193,7 @@ def test_after_every_message_the_browser_has_what_a_snapshot_says(seed: int, cou
 
 
 @given(st.integers(0, 2**32), st.integers(1, 60), st.sampled_from([0.02, 0.3, 1.0]))
-def test_what_is_added_without_a_look_at_the_rest_is_where_a_look_would_put_it(
-    seed: int, count: int, rate: float
-) -> None:
+def test_a_part_that_is_added_alone_stands_in_its_arranged_place(seed: int, count: int, rate: float) -> None:
     rng = random.Random(seed)
     stage = Stage()
     tree = stage.view._tree
@@ -218,7 +216,7 @@ def test_what_is_added_without_a_look_at_the_rest_is_where_a_look_would_put_it(
 
 
 @given(st.integers(0, 2**32), st.integers(1, 60))
-def test_the_view_ends_as_the_transcript_says(seed: int, count: int) -> None:
+def test_the_view_ends_with_the_content_of_the_transcript(seed: int, count: int) -> None:
     rng = random.Random(seed)
     stage = Stage()
     for event in some_events(rng, count):
@@ -228,17 +226,17 @@ def test_the_view_ends_as_the_transcript_says(seed: int, count: int) -> None:
     stage.view.finish()
     transcript = stage.registry.transcript("a")
     top = [part for part in stage.browser.tree() if part["kind"] != "run"]
-    assert [shown(part) for part in top] == [said(part) for part in transcript.parts]
+    assert [sent_content(part) for part in top] == [content(part) for part in transcript.parts]
     unclaimed = [part for part in stage.browser.tree() if part["kind"] == "run"]
-    assert [[shown(p) for p in run["parts"]] for run in unclaimed] == [
-        [said(p) for p in run.parts]
+    assert [[sent_content(p) for p in run["parts"]] for run in unclaimed] == [
+        [content(p) for p in run.parts]
         for run in transcript.runs
         if run.parts or (run.parent_run_id and not run.parts and unclaimed and run.run_id in str(unclaimed))
     ]
 
 
 @pytest.mark.parametrize("loss", [0.01, 0.1, 0.5])
-def test_a_browser_that_lost_messages_is_complete_once_it_asks(loss: float) -> None:
+def test_a_browser_that_lost_messages_is_complete_after_a_resync(loss: float) -> None:
     rng = random.Random(1)
     stage = Stage(loss=loss, seed=2)
     for event in some_events(rng, 400):
@@ -252,14 +250,14 @@ def test_a_browser_that_lost_messages_is_complete_once_it_asks(loss: float) -> N
     assert stage.browser.tree() == stage.view.snapshot()["parts"]
 
 
-def test_a_resync_that_lacks_nothing_is_answered_without_the_whole_state() -> None:
+def test_a_resync_without_lost_messages_is_answered_without_the_whole_state() -> None:
     stage = Stage()
     stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="x"))
     stage.view.resync(stage.view.number)
     assert stage.sent[-1] == {"n": stage.view.number, "ops": []}
 
 
-def test_growing_text_is_sent_once_however_long_it_becomes() -> None:
+def test_growing_text_of_any_length_is_sent_once() -> None:
     stage = Stage()
     total = 0
     for i in range(2000):
@@ -293,7 +291,7 @@ def test_two_agents_of_one_view_have_their_own_panes() -> None:
     assert visible(page_html(second["parts"][0]["blocks"])) == "two"
 
 
-def test_a_fault_of_the_view_is_said_in_it_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_view_is_reported_in_it_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage()
 
     def broken(*_: object) -> None:
@@ -307,7 +305,7 @@ def test_a_fault_of_the_view_is_said_in_it_and_ends_nothing(monkeypatch: pytest.
     assert stage.registry.transcript("a").text == "one"
 
 
-def test_after_a_fault_the_whole_state_is_sent_at_once_and_what_was_not_drawn_is_drawn_next(
+def test_after_a_fault_the_whole_state_is_sent_at_once_and_the_rest_with_the_next_draw(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stage = Stage()
@@ -353,7 +351,7 @@ def test_a_fault_that_lasts_does_not_send_the_whole_state_each_time(monkeypatch:
     assert stage.browser.head["state"] == "ended"
 
 
-def test_words_that_are_held_back_are_shown_when_nothing_more_comes() -> None:
+def test_held_back_words_are_shown_after_a_pause() -> None:
     clock = [0.0]
     browser, registry = Browser(), Registry(hold=0)
     pacer = Pacer(lambda: clock[0], threads=False)
@@ -362,13 +360,13 @@ def test_words_that_are_held_back_are_shown_when_nothing_more_comes() -> None:
     registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="Done **[now"))
     (part,) = browser.tree()
     assert visible(part["open"]) == "Done"
-    clock[0] += SETTLE
+    clock[0] += PAUSE
     assert pacer.run_due() is None
     (part,) = browser.tree()
     assert part["open"] == "<p>Done <strong>now</strong></p>\n"
 
 
-def test_a_view_shows_only_what_came_since_it_was_opened() -> None:
+def test_a_view_shows_only_events_since_it_was_opened() -> None:
     registry = Registry()
     registry.dispatch([TextDelta(agent_id="a", run_id="old", delta="before")])
     browser = Browser()
@@ -380,10 +378,10 @@ def test_a_view_shows_only_what_came_since_it_was_opened() -> None:
 
 
 @pytest.mark.parametrize("run_id", ["r", "another"])
-def test_a_view_that_has_let_go_ends_as_it_was_whatever_its_agent_says_next(run_id: str) -> None:
+def test_a_detached_view_ignores_later_events_of_its_agent(run_id: str) -> None:
     stage = Stage()
     stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="one"))
-    stage.view.let_go()
+    stage.view.detach()
     stage.view.flush()
     stage.registry.dispatch(TextDelta(agent_id="a", run_id=run_id, delta="two"))
     stage.view.report("later")
@@ -400,14 +398,14 @@ def test_an_agent_that_appears_while_the_view_is_drawn_disturbs_nothing(
     reading = stage.registry.reading
     comers = iter("bc")
 
-    def somebody_comes(agent_id: str) -> Any:
+    def another_agent_appears(agent_id: str) -> Any:
         comer = next(comers, None)
         if comer is not None:
             stage.view.watch(comer)
             stage.view.is_open[comer] = True
         return reading(agent_id)
 
-    monkeypatch.setattr(stage.registry, "reading", somebody_comes)
+    monkeypatch.setattr(stage.registry, "reading", another_agent_appears)
     stage.registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="one"))
     stage.view.flush()
     assert stage.browser.head["note"] is None

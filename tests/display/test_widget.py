@@ -1,4 +1,4 @@
-"""The kernel half of the widget: its state is made when it is asked for, and what it carries is small."""
+"""Test the kernel half of the widget: the snapshot is made on request, and the bundle is small."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, get_args
 import pytest
 
 import vibe_notebook.display._tree  # noqa: F401 - defines a class for each kind
-from vibe_notebook.display._parts import Shown
+from vibe_notebook.display._parts import SentPart
 from vibe_notebook.display._widget import StreamWidget
 from vibe_notebook.parts import Part
 
@@ -25,20 +25,20 @@ FRONTEND = DISPLAY / "frontend"
 
 
 def node(script: str) -> str:
-    """The output of a script."""
+    """Return the output of a script."""
     command = ["node", "--input-type=module", "--eval", script]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def descendants(of: type[Shown]) -> Iterator[type[Shown]]:
-    """The classes below *of* that show a kind of part."""
+def descendants(of: type[SentPart]) -> Iterator[type[SentPart]]:
+    """Yield the classes below *of* that send a kind of part."""
     for child in of.__subclasses__():
         if child.kind:
             yield child
         yield from descendants(child)
 
 
-def test_the_snapshot_is_made_when_the_state_is_asked_for() -> None:
+def test_the_snapshot_is_made_when_the_state_is_requested() -> None:
     made: list[int] = []
 
     def snapshot() -> dict[str, Any]:
@@ -53,34 +53,32 @@ def test_the_snapshot_is_made_when_the_state_is_asked_for() -> None:
     widget.close()
 
 
-def test_what_travels_with_every_widget_is_the_bundle_and_did_not_grow_large_by_accident() -> None:
+def test_the_bundle_that_every_widget_sends_did_not_grow_large_by_accident() -> None:
     module = str(StreamWidget._esm)
     assert module == BUNDLE.read_text(encoding="utf-8")
-    # A guard against accidents, a library or an image in the bundle for example. It is not a goal: readable
-    # sources are worth more than small ones.
+    # The limit guards against accidents, for example a library or an image in the bundle. The limit is no goal:
+    # readable sources are worth more than small ones.
     assert len(module.encode()) <= 60_000
 
 
 def test_the_bundle_is_one_module_that_imports_nothing(tmp_path: Path) -> None:
     module = tmp_path / "widget.mjs"
     script = f"import widget from {json.dumps(module.as_uri())}; console.log(Object.keys(widget()))"
-    # A folder of its own: a module beside it would not be found.
+    # In a folder of its own the bundle would find no other module.
     module.write_text(str(StreamWidget._esm), encoding="utf-8")
     assert node(script) == "[ 'initialize', 'render' ]"
 
 
-def test_the_stylesheet_travels_in_the_module_once() -> None:
+def test_the_module_has_the_stylesheet_once() -> None:
     assert str(StreamWidget._esm).count("@keyframes vibe-turn") == 1
     assert not hasattr(StreamWidget, "_css") or not StreamWidget._css
 
 
 @pytest.mark.parametrize(("setting", "kind"), [("1", "FileContents"), ("0", "str"), ("", "str")])
-def test_the_module_is_a_file_that_anywidget_watches_only_if_a_developer_asks_for_it(
-    setting: str, kind: str
-) -> None:
-    # A widget stays connected to a file for as long as the file is watched.
+def test_anywidget_watches_the_bundle_only_if_a_developer_asks_for_it(setting: str, kind: str) -> None:
+    # A widget stays connected to a file as long as anywidget watches the file.
     script = "from vibe_notebook.display._widget import StreamWidget; print(type(StreamWidget._esm).__name__)"
-    # Without watchfiles anywidget warns, and takes the file all the same.
+    # Without watchfiles anywidget warns, and uses the file anyway.
     command = [sys.executable, "-W", "ignore", "-c", script]
     env = {**os.environ, "ANYWIDGET_HMR": setting}
     out = subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
@@ -88,8 +86,8 @@ def test_the_module_is_a_file_that_anywidget_watches_only_if_a_developer_asks_fo
 
 
 def test_every_kind_of_part_that_the_kernel_sends_is_drawn_by_the_front_end() -> None:
-    # A test must look inside: no public name lists the kinds on the wire.
-    sent = {shown.kind for shown in descendants(Shown)}
+    # The test reads private names, because no public name lists the kinds on the wire.
+    sent = {shown.kind for shown in descendants(SentPart)}
     assert {member.model_fields["kind"].default for member in get_args(get_args(Part)[0])} <= sent
     for module, table in (("parts.js", "KINDS"), ("templates.js", "TEMPLATES")):
         uri = (FRONTEND / module).as_uri()
@@ -114,7 +112,7 @@ def test_a_message_that_cannot_be_handled_is_logged(caplog: pytest.LogCaptureFix
     widget.close()
 
 
-def test_a_view_that_says_hello_is_known_to_be_looked_at() -> None:
+def test_a_view_that_sends_hello_is_recorded_as_mounted() -> None:
     widget = StreamWidget(dict, lambda _: None)
     assert not widget.mounted
     widget._handle_custom_msg({"type": "hello", "n": 0}, [])

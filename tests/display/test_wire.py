@@ -1,4 +1,4 @@
-"""What the live view costs: bytes and messages are exact, and work is counted, not timed."""
+"""Test the cost of the live view: exact bytes and messages, and counted work instead of time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pytest
 
 from benchmarks.texts import calls, pieces, text
 from tests.display.browser_half import Browser
-from vibe_notebook._markdown import renderer as _blocks
-from vibe_notebook._markdown import stream as _stream
+from vibe_notebook._markdown import renderer
+from vibe_notebook._markdown import stream as stream_module
 from vibe_notebook.display._pacer import Pacer
 from vibe_notebook.display._packing import Packer
-from vibe_notebook.display._parts import Shown, ToolShown
-from vibe_notebook.display._texts import TextShown
+from vibe_notebook.display._parts import SentPart, SentTool
+from vibe_notebook.display._texts import SentText
 from vibe_notebook.display._tree import Tree
 from vibe_notebook.display._view import View
 from vibe_notebook.events import Event, TextDelta, ToolCallDelta, ToolFinished, ToolStarted
@@ -48,7 +48,7 @@ SHAPES: dict[str, Callable[[], list[Event]]] = {
 
 
 def drawn(events: list[Event], every: int = DRAW) -> Iterator[list[dict[str, Any]]]:
-    """The messages of each fifth of the stream, without its end."""
+    """Yield the messages of each fifth of the stream, without its end."""
     sent: list[dict[str, Any]] = []
     registry = Registry(hold=0)
     view = View(registry, title="t", send=sent.append, pacer=Pacer(lambda: 0.0, threads=False))
@@ -66,13 +66,13 @@ def drawn(events: list[Event], every: int = DRAW) -> Iterator[list[dict[str, Any
 
 
 def size(messages: list[dict[str, Any]]) -> int:
-    """Bytes of JSON as Jupyter writes it."""
+    """Return the bytes of the messages as JSON, as Jupyter writes it."""
     return sum(len(json.dumps(message, ensure_ascii=False).encode()) for message in messages)
 
 
 @pytest.mark.parametrize(("shape", "most"), [("mixed", 1.4), ("fence", 1.15)])
 def test_text_costs_few_bytes_colours_included(shape: str, most: float) -> None:
-    """The whole content of each ``comm_msg``; the issue's bounds are 2.2 and 1.3."""
+    """Measure the whole content of each ``comm_msg``."""
     packer = Packer()
     payload = sum(
         size([{"data": {"method": "custom", "content": packer.pack(message)}, "comm_id": "0" * 32}])
@@ -83,7 +83,7 @@ def test_text_costs_few_bytes_colours_included(shape: str, most: float) -> None:
 
 
 @pytest.mark.parametrize(("shape", "most"), [("mixed", 2.2), ("fence", 1.35)])
-def test_text_costs_few_bytes_also_where_it_is_not_packed(shape: str, most: float) -> None:
+def test_unpacked_text_costs_few_bytes_too(shape: str, most: float) -> None:
     payload = sum(size(messages) for messages in drawn(texts(shape)))
     assert payload <= most * len(text(shape).encode())
 
@@ -98,18 +98,18 @@ def test_bytes_do_not_grow_with_the_transcript(events: Callable[[], list[Event]]
 def test_work_does_not_grow_with_the_transcript(
     events: Callable[[], list[Event]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Characters parsed, parts read, and looks at all parts, in the last fifth as in the first."""
-    parsed, read, looks = [0], [0], [0]
+    """Compare parsed characters, read parts and arranged trees of the last fifth with the first."""
+    parsed, read, arrangements = [0], [0], [0]
 
-    def counted(source: str, *args: Any, **more: Any) -> list[_blocks.Block]:
+    def counted(source: str, *args: Any, **more: Any) -> list[renderer.Block]:
         parsed[-1] += len(source)
-        return _blocks.parse(source, *args, **more)
+        return renderer.parse(source, *args, **more)
 
     def arranged(self: Tree, logs: Any, arrange: Any = Tree.arrange) -> Any:
-        looks[-1] += 1
+        arrangements[-1] += 1
         return arrange(self, logs)
 
-    def counting(cls: type[Shown]) -> None:
+    def counting(cls: type[SentPart]) -> None:
         read_it = cls.read
 
         def reads(self: Any, node: Any) -> None:
@@ -118,19 +118,19 @@ def test_work_does_not_grow_with_the_transcript(
 
         monkeypatch.setattr(cls, "read", reads)
 
-    monkeypatch.setattr(_stream, "parse", counted)
+    monkeypatch.setattr(stream_module, "parse", counted)
     monkeypatch.setattr(Tree, "arrange", arranged)
-    counting(ToolShown)
-    counting(TextShown)
+    counting(SentTool)
+    counting(SentText)
     for _ in drawn(events()):
-        for counts in (parsed, read, looks):
+        for counts in (parsed, read, arrangements):
             counts.append(0)
     for counts in (parsed, read):
         assert counts[4] <= 1.2 * counts[0] + 1, counts
-    assert sum(looks) <= 2  # at the start, and when the run appears
+    assert sum(arrangements) <= 2  # at the start, and when the run appears
 
 
-def test_what_was_drawn_with_so_few_bytes_is_all_there() -> None:
+def test_the_browser_has_everything_that_was_drawn_with_so_few_bytes() -> None:
     for name in ("list", "table", "tool calls"):
         browser = Browser()
         registry = Registry(hold=0)

@@ -2,7 +2,7 @@
 import { JSDOM } from "jsdom";
 import widget from "../../vibe_notebook/display/static/widget.js";
 
-/** Time passes only in `pass`; frames come every 16 ms unless the tab is hidden. */
+/** Clock whose time passes only in `pass`; a frame comes every 16 ms unless the tab is hidden. */
 export class Clock {
   now = 1_000_000_000_000;
   hidden = false;
@@ -39,7 +39,7 @@ export class Clock {
   }
 }
 
-/** A page without layout has no sizes: a test says that one changed. */
+/** Observer for a page without layout, which has no sizes: a test reports each change. */
 export class Sized {
   static all = new Set();
 
@@ -62,7 +62,7 @@ export class Sized {
 
 const { window } = new JSDOM("<!doctype html><body></body>");
 
-/** An empty page with its clock, in the globals that a browser has. */
+/** Make an empty page with its clock, in the globals of a browser. */
 export function page() {
   const { document, innerHeight } = window;
   Object.assign(globalThis, { document, innerHeight });
@@ -74,7 +74,7 @@ export function page() {
   return new Clock();
 }
 
-/** What the widget sees of ipywidgets; each call of `proxy` is another object, as anywidget's are. */
+/** Act as ipywidgets towards the widget; each call of `proxy` returns another object, as with anywidget. */
 export class Model {
   sent = [];
   answer = () => {};
@@ -104,7 +104,7 @@ export class Model {
     for (const run of this.#handlers[name] ?? []) run(...args);
   }
 
-  /** A message as it arrives: through JSON, so that nothing is shared. */
+  /** Deliver a message through JSON, so that no object is shared. */
   receive(message) {
     this.fire("msg:custom", JSON.parse(JSON.stringify(message)), []);
   }
@@ -114,7 +114,7 @@ export class Model {
   }
 }
 
-/** A widget on the page. `view()` mounts one more view and gives its element and how to unmount it. */
+/** Make a widget on the page. `view()` mounts a further view, and returns its element and a function to unmount it. */
 export function mount(snapshot) {
   const model = new Model(snapshot);
   const def = widget();
@@ -127,12 +127,12 @@ export function mount(snapshot) {
       const el = up.appendChild(document.createElement("div"));
       return { el, unmount: def.render({ model: model.proxy(), el }), $: (css) => el.querySelector(css) };
     },
-    /** The next numbered message with these operations. */
+    /** Send the next numbered message with these operations. */
     ops: (...ops) => model.receive({ n: ++n, ops }),
   };
 }
 
-/** A widget on a new page, with one view; `frame` gives it operations and lets it write them. */
+/** Make a widget on a new page, with one view; `frame` sends it operations and lets it draw them. */
 export function shown(snapshot) {
   const clock = page();
   const widget = mount(snapshot);
@@ -145,7 +145,7 @@ export function shown(snapshot) {
   return { clock, ...widget, el, $, unmount, frame, texts };
 }
 
-/** An element's HTML without the groups that its parts and closed blocks are laid out in. */
+/** Return an element's HTML without the groups of its parts and closed blocks. */
 export function inside(el) {
   const copy = el.cloneNode(true);
   for (const group of copy.querySelectorAll("div:not([class])")) group.replaceWith(...group.childNodes);

@@ -1,4 +1,4 @@
-/** The front end, fed the messages that a real view sent (tests/golden_wire.json), plain and packed. */
+/** Feed the front end the messages that a real view sent (tests/golden_wire.json), plain and packed. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { inside, mount, page } from "./fake.js";
 
 const GOLDEN = JSON.parse(readFileSync(new URL("../golden_wire.json", import.meta.url), "utf8"));
 
-/** A view that was given the messages; `shown()` is its HTML, once it is *expected* or stays another. */
+/** Make a view with the messages; `shown()` returns its HTML once it is *expected*, or no longer changes. */
 function given(clock, messages, snapshot) {
   const { model, view } = mount(snapshot);
   model.answer = ({ type, n }) => type === "hello" && model.receive({ n, ops: [] });
@@ -29,7 +29,7 @@ function given(clock, messages, snapshot) {
 }
 
 for (const [name, { messages, packed, whole }] of Object.entries(GOLDEN)) {
-  test(`the recorded messages of ${name} build what the whole state shows`, async () => {
+  test(`the recorded messages of ${name} build the view of the whole state`, async () => {
     const clock = page();
     const { el, unmount } = mount(whole).view();
     clock.pass(100);

@@ -47,7 +47,7 @@ test("hostile text in any field is text", () => {
   }
 });
 
-test("an artifact links only to http and https, and shows only raster images that came with it", () => {
+test("an artifact links only to http and https, and shows only raster images whose data it has", () => {
   const { frame, $ } = shown();
   frame(["add", "a", "artifact", 0, 0, { name: "plot", size: 20480, media_type: "image/png" }]);
   assert.equal($(".vibe-facts").textContent, "image/png · 20 kB");

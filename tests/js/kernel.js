@@ -1,7 +1,7 @@
-/** The kernel's half in the plainest form, driven at random: what the front end is compared with. */
+/** Model the kernel's half in the plainest form, at random: tests compare the front end with it. */
 import { HOSTILE } from "./fake.js";
 
-/** The same random numbers each time (mulberry32). */
+/** Return the same random numbers each time (mulberry32). */
 export function random(seed) {
   let a = seed;
   const next = () => {
@@ -36,10 +36,10 @@ const OPS = "add add del move set txt txt b o o o a a c c enter leave k head ful
 const STATES = "preparing running awaiting_approval ok error denied cancelled unfinished".split(" ");
 const EMPTY = () => ({ fields: {}, blocks: [], open: "", tail: "", parts: [] });
 
-/** Whether a container is open. */
+/** Return true if a container is open. */
 const inside = ({ blocks }) => String(blocks.findLast((item) => item[0] === LEAVE) ?? LEAVE) !== LEAVE;
 
-/** Whole strings, whole lists, and the operations that lead there. */
+/** Hold whole strings and whole lists, and make the operations that lead to them. */
 export class Kernel {
   n = 0;
   head = { title: "run", state: "live", stoppable: true };
@@ -60,7 +60,7 @@ export class Kernel {
     return { n: ++this.n, ops };
   }
 
-  /** One random operation, applied here and given for the wire. */
+  /** Apply one random operation, and return it for the wire. */
   step() {
     const { rnd } = this;
     const text = () => rnd.pick(["a ", "word ", "\n", "x".repeat(30), ...HOSTILE]);

@@ -5,7 +5,7 @@ import { TEMPLATES } from "../../vibe_notebook/display/frontend/templates.js";
 import { shown } from "./fake.js";
 
 for (const kind of Object.keys(KINDS).filter((kind) => kind !== "root")) {
-  test(`a part of the kind ${kind} is drawn from its template, and brought up to date`, () => {
+  test(`a part of the kind ${kind} is drawn from its template, and updated`, () => {
     const { frame, el, model } = shown();
     frame(["add", "p", kind, 0, 0, {}]);
     const template = document.createElement("template");

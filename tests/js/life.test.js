@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { mount, page, shown, tool } from "./fake.js";
 
-test("the first message after a frame is written at once, what comes until the next frame with that", () => {
+test("the first message after a frame is drawn at once, later messages with the next frame", () => {
   const { clock, ops, $ } = shown();
   clock.pass(16);
   ops(["add", "x", "text", 0, 0, {}], ["o", "x", "<p>first</p>"]);
@@ -16,7 +16,7 @@ test("the first message after a frame is written at once, what comes until the n
   assert.equal($(".vibe-text").textContent, "at once");
 });
 
-test("a hidden tab, which has no frames, is written to ten times a second", () => {
+test("a hidden tab, which has no frames, is drawn ten times a second", () => {
   const { clock, ops, $ } = shown();
   clock.pass(16);
   clock.hidden = true;
@@ -29,7 +29,7 @@ test("a hidden tab, which has no frames, is written to ten times a second", () =
   assert.equal($(".vibe-title").textContent, "still hidden");
 });
 
-test("Stop is there while a stoppable stream is live; it is sent once and says so in every view", () => {
+test("a live stoppable stream has a Stop button, which is sent once and shows it in every view", () => {
   const { frame, model, view, $, clock } = shown();
   assert.ok($("button").hidden);
   frame(["head", { stoppable: true, state: "live" }]);
@@ -47,7 +47,7 @@ test("Stop is there while a stoppable stream is live; it is sent once and says s
   assert.equal($(".vibe-word").textContent, "cancelled");
 });
 
-test("a remote stream's connections are told in the header, and can be made anew while it is live", () => {
+test("the header shows a remote stream's connections, with a Reconnect button while the stream is live", () => {
   const { frame, model, $, el } = shown();
   assert.ok($(".vibe-net").hidden);
   const told = () =>
@@ -70,7 +70,7 @@ test("a remote stream's connections are told in the header, and can be made anew
   assert.deepEqual([told(), $(".vibe-reconnect").hidden], [[["refused", "refused: 404"]], true]);
 });
 
-test("the header tells outcome, usage, error and note", () => {
+test("the header shows outcome, usage, error and note", () => {
   const { frame, $ } = shown();
   frame(["head", { state: "live", usage: { model: "m", input_tokens: 12345, output_tokens: 6, cost: 0.5 } }]);
   assert.equal($(".vibe-word").textContent, "live");
@@ -84,7 +84,7 @@ test("the header tells outcome, usage, error and note", () => {
   assert.equal($(".vibe").dataset.state, "error");
 });
 
-test("durations count by the kernel's clock while something runs, and stand still after", () => {
+test("durations grow by the kernel's clock while a part runs, and then stop", () => {
   const { clock, frame, $ } = shown();
   const kernel = clock.now / 1000 - 3600;
   const time = () => $(".vibe-tool .vibe-time").textContent;
@@ -114,7 +114,7 @@ test("no timer is left once the stream has ended", () => {
   assert.equal(clock.pending, 0);
 });
 
-test("no timer is left once the last view is gone, which is told to the kernel", () => {
+test("once the last view is removed, no timer is left and the kernel gets a message", () => {
   const { clock, frame, view, unmount, model, ops, el } = shown();
   frame(tool({ t0: clock.now / 1000 }));
   const second = view();
@@ -127,7 +127,7 @@ test("no timer is left once the last view is gone, which is told to the kernel",
   assert.equal(el.innerHTML, "");
 });
 
-test("messages that come while no view is there are in the next view", () => {
+test("messages that arrive without a view are in the next view", () => {
   const { clock, view, unmount, ops, model } = shown();
   unmount();
   ops(["head", { title: "unseen" }]);
@@ -146,7 +146,7 @@ test("a destroyed model leaves no timer", () => {
 });
 
 for (const event of ["comm:close", "comm_live_update"]) {
-  test(`when the kernel is gone (${event}) the content stays, with a note, and nothing runs on`, () => {
+  test(`when the kernel is gone (${event}) the content stays, with a note, and no timer is left`, () => {
     const { clock, frame, model, $ } = shown();
     frame(["head", { state: "live", stoppable: true, title: "T" }], tool({ t0: clock.now / 1000 }));
     model.fire(event);
@@ -192,7 +192,7 @@ test("a message that cannot be sent shows that the kernel is gone", (t) => {
   assert.equal(warn.mock.callCount(), 1);
 });
 
-test("two models on a page know nothing of each other", () => {
+test("two models on a page are independent", () => {
   const clock = page();
   const [a, b] = [mount(), mount()];
   const views = [a.view(), b.view()];

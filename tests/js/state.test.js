@@ -5,7 +5,7 @@ import { constants, deflateRawSync } from "node:zlib";
 import { inside, mount, page } from "./fake.js";
 import { Kernel, random } from "./kernel.js";
 
-/** What a view shows that is made from the kernel's whole state. */
+/** Return the HTML of a view of the kernel's whole state. */
 function fresh(kernel) {
   const { el, unmount } = mount(kernel.snapshot()).view();
   const html = inside(el);
@@ -65,7 +65,7 @@ for (const loss of [0.01, 0.1, 0.5]) {
   });
 }
 
-/** The kernel's half of packing: one deflated stream, begun anew by `begin` and by a whole state. */
+/** Pack as the kernel does: one deflate stream; `begin` and a whole state start a new stream. */
 function packer() {
   let begins = 1;
   return {
@@ -126,7 +126,7 @@ for (const loss of [0, 0.01, 0.1, 0.5]) {
   });
 }
 
-test("a browser that cannot unpack says so, and is shown what comes plain", async (t) => {
+test("a browser that cannot unpack asks for plain messages, and shows them", async (t) => {
   const unpacks = globalThis.DecompressionStream;
   delete globalThis.DecompressionStream;
   t.after(() => (globalThis.DecompressionStream = unpacks));
@@ -141,7 +141,7 @@ test("a browser that cannot unpack says so, and is shown what comes plain", asyn
   assert.equal($(".vibe-title").textContent, "plain");
 });
 
-test("a message that came twice, or late, changes nothing", () => {
+test("a duplicate or late message changes nothing", () => {
   const clock = page();
   const { model, view } = mount();
   const { $ } = view();
@@ -159,7 +159,7 @@ test("a message that came twice, or late, changes nothing", () => {
   assert.deepEqual(model.sentOf("resync"), []);
 });
 
-test("a gap is asked about once at once, then after 1, 2, 4, 5 and 5 seconds, until it is answered", () => {
+test("a gap sends one resync at once, then after 1, 2, 4, 5 and 5 seconds, until an answer arrives", () => {
   const clock = page();
   const { model, view } = mount();
   view();
@@ -182,7 +182,7 @@ test("a gap is asked about once at once, then after 1, 2, 4, 5 and 5 seconds, un
   assert.equal(asked.length, 6);
 });
 
-test("a silent live stream is asked about after 2 seconds, then more seldom, and news begins that anew", () => {
+test("a silent live stream sends a resync after 2 seconds, then more seldom, and news restarts the wait", () => {
   const clock = page();
   const { model, view, ops } = mount();
   view();
@@ -196,7 +196,7 @@ test("a silent live stream is asked about after 2 seconds, then more seldom, and
   assert.equal(asked.at(-1), 18_000);
 });
 
-test("an empty answer with the current number says that nothing is lacking", () => {
+test("an empty answer with the current number means that no message is missing", () => {
   const clock = page();
   const { model, view, ops } = mount();
   const { el } = view();
@@ -211,7 +211,7 @@ test("an empty answer with the current number says that nothing is lacking", () 
   assert.match(el.textContent, /there/);
 });
 
-test("an operation that does not fit is mended by a resync", (t) => {
+test("an operation that does not fit is repaired by a resync", (t) => {
   const warn = t.mock.method(console, "warn", () => {});
   for (const op of [
     ["set", "nobody", {}],
@@ -251,7 +251,7 @@ test("a newer snapshot in the trait is shown, an older one is not", () => {
   assert.deepEqual(model.sentOf("resync"), []);
 });
 
-test("the snapshot's own value is never written to", () => {
+test("the snapshot's own value never changes", () => {
   const clock = page();
   const part = { key: "t", kind: "text", props: {}, blocks: ["<p>a</p>"], open: "", tail: "" };
   const snapshot = { n: 0, head: { title: "a" }, parts: [part] };
@@ -268,7 +268,7 @@ test("the snapshot's own value is never written to", () => {
   assert.equal(JSON.stringify(snapshot), before);
 });
 
-test("custom messages that are not the stream's are left alone", () => {
+test("custom messages of other kinds are ignored", () => {
   page();
   const { model, view } = mount();
   const { el } = view();

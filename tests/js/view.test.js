@@ -9,14 +9,14 @@ const isOpen = (part) => {
   return !body.hidden;
 };
 
-test("the root carries the classes of the saved form, and the view says hello with what it has", () => {
+test("the root has the classes of the saved form, and the view sends hello with its number", () => {
   const { model, $ } = shown({ n: 7, head: { title: "Researcher" }, parts: [] });
   assert.ok($(".vibe.jp-RenderedHTMLCommon"));
   assert.equal($(".vibe-title").textContent, "Researcher");
   assert.deepEqual(model.sent, [{ type: "hello", n: 7, plain: undefined }]);
 });
 
-test("parts come where their index says, inside the part that is their parent", () => {
+test("parts are inserted at their index, inside of their parent", () => {
   const { frame, texts } = shown();
   frame(tool({ name: "a" }, "a"), tool({ name: "b" }, "b"));
   frame(["add", "c", "tool", "a", 0, { name: "c" }], ["add", "d", "tool", "a", 0, { name: "d" }]);
@@ -27,7 +27,7 @@ test("parts come where their index says, inside the part that is their parent", 
   assert.deepEqual(texts(".vibe-name"), ["c", "b"]);
 });
 
-test("two parts that change places with each other, one inside the other, do", () => {
+test("two parts, one inside the other, can change places", () => {
   const { frame, texts, $ } = shown();
   frame(tool({ name: "a" }, "a"), ["add", "b", "tool", "a", 0, { name: "b" }]);
   frame(["set", "b", { state: "ok" }], ["move", "b", 0, 0], ["move", "a", "b", 0]);
@@ -35,7 +35,7 @@ test("two parts that change places with each other, one inside the other, do", (
   assert.equal($(".vibe-parts .vibe-parts .vibe-name").textContent, "a");
 });
 
-test("closed blocks are put in once and never touched again, before the open one", () => {
+test("closed blocks are inserted once before the open block, and never change again", () => {
   const { frame, $ } = shown();
   frame(TEXT, ["o", "x", "<p>on"], ["a", "x", "e"]);
   assert.equal(inside($(".vibe-text")), "<p>one</p>");
@@ -67,7 +67,7 @@ test("text appended to the open block goes into its innermost last element", () 
   }
 });
 
-test("appended text extends what is there, and starts another node only when that is long", () => {
+test("appended text extends the last text node, and starts another node only if that is long", () => {
   const { frame, $ } = shown();
   frame(tool(), ["txt", "t", "args", 0, "a"]);
   const pre = $(".vibe-args pre");
@@ -123,7 +123,7 @@ test("a full state keeps the nodes of the parts that stay, and what the user ope
   assert.equal(el.querySelector(".vibe-parts").childElementCount, 0);
 });
 
-test("a tool call is closed unless it is said to be open, and names its state unless it is ok", () => {
+test("a tool call is closed unless its props open it, and shows its state unless it is ok", () => {
   const { frame, $ } = shown();
   frame(tool({ state: "awaiting_approval", preview: "q: 1" }));
   assert.equal(isOpen($(".vibe-tool")), false);
@@ -135,7 +135,7 @@ test("a tool call is closed unless it is said to be open, and names its state un
   assert.equal($(".vibe-word:not(.vibe-head *)").hidden, true);
 });
 
-test("only the fields that have something are shown", () => {
+test("only non-empty fields are shown", () => {
   const { frame, $ } = shown();
   const visible = () =>
     ["args", "output", "error"].filter((name) => !$(`.vibe-${name}:not(.vibe > *)`).hidden);
@@ -147,7 +147,7 @@ test("only the fields that have something are shown", () => {
   assert.deepEqual(visible(), ["args", "output", "error"]);
 });
 
-test("progress is a bar and words while the call is busy, and gone after", () => {
+test("progress is a bar and words while the call is busy, and then hidden", () => {
   const { frame, $ } = shown();
   frame(tool({ progress: 3, total: 4, message: "reading" }));
   assert.equal($(".vibe-progress").textContent, "3/4 · reading");
@@ -175,7 +175,7 @@ test("thinking is open while it is written and folds when it is done, unless the
   assert.deepEqual([isOpen(a), isOpen(b)], [false, true]);
 });
 
-test("the user's toggle is sent once, holds in every view, and outlives what the kernel sets", () => {
+test("the user's toggle is sent once, applies in every view, and overrides the kernel's choice", () => {
   const { clock, model, view, frame, $ } = shown();
   frame(tool());
   const second = view();
@@ -196,7 +196,7 @@ test("the user's toggle is sent once, holds in every view, and outlives what the
   ]);
 });
 
-test("what the kernel opens and closes is no toggle of the user", () => {
+test("a part that the kernel opens or closes sends no toggle", () => {
   const { frame, model, $, clock } = shown();
   frame(tool({ open: true }));
   frame(["set", "t", { open: false }]);
@@ -205,7 +205,7 @@ test("what the kernel opens and closes is no toggle of the user", () => {
   assert.deepEqual(model.sentOf("toggle"), []);
 });
 
-test("a fold turns at Enter and at the space bar, once for each press, and at no other key", () => {
+test("Enter and the space bar toggle a fold, once for each press, and no other key does", () => {
   const { frame, $ } = shown();
   frame(tool());
   const press = (key, repeat = false) => {
@@ -220,7 +220,7 @@ test("a fold turns at Enter and at the space bar, once for each press, and at no
   assert.deepEqual([press("a"), isOpen($(".vibe-tool"))], [false, false]);
 });
 
-/** A view as high as `holds()` says, by itself or, once it is very high, by what stands beside it. */
+/** Make a view as high as `holds()` returns, by itself or, once it is very high, by the element beside it. */
 function high(holds) {
   const made = shown();
   const view = made.$(".vibe");
@@ -236,7 +236,7 @@ function high(holds) {
   return { ...made, drawn };
 }
 
-test("a view that is very high is whole pixels high, by what stands beside it, and goes on so when it gets lower", () => {
+test("a very high view is whole pixels high, by the element beside it, also once it becomes lower", () => {
   let holds = 1000.25;
   const { drawn, el } = high(() => holds);
   assert.deepEqual([drawn(), el.className], [[], ""]);
@@ -254,7 +254,7 @@ test("a view that is very high is whole pixels high, by what stands beside it, a
   assert.equal(el.className, "vibe-high");
 });
 
-test("a very high view in a hidden tab keeps its height, whatever is drawn meanwhile", () => {
+test("a very high view in a hidden tab keeps its height during draws", () => {
   let holds = 300000;
   const { drawn, frame, el } = high(() => holds);
   assert.deepEqual(drawn(), ["300001px"]);
@@ -265,7 +265,7 @@ test("a very high view in a hidden tab keeps its height, whatever is drawn meanw
   assert.deepEqual(drawn(), ["300201px"]);
 });
 
-test("what the reader opens in a very high view gives it its height at once, so that it is no growth", () => {
+test("a part that the reader opens in a very high view sets its height at once, and is no growth", () => {
   /** @type {any} */
   let call;
   const { drawn, frame, $, el } = high(() => 300000 + (call && isOpen(call) ? 500 : 0));
@@ -276,7 +276,7 @@ test("what the reader opens in a very high view gives it its height at once, so 
   assert.equal(el.children[1].style.height, "300501px");
 });
 
-test("a row is cut where it does not fit, also when the view gets narrower or what holds the row is opened", () => {
+test("a row that does not fit is clipped, also after the view becomes narrower or the row's part is opened", () => {
   const { frame, $, el } = shown();
   const widths = (of, scrollWidth) =>
     Object.defineProperties(of, {
@@ -299,7 +299,7 @@ test("a row is cut where it does not fit, also when the view gets narrower or wh
   assert.deepEqual([isCut(outer), isCut(inner)], [false, true]);
 });
 
-test("the end is kept in sight if it was in sight, and a reader who scrolled up or opened a call is left alone", (t) => {
+test("the end stays in sight if it was in sight, but not for a reader who scrolled up or opened a call", (t) => {
   const { el, ops, clock } = shown();
   const box = document.body;
   const height = () =>
@@ -378,7 +378,7 @@ test("a long output follows its tail until it is scrolled up", () => {
   assert.equal(top, 500);
 });
 
-test("a growing block keeps the nodes that stay, so that a selection in it does too", () => {
+test("a growing block keeps its unchanged nodes, and so a selection in it", () => {
   const { frame, $ } = shown();
   frame(TEXT, ["o", "x", "<p>one <b>two</b> thr</p>\n"]);
   const [one, two, three] = $("p").childNodes;
@@ -410,7 +410,7 @@ test("a fence that closes keeps its text and gets its colours, by units and not 
   assert.equal($("img"), null);
 });
 
-test("items of an open list come into it, and what follows stands after it also while it is open", () => {
+test("items of an open list are inserted into it, and later blocks stand after it", () => {
   const { frame, $ } = shown();
   frame(TEXT, ["b", "x", "\0<ul>\n</ul>\n", "<li>a</li>\n"], ["o", "x", "<li>b</li>\n"]);
   assert.equal(inside($(".vibe-text")), "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n");
@@ -424,13 +424,13 @@ test("items of an open list come into it, and what follows stands after it also 
   assert.equal($("table").rows.length, 1);
 });
 
-test("every link opens in a page of its own that knows nothing of this one", () => {
+test("every link opens in another page, without a referrer or an opener", () => {
   const { frame, $ } = shown();
   frame(TEXT, ["o", "x", '<p><a href="https://example.org">x</a></p>']);
   assert.deepEqual([$("p a").target, $("p a").rel], ["_blank", "noopener noreferrer"]);
 });
 
-test("closed blocks are in groups, so that a browser lays out the last one only", () => {
+test("closed blocks are in groups, so that a browser lays out only the last group", () => {
   const { frame, $ } = shown();
   frame(
     TEXT,
@@ -444,7 +444,7 @@ test("closed blocks are in groups, so that a browser lays out the last one only"
   assert.equal($(".vibe-text").textContent, `${[...Array(134).keys()].join("\n")}\nopen`);
 });
 
-test("a long list goes on in others, with the numbers that it would have", () => {
+test("a long list continues in further lists, with the right numbers", () => {
   const { frame, $ } = shown();
   const items = Array.from({ length: 134 }, (_, i) => `<li>${i}</li>\n`);
   frame(
@@ -466,7 +466,7 @@ test("a long list goes on in others, with the numbers that it would have", () =>
   assert.equal($(".vibe-text").lastChild.lastElementChild.outerHTML, "<p>on</p>");
 });
 
-test("a long table goes on in others of its columns, and every other row keeps its shade", () => {
+test("a long table continues in further tables of the same columns, and every other row keeps its shade", () => {
   const { frame, $ } = shown();
   const skeleton = "\0<table>\n<thead><tr><th>a</th><th>b</th></tr></thead>\n<tbody>\n</tbody>\n</table>\n";
   const row = (_, i) => `<tr><td>${2 * i}</td><td>x</td></tr>\n<tr><td>${2 * i + 1}</td><td>x</td></tr>\n`;
@@ -514,7 +514,7 @@ test("a long growing text is in boxes that begin after a line's end, wherever it
   assert.deepEqual(boxes(4000), boxes(30_000));
 });
 
-test("parts are in groups in their order, wherever they come, and an emptied group goes", () => {
+test("parts are in groups in their order, wherever they are inserted, and an empty group is removed", () => {
   const { frame, $, texts } = shown();
   const added = (key, index) => ["add", key, "run", 0, index, { name: String(key) }];
   frame(...Array.from({ length: 134 }, (_, i) => added(i + 1, i)));
@@ -535,14 +535,14 @@ test("parts are in groups in their order, wherever they come, and an emptied gro
   assert.deepEqual(groups(), [...Array(4).fill(32), 1]);
 });
 
-test("only where there are very many groups of parts are full ones left out of the browser's sight", () => {
+test("only with very many groups of parts does the browser skip full groups", () => {
   const { frame, $ } = shown();
   frame(...Array.from({ length: 32 * 18 + 1 }, (_, i) => ["add", i + 1, "run", 0, i, {}]));
   const full = [...$(".vibe-parts").children].map((group) => "full" in group.dataset);
   assert.deepEqual(full, [...Array(15).fill(false), true, true, true, false]);
 });
 
-test("many groups are in boxes of eight, so that a browser goes through few when one grows", () => {
+test("many groups are in boxes of eight, so that a browser visits few when one grows", () => {
   const { frame, $ } = shown();
   const text = (selector) => [...$(".vibe-text").querySelectorAll(selector)];
   const blocks = Array.from({ length: 64 * 20 + 3 }, (_, i) => `<p>${i}</p>`);

@@ -15,7 +15,7 @@ from vibe_notebook._markdown.long_blocks import GROUP_FROM, Item
 from vibe_notebook._markdown.renderer import lean, render
 from vibe_notebook._markdown.stream import MarkdownStream, Update
 from vibe_notebook._reducer.growing_text import GrowingText
-from vibe_notebook.display._texts import TextShown
+from vibe_notebook.display._texts import SentText
 
 Split = tuple[str, list[tuple[str, bool]]]
 group_sizes = st.sampled_from([0, 0, 20, GROUP_FROM])
@@ -107,7 +107,7 @@ def test_a_text_that_pauses_in_a_mark_shows_its_later_form(text: str, shown: str
 @given(split_documents(), group_sizes, st.integers(0, 12))
 def test_the_ops_of_a_text_build_its_snapshot(split: Split, group_from: int, start: int) -> None:
     _, pieces = split
-    shown, browser, text = TextShown(1), Browser(), GrowingText()
+    shown, browser, text = SentText(1), Browser(), GrowingText()
     shown._stream = MarkdownStream(group_from=group_from)
     browser.op_add(1, "text", 0, 0, {})
     for i, (piece, is_updated) in enumerate(pieces):

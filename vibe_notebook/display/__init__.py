@@ -1,7 +1,7 @@
 """Show an agent's work: a live widget, one static display, or a terminal.
 
-Above the registry; below ``_watching``. ``_output.py`` chooses the form, ``_view.py`` follows the registry,
-``_widget_output.py`` and ``_terminal.py`` show.
+Above the registry, below ``_watching``. ``_output.py`` chooses the output; ``_widget_output.py`` and ``_terminal.py``
+are outputs; ``_view.py`` follows the registry for the widget.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""_bundle: TODO docstring."""
+"""Make the bundle of an output's final form: the saved forms in HTML, Markdown and plain text.
+
+``_output.py`` and ``_widget_output.py`` display the bundle; ``_forms`` renders each transcript.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,10 @@ def bundle(
     note: str | None = None,
     last_words: str | None = None,
 ) -> dict[str, str]:
-    """The static form in html, markdown and text; several agents under their names.
+    """Return the saved forms by MIME type: HTML, Markdown and text, several agents under their names.
 
-    ``last_words`` says how a remote stream's connection ended, if it did not end as it should.
+    *is_open* is the user's choice by part key, *note* a last line about the view itself. *last_words* is the reason
+    why a remote stream's connection ended early, or ``None``.
     """
     from .._forms.html import transcript_html  # noqa: PLC0415 - rendering is loaded when something is shown
     from .._forms.markdown import transcript_markdown  # noqa: PLC0415
@@ -33,14 +37,14 @@ def bundle(
     for index, (name, transcript) in enumerate(items):
         prefix = other_agent(index)
         chosen = {k.removeprefix(prefix): v for k, v in (is_open or {}).items() if k.startswith(prefix)}
-        said = "\n".join(filter(None, (note, last_words))) if not index else None
-        html.append(transcript_html(transcript, title=name, is_open=chosen, note=said or None))
+        notes = "\n".join(filter(None, (note, last_words))) if not index else None
+        html.append(transcript_html(transcript, title=name, is_open=chosen, note=notes or None))
     text = [transcript_text(t, title=name) for name, t in items]
     markdown = [transcript_markdown(t, title=name) for name, t in items]
     if last_words is not None:
-        said = clean(last_words)
-        text.append(f"[{said}]")
-        markdown.append("`" + said.replace("`", "'").replace("\n", " · ") + "`")
+        reason = clean(last_words)
+        text.append(f"[{reason}]")
+        markdown.append("`" + reason.replace("`", "'").replace("\n", " · ") + "`")
     return {
         "text/plain": "\n\n".join(text),
         "text/markdown": "\n\n".join(markdown),
@@ -49,5 +53,5 @@ def bundle(
 
 
 def other_agent(index: int) -> str:
-    """What the keys of a view's further agents begin with: two agents may use the same run ids."""
+    """Return the prefix for the part keys of a view's further agents: two agents may use the same run ids."""
     return f"@{index}/" if index else ""

@@ -1,7 +1,7 @@
-"""Where a watch is shown: the live widget, one static display, or plain text.
+"""Choose the output of a watch: the live widget, one static display, plain text, or none.
 
-Below ``_watching/watch.py``, above the view and the forms. Everything is shown by display id only:
-nothing is ever printed into another cell.
+Below ``_watching/pipeline.py``, above the view and the forms. Outputs show everything by display id, so nothing is
+ever printed into another cell.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ class _Config:
 
 
 def configure(*, renderer: Renderer | None = None) -> None:
-    """Choose how streams are shown, for this process: "auto", "widget", "static" or "text".
+    """Choose the renderer of all streams of this process: "auto", "widget", "static" or "text".
 
-    ``None`` goes back to the environment's ``VIBE_NOTEBOOK_RENDERER``, else "auto".
+    ``None`` restores the environment's ``VIBE_NOTEBOOK_RENDERER``, else "auto".
+
+    Raises:
+        ValueError: *renderer* is not one of these names.
     """
     if renderer is not None:
         _check(renderer, "renderer")
@@ -40,7 +43,11 @@ def configure(*, renderer: Renderer | None = None) -> None:
 
 
 def choose() -> str:
-    """The renderer to use now: the configured one, else the environment's; auto is resolved."""
+    """Return the renderer to use now: the configured renderer, else the environment's. "auto" is resolved.
+
+    Raises:
+        ValueError: ``VIBE_NOTEBOOK_RENDERER`` is not a renderer's name.
+    """
     name = _Config.renderer or os.environ.get(_VARIABLE) or "auto"
     _check(name, _VARIABLE)
     if name != "auto":
@@ -50,37 +57,37 @@ def choose() -> str:
 
 def _check(name: str, source: str) -> None:
     if name not in _RENDERERS:
-        msg = f"{source}={name!r}: must be one of {', '.join(_RENDERERS)}."
+        msg = f"{source}={name!r} is no renderer; use one of {', '.join(_RENDERERS)}."
         raise ValueError(msg)
 
 
 class Output(Protocol):
-    """A place where a watch is shown."""
+    """Show the agents of one watch, from the first event to the final form."""
 
     is_light: bool
-    """Whether its ``finish`` renders nothing: it is called where the stream ends, else in a thread."""
+    """True if ``finish`` renders nothing. The caller then calls ``finish`` at the stream's end, else in a thread."""
 
     @property
     def is_alone(self) -> bool:
-        """Whether nobody would be kept waiting by its final form, or that form must come where it ends."""
+        """Return True if the final form delays no other output, or must be shown at the stream's end."""
 
     def watch(self, agent_id: str, since: int) -> None:
-        """Show an agent too, from its event number *since* on."""
+        """Show a further agent, from its event number *since* on."""
 
     def report(self, text: str) -> None:
         """Show a failure in the background."""
 
     def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
-        """Show what a remote stream's connections do: (state, text) each; and how they ended oddly."""
+        """Show a remote stream's connections: (state, text) each, and the reason of an early end."""
 
     def flush(self) -> None:
-        """Show what came last, at once; the final form may take a while."""
+        """Show the last events at once: the final form may take a while."""
 
     def wait_for_lull(self) -> None:
-        """Let others show first what came last; the final form may keep them waiting."""
+        """Wait until the other outputs have shown their last events, which the final form would delay."""
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
-        """Show the final form; nothing comes after it."""
+        """Show the final form; the output shows nothing after it."""
 
 
 def make_output(
@@ -90,7 +97,7 @@ def make_output(
     controls: Controls,
     renderer: str | None = None,
 ) -> Output:
-    """Open the output that fits; one that takes clicks offers the *controls*."""
+    """Return the output of the chosen renderer. The widget offers the *controls* as buttons."""
     here = host()
     here.keep_log_out_of_cells()
     name = renderer or choose()
@@ -108,7 +115,7 @@ def make_output(
 
 
 class NoOutput:
-    """Shows nothing."""
+    """Show nothing."""
 
     is_light = True
     is_alone = True
@@ -126,14 +133,14 @@ class NoOutput:
         """Show nothing."""
 
     def wait_for_lull(self) -> None:
-        """Nobody waits for it."""
+        """Return at once: no final form delays other outputs."""
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Show nothing."""
 
 
 class StaticOutput(NoOutput):
-    """Emits exactly one display, at the end: for nbval, papermill and front ends without widgets."""
+    """Show exactly one display, at the end: for nbval, papermill and front ends without widgets."""
 
     is_light = False
 
@@ -144,16 +151,16 @@ class StaticOutput(NoOutput):
         self._last_words: str | None = None
 
     def report(self, text: str) -> None:
-        """Keep it for the end."""
+        """Store the failure for the final form."""
         self._notes.append(text)
 
     def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
-        """Keep the end of it."""
+        """Store the reason of an early end for the final form."""
         del lines
         self._last_words = last_words
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
-        """Show all of it."""
+        """Show the final form as the only display."""
         data = bundle(
             transcripts,
             title=self._title,

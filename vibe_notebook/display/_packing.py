@@ -1,7 +1,7 @@
-"""A view's messages in few bytes: deflated as one stream, since each repeats words of those before it.
+"""Compress a view's messages as one deflate stream, because each message repeats words of earlier messages.
 
-Between ``_view.py`` and ``_widget.py``. A browser that missed the stream's beginning cannot read on; it
-asks for the whole state, which begins another one (docs/wire.md).
+Between ``_view.py`` and ``_widget_output.py``. A browser that missed the start of a stream must send ``resync``;
+the answer starts a new stream (docs/wire.md).
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from typing import Any
 __all__ = ["Packer"]
 
 WINDOW, MEMORY = -13, 6
-"""Raw deflate that looks back 8 KB, in 64 KB of memory: the largest would save a twentieth more, in 256 KB."""
+"""Raw deflate with a window of 8 KB, in 64 KB of memory. The largest window would save 5 % more, in 256 KB."""
 
 _EMPTY_BLOCK = b"\0\0\xff\xff"
 
 
 class Packer:
-    """Packs one view's messages, in their order. ``is_plain``: a browser said that it cannot unpack."""
+    """Pack one view's messages, in their order. ``is_plain``: a browser reported that it cannot unpack them."""
 
     def __init__(self) -> None:
         self.is_plain = False
         self._stream: Any = None
 
     def begin(self) -> None:
-        """Let the next message be readable for who has not seen those before it."""
+        """Start a new stream with the next message, for a browser that missed earlier messages."""
         self._stream = None
 
     def pack(self, message: dict[str, Any]) -> dict[str, Any] | list[Any]:
-        """Return the message as it travels: packed, or as it is where there is nothing to gain."""
+        """Return the message packed, or unchanged if it has no ops or a browser cannot unpack."""
         ops = message["ops"]
         if self.is_plain or not ops:
             return message

@@ -1,7 +1,7 @@
-"""What a live view has sent of each tool call, artifact and run, and the messages that bring it up to date.
+"""Make the ops that update each tool call, artifact and run of a live view in the browser.
 
-Between the reducer's nodes and the wire (docs/wire.md); texts are in ``_texts.py``. ``read`` takes
-what is new from a node, under the registry's lock and without rendering; ``ops`` renders it, outside.
+Between the reducer's part builders and the wire (docs/wire.md); texts are in ``_texts.py``. ``read`` copies the news of
+a part builder under the registry's lock, and renders nothing. ``ops`` renders the news outside of the lock.
 """
 
 from __future__ import annotations
@@ -10,50 +10,46 @@ from typing import TYPE_CHECKING, Any
 
 from .._forms.wording import args_text, is_table, output_text, preview
 from ..parts import ArtifactPart, ToolPart
-from ._text_diffs import Field, Follower, Op
+from ._text_diffs import Field, Op, TextReader
 
 if TYPE_CHECKING:
     from .._reducer.part_builders import ArtifactBuilder, ToolBuilder
     from .._reducer.run import RunLog
 
-__all__ = ["ArtifactShown", "RunShown", "Shown", "ToolShown"]
+__all__ = ["SentArtifact", "SentPart", "SentRun", "SentTool"]
 
-
-# A part as the browser has it: what every kind has in common.
-#
-# Below ``_parts.py`` and ``_texts.py``.
 
 _NOTHING = object()
 
 
-class Shown:
-    """A part as the browser has it. ``ops`` of the base only sets what changed in ``props``."""
+class SentPart:
+    """Hold the state of one part as the browser has it, and make the ops that update the browser."""
 
     kind = ""
 
     def __init__(self, key: int) -> None:
         self.key = key
         self.parent = ""
-        self.version = -1  # of the node when it was read
+        self.version = -1  # of the part builder when it was read
         self.props: dict[str, Any] = {}
         self.fields: dict[str, Field] = {}
         self._new: dict[str, Any] = {}
 
-    def read(self, node: Any) -> None:
-        """Under the lock: take what is new."""
+    def read(self, builder: Any) -> None:
+        """Copy the news of the part builder *builder*. The caller holds the registry's lock."""
 
     def ops(self) -> list[Op]:
-        """Outside of the lock: what brings the browser up to date."""
+        """Return the ops for the news, outside of the lock; for every kind, the changes of ``props``."""
         changed = {k: v for k, v in self._new.items() if self.props.get(k, _NOTHING) != v}
         self.props.update(changed)
         self._new = {}
         return [["set", self.key, changed]] if changed else []
 
-    def sent_whole(self) -> None:
-        """The browser has what the snapshot says."""
+    def record_full(self) -> None:
+        """Record that the browser has the part's current snapshot."""
 
     def snapshot(self) -> dict[str, Any]:
-        """The part as a whole."""
+        """Return the whole part, as docs/wire.md describes it."""
         return {
             "key": self.key,
             "kind": self.kind,
@@ -75,44 +71,44 @@ class Shown:
 
 
 PREVIEW_SOURCE = 4096
-"""Characters of streaming arguments beyond which their one-line preview is not made anew."""
+"""Characters of streaming arguments beyond which their one-line preview stays unchanged."""
 OUTPUT_LIMIT = 100_000
-"""Characters of a running tool's output that are shown live; the transcript keeps it all."""
+"""Characters of a running tool's output that the view shows; the transcript has all of them."""
 
 
-class ToolShown(Shown):
-    """A tool call. Arguments and output stream as text; what is complete is shown as a whole."""
+class SentTool(SentPart):
+    """Show a tool call: arguments and output stream as text, and are sent whole once complete."""
 
     kind = "tool"
 
     def __init__(self, key: int) -> None:
         super().__init__(key)
-        self._args, self._output = Follower(), Follower()
+        self._args, self._output = TextReader(), TextReader()
         self._pending: list[tuple[str, bool, str]] = []
         self._whole: ToolPart | None = None
         self._seen: object = None
 
-    def read(self, node: ToolBuilder) -> None:
-        state = node.state()
-        self._new |= {"name": node.tool_name(), "state": state}
+    def read(self, builder: ToolBuilder) -> None:
+        state = builder.state()
+        self._new |= {"name": builder.tool_name(), "state": state}
         if state == "preparing":
-            self._pending.append(("args", *self._args.read(node.args)))
-            if node.args.size <= PREVIEW_SOURCE:
-                self._new["preview"] = preview(node.args.read())
+            self._pending.append(("args", *self._args.read(builder.args)))
+            if builder.args.size <= PREVIEW_SOURCE:
+                self._new["preview"] = preview(builder.args.read())
             return
-        # A long output comes line by line: the whole part is read only when more than that is new.
-        calls = [node, *node.followers]
+        # A long output grows line by line: the whole part is read only if the output is not the only news.
+        calls = [builder, *builder.followers]
         for call in calls:
             call.args.refresh()
         seen = state, [(call.news, call.args.epoch, call.args.size, call.run.shifts) for call in calls]
-        if seen == self._seen and not node.output.wholes and len(calls) == 1:
-            if node.output.size <= OUTPUT_LIMIT:
-                self._pending.append(("output", *self._output.read(node.output)))
+        if seen == self._seen and not builder.output.wholes and len(calls) == 1:
+            if builder.output.size <= OUTPUT_LIMIT:
+                self._pending.append(("output", *self._output.read(builder.output)))
             return
-        part = node.part()
+        part = builder.part()
         if isinstance(part, ToolPart):
             self._whole, self._seen, self._pending = part, seen, []
-            self._output.read(node.output)
+            self._output.read(builder.output)
 
     def ops(self) -> list[Op]:
         ops: list[Op] = []
@@ -136,19 +132,19 @@ class ToolShown(Shown):
         return ops + super().ops()
 
 
-class ArtifactShown(Shown):
-    """A file, image or document."""
+class SentArtifact(SentPart):
+    """Show a file, image or document."""
 
     kind = "artifact"
 
-    def read(self, node: ArtifactBuilder) -> None:
-        part = node.part()
+    def read(self, builder: ArtifactBuilder) -> None:
+        part = builder.part()
         if isinstance(part, ArtifactPart):
             self._new |= artifact_props(part)
 
 
 def artifact_props(part: ArtifactPart) -> dict[str, Any]:
-    """Only a raster image's data goes to the browser as such; an url is a link there, never fetched."""
+    """Return an artifact's props. Only raster images are sent as data; a URL is a link, never fetched."""
     raster = part.media_type in ("image/png", "image/jpeg", "image/gif", "image/webp")
     return {
         "name": part.name or part.artifact_id,
@@ -160,11 +156,14 @@ def artifact_props(part: ArtifactPart) -> dict[str, Any]:
     }
 
 
-class RunShown(Shown):
-    """A subagent that no tool call claims, or another agent of the same view."""
+class SentRun(SentPart):
+    """Show a subagent that no tool call claims, or a further agent of the view."""
 
     kind = "run"
 
-    def read(self, node: RunLog) -> None:
-        final = node.final
-        self._new |= {"name": node.agent_name or node.run_id, "state": final.outcome if final else "running"}
+    def read(self, builder: RunLog) -> None:
+        final = builder.final
+        self._new |= {
+            "name": builder.agent_name or builder.run_id,
+            "state": final.outcome if final else "running",
+        }

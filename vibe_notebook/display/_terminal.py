@@ -1,8 +1,9 @@
-"""A watch in a terminal: text as it comes, tool calls a line each.
+"""Print a watch in a terminal: text as it arrives, and each tool call on one line.
 
-Colours, and lines as long as the window is wide, are only for a terminal: a file or a pipe gets
-neither. ``NO_COLOR`` (no-color.org) and ``TERM=dumb`` take the colours away there too. Where several agents
-speak at once a line is one agent's, and says whose: what the others say meanwhile is kept until it is a line.
+An output of ``_output.py``, fed by the registry's callbacks. Only a terminal gets colours and lines cut to the width
+of the window; a file or a pipe gets neither. ``NO_COLOR`` (no-color.org) and ``TERM=dumb`` turn the colours off. Where
+several agents write at once, each line is one agent's and begins with its name. The printer holds the text of the
+other agents until it is a whole line.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ __all__ = ["Printer", "TerminalOutput"]
 _DIM, _BOLD, _RED, _GREEN, _YELLOW = "2", "1", "31", "32", "33"
 _TINTS = {"ok": _GREEN, "error": _RED, "denied": _RED, "cancelled": _YELLOW, "interrupted": _YELLOW}
 _LEAST = 20
-"""Characters of a preview that are shown however narrow the window is."""
+"""Characters of a preview that the narrowest window shows too."""
 
 
 class Printer:
-    """Writes events to a text stream as they come; control characters of the agent's are not passed on."""
+    """Write events to a text stream as they arrive, without the agent's control characters."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -49,10 +50,12 @@ class Printer:
             self._is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         )
         self._agents: set[str] = set()
-        self._open: tuple[str, ...] | None = None  # the part whose line is being written
-        self._held: dict[str, tuple[tuple[str, ...], str]] = {}  # by agent: the part, what is no line yet
+        self._open: tuple[str, ...] | None = None  # the part of the unfinished line
+        self._held: dict[
+            str, tuple[tuple[str, ...], str]
+        ] = {}  # by agent: a part, and its text of half a line
         self._written: dict[tuple[str, ...], list[str]] = {}
-        self._args: dict[tuple[str, ...], list[str]] = {}  # as far as they are written
+        self._args: dict[tuple[str, ...], list[str]] = {}  # streamed arguments of calls that have not started
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
@@ -66,7 +69,7 @@ class Printer:
                 part = _part_of(event, event.kind)
                 if "".join(self._written.get(part, ())) != event.text:
                     self._written[part] = [event.text]
-                    self._say(
+                    self._write_line(
                         event.agent_id,
                         self._paint(_DIM if event.kind == "thinking" else "", clean(event.text)),
                     )
@@ -78,41 +81,41 @@ class Printer:
                 args = "".join(written) if event.args is None else event.args
                 self._call(event, "→", _DIM, " ", args)
             case ToolFinished():
-                said = event.error if event.error is not None else event.output
-                self._call(event, STATE_MARKS[event.status], _TINTS.get(event.status, ""), ": ", said)
+                text = event.error if event.error is not None else event.output
+                self._call(event, STATE_MARKS[event.status], _TINTS.get(event.status, ""), ": ", text)
             case Artifact():
-                self._say(event.agent_id, f"+ {clean(event.name or event.artifact_id)}")
+                self._write_line(event.agent_id, f"+ {clean(event.name or event.artifact_id)}")
             case RunFinished():
                 if event.outcome != "success":
                     outcome = self._paint(_TINTS.get(event.outcome, ""), f"[{event.outcome}]")
-                    self._say(event.agent_id, f"{outcome} {clean(event.error or '')}".rstrip())
+                    self._write_line(event.agent_id, f"{outcome} {clean(event.error or '')}".rstrip())
                 if self._open and self._open[1] == event.agent_id:
-                    self._line()
+                    self._end_line()
             case _:
                 return
         self._stream.flush()
 
     def end(self) -> None:
-        """Write what is held: nothing more comes."""
+        """Write the held text, and end the line: no more events arrive."""
         for agent_id in list(self._held):
             self._release(agent_id)
-        self._line()
+        self._end_line()
         self._stream.flush()
 
     def _call(
-        self, event: ToolStarted | ToolFinished, mark: str, tint: str, between: str, said: object
+        self, event: ToolStarted | ToolFinished, mark: str, tint: str, between: str, text: object
     ) -> None:
-        """One line for a call. Cut by us, for a terminal would break it in the middle of a word."""
+        """Write one line for a call, cut to the window: a terminal would break the line within a word."""
         name = clean(event.tool_name or event.tool_call_id)
         room = PREVIEW
         if self._is_terminal:
-            taken = len(f"{self._whose(event.agent_id)}{mark} {name}{between}")
+            taken = len(f"{self._prefix(event.agent_id)}{mark} {name}{between}")
             room = max(shutil.get_terminal_size().columns - taken, _LEAST)
-        short = clean(preview(said, room))
+        short = clean(preview(text, room))
         line = f"{self._paint(tint, mark)} {self._paint(_BOLD, name)}" + (
             f"{between}{short}" if short else ""
         )
-        self._say(event.agent_id, line)
+        self._write_line(event.agent_id, line)
 
     def _delta(self, event: TextDelta | ThinkingDelta) -> None:
         part = _part_of(event, "text" if isinstance(event, TextDelta) else "thinking")
@@ -120,44 +123,44 @@ class Printer:
         held = self._held.get(event.agent_id)
         if held and held[0] != part:
             self._release(event.agent_id)
-        said = self._held.pop(event.agent_id, (part, ""))[1] + event.delta
+        text = self._held.pop(event.agent_id, (part, ""))[1] + event.delta
         if self._open is None or self._open[1] == event.agent_id:
-            self._write(part, said)
+            self._write(part, text)
             return
-        lines, end, rest = said.rpartition("\n")
+        lines, end, rest = text.rpartition("\n")
         if lines.strip():
             self._write(part, lines)
-            self._line()
+            self._end_line()
         if rest or not end:
             self._held[event.agent_id] = part, rest
 
     def _release(self, agent_id: str) -> None:
-        """Write what an agent has said and what is no line: it says something else now."""
-        part, said = self._held.pop(agent_id, ((), ""))
-        if said.strip():
-            self._write(part, said)
+        """Write the held text of an agent, though it is only half a line: another part follows."""
+        part, text = self._held.pop(agent_id, ((), ""))
+        if text.strip():
+            self._write(part, text)
 
     def _write(self, part: tuple[str, ...], text: str) -> None:
-        """Go on with the line of a part, or begin one."""
+        """Continue the line of a part, or begin a line for it."""
         tint = "" if part[0] == "text" else _DIM
         if part != self._open:
-            self._line()
+            self._end_line()
             self._stream.write(
-                self._paint(_DIM, self._whose(part[1])) + self._paint(tint, "  thinking: " if tint else "")
+                self._paint(_DIM, self._prefix(part[1])) + self._paint(tint, "  thinking: " if tint else "")
             )
             self._open = part
         self._stream.write(self._paint(tint, clean(text)))
 
-    def _say(self, agent_id: str, text: str) -> None:
-        """Write a line of an agent's."""
-        self._line(f"{self._paint(_DIM, self._whose(agent_id))}{text}")
+    def _write_line(self, agent_id: str, text: str) -> None:
+        """Write a whole line for an agent."""
+        self._end_line(f"{self._paint(_DIM, self._prefix(agent_id))}{text}")
 
-    def _whose(self, agent_id: str) -> str:
-        """Whose a line is, if it could be another's."""
+    def _prefix(self, agent_id: str) -> str:
+        """Return the beginning of an agent's line: its name, if there are several agents."""
         return f"{clean(agent_id)}: " if len(self._agents) > 1 else ""
 
-    def _line(self, text: str = "") -> None:
-        """End the line that is being written, then write this one."""
+    def _end_line(self, text: str = "") -> None:
+        """End the unfinished line, then write the line *text*."""
         if self._open is not None:
             self._stream.write("\n")
             self._open = None
@@ -172,7 +175,7 @@ def _part_of(event: TextDelta | ThinkingDelta | PartCompleted, kind: str) -> tup
 
 
 class TerminalOutput:
-    """Prints an agent's work on standard output."""
+    """Print an agent's work on standard output."""
 
     is_light = True
     is_alone = True
@@ -181,7 +184,7 @@ class TerminalOutput:
         self._registry = registry
         self._printer = Printer()
         self._registrations: list[Registration] = []
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
 
     def watch(self, agent_id: str, since: int) -> None:
         """Print an agent's events from now on."""
@@ -189,25 +192,25 @@ class TerminalOutput:
         self._registrations.append(self._registry.register(agent_id, on_event=self._printer))
 
     def report(self, text: str) -> None:
-        """A failure in the background goes to standard error."""
+        """Write a failure in the background to standard error."""
         sys.stderr.write(f"{clean(text)}\n")
 
     def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
-        """Say on standard error what is not as it should be."""
+        """Write each new trouble of a connection to standard error."""
         del last_words
-        for state, said in lines:
-            if state in ("reconnecting", "refused") and said not in self._said:
-                sys.stderr.write(f"[{clean(said)}]\n")
-        self._said = {said for _, said in lines}
+        for state, text in lines:
+            if state in ("reconnecting", "refused") and text not in self._reported:
+                sys.stderr.write(f"[{clean(text)}]\n")
+        self._reported = {text for _, text in lines}
 
     def flush(self) -> None:
-        """All is printed as it comes."""
+        """Return at once: everything is printed as it arrives."""
 
     def wait_for_lull(self) -> None:
-        """Nobody waits for it."""
+        """Return at once: no final form delays other outputs."""
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
-        """All is printed already."""
+        """Stop printing: everything is printed already."""
         del transcripts
         for registration in self._registrations:
             registration.close()

@@ -1,6 +1,6 @@
-"""Growing texts as the browser has them, and what is new of them.
+"""Compare growing texts with the text that the browser has.
 
-Below ``_parts.py``: the one place that counts as JavaScript does, and that compares.
+Below ``_parts.py`` and ``_texts.py``.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from .._markdown.units import utf16
 if TYPE_CHECKING:
     from .._reducer.growing_text import GrowingText
 
-__all__ = ["Field", "Follower", "Op", "common", "splice"]
+__all__ = ["Field", "Op", "TextReader", "common_prefix", "splice"]
 
 Op = list[Any]
-"""One op of docs/wire.md: its name, then what it needs."""
+"""Op of docs/wire.md: its name, then its arguments."""
 
 
-def common(old: str, new: str) -> int:
-    """How many characters the two begin with in common, by bisection: slices compare fast."""
+def common_prefix(old: str, new: str) -> int:
+    """Return the length of the common prefix of *old* and *new*, by bisection: slices compare fast."""
     if new.startswith(old):
         return len(old)
     low, high = 0, min(len(old), len(new))
@@ -33,50 +33,56 @@ def common(old: str, new: str) -> int:
 
 
 def splice(old: str, new: str) -> tuple[int, int, str, int]:
-    """How *new* comes from *old*: (characters kept, characters dropped, text put there, characters kept)."""
-    start = common(old, new)
+    """Return the change from *old* to *new*.
+
+    (characters kept at the start, characters dropped, text inserted there, characters kept at the end)
+    """
+    start = common_prefix(old, new)
     left = min(len(old), len(new)) - start
-    end = common(old[len(old) - left :][::-1], new[len(new) - left :][::-1])
+    end = common_prefix(old[len(old) - left :][::-1], new[len(new) - left :][::-1])
     return start, len(old) - start - end, new[start : len(new) - end], end
 
 
 class Field:
-    """A plain text as the browser has it."""
+    """Hold a plain text as the browser has it, and make the ops that change it."""
 
     def __init__(self) -> None:
         self.pieces: list[str] = []
         self.units = 0
 
     def append(self, key: int, name: str, text: str) -> Op:
+        """Append *text*; return the op for the field *name* of the part *key*."""
         op = ["txt", key, name, self.units, text]
         self.pieces.append(text)
         self.units += utf16(text)
         return op
 
     def replace(self, key: int, name: str, text: str) -> list[Op]:
+        """Replace the text, keeping the common prefix; return the ops."""
         old = self.read()
         if text == old:
             return []
-        kept = text[: common(old, text)]
+        kept = text[: common_prefix(old, text)]
         self.pieces = [kept]
         self.units = utf16(kept)
         return [self.append(key, name, text[len(kept) :])]
 
     def read(self) -> str:
+        """Return the whole text."""
         if len(self.pieces) > 1:
             self.pieces = ["".join(self.pieces)]
         return self.pieces[0] if self.pieces else ""
 
 
-class Follower:
-    """Reads what a growing text has gained since the last look."""
+class TextReader:
+    """Read the new text of a growing text since the last read."""
 
     def __init__(self) -> None:
         self.epoch = -1
         self.size = 0
 
     def read(self, text: GrowingText) -> tuple[bool, str]:
-        """(whether it replaces all, the text)."""
+        """Return (True if the text replaces all earlier text, the new text)."""
         text.refresh()
         if text.epoch == self.epoch:
             new = text.tail(self.size)

@@ -1,7 +1,7 @@
-"""What a live view has sent of each text, and the messages that bring it up to date.
+"""Make the ops that update each text of a live view in the browser.
 
-Between the reducer's nodes and the wire (docs/wire.md). ``_stream.py`` says what a text looks like,
-this says it with few bytes: what the browser has already is never sent again.
+Between the reducer's part builders and the wire (docs/wire.md). ``_markdown/stream.py`` renders a text; this module
+turns its updates into few bytes, and never sends the same text or HTML twice.
 """
 
 from __future__ import annotations
@@ -10,34 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 from .._markdown.stream import MarkdownStream, Update
 from .._markdown.units import utf16
-from ._parts import Shown
-from ._text_diffs import Follower, Op, splice
+from ._parts import SentPart
+from ._text_diffs import Op, TextReader, splice
 
 if TYPE_CHECKING:
     from .._markdown.long_blocks import Item
     from .._reducer.part_builders import TextBuilder
 
-__all__ = ["TextShown", "ThinkingShown"]
+__all__ = ["SentText", "SentThinking"]
 
 WORTH = 16
-"""Characters that an open block and what becomes of it must share, or it is sent anew."""
+"""Characters that the open block and its new form must share; with fewer the new form is sent whole."""
 
 
-class TextShown(Shown):
-    """Markdown, rendered here block by block."""
+class SentText(SentPart):
+    """Show a text as Markdown, rendered in the kernel block by block."""
 
     kind = "text"
 
     def __init__(self, key: int) -> None:
         super().__init__(key)
-        self._follow = Follower()
+        self._follow = TextReader()
         self._pending: list[tuple[bool, str]] = []
         self._stream = MarkdownStream()
         self._open = ""
         self._tail: list[str] = []
 
-    def read(self, node: TextBuilder) -> None:
-        replaces, text = self._follow.read(node.text)
+    def read(self, builder: TextBuilder) -> None:
+        replaces, text = self._follow.read(builder.text)
         if replaces:
             self._pending = []
         if replaces or text:
@@ -57,14 +57,14 @@ class TextShown(Shown):
         return ops + super().ops()
 
     def finish(self) -> list[Op]:
-        """Nothing more comes: close the open block as the whole document would."""
+        """Close the open block at the text's end, as in the whole document; return the ops."""
         return self._changes(self._stream.finish())
 
     def pause(self) -> list[Op]:
-        """Nothing more comes for now: show what is held back until it is clear what it means."""
+        """Show the words that are held back while their meaning is open: the text pauses. Return the ops."""
         return self._changes(self._stream.pause())
 
-    def sent_whole(self) -> None:
+    def record_full(self) -> None:
         self._open, self._tail = self._stream.open_html, [self._stream.tail]
 
     def snapshot(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class TextShown(Shown):
         return ops + self._splice(changed, left)
 
     def _with_tail(self, item: list[str]) -> list[Op]:
-        """A fence that closes has been sent already, but for its colours."""
+        """Return the ops for a closed fence: the browser has its code already, but not the colours."""
         html, colours, text = item
         shown = "".join(self._tail)
         has_it = html == self._open and text.startswith(shown)
@@ -112,7 +112,7 @@ class TextShown(Shown):
         return [*more, ["c", self.key, 0, colours] if colours else ["c", self.key]]
 
     def _splice(self, items: list[Item], left: str) -> list[Op]:
-        """Turn the open block into the closed *items* and what is *left* open."""
+        """Return the ops that turn the open block into the closed *items* and the HTML *left* open."""
         htmls = [item if isinstance(item, str) else item[0] for item in items]
         old, new = self._open, "".join(htmls) + left
         self._open = left
@@ -140,21 +140,21 @@ class TextShown(Shown):
         return ops
 
 
-class ThinkingShown(Shown):
-    """Thinking, as plain text: open while it streams, folded when something else follows."""
+class SentThinking(SentPart):
+    """Show thinking as plain text: open while it streams, folded once another part follows."""
 
     kind = "thinking"
 
     def __init__(self, key: int) -> None:
         super().__init__(key)
-        self._follow = Follower()
+        self._follow = TextReader()
         self._pending: list[tuple[bool, str]] = []
 
-    def read(self, node: TextBuilder) -> None:
-        self._pending.append(self._follow.read(node.text))
+    def read(self, builder: TextBuilder) -> None:
+        self._pending.append(self._follow.read(builder.text))
 
-    def done(self, *, is_done: bool) -> None:
-        """Whether anything came after it."""
+    def set_done(self, *, is_done: bool) -> None:
+        """Set whether another part follows the thinking."""
         self._new["done"] = is_done
 
     def ops(self) -> list[Op]:

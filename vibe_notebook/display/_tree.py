@@ -1,8 +1,7 @@
-"""Which parts a live view has, and where: parts come, go and move as the reducer's nodes do.
+"""Arrange the parts of a live view: add, delete and move them with the reducer's part builders.
 
-Between ``_view.py`` and ``_parts.py``. Everything here runs under the registry's lock: nodes are
-read, nothing is rendered. What comes at the end is added without a look at what is there
-(``add``); all else is compared as a whole (``arrange``).
+Between ``_view.py`` and ``_parts.py``. The caller holds the registry's lock, so this module reads part builders and
+renders nothing. ``add`` appends new parts at the end without comparing the others; ``arrange`` compares all parts.
 """
 
 from __future__ import annotations
@@ -16,21 +15,24 @@ from .._reducer.part_builders import ArtifactBuilder, TextBuilder, ToolBuilder
 from .._reducer.run import PartBuilder, RunLog
 from ..parts import _key as part_key
 from ._bundle import other_agent
-from ._parts import ArtifactShown, RunShown, Shown, ToolShown
+from ._parts import SentArtifact, SentPart, SentRun, SentTool
 from ._text_diffs import Op
-from ._texts import TextShown, ThinkingShown
+from ._texts import SentText, SentThinking
 
 __all__ = ["Logs", "Tree"]
 
 Logs = Sequence[tuple[AgentLog, int]]
-"""Each agent's log, and the arrival number from which on it is shown."""
-_Want = dict[str, list[tuple[str, Any]]]
-"""Each parent's children: their keys, and the node or run that they show (``None``: an agent)."""
+"""Log of each agent, and the arrival number from which on the view shows it."""
+_Wanted = dict[str, list[tuple[str, Any]]]
+"""Children of each parent: their keys, each with its part builder or run (``None``: an agent)."""
 
 
 @dataclass(slots=True)
-class _Look:
-    """A run at the last look: ``place`` is where a part that comes at its end is put, if that is known."""
+class _RunState:
+    """Hold the state of a run at the last ``arrange`` or ``add``.
+
+    ``place`` is the parent key for a new part at the run's end; ``None`` if only ``arrange`` can place it.
+    """
 
     version: int
     shifts: int
@@ -41,65 +43,70 @@ class _Look:
 
 
 class Tree:
-    """The parts as the browser has them. ``nodes`` says which part shows which node.
+    """Hold the parts as the browser has them. ``parts`` maps each part builder to its part.
 
-    A part's key is the transcript's; on the wire it is a number, the same one for ever.
+    A part's key is the transcript's. On the wire the key is a number that never changes.
     """
 
     def __init__(self) -> None:
-        self.nodes: dict[PartBuilder, Shown] = {}
+        self.parts: dict[PartBuilder, SentPart] = {}
         self._keys = [""]
         self._numbers = {"": 0}
-        self._shown: dict[str, Shown] = {}
+        self._shown: dict[str, SentPart] = {}
         self._places: dict[str, list[str]] = {"": []}
-        self._looks: dict[RunLog, _Look] = {}
+        self._run_states: dict[RunLog, _RunState] = {}
         self._claims: set[str | None] = set()
         self._counts: list[int] = []
 
     def key_of(self, number: int) -> str | None:
-        """The key of the part that has this number on the wire."""
+        """Return the key of the part that has *number* on the wire."""
         return self._keys[number] if 0 < number < len(self._keys) else None
 
     def add(self, touched: Iterable[PartBuilder], logs: Logs) -> list[Op] | None:
-        """Show what is new of the nodes *touched*, if nothing happened but that some came at the end.
+        """Return the ops for the part builders *touched*, if the only changes are new parts at the end.
 
-        ``None``: more happened, or may have, and ``arrange`` has to look. The cost depends on the number
-        of runs, and not on how much they said already.
+        ``None``: other changes are possible, so the caller must call ``arrange``. The cost depends on the number of
+        runs, and not on the length of their transcripts.
         """
         if [len(found.runs) for found, _ in logs] != self._counts:
             return None
-        if any(run.shifts != look.shifts for run, look in self._looks.items()):
+        if any(run.shifts != state.shifts for run, state in self._run_states.items()):
             return None
         new: dict[RunLog, list[tuple[int, PartBuilder]]] = {}
-        for node in touched:
-            look = self._looks.get(node.run)
-            if look is None or _is_blank(node):
+        for builder in touched:
+            state = self._run_states.get(builder.run)
+            if state is None or _is_blank(builder):
                 return None
-            if self._is_related(node, logs):
+            if self._is_related(builder, logs):
                 return None
-            if node not in self.nodes:
-                if look.place is None:
+            if builder not in self.parts:
+                if state.place is None:
                     return None
-                new.setdefault(node.run, []).append((node.first(), node))
-            elif node.run not in new:
-                new[node.run] = []
-        for run, nodes in new.items():
-            look = self._looks[run]
-            nodes.sort(key=lambda item: item[0])
-            if run.version - look.version != len(nodes) or (nodes and nodes[0][0] <= look.end):
+                new.setdefault(builder.run, []).append((builder.first(), builder))
+            elif builder.run not in new:
+                new[builder.run] = []
+        for run, builders in new.items():
+            state = self._run_states[run]
+            builders.sort(key=lambda item: item[0])
+            if run.version - state.version != len(builders) or (builders and builders[0][0] <= state.end):
                 return None
-        return [op for run, nodes in new.items() for _, node in nodes for op in self._append(run, node)]
+        return [
+            op
+            for run, builders in new.items()
+            for _, builder in builders
+            for op in self._append(run, builder)
+        ]
 
     def arrange(self, logs: Logs) -> tuple[list[Op], list[PartBuilder]]:
-        """Compare what should be there with what was sent; return the ops, and the nodes to read anew.
+        """Compare the wanted parts with the sent parts; return the ops, and the part builders to read again.
 
-        Where events came out of order, places moved also inside of parts that nothing was added to.
+        Events that arrive out of order also move text within parts that got no new text.
         """
-        looks = self._looks
+        earlier = self._run_states
         self._counts = [len(found.runs) for found, _ in logs]
-        self._looks = {}
+        self._run_states = {}
         self._claims = {run.parent[1] for found, _ in logs for run in found.runs.values()}
-        want: _Want = {"": []}
+        wanted: _Wanted = {"": []}
         last: dict[str, RunLog] = {}
         for i, (found, since) in enumerate(logs):
             found.link()
@@ -108,36 +115,38 @@ class Tree:
             top, prefix = "", ""
             if i:
                 top, prefix = f"agent/{found.agent_id}", other_agent(i)
-                want[""].append((top, None))
-                want[top] = []
+                wanted[""].append((top, None))
+                wanted[top] = []
             for run in runs:
                 if run in roots:
-                    self._want(want, last, top, run, nested, prefix)
+                    self._collect(wanted, last, top, run, nested, prefix)
             for run in unclaimed:
                 key = f"run/{found.agent_id}/{run.run_id}"
-                want[top].append((key, run))
-                want[key] = []
-                self._want(want, last, key, run, nested, prefix)
+                wanted[top].append((key, run))
+                wanted[key] = []
+                self._collect(wanted, last, key, run, nested, prefix)
         for parent, run in last.items():
-            items = want.get(parent, [])
+            items = wanted.get(parent, [])
             if not items or isinstance(items[-1][1], PartBuilder):
-                self._looks[run].place = parent
-        ops = self._diff(want)
-        return ops, [node for node, shown in self.nodes.items() if self._is_stale(node, shown, looks)]
+                self._run_states[run].place = parent
+        ops = self._diff(wanted)
+        return ops, [
+            builder for builder, shown in self.parts.items() if self._is_stale(builder, shown, earlier)
+        ]
 
     def finish(self) -> None:
-        """Nothing more comes: every text is closed as the whole document would be."""
+        """Close every text at the stream's end, as in the whole document."""
         for shown in self._shown.values():
-            if isinstance(shown, TextShown):
+            if isinstance(shown, SentText):
                 shown.finish()
 
-    def sent_whole(self) -> None:
-        """The browser has what the snapshot says, whatever was to be sent before."""
+    def record_full(self) -> None:
+        """Record that the browser has the whole snapshot, and needs no earlier ops."""
         for shown in self._shown.values():
-            shown.sent_whole()
+            shown.record_full()
 
     def snapshot(self, is_open: Mapping[str, bool]) -> list[dict[str, Any]]:
-        """All parts, whole, with what the user opened and closed."""
+        """Return all parts, whole, with the user's choices *is_open* by part key."""
         parts = {key: shown.snapshot() for key, shown in self._shown.items()}
         for parent, keys in self._places.items():
             if parent and parent in parts:
@@ -147,9 +156,9 @@ class Tree:
                 parts[key]["props"]["open"] = chosen
         return [parts[key] for key in self._places[""]]
 
-    def _want(
+    def _collect(
         self,
-        want: _Want,
+        wanted: _Wanted,
         last: dict[str, RunLog],
         parent: str,
         run: RunLog,
@@ -159,51 +168,51 @@ class Tree:
         stack = [(parent, run)]
         while stack:
             parent, run = stack.pop()
-            nodes = run.ordered()
+            builders = run.ordered()
             last[parent] = run
-            end = nodes[-1].first() if nodes else -1
-            self._looks[run] = _Look(run.version, run.shifts, run.ended, end, None, prefix)
-            for node in nodes:
-                if _is_blank(node):
+            end = builders[-1].first() if builders else -1
+            self._run_states[run] = _RunState(run.version, run.shifts, run.ended, end, None, prefix)
+            for builder in builders:
+                if _is_blank(builder):
                     continue
-                key = prefix + _key(run, node)
-                want.setdefault(parent, []).append((key, node))
-                if isinstance(node, ToolBuilder) and node in nested:
-                    want[key] = []
-                    stack += [(key, child) for child in reversed(nested[node])]
+                key = prefix + _key(run, builder)
+                wanted.setdefault(parent, []).append((key, builder))
+                if isinstance(builder, ToolBuilder) and builder in nested:
+                    wanted[key] = []
+                    stack += [(key, child) for child in reversed(nested[builder])]
 
-    def _is_stale(self, node: PartBuilder, shown: Shown, looks: Mapping[RunLog, _Look]) -> bool:
-        """Whether it has to be read anew: that its run ended shows in a call that nothing else was said of."""
-        before, now = looks.get(node.run), self._looks[node.run]
-        if shown.version != node.version or before is None:
+    def _is_stale(self, builder: PartBuilder, shown: SentPart, earlier: Mapping[RunLog, _RunState]) -> bool:
+        """Return whether the part must be read again. The end of a run changes its unfinished calls, without events."""
+        before, now = earlier.get(builder.run), self._run_states[builder.run]
+        if shown.version != builder.version or before is None:
             return True
-        if isinstance(node, ToolBuilder) and node.followers:
+        if isinstance(builder, ToolBuilder) and builder.followers:
             return True
         return (before.shifts, before.ended) != (now.shifts, now.ended)
 
-    def _is_related(self, node: PartBuilder, logs: Logs) -> bool:
-        """Whether a call may have to do with other runs: subagents of a new one, or a call that one completes."""
-        if not isinstance(node, ToolBuilder):
+    def _is_related(self, builder: PartBuilder, logs: Logs) -> bool:
+        """Return whether a call may concern other runs: a new call with subagents, or a call that a later run completes."""
+        if not isinstance(builder, ToolBuilder):
             return False
-        if node not in self.nodes and node.tool_call_id in self._claims:
+        if builder not in self.parts and builder.tool_call_id in self._claims:
             return True
-        return any(found.is_called_elsewhere(node) for found, _ in logs)
+        return any(found.is_called_elsewhere(builder) for found, _ in logs)
 
-    def _append(self, run: RunLog, node: PartBuilder) -> list[Op]:
-        look = self._looks[run]
-        look.version, look.end = run.version, node.first()
-        parent = look.place or ""
+    def _append(self, run: RunLog, builder: PartBuilder) -> list[Op]:
+        state = self._run_states[run]
+        state.version, state.end = run.version, builder.first()
+        parent = state.place or ""
         siblings = self._places.setdefault(parent, [])
         ops: list[Op] = []
         before = self._shown[siblings[-1]] if siblings else None
-        if isinstance(before, ThinkingShown):
-            before.done(is_done=True)
+        if isinstance(before, SentThinking):
+            before.set_done(is_done=True)
             ops += before.ops()
-        key = look.prefix + _key(run, node)
-        ops.append(self._put(key, node, parent, len(siblings)))
-        shown = self.nodes[node] = self._shown[key]
-        if isinstance(shown, ThinkingShown):
-            shown.done(is_done=run.ended)
+        key = state.prefix + _key(run, builder)
+        ops.append(self._put(key, builder, parent, len(siblings)))
+        shown = self.parts[builder] = self._shown[key]
+        if isinstance(shown, SentThinking):
+            shown.set_done(is_done=run.ended)
             ops += shown.ops()
         return ops
 
@@ -216,20 +225,20 @@ class Tree:
         self._places[parent].insert(index, key)
         return ["add", number, shown.kind, self._numbers[parent], index, dict(shown.props)]
 
-    def _diff(self, want: _Want) -> list[Op]:
+    def _diff(self, wanted: _Wanted) -> list[Op]:
         ops: list[Op] = []
-        wanted = {key for items in want.values() for key, _ in items}
-        for key in [key for key in self._shown if key not in wanted]:
+        wanted_keys = {key for items in wanted.values() for key, _ in items}
+        for key in [key for key in self._shown if key not in wanted_keys]:
             gone = self._shown.pop(key)
             siblings = self._places.get(gone.parent)
             if siblings is not None and key in siblings:
                 siblings.remove(key)
             ops.append(["del", gone.key])
-        self.nodes = {}
+        self.parts = {}
         order = [""]
         for parent in order:
             have = self._places.setdefault(parent, [])
-            items = want.get(parent, [])
+            items = wanted.get(parent, [])
             for index, (key, item) in enumerate(items):
                 shown = self._shown.get(key)
                 if shown is None:
@@ -241,16 +250,16 @@ class Tree:
                     have.insert(index, key)
                     ops.append(["move", shown.key, self._numbers[parent], index])
                 if isinstance(item, PartBuilder):
-                    self.nodes[item] = shown
+                    self.parts[item] = shown
                 elif isinstance(item, RunLog):
                     shown.read(item)
                     ops += shown.ops()
-                if isinstance(shown, ThinkingShown):
-                    shown.done(
+                if isinstance(shown, SentThinking):
+                    shown.set_done(
                         is_done=index < len(items) - 1 or (isinstance(item, PartBuilder) and item.run.ended)
                     )
                     ops += shown.ops()
-                if key in want:
+                if key in wanted:
                     order.append(key)
         self._places = {
             parent: keys for parent, keys in self._places.items() if parent == "" or parent in self._shown
@@ -258,28 +267,28 @@ class Tree:
         return ops
 
 
-def _is_blank(node: PartBuilder) -> bool:
-    if isinstance(node, TextBuilder):
-        node.text.refresh()
-        return node.text.size == 0
-    return isinstance(node, ToolBuilder) and node.target is not None
+def _is_blank(builder: PartBuilder) -> bool:
+    if isinstance(builder, TextBuilder):
+        builder.text.refresh()
+        return builder.text.size == 0
+    return isinstance(builder, ToolBuilder) and builder.target is not None
 
 
-def _key(run: RunLog, node: PartBuilder) -> str:
-    """As ``Part.key``, without making the part."""
-    if isinstance(node, TextBuilder):
-        return part_key(node.kind, run.run_id, node.message_id, node.name)
-    return part_key(node.kind, run.run_id, node.name)
+def _key(run: RunLog, builder: PartBuilder) -> str:
+    """Return the part's key, as ``Part.key`` does, without making the part."""
+    if isinstance(builder, TextBuilder):
+        return part_key(builder.kind, run.run_id, builder.message_id, builder.name)
+    return part_key(builder.kind, run.run_id, builder.name)
 
 
-def _shown(number: int, key: str, item: Any) -> Shown:
+def _shown(number: int, key: str, item: Any) -> SentPart:
     if isinstance(item, ToolBuilder):
-        return ToolShown(number)
+        return SentTool(number)
     if isinstance(item, ArtifactBuilder):
-        return ArtifactShown(number)
+        return SentArtifact(number)
     if isinstance(item, TextBuilder):
-        return ThinkingShown(number) if item.kind == "thinking" else TextShown(number)
-    shown = RunShown(number)
+        return SentThinking(number) if item.kind == "thinking" else SentText(number)
+    shown = SentRun(number)
     if item is None:
         shown.props = {"name": key.partition("/")[2], "state": "running"}
     return shown

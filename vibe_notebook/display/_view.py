@@ -1,8 +1,8 @@
-"""One live view: from the reducer's nodes to numbered messages, and to the saved form.
+"""Follow agents in the registry, and draw one live view: numbered messages for the browser.
 
-Between the registry and a renderer. It notes what changed (``touch``), lets the pacer decide
-when to draw (``flush``), and knows all that it has said, so that a snapshot can be made at any
-time. Pure but for what ``send`` does.
+Between the registry and ``_widget_output.py``. The view records the changed part builders (``touch``), lets the pacer
+decide when to draw (``flush``), and holds everything that it sent, so that a snapshot is possible at any time. Pure
+but for its *send* function.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 from .._reducer.agent_log import AgentLog
 from .._reducer.run import PartBuilder
 from ..registry import Registry
-from ._pacer import PACER, SETTLE, Pacer
-from ._parts import Shown
+from ._pacer import PACER, PAUSE, Pacer
+from ._parts import SentPart
 from ._text_diffs import Op
-from ._texts import TextShown
+from ._texts import SentText
 from ._tree import Tree
 
 __all__ = ["View"]
@@ -28,7 +28,10 @@ log = logging.getLogger("vibe_notebook")
 
 
 class View:
-    """A live view of one or more agents, from arrival numbers on (``since`` by agent)."""
+    """Draw one or more agents, each from an arrival number on.
+
+    *send* sends a message to the browser. *stoppable*: the view has a Stop button.
+    """
 
     def __init__(
         self,
@@ -48,7 +51,7 @@ class View:
         self._is_followed = True
         self._tree = Tree()
         self.is_open: dict[str, bool] = {}
-        self._unsettled: dict[TextShown, float] = {}  # when each was drawn last
+        self._awaiting_pause: dict[SentText, float] = {}  # the time of each text's last draw
         self._faults = 0
         self.number = 0
         self.head: dict[str, Any] = {
@@ -67,17 +70,17 @@ class View:
 
     def watch(self, agent_id: str, since: int = 0) -> None:
         """Show an agent, from its event number *since* on."""
-        with self._registry.changed:  # like touch(): somebody may be drawing
+        with self._registry.changed:  # as in touch(): another thread may be drawing
             self._since[agent_id] = since
             self._dirty[None] = None
             self._registry.attach(agent_id, self)
 
-    def touch(self, node: PartBuilder | None) -> None:
-        """Something changed; under the registry's lock."""
-        self._dirty[node] = None
+    def touch(self, builder: PartBuilder | None) -> None:
+        """Record a changed part builder (``None``: another change). The registry holds its lock."""
+        self._dirty[builder] = None
 
     def wake(self) -> None:
-        """Something is to be shown."""
+        """Ask the pacer to draw the view, if it has news."""
         if self._dirty or self._head_new:
             self._pacer.wake(self)
 
@@ -86,7 +89,7 @@ class View:
         self.set_head(note=text)
 
     def set_head(self, **props: Any) -> None:
-        """Change what the header says."""
+        """Change properties of the header."""
         with self.lock:
             self._head_new |= props
         self.wake()
@@ -94,22 +97,22 @@ class View:
     # Drawing
 
     def flush(self) -> bool | None:
-        """Send what is new; return whether more is to be shown soon, also if nothing comes.
+        """Send the news; return True if a text holds words back, to be drawn after a pause.
 
-        ``None``: there was nothing to send, nor is there.
+        ``None``: the view has no news, and no text holds words back.
         """
         with self.lock:
             try:
                 ops = self._collect()
                 self._faults = 0
             except Exception as error:
-                # Never let a fault of the view end the agent's work: say it, and go on.
+                # A fault of the view must never end the agent's work: the view reports it and continues.
                 log.exception("The live view could not be drawn")
                 ops = self._after_fault(f"The view could not be drawn: {type(error).__name__}: {error}")
             if ops:
                 self.number += 1
                 self._send({"n": self.number, "ops": ops})
-            return bool(self._unsettled) if ops else bool(self._unsettled) or None
+            return bool(self._awaiting_pause) if ops else bool(self._awaiting_pause) or None
 
     def resync(self, number: int) -> None:
         """Answer a browser that has lost messages after *number*."""
@@ -119,23 +122,23 @@ class View:
             else:
                 self._send({"n": self.number, "ops": [["full", self.snapshot()]]})
 
-    def let_go(self) -> None:
-        """Let go of the registry: what its agents say from now on is another stream's."""
+    def detach(self) -> None:
+        """Detach from the registry: later events of the agents belong to another stream."""
         for agent_id in list(self._since):
             self._registry.detach(agent_id, self)
         self._dirty[None] = None
         self._is_followed = False
 
     def finish(self, **head: Any) -> None:
-        """Send the whole of it, whatever the pace."""
+        """Send the news and then the whole state, without waiting for the pacer."""
         self._pacer.remove(self)
         if self._is_followed:
-            self.let_go()
+            self.detach()
         with self.lock:
             self.head |= {**self._head_new, "state": "ended", "stoppable": False, **head}
             self._head_new = {}
             try:
-                # What is new alone is on screen sooner than the whole of a long state.
+                # The news alone is on screen sooner than the whole of a long state.
                 if ops := self._collect():
                     self.number += 1
                     self._send({"n": self.number, "ops": ops})
@@ -143,34 +146,34 @@ class View:
             except Exception as error:
                 log.exception("The live view could not be finished")
                 self.head["note"] = f"The view could not be finished: {type(error).__name__}: {error}"
-            self._unsettled.clear()
+            self._awaiting_pause.clear()
             self.number += 1
             self._send({"n": self.number, "ops": [["full", self.snapshot()]]})
 
     def toggle(self, number: Any, *, is_open: bool) -> None:
-        """The user opened or closed the part with that number."""
+        """Record that the user opened or closed the part with *number*."""
         with self.lock:
             key = self._tree.key_of(number) if isinstance(number, int) else None
             if key is not None:
                 self.is_open[key] = is_open
 
     def snapshot(self) -> dict[str, Any]:
-        """All that was said so far, whole."""
+        """Return the whole state, as docs/wire.md describes it."""
         with self.lock:
             head = {**self.head, "now": time.time()}
             return {"n": self.number, "head": head, "parts": self._tree.snapshot(dict(self.is_open))}
 
     def _collect(self) -> list[Op]:
-        with self._registry.changed:  # the registry's lock: nodes are read, nothing is rendered
+        with self._registry.changed:  # the registry's lock: part builders are read, nothing is rendered
             dirty, self._dirty = self._dirty, {}
             ops, changed = self._read(dirty) if dirty else ([], [])
         now = self._pacer.clock()
         for shown in changed:
             ops += shown.ops()
-            if isinstance(shown, TextShown):
-                self._unsettled[shown] = now
-        for text in [text for text, drawn in self._unsettled.items() if now - drawn >= SETTLE]:
-            del self._unsettled[text]
+            if isinstance(shown, SentText):
+                self._awaiting_pause[shown] = now
+        for text in [text for text, drawn in self._awaiting_pause.items() if now - drawn >= PAUSE]:
+            del self._awaiting_pause[text]
             ops += text.pause()
         head, self._head_new = self._head_new, {}
         if head:
@@ -178,25 +181,28 @@ class View:
             ops.append(["head", {**head, "now": time.time()}])
         return ops
 
-    def _read(self, dirty: Collection[PartBuilder | None]) -> tuple[list[Op], list[Shown]]:
-        """What became of the parts, and those with something new in them."""
-        touched = [node for node in dirty if node is not None]
+    def _read(self, dirty: Collection[PartBuilder | None]) -> tuple[list[Op], list[SentPart]]:
+        """Return the ops for added, moved and deleted parts, and the parts with news."""
+        touched = [builder for builder in dirty if builder is not None]
         logs = list(self._logs())
         ops = None if None in dirty else self._tree.add(touched, logs)
         if ops is None:
             ops, stale = self._tree.arrange(logs)
             touched = [*dict.fromkeys([*touched, *stale])]
         changed = []
-        for node in touched:
-            shown = self._tree.nodes.get(node)
+        for builder in touched:
+            shown = self._tree.parts.get(builder)
             if shown is not None:
-                shown.read(node)
-                shown.version = node.version
+                shown.read(builder)
+                shown.version = builder.version
                 changed.append(shown)
         return ops, changed
 
     def _after_fault(self, note: str) -> list[Op]:
-        """Say it, and whole: what was about to be sent may be lost. More and more seldom if it lasts."""
+        """Return ops that report a fault, with the whole state, because the fault may have lost ops.
+
+        If the fault lasts, the whole state is sent at its first, second, fourth, eighth … occurrence only.
+        """
         self._dirty[None] = None
         self.head["note"] = note
         self._faults += 1
@@ -204,7 +210,7 @@ class View:
             return []
         try:
             whole = self.snapshot()
-            self._tree.sent_whole()
+            self._tree.record_full()
         except Exception:
             log.exception("The live view's state could not be read")
             return [["head", {"note": note}]]

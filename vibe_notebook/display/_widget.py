@@ -1,7 +1,7 @@
-"""The kernel half of the live widget: carries a view's messages to the browser and back.
+"""Carry a view's messages to the browser and back: the kernel half of the live widget.
 
-Between ``_view.py`` and ``static/widget.js``, the bundle of ``frontend/`` (tools/frontend.js); what they say
-to each other is in docs/wire.md.
+Between ``_widget_output.py`` and ``static/widget.js``, the bundle of ``frontend/`` (tools/frontend.js). The messages are
+in docs/wire.md.
 """
 
 from __future__ import annotations
@@ -23,17 +23,20 @@ _BUNDLE = Path(__file__).parent / "static" / "widget.js"
 
 
 def _module() -> str | Path:
-    """Return the bundle, or its path if anywidget is to load it again at each change (CONTRIBUTING.md).
+    """Return the bundle's text, or its path where anywidget reloads it at each change (CONTRIBUTING.md).
 
-    Not always the path: anywidget would connect each widget to the file, and so keep it for ever.
+    A path is only for development: anywidget connects each widget to the file, which keeps the widget for ever.
     """
     return _BUNDLE if os.environ.get("ANYWIDGET_HMR") == "1" else _BUNDLE.read_text(encoding="utf-8")
 
 
 class StreamWidget(anywidget.AnyWidget):
-    """Shows one view. ``snapshot`` gives its whole state, ``on_message`` takes the user's actions."""
+    """Connect one view to its browser views.
 
-    # The stylesheet is in the module. As anywidget's _css it would be set, and the page styled, for every view.
+    *snapshot* returns the view's whole state; *on_message* handles a message of the browser.
+    """
+
+    # The module has the stylesheet. anywidget would set its _css, and style the page, for every view.
     _esm = _module()
     _snapshot = traitlets.Dict().tag(sync=True)
 
@@ -42,19 +45,19 @@ class StreamWidget(anywidget.AnyWidget):
     ) -> None:
         self._make_snapshot = snapshot
         self._on_message = on_message
-        self.mounted = False  # whether a browser has ever said hello
+        self.mounted = False  # a browser has sent hello
         super().__init__()
         self.on_msg(self._receive)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - theirs
-        """The state to send; the snapshot is made now, so a reload or a second view starts whole."""
+        """Return the state to send, with a current snapshot: a reload and a second view start whole."""
         state: dict[str, Any] = super().get_state(key=key, drop_defaults=drop_defaults)
         if key is None or key == "_snapshot" or (not isinstance(key, str) and "_snapshot" in key):
             state["_snapshot"] = self._make_snapshot()
         return state
 
     def close(self) -> None:
-        """Close its comm, and that of the layout that every DOM widget makes for itself."""
+        """Close the widget's comm, and the comm of the layout that every DOM widget makes."""
         layout = self.layout
         super().close()
         layout.close()
@@ -68,5 +71,5 @@ class StreamWidget(anywidget.AnyWidget):
         try:
             self._on_message(content)
         except Exception:
-            # The comm manager would swallow it: say it where a developer looks.
+            # The comm manager would swallow the error, so it goes to the log.
             log.exception("The view's message %r could not be handled", kind)

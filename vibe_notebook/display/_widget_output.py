@@ -1,4 +1,7 @@
-"""A watch in a notebook: the widget while it is live, the static form in its place when it ends."""
+"""Show a watch in a notebook: the widget while the stream is live, the saved form in its place at the end.
+
+An output of ``_output.py``: above the view, the packer and the widget.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +26,22 @@ __all__ = ["WidgetOutput"]
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _LINGER = 8
-"""Ended views that stay answerable because a reloaded page or a second view still shows them."""
+"""Ended views that still answer messages, because a reloaded page or a second view may still show them."""
 
 _SENDING = threading.Lock()
-"""The kernel's sockets lose messages, in silence, where several threads send at once."""
+"""Lock for sending: the kernel's sockets silently lose messages if several threads send at once."""
 
 _FINAL = threading.Lock()
-"""One final form at a time: many that end together would keep each other, and the page, waiting."""
+"""Lock for final forms: several at once would delay each other, and the page."""
 
 _lingering: deque[WidgetOutput] = deque()
 
 
 class WidgetOutput:
-    """One display: a full bundle with the widget at first, without it at the end.
+    """Show one display: first a full bundle with the widget, at the end a bundle without it.
 
-    A reopened notebook shows "Loading widget…" where the widget's view was saved, whatever is
-    beside it; so the same display id is updated to html, markdown and text only.
+    A reopened notebook shows "Loading widget…" for a saved widget view, even with other forms beside it. So the same
+    display id is updated to HTML, Markdown and text only.
     """
 
     is_light = False
@@ -54,7 +57,7 @@ class WidgetOutput:
         self._display = host().open_display({**data, **bundle({}, title=title)}, metadata)
 
     def watch(self, agent_id: str, since: int) -> None:
-        """Show an agent too."""
+        """Show a further agent, from its event number *since* on."""
         self._view.watch(agent_id, since)
         self._view.wake()
 
@@ -68,17 +71,17 @@ class WidgetOutput:
         self._view.set_head(connection=[list(line) for line in lines])
 
     def flush(self) -> None:
-        """Send what came last: many streams that end together would wait for each other's final forms."""
-        self._view.let_go()
+        """Send the last news at once: streams that end together would wait for each other's final forms."""
+        self._view.detach()
         PACER.draw_last(self._view)
 
     @property
     def is_alone(self) -> bool:
-        """Whether no other view is live."""
+        """Return whether no other view is live."""
         return PACER.is_alone(self._view)
 
     def wait_for_lull(self) -> None:
-        """Wait until the other views have said what they have to say, but not for long."""
+        """Wait until the other views have sent their news, for 150 ms at most."""
         PACER.wait_for_lull(self._view)
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
@@ -104,7 +107,7 @@ class WidgetOutput:
         )
         self._display.replace(data)
         if self._widget is not None and not self._widget.mounted:
-            self.close()  # nobody looks (nbconvert, papermill): nothing is to be answered any more
+            self.close()  # no browser shows the view (nbconvert, papermill), so no message needs an answer
             return
         _lingering.append(self)
         while len(_lingering) > _LINGER:
@@ -126,13 +129,13 @@ class WidgetOutput:
                 widget.send(packed)
 
     def _receive(self, content: dict[str, Any]) -> None:
-        """Decode a page's message; may come on a thread of the kernel's, in the middle of anything."""
+        """Handle a browser's message. A thread of the kernel may deliver it at any moment."""
         match content.get("type"):
             case "hello" | "resync":
                 number = content.get("n")
                 with self._view.lock:
                     self._packer.is_plain |= content.get("plain") is True
-                    self._packer.begin()  # the one who asks has not seen what was said before
+                    self._packer.begin()  # this browser missed the start of the stream
                     self._view.resync(number if isinstance(number, int) else -1)
             case "toggle":
                 self._view.toggle(content.get("key"), is_open=bool(content.get("open")))
@@ -144,6 +147,6 @@ class WidgetOutput:
 
 
 def _parts(made: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(data, metadata) of a ``_repr_mimebundle_``; Colab needs the metadata to show custom widgets."""
+    """Return (data, metadata) of a ``_repr_mimebundle_``. Colab shows custom widgets only with the metadata."""
     data, metadata = made if isinstance(made, tuple) else (made, {})
     return {**(data or {})}, {**(metadata or {})}

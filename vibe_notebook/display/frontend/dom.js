@@ -4,9 +4,9 @@
  * @import { GrowingText } from "./values.js"
  */
 
-/** How many characters of a growing text share a box, for a browser lays out a box anew, whole, at each change in it. */
+/** Characters of a growing text in one box: at each change in a box the browser lays out the whole box. */
 export const BOX_LENGTH = 8192;
-/** How long a text node may be that is extended: extending a node copies it. */
+/** Characters up to which a text node is extended: extending a node copies it. */
 const NODE_LENGTH = 4096;
 /** Values of `nodeType`; the front end's tests have no global `Node`. */
 export const [ELEMENT, TEXT] = [1, 3];
@@ -103,16 +103,16 @@ export function innermost(el) {
 }
 
 /**
- * Show a growing text in an element: each call appends what is new, and the lines of a long text go into boxes.
+ * Show a growing text in an element: each call appends the new text, and the lines of a long text go into boxes.
  * @param {HTMLElement} el
- * @param {Element[]} [scrolls] where the element enters itself if it scrolls and its reader is at its end
+ * @param {Element[]} [scrolls] list to which the element is added if it scrolls and its reader is at its end
  */
 export function growing(el, scrolls) {
   /** @type {GrowingText | undefined} */
   let shown;
-  let chunks = 0; // of the text, on the page
-  let atEnd = true; // the reader follows
-  let room = BOX_LENGTH; // characters that the box still takes
+  let chunks = 0; // chunks of the text on the page
+  let atEnd = true; // the reader is at the end
+  let room = BOX_LENGTH; // characters that still fit into the box
   let box = el;
   const lineEnd = el.closest("pre") ? /\n/g : /\s/g;
   if (scrolls) {

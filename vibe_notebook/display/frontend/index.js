@@ -1,15 +1,15 @@
 /**
- * The browser's half of docs/wire.md: the kernel renders, this applies.
+ * Apply the kernel's messages in the browser: this half of docs/wire.md never renders Markdown.
  *
- * The state belongs to the model (store.js). A view (view.js) has one node for each part (parts.js, text.js) and brings
- * them up to date. HTML comes sanitised from the kernel; all else is set as text.
+ * The model has the state (store.js). A view (view.js) has one node for each part (parts.js, text.js) and updates the
+ * nodes. The kernel sanitises HTML; the front end sets everything else as text.
  *
  * @import { AnyWidget } from "@anywidget/types"
  */
 import { createStore } from "./store.js";
 
 /**
- * Make a widget definition for each model. Hosts hand `initialize` and `render` different proxies of one model, so a
+ * Make a widget definition for each model. Hosts pass different proxies of one model to `initialize` and `render`, so a
  * model cannot be the key of its store.
  * @type {AnyWidget}
  */

@@ -1,11 +1,11 @@
-/** Packed messages: base64 of raw deflate, all of them one stream (docs/wire.md). */
+/** Inflate packed messages: base64 of raw deflate, all of them one stream (docs/wire.md). */
 
 /** The last bytes of each message. They are always the same, so the kernel leaves them out. */
 const SYNC_FLUSH = "\0\0\xff\xff";
 
 /**
  * Open one deflated stream.
- * @returns a function that takes the stream's next message and gives its operations
+ * @returns a function that inflates the stream's next message and returns its operations
  */
 export function createInflater() {
   const stream = new DecompressionStream("deflate-raw");

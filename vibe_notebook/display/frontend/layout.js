@@ -1,16 +1,16 @@
-/** Where things are on the page, how large they are, and what the notebook shows of them. */
+/** Measure and place elements on the page, and scroll the notebook. */
 import { div } from "./dom.js";
 import CSS from "./widget.css";
 
-/** How many parts share a group. */
+/** Parts in one group. */
 const GROUP = 32;
-/** After how many groups the browser leaves out the full ones that are far away: to know where they are has a price. */
+/** Groups beyond which the browser skips full groups that are far away: finding them at each frame has a cost too. */
 const MANY = 16;
-/** For how many milliseconds the form that took a view's place may still change its height. */
-const SETTLES = 2000;
+/** Milliseconds in which the saved form in a view's place may still change its height. */
+const RESIZE_TIME = 2000;
 
 /**
- * Put the stylesheet into the page, or into the shadow root, once: each time it is set, all of the page is styled anew.
+ * Put the stylesheet into the page, or into the shadow root, once: setting it again would style the whole page again.
  * @param {HTMLElement} host
  */
 export function addStylesheet(host) {
@@ -24,12 +24,12 @@ export function addStylesheet(host) {
 }
 
 /**
- * Clip what does not fit in its row, and only that: the browser paints each clipped piece apart.
+ * Clip the pieces that do not fit in their row, and no others: the browser paints each clipped piece apart.
  * @param {Iterable<Element>} rows
  */
 export function clipRows(rows) {
   const all = [...rows];
-  // All are measured before the first is changed, so that the page is laid out once.
+  // All rows are measured before the first is changed, so that the page is laid out once.
   const clips = all.map((row) => [...row.children].some((child) => child.scrollWidth > child.clientWidth));
   all.forEach((row, i) => {
     row.classList.toggle("vibe-cut", clips[i]);
@@ -37,7 +37,7 @@ export function clipRows(rows) {
 }
 
 /**
- * Measure how many whole pixels a very high view needs for its content: its last child has no height. At least 1.
+ * Measure the whole pixels that a very high view needs for its content, at least 1. Its last child has no height.
  * @param {HTMLElement} el
  */
 export const contentHeight = (el) => /** @type {HTMLElement} */ (el.lastChild).offsetTop + 1;
@@ -51,7 +51,7 @@ export function scrollerOf(el) {
   return document.documentElement;
 }
 
-/** Measure how far an element reaches below what its scroller shows. @param {Element} el @param {Element} scroller */
+/** Measure the pixels of an element below its scroller's lower edge. @param {Element} el @param {Element} scroller */
 export function reachBelow(el, scroller) {
   const isPage = scroller === document.documentElement;
   return el.getBoundingClientRect().bottom - (isPage ? innerHeight : scroller.getBoundingClientRect().bottom);
@@ -82,19 +82,19 @@ export function insertPart(box, group, el, next) {
 }
 
 /**
- * Keep the end of what took a view's place in sight, and the focus in it, until the user does something.
+ * Keep the end of the saved form in a view's place in sight, and the focus in the form, until the user acts.
  * @param {object} place
  * @param {Element} place.area the cell's output area
- * @param {number} place.index which of the area's children the view was
- * @param {number} place.focused which of the view's disclosures takes the focus; -1: the focus was elsewhere
+ * @param {number} place.index the view's index among the area's children
+ * @param {number} place.focused the index of the view's disclosure that gets the focus; -1: the focus was elsewhere
  * @param {Element} place.scroller
- * @param {boolean} place.atEnd whether the view's end was in sight
- * @param {number} place.end where the view's end was, in pixels below the edge of the scroller; 0: at it, or further down
+ * @param {boolean} place.atEnd true if the view's end was in sight
+ * @param {number} place.end pixels of the view's end below the edge of the scroller; 0: at the edge, or further down
  */
 export function keepPlace({ area, index, focused, scroller, atEnd, end }) {
   const watch = new ResizeObserver(() => {
     const form = area.children[index];
-    // A saved form with very many calls folds them together, in clusters.
+    // A saved form with very many calls folds them into clusters.
     const fold = form?.querySelectorAll(":not(.vibe-cluster) > summary")[focused];
     const cluster = fold?.closest(".vibe-cluster:not([open])");
     const shown = /** @type {HTMLElement | undefined} */ (cluster?.firstChild ?? fold);
@@ -107,5 +107,5 @@ export function keepPlace({ area, index, focused, scroller, atEnd, end }) {
   const stop = () => watch.disconnect();
   watch.observe(area);
   for (const action of ["wheel", "keydown", "pointerdown"]) addEventListener(action, stop, { once: true });
-  setTimeout(stop, SETTLES);
+  setTimeout(stop, RESIZE_TIME);
 }

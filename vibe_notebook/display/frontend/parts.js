@@ -1,5 +1,5 @@
 /**
- * The kinds of parts, and how each is brought up to date.
+ * Build and update the elements of each kind of part.
  *
  * @import { Kind, Part } from "./values.js"
  *
@@ -13,13 +13,13 @@
  * @property {() => void} reconnect
  *
  * @typedef {object} PartsView The part of a view that parts use
- * @property {Element[]} scrolls elements to scroll to their end once all is written
+ * @property {Element[]} scrolls elements to scroll to their end after the draw
  * @property {Set<Element>} rows elements whose width changed
  * @property {() => void} measure
  *
  * @typedef {Record<string, any>} Elements elements of a template, by class without prefix
  * @typedef {(el: HTMLElement, at: Elements, part: Part, store: PartsStore, view: PartsView) => () => void} Build
- *   Prepares a part's element and returns the function that brings it up to date
+ *   Prepares a part's element and returns the function that updates the element
  */
 import { div, growing, show } from "./dom.js";
 import { createText } from "./text.js";
@@ -27,12 +27,12 @@ import { fieldOf } from "./values.js";
 import { counted, dotted, KERNEL_GONE, stateWords } from "./wording.js";
 
 /**
- * Make a disclosure, where the user's choice wins over the kernel's.
+ * Make a disclosure, in which the user's choice has precedence over the kernel's.
  * @param {Elements} at
  * @param {Part} part
  * @param {PartsStore} store
  * @param {PartsView} view
- * @returns a function that takes the kernel's choice
+ * @returns a function that applies the kernel's choice
  */
 function createFold({ summary, body }, part, store, view) {
   let isOpen = false;
@@ -47,7 +47,7 @@ function createFold({ summary, body }, part, store, view) {
   fold(false);
   summary.onclick = () => {
     fold(!isOpen);
-    view.measure(); // the view does not scroll to what the reader opens
+    view.measure(); // the view does not scroll to an opened part
     store.toggle(part, isOpen);
   };
   summary.onkeydown = (/** @type {KeyboardEvent} */ event) => {
@@ -186,8 +186,8 @@ function createRun(el, { name, word }, part) {
 }
 
 /**
- * The one dispatch on kinds. A kind that the kernel can send and that is missing here fails a test
- * (tests/display/test_frontend.py).
+ * The only place that distinguishes kinds. A kind of the kernel that is missing here fails a test
+ * (tests/display/test_widget.py).
  * @type {Record<Kind, Build>}
  */
 export const KINDS = {

@@ -1,5 +1,5 @@
 /**
- * One model's state, kept in step with the kernel's, and all that is said to the kernel.
+ * Hold the state of one model, apply the kernel's messages to it, and send the browser's messages.
  *
  * @import { AnyModel } from "@anywidget/types"
  * @import { Part } from "./values.js"
@@ -10,15 +10,15 @@ import { addStylesheet } from "./layout.js";
 import { createPart, isSameItem, newText, spliceText, toItem, updateText } from "./values.js";
 import { createView } from "./view.js";
 
-/** How many milliseconds the kernel may say nothing before the store asks; longer after each question, up to LONGEST. */
+/** Milliseconds without a message until the store sends `resync`; doubled after each `resync`, up to LONGEST. */
 const SILENCE = 2000;
 const LONGEST = 5000;
-/** The same after a gap, and for a view that is mounted while there is a gap. */
+/** Milliseconds of silence after a gap, and for a view that is mounted while there is a gap. */
 const SILENCE_IN_GAP = 500;
 const SILENCE_AT_MOUNT = 1000;
-/** After how many questions without an answer an idle kernel counts as gone. */
+/** Unanswered `resync` messages after which an idle kernel counts as gone. */
 const QUESTIONS = 4;
-/** Up to how many seconds of age a duration shows tenths, and so changes ten times a second. */
+/** Seconds up to which a duration shows tenths, and so changes ten times a second. */
 const TENTHS = 10;
 
 /** @param {AnyModel} model */
@@ -31,21 +31,21 @@ export function createStore(model) {
   /** @type {Set<View>} */
   const views = new Set();
 
-  let last = 0; // number of the last message that was applied
-  let gap = false; // a message after it is missing
-  let gone = false; // the kernel is
-  let stopping = false; // the user asked for it
-  let skew = 0; // seconds that the kernel's clock is ahead of the browser's
+  let last = 0; // number of the last applied message
+  let gap = false; // the message after it is missing
+  let gone = false; // the kernel is gone
+  let stopping = false; // the user pressed Stop
+  let skew = 0; // seconds by which the kernel's clock is ahead of the browser's
 
   let wait = SILENCE;
-  let questions = 0; // without an answer
-  let timer = 0; // of the next question
+  let questions = 0; // unanswered `resync` messages
+  let timer = 0; // timer of the next `resync`
   let pulse = 0; // timer of the durations
 
   /** @type {ReturnType<typeof createInflater> | undefined} */
   let inflate;
-  let inflated = 0; // number of the last message that was inflated
-  let inflating = 0; // messages that wait for it
+  let inflated = 0; // number of the last inflated message
+  let inflating = 0; // messages that wait to be inflated
   let queue = Promise.resolve();
   const plain = typeof DecompressionStream === "undefined" || undefined;
 
@@ -57,7 +57,7 @@ export function createStore(model) {
   /** @param {Part} part */
   const touch = (part) => eachView((view) => view.touch(part));
 
-  /** Look up a part. An operation on a part that is missing throws, and the store asks for the whole state. */
+  /** Find a part. An operation on a missing part throws, and the store requests the whole state. */
   const find = (/** @type {number} */ key) => /** @type {Part} */ (parts.get(key));
 
   /** @param {Part} part @param {Part} parent @param {number} index */
@@ -87,7 +87,7 @@ export function createStore(model) {
   }
 
   /**
-   * Show a whole state. Parts and texts that only grew stay the same objects, so that views keep their nodes.
+   * Apply a whole state. Parts and texts that only grew stay the same objects, so that views keep their nodes.
    * @param {any} snapshot
    */
   function replaceAll(snapshot) {
@@ -155,12 +155,12 @@ export function createStore(model) {
       const { fields } = find(key);
       fields.set(field, spliceText(fields.get(field) ?? newText(), keep, text));
     },
-    /** Items close, and the open block is gone. */
+    /** Add closed items, and drop the open block. */
     b(key, ...items) {
       const part = Object.assign(find(key), { open: "", tail: newText() });
       part.blocks.push(...items.map(toItem));
     },
-    /** The open block changes. */
+    /** Change the open block. */
     o(key, text, end = 0, drop = 0) {
       const part = find(key);
       const at = part.open.length - end;
@@ -168,7 +168,7 @@ export function createStore(model) {
       const open = part.open.slice(0, at - drop) + text + part.open.slice(at);
       Object.assign(part, { open, tail: newText() });
     },
-    /** The open block, or its beginning, closes. */
+    /** Close the open block, or its beginning. */
     c(key, length = 0, colours = "") {
       const part = find(key);
       const { open, tail, blocks } = part;
@@ -177,12 +177,12 @@ export function createStore(model) {
       blocks.push(colours || tail.length ? { html, colours, tail } : html);
       Object.assign(part, { open: length ? open.slice(length) : "", tail: newText() });
     },
-    /** The open block's tail grows. */
+    /** Append text to the open block's tail. */
     a(key, text) {
       const { tail } = find(key);
       spliceText(tail, tail.length, text);
     },
-    /** Items are taken back. */
+    /** Drop closed items, and the open block. */
     k(key, count) {
       const part = find(key);
       Object.assign(part, { blocks: part.blocks.slice(0, count), open: "", tail: newText() });
@@ -199,21 +199,21 @@ export function createStore(model) {
     }
   }
 
-  /** Note that the kernel is gone. */
+  /** Record that the kernel is gone. */
   function leave() {
     gone = true;
     schedule();
     touch(root);
   }
 
-  /** Schedule the next question, where somebody looks and an answer may come. */
+  /** Schedule the next `resync`, if there is a view and the kernel may answer. */
   function schedule() {
     clearTimeout(timer);
     timer = views.size && !gone && (gap || live()) ? setTimeout(ask, wait) : 0;
   }
 
   function ask() {
-    // JupyterLab alone shows its kernel. A kernel that is gone, or idle and yet silent, will never answer.
+    // Only JupyterLab exposes its kernel. A kernel that is gone, or idle and still silent, never answers.
     const kernel = /** @type {any} */ (model.widget_manager)?.kernel;
     const isGone = kernel === null || kernel?.status === "dead";
     if (isGone || (questions++ >= QUESTIONS && kernel?.status === "idle")) {
@@ -229,8 +229,8 @@ export function createStore(model) {
    * Inflate a message's operations.
    * @param {number} n
    * @param {string} packed
-   * @param {number} begins whether a stream begins with it
-   * @returns nothing if the beginning of its stream was missed, or if it is broken
+   * @param {number} begins not 0 if the message begins a stream
+   * @returns the operations; nothing if the browser missed the start of the stream, or if the stream is broken
    */
   async function unpack(n, packed, begins) {
     try {
@@ -243,7 +243,7 @@ export function createStore(model) {
     }
   }
 
-  /** Take a message: packed, or plain where there is little in it. Messages are applied in the order they came. @param {any} message */
+  /** Receive a message, packed or plain. Messages are applied in the order of their arrival. @param {any} message */
   function receive(message) {
     if (typeof message?.n === "number") {
       if (!inflating) apply(message.n, message.ops);
@@ -271,7 +271,7 @@ export function createStore(model) {
       return;
     }
     try {
-      // A whole state makes what stands before it needless.
+      // A whole state replaces the operations before it.
       if (isApplied) for (const operation of operations?.slice(Math.max(whole, 0)) ?? []) run(operation);
     } catch (error) {
       console.warn(error);
@@ -305,7 +305,7 @@ export function createStore(model) {
     gone: () => gone,
     stopping: () => stopping,
 
-    /** Tell the kernel's time in seconds; NaN after the end, when no duration goes on. */
+    /** Return the kernel's time in seconds; NaN after the end, when no duration grows. */
     kernelTime: () => (live() ? Date.now() / 1000 + skew : NaN),
 
     /** @param {Part} part @param {boolean} open */
@@ -325,7 +325,7 @@ export function createStore(model) {
       send({ type: "reconnect" });
     },
 
-    /** Write all durations that go on, and do so again: one timer for all of them. */
+    /** Write all growing durations, and schedule the next writing: one timer for all of them. */
     beat() {
       clearTimeout(pulse);
       let youngest = Infinity;
@@ -338,7 +338,7 @@ export function createStore(model) {
     /**
      * Show the model in the host's element.
      * @param {HTMLElement} host
-     * @returns a function that takes the view away
+     * @returns a function that removes the view
      */
     mount(host) {
       addStylesheet(host);

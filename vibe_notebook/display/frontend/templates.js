@@ -1,12 +1,12 @@
 /**
- * The elements of each kind of part, as HTML without any content. A view finds an element by its first class without
+ * Hold the elements of each kind of part, as HTML without content. A view finds an element by its first class without
  * the prefix: `vibe-title` is `at.title` (view.js).
  *
  * @import { Kind } from "./values.js"
  */
 
-// A disclosure is not a <details>: Chromium gives each <details> a stylesheet of its own, and goes through the
-// stylesheets of the page at each new one.
+// A disclosure is not a <details>: Chromium gives each <details> a stylesheet of its own, and visits all of these
+// stylesheets at each new one.
 const FOLD = 'class="vibe-summary vibe-fold" role="button" tabindex="0"';
 // A name or a preview is in a <bdi>: text that runs from right to left must not reorder the words around it.
 const MARK = '<span class="vibe-mark" aria-hidden="true"></span>';
@@ -33,7 +33,7 @@ export const TEMPLATES = {
     '<div class="vibe-parts" aria-live="off"></div>',
     '<div class="vibe-error" role="alert"></div>',
     '<div class="vibe-note" role="status"></div>',
-    // Without a height: where it stands is how high the view's content is (layout.js).
+    // An element without a height: its position is the height of the view's content (layout.js).
     "<div></div></div>",
   ),
   text: '<div class="vibe-text"></div>',

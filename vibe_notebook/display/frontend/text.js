@@ -1,25 +1,25 @@
 /**
- * A text part: closed items, each added once, then the open block, then text that grows at its end.
+ * Show a text part: closed items, each added once, then the open block, then the text that grows at its end.
  *
- * A browser goes through all that stands beside what grows. So closed items stand in groups, and many groups in boxes
- * of groups; a list, table or paragraph that grows long goes on in another element that looks like the rest of it.
+ * A browser visits all siblings of a growing element. So closed items stand in groups, and many groups in boxes of
+ * groups. A long list, table or paragraph continues in another element that looks like the rest of it.
  *
  * @import { GrowingText, Item, Part } from "./values.js"
  */
 import { BOX_LENGTH, colour, div, ELEMENT, growing, innermost, parse, patch, removeAfter } from "./dom.js";
 import { NO_TEXT } from "./values.js";
 
-/** Opens a container at the beginning of an item's HTML, and closes it alone; ends the container in an open block's. */
+/** Mark that opens a container (before an item's HTML) or closes it (an item alone, or in the open block's HTML). */
 const LEAVE = "\0";
-/** How many closed elements share a group. */
+/** Closed elements in one group. */
 const GROUP = 64;
-/** How many groups stand beside each other before further ones go into a box. */
+/** Groups beside each other before further groups go into a box. */
 const GROUPS = 8;
-/** How many pieces of a list that goes on share a group. */
+/** Pieces of a continued list in one group. */
 const PIECES = 16;
 
 /**
- * Let a list, table or paragraph go on in another element that looks like the rest of it.
+ * Continue a list, table or paragraph in another element that looks like the rest of it.
  * @param {HTMLElement} list
  * @returns the element where the next items belong
  */
@@ -58,7 +58,7 @@ function fixColumns(...tables) {
   for (const cell of table.querySelector("tr")?.children ?? []) {
     columns.append(Object.assign(document.createElement("col"), { style: `width:${share(cell, table)}` }));
   }
-  // A little wider than now, for what later rows hold.
+  // A little wider than now, because later rows may be wider.
   const width = `min(100%, 1.15 * ${share(table, table.parentElement)})`;
   table.prepend(columns);
   for (const { style } of tables) {
@@ -71,7 +71,7 @@ function fixColumns(...tables) {
  * Show a text part.
  * @param {HTMLElement} el
  * @param {Part} part
- * @returns a function that brings the element up to date
+ * @returns a function that updates the element
  */
 export function createText(el, part) {
   /** @type {Item[] | undefined} the list of items on the page */
@@ -80,12 +80,12 @@ export function createText(el, part) {
   /** @type {GrowingText | undefined} the tail on the page */
   let tail;
   let growTail = growing(el);
-  /** The group that is filled. A full one is not laid out again. */
+  /** The group that is being filled. A full group is not laid out again. */
   let group = el;
   let held = GROUP; // elements in the group, or in the container that is open in it
-  /** The element that takes groups: `el`, then boxes of them. */
+  /** The element to which groups are added: `el`, then boxes of groups. */
   let groups = el;
-  /** The element that takes closed items: the group, or the innermost element of the open container. */
+  /** The element to which closed items are added: the group, or the innermost element of the open container. */
   let box = el;
   /** @type {ChildNode | null} the last closed node of `box` */
   let last = null;
@@ -102,7 +102,7 @@ export function createText(el, part) {
     group = next;
   }
 
-  /** Start another group, or another piece of the open container, where one is full. */
+  /** Start another group, or another piece of the open container, if the current one is full. */
   function makeRoom() {
     if (held < GROUP) return;
     held = 0;
@@ -116,7 +116,7 @@ export function createText(el, part) {
 
   function continueContainer() {
     const list = /** @type {HTMLElement} */ (group.lastElementChild);
-    // What stands deeper, a list in a quote for example, is not continued.
+    // A deeper container, for example a list in a quote, is not continued.
     if (box !== list && list.nodeName !== "TABLE") return;
     removeAfter(box, last);
     box = continueIn(list);
@@ -164,7 +164,7 @@ export function createText(el, part) {
     if (!text.length) last = patch(box, last, parse(html));
     else {
       if (text === tail)
-        growTail(text); // the block that was open is on the page with its tail
+        growTail(text); // the page already has the former open block with its tail
       else {
         removeAfter(box, last);
         box.append(parse(html));
@@ -176,15 +176,15 @@ export function createText(el, part) {
   }
 
   /**
-   * Count and colour what an item added.
-   * @param {ChildNode | null} first the first node it added
-   * @param {boolean} isParagraph whether it goes on with a paragraph
-   * @param {string} colours of each piece of code in it, separated by ";"
+   * Count and colour the nodes that an item added.
+   * @param {ChildNode | null} first the first added node
+   * @param {boolean} isParagraph true if the item continues a paragraph
+   * @param {string} colours of each piece of code in the item, separated by ";"
    */
   function finish(first, isParagraph, colours) {
     const codes = [];
     for (let node = first; node; node = node === last ? null : node.nextSibling) {
-      // A paragraph has no elements to count: as many characters as fill a box fill it.
+      // A paragraph has no elements to count: the characters of one box fill it.
       if (isParagraph) held += ((node.textContent ?? "").length * GROUP) / BOX_LENGTH;
       if (node.nodeType !== ELEMENT) continue;
       if (!isParagraph) held++;
@@ -196,7 +196,7 @@ export function createText(el, part) {
     });
   }
 
-  /** Show the open block, and what of it stands after the container. */
+  /** Show the open block, and the part of it that stands after the container. */
   function showOpen() {
     const [inside, after] = part.open.split(LEAVE);
     removeAfter(box, patch(box, last, parse(inside)));

@@ -1,5 +1,5 @@
 /**
- * The values that the kernel's operations change: parts, their growing texts, their closed items. No DOM.
+ * Define the values that the kernel's operations change: parts, growing texts, closed items. No DOM.
  *
  * @typedef {{ chunks: string[], length: number }} GrowingText A text that grows at its end. A reader keeps the object
  *   and counts the chunks it has shown. A text that was cut is another object.
@@ -10,7 +10,7 @@
  * @property {Kind} kind
  * @property {Record<string, any>} props
  * @property {Map<string, GrowingText>} fields plain text by the name of its field
- * @property {Item[]} blocks a text part's closed items; another list once items were taken back
+ * @property {Item[]} blocks a text part's closed items; another list once items were removed
  * @property {string} open HTML of a text part's open block
  * @property {GrowingText} tail text that follows inside the open block
  * @property {Part} [parent]
@@ -42,7 +42,7 @@ export function spliceText(text, keep, more) {
 }
 
 /**
- * Bring a text up to `now`.
+ * Update a text to `now`.
  * @param {GrowingText} text
  * @param {string} now
  * @returns {GrowingText} the same object if the text only grew
@@ -56,7 +56,7 @@ export function updateText(text, now) {
 export const fieldOf = (part, name) => part.fields.get(name) ?? NO_TEXT;
 
 /**
- * Read an item as it came over the wire.
+ * Read an item from the wire.
  * @param {string | string[]} raw
  * @returns {Item}
  */

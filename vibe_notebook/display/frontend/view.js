@@ -1,5 +1,5 @@
 /**
- * One view of a model: a node for each part, drawn when news comes, but not twice in a frame.
+ * Draw one view of a model: a node for each part, drawn when a message arrives, but not twice in a frame.
  *
  * @import { Part } from "./values.js"
  * @import { PartsStore } from "./parts.js"
@@ -9,9 +9,9 @@
  *
  * @typedef {object} PartNode A part on the page
  * @property {HTMLElement} el
- * @property {Element} [box] the element that takes groups of its parts
+ * @property {Element} [box] the element to which groups of its parts are added
  * @property {() => void} update
- * @property {() => number | undefined} tick writes the part's time; gives its age in seconds while it runs
+ * @property {() => number | undefined} tick writes the part's duration, and returns its seconds while the part runs
  *
  * @typedef {ReturnType<typeof createView>} View
  */
@@ -23,14 +23,14 @@ import { depthOf } from "./values.js";
 import { duration } from "./wording.js";
 
 /**
- * From how many pixels on a view's height is kept whole. JupyterLab's output area scrolls what does not fit in it. From
- * 2 ** 18 px on Chromium no longer knows fractions of a pixel that fine: now and then it takes the area for too small
- * by one, and walks through all of it.
+ * Pixels from which on a view's height is a whole number. JupyterLab's output area scrolls content that does not fit.
+ * From 2 ** 18 px on Chromium cannot represent such fine fractions of a pixel: now and then it computes that the area
+ * is too small by one, and visits all of its content.
  */
 const VERY_HIGH = 2 ** 17;
-/** How far below the edge of its scroller, in pixels, a view's end still counts as in sight. */
+/** Pixels below the edge of its scroller at which a view's end still counts as in sight. */
 const IN_SIGHT = 4;
-/** After how many milliseconds a hidden tab draws: it has no frames. */
+/** Milliseconds after which a hidden tab draws: it has no frames. */
 const WITHOUT_FRAMES = 100;
 
 /**
@@ -46,35 +46,35 @@ export function createView(store, host) {
   const dropped = [];
   let frame = 0;
   let timer = 0;
-  /** Whether something was drawn since the last frame: further news waits for the next one. */
+  /** True if the view was drawn since the last frame: further news waits for the next frame. */
   let hasDrawn = false;
 
-  // The last frame.
+  // Values of the last frame.
   let height = 0;
   let atEnd = false; // the view's end was in sight
-  let end = 0; // where the view's end was (layout.js, keepPlace)
+  let end = 0; // the place of the view's end (layout.js, keepPlace)
 
   /** @type {Element | undefined} */
   let scroller;
-  /** @type {{ area: Element, index: number, focused: number } | undefined} where the view was when it was last drawn */
+  /** @type {{ area: Element, index: number, focused: number } | undefined} the view's place at the last draw */
   let place;
 
   const resized = new ResizeObserver(() => clipRows(host.querySelectorAll(".vibe-row")));
-  // Positions are read after the layout of a frame: between the draws of two views each read would lay out the page.
+  // Positions are read after a frame's layout: between the draws of two views each read would lay out the page.
   const grew = new ResizeObserver(follow);
   /**
-   * Gives a very high view its height, from beside it. The browser then lays out the view by itself (widget.css), not
-   * with all around it. A height of the view's own would make the browser go through all that is in it.
+   * Element beside a very high view that gives the view its height. The browser then lays out the view alone
+   * (widget.css), without its surroundings. A height on the view itself would make the browser visit all of its content.
    */
   const space = div();
 
-  /** The scroller is searched again only if the page itself was the last one found. @param {HTMLElement} el */
+  /** Find the scroller; search again only if the last search found the page itself. @param {HTMLElement} el */
   function findScroller(el) {
     if (!scroller?.contains(el) || scroller === document.documentElement) scroller = scrollerOf(el);
     return scroller;
   }
 
-  /** Scroll the notebook to keep the view's end in sight, unless the reader left the end or is selecting. */
+  /** Scroll the notebook to keep the view's end in sight, unless the reader left the end or selects text. */
   function follow() {
     const el = nodes.get(store.root)?.el;
     const now = el?.getBoundingClientRect().height ?? 0;
@@ -102,18 +102,18 @@ export function createView(store, host) {
     if (content > 1) space.style.height = `${content}px`; // a hidden tab is not laid out
   }
 
-  /** Remember where the view is, and where its focus is: the form that takes its place gets both. @param {HTMLElement} el */
+  /** Store the places of the view and of its focus for the saved form that replaces it. @param {HTMLElement} el */
   function rememberPlace(el) {
     const child = el.closest(".jp-OutputArea-child");
     const area = child?.parentElement;
     const focus = document.activeElement;
     const folds = [...el.querySelectorAll(".vibe-fold")];
-    // The first disclosure takes the focus that a button had.
+    // The first disclosure gets the focus of a button.
     const focused = focus && el.contains(focus) ? Math.max(folds.indexOf(focus), 0) : -1;
     place = area ? { area, index: [...area.children].indexOf(child), focused } : undefined;
   }
 
-  /** Write how long a part took or takes. @param {Part} part @param {HTMLElement} el */
+  /** Write a part's duration. @param {Part} part @param {HTMLElement} el */
   function showDuration({ props: { t0, t1 } }, el) {
     if (store.gone() && !t1) return; // the last duration stays
     const age = (t1 || store.kernelTime()) - t0;
@@ -133,7 +133,7 @@ export function createView(store, host) {
     return { el, box: at.parts, update, tick: () => at.time && showDuration(part, at.time) };
   }
 
-  /** Bring a part up to date, and put its parts in their places. @param {Part} part @returns {PartNode} */
+  /** Update a part, and put its parts in their places. @param {Part} part @returns {PartNode} */
   function draw(part) {
     const node = nodes.get(part) ?? build(part);
     nodes.set(part, node);
@@ -157,7 +157,7 @@ export function createView(store, host) {
     for (const { el } of dropped.splice(0)) {
       const group = el.parentElement;
       el.remove();
-      // A group has no class; the element that takes groups has one.
+      // A group has no class; the element around groups has one.
       if (!group?.className && !group?.firstChild) group?.remove();
     }
   }
@@ -176,7 +176,7 @@ export function createView(store, host) {
 
   function mountRoot() {
     host.append(draw(store.root).el);
-    // The head, and not what grows with the text.
+    // Only the head: the rest grows with the text.
     resized.observe(/** @type {Element} */ (host.querySelector(".vibe-head")));
     // Both, because a very high view does not grow with its parts.
     for (const el of host.querySelectorAll(".vibe, .vibe > .vibe-parts")) grew.observe(el);
@@ -186,11 +186,11 @@ export function createView(store, host) {
     unschedule();
     hasDrawn = dirty.size + dropped.length > 0 || !nodes.size;
     if (!hasDrawn) return;
-    schedule(); // what comes until the next frame is drawn with it
+    schedule(); // news until the next frame is drawn with that frame
     const el = nodes.get(store.root)?.el;
-    if (el && !height) view.measure(); // news in the view's first frame: what it adds is growth
+    if (el && !height) view.measure(); // news in the view's first frame counts as growth
     removeDropped();
-    // From the top down, or a part could be put into another that is still inside it.
+    // From the top down: else a part could be put into a part that is still inside it.
     for (const part of [...dirty].sort((a, b) => depthOf(a) - depthOf(b))) draw(part);
     dirty.clear();
     for (const box of view.scrolls.splice(0)) box.scrollTop = box.scrollHeight;
@@ -204,39 +204,39 @@ export function createView(store, host) {
   }
 
   const view = {
-    /** @type {Set<PartNode>} nodes whose time goes on */
+    /** @type {Set<PartNode>} nodes whose duration grows */
     ticking: new Set(),
-    /** @type {Element[]} elements to scroll to their end once all is written */
+    /** @type {Element[]} elements to scroll to their end after the draw */
     scrolls: [],
-    /** @type {Set<Element>} rows to clip once all is written */
+    /** @type {Set<Element>} rows to clip after the draw */
     rows: new Set(),
     flush,
 
-    /** Take the view's height as it is now: what was added before is no growth. */
+    /** Store the view's present height, so that earlier changes do not count as growth. */
     measure() {
       const { el } = /** @type {PartNode} */ (nodes.get(store.root));
       fitHeight(el);
       ({ height } = el.getBoundingClientRect());
     },
 
-    /** Draw now what a message brought, if it is the first message since the last frame. */
+    /** Draw a message's news now, if the message is the first since the last frame. */
     drawNews() {
       if (!hasDrawn) flush();
     },
 
-    /** Note that a part changed. @param {Part} part */
+    /** Record that a part changed. @param {Part} part */
     touch(part) {
       dirty.add(part);
       schedule();
     },
 
-    /** Take a part that moves from its place, or all that follow it would move. @param {Part} part */
+    /** Remove a moving part from its place: else all parts after it would move. @param {Part} part */
     lift(part) {
       const node = nodes.get(part);
       if (node) dropped.push(node);
     },
 
-    /** Forget a part. @param {Part} part */
+    /** Drop a deleted part. @param {Part} part */
     drop(part) {
       const node = nodes.get(part);
       if (node) {

@@ -1,8 +1,8 @@
-/** The words and numbers that the view itself writes. */
+/** Format the words and numbers that the view itself shows. */
 
 export const KERNEL_GONE = "The kernel is gone. What was streamed stays.";
 
-/** Join what there is, 0 included, with dots. @param {...any} words */
+/** Join the non-empty words, 0 included, with dots. @param {...any} words */
 export const dotted = (...words) => words.filter((word) => word || word === 0).join(" · ");
 
 /** @param {any} number @param {string} unit */
