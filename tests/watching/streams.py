@@ -1,4 +1,4 @@
-"""What the tests of watching share: a watch that shows nothing, and waiting for what other threads do."""
+"""Share among the tests of watching: a watch without a view, and a wait for other threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import vibe_notebook as vibe
 
 
 def quiet(source: Any, **options: Any) -> vibe.Watch:
-    """A watch with a registry of its own, and no view."""
+    """Return a watch with a registry of its own, and no view."""
     return vibe.watch(source, **{"registry": vibe.Registry(), "display": False, **options})
 
 
@@ -23,6 +23,6 @@ async def collect(watched: vibe.Watch) -> list[Any]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Let the loop run until another thread has done what the condition says."""
+    """Let the loop run until another thread has made the condition true."""
     while not condition():  # noqa: ASYNC110 - a thread sets it, not this loop
         await asyncio.sleep(0.0005)

@@ -1,4 +1,4 @@
-"""What is no stream, or nobody's: the error names the SDK and the fix, and what came is kept."""
+"""Check the errors for bad sources: they name the SDK and the fix, and keep earlier events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def stream() -> AsyncIterator[int]:
 
 
 def of(module: str, function: Any) -> Any:
-    """The same function, as if it were written in an SDK."""
+    """Return the same function as if an SDK had defined it."""
     return types.FunctionType(function.__code__, {"__name__": module}, function.__name__)
 
 
@@ -57,7 +57,7 @@ def test_a_call_that_was_forgotten_names_the_function_and_its_sdk() -> None:
         quiet(stream)
 
 
-def test_a_whole_answer_instead_of_a_stream_names_the_sdk_and_what_streams() -> None:
+def test_a_whole_answer_instead_of_a_stream_names_the_sdk_and_the_call_that_streams() -> None:
     whole = ChatCompletion(id="c", choices=[], created=1, model="m", object="chat.completion")
 
     async def create() -> ChatCompletion:
@@ -73,12 +73,12 @@ def test_a_whole_answer_instead_of_a_stream_names_the_sdk_and_what_streams() -> 
     assert failed.transcript.outcome == "error"
 
 
-def test_an_agent_instead_of_its_stream_names_the_sdk_and_what_streams() -> None:
+def test_an_agent_instead_of_its_stream_names_the_sdk_and_the_call_that_streams() -> None:
     with pytest.raises(TypeError, match=r"Agent \(pydantic-ai\) is not a stream.*run_stream_events"):
         asyncio.run(drained(quiet(Agent("test"))))
 
 
-def test_calls_that_nobody_awaited_are_an_error_that_says_await() -> None:
+def test_unawaited_calls_are_an_error_that_names_await() -> None:
     async def run() -> None:
         """Never awaited, and closed below."""
 
@@ -95,18 +95,18 @@ def test_a_stream_is_known_by_any_of_its_first_eight_natives() -> None:
 
     def source() -> Iterator[Any]:
         for i, native in enumerate([*UNKNOWN[:7], known]):
-            assert len(seen) == i  # the consumer has had those before: nothing waits for the decision
+            assert len(seen) == i  # the consumer has had those before: the watch delays none of them
             yield native
 
     watched = quiet(source())
     for native in watched:
-        seen.append(native)  # noqa: PERF402 - one by one, the source looks
+        seen.append(native)  # noqa: PERF402 - one by one: the source reads the list
     assert seen == [*UNKNOWN[:7], known]
     assert watched.transcript.text == "Hi"
 
 
 @pytest.mark.parametrize("count", [2, 9])
-def test_what_nobody_knows_is_an_error_and_kept_in_the_recording(count: int, tmp_path: Path) -> None:
+def test_unknown_natives_are_an_error_and_stay_in_the_recording(count: int, tmp_path: Path) -> None:
     watched = quiet(UNKNOWN[:count], record=tmp_path / "it.jsonl")
     with pytest.raises(AdapterError, match=r"no adapter knows it\. Pass adapter=, one of: .*openai_chat"):
         asyncio.run(collect(watched))
@@ -117,7 +117,7 @@ def test_what_nobody_knows_is_an_error_and_kept_in_the_recording(count: int, tmp
     assert kept == UNKNOWN[: min(count, 8)]
 
 
-def test_what_came_before_a_break_is_kept_though_nobody_knows_it() -> None:
+def test_unknown_natives_before_a_break_stay_in_the_transcript() -> None:
     registry = vibe.Registry()
     with registry.subscribe() as events:
         with quiet(iter(UNKNOWN), registry=registry) as watched:
@@ -129,7 +129,7 @@ def test_what_came_before_a_break_is_kept_though_nobody_knows_it() -> None:
 
 
 @pytest.mark.parametrize("cut", [4, 9, 14])
-def test_an_error_in_mid_stream_shows_what_was_there_and_how_it_ended(cut: int) -> None:
+def test_an_error_in_mid_stream_keeps_the_earlier_text_and_shows_the_error(cut: int) -> None:
     class APIConnectionError(Exception):
         pass
 
@@ -148,7 +148,7 @@ def test_an_error_in_mid_stream_shows_what_was_there_and_how_it_ended(cut: int) 
             assert part.state in ("ok", "error", "unfinished")
 
 
-def test_calls_that_wait_for_approval_after_the_stream_are_asked_of_its_source() -> None:
+def test_calls_that_wait_for_approval_after_the_stream_come_from_its_source() -> None:
     class Result:
         interruptions: tuple[Any, ...] = (
             {"type": "tool_approval_item", "raw_item": {"call_id": "c1", "name": "erase", "arguments": "{}"}},

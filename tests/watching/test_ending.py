@@ -1,4 +1,4 @@
-"""The end of a watch is rendered elsewhere, and is there when the block is left."""
+"""Check the end of a watch: a thread renders it, and it is complete when the block is left."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from IPython.core.formatters import DisplayFormatter
 import vibe_notebook as vibe
 from tests.watching.streams import until
 from vibe_notebook._watching import pipeline as _pipeline
-from vibe_notebook._watching.finalizer import Finalizer, patient
+from vibe_notebook._watching.finalizer import Finalizer, defer_interrupt
 from vibe_notebook.transcript import Transcript
 
 cell: contextvars.ContextVar[str] = contextvars.ContextVar("cell", default="another")
 
 
 class Slow:
-    """An output whose last form takes as long as the test says."""
+    """Take as long for the final form as the test wants; an output."""
 
     is_light = False
     is_alone = True
@@ -42,10 +42,10 @@ class Slow:
         self.meanwhile: Callable[[], object] = lambda: None
 
     def watch(self, agent_id: str, since: int) -> None:
-        """Nothing live."""
+        """Show nothing live."""
 
     def report(self, text: str) -> None:
-        """Nothing to note."""
+        """Report nothing."""
 
     def flush(self) -> None:
         pass
@@ -124,7 +124,7 @@ def test_the_loop_is_free_while_the_end_is_rendered_in_the_context_of_its_cell(
     async def main() -> None:
         cell.set("this")
         task = asyncio.create_task(form())
-        await until(output.began.is_set)  # each of its turns is one that a blocked loop would not have
+        await until(output.began.is_set)  # a blocked loop would not have these turns
         assert not task.done()
         output.may_end.set()
         await task
@@ -137,7 +137,7 @@ def test_the_loop_is_free_while_the_end_is_rendered_in_the_context_of_its_cell(
 
 
 @pytest.mark.parametrize("form", ASYNC)
-def test_cancellation_meanwhile_is_raised_once_the_end_is_there(
+def test_a_cancellation_while_the_final_form_is_rendered_is_raised_after_it(
     form: Callable[[], Any], output: Slow
 ) -> None:
     async def main() -> None:
@@ -155,7 +155,7 @@ def test_cancellation_meanwhile_is_raised_once_the_end_is_there(
     assert output.shown == ["ab"]
 
 
-def test_a_timeout_meanwhile_ends_as_a_timeout_once_the_end_is_there(output: Slow) -> None:
+def test_a_timeout_while_the_final_form_is_rendered_is_raised_after_it(output: Slow) -> None:
     async def main() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
@@ -178,7 +178,7 @@ def test_an_anyio_scope_that_is_cancelled_meanwhile_waits_for_the_end(backend: s
     assert output.shown == ["ab"]
 
 
-def test_trios_loop_is_free_too(output: Slow) -> None:
+def test_trios_loop_is_free_while_the_end_is_rendered(output: Slow) -> None:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(drained)
@@ -206,7 +206,7 @@ def by_hand() -> None:
 
 
 @pytest.mark.parametrize("form", [by_for, by_with, by_hand])
-def test_an_interrupt_meanwhile_is_raised_once_the_end_is_there(
+def test_an_interrupt_while_the_final_form_is_rendered_is_raised_after_it(
     form: Callable[[], None], output: Slow
 ) -> None:
     output.meanwhile = lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
@@ -219,14 +219,14 @@ def test_an_interrupt_meanwhile_is_raised_once_the_end_is_there(
     assert output.threads != [threading.main_thread()]
 
 
-def test_a_second_interrupt_does_not_wait() -> None:
+def test_a_second_interrupt_takes_effect_at_once() -> None:
     may_end = threading.Event()
     ending = Finalizer()
 
     def work() -> None:
         assert may_end.wait(10)
 
-    ending.start(work, here=False)
+    ending.start(work, in_this_thread=False)
 
     def twice() -> None:
         for _ in range(2):
@@ -236,7 +236,7 @@ def test_a_second_interrupt_does_not_wait() -> None:
     thread = threading.Thread(target=twice)
 
     def wait() -> None:
-        with patient():
+        with defer_interrupt():
             thread.start()
             ending.wait()
 
@@ -247,7 +247,7 @@ def test_a_second_interrupt_does_not_wait() -> None:
     ending.wait()
 
 
-def test_whoever_settles_second_waits_for_the_end_too(output: Slow) -> None:
+def test_a_second_thread_that_finalizes_waits_for_the_end_too(output: Slow) -> None:
     made = vibe.live("x", registry=vibe.Registry())
     made.__enter__()
     made.text("ab")
@@ -268,7 +268,7 @@ def test_a_callback_on_the_end_may_end_it_again(output: Slow) -> None:
     assert output.shown == ["a"]
 
 
-def test_where_there_are_no_threads_the_end_is_rendered_all_the_same(
+def test_without_threads_the_end_is_rendered_in_the_loop(
     output: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cannot(self: threading.Thread) -> None:
@@ -281,7 +281,7 @@ def test_where_there_are_no_threads_the_end_is_rendered_all_the_same(
 
 
 class Shell:
-    """As much of a kernel's shell as tells which cell runs, and that it ends."""
+    """Stand in for a kernel's shell: its cell counter, and the event at a cell's end."""
 
     execution_count = 1
 
@@ -294,7 +294,7 @@ class Shell:
         self.events.trigger("post_run_cell", SimpleNamespace(error_in_exec=None))
 
     def showtraceback(self) -> None:
-        """What IPython does with what a callback raises."""
+        """Print an error of a callback, as IPython does."""
         sys.stdout.write(repr(sys.exception()))
 
 
@@ -312,7 +312,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Shell:
 
 @pytest.mark.parametrize("form", [by_for, by_with, by_hand, by_handler])
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_plain_block_in_a_coroutine_keeps_no_other_live_view_waiting_but_its_cell(
+def test_a_plain_block_in_a_coroutine_delays_its_cell_but_no_other_live_view(
     form: Callable[[], None], backend: str, output: Slow, shell: Shell
 ) -> None:
     async def cell_of_two_streams() -> None:
@@ -320,8 +320,8 @@ def test_a_plain_block_in_a_coroutine_keeps_no_other_live_view_waiting_but_its_c
 
     output.is_alone = False
     anyio.run(cell_of_two_streams, backend=backend)
-    shell.events.trigger("post_execute")  # a message of a widget's: the cell goes on
-    assert output.shown == []  # and yet the block was left
+    shell.events.trigger("post_execute")  # a message of a widget's: the cell is still running
+    assert output.shown == []  # but the block was left
     threading.Timer(0.05, output.may_end.set).start()
     shell.end_cell()
     assert output.shown == ["ab"]
@@ -331,7 +331,7 @@ def test_a_plain_block_in_a_coroutine_keeps_no_other_live_view_waiting_but_its_c
 
 @pytest.mark.parametrize("form", [by_for, by_with, by_hand])
 @pytest.mark.parametrize("why", ["alone", "no kernel", "no loop"])
-def test_a_plain_block_is_left_with_its_final_form_there_otherwise(
+def test_a_plain_block_otherwise_ends_with_its_final_form(
     form: Callable[[], None], why: str, output: Slow, shell: Shell
 ) -> None:
     async def cell_of_one_stream() -> None:
@@ -346,7 +346,7 @@ def test_a_plain_block_is_left_with_its_final_form_there_otherwise(
     assert shell.events.callbacks["post_run_cell"] == []
 
 
-def test_an_interrupt_while_a_cell_waits_for_a_final_form_is_raised_once_that_is_there(
+def test_an_interrupt_while_a_cell_waits_for_a_final_form_is_raised_after_it(
     output: Slow, shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def cell_of_two_streams() -> None:
@@ -364,9 +364,7 @@ def test_an_interrupt_while_a_cell_waits_for_a_final_form_is_raised_once_that_is
     assert "KeyboardInterrupt" in capsys.readouterr().out
 
 
-def test_who_leaves_a_block_that_another_thread_is_about_to_end_waits_for_it(
-    output: Slow, shell: Shell
-) -> None:
+def test_a_block_that_another_thread_is_ending_waits_for_that_end(output: Slow, shell: Shell) -> None:
     made = watched(["a", "b"])
     about_to, may_go_on = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""``handler``: an SDK's push-style hook."""
+"""Check ``handler``: an SDK's push-style hook."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_an_error_that_leaves_the_block_is_shown() -> None:
     assert hook.transcript.error == "RuntimeError: later"
 
 
-def test_a_hook_that_has_ended_says_that_a_new_one_is_needed() -> None:
+def test_an_ended_hook_raises_an_error_that_asks_for_a_new_one() -> None:
     hook = quiet()
     with hook:
         pass
@@ -77,7 +77,7 @@ def test_nothing_is_shown_before_the_first_event(capsys: pytest.CaptureFixture[s
     hook.close()
 
 
-def test_cancelling_the_run_settles_as_cancelled() -> None:
+def test_a_cancelled_run_ends_as_cancelled() -> None:
     script = Script(hangs=True)
     hook = quiet()
 
@@ -96,13 +96,13 @@ def test_cancelling_the_run_settles_as_cancelled() -> None:
     assert hook.transcript.outcome == "cancelled"
 
 
-def test_an_sdk_without_a_hook_is_an_error_that_says_watch() -> None:
+def test_an_sdk_without_a_hook_is_an_error_that_names_watch() -> None:
     for name in ("openai", "nonsense"):
         with pytest.raises(AdapterError, match=r"vibe\.watch"):
             quiet(name)
 
 
-# Agents inside of agents.
+# Nested agents.
 
 
 def texts(parts: Any) -> list[str]:
@@ -110,12 +110,12 @@ def texts(parts: Any) -> list[str]:
 
 
 def helper(name: str) -> Agent[None, str]:
-    async def says(messages: list[Any], info: AgentInfo) -> AsyncIterator[str]:
+    async def answer(messages: list[Any], info: AgentInfo) -> AsyncIterator[str]:
         del messages, info
         await asyncio.sleep(0)
         yield f"{name} says hi."
 
-    return Agent(FunctionModel(stream_function=says), name=name)
+    return Agent(FunctionModel(stream_function=answer), name=name)
 
 
 def boss(hook: Any, *prompts: str) -> Agent[None, str]:
@@ -165,7 +165,7 @@ def test_nested_agents_that_cannot_be_told_apart_are_runs_of_their_own() -> None
     assert [run.agent_name for run in hook.transcript.runs] == ["boss", "Ann", "Ann"]
 
 
-def test_runs_that_have_nothing_to_do_with_each_other_stay_apart() -> None:
+def test_unrelated_runs_stay_apart() -> None:
     hook = quiet()
     for _ in range(2):
         asyncio.run(agent().run("1 + 2?", event_stream_handler=hook))
@@ -197,7 +197,7 @@ def test_an_agent_as_a_tool_is_shown_inside_of_its_call_in_the_view_of_the_outer
     assert [each.outcome for each in run.transcript.runs] == ["success", "success"]
 
 
-def test_an_agent_as_a_tool_of_a_run_that_nobody_watches_is_a_run_of_its_own() -> None:
+def test_an_agent_as_a_tool_of_an_unwatched_run_is_a_run_of_its_own() -> None:
     hook = quiet("openai_agents")
     for native in NESTED:
         if "tool_call" in native:
@@ -207,7 +207,7 @@ def test_an_agent_as_a_tool_of_a_run_that_nobody_watches_is_a_run_of_its_own() -
 
 
 @pytest.mark.parametrize("payload", [None, 3, {}, {"tool_call": 3, "agent": {"name": 4}, "event": object()}])
-def test_a_payload_that_nobody_knows_does_not_end_the_agents_work(payload: Any) -> None:
+def test_an_unknown_payload_does_not_end_the_agents_work(payload: Any) -> None:
     hook = quiet("openai_agents")
     hook(payload)
     hook.close()

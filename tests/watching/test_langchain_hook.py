@@ -1,4 +1,4 @@
-"""``handler("langchain")`` in LangChain's own ``callbacks``, sync and async."""
+"""Check ``handler("langchain")`` in LangChain's own ``callbacks``, sync and async."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def called(name: str, **args: Any) -> AIMessage:
 
 
 class Model(GenericFakeChatModel):
-    """Streams a message, its calls included, as one piece."""
+    """Stream a message, its calls included, as one chunk."""
 
     def _stream(self, *args: Any, **options: Any) -> Iterator[ChatGenerationChunk]:
         del args, options
@@ -42,7 +42,7 @@ class Model(GenericFakeChatModel):
 
 
 def agent(messages: list[AIMessage], tools: list[Any]) -> Any:
-    """A graph whose model says these things, with tools."""
+    """Return a graph with tools, whose model sends these messages."""
     model = Model(messages=iter(messages))
 
     def speak(state: MessagesState) -> dict[str, Any]:
@@ -86,8 +86,8 @@ def test_an_async_run_of_agents_inside_of_agents_is_shown_as_such() -> None:
         inner = agent([called("add", a=1, b=2), AIMessage(f"3 in {where}.")], [add])
         return str((await inner.ainvoke(QUESTION))["messages"][-1].content)
 
-    asked = [{"name": "research", "args": {"where": city}, "id": city} for city in ("Paris", "Oslo")]
-    boss = agent([AIMessage("I ask both.", tool_calls=asked), AIMessage("Three.")], [research])
+    calls = [{"name": "research", "args": {"where": city}, "id": city} for city in ("Paris", "Oslo")]
+    boss = agent([AIMessage("I ask both.", tool_calls=calls), AIMessage("Three.")], [research])
     hook = quiet()
 
     async def main() -> None:
@@ -103,7 +103,7 @@ def test_an_async_run_of_agents_inside_of_agents_is_shown_as_such() -> None:
     assert [run.outcome for run in hook.transcript.runs] == ["success"] * 3
 
 
-def test_each_run_of_its_own_is_a_run() -> None:
+def test_each_outermost_run_is_a_run() -> None:
     hook = quiet()
     for _ in range(2):
         adder().invoke(QUESTION, {"callbacks": [hook]})
@@ -117,7 +117,7 @@ def test_a_model_alone_is_a_run_too() -> None:
     assert (hook.transcript.text, hook.transcript.outcome) == ("Hello world", "success")
 
 
-def test_a_model_without_messages_says_its_text() -> None:
+def test_a_model_without_messages_shows_its_text() -> None:
     hook = quiet()
     FakeListLLM(responses=["Hello"]).invoke("Hi", {"callbacks": [hook]})
     assert (hook.transcript.text, hook.transcript.outcome) == ("Hello", "success")
@@ -163,7 +163,7 @@ def test_a_graph_that_asks_its_user_is_interrupted() -> None:
     assert hook.transcript.outcome == "interrupted"
 
 
-def test_the_runs_own_stream_is_what_it_was_without_the_hook() -> None:
+def test_the_hook_does_not_change_the_runs_own_stream() -> None:
     async def events(*callbacks: Any) -> list[str]:
         stream = adder().astream_events(QUESTION, {"callbacks": list(callbacks)}, version="v2")
         return sorted([event["event"] for event in [event async for event in stream]])

@@ -1,4 +1,4 @@
-"""``live``: work that is reported by hand."""
+"""Check ``live``: work that the caller reports by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def quiet(name: str = "researcher", **options: Any) -> vibe.Live:
     return vibe.live(name, **{"registry": vibe.Registry(), "display": False, **options})
 
 
-def test_what_is_said_is_in_the_transcript_in_order() -> None:
+def test_reported_work_is_in_the_transcript_in_order() -> None:
     with quiet() as live:
         live.thinking("h")
         live.thinking("m")
@@ -46,7 +46,7 @@ def test_a_tool_without_a_result_is_ok_when_its_block_ends() -> None:
     assert live.transcript.tools[0].state == "ok"
 
 
-def test_an_exception_inside_of_a_tool_marks_it_as_an_error_and_goes_on() -> None:
+def test_an_exception_inside_of_a_tool_marks_it_as_an_error_and_propagates() -> None:
     def work(live: vibe.Live, *, result: bool) -> None:
         with live.tool("search") as tool:
             if result:
@@ -96,7 +96,7 @@ def test_tools_run_in_parallel_and_each_gets_its_own_result() -> None:
     ]
 
 
-def test_text_from_many_threads_is_all_there() -> None:
+def test_no_text_from_many_threads_is_lost() -> None:
     def write(live: vibe.Live, letter: str) -> None:
         for _ in range(100):
             live.text(letter)
@@ -134,7 +134,7 @@ def test_an_artifact_is_shown_and_the_same_name_replaces_it() -> None:
     assert second.url == "https://example.com/report.pdf"
 
 
-def test_a_tool_can_fail_without_an_exception_and_write_its_output_bit_by_bit() -> None:
+def test_a_tool_can_fail_without_an_exception_and_write_its_output_in_deltas() -> None:
     with quiet() as live:
         with live.tool("run") as tool:
             tool.write("line 1\n")
@@ -160,7 +160,7 @@ def test_async_with_works_the_same() -> None:
     assert asyncio.run(main()).transcript.text == "a"
 
 
-def test_cancellation_ends_it_as_cancelled() -> None:
+def test_cancellation_ends_the_run_as_cancelled() -> None:
     live = quiet()
 
     async def work() -> None:
@@ -179,7 +179,7 @@ def test_cancellation_ends_it_as_cancelled() -> None:
     assert live.transcript.outcome == "cancelled"
 
 
-def test_use_before_the_block_and_after_it_says_what_to_do() -> None:
+def test_use_outside_of_the_block_is_an_error_with_the_fix() -> None:
     live = quiet()
     with pytest.raises(ClosedError, match=r"with vibe\.live"):
         live.text("early")
@@ -213,7 +213,7 @@ def test_close_is_idempotent_and_needs_no_block() -> None:
     quiet().close()
 
 
-def test_a_callback_may_say_more() -> None:
+def test_a_callback_may_emit_more() -> None:
     registry = vibe.Registry()
     registry.register("researcher", on_thinking=lambda _: live.text("answer"))
     with quiet(registry=registry) as live:
@@ -221,7 +221,7 @@ def test_a_callback_may_say_more() -> None:
     assert [part.kind for part in live.transcript.parts] == ["thinking", "text"]
 
 
-def test_a_callback_may_wait_for_another_thread_that_says_something() -> None:
+def test_a_callback_may_wait_for_another_thread_that_emits_events() -> None:
     def on_thinking(_: object) -> None:
         thread = threading.Thread(target=lambda: live.text("from a thread"))
         thread.start()
@@ -260,11 +260,11 @@ def test_nothing_is_shown_before_the_block(capsys: pytest.CaptureFixture[str]) -
         assert "Hello" in capsys.readouterr().out
 
 
-def test_what_cannot_be_said_is_an_error_that_names_it_and_the_block_goes_on() -> None:
+def test_an_invalid_value_is_an_error_that_names_its_field_and_the_block_stays_open() -> None:
     with quiet() as live:
-        for say, field in ((live.text, "delta"), (live.thinking, "delta"), (live.tool, "tool_name")):
+        for report, field in ((live.text, "delta"), (live.thinking, "delta"), (live.tool, "tool_name")):
             with pytest.raises(ProtocolError) as caught:
-                say(5)
+                report(5)
             assert caught.value.field == field
         live.text("fine")
     assert (live.transcript.text, live.transcript.outcome) == ("fine", "success")

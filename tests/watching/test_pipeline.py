@@ -1,4 +1,4 @@
-"""What every way of watching has in common."""
+"""Check the path of one watched stream: adapter, registry, output, recording."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from vibe_notebook.transcript import Transcript
 
 
 class Recorded:
-    """An output that says what it was told."""
+    """Record its calls; an output."""
 
     is_light = False
     is_alone = True
 
     def __init__(self, *, fails: bool = False) -> None:
-        self.said: list[Any] = []
+        self.calls: list[Any] = []
         self.lulls = 0
         self.fails = fails
 
     def watch(self, agent_id: str, since: int) -> None:
-        self.said.append(("watch", agent_id, since))
+        self.calls.append(("watch", agent_id, since))
 
     def report(self, text: str) -> None:
-        self.said.append(("note", text))
+        self.calls.append(("report", text))
 
     def flush(self) -> None:
         pass
@@ -44,7 +44,7 @@ class Recorded:
         self.lulls += 1
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
-        self.said.append(("finish", sorted(transcripts)))
+        self.calls.append(("finish", sorted(transcripts)))
         if self.fails:
             raise RuntimeError("cannot draw")
 
@@ -64,28 +64,28 @@ def test_an_agent_is_shown_from_its_first_event_on_and_all_end_in_one_final_form
     made = pipeline()
     made.begin()
     for event in [*scripted("a", agent_id="x"), *scripted("b", agent_id="y")]:
-        made.take(event)
+        made.accept(event)
     assert made.transcripts == {}
     made.finalize()
-    assert output.said == [("watch", "x", 0), ("watch", "y", 0), ("finish", ["x", "y"])]
+    assert output.calls == [("watch", "x", 0), ("watch", "y", 0), ("finish", ["x", "y"])]
     assert [t.text for t in made.transcripts.values()] == ["a", "b"]
 
 
-def test_settling_twice_shows_the_end_once(output: Recorded) -> None:
+def test_a_second_finalize_shows_nothing(output: Recorded) -> None:
     made = pipeline()
     made.begin()
-    made.take("a")
+    made.accept("a")
     made.finalize(asyncio.CancelledError())
     made.finalize(ValueError("late"))
-    assert [said[0] for said in output.said] == ["watch", "finish"]
+    assert [call[0] for call in output.calls] == ["watch", "finish"]
     assert made.transcripts["agent-1"].outcome == "cancelled"
 
 
-def test_it_is_settled_only_when_its_transcripts_are_final(output: Recorded) -> None:
+def test_a_pipeline_is_finalized_only_when_its_transcripts_are_final(output: Recorded) -> None:
     seen = []
     made = pipeline()
     made.begin()
-    made.take("a")
+    made.accept("a")
     made.registry.register("agent-1", on_finished=lambda _: seen.append(made.finalized))
     made.finalize()
     assert seen == [False]
@@ -98,7 +98,7 @@ def test_an_output_that_cannot_draw_the_end_hides_neither_the_error_nor_the_reco
     output.fails = True
     made = pipeline(record=tmp_path / "x.jsonl")
     made.begin()
-    made.take("a")
+    made.accept("a")
     made.finalize()
     assert "could not be shown" in caplog.text
     assert made.finalized
@@ -106,17 +106,17 @@ def test_an_output_that_cannot_draw_the_end_hides_neither_the_error_nor_the_reco
     assert made._recorder._file is None
 
 
-def test_an_error_after_all_runs_had_ended_is_noted(output: Recorded) -> None:
+def test_an_error_after_all_runs_had_ended_is_reported(output: Recorded) -> None:
     made = pipeline()
     made.begin()
     for event in scripted("a"):
-        made.take(event)
+        made.accept(event)
     made.finalize(ValueError("line 7"))
-    assert ("note", "ValueError: line 7") in output.said
+    assert ("report", "ValueError: line 7") in output.calls
     assert made.transcripts["agent"].outcome == "success"
 
 
-def test_fresh_ids_are_never_given_twice() -> None:
+def test_a_fresh_id_is_never_given_twice() -> None:
     registry = Registry()
     names: list[str] = []
     threads = [threading.Thread(target=lambda: names.append(fresh_agent_id(registry))) for _ in range(20)]
@@ -127,13 +127,13 @@ def test_fresh_ids_are_never_given_twice() -> None:
     assert sorted(names) == sorted(f"agent-{n}" for n in range(1, 21))
 
 
-def test_what_takes_time_gets_a_time_and_the_sources_own_is_kept() -> None:
+def test_events_with_a_duration_get_a_time_or_keep_their_sources_time() -> None:
     made = pipeline()
     made.begin()
     first, *rest = scripted("a", tools=[("search", {}, 1)])
-    made.take(first.model_copy(update={"ts": 5.0}))
+    made.accept(first.model_copy(update={"ts": 5.0}))
     for event in rest:
-        made.take(event)
+        made.accept(event)
     made.finalize()
     (call,) = made.transcripts["agent"].tools
     assert call.started_at is not None
@@ -141,7 +141,7 @@ def test_what_takes_time_gets_a_time_and_the_sources_own_is_kept() -> None:
     assert call.started_at <= call.finished_at
 
 
-def test_the_final_form_waits_for_others_last_words_unless_that_keeps_an_event_loop_waiting(
+def test_the_final_form_waits_for_other_views_unless_that_would_block_an_event_loop(
     output: Recorded,
 ) -> None:
     async def leave(*, is_sync: bool) -> None:
@@ -165,7 +165,7 @@ def test_the_final_form_waits_for_others_last_words_unless_that_keeps_an_event_l
 
 @pytest.mark.parametrize("fault", [MemoryError("no room"), ValueError("broken"), SystemExit(1)], ids=repr)
 @pytest.mark.parametrize("step", ["current", "flush", "finish", "close", "dispatch"])
-def test_whatever_fails_in_the_end_frees_who_waits_and_is_raised_or_noted(
+def test_a_fault_at_the_end_frees_the_waiting_threads_and_is_raised_or_reported(
     output: Recorded,
     step: str,
     fault: BaseException,
@@ -175,7 +175,7 @@ def test_whatever_fails_in_the_end_frees_who_waits_and_is_raised_or_noted(
 ) -> None:
     made = pipeline(record=tmp_path / "x.jsonl")
     made.begin()
-    made.take("a")
+    made.accept("a")
 
     def broken(*_: object, **__: object) -> None:
         raise fault
@@ -193,12 +193,12 @@ def test_whatever_fails_in_the_end_frees_who_waits_and_is_raised_or_noted(
     waited.join(10)
     assert not waited.is_alive()
     if step == "finish" and isinstance(fault, Exception):
-        assert raised is None  # the stream's own end matters more
-        assert any(said[0] == "note" and type(fault).__name__ in said[1] for said in output.said)
+        assert raised is None  # the stream's own error matters more
+        assert any(call[0] == "report" and type(fault).__name__ in call[1] for call in output.calls)
     else:
         assert raised is fault
     if step in ("current", "close"):
-        assert any(said[0] == "note" and type(fault).__name__ in said[1] for said in output.said)
+        assert any(call[0] == "report" and type(fault).__name__ in call[1] for call in output.calls)
     assert type(fault).__name__ in caplog.text or step in ("finish", "dispatch")
     with contextlib.suppress(BaseException):
         monkeypatch.undo()
@@ -208,13 +208,13 @@ def test_whatever_fails_in_the_end_frees_who_waits_and_is_raised_or_noted(
 
 async def _over(made: Pipeline) -> None:
     with contextlib.suppress(BaseException):
-        await made.ended()
+        await made.wait_until_finalized()
 
 
-def test_no_number_of_interrupts_keeps_the_end_from_its_waiters(output: Recorded) -> None:
+def test_repeated_interrupts_do_not_keep_the_end_from_its_waiters(output: Recorded) -> None:
     made = pipeline()
     made.begin()
-    made.take("a")
+    made.accept("a")
     interrupts = 0
 
     def stopped() -> dict[str, Transcript]:
@@ -229,4 +229,4 @@ def test_no_number_of_interrupts_keeps_the_end_from_its_waiters(output: Recorded
         made.finalize()
     assert interrupts == 5
     assert made.finalized
-    assert [said[0] for said in output.said] == ["watch", "finish"]
+    assert [call[0] for call in output.calls] == ["watch", "finish"]

@@ -1,4 +1,4 @@
-"""What can be watched, and how it is opened and closed."""
+"""Check sources: streams and other objects, and the way a watch opens and closes them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vibe_notebook._watching.sources import (
 
 
 class Both:
-    """As many SDKs' clients: sync and async forms in one object."""
+    """Have sync and async forms in one object, as many SDKs' clients do."""
 
     def __iter__(self) -> Iterator[str]:
         return iter("ab")
@@ -60,7 +60,7 @@ async def coroutine() -> Any:
     return ["a"]
 
 
-def test_what_has_both_forms_is_read_in_the_form_that_is_asked_for() -> None:
+def test_a_source_with_both_forms_is_read_in_the_requested_form() -> None:
     source = Both()
     assert is_async(source)
     assert not is_async_only(source)
@@ -98,7 +98,7 @@ def test_an_awaitable_may_give_a_sync_stream() -> None:
     assert asyncio.run(main()) == ["a"]
 
 
-def test_what_opens_to_itself_for_ever_is_an_error() -> None:
+def test_a_source_that_opens_to_itself_for_ever_is_an_error() -> None:
     class Circle:
         def __enter__(self) -> Any:
             return self
@@ -112,7 +112,7 @@ def test_what_opens_to_itself_for_ever_is_an_error() -> None:
 @pytest.mark.parametrize(
     ("source", "hint"), [("run.jsonl", r"vibe\.replay"), (agen, "forget to call"), (Both, "forget to call")]
 )
-def test_the_error_for_what_is_no_stream_gives_a_hint(source: object, hint: str) -> None:
+def test_the_error_for_an_object_that_is_no_stream_gives_a_hint(source: object, hint: str) -> None:
     with pytest.raises(TypeError, match=hint):
         check(source)
 
@@ -151,7 +151,7 @@ def test_a_generator_is_not_closed_from_another_thread() -> None:
     assert closer(closing, iter(closing)) == closing.close
 
 
-def test_what_is_never_opened_is_discarded_without_a_warning() -> None:
+def test_a_source_that_is_never_opened_is_discarded_without_a_warning() -> None:
     made = coroutine()
     discard(made)
     discard(gen())

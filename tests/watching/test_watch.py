@@ -1,4 +1,4 @@
-"""``watch``, sentence by sentence: what it takes, what it passes on, how it ends."""
+"""Check ``watch``: the sources it accepts, the events it passes on, its end."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from vibe_notebook.exceptions import AdapterError, ConsumedError, ProtocolError
 from vibe_notebook.testing import scripted
 
 
-class Noted:
-    """A source that says what is done with it."""
+class Logged:
+    """Record the calls of its consumer; a source."""
 
     def __init__(self, *items: Any, fails: BaseException | None = None) -> None:
         self.items = items
         self.fails = fails
-        self.said: list[str] = []
+        self.calls: list[str] = []
         self.tasks: list[Any] = []
 
     def sync(self) -> Iterator[Any]:
-        self.said.append("read")
+        self.calls.append("read")
         try:
             yield from self.items
             if self.fails:
                 raise self.fails
         finally:
-            self.said.append("closed")
+            self.calls.append("closed")
 
     async def aio(self) -> AsyncIterator[Any]:
-        self.said.append("read")
+        self.calls.append("read")
         try:
             for item in self.items:
                 self.tasks.append(asyncio.current_task())
@@ -50,19 +50,19 @@ class Noted:
             if self.fails:
                 raise self.fails
         finally:
-            self.said.append("closed")
+            self.calls.append("closed")
 
     @contextlib.contextmanager
     def managed(self) -> Iterator[Iterator[Any]]:
-        self.said.append("entered")
+        self.calls.append("entered")
         yield self.sync()
-        self.said.append("left")
+        self.calls.append("left")
 
     @contextlib.asynccontextmanager
     async def amanaged(self) -> AsyncIterator[AsyncIterator[Any]]:
-        self.said.append("entered")
+        self.calls.append("entered")
         yield self.aio()
-        self.said.append("left")
+        self.calls.append("left")
 
     async def awaited(self) -> AsyncIterator[Any]:
         return self.aio()
@@ -92,9 +92,9 @@ ASYNC = {
 
 
 @pytest.mark.parametrize("made", SYNC.values(), ids=SYNC)
-def test_for_passes_the_items_of_a_sync_source_through(made: Callable[[Noted], Any]) -> None:
-    noted = Noted("Hello ", "world")
-    watched = quiet(made(noted))
+def test_for_passes_the_items_of_a_sync_source_through(made: Callable[[Logged], Any]) -> None:
+    logged = Logged("Hello ", "world")
+    watched = quiet(made(logged))
     assert list(watched) == ["Hello ", "world"]
     assert watched.transcript.text == "Hello world"
     assert watched.transcript.outcome == "success"
@@ -102,39 +102,39 @@ def test_for_passes_the_items_of_a_sync_source_through(made: Callable[[Noted], A
 
 
 @pytest.mark.parametrize("made", [*ASYNC.values(), *SYNC.values()], ids=[*ASYNC, *SYNC])
-def test_async_for_passes_the_items_of_any_source_through(made: Callable[[Noted], Any]) -> None:
-    noted = Noted("Hello ", "world")
-    watched = quiet(made(noted))
+def test_async_for_passes_the_items_of_any_source_through(made: Callable[[Logged], Any]) -> None:
+    logged = Logged("Hello ", "world")
+    watched = quiet(made(logged))
     assert asyncio.run(collect(watched)) == ["Hello ", "world"]
     assert watched.transcript.text == "Hello world"
     assert watched.transcript.outcome == "success"
 
 
 @pytest.mark.parametrize("made", [*ASYNC.values(), *SYNC.values()], ids=[*ASYNC, *SYNC])
-def test_await_drains_any_source_and_gives_the_transcript(made: Callable[[Noted], Any]) -> None:
-    transcript = asyncio.run(drained(quiet(made(Noted("Hello ", "world")))))
+def test_await_drains_any_source_and_gives_the_transcript(made: Callable[[Logged], Any]) -> None:
+    transcript = asyncio.run(drained(quiet(made(Logged("Hello ", "world")))))
     assert (transcript.text, transcript.outcome) == ("Hello world", "success")
 
 
 def test_a_context_manager_is_entered_and_left() -> None:
-    noted, anoted = Noted("a"), Noted("a")
-    list(quiet(noted.managed()))
-    asyncio.run(collect(quiet(anoted.amanaged())))
-    assert noted.said == anoted.said == ["entered", "read", "closed", "left"]
+    logged, alogged = Logged("a"), Logged("a")
+    list(quiet(logged.managed()))
+    asyncio.run(collect(quiet(alogged.amanaged())))
+    assert logged.calls == alogged.calls == ["entered", "read", "closed", "left"]
 
 
 def test_several_are_awaited_at_once_and_with_a_timeout() -> None:
     async def main() -> list[str]:
         registry = vibe.Registry()
         both = await asyncio.gather(
-            quiet(Noted("a", "b").aio(), registry=registry), quiet(["c", "d"], registry=registry)
+            quiet(Logged("a", "b").aio(), registry=registry), quiet(["c", "d"], registry=registry)
         )
-        return [made.text for made in (*both, await asyncio.wait_for(quiet(Noted("e").aio()), 10))]
+        return [made.text for made in (*both, await asyncio.wait_for(quiet(Logged("e").aio()), 10))]
 
     assert asyncio.run(main()) == ["ab", "cd", "e"]
 
 
-def test_where_there_are_no_threads_a_sync_source_is_watched_all_the_same(
+def test_without_threads_a_sync_source_is_watched_in_the_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def start(_: threading.Thread) -> None:
@@ -149,7 +149,7 @@ def test_where_there_are_no_threads_a_sync_source_is_watched_all_the_same(
     assert asyncio.run(main()) == ("ab", ["c"], True)
 
 
-def test_what_fails_in_the_background_is_logged_only_where_no_view_shows_it(
+def test_a_background_error_is_logged_as_an_error_only_without_a_view(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def main(watched: vibe.Watch) -> None:
@@ -157,10 +157,10 @@ def test_what_fails_in_the_background_is_logged_only_where_no_view_shows_it(
         await until(watched.done)
         await asyncio.sleep(0)
 
-    asyncio.run(main(quiet(Noted("a", fails=KeyError("gone")).aio())))
+    asyncio.run(main(quiet(Logged("a", fails=KeyError("gone")).aio())))
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     caplog.clear()
-    asyncio.run(main(vibe.watch(Noted("a", fails=KeyError("gone")).aio(), registry=vibe.Registry())))
+    asyncio.run(main(vibe.watch(Logged("a", fails=KeyError("gone")).aio(), registry=vibe.Registry())))
     assert caplog.records == []
     assert "KeyError" in capsys.readouterr().out
 
@@ -175,10 +175,10 @@ def test_objects_pass_through_by_identity() -> None:
 def test_nothing_is_read_or_shown_before_it_is_consumed(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    noted = Noted("a")
-    watched = vibe.watch(noted.sync(), registry=vibe.Registry(), record=tmp_path / "run.jsonl")
+    logged = Logged("a")
+    watched = vibe.watch(logged.sync(), registry=vibe.Registry(), record=tmp_path / "run.jsonl")
     iterator = iter(watched)
-    assert noted.said == []
+    assert logged.calls == []
     assert not (tmp_path / "run.jsonl").exists()
     assert watched not in _watch.live_watches()
     assert "not started" in repr(watched)
@@ -202,7 +202,7 @@ def test_a_second_consumer_raises() -> None:
 
 def test_a_second_consumer_raises_while_the_first_is_at_work_and_does_not_disturb_it() -> None:
     async def main() -> list[Any]:
-        watched = quiet(Noted("a", "b").aio())
+        watched = quiet(Logged("a", "b").aio())
         got = []
         async for event in watched:
             got.append(event)
@@ -214,17 +214,17 @@ def test_a_second_consumer_raises_while_the_first_is_at_work_and_does_not_distur
 
 
 @pytest.mark.parametrize("made", ASYNC.values(), ids=ASYNC)
-def test_for_over_an_async_source_is_a_type_error_that_says_async_for(made: Callable[[Noted], Any]) -> None:
-    source = made(Noted("a"))
+def test_for_over_an_async_source_is_a_type_error_that_names_async_for(made: Callable[[Logged], Any]) -> None:
+    source = made(Logged("a"))
     watched = quiet(source)
     with pytest.raises(TypeError, match="`async for`"), contextlib.closing(iter(watched)):  # type: ignore[type-var]
         pass
     with pytest.raises(TypeError, match="`async with`"):
         watched.__enter__()
-    assert asyncio.run(collect(watched)) == ["a"]  # and it is not used up by that
+    assert asyncio.run(collect(watched)) == ["a"]  # the refused loop does not use up the watch
 
 
-def test_for_over_a_future_is_a_type_error_that_says_async_for() -> None:
+def test_for_over_a_future_is_a_type_error_that_names_async_for() -> None:
     async def main() -> None:
         with pytest.raises(TypeError, match="async for"):
             iter(quiet(asyncio.get_running_loop().create_future()))
@@ -246,7 +246,7 @@ def test_await_on_a_sync_source_iterates_it_in_one_worker_thread_and_leaves_the_
     async def main() -> vibe.Transcript:
         task = asyncio.ensure_future(drained(quiet(source())))
         await until(lambda: threads)
-        go.set()  # only a loop that is free gets here
+        go.set()  # only a free loop gets here
         return await task
 
     assert asyncio.run(main()).text == "ab"
@@ -255,20 +255,20 @@ def test_await_on_a_sync_source_iterates_it_in_one_worker_thread_and_leaves_the_
 
 
 def test_the_source_is_stepped_in_the_consumers_own_task() -> None:
-    noted = Noted("a", "b", "c")
+    logged = Logged("a", "b", "c")
 
     async def main() -> asyncio.Task[Any] | None:
-        await collect(quiet(noted.aio()))
+        await collect(quiet(logged.aio()))
         return asyncio.current_task()
 
     consumer = asyncio.run(main())
-    assert set(noted.tasks) == {consumer}
+    assert set(logged.tasks) == {consumer}
 
 
 @pytest.mark.parametrize("items", [(), ("a", "b")])
 def test_an_error_in_the_source_is_shown_and_raised_again(items: tuple[str, ...]) -> None:
-    noted, anoted = (Noted(*items, fails=KeyError("gone")) for _ in range(2))
-    watched, awatched = quiet(noted.sync()), quiet(anoted.aio())
+    logged, alogged = (Logged(*items, fails=KeyError("gone")) for _ in range(2))
+    watched, awatched = quiet(logged.sync()), quiet(alogged.aio())
     got: list[Any] = []
     with pytest.raises(KeyError, match="gone"):
         got.extend(watched)
@@ -279,11 +279,11 @@ def test_an_error_in_the_source_is_shown_and_raised_again(items: tuple[str, ...]
         assert made.transcript.outcome == "error"
         assert "KeyError" in (made.transcript.error or "")
         assert made.transcript.text == "".join(items)
-    assert noted.said == anoted.said == ["read", "closed"]
+    assert logged.calls == alogged.calls == ["read", "closed"]
 
 
 def test_an_error_in_a_worker_thread_is_raised_where_it_is_awaited() -> None:
-    watched = quiet(Noted("a", fails=ZeroDivisionError("x")).sync())
+    watched = quiet(Logged("a", fails=ZeroDivisionError("x")).sync())
     with pytest.raises(ZeroDivisionError):
         asyncio.run(drained(watched))
     assert (watched.transcript.outcome, watched.transcript.text) == ("error", "a")
@@ -301,19 +301,19 @@ def test_a_source_that_cannot_be_opened_is_an_error_that_is_shown() -> None:
     assert watched.transcript.error == "ConnectionError: no route"
 
 
-def test_break_settles_a_sync_watch_and_closes_its_source() -> None:
-    noted = Noted("a", "b")
-    watched = quiet(noted.sync())
+def test_break_finalizes_a_sync_watch_and_closes_its_source() -> None:
+    logged = Logged("a", "b")
+    watched = quiet(logged.sync())
     for _ in watched:
         break
     assert watched.done()
-    assert noted.said == ["read", "closed"]
+    assert logged.calls == ["read", "closed"]
     assert (watched.transcript.text, watched.transcript.outcome) == ("a", "cancelled")
 
 
-def test_break_settles_an_async_watch_when_its_iterator_closes() -> None:
-    noted = Noted("a", "b")
-    watched = quiet(noted.aio())
+def test_break_finalizes_an_async_watch_when_its_iterator_closes() -> None:
+    logged = Logged("a", "b")
+    watched = quiet(logged.aio())
 
     async def main() -> None:
         async for _ in watched:
@@ -324,38 +324,38 @@ def test_break_settles_an_async_watch_when_its_iterator_closes() -> None:
 
     asyncio.run(main())
     assert watched.done()
-    assert noted.said == ["read", "closed"]
+    assert logged.calls == ["read", "closed"]
     assert (watched.transcript.text, watched.transcript.outcome) == ("a", "cancelled")
 
 
-def test_async_with_is_settled_the_moment_the_block_is_left() -> None:
-    noted = Noted("a", "b")
+def test_async_with_is_finalized_when_the_block_is_left() -> None:
+    logged = Logged("a", "b")
 
     async def main() -> None:
-        async with quiet(noted.aio()) as run:
+        async with quiet(logged.aio()) as run:
             async for _ in run:
                 break
             assert not run.done()
         assert run.done()
-        assert noted.said == ["read", "closed"]
+        assert logged.calls == ["read", "closed"]
         assert (run.transcript.text, run.transcript.outcome) == ("a", "cancelled")
 
     asyncio.run(main())
 
 
-def test_with_is_settled_the_moment_the_block_is_left() -> None:
-    noted = Noted("a", "b")
-    with quiet(noted.sync()) as run:
+def test_with_is_finalized_when_the_block_is_left() -> None:
+    logged = Logged("a", "b")
+    with quiet(logged.sync()) as run:
         for _ in run:
             break
         assert not run.done()
     assert run.done()
-    assert noted.said == ["read", "closed"]
+    assert logged.calls == ["read", "closed"]
 
 
-def test_a_block_that_is_left_by_an_error_settles_as_that_error() -> None:
+def test_a_block_that_is_left_by_an_error_ends_with_that_error() -> None:
     async def main() -> vibe.Watch:
-        run = quiet(Noted("a", "b").aio())
+        run = quiet(Logged("a", "b").aio())
         with contextlib.suppress(ValueError):
             async with run:
                 async for _ in run:
@@ -370,9 +370,9 @@ def test_a_block_that_is_left_by_an_error_settles_as_that_error() -> None:
     assert other.transcript.error == "ValueError: mine"
 
 
-def test_a_block_in_which_all_was_consumed_ends_well() -> None:
+def test_a_block_in_which_all_was_consumed_ends_in_success() -> None:
     async def main() -> vibe.Watch:
-        async with quiet(Noted("a").aio()) as run:
+        async with quiet(Logged("a").aio()) as run:
             assert (await run).text == "a"
         return run
 
@@ -381,7 +381,7 @@ def test_a_block_in_which_all_was_consumed_ends_well() -> None:
 
 def test_a_block_that_consumes_nothing_leaves_nothing_behind() -> None:
     async def main() -> vibe.Watch:
-        async with quiet(Noted("a").awaited()) as run:
+        async with quiet(Logged("a").awaited()) as run:
             pass
         with pytest.raises(ConsumedError):
             await run
@@ -411,7 +411,7 @@ def test_runs_that_the_stream_left_open_are_ended() -> None:
     assert watched.transcript.outcome == "success"
 
 
-def test_an_empty_stream_ends_well_and_shows_nothing() -> None:
+def test_an_empty_stream_ends_in_success_and_shows_nothing() -> None:
     watched = quiet([])
     assert list(watched) == []
     assert (watched.transcript.outcome, watched.transcript.parts) == ("success", ())
@@ -434,13 +434,13 @@ def test_a_recorder_of_the_users_own_is_left_open(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_cannot_be_opened_raises_before_anything_is_read(tmp_path: Path) -> None:
-    noted = Noted("a")
+    logged = Logged("a")
     with pytest.raises(OSError, match="missing"):
-        list(quiet(noted.sync(), record=tmp_path / "missing" / "run.jsonl"))
-    assert noted.said == []
+        list(quiet(logged.sync(), record=tmp_path / "missing" / "run.jsonl"))
+    assert logged.calls == []
 
 
-def test_a_damaged_recording_keeps_what_came_before_and_names_the_line(tmp_path: Path) -> None:
+def test_a_damaged_recording_keeps_the_events_before_the_damage_and_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     list(quiet(["Hello"], record=path))
     path.write_text(path.read_text() + "{not json\n")
@@ -460,13 +460,13 @@ def test_a_terminal_gets_the_text_as_it_comes(capsys: pytest.CaptureFixture[str]
         assert event in capsys.readouterr().out
 
 
-def test_an_adapter_is_taken_by_its_name() -> None:
+def test_an_adapter_is_chosen_by_its_name() -> None:
     watched = quiet(['{"type": "text_delta", "agent_id": "a", "run_id": "r"}'], adapter="text")
     list(watched)
     assert watched.transcript.text.startswith('{"type"')
 
 
-def test_an_adapter_is_taken_as_an_instance_with_its_own_ids() -> None:
+def test_an_adapter_instance_keeps_its_own_ids() -> None:
     adapter = adapters.get("text", agent_id="writer", run_id="r7")
     watched = quiet(["a"], adapter=adapter)
     list(watched)
@@ -488,7 +488,7 @@ def test_a_stream_that_no_adapter_knows_is_an_error_that_is_shown() -> None:
     assert watched.transcript.outcome == "error"
 
 
-def test_what_no_adapter_knows_is_kept_until_the_stream_is_known() -> None:
+def test_unknown_natives_are_held_until_the_stream_is_known() -> None:
     natives = [{"hello": 1}, {"event": "RunContent", "run_id": "r", "content": "Hi"}]
     watched = quiet(natives)
     assert list(watched) == natives
@@ -504,14 +504,14 @@ def test_a_stream_that_is_not_known_after_its_first_natives_is_an_error() -> Non
     assert watched.transcript.outcome == "error"
 
 
-def test_agent_id_and_title_are_taken() -> None:
+def test_agent_id_and_title_are_used() -> None:
     watched = quiet(["a"], agent_id="researcher", title="Research")
     list(watched)
     assert (watched.agent_id, watched.title) == ("researcher", "Research")
     assert watched.transcripts.keys() == {"researcher"}
 
 
-def test_agents_without_a_name_get_one_that_nobody_has() -> None:
+def test_agents_without_a_name_get_an_unused_one() -> None:
     registry = vibe.Registry()
     first, second = quiet(["a"], registry=registry), quiet(["b"], registry=registry)
     for _ in zip(first, second, strict=True):
@@ -520,7 +520,7 @@ def test_agents_without_a_name_get_one_that_nobody_has() -> None:
     assert first.agent_id != second.agent_id
 
 
-def test_the_same_agent_watched_again_shows_only_what_is_new() -> None:
+def test_the_same_agent_watched_again_shows_only_new_events() -> None:
     registry = vibe.Registry()
     list(quiet(["old"], registry=registry, agent_id="a"))
     again = quiet(["new"], registry=registry, agent_id="a")
@@ -529,13 +529,13 @@ def test_the_same_agent_watched_again_shows_only_what_is_new() -> None:
     assert registry.transcript("a").text == "oldnew"
 
 
-@pytest.mark.parametrize("source", ["text", b"x", {}, 5, None, Noted, print])
-def test_what_is_no_stream_is_a_type_error_at_once(source: object) -> None:
+@pytest.mark.parametrize("source", ["text", b"x", {}, 5, None, Logged, print])
+def test_an_object_that_is_no_stream_is_a_type_error_at_once(source: object) -> None:
     with pytest.raises(TypeError, match="not a stream"):
         quiet(source)
 
 
-def test_what_a_source_opens_to_must_be_a_stream() -> None:
+def test_a_source_must_open_to_a_stream() -> None:
     async def nothing() -> int:
         return 5
 

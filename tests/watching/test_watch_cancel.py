@@ -1,4 +1,4 @@
-"""``done()`` and ``cancel()``: from anywhere, at any time, any number of times."""
+"""Check ``done()`` and ``cancel()``: from any thread, at any time, any number of times."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from vibe_notebook._watching import watch as _watch
 
 
 class Hanging:
-    """Gives one item, then hangs; says when it does and when it was closed."""
+    """Give one item, then hang; record both, and the close."""
 
     def __init__(self) -> None:
         self.hangs = threading.Event()
@@ -38,7 +38,7 @@ class Hanging:
             self.closed.set()
 
     async def grouped(self) -> AsyncIterator[str]:
-        """As many SDKs do it: the producer is a task of a group that the stream holds."""
+        """Produce in a task of a group that the stream holds, as many SDKs do."""
         send, receive = anyio.create_memory_object_stream[str](1)
 
         async def produce() -> None:
@@ -72,7 +72,7 @@ class Hanging:
         return self.aio()
 
     def sync(self) -> Iterator[str]:
-        """Blocks as Python code does: in short steps."""
+        """Block in short steps, as Python code does."""
         try:
             yield "a"
             self.hangs.set()
@@ -82,7 +82,7 @@ class Hanging:
             self.closed.set()
 
     def cancels(self, watched: vibe.Watch) -> threading.Thread:
-        """A thread that cancels once it hangs."""
+        """Return a thread that cancels once the source hangs."""
 
         def run() -> None:
             assert self.hangs.wait(10)
@@ -123,7 +123,7 @@ def test_cancel_interrupts_the_pending_step_closes_the_source_and_the_loop_ends_
         assert task is not None
         assert task.cancelling() == 0
         assert hanging.closed.is_set()
-        await asyncio.sleep(0)  # and nothing of it comes later
+        await asyncio.sleep(0)  # and no event arrives later
         return got
 
     assert asyncio.run(main()) == ["a"]
@@ -200,7 +200,7 @@ def test_cancel_interrupts_a_sync_source_that_blocks_the_main_thread() -> None:
     ended_as_cancelled(watched)
 
 
-def test_cancel_interrupts_what_blocks_the_main_thread_outside_of_python() -> None:
+def test_cancel_interrupts_a_call_outside_of_python_that_blocks_the_main_thread() -> None:
     hangs = threading.Event()
     items: queue.Queue[str] = queue.Queue()
 
@@ -216,7 +216,7 @@ def test_cancel_interrupts_what_blocks_the_main_thread_outside_of_python() -> No
     ended_as_cancelled(watched, "")
 
 
-def test_cancel_interrupts_the_main_thread_though_a_signal_came_just_before_it_blocked(
+def test_cancel_interrupts_the_main_thread_after_a_signal_that_arrived_just_before_it_blocked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hangs = threading.Event()
@@ -243,7 +243,7 @@ def test_cancel_interrupts_the_main_thread_though_a_signal_came_just_before_it_b
 
 
 def test_cancel_interrupts_the_main_thread_also_where_an_interrupt_only_cancels_a_task() -> None:
-    """In an awaited cell the kernel's own handler of the signal raises nothing."""
+    """Cover awaited cells: there the kernel's own signal handler raises nothing."""
     hanging = Hanging()
     watched = quiet(hanging.sync())
     seen: list[int] = []
@@ -275,7 +275,7 @@ def test_cancel_interrupts_a_sync_source_that_blocks_a_worker_thread() -> None:
     ended_as_cancelled(watched)
 
 
-def test_cancel_closes_what_blocks_a_worker_thread_outside_of_python() -> None:
+def test_cancel_closes_a_source_outside_of_python_that_blocks_a_worker_thread() -> None:
     class Connection:
         def __init__(self) -> None:
             self.items: queue.Queue[str | None] = queue.Queue()
@@ -346,13 +346,13 @@ def test_cancel_is_idempotent() -> None:
 
 def test_cancel_between_two_steps_leaves_the_consumers_own_awaits_alone() -> None:
     async def main() -> list[str]:
-        said = []
+        results = []
         watched = quiet(Hanging().aio())
         async for _ in watched:
             threading.Thread(target=watched.cancel).start()
             await asyncio.sleep(0.05)
-            said.append("body went on")
-        return said
+            results.append("body went on")
+        return results
 
     assert asyncio.run(main()) == ["body went on"]
 
@@ -380,7 +380,7 @@ def test_a_source_may_cancel_its_own_watch() -> None:
     ended_as_cancelled(watched)
 
 
-def test_a_source_that_does_not_want_to_end_is_not_listened_to_any_more() -> None:
+def test_later_events_of_a_source_that_ignores_its_cancel_are_dropped() -> None:
     async def stubborn() -> AsyncIterator[str]:
         with contextlib.suppress(asyncio.CancelledError):
             yield "a"
@@ -401,7 +401,7 @@ def test_a_source_that_does_not_want_to_end_is_not_listened_to_any_more() -> Non
     ended_as_cancelled(watched)
 
 
-def test_what_a_source_says_to_being_cancelled_is_not_an_error() -> None:
+def test_an_exception_of_a_cancelled_source_is_not_an_error() -> None:
     async def loud() -> AsyncIterator[str]:
         try:
             yield "a"
@@ -435,7 +435,7 @@ def test_a_sync_source_that_fails_to_close_when_cancelled_is_not_an_error() -> N
     ended_as_cancelled(watched)
 
 
-def test_cancellation_from_outside_settles_as_cancelled_and_is_raised_again() -> None:
+def test_cancellation_from_outside_ends_as_cancelled_and_is_raised_again() -> None:
     for made in (Hanging.aio, Hanging.grouped, Hanging.scoped, Hanging.sync):
         hanging = Hanging()
         watched = quiet(made(hanging))
@@ -481,7 +481,7 @@ def test_cancellation_from_outside_and_cancel_at_once_raise() -> None:
     ended_as_cancelled(watched)
 
 
-def test_keyboard_interrupt_settles_as_cancelled_and_is_raised_again() -> None:
+def test_keyboard_interrupt_ends_as_cancelled_and_is_raised_again() -> None:
     hanging = Hanging()
     watched = quiet(hanging.sync())
 
@@ -498,7 +498,7 @@ def test_keyboard_interrupt_settles_as_cancelled_and_is_raised_again() -> None:
     ended_as_cancelled(watched)
 
 
-def test_keyboard_interrupt_in_the_loops_body_settles_as_cancelled() -> None:
+def test_keyboard_interrupt_in_the_loops_body_ends_as_cancelled() -> None:
     watched = quiet(["a", "b"])
 
     def consume() -> None:
@@ -520,8 +520,8 @@ def test_an_async_cancel_that_races_with_the_end_is_either_early_or_late() -> No
 
     async def one() -> None:
         watched = quiet(source(chance.choice([0, 0, 0.0002])))
-        said: list[bool] = []
-        thread = threading.Thread(target=lambda: said.append(watched.cancel()))
+        results: list[bool] = []
+        thread = threading.Thread(target=lambda: results.append(watched.cancel()))
         wait = chance.random() * 0.001
         task = asyncio.ensure_future(drained(watched))
         await asyncio.sleep(wait)
@@ -530,7 +530,7 @@ def test_an_async_cancel_that_races_with_the_end_is_either_early_or_late() -> No
         await until(lambda: not thread.is_alive())
         assert task.cancelling() == 0
         assert watched.done()
-        assert transcript.outcome == ("cancelled" if said == [True] else "success")
+        assert transcript.outcome == ("cancelled" if results == [True] else "success")
         assert "ab".startswith(transcript.text)
         outcomes.add(str(transcript.outcome))
 
@@ -572,27 +572,27 @@ def test_a_sync_cancel_that_races_with_the_end_leaves_no_stray_interrupt(where: 
         wait = chance.random() * 0.001
         watched = quiet(items())
         go = threading.Event()
-        said: list[bool] = []
+        results: list[bool] = []
 
         def cancel() -> None:
             go.wait()
             time.sleep(wait)
-            said.append(watched.cancel())
+            results.append(watched.cancel())
 
         thread = threading.Thread(target=cancel)
         thread.start()
         go.set()
         list(watched)
         thread.join()
-        sum(range(500))  # an interrupt that came late would be raised here
-        assert watched.transcript.outcome == ("cancelled" if said == [True] else "success")
+        sum(range(500))  # a late interrupt would be raised here
+        assert watched.transcript.outcome == ("cancelled" if results == [True] else "success")
         outcomes.add(str(watched.transcript.outcome))
 
     def run() -> None:
         try:
             for _ in range(300):
                 one()
-        except BaseException as error:  # noqa: BLE001 - also an interrupt: that is the point
+        except BaseException as error:  # noqa: BLE001 - the test checks that no interrupt gets here
             failures.append(error)
 
     failures: list[BaseException] = []

@@ -1,4 +1,4 @@
-"""``watch`` with a real SDK's stream, and under trio."""
+"""Check ``watch`` with a real SDK's stream, and under trio."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.watching.streams import drained, quiet, until
 
 
 class Script:
-    """A model that calls a tool, answers, and hangs in the middle of it if told to."""
+    """Call a tool and answer; hang in the middle of the answer if the test wants. A model."""
 
     def __init__(self, *, hangs: bool = False) -> None:
         self.hangs = hangs
@@ -47,7 +47,7 @@ class Script:
 
 @pytest.fixture
 def complaints() -> list[dict[str, Any]]:
-    """What the event loop would print: "exit cancel scope in a different task" comes this way."""
+    """Return the errors of the event loop: "exit cancel scope in a different task" comes this way."""
     return []
 
 
@@ -203,7 +203,7 @@ def test_under_trio_cancel_takes_effect_after_the_pending_step() -> None:
     assert watched.transcript.outcome == "cancelled"
 
 
-def test_under_trio_cancellation_from_outside_settles_as_cancelled_and_is_raised_again() -> None:
+def test_under_trio_cancellation_from_outside_ends_as_cancelled_and_is_raised_again() -> None:
     async def hanging() -> AsyncIterator[str]:
         yield "a"
         await trio.sleep_forever()

@@ -1,6 +1,6 @@
-"""A watch that nobody awaits: consumed on the running loop, or in a thread.
+"""Consume a watch in the background: on the running loop, or in a thread.
 
-Beside ``_watching/watch.py``; the line form of the magic uses it.
+Above ``_watching/watch.py``; the line form of the magic uses it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _tasks: set[asyncio.Task[None]] = set()
 
 
 def start(made: Watch) -> None:
-    """Consume it in the background: on the running loop or, a sync source, in a thread.
+    """Consume a watch in the background: on the running loop or, a sync source, in a thread.
 
-    What goes wrong is shown in the view and logged; it is not raised anywhere. Raises
-    ``ConsumedError`` if it has a consumer, and what its recording or output raises.
+    The view shows an error of the stream, and the log has it; no caller gets it. Raises ``ConsumedError``
+    if the watch has a consumer, and the errors of its recording and of its output.
     """
     made.claim()
     made.is_consumed_by_magic = True
@@ -41,7 +41,7 @@ def start(made: Watch) -> None:
             _tasks.add(task)  # the loop holds tasks weakly
             task.add_done_callback(_tasks.discard)
             return
-    # In a copy of the context: what the thread shows belongs to this cell.
+    # In a copy of the context: the displays of the thread belong to this cell.
     context = contextvars.copy_context()
     try:
         threading.Thread(target=context.run, args=(run,), name="vibe-watch", daemon=True).start()
@@ -50,7 +50,7 @@ def start(made: Watch) -> None:
 
 
 async def _in_background(made: Watch) -> None:
-    with contextlib.suppress(asyncio.CancelledError), _logging(made):
+    with contextlib.suppress(asyncio.CancelledError), _logging_failure(made):
         await made.consume()
 
 
@@ -59,15 +59,15 @@ def _in_own_loop(made: Watch) -> None:
 
 
 def _in_thread(made: Watch) -> None:
-    with _logging(made):
+    with _logging_failure(made):
         made.consume_sync()
 
 
 @contextlib.contextmanager
-def _logging(made: Watch) -> Iterator[None]:
+def _logging_failure(made: Watch) -> Iterator[None]:
     try:
         yield
     except Exception:
-        # Shown in the view already: on standard error it could land in another cell.
+        # The view shows the error already: on standard error it could land in another cell.
         level = logging.DEBUG if made.is_shown else logging.ERROR
         log.log(level, "The stream of %r failed", made.title, exc_info=True)

@@ -1,7 +1,7 @@
-"""How the connections of a remote source are doing: what a view says of them, and what is left at the end.
+"""Keep the state of a remote source's connections for its view, and for the final form.
 
-Beside ``_watching/pipeline.py``. It knows a remote stream only by what it has: whoever has ``connections``
-is one.
+Below ``_watching/pipeline.py``. A source with a tuple ``connections`` is a remote stream: this module does not
+import ``remote``.
 """
 
 from __future__ import annotations
@@ -13,43 +13,43 @@ from typing import Any, Protocol
 __all__ = ["Connection", "Connections", "Line", "connections_of"]
 
 Line = tuple[str, str]
-"""(state, what to say)"""
+"""(state, text for the view)"""
 
 
 class Status(Protocol):
-    """``str()`` of it is for a person."""
+    """Describe one connection's state; ``str()`` of it is for a person."""
 
     @property
     def state(self) -> str:
-        """One word of connecting, live, reconnecting, ended, refused."""
+        """Return one word of connecting, live, reconnecting, ended, refused."""
 
     @property
     def reason(self) -> str | None:
-        """Why it is not live."""
+        """Return the reason why the connection is not live."""
 
 
 class Connection(Protocol):
-    """One remote stream."""
+    """Follow one remote stream."""
 
     @property
     def title(self) -> str:
-        """What it is called."""
+        """Return the name of the stream in the view."""
 
     def on_status(self, listener: Callable[[Any], object]) -> None:
         """Call *listener* now and whenever the status changes."""
 
     def reconnect(self) -> None:
-        """Connect anew, at once."""
+        """Connect again, at once."""
 
 
 def connections_of(source: object) -> Sequence[Connection]:
-    """The remote streams that *source* is made of; of others, none."""
+    """Return the remote streams of which *source* is made; an empty sequence for other sources."""
     found = getattr(source, "connections", ())
     return found if isinstance(found, tuple) else ()
 
 
 class Connections:
-    """Keeps one line for each connection, and tells *changed* of every new one."""
+    """Keep one line for each connection, and call *changed* at every new one."""
 
     def __init__(self, changed: Callable[[], object]) -> None:
         self._changed = changed
@@ -60,24 +60,24 @@ class Connections:
         return bool(self._all)
 
     def show(self, connections: Sequence[Connection]) -> None:
-        """Show these from now on."""
+        """Show these connections from now on."""
         self._all = connections
         for number, connection in enumerate(connections):
-            connection.on_status(partial(self._put, number))
+            connection.on_status(partial(self._update, number))
 
     def reconnect(self) -> None:
-        """Connect all of them anew, at once; from any thread."""
+        """Connect all of them again, at once. Any thread may call this."""
         for connection in self._all:
             connection.reconnect()
 
     def lines(self) -> list[Line]:
-        """What each is doing."""
-        return [(status.state, self._said(number)) for number, status in self._statuses.items()]
+        """Return the state and the text of each connection."""
+        return [(status.state, self._line(number)) for number, status in self._statuses.items()]
 
     def last_words(self) -> str | None:
-        """How those ended that did not end as they should; ``None``: all did.
+        """Return the text about connections that ended in a wrong way; ``None`` without one.
 
-        That the only one was refused is what the watch raises and shows anyway.
+        The refusal of an only connection is left out: the watch raises and shows it.
         """
         several = len(self._all) > 1
         odd = [
@@ -85,12 +85,12 @@ class Connections:
             for number, status in self._statuses.items()
             if (status.state == "refused" and several) or (status.state == "ended" and status.reason)
         ]
-        return "\n".join(map(self._said, odd)) or None
+        return "\n".join(map(self._line, odd)) or None
 
-    def _said(self, number: int) -> str:
-        said = str(self._statuses[number])
-        return said if len(self._all) == 1 else f"{self._all[number].title}: {said}"
+    def _line(self, number: int) -> str:
+        line = str(self._statuses[number])
+        return line if len(self._all) == 1 else f"{self._all[number].title}: {line}"
 
-    def _put(self, number: int, status: Status) -> None:
+    def _update(self, number: int, status: Status) -> None:
         self._statuses[number] = status
         self._changed()

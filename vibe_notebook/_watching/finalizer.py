@@ -1,7 +1,7 @@
-"""The last of a watch, done in a thread of its own: to render a megabyte anew takes seconds.
+"""Render the final form in a thread: one megabyte takes seconds.
 
-Below ``_watching/pipeline.py``. Whoever waits gets the end whole, also where it is told to stop meanwhile:
-a cancellation or an interrupt is raised once the end is there.
+Below ``_watching/pipeline.py``. Each waiting thread or task gets the whole final form, also if it is stopped
+meanwhile: a cancellation or an interrupt is raised after the final form.
 """
 
 from __future__ import annotations
@@ -21,43 +21,43 @@ import anyio
 from .._event_loops import waker
 from .._host import host
 
-__all__ = ["Finalizer", "patient", "shielded"]
+__all__ = ["Finalizer", "defer_interrupt", "shield_interrupts"]
 
 STEP = 0.1
-"""Seconds between looks at the signals where a wait cannot be interrupted (Windows)."""
+"""Seconds between two checks for signals where a wait cannot be interrupted (Windows)."""
 
 
 @contextlib.contextmanager
-def patient() -> Iterator[None]:
-    """Put off the user's interrupt until the block is over; a second one does not wait."""
+def defer_interrupt() -> Iterator[None]:
+    """Defer the user's interrupt to the end of the block; a second interrupt takes effect at once."""
     in_main = threading.current_thread() is threading.main_thread()
     previous = signal.getsignal(signal.SIGINT) if in_main else None
     if not callable(previous):
         yield
         return
     handle = previous
-    came: list[int] = []
+    signals: list[int] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        if len(came) > 1:
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
+        if len(signals) > 1:
             handle(number, frame)
 
-    signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, on_signal)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
-    if came:
-        handle(came[0], None)
+    if signals:
+        handle(signals[0], None)
 
 
 class Shield:
-    """Puts off the user's interrupts; while ``is_open`` the next one passes, and closes it."""
+    """Defer the user's interrupts; while ``is_open``, pass the next one on, and close."""
 
     def __init__(self, handle: Callable[[int, FrameType | None], object] | None = None) -> None:
         self.is_open = False
-        self.came: list[int] = []
+        self.deferred: list[int] = []
         self._handle = handle
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -66,12 +66,12 @@ class Shield:
             self.is_open = False
             self._handle(number, frame)
         else:
-            self.came.append(number)
+            self.deferred.append(number)
 
 
 @contextlib.contextmanager
-def shielded() -> Iterator[Shield]:
-    """Put off every interrupt until the block is over: for short work that others wait for."""
+def shield_interrupts() -> Iterator[Shield]:
+    """Defer every interrupt to the end of the block: for short work that other threads wait for."""
     in_main = threading.current_thread() is threading.main_thread()
     previous = signal.getsignal(signal.SIGINT) if in_main else None
     if not callable(previous):
@@ -83,21 +83,21 @@ def shielded() -> Iterator[Shield]:
         yield shield
     finally:
         signal.signal(signal.SIGINT, previous)
-        for number in shield.came:
+        for number in shield.deferred:
             previous(number, None)
 
 
 class Finalizer:
-    """Something that is done once, elsewhere, and waited for from any thread or event loop."""
+    """Run one function once, in another thread, and let any thread or event loop wait for its end."""
 
     def __init__(self) -> None:
         self._done: Future[None] = Future()
         self._thread: threading.Thread | None = None
 
-    def start(self, work: Callable[[], None], *, here: bool) -> None:
-        """Do *work*: at once if *here*, else in a thread that shows in the present cell."""
-        if not here:
-            # What is shown without an id, the static renderer's one display, goes by the context.
+    def start(self, work: Callable[[], None], *, in_this_thread: bool) -> None:
+        """Run *work*: at once if *in_this_thread*, else in a thread that shows in the present cell."""
+        if not in_this_thread:
+            # The static renderer's one display has no id: the context decides in which cell it lands.
             context = contextvars.copy_context()
             self._thread = threading.Thread(
                 target=context.run, args=(self._run, work), name="vibe-final", daemon=True
@@ -111,46 +111,48 @@ class Finalizer:
         self._run(work)
 
     def wait(self) -> None:
-        """Until it is done; in a ``patient`` block, as an interrupt can come anywhere."""
-        while not self._is_over():
+        """Wait for the end. The caller is in a ``defer_interrupt`` block, as an interrupt can come at any line."""
+        while not self._is_done():
             wait_for((self._done,), timeout=STEP)
-        self._leave(None)
+        self._join(None)
 
     def leave_to_cell(self) -> bool:
-        """Let the notebook's cell wait for it where that ends; False: there is no notebook."""
+        """Let the notebook's cell wait at its end; return False without a notebook."""
         here = host()
         return here.is_notebook and here.at_cell_end(self._wait_at_cell_end)
 
     async def wait_async(self) -> None:
-        """Until it is done, on asyncio or trio, the loop free. A cancellation is raised then."""
+        """Wait for the end on asyncio or trio, with the loop free. A cancellation is raised after the end."""
         cancelled: asyncio.CancelledError | None = None
-        if not self._is_over():
+        if not self._is_done():
             ready, wake = waker()
             self._done.add_done_callback(lambda _: wake())
             with anyio.CancelScope(shield=True):
-                while not self._is_over():
+                while not self._is_done():
                     try:
                         await ready()
-                    except asyncio.CancelledError as error:  # of the task itself: no shield keeps that off
+                    except (
+                        asyncio.CancelledError
+                    ) as error:  # of the task itself: anyio's shield does not stop that
                         cancelled = error
-        self._leave(cancelled)
+        self._join(cancelled)
 
-    async def over(self) -> None:
-        """Until somebody else has done it, on asyncio."""
+    async def wait_passively(self) -> None:
+        """Wait for the end on asyncio. A cancellation of this wait leaves the work alone."""
         await asyncio.shield(asyncio.wrap_future(self._done))
 
     def _wait_at_cell_end(self, _: BaseException | None) -> None:
-        with patient():
+        with defer_interrupt():
             self.wait()
 
-    def _is_over(self) -> bool:
+    def _is_done(self) -> bool:
         return self._done.done() or self._thread is threading.current_thread()
 
-    def _leave(self, interrupted: BaseException | None) -> None:
+    def _join(self, interrupted: BaseException | None) -> None:
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
-            thread.join()  # it has done its work: this leaves no thread behind
-            self._thread = None  # and even one that has ended takes two kilobytes
+            thread.join()  # its work is done: this leaves no thread behind
+            self._thread = None  # even an ended thread takes two kilobytes
         if interrupted is not None:
             raise interrupted
         if self._done.done():
@@ -159,12 +161,12 @@ class Finalizer:
     def _run(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+        except BaseException as error:  # noqa: BLE001 - raised in each waiting thread
             self.fail(error)
         else:
             self._done.set_result(None)
 
     def fail(self, error: BaseException) -> None:
-        """Free all who wait, where the end cannot come any more. Idempotent."""
+        """Release the waiting threads and tasks with an error, where the end cannot come. Idempotent."""
         if not self._done.done():
             self._done.set_exception(error)

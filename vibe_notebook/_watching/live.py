@@ -1,6 +1,6 @@
-"""``live``: push an agent's work by hand, from any thread, into the same view that ``watch`` uses.
+"""``live``: push an agent's work from any thread into the same view that ``watch`` uses.
 
-At the top of the path, where there is no SDK stream to wrap.
+At the top of the path, for work without an SDK stream.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["Live", "LiveTool", "live"]
 
 
 class LiveTool:
-    """A tool call in progress; an exception that leaves its block marks it as an error."""
+    """Report one tool call in progress; an exception that leaves its block marks the call as an error."""
 
     def __init__(self, owner: Live, tool_call_id: str, name: str) -> None:
         self.tool_call_id = tool_call_id
@@ -49,23 +49,23 @@ class LiveTool:
     def progress(
         self, message: str | None = None, *, progress: float | None = None, total: float | None = None
     ) -> None:
-        """Say how far it is: in words, or as ``progress`` of ``total``."""
-        self._say(ToolProgress, message=message, progress=progress, total=total)
+        """Report progress: a message, or ``progress`` of ``total``."""
+        self._emit(ToolProgress, message=message, progress=progress, total=total)
 
     def write(self, text: str) -> None:
-        """Append to its output while it runs."""
-        self._say(ToolProgress, delta=text)
+        """Append to the tool's output while the tool runs."""
+        self._emit(ToolProgress, delta=text)
 
     def result(self, output: Any = None) -> None:
-        """Finish it well; any value, a table is summarised."""
+        """Finish the call with status ok. *output* is any value; a table is summarised."""
         self._finished = True
-        self._say(ToolFinished, tool_name=self.name, status="ok", output=output)
+        self._emit(ToolFinished, tool_name=self.name, status="ok", output=output)
 
     def error(self, error: object, *, status: Literal["error", "denied", "cancelled"] = "error") -> None:
-        """Finish it badly: a message or an exception."""
+        """Finish the call with an error: a message or an exception."""
         text = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
         self._finished = True
-        self._say(ToolFinished, tool_name=self.name, status=status, error=text)
+        self._emit(ToolFinished, tool_name=self.name, status=status, error=text)
 
     def __enter__(self) -> Self:
         return self
@@ -74,19 +74,19 @@ class LiveTool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._owner.done():
-            return  # the run was ended meanwhile, and with it this call
+            return  # the run ended meanwhile, and ended this call
         if error is None:
             if not self._finished:
                 self.result()
         else:
             self.error(error, status="error" if isinstance(error, Exception) else "cancelled")
 
-    def _say(self, cls: Any, **payload: Any) -> None:
+    def _emit(self, cls: Any, **payload: Any) -> None:
         self._owner.emit(cls, tool_call_id=self.tool_call_id, **payload)
 
 
 class Live(Transcribed):
-    """One run that is said by hand; made by ``live``. Thread-safe; ends with its block or ``close()``."""
+    """Report one run by hand; made by ``live``. Thread-safe; ends with its block or ``close()``."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
@@ -100,11 +100,11 @@ class Live(Transcribed):
         self.usage: Usage | None = None
 
     def text(self, delta: str) -> None:
-        """Append to the answer; Markdown. What follows a tool call or thinking is a new part."""
+        """Append to the answer, in Markdown. After a tool call or thinking this begins a new part."""
         self._delta(TextDelta, "text", delta)
 
     def thinking(self, delta: str) -> None:
-        """Append to what it thinks."""
+        """Append to the thinking."""
         self._delta(ThinkingDelta, "thinking", delta)
 
     def tool(self, name: str, args: Any = None, *, tool_call_id: str | None = None) -> LiveTool:
@@ -118,7 +118,7 @@ class Live(Transcribed):
     def artifact(
         self, name: str, data: bytes | None = None, *, url: str | None = None, media_type: str | None = None
     ) -> None:
-        """Show a file: its bytes, or where it is."""
+        """Show a file: its bytes, or its URL."""
         self.emit(
             Artifact,
             artifact_id=name,
@@ -129,16 +129,19 @@ class Live(Transcribed):
         )
 
     def close(self, error: BaseException | None = None) -> None:
-        """End the run and show its final form; in a task that may come by the end of the cell. Idempotent."""
-        if self._say_end(error):
+        """End the run and show its final form. Idempotent.
+
+        In a task the final form may come by the end of the cell.
+        """
+        if self._finish_run(error):
             self._pipeline.finalize(later=True)
 
     async def aclose(self, error: BaseException | None = None) -> None:
-        """As ``close``, the loop free while the final form is rendered."""
-        if self._say_end(error):
+        """Close as ``close`` does, with the loop free while the final form is rendered."""
+        if self._finish_run(error):
             await self._pipeline.finalize_async()
 
-    def _say_end(self, error: BaseException | None) -> bool:
+    def _finish_run(self, error: BaseException | None) -> bool:
         with self._lock:
             if not self._begun or self._closed:
                 return False
@@ -174,9 +177,9 @@ class Live(Transcribed):
         await self.aclose(error)
 
     def emit(self, cls: type[Any], **payload: Any) -> None:
-        """Say any event of this run.
+        """Dispatch an event of this run.
 
-        Raises ``ClosedError`` outside of its block, ``ProtocolError`` for a value that the event cannot have.
+        Raises ``ClosedError`` outside of the block, ``ProtocolError`` for a value that the event cannot have.
         """
         with self._lock:
             self._check_open()
@@ -201,7 +204,7 @@ class Live(Transcribed):
             raise ClosedError(msg)
 
     def _dispatch(self, cls: type[Any], **payload: Any) -> None:
-        """Outside of the lock: callbacks run here, and may say more."""
+        """Dispatch an event. The caller does not hold the lock: callbacks run here, and may emit more."""
         try:
             event: Event = cls(agent_id=self.agent_id, run_id=self._run_id, **payload)
         except ValidationError as error:
@@ -217,7 +220,7 @@ def live(
     display: bool = True,
     record: str | os.PathLike[str] | Recorder | None = None,
 ) -> Live:
-    """Show work that you report by hand.
+    """Show work that the caller reports by hand.
 
     ::
 
@@ -228,8 +231,8 @@ def live(
                 tool.progress("1 of 3")
                 tool.result({"hits": 3})
 
-    *name* is the agent's id; nothing is shown before the block is entered. In a coroutine, ``async with``
-    leaves the event loop free while the final form is made; where a task leaves a plain ``with`` beside
+    *name* is the agent's id; the view opens when the block is entered. In a coroutine, ``async with``
+    leaves the event loop free while the final form is rendered. Where a task leaves a plain ``with`` beside
     other live views, the cell waits for that form at its end.
     """
     return Live(

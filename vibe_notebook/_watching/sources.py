@@ -1,4 +1,4 @@
-"""What can be watched, brought to one of two shapes: a sync or an async iterator.
+"""Open a source as a sync or an async iterator.
 
 At the top edge of ``watch``. A source is an iterable, an awaitable or (async) context manager
 that yields one, or an object with ``stream_events()``; it is opened only when it is consumed.
@@ -25,6 +25,7 @@ __all__ = [
     "check",
     "closer",
     "discard",
+    "events_until_run_ends",
     "hint",
     "is_async",
     "is_async_only",
@@ -32,83 +33,22 @@ __all__ = [
     "open_sync",
     "source_name",
     "type_name",
-    "until_it_ends",
 ]
 
-
-# How an error names a source that cannot be watched as it is: its SDK, and what makes a stream there.
-#
-# Pure; used by ``_watching/sources.py``. No SDK is imported: an object says by its module whose it is.
-
-_SDKS: Final = {
-    "acp": ("agent-client-protocol", "the updates that your Client.session_update gets"),
-    "agents": ("openai-agents", "Runner.run_streamed(agent, prompt)"),
-    "agno": ("agno", "agent.arun(prompt, stream=True, stream_events=True)"),
-    "anthropic": ("anthropic", "client.messages.create(..., stream=True)"),
-    "claude_agent_sdk": ("claude-agent-sdk", "query(prompt=..., options=...) or client.receive_response()"),
-    "google.adk": ("google-adk", "runner.run_async(...)"),
-    "langchain": ("langchain", 'agent.astream(..., stream_mode=["messages", "updates"])'),
-    "langchain_core": ("langchain", "model.astream(...)"),
-    "langgraph": ("langgraph", 'graph.astream(..., stream_mode=["messages", "updates"])'),
-    "llama_index": ("llama-index", "agent.run(user_msg=...)"),
-    "openai": ("openai", "client.responses.create(..., stream=True)"),
-    "pydantic_ai": ("pydantic-ai", "agent.run_stream_events(prompt)"),
-    "smolagents": ("smolagents", "agent.run(task, stream=True)"),
-    "strands": ("strands", "agent.stream_async(prompt)"),
-}
-"""By the module: the SDK's name, and what makes a stream in it."""
-_FRAMES: Final = ("ag_frame", "gi_frame", "cr_frame")
-
-
-def type_name(source: Any) -> str:
-    """Return the name of the source's class."""
-    return type(source).__qualname__
-
-
-def source_name(source: Any) -> str:
-    """Return what an error calls the source: "AsyncStream (openai)", "Agent.stream_async() (strands)"."""
-    found = _sdk(source)
-    if found is None:
-        return type_name(source)
-    name = getattr(source, "__qualname__", None) or type_name(source)
-    return f"{name}{'()' if _frame_module(source) else ''} ({found[0]})"
-
-
-def hint(source: Any) -> str:
-    """Return how the SDK of a source that is no stream makes one, as a sentence, or nothing."""
-    found = _sdk(source)
-    return f" {found[0]} makes one with {found[1]}." if found else ""
-
-
-def _sdk(source: Any) -> tuple[str, str] | None:
-    # A class or function says itself where it is from, anything else by its class.
-    own = getattr(source, "__module__", "") if isinstance(source, type) or inspect.isroutine(source) else ""
-    steps = str(own or _frame_module(source) or type(source).__module__).split(".")
-    return _SDKS.get(steps[0]) or _SDKS.get(".".join(steps[:2]))
-
-
-def _frame_module(source: Any) -> str:
-    """The module of the function that made a generator or coroutine, while it has not ended."""
-    if not (inspect.isasyncgen(source) or inspect.isgenerator(source) or inspect.iscoroutine(source)):
-        return ""
-    frame = next((frame for name in _FRAMES if (frame := getattr(source, name, None)) is not None), None)
-    return str(frame.f_globals.get("__name__", "")) if frame is not None else ""
-
-
 _DEPTH = 8
-"""An awaitable that yields a context manager that yields …: further is a circle."""
+"""Steps from an awaitable to the context manager that it yields, and so on: more are a circle."""
 _NEVER = (str, bytes, bytearray, dict, type, type(None))
-"""Some of these can be iterated, but none is a stream of events."""
+"""Types that are no stream of events, though some of them can be iterated."""
 
 
 def check(source: Any) -> None:
-    """Raise ``TypeError`` for what can never be a stream."""
+    """Check that *source* can be a stream. Raises ``TypeError``."""
     if isinstance(source, _NEVER) or not (is_async(source) or _is_sync(source)):
         raise _not_a_stream(source)
 
 
 def is_async_only(source: Any) -> bool:
-    """Whether a plain ``for`` cannot read it."""
+    """Return whether only ``async for`` can read the source."""
     if _is_sync(source):
         return False
     if hasattr(source, "__aiter__") or hasattr(source, "__aenter__") or inspect.isawaitable(source):
@@ -118,7 +58,7 @@ def is_async_only(source: Any) -> bool:
 
 
 def is_async(source: Any) -> bool:
-    """Whether it has an async form, which is then preferred."""
+    """Return whether the source has an async form, which a watch prefers."""
     if isinstance(source, _NEVER):
         return False
     if hasattr(source, "__aiter__") or hasattr(source, "__aenter__") or inspect.isawaitable(source):
@@ -138,7 +78,7 @@ def _is_iterable(source: Any) -> bool:
 
 
 def open_sync(source: Any, stack: contextlib.ExitStack) -> Iterator[Any]:
-    """Open for ``for``; *stack* closes it."""
+    """Open a source for ``for``; *stack* closes it."""
     for _ in range(_DEPTH):
         if isinstance(source, _NEVER):
             break
@@ -159,15 +99,15 @@ def open_sync(source: Any, stack: contextlib.ExitStack) -> Iterator[Any]:
 
 
 async def open_async(source: Any, stack: contextlib.AsyncExitStack) -> AsyncIterator[Any]:
-    """Open for ``async for``; *stack* closes it. A sync source is stepped in worker threads."""
+    """Open a source for ``async for``; *stack* closes it. Worker threads step a sync source."""
     for _ in range(_DEPTH):
         if isinstance(source, _NEVER):
             break
         if hasattr(source, "__aiter__"):
-            _close_later(source, stack)
+            _close_with(source, stack)
             iterator: AsyncIterator[Any] = aiter(source)
             if iterator is not source:
-                _close_later(iterator, stack)
+                _close_with(iterator, stack)
             return iterator
         if inspect.isawaitable(source) and not callable(getattr(source, "stream_events", None)):
             source = await source
@@ -185,7 +125,7 @@ async def open_async(source: Any, stack: contextlib.AsyncExitStack) -> AsyncIter
 
 
 def closer(source: Any, iterator: Any) -> Callable[[], object] | None:
-    """What ends a blocked ``next`` from another thread. A generator cannot be closed while it runs."""
+    """Return the function that ends a blocked ``next`` from another thread; a running generator has none."""
     for made in (iterator, source):
         if not inspect.isgenerator(made) and (close := _method(made, "close")) is not None:
             return close
@@ -193,13 +133,13 @@ def closer(source: Any, iterator: Any) -> Callable[[], object] | None:
 
 
 def discard(source: Any) -> None:
-    """Close what will never be opened, as far as that is possible without opening it."""
+    """Close a source that no consumer will open, as far as possible without opening it."""
     if inspect.iscoroutine(source) or inspect.isgenerator(source):
         source.close()
 
 
 class Threaded(AsyncIterator[Any]):
-    """A sync source as an async iterator: it may block, so each step gets a thread."""
+    """Read a sync source as an async iterator: each step may block, so it gets a thread."""
 
     def __init__(self, source: Any) -> None:
         self._source = source
@@ -217,7 +157,7 @@ class Threaded(AsyncIterator[Any]):
         return native
 
     async def aclose(self) -> None:
-        """Close the source, or interrupt the step that is still in it, which closes it then."""
+        """Close the source, or interrupt the step that is still in the source and then closes it."""
         with self._lock:
             self._closed = True
             busy = self._busy
@@ -246,10 +186,10 @@ class Threaded(AsyncIterator[Any]):
                 self._stack.close()
 
 
-async def until_it_ends(registry: Registry, agent_id: str) -> AsyncIterator[Any]:
-    """An agent's events from now until it has no open run; at once if it has said all."""
+async def events_until_run_ends(registry: Registry, agent_id: str) -> AsyncIterator[Any]:
+    """Yield an agent's events from now until it has no open run; end at once without one."""
     with registry.subscribe(agent_id) as subscription:
-        end = _End(registry, agent_id, subscription)
+        end = _RunEndListener(registry, agent_id, subscription)
         registry.attach(agent_id, end)
         try:
             end.wake()
@@ -259,8 +199,8 @@ async def until_it_ends(registry: Registry, agent_id: str) -> AsyncIterator[Any]
             registry.detach(agent_id, end)
 
 
-class _End:
-    """Closes a subscription when the agent's last open run has ended, by an event or by ``finish``."""
+class _RunEndListener:
+    """Close a subscription when the agent's last open run has ended, by an event or by ``finish``."""
 
     def __init__(self, registry: Registry, agent_id: str, subscription: Subscription) -> None:
         self._registry = registry
@@ -268,15 +208,15 @@ class _End:
         self._subscription = subscription
 
     def touch(self, node: object) -> None:
-        """Not what changes, but whether it goes on."""
+        """Ignore a change: only the end of the runs counts."""
 
     def wake(self) -> None:
-        """Look whether it goes on."""
+        """Close the subscription if the agent has runs, and all have ended."""
         if self._registry.open_run(self._agent_id) is None and self._registry.transcript(self._agent_id).runs:
             self._subscription.close()
 
     def report(self, text: str) -> None:
-        """Others show it."""
+        """Ignore a failure: the views show it."""
 
 
 def _method(source: Any, name: str) -> Callable[[], object] | None:
@@ -284,7 +224,7 @@ def _method(source: Any, name: str) -> Callable[[], object] | None:
     return found if callable(found) else None
 
 
-def _close_later(source: Any, stack: contextlib.AsyncExitStack) -> None:
+def _close_with(source: Any, stack: contextlib.AsyncExitStack) -> None:
     close = _method(source, "aclose") or _method(source, "close")
     if close is None:
         return
@@ -300,10 +240,67 @@ def _close_later(source: Any, stack: contextlib.AsyncExitStack) -> None:
 def _not_a_stream(source: Any) -> TypeError:
     advice = hint(source)
     if isinstance(source, str | os.PathLike):
-        advice = " A recording is played with vibe.replay(path)."
+        advice = " Play a recording with vibe.replay(path)."
     elif inspect.isroutine(source) or isinstance(source, type):
         advice = " Did you forget to call it?" + advice
     return TypeError(
         f"{source_name(source)} is not a stream: pass an iterable or async iterable of events, an awaitable "
         f"or context manager that gives one, or an object with stream_events().{advice}"
     )
+
+
+# Names of sources in errors. No SDK is imported: an object's module tells its SDK.
+
+_SDKS: Final = {
+    "acp": ("agent-client-protocol", "the updates that your Client.session_update gets"),
+    "agents": ("openai-agents", "Runner.run_streamed(agent, prompt)"),
+    "agno": ("agno", "agent.arun(prompt, stream=True, stream_events=True)"),
+    "anthropic": ("anthropic", "client.messages.create(..., stream=True)"),
+    "claude_agent_sdk": ("claude-agent-sdk", "query(prompt=..., options=...) or client.receive_response()"),
+    "google.adk": ("google-adk", "runner.run_async(...)"),
+    "langchain": ("langchain", 'agent.astream(..., stream_mode=["messages", "updates"])'),
+    "langchain_core": ("langchain", "model.astream(...)"),
+    "langgraph": ("langgraph", 'graph.astream(..., stream_mode=["messages", "updates"])'),
+    "llama_index": ("llama-index", "agent.run(user_msg=...)"),
+    "openai": ("openai", "client.responses.create(..., stream=True)"),
+    "pydantic_ai": ("pydantic-ai", "agent.run_stream_events(prompt)"),
+    "smolagents": ("smolagents", "agent.run(task, stream=True)"),
+    "strands": ("strands", "agent.stream_async(prompt)"),
+}
+"""SDKs by module: the SDK's name, and the code that makes a stream there."""
+_FRAMES: Final = ("ag_frame", "gi_frame", "cr_frame")
+
+
+def type_name(source: Any) -> str:
+    """Return the name of the source's class."""
+    return type(source).__qualname__
+
+
+def source_name(source: Any) -> str:
+    """Return a source's name for an error: "AsyncStream (openai)", "Agent.stream_async() (strands)"."""
+    found = _sdk(source)
+    if found is None:
+        return type_name(source)
+    name = getattr(source, "__qualname__", None) or type_name(source)
+    return f"{name}{'()' if _frame_module(source) else ''} ({found[0]})"
+
+
+def hint(source: Any) -> str:
+    """Return a sentence about the code that makes a stream in the SDK of *source*, or ""."""
+    found = _sdk(source)
+    return f" {found[0]} makes one with {found[1]}." if found else ""
+
+
+def _sdk(source: Any) -> tuple[str, str] | None:
+    # A class or function has its own module, any other object that of its class.
+    own = getattr(source, "__module__", "") if isinstance(source, type) or inspect.isroutine(source) else ""
+    steps = str(own or _frame_module(source) or type(source).__module__).split(".")
+    return _SDKS.get(steps[0]) or _SDKS.get(".".join(steps[:2]))
+
+
+def _frame_module(source: Any) -> str:
+    """Return the module of the function that made a generator or coroutine, while it has not ended."""
+    if not (inspect.isasyncgen(source) or inspect.isgenerator(source) or inspect.iscoroutine(source)):
+        return ""
+    frame = next((frame for name in _FRAMES if (frame := getattr(source, name, None)) is not None), None)
+    return str(frame.f_globals.get("__name__", "")) if frame is not None else ""

@@ -1,4 +1,4 @@
-"""One step of a source at a time, and how ``cancel()`` interrupts the one that is pending.
+"""Step a source, one native event at a time, and interrupt the pending step on ``cancel()``.
 
 Below ``_watching/watch.py``. Steps run in the consumer's own task or thread: SDK streams hold task groups,
 which allow neither a task nor a cancel scope per item.
@@ -6,7 +6,7 @@ which allow neither a task nor a cancel scope per item.
 
 from __future__ import annotations
 
-# The public one converts to and from enumerations: with it a step took half as long again.
+# Not ``signal``: its conversion to and from enumerations made a step take half as long again.
 import _signal  # type: ignore[import-not-found]
 import asyncio
 import contextlib
@@ -24,23 +24,23 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
-__all__ = ["END", "Stepper", "Ticker", "closed_when_left", "in_thread"]
+__all__ = ["END", "Stepper", "Ticker", "close_when_dropped", "in_thread"]
 
 log = logging.getLogger("vibe_notebook")
 TICK = 0.1
-"""Seconds between looks at the signals: an idle loop takes an interrupt only when it next wakes."""
-INSIST: Final = 0.05
-"""Seconds until a signal that nobody has heard is sent again."""
+"""Seconds between two wake-ups of the loop: an idle loop handles an interrupt only when it wakes."""
+RESEND: Final = 0.05
+"""Seconds until an unanswered signal is sent again."""
 END: Final = object()
-"""What a step gives when there is nothing more, also because it was cancelled."""
+"""Returned by a step after the source's last event, or after ``cancel()``."""
 
 
 class Stopped(BaseException):
-    """Raised by ``cancel()`` in the pending step of a thread; never seen outside of it."""
+    """Interrupt the pending step of a thread, by ``cancel()``; callers never see this exception."""
 
 
 class Stepper:
-    """Steps a source until it ends or is cancelled, from any thread."""
+    """Step a source until it ends or is cancelled. Any thread may cancel."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -49,7 +49,7 @@ class Stepper:
         self._pending: dict[object, Callable[[], object]] = {}
 
     def cancel(self) -> bool:
-        """Interrupt what is pending; returns whether it had not ended or been cancelled before."""
+        """Interrupt the pending step; return False if the source had ended or was cancelled before."""
         with self.lock:
             if self.ended or self.cancelled:
                 return False
@@ -59,92 +59,92 @@ class Stepper:
         return True
 
     def end(self) -> bool:
-        """No ``cancel`` has an effect from now on; returns whether one had."""
+        """Make later calls of ``cancel`` ineffective; return whether an earlier one took effect."""
         with self.lock:
             self.ended = True
             return self.cancelled
 
     def step(self, call: Callable[[], Any], close: Callable[[], object] | None = None) -> Any:
-        """What *call* gives, or ``END``. *close* may end it from another thread."""
-        knock = _Knock(close)
-        with knock.audible():
-            return self._step(call, knock)
+        """Return the result of *call*, or ``END``. On cancel, *close* may end the call from another thread."""
+        interrupt = _Interrupt(close)
+        with interrupt.handled():
+            return self._step(call, interrupt)
 
-    def _step(self, call: Callable[[], Any], knock: _Knock) -> Any:
-        # At most one interrupt is sent, and it may be raised wherever it likes. So from the moment
-        # that one can be sent until none can be under way, there are two handlers around all we do.
+    def _step(self, call: Callable[[], Any], interrupt: _Interrupt) -> Any:
+        # At most one interrupt is sent, and Python may raise it at any line. So two handlers surround every
+        # line between the moment when one can be sent and the moment when none can be under way.
         try:
             try:
                 with self.lock:
                     if self.cancelled:
                         return END
-                    self._pending[knock] = knock.send
+                    self._pending[interrupt] = interrupt.send
                 native = call()
-                self._disarm(knock, arrived=False)
+                self._disarm(interrupt, arrived=False)
             except BaseException as error:
-                self._disarm(knock, arrived=isinstance(error, knock.kind))
+                self._disarm(interrupt, arrived=isinstance(error, interrupt.kind))
                 raise
         except BaseException:
             with self.lock:
-                self._pending.pop(knock, None)
-            knock.end()
+                self._pending.pop(interrupt, None)
+            interrupt.end()
             if self.cancelled:
-                return END  # our own interrupt, or what the source made of it
+                return END  # our own interrupt, or the error that the source made of it
             raise
         return END if self.cancelled else native
 
     async def astep(self, step: Callable[[], Awaitable[Any]]) -> Any:
-        """What *step* gives, awaited in this very task, or ``END``."""
+        """Return the result of *step*, awaited in the caller's task, or ``END``."""
         try:
             task, loop = asyncio.current_task(), asyncio.get_running_loop()
         except RuntimeError:
             task = None
-        if task is None:  # trio has no such door: there, cancel() takes effect after the step
+        if task is None:  # trio has no cancel for a task: there, cancel() takes effect after the step
             return END if self.cancelled or (native := await step()) is END or self.cancelled else native
-        before, knocked, key = task.cancelling(), False, object()
+        before, was_sent, key = task.cancelling(), False, object()
 
-        def interrupt() -> None:
-            nonlocal knocked
-            if key in self._pending and not knocked:
-                knocked = True
+        def cancel_task() -> None:
+            nonlocal was_sent
+            if key in self._pending and not was_sent:
+                was_sent = True
                 task.cancel()
 
-        def knock() -> None:
-            with contextlib.suppress(RuntimeError):  # its loop is closed: nothing is pending there
-                loop.call_soon_threadsafe(interrupt)
+        def send() -> None:
+            with contextlib.suppress(RuntimeError):  # its loop is closed: no step is pending there
+                loop.call_soon_threadsafe(cancel_task)
 
         try:
             with self.lock:
                 if self.cancelled:
                     return END
-                self._pending[key] = knock
+                self._pending[key] = send
             native = await step()
         except asyncio.CancelledError:
-            if knocked and task.cancelling() == before + 1:
+            if was_sent and task.cancelling() == before + 1:
                 return END
-            raise  # somebody outside cancels too
+            raise  # the caller cancels too
         except (Exception, BaseExceptionGroup):
-            if knocked:
-                return END  # what the source made of being interrupted
+            if was_sent:
+                return END  # the source turned our interrupt into this error
             raise
         finally:
             with self.lock:
                 self._pending.pop(key, None)
-            if knocked:
+            if was_sent:
                 task.uncancel()
         return END if self.cancelled else native
 
-    def _disarm(self, knock: _Knock, *, arrived: bool) -> None:
-        """When this returns nothing of ours can be raised in this thread any more."""
+    def _disarm(self, interrupt: _Interrupt, *, arrived: bool) -> None:
+        """Disarm the interrupt: on return, no exception of ours can be raised in this thread any more."""
         with self.lock:
-            self._pending.pop(knock, None)
-        knock.end()
-        if knock.sent and not arrived:
-            knock.receive()
+            self._pending.pop(interrupt, None)
+        interrupt.end()
+        if interrupt.sent and not arrived:
+            interrupt.consume()
 
 
-class _Knock:
-    """Interrupts a thread: the main one by a signal, another by an exception raised in it."""
+class _Interrupt:
+    """Interrupt a thread: the main thread by a signal, others by an exception raised in them."""
 
     def __init__(self, close: Callable[[], object] | None) -> None:
         self.ident = threading.get_ident()
@@ -153,71 +153,73 @@ class _Knock:
         self.sent = False
         self._close = close
         self._previous: Any = _signal.getsignal(signal.SIGINT) if self.main else None
-        self._lock = threading.RLock()  # a handler runs in the middle of anything, also of what holds it
-        self._over: threading.Event | None = None
+        self._lock = threading.RLock()  # a signal handler may run while this thread holds the lock
+        self._resending_ended: threading.Event | None = None
         self._ended = False
-        self._signals = self._heard = 0
+        self._signals = self._received = 0
 
     @contextlib.contextmanager
-    def audible(self) -> Iterator[None]:
-        """See that the signal raises: in an awaited cell the kernel only cancels a task, later."""
+    def handled(self) -> Iterator[None]:
+        """Let the signal raise at once: in an awaited cell the kernel only cancels a task, later."""
         if not self.main or not callable(self._previous):
             yield
             return
-        _signal.signal(signal.SIGINT, self._hear)
+        _signal.signal(signal.SIGINT, self._on_signal)
         try:
             yield
         finally:
-            if _signal.getsignal(signal.SIGINT) == self._hear:  # else the source has set one
+            if _signal.getsignal(signal.SIGINT) == self._on_signal:  # else the source has set another handler
                 _signal.signal(signal.SIGINT, self._previous)
 
     def send(self) -> None:
-        """Under the lock, while the step is pending."""
+        """Send the interrupt. The caller holds the stepper's lock, and the step is pending."""
         if threading.get_ident() == self.ident:
-            return  # the source itself, or a signal's handler: the step looks when it is back
+            return  # the source itself, or a signal handler: the step checks ``cancelled`` when it returns
         if not self.main:
             self.sent = True
             _raise_in(self.ident, Stopped)
-            if self._close is not None:  # may block, and cancel() must not
-                threading.Thread(target=_closing, args=(self._close,), daemon=True).start()
+            if self._close is not None:  # it may block, and cancel() must not
+                threading.Thread(target=_call_close, args=(self._close,), daemon=True).start()
         elif callable(self._previous) and hasattr(signal, "pthread_kill"):
             self.sent = True
-            self._over = threading.Event()
+            self._resending_ended = threading.Event()
             self._signal()
-            threading.Thread(target=self._insist, args=(self._over,), name="vibe-knock", daemon=True).start()
+            threading.Thread(
+                target=self._resend, args=(self._resending_ended,), name="vibe-interrupt", daemon=True
+            ).start()
 
-    def receive(self) -> None:
-        """It was sent, but has not arrived: wait for it, or take it back."""
+    def consume(self) -> None:
+        """Wait for an interrupt that was sent and has not arrived, or withdraw it."""
         if not self.main:
             _raise_in(self.ident, None)
-        elif not self._heard:
-            time.sleep(0.2)  # the signal ends it
+        elif not self._received:
+            time.sleep(0.2)  # the arriving signal ends the sleep
 
     def end(self) -> None:
-        """Nothing is sent from now on."""
+        """Send nothing from now on."""
         with self._lock:
             self._ended = True
-        if self._over is not None:
-            self._over.set()
+        if self._resending_ended is not None:
+            self._resending_ended.set()
 
-    def _insist(self, over: threading.Event) -> None:
-        # A signal that comes just before a system call blocks does not end that call.
-        while not over.wait(INSIST) and self._signal():
+    def _resend(self, over: threading.Event) -> None:
+        # A signal that arrives just before a system call blocks does not end that call.
+        while not over.wait(RESEND) and self._signal():
             pass
 
     def _signal(self) -> bool:
         with self._lock:
-            if self._heard or self._ended:
+            if self._received or self._ended:
                 return False
             self._signals += 1
             signal.pthread_kill(self.ident, signal.SIGINT)
             return True
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         with self._lock:
-            again = 0 < self._heard < self._signals  # ours, sent before the first was heard
-            self._heard += self.sent
+            again = 0 < self._received < self._signals  # our second signal, sent before the first was handled
+            self._received += self.sent
         if not again:
             raise KeyboardInterrupt
 
@@ -228,7 +230,7 @@ def _raise_in(ident: int, kind: type[BaseException] | None) -> None:
     )
 
 
-def _closing(close: Callable[[], object]) -> None:
+def _call_close(close: Callable[[], object]) -> None:
     try:
         close()
     except Exception:
@@ -236,13 +238,13 @@ def _closing(close: Callable[[], object]) -> None:
 
 
 class Ticker:
-    """Keeps the running loop awake until it is stopped, so that an interrupt is seen soon."""
+    """Keep the running loop awake until it is stopped, so that it handles an interrupt soon."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
-        """Tick, where there is an asyncio loop to keep awake."""
+        """Start the wake-ups, where an asyncio loop runs."""
         with contextlib.suppress(RuntimeError):
             self._loop = asyncio.get_running_loop()
             self._tick(self._loop)
@@ -252,21 +254,21 @@ class Ticker:
             loop.call_later(TICK, self._tick, loop)
 
     def stop(self) -> None:
-        """Let the loop sleep again; from any thread."""
+        """Stop the wake-ups. Any thread may call this."""
         self._loop = None
 
 
 async def in_thread(function: Callable[[], Any]) -> Any:
-    """Call *function* in a thread that the end of the process does not wait for."""
+    """Call *function* in a daemon thread: the end of the process does not wait for it."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         return await anyio.to_thread.run_sync(function, abandon_on_cancel=True)
     done: asyncio.Future[Any] = loop.create_future()
 
-    def tell(result: Any, error: BaseException | None) -> None:
+    def resolve(result: Any, error: BaseException | None) -> None:
         if done.done():
-            return  # abandoned meanwhile
+            return  # the awaiting task was cancelled meanwhile
         if error is None:
             done.set_result(result)
         else:
@@ -276,31 +278,29 @@ async def in_thread(function: Callable[[], Any]) -> Any:
         result, raised = None, None
         try:
             result = function()
-        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+        except BaseException as error:  # noqa: BLE001 - raised in the awaiting task
             raised = error
-        with contextlib.suppress(RuntimeError):  # its loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(tell, result, raised)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no task waits any more
+            loop.call_soon_threadsafe(resolve, result, raised)
 
     context = contextvars.copy_context()
     try:
         threading.Thread(target=context.run, args=(run,), name="vibe-watch", daemon=True).start()
     except RuntimeError:
-        run()  # no threads here (WebAssembly): the loop waits, but all of it is shown
+        run()  # no threads here (WebAssembly): the loop waits, but the view shows everything
     return await done
 
 
-# What ``break`` leaves of an ``async for`` under trio, closed as asyncio's loop closes it: at once, and in silence.
-#
-# Beside ``_watching/stepper.py``. Trio closes a generator that is dropped too, but cancelled from the first and with a
-# ``ResourceWarning``, which is right for code that could have said ``aclosing`` and wrong for a watch: it
-# settles when its iterator goes.
+# Abandoned generators on trio. Trio closes a dropped async generator too, but already cancelled and with a
+# ``ResourceWarning``. The warning is right for code that could have used ``aclosing``. It is wrong for a watch,
+# which ends when its iterator is dropped.
 
-PATIENCE: Final = 10
-"""Seconds that the end of trio's run waits for what was left."""
+CLOSE_TIMEOUT: Final = 10
+"""Seconds that the end of trio's run waits for an abandoned generator to close."""
 
 
-def closed_when_left(steps: AsyncGenerator[Any, None]) -> AsyncIterator[Any]:
-    """Return *steps*, which its loop closes when it is dropped, or under trio what sees to that."""
+def close_when_dropped(steps: AsyncGenerator[Any, None]) -> AsyncIterator[Any]:
+    """Return an iterator that the loop closes when ``break`` drops it, without a ResourceWarning on trio."""
     trio = sys.modules.get("trio")
     return steps if trio is None or not trio.lowlevel.in_trio_run() else _OnTrio(steps, trio)
 
@@ -321,14 +321,14 @@ class _OnTrio(AsyncIterator[Any]):
     def __del__(self) -> None:
         if getattr(self._steps, "ag_frame", None) is None:
             return  # it has ended
-        # The scheduled call holds the generator, so trio does not see it dropped.
-        with contextlib.suppress(Exception):  # the run is over, and trio has closed it
+        # The scheduled call holds the generator, so trio does not see the generator as dropped.
+        with contextlib.suppress(Exception):  # trio's run is over, and trio has closed the generator
             self._schedule(self._spawn, _close, self._steps)
 
 
 async def _close(steps: AsyncGenerator[Any, None]) -> None:
     try:
-        with anyio.move_on_after(PATIENCE, shield=True):
+        with anyio.move_on_after(CLOSE_TIMEOUT, shield=True):
             await steps.aclose()
-    except BaseException:  # a system task that raises ends all of trio
-        log.debug("What was left of a watch failed to close", exc_info=True)
+    except BaseException:  # an error in a system task would end all of trio
+        log.debug("An abandoned watch failed to close", exc_info=True)

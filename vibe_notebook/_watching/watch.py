@@ -1,6 +1,7 @@
-"""``watch``: the whole user API in one word. Like tqdm, it passes the source's own objects through.
+"""``watch``: the user API. Like tqdm, it passes the source's own objects through.
 
-At the top of the path: makes the ``Watch`` of a stream.
+At the top of the path. The stepper steps the source in the consumer's own task; the pipeline and the consumer
+get each native event, the consumer unchanged.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from .sources import (
     check,
     closer,
     discard,
+    events_until_run_ends,
     is_async,
     is_async_only,
     open_async,
     open_sync,
     source_name,
     type_name,
-    until_it_ends,
 )
-from .stepper import END, Stepper, Ticker, closed_when_left, in_thread
+from .stepper import END, Stepper, Ticker, close_when_dropped, in_thread
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
@@ -43,16 +44,11 @@ if TYPE_CHECKING:
 __all__ = ["Watch", "last", "live_watches", "watch", "watch_agent"]
 
 
-# A stream that is being watched: who consumes it, how it is cancelled, how it ends.
-#
-# At the top of the path. The source is stepped in the consumer's own task (``_watching/stepper.py``), what it
-# gives goes down the path (``_watching/pipeline.py``) and, unchanged, to the consumer.
-
 log = logging.getLogger("vibe_notebook")
 
 
 class Watch(Transcribed):
-    """A stream being watched; made by ``watch``.
+    """Show a stream while its consumer reads it; made by ``watch``.
 
     Consume it once: ``for``, ``async for``, ``await``, or in a ``with`` or ``async with`` block.
     """
@@ -62,17 +58,17 @@ class Watch(Transcribed):
         self._source = source
         self._stepper = Stepper()
         self._ticker = Ticker()
-        self.is_consumed_by_magic = False  # so that to await it only waits for its end
+        self.is_consumed_by_magic = False  # an await then only waits for the end
         self._claimed = False
         self._entered = False
         self._begun = False
-        self._left_with: BaseException | None = None
-        self._steps_made: Callable[[], GeneratorType[Any, None, None] | None] = _nothing
-        self._asteps_made: Callable[[], AsyncGeneratorType[Any, None] | None] = _nothing
+        self._block_error: BaseException | None = None
+        self._open_steps: Callable[[], GeneratorType[Any, None, None] | None] = _no_steps
+        self._open_asteps: Callable[[], AsyncGeneratorType[Any, None] | None] = _no_steps
 
     @property
     def is_async(self) -> bool:
-        """Whether its source has an async form."""
+        """Return whether the source has an async form."""
         return is_async(self._source)
 
     def __repr__(self) -> str:
@@ -80,29 +76,27 @@ class Watch(Transcribed):
         return f"<watch {self.title!r}: {ended or ('live' if self._begun else 'not started')}>"
 
     def _ipython_display_(self) -> None:
-        """Shown already, where it was started: nothing twice."""
+        """Show a hint before the start. Later show nothing: the view is there already."""
         if not self._begun:
             host().show({"text/plain": f"{self!r}: iterate it, or await it"})
 
-    # Its end
-
     def cancel(self) -> bool:
-        """End it: interrupts the pending step, closes the source; what was streamed stays.
+        """Interrupt the pending step and close the source; the view keeps the streamed text.
 
-        From any thread, any number of times. The consumer's loop ends normally. Returns whether
-        there was anything to cancel, as ``asyncio.Task.cancel`` does.
+        Any thread may call this, any number of times. The consumer's loop ends normally. Return False if the
+        watch had ended before, as ``asyncio.Task.cancel`` does.
         """
         with self._stepper.lock:
             if not self._stepper.cancel():
                 return False
             begun = self._begun
-        if not begun:  # and never will
+        if not begun:  # and never will begin
             discard(self._source)
             self._finalize()
         return True
 
     def claim(self) -> None:
-        """Become its consumer. Raises ``ConsumedError`` if there is one."""
+        """Reserve the watch for one consumer. Raises ``ConsumedError`` if it has one."""
         with self._stepper.lock:
             if self._claimed:
                 msg = "This watch already has a consumer; make a new one with vibe.watch(...)."
@@ -117,13 +111,13 @@ class Watch(Transcribed):
         self.begin()
 
     def _leave(self) -> None:
-        self._claimed = True  # nobody can begin to iterate what has been left
-        if self._steps_made is self._asteps_made is _nothing:
+        self._claimed = True  # no consumer can begin after the block
+        if self._open_steps is self._open_asteps is _no_steps:
             discard(self._source)
-        self._steps_made = self._asteps_made = _nothing
+        self._open_steps = self._open_asteps = _no_steps
 
     def begin(self) -> None:
-        """Show it. Raises what its recording or output raises."""
+        """Open the view. Raises the errors of the recording and of the output."""
         with self._stepper.lock:
             if self._begun or self._stepper.cancelled:
                 return
@@ -139,19 +133,17 @@ class Watch(Transcribed):
             raise
 
     def _finalize(self, exc: BaseException | None = None) -> None:
-        self._pipeline.finalize(self._end_with(exc), later=True)
+        self._pipeline.finalize(self._close_steps(exc), later=True)
 
     async def _finalize_async(self, exc: BaseException | None = None) -> None:
-        await self._pipeline.finalize_async(self._end_with(exc))
+        await self._pipeline.finalize_async(self._close_steps(exc))
 
-    def _end_with(self, exc: BaseException | None) -> BaseException | None:
+    def _close_steps(self, exc: BaseException | None) -> BaseException | None:
         _live.pop(self, None)
         self._ticker.stop()
-        self._source = None  # it may hold all that it gave
+        self._source = None  # it may hold all events that it gave
         is_trio = type(exc).__module__.startswith("trio")  # its Cancelled cannot be made, nor imported here
         return asyncio.CancelledError() if self._stepper.end() or is_trio else exc
-
-    # Consumers
 
     def __iter__(self) -> Iterator[Any]:
         if is_async_only(self._source):
@@ -159,15 +151,15 @@ class Watch(Transcribed):
             raise TypeError(msg)
         self.claim()
         steps = cast("GeneratorType[Any, None, None]", self._steps())
-        # Weak: `break` drops the iterator, and that closes it. In a `with` block, its end does.
-        self._steps_made = (lambda: steps) if self._entered else weakref.ref(steps)
+        # Weak: `break` drops the iterator, which closes it. In a `with` block, the end of the block closes it.
+        self._open_steps = (lambda: steps) if self._entered else weakref.ref(steps)
         return steps
 
     def __aiter__(self) -> AsyncIterator[Any]:
         self.claim()
         steps = cast("AsyncGeneratorType[Any, None]", self._asteps())
-        self._asteps_made = (lambda: steps) if self._entered else weakref.ref(steps)
-        return steps if self._entered else closed_when_left(steps)
+        self._open_asteps = (lambda: steps) if self._entered else weakref.ref(steps)
+        return steps if self._entered else close_when_dropped(steps)
 
     def __await__(self) -> Generator[Any, None, Transcript]:
         return self._drain().__await__()
@@ -182,12 +174,12 @@ class Watch(Transcribed):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        steps = self._steps_made()
+        steps = self._open_steps()
         try:
             if steps is not None and steps.gi_running:
-                self.cancel()  # another thread consumes it
+                self.cancel()  # another thread consumes the watch
             elif steps is not None:
-                self._left_with = error
+                self._block_error = error
                 steps.close()
         finally:
             self._leave()
@@ -200,12 +192,12 @@ class Watch(Transcribed):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        steps = self._asteps_made()
+        steps = self._open_asteps()
         try:
             if steps is not None and steps.ag_running:
-                self.cancel()  # another task consumes it
+                self.cancel()  # another task consumes the watch
             elif steps is not None:
-                self._left_with = error
+                self._block_error = error
                 await steps.aclose()
         finally:
             self._leave()
@@ -213,30 +205,30 @@ class Watch(Transcribed):
 
     async def _drain(self) -> Transcript:
         if self.is_consumed_by_magic:
-            await self._pipeline.ended()
+            await self._pipeline.wait_until_finalized()
         else:
             self.claim()
             await self.consume()
         return self.transcript
 
     async def consume(self) -> None:
-        """Drain it, here."""
+        """Read the source to its end, in this task."""
         if is_async(self._source):
             async for _ in self._asteps():
                 pass
             return
-        # A sync source may block: it gets a thread, the loop stays free for clicks.
+        # A sync source may block: it runs in a thread, and the loop stays free for clicks.
         try:
             self.begin()
             await self._stepper.astep(lambda: in_thread(self.consume_sync))
         except BaseException as error:
-            self._stepper.cancel()  # the thread is left alone, and ends with its step
+            self._stepper.cancel()  # the thread goes on alone, and ends with its step
             await self._finalize_async(error)
             raise
         await self._finalize_async()
 
     def consume_sync(self) -> None:
-        """Drain it, in this thread."""
+        """Read the source to its end, in this thread."""
         for _ in self._steps():
             pass
 
@@ -250,9 +242,9 @@ class Watch(Transcribed):
                 iterator = self._stepper.step(lambda: open_sync(self._source, stack))
                 advance, close = partial(next, iterator, END), closer(self._source, iterator)
                 while iterator is not END and (native := self._stepper.step(advance, close)) is not END:
-                    self._pipeline.take(native)
+                    self._pipeline.accept(native)
                     yield native
-                self._pipeline.taken(self._source)
+                self._pipeline.exhausted(self._source)
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -276,9 +268,9 @@ class Watch(Transcribed):
                         return END
 
                 while iterator is not END and (native := await self._stepper.astep(advance)) is not END:
-                    self._pipeline.take(native)
+                    self._pipeline.accept(native)
                     yield native
-                self._pipeline.taken(self._source)
+                self._pipeline.exhausted(self._source)
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -287,17 +279,17 @@ class Watch(Transcribed):
             await self._finalize_async(failure)
 
     def _failure(self, error: BaseException) -> BaseException | None:
-        """What ended the steps; ``None`` for what a cancelled source says to being closed."""
+        """Return the error that ended the steps; ``None`` for an error of a cancelled source that was closed."""
         group = error if isinstance(error, BaseExceptionGroup) else BaseExceptionGroup("", [error])
         if self._stepper.cancelled and group.split((Exception, GeneratorExit))[1] is None:
             log.debug("The cancelled source of %r failed to close", self.title, exc_info=error)
             return None
-        if self._left_with is not None and isinstance(error, GeneratorExit):
-            return self._left_with  # the block's own error is what ended it
+        if self._block_error is not None and isinstance(error, GeneratorExit):
+            return self._block_error  # the error that left the block ended the steps
         return error
 
 
-def _nothing() -> None:
+def _no_steps() -> None:
     return None
 
 
@@ -306,12 +298,12 @@ _last: list[Watch] = []
 
 
 def live_watches() -> list[Watch]:
-    """The watches that have begun and not ended, oldest first."""
+    """Return the watches that have begun and not ended, oldest first."""
     return list(_live)
 
 
 def last() -> Watch | None:
-    """The watch that was started last in this process, also by a magic."""
+    """Return the watch that this process started last, also by a magic."""
     return _last[0] if _last else None
 
 
@@ -335,25 +327,23 @@ def watch(
         async with vibe.watch(stream) as run: ...
 
     ``source`` is a sync or async iterable of an SDK's events, an awaitable or (async) context
-    manager that yields one, or an object with ``stream_events()``. Nothing is read or shown
-    before it is iterated, awaited or entered. ``adapter`` names the SDK where it cannot be told
-    from the first few events; ``record`` is a file to keep the run in; ``display=False`` shows
-    nothing but still builds ``.transcript``.
+    manager that yields one, or an object with ``stream_events()``. The watch reads and shows nothing before
+    the caller iterates, awaits or enters it. ``adapter`` names the SDK where the first few events do not
+    show it; ``record`` is the path of a recording to write; ``display=False`` shows nothing but still builds
+    ``.transcript``.
 
-    Raises ``TypeError`` for what is no stream, ``AdapterError`` for an unknown adapter.
+    Raises ``TypeError`` for an object that is no stream, ``AdapterError`` for an unknown adapter.
     """
     check(source)
     if not isinstance(adapter, str) and agent_id not in (None, adapter.agent_id):
-        msg = (
-            f"agent_id={agent_id!r}, but the adapter says {adapter.agent_id!r}: give it to the adapter only."
-        )
+        msg = f"agent_id={agent_id!r}, but the adapter has {adapter.agent_id!r}: give it to the adapter only."
         raise ValueError(msg)
     if isinstance(adapter, str) and adapter != "auto":
-        adapters.get(adapter)  # an unknown name is an error here, not in the middle of a stream
+        adapters.get(adapter)  # raises for an unknown name here, not in the middle of a stream
     connections = connections_of(source)
     if registry is None:
-        # A recording has the ids of the run it is of, and a remote stream may be of runs in this very
-        # kernel: shown beside them, it would be their duplicate.
+        # A recording has the ids of its run, and a remote stream may show runs of this very kernel. In the
+        # default registry both would be duplicates.
         registry = Registry() if isinstance(source, Replay) or connections else get_registry()
     pipeline = Pipeline(
         registry,
@@ -364,7 +354,7 @@ def watch(
         record=record,
     )
     pipeline.connections.show(connections)
-    return _made(source, pipeline)
+    return _new_watch(source, pipeline)
 
 
 def watch_agent(
@@ -375,9 +365,9 @@ def watch_agent(
     display: bool = True,
     record: str | os.PathLike[str] | Recorder | None = None,
 ) -> Watch:
-    """Show an agent of the registry: all it has said, and what it says until its open run ends.
+    """Show an agent of the registry: its events so far, and those until its open run ends.
 
-    It only looks on: to cancel this watch does not end the agent's run.
+    The watch only shows: its cancel does not end the agent's run.
     """
     registry = registry or get_registry()
     pipeline = Pipeline(
@@ -388,10 +378,10 @@ def watch_agent(
         record=record,
     )
     pipeline.passive = True
-    return _made(until_it_ends(registry, agent_id), pipeline)
+    return _new_watch(events_until_run_ends(registry, agent_id), pipeline)
 
 
-def _made(source: Any, pipeline: Pipeline) -> Watch:
+def _new_watch(source: Any, pipeline: Pipeline) -> Watch:
     made = Watch(source, pipeline)
     pipeline.on_stop = made.cancel
     return made

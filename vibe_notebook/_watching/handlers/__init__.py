@@ -1,1 +1,1 @@
-"""Take the events that an SDK pushes."""
+"""Accept the events that an SDK pushes into an object of the user's."""

@@ -1,7 +1,7 @@
-"""What every hook has in common: an object that an SDK pushes its events into.
+"""Accept the events that an SDK pushes, where no code iterates a stream.
 
-At the top of the path, beside ``watch``, for those runs that nobody iterates. One adapter reads each
-run; nested runs get their parent's ids where the SDK lets them be known.
+At the top of the path, beside ``watch``. One adapter reads each run. A nested run gets the ids of its parent
+where the SDK tells them.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ __all__ = ["Handler"]
 
 
 class Handler(Transcribed):
-    """A hook's common part.
+    """Accept an SDK's events; the base of all handlers.
 
-    It begins with the first event, and ends with ``close()``, its block, or the cell it began in.
+    A handler begins with the first event. It ends with ``close()``, with its block, or with the cell in which it
+    began.
     """
 
     adapter: str
-    """What reads its natives."""
+    """Name of the adapter that reads the native events."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
@@ -39,7 +40,7 @@ class Handler(Transcribed):
         self._runs: dict[str, Adapter] = {}
 
     def close(self, error: BaseException | None = None) -> None:
-        """End the runs that go on, and show the final form. Idempotent."""
+        """End the open runs, and show the final form. Idempotent."""
         if self._end_all(error):
             self._pipeline.finalize(error)
 
@@ -48,7 +49,7 @@ class Handler(Transcribed):
             if not self._begun or self.done():
                 return False
             if not self._runs:
-                self._run("")  # nothing was pushed: how it ended is all there is to say
+                self._run("")  # no event was pushed: the run shows how the block ended
             for key in reversed(list(self._runs)):
                 self._end(key, error)
         return True
@@ -73,28 +74,28 @@ class Handler(Transcribed):
             await self._pipeline.finalize_async(error)
 
     def _run(self, key: str, **ids: Any) -> Adapter:
-        """The adapter of one run; *ids* are those of a new one."""
+        """Return the adapter of one run; *ids* are for a new run."""
         if key not in self._runs:
             if (agent_id := ids.pop("agent_id", None) or self.agent_id) is None:
                 agent_id = fresh_agent_id(self._pipeline.registry)
             self._runs[key] = adapters.get(self.adapter, agent_id=agent_id, **ids)
         return self._runs[key]
 
-    def _take(self, run: Adapter, native: Any) -> None:
-        """Pass one native on."""
+    def _accept(self, run: Adapter, native: Any) -> None:
+        """Dispatch the events of one native event."""
         with self._lock:
             self._begin()
-            self._said(run, self._pipeline.feed(run, native))
+            self._dispatch(run, self._pipeline.feed(run, native))
 
     def _end(self, key: str, error: BaseException | None = None) -> None:
-        """End one run, if it goes on."""
+        """Finish one run, if it is open."""
         with self._lock:
             run = self._runs[key]
-            self._said(run, run.finish(error))
+            self._dispatch(run, run.finish(error))
 
-    def _said(self, run: Adapter, events: Iterable[Event]) -> None:
-        """Show what a run says."""
-        del run  # which matters where runs are inside of each other
+    def _dispatch(self, run: Adapter, events: Iterable[Event]) -> None:
+        """Dispatch a run's events. Subclasses also keep track of nested runs."""
+        del run  # only subclasses need it
         self._pipeline.dispatch(events)
 
     def _begin(self) -> None:
@@ -105,5 +106,5 @@ class Handler(Transcribed):
             return
         self._begun = True
         self._pipeline.begin()
-        # No SDK says "that was the last event": the end of the cell is the next best thing.
+        # No SDK sends a last event: the end of the cell is the nearest thing to it.
         host().at_cell_end(self.close)

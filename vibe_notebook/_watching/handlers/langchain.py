@@ -1,7 +1,8 @@
-"""LangChain's callbacks, for ``callbacks=[…]``: they are read as the events that they would be.
+"""Accept LangChain's callbacks (``callbacks=[…]``) as the events of its event stream.
 
-Used by ``_watching/handlers/sdks.py``. LangChain asks a handler for its methods and a few flags, not for its class,
-so it need not be imported. ``run_inline``: in the order, and in the thread, of the run itself.
+Beside ``_watching/handlers/sdks.py``. LangChain reads a handler's methods and a few flags, not its class, so
+this module does not import LangChain. With ``run_inline`` the callbacks come in the order, and in the thread, of
+the run itself.
 """
 
 from __future__ import annotations
@@ -17,17 +18,18 @@ _QUESTIONS: Final = frozenset(("GraphInterrupt", "NodeInterrupt"))
 
 
 class LangChainHandler(Handler):
-    """``graph.invoke(x, config={"callbacks": [vibe.handler("langchain")]})``, or ``ainvoke``, ``astream``.
+    """Accept callbacks: ``graph.invoke(x, config={"callbacks": [vibe.handler("langchain")]})``.
 
-    Every run that is not part of another is one of ours, and ends with it. A model's pieces are
-    seen where it streams (``streaming=True``, or a stream that asks for messages), else its whole.
+    ``ainvoke`` and ``astream`` work too. Every outermost run of LangChain's is a run here, and ends with it. A
+    model's deltas are shown where it streams (``streaming=True``, or a stream that asks for messages), else its
+    whole message.
     """
 
     adapter = "langgraph"
     raise_error = False
     run_inline = True
     ignore_llm = ignore_chat_model = ignore_chain = ignore_custom_event = False
-    ignore_agent = False  # under which tools go
+    ignore_agent = False  # LangChain skips tools by this flag too
     ignore_retriever = ignore_retry = True
 
     def __init__(self, pipeline: Any) -> None:
@@ -37,16 +39,16 @@ class LangChainHandler(Handler):
         self._streaming: set[str] = set()
 
     def on_chain_start(self, serialized: Any, inputs: Any, **about: Any) -> None:
-        """Begin a graph, a node, or anything else that holds others."""
+        """Begin a graph, a node, or another run that contains runs."""
         self._started("on_chain_start", about, serialized, {"input": inputs})
 
     def on_chain_end(self, outputs: Any, **about: Any) -> None:
-        """End it."""
-        del outputs  # which repeat what its models and tools say
+        """End a graph, a node, or another run that contains runs."""
+        del outputs  # it repeats the output of the models and tools
         self._ended("on_chain_end", about, {})
 
     def on_chain_error(self, error: BaseException, **about: Any) -> None:
-        """End it with an error; a graph asks its user something by one, too."""
+        """End a run with an error. A graph also asks its user by an error: the question is shown first."""
         if type(error).__name__ in _QUESTIONS and error.args:
             self._event("on_chain_stream", about, {"chunk": {"__interrupt__": error.args[0]}})
         self._ended("on_chain_error", about, {}, error)
@@ -62,7 +64,7 @@ class LangChainHandler(Handler):
         self._started("on_llm_start", about, serialized, {})
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, **about: Any) -> None:
-        """Show a piece."""
+        """Append a delta of a model's text."""
         self._streaming.add(self._path(about)[-1])
         message = getattr(chunk, "message", None)
         if message is not None:
@@ -71,7 +73,7 @@ class LangChainHandler(Handler):
             self._event("on_llm_stream", about, {"chunk": {"text": token}})
 
     def on_llm_end(self, response: Any, **about: Any) -> None:
-        """Show the whole message, where it was not streamed, and what it used."""
+        """Show a message that was not streamed, and the usage."""
         run = self._path(about)[-1]
         first = next((one for some in getattr(response, "generations", ()) for one in some), None)
         message, text = getattr(first, "message", None), getattr(first, "text", None)
@@ -81,11 +83,11 @@ class LangChainHandler(Handler):
         self._ended("on_chat_model_end", about, {"output": message})
 
     def on_llm_error(self, error: BaseException, **about: Any) -> None:
-        """End a message that fails."""
+        """End a failed message with its error."""
         self._ended("on_chat_model_end", about, {}, error)
 
     def on_tool_start(self, serialized: Any, input_str: Any, *, inputs: Any = None, **about: Any) -> None:
-        """Start a tool."""
+        """Start a tool call."""
         args = input_str if inputs is None else inputs
         data = {"input": args, "tool_call_id": about.get("tool_call_id")}
         self._started("on_tool_start", about, serialized, data)
@@ -99,18 +101,18 @@ class LangChainHandler(Handler):
         self._ended("on_tool_error", about, {"error": error}, error)
 
     def on_custom_event(self, name: str, data: Any, **about: Any) -> None:
-        """Show what an application says itself."""
+        """Show an application's own event."""
         self._names[self._path(about)[-1]] = {"name": name}
         self._event("on_custom_event", about, data)
 
     def on_stream_event(self, event: Any, **about: Any) -> None:
-        """Nothing: the same comes as pieces."""
+        """Ignore an event whose content also comes as deltas."""
 
     on_retriever_start = on_retriever_end = on_retriever_error = on_stream_event
     on_text = on_retry = on_agent_action = on_agent_finish = on_stream_event
 
     def _path(self, about: dict[str, Any]) -> tuple[str, ...]:
-        """The runs that a run is part of, the outermost first, and itself."""
+        """Return the ids of the runs that contain a run, the outermost first, and its own id."""
         run, parent = str(about.get("run_id")), about.get("parent_run_id")
         if run not in self._paths:
             above = self._paths.get(str(parent), (str(parent),)) if parent is not None else ()
@@ -137,4 +139,4 @@ class LangChainHandler(Handler):
         root = above[0] if above else run
         native = {"event": kind, "run_id": run, "parent_ids": above, "data": data, **self._names.get(run, {})}
         with self._lock:
-            self._take(self._run(root, run_id=root), native)
+            self._accept(self._run(root, run_id=root), native)
