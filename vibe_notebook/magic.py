@@ -1,6 +1,6 @@
-"""``%vibe_stream`` and its kin: parse arguments, call the public API, nothing else.
+"""``%vibe_stream``, ``%vibe_streams``, ``%vibe_stop``: parse arguments and call the public API.
 
-At the top of the path. Loaded by ``%load_ext vibe_notebook``; unloading removes every hook.
+At the top of the path. ``%load_ext vibe_notebook`` loads this module; unloading removes every hook.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WATCHED_ONLY = {"title": "--title", "record": "--record", "no_display": "--no-d
 
 @magics_class
 class VibeMagics(Magics):
-    """The magics of vibe_notebook."""
+    """Register the magics of vibe_notebook."""
 
     shell: InteractiveShell
 
@@ -52,10 +52,12 @@ class VibeMagics(Magics):
                 msg = f"%%vibe_stream takes options only; {text!r} belongs in the cell."
                 raise UsageError(msg)
             self._check(options, Target("expression", "the cell's last"))
-            return _cells.Quiet(self._cell(options, _cells.Body(self.shell, cell)))
+            return _cells.SilentAwaitable(self._run_cell(options, _cells.Body(self.shell, cell)))
         made = self._watch(options, self._target(text))
         if options.block or is_static:
-            return _cells.Quiet(_drained(made)) if line.startswith(_cells.AWAITED) else _here(made)
+            return (
+                _cells.SilentAwaitable(_drain(made)) if line.startswith(_cells.AWAITED) else _drain_here(made)
+            )
         try:
             start(made)
         except OSError as error:
@@ -73,16 +75,16 @@ class VibeMagics(Magics):
 
     @line_magic
     def vibe_stop(self, line: str) -> None:
-        """Stop a live stream by its id: ``%vibe_stop ID``, or all: ``%vibe_stop --all``."""
+        """Stop one live stream (``%vibe_stop ID``), or all of them (``%vibe_stop --all``)."""
         wanted, live = line.strip(), live_watches()
         if wanted == "--all":
             chosen = live
         elif wanted:
-            chosen = [made for made in live if _cells.name_of(made) == wanted]
+            chosen = [made for made in live if _cells.stream_id(made) == wanted]
         else:
             chosen = live if len(live) == 1 else []
         if not chosen and wanted != "--all":
-            ids = ", ".join(map(_cells.name_of, live)) or "none"
+            ids = ", ".join(map(_cells.stream_id, live)) or "none"
             msg = f"%vibe_stop: {wanted or 'which one'}? Live streams: {ids}; or --all."
             raise UsageError(msg)
         for made in chosen:
@@ -104,32 +106,34 @@ class VibeMagics(Magics):
     def _check(self, options: Options, target: Target) -> None:
         given = [f"--{name}" for name in _REMOTE_ONLY if getattr(options, name)]
         if target.kind != "url" and given:
-            msg = f"{', '.join(given)}: only for http(s) streams, and {target} is none."
+            msg = f"{', '.join(given)}: only for http(s) streams; {target} is not one."
             raise UsageError(msg)
         if target.kind != "recording" and options.speed is not None:
-            msg = f"--speed: only for recordings, and {target} is none."
+            msg = f"--speed: only for recordings; {target} is not one."
             raise UsageError(msg)
 
     def _watch(self, options: Options, target: Target) -> Watch:
         self._check(options, target)
         if target.kind == "url":
-            return self._of(options, self._remote(options, target.urls))
+            return self._watch_source(options, self._remote(options, target.urls))
         if target.kind == "agent":
-            return self._keep(options, self._agent(options, target.value))
+            return self._bind_name(options, self._agent(options, target.value))
         if target.kind == "recording":
             source: Any = replay(target.value, speed=1.0 if options.speed is None else options.speed)
         else:
             source = _cells.evaluate(self.shell, target.value)
-        return self._of(options, source)
+        return self._watch_source(options, source)
 
     def _remote(self, options: Options, urls: list[str]) -> Follow | Merged:
         if options.after and len(urls) > 1:
-            msg = "--after: an id is one stream's own; give one URL."
+            msg = "--after: an id belongs to one stream; give one URL."
             raise UsageError(msg)
-        sent = headers(options.header)
-        asked = params(options.param)
+        sent_headers = headers(options.header)
+        query = params(options.param)
         try:
-            made = [follow(url, last_event_id=options.after, headers=sent, params=asked) for url in urls]
+            made = [
+                follow(url, last_event_id=options.after, headers=sent_headers, params=query) for url in urls
+            ]
         except (VibeNotebookError, ValueError) as error:
             msg = f"%vibe_stream: {error}"
             raise UsageError(msg) from None
@@ -140,42 +144,42 @@ class VibeMagics(Magics):
             agent_id, title=options.title, display=not options.no_display, record=options.record
         )
 
-    def _of(self, options: Options, source: Any) -> Watch:
-        """A watch of whatever an expression gave."""
+    def _watch_source(self, options: Options, source: Any) -> Watch:
+        """Return a watch of the expression's value."""
         if isinstance(source, Watch):
             given = [name for field, name in _WATCHED_ONLY.items() if getattr(options, field)]
             if given:
-                msg = f"{', '.join(given)}: the expression gave a watch already; say it in vibe.watch(...)."
+                msg = f"{', '.join(given)}: the expression gave a watch already; set it in vibe.watch(...)."
                 raise UsageError(msg)
-            return self._keep(options, source)
+            return self._bind_name(options, source)
         if isinstance(source, str) and source in get_registry().agents():
-            return self._keep(options, self._agent(options, source))
+            return self._bind_name(options, self._agent(options, source))
         try:
             made = watch(source, title=options.title, display=not options.no_display, record=options.record)
         except TypeError as error:
             msg = f"%vibe_stream: the expression gave {type(source).__name__}. {error}"
             raise UsageError(msg) from None
-        return self._keep(options, made)
+        return self._bind_name(options, made)
 
-    def _keep(self, options: Options, made: Watch) -> Watch:
+    def _bind_name(self, options: Options, made: Watch) -> Watch:
         if options.name:
             self.shell.user_ns[options.name] = made
         return made
 
-    async def _cell(self, options: Options, body: _cells.Body) -> None:
+    async def _run_cell(self, options: Options, body: _cells.Body) -> None:
         __tracebackhide__ = True  # a traceback shows the user's own lines
-        await self._of(options, await body.run())
+        await self._watch_source(options, await body.run())
 
 
-def _here(made: Watch) -> Watch:
-    """Consume it in this very thread: the cell is not awaited."""
+def _drain_here(made: Watch) -> Watch:
+    """Read the stream in this thread: the cell is not awaited."""
     try:
         steps = iter(made)
     except TypeError:
         made.cancel()
         msg = (
-            "%vibe_stream: an async stream is waited for only at the top level of a cell, and from the cell "
-            "after %load_ext on: put it there, or write `await vibe.watch(...)`."
+            "%vibe_stream: an async stream needs an awaited cell: write the magic at the top level of a cell "
+            "after the cell with %load_ext, or write `await vibe.watch(...)`."
         )
         raise UsageError(msg) from None
     for _ in steps:
@@ -184,24 +188,24 @@ def _here(made: Watch) -> Watch:
     return made
 
 
-async def _drained(made: Watch) -> Watch:
+async def _drain(made: Watch) -> Watch:
     await made
     made.is_consumed_by_magic = True
     return made
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magics, the awaited cell form and the completion of options."""
+    """Register the magics, the transform of awaited cells, and the completion of options."""
     unload(shell)
     shell.register_magics(VibeMagics)
-    shell.input_transformer_manager.cleanup_transforms.append(_cells.awaited)
+    shell.input_transformer_manager.cleanup_transforms.append(_cells.to_awaited)
     completer = getattr(shell, "Completer", None)
     if completer is not None:
         completer.custom_matchers.append(_cells.matcher(OPTIONS))
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Remove what ``load`` added."""
+    """Remove the hooks that ``load`` added."""
     transforms = shell.input_transformer_manager.cleanup_transforms
     transforms[:] = [t for t in transforms if getattr(t, "__module__", "") != _cells.__name__]
     completer = getattr(shell, "Completer", None)
@@ -212,5 +216,5 @@ def unload(shell: InteractiveShell) -> None:
         for name in ("vibe_stream", "vibe_streams", "vibe_stop"):
             shell.magics_manager.magics[kind].pop(name, None)
     made = shell.magics_manager.registry.pop("VibeMagics", None)
-    # IPython puts magics there to be configured, and never takes them out.
+    # IPython adds magics to this list to configure them, and never removes them.
     shell.configurables[:] = [c for c in shell.configurables if c is not made]

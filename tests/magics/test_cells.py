@@ -1,4 +1,4 @@
-"""How lines and cells become awaited."""
+"""Check lines and cells that become awaited code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def awaited(code: str) -> str:
-    return "".join(_cells.awaited(code.splitlines(keepends=True)))
+    return "".join(_cells.to_awaited(code.splitlines(keepends=True)))
 
 
 def test_the_cell_form_becomes_one_await() -> None:
@@ -51,7 +51,7 @@ def test_a_blocking_line_becomes_an_await_with_its_target() -> None:
         "if x:\n    %vibe_stream --block x\n",
     ],
 )
-def test_all_else_is_left_as_it_is(code: str) -> None:
+def test_other_code_is_unchanged(code: str) -> None:
     assert awaited(code) == code
 
 
@@ -69,7 +69,7 @@ def test_under_another_magic_the_cell_becomes_the_error() -> None:
     assert "raise UsageError" in awaited("%%time\n\n# c\n%%vibe_stream\nx\n")
 
 
-def test_what_is_awaited_does_not_warn_and_what_is_not_does() -> None:
+def test_only_an_unawaited_magic_warns() -> None:
     async def one() -> int:
         return 1
 
@@ -81,15 +81,15 @@ def test_what_is_awaited_does_not_warn_and_what_is_not_does() -> None:
         raise AssertionError
 
     async def awaiting() -> int:
-        return int(await _cells.Quiet(one()))
+        return int(await _cells.SilentAwaitable(one()))
 
     assert run(awaiting()) == 1
-    made = [_cells.Quiet(one())]
+    made = [_cells.SilentAwaitable(one())]
     assert "put %%vibe_stream first" in repr(made)
     with pytest.warns(RuntimeWarning, match="not awaited"):
         made.clear()
 
 
-def test_the_list_of_no_streams_says_so() -> None:
+def test_an_empty_list_of_streams_has_a_text() -> None:
     assert repr(_cells.Streams([])) == "No live streams."
     assert len(_cells.Streams([])) == len(list(_cells.Streams([]))) == 0

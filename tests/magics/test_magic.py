@@ -1,4 +1,4 @@
-"""The magics, in a real IPython shell in this process."""
+"""Check the magics, in a real IPython shell in this process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interacti
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "text")
-    vibe.get_registry().close()  # a new one for each test
+    vibe.get_registry().close()  # a new registry for each test
     config = Config()
     config.HistoryManager.enabled = False
     made = InteractiveShell.instance(config=config, colors="nocolor")
@@ -62,7 +62,7 @@ def test_a_blocking_line_at_top_level_gives_the_watch(run: Run, shell: Interacti
     assert (made.title, made.transcript.outcome) == ("A b", "success")
 
 
-def test_target_reaches_python_to_the_letter(run: Run) -> None:
+def test_target_reaches_python_unchanged(run: Run) -> None:
     made = run("""%vibe_stream --block ['--title', '{x}', "$HOME", str({1: 2})]""")
     assert made.transcript.text == "--title{x}$HOME{1: 2}"
 
@@ -108,12 +108,12 @@ def test_an_error_in_the_body_shows_the_users_line(shell: InteractiveShell) -> N
 
 
 @pytest.mark.parametrize("outer", ["%%time", "%%capture", "%%capture out", "%%timeit -n1"])
-def test_under_another_cell_magic_it_says_to_put_it_first(run: Run, outer: str) -> None:
+def test_under_another_cell_magic_the_error_names_the_right_place(run: Run, outer: str) -> None:
     with pytest.raises(UsageError, match="put %%vibe_stream first"):
         run(f"{outer}\n# comment\n%%vibe_stream\n['a']")
 
 
-def test_a_cell_of_text_may_speak_of_it(run: Run, tmp_path: Path) -> None:
+def test_a_cell_of_text_may_contain_the_magics_name(run: Run, tmp_path: Path) -> None:
     run("%%writefile note.txt\n%%vibe_stream\nhello")
     assert (tmp_path / "note.txt").read_text() == "%%vibe_stream\nhello\n"
     assert run("text = '''\n%vibe_stream --block x\n'''\ntext") == "\n%vibe_stream --block x\n"
@@ -125,12 +125,12 @@ def test_target_belongs_in_the_cell(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "message"),
     [
-        ("", "say what to watch"),
+        ("", "give a target"),
         ("--bogus x", "no option --bogus"),
         ("--title", "needs a value"),
-        ("nope", "needs nope, not defined"),
+        ("nope", "needs nope, which is not defined"),
         ("gone.jsonl", "no recording"),
         ("--speed 2 ['a']", "only for recordings"),
         ("--header A=b ['a']", "only for http"),
@@ -142,12 +142,12 @@ def test_target_belongs_in_the_cell(run: Run) -> None:
         ("--record /no/such/folder/x.jsonl ['a']", "No such file"),
     ],
 )
-def test_what_is_wrong_is_a_usage_error_that_says_so(run: Run, line: str, says: str) -> None:
-    with pytest.raises(UsageError, match=says):
+def test_a_wrong_line_is_a_usage_error_that_names_the_fault(run: Run, line: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         run(f"%vibe_stream {line}")
 
 
-def test_two_targets_that_fit_are_an_error_that_names_both(run: Run) -> None:
+def test_a_target_with_two_meanings_is_an_error_that_names_both(run: Run) -> None:
     vibe.get_registry().dispatch(scripted("hi", agent_id="bot"))
     run("bot = ['a']")
     with pytest.raises(UsageError, match="the expression 'bot' and the agent 'bot'"):
@@ -160,7 +160,7 @@ def test_a_watch_of_the_users_own_is_watched_as_it_is(run: Run, shell: Interacti
     run("import vibe_notebook as vibe\nw = vibe.watch(['a'], title='Mine')")
     assert run("%vibe_stream --block w") is shell.user_ns["w"]
     run("w = vibe.watch(['a'])")
-    with pytest.raises(UsageError, match=r"say it in vibe\.watch"):
+    with pytest.raises(UsageError, match=r"set it in vibe\.watch"):
         run("%vibe_stream --title x w")
 
 
@@ -179,7 +179,9 @@ def test_a_recording_is_played_and_can_be_recorded_again(run: Run, tmp_path: Pat
     assert without_ids[0] == without_ids[1]
 
 
-def test_a_damaged_recording_keeps_what_came_before_and_names_the_line(run: Run, tmp_path: Path) -> None:
+def test_a_damaged_recording_keeps_the_events_before_the_damage_and_names_the_line(
+    run: Run, tmp_path: Path
+) -> None:
     list(vibe.watch(["Hello"], display=False, record=tmp_path / "a.jsonl"))
     with (tmp_path / "a.jsonl").open("a") as file:
         file.write('{"type": 1}\n')
@@ -217,7 +219,7 @@ def test_the_line_form_works_where_no_loop_runs(run: Run) -> None:
     assert made.transcript.text == "a"
 
 
-def test_stop_ends_one_by_its_id_or_all(shell: InteractiveShell) -> None:
+def test_stop_ends_one_stream_by_its_id_or_all(shell: InteractiveShell) -> None:
     async def source() -> Any:
         yield "a"
         await asyncio.Event().wait()
@@ -272,7 +274,7 @@ def test_the_list_of_streams_passes_no_control_characters_on(shell: InteractiveS
     assert "\x1b" not in asyncio.run(main())
 
 
-def test_a_blocking_line_that_nobody_awaits_reads_a_sync_stream_at_once(
+def test_an_unawaited_blocking_line_reads_a_sync_stream_at_once(
     shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert shell.run_line_magic("vibe_stream", "--no-display --block ['a']").transcript.text == "a"
@@ -281,7 +283,7 @@ def test_a_blocking_line_that_nobody_awaits_reads_a_sync_stream_at_once(
     assert shell.user_ns["made"].transcript.text == "b"
 
 
-def test_a_blocking_line_that_nobody_awaits_cannot_wait_for_an_async_stream(shell: InteractiveShell) -> None:
+def test_an_unawaited_blocking_line_cannot_wait_for_an_async_stream(shell: InteractiveShell) -> None:
     shell.run_cell("async def later():\n    yield 'a'").raise_error()
     with pytest.raises(UsageError, match="top level"):
         shell.run_line_magic("vibe_stream", "--no-display --block later()")
@@ -330,7 +332,7 @@ def test_completion_of_options_gives_exactly_the_options(shell: InteractiveShell
     assert completions(shell, start + "--s") == ["--speed"]
 
 
-def test_where_target_has_begun_no_option_is_offered(shell: InteractiveShell) -> None:
+def test_no_option_is_offered_after_the_start_of_target(shell: InteractiveShell) -> None:
     for text in ("%vibe_stream f(x, --", "%vibe_stream stream --", "%vibe_stream --title --", "print(x) --"):
         assert not set(completions(shell, text)) & set(OPTIONS)
 

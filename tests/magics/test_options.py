@@ -1,4 +1,4 @@
-"""The options of ``%vibe_stream``, and TARGET to the letter."""
+"""Check the options of ``%vibe_stream``, and TARGET unchanged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from IPython.core.error import UsageError
 from vibe_notebook._magics.options import OPTIONS, headers, split
 
 
-def test_options_come_first_and_the_rest_is_target_to_the_letter() -> None:
+def test_options_come_first_and_the_rest_is_target_unchanged() -> None:
     line = "--block --title 'My  run' --as=w --speed 2.5 f(x, '--title', {y}, \"$HOME\")  # --block"
     options, target = split(line)
     assert (options.block, options.title, options.name, options.speed) == (True, "My  run", "w", 2.5)
@@ -28,7 +28,7 @@ def test_values_may_be_quoted_joined_and_repeated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "message"),
     [
         ("--bogus x", "no option --bogus; it has --after, --as, --block"),
         ("--titel x", "no option --titel"),
@@ -48,8 +48,8 @@ def test_values_may_be_quoted_joined_and_repeated() -> None:
         ("--header X=$NO_SUCH_NAME x", "NO_SUCH_NAME"),
     ],
 )
-def test_what_is_wrong_is_a_usage_error_that_says_so(line: str, says: str) -> None:
-    with pytest.raises(UsageError, match=says.replace("$", r"\$")):
+def test_a_wrong_line_is_a_usage_error_that_names_the_fault(line: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message.replace("$", r"\$")):
         split(line)
 
 

@@ -1,4 +1,4 @@
-"""What TARGET means, in the order of the contract, and never a guess."""
+"""Check the meanings of TARGET, in the order of the contract, without a guess."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_id_of_a_known_agent_is_an_agent() -> None:
     assert find("deep-research", {}, ["deep-research"]) == Target("agent", "deep-research")
 
 
-def test_two_that_fit_are_an_error_that_names_both(folder: Path) -> None:
+def test_two_meanings_are_an_error_that_names_both(folder: Path) -> None:
     with pytest.raises(TargetError, match=r"the expression 'bot' and the agent 'bot'"):
         find("bot", {"bot": 1}, ["bot"])
     (folder / "run.jsonl").touch()
@@ -64,18 +64,18 @@ def test_two_that_fit_are_an_error_that_names_both(folder: Path) -> None:
     assert find("agent:bot", {"bot": 1}, ["bot"]).kind == "agent"
 
 
-def test_what_fits_nothing_says_why() -> None:
-    with pytest.raises(TargetError, match="it needs strem, not defined"):
+def test_a_target_without_a_meaning_is_an_error_with_the_reason() -> None:
+    with pytest.raises(TargetError, match="it needs strem, which is not defined"):
         find("strem", {"stream": 1}, [])
     with pytest.raises(TargetError, match="neither a URL"):
         find("not python at all", {}, [])
     with pytest.raises(TargetError, match="Known agents: a, b"):
         find("c", {}, ["b", "a"])
-    with pytest.raises(TargetError, match="say what to watch"):
+    with pytest.raises(TargetError, match="give a target"):
         find("  ", {}, [])
 
 
-def test_names_that_the_expression_binds_itself_are_not_missed() -> None:
+def test_names_that_the_expression_binds_itself_are_not_undefined() -> None:
     assert undefined("[x for x in y]", {}) == ["y"]
     assert undefined("(a := 1, a)", {}) == []
     assert undefined("len(print)", {}) == []

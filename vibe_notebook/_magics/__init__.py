@@ -1,1 +1,1 @@
-"""Implement the magics that ``magic.py`` registers: options, targets, awaited cells."""
+"""Implement the magics that ``magic.py`` registers: awaited cells, options, targets."""

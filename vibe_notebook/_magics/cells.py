@@ -1,6 +1,6 @@
-"""Cells and lines of the magics: how they become awaited, run and complete.
+"""Turn the magics' lines and cells into awaited code, run it, and complete options.
 
-Beside ``magic.py``; the IPython facts behind it are in docs and in the comments here.
+Below ``magic.py``. The comments here name the facts about IPython behind the code.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from .._watching.watch import Watch
 
-__all__ = ["AWAITED", "Body", "Quiet", "Streams", "awaited", "evaluate", "matcher", "name_of"]
+__all__ = ["AWAITED", "Body", "SilentAwaitable", "Streams", "evaluate", "matcher", "stream_id", "to_awaited"]
 
 AWAITED = "--awaited "
-"""What a line that waits begins with once it has become awaited: the magic cannot tell otherwise."""
+"""Prefix of a line that was made awaited: without it the magic cannot know that it is awaited."""
 
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _CELL = re.compile(r"%%vibe_stream(?P<line>[ \t].*)?$")
@@ -38,16 +38,16 @@ _MISPLACED = "put %%vibe_stream first in its cell: it cannot stand under another
 _TEXT = frozenset(
     ("!", "HTML", "SVG", "bash", "file", "html", "javascript", "js", "latex", "markdown", "perl", "ruby")
 ) | frozenset(("script", "sh", "svg", "sx", "system", "writefile"))
-"""Cell magics whose body is not Python: it may well speak of %%vibe_stream."""
+"""Cell magics whose body is not Python: the body may contain the text ``%%vibe_stream``."""
 
 
-def awaited(lines: list[str]) -> list[str]:
-    """Input transform: the cell form, and a blocking line, become awaited cells.
+def to_awaited(lines: list[str]) -> list[str]:
+    """Turn the cell form, and a blocking line, into awaited code. This is an input transform of IPython's.
 
     So the cell is busy while the agent works, later cells wait, and the loop stays free: clicks
-    arrive. Leading comments are allowed, which IPython's own cell magics do not.
+    arrive. Unlike IPython's own cell magics this one allows comments before it.
     """
-    first = _significant(lines, 0)
+    first = _next_code_line(lines, 0)
     if first is None:
         return lines
     found = _CELL.match(lines[first].rstrip("\n"))
@@ -55,7 +55,7 @@ def awaited(lines: list[str]) -> list[str]:
         line, body = (found["line"] or "").strip(), "".join(lines[first + 1 :])
         return [*lines[:first], f"await get_ipython().run_cell_magic('vibe_stream', {line!r}, {body!r})\n"]
     if lines[first].startswith("%%"):
-        under = _significant(lines, first + 1)
+        under = _next_code_line(lines, first + 1)
         name = lines[first][2:].split(maxsplit=1)[0] if lines[first][2:].strip() else ""
         if under is not None and name not in _TEXT and _CELL.match(lines[under].rstrip("\n")):
             return [f"from IPython.core.error import UsageError; raise UsageError({_MISPLACED!r})\n"]
@@ -67,14 +67,14 @@ def awaited(lines: list[str]) -> list[str]:
     return [_awaited_line(line) if i in candidates & starts else line for i, line in enumerate(lines)]
 
 
-def _significant(lines: list[str], start: int) -> int | None:
-    """The next line that is neither blank nor a comment."""
+def _next_code_line(lines: list[str], start: int) -> int | None:
+    """Return the next line that is neither blank nor a comment."""
     rest = range(start, len(lines))
     return next((i for i in rest if lines[i].strip() and not lines[i].lstrip().startswith("#")), None)
 
 
 def _statements(lines: list[str]) -> set[int]:
-    """The lines on which something begins: not those inside of a string or of brackets."""
+    """Return the lines on which a statement begins: none inside of a string or of brackets."""
     groups = make_tokens_by_line(lines)
     tokens = (next((t for t in group if t.type not in _BLANK), None) for group in groups)
     return {token.start[0] - 1 for token in tokens if token is not None}
@@ -88,14 +88,14 @@ def _awaited_line(line: str) -> str:
     try:
         waits = found is not None and (split(found["line"])[0].block or choose() == "static")
     except (UsageError, ValueError):
-        return line  # the magic says what is wrong
+        return line  # the magic itself reports the error
     if found is None or not waits:
         return line
     return f"{found['target'] or ''}await get_ipython().run_line_magic('vibe_stream', {AWAITED + found['line']!r})\n"
 
 
-class Quiet(Awaitable[Any]):
-    """An awaitable that shows nothing where it is the value of a cell and nobody awaits it."""
+class SilentAwaitable(Awaitable[Any]):
+    """Hold a coroutine that shows nothing where a cell's value is not awaited."""
 
     def __init__(self, made: Coroutine[Any, Any, Any]) -> None:
         self._made = made
@@ -107,7 +107,7 @@ class Quiet(Awaitable[Any]):
 
     def __del__(self) -> None:
         if not self._awaited:
-            # Called by %%capture and its like, or inside of a function: they drop what it returns.
+            # %%capture and the like, and functions, call the magic and drop its value.
             self._made.close()
             msg = "%vibe_stream was not awaited: it waits only at the top level of a cell, not under a magic."
             warnings.warn(msg, RuntimeWarning, stacklevel=2)
@@ -117,7 +117,7 @@ class Quiet(Awaitable[Any]):
 
 
 class Body:
-    """The cell's code: statements, then the expression that gives the stream."""
+    """Hold the cell's code: statements, then the expression whose value is the stream."""
 
     def __init__(self, shell: InteractiveShell, cell: str) -> None:
         self._shell = shell
@@ -147,13 +147,13 @@ class Body:
 
 
 def evaluate(shell: InteractiveShell, text: str) -> Any:
-    """What the expression gives; one with a top-level await gives an awaitable."""
+    """Return the value of the expression; a top-level await makes it an awaitable."""
     code = compile(text, "<vibe_stream>", "eval", _FLAGS)
     return eval(code, shell.user_ns)  # noqa: S307 - the user's own expression
 
 
 class Streams:
-    """The live streams, as a small table."""
+    """Show the live streams as a small table."""
 
     def __init__(self, watches: list[Watch]) -> None:
         self.watches = watches
@@ -167,19 +167,19 @@ class Streams:
     def __repr__(self) -> str:
         if not self.watches:
             return "No live streams."
-        rows = [(name_of(m), m.title, f"{len(m.transcript.tools)} tool calls") for m in self.watches]
-        cells = [tuple(map(clean, row)) for row in rows]  # ids and titles may be an agent's
+        rows = [(stream_id(m), m.title, f"{len(m.transcript.tools)} tool calls") for m in self.watches]
+        cells = [tuple(map(clean, row)) for row in rows]  # an agent may choose its id and title
         widths = [max(len(row[i]) for row in cells) for i in range(2)]
         return "\n".join(f"{a:<{widths[0]}}  {t:<{widths[1]}}  {n}" for a, t, n in cells)
 
 
-def name_of(made: Watch) -> str:
-    """What ``%vibe_stop`` calls it: its agent's id, or its title before an agent is known."""
+def stream_id(made: Watch) -> str:
+    """Return the name of a watch for ``%vibe_stop``: its agent's id, or its title before it has one."""
     return made.agent_id or made.title
 
 
 def matcher(options: Mapping[str, bool] | Collection[str]) -> Callable[[CompletionContext], Any]:
-    """A completer of exactly the options, where an option can stand."""
+    """Return a completer that offers the options, and only those, where an option can stand."""
 
     @context_matcher(identifier="vibe_notebook.options", priority=150)  # type: ignore[untyped-decorator]
     def complete(context: CompletionContext) -> dict[str, Any]:
@@ -199,7 +199,7 @@ _OPTION = re.compile(r"\s*(\w+\s*=\s*)?%{1,2}vibe_stream\s(?P<before>.*?)(?P<wor
 
 
 def _options_only(text: str) -> bool:
-    """Whether TARGET has not begun."""
+    """Return whether the text before the cursor has no TARGET yet."""
     try:
         return not split(text)[1]
     except UsageError:

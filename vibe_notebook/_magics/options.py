@@ -1,6 +1,6 @@
-"""The options of ``%vibe_stream``: they come first, the rest of the line is TARGET to the letter.
+"""Parse the options of ``%vibe_stream``: they come first, the rest of the line is TARGET, unchanged.
 
-Beside ``magic.py``. Read by hand up to TARGET: argparse would take a ``--`` in it for an option.
+Below ``magic.py``. Not argparse: it would read a ``--`` inside of TARGET as an option.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SECRET = frozenset(("authorization", "cookie", "proxy-authorization"))
 
 @dataclass(slots=True)
 class Options:
-    """What was given; ``name`` is that of ``--as``."""
+    """Hold the options of one line; ``name`` is the value of ``--as``."""
 
     title: str | None = None
     block: bool = False
@@ -45,11 +45,11 @@ OPTIONS = {
     "--speed": True,
     "--title": True,
 }
-"""Each option, and whether a value follows it."""
+"""Options, each with True if a value follows it."""
 
 
 def split(line: str) -> tuple[Options, str]:
-    """(options, TARGET). Raises ``UsageError``."""
+    """Return (options, TARGET). Raises ``UsageError``."""
     rest = line.strip()
     options = Options()
     while rest.startswith("--"):
@@ -65,8 +65,8 @@ def split(line: str) -> tuple[Options, str]:
         if not equals:
             rest = rest.lstrip()
         if OPTIONS[option]:
-            value, rest = _word(rest, option, joined=bool(equals))
-            _put(options, option, value)
+            value, rest = _next_value(rest, option, joined=bool(equals))
+            _set_option(options, option, value)
         elif equals:
             msg = f"%vibe_stream: {option} takes no value."
             raise UsageError(msg)
@@ -77,7 +77,7 @@ def split(line: str) -> tuple[Options, str]:
     return options, rest
 
 
-def _put(options: Options, option: str, value: str) -> None:
+def _set_option(options: Options, option: str, value: str) -> None:
     match option:
         case "--header" | "--param":
             getattr(options, option[2:]).append(value)
@@ -87,7 +87,7 @@ def _put(options: Options, option: str, value: str) -> None:
             except ValueError:
                 options.speed = math.nan
             if not 0 <= options.speed < math.inf:
-                msg = f"--speed {value}: must be a positive number, or 0 to not wait."
+                msg = f"--speed {value}: must be a positive number, or 0 for no waits."
                 raise UsageError(msg)
         case "--as":
             if not value.isidentifier() or keyword.iskeyword(value):
@@ -98,8 +98,8 @@ def _put(options: Options, option: str, value: str) -> None:
             setattr(options, option[2:], value)
 
 
-def _word(text: str, option: str, *, joined: bool) -> tuple[str, str]:
-    """The next word, quoted or not, and what follows it."""
+def _next_value(text: str, option: str, *, joined: bool) -> tuple[str, str]:
+    """Return the next word, quoted or not, and the text after it."""
     source = io.StringIO(text)
     lexer = shlex.shlex(source, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters = True, ""
@@ -116,7 +116,7 @@ def _word(text: str, option: str, *, joined: bool) -> tuple[str, str]:
 
 
 def headers(items: list[str]) -> dict[str, str]:
-    """``K=V`` pairs; ``K=$NAME`` reads the environment, so that no secret is saved in a notebook."""
+    """Return ``K=V`` pairs as a dict; ``K=$NAME`` reads the environment, so a notebook saves no secret."""
     found = pairs(items, "--header")
     for name, value in found.items():
         if value.startswith("$"):
@@ -131,18 +131,18 @@ def headers(items: list[str]) -> dict[str, str]:
 
 
 def params(items: list[str]) -> dict[str, str]:
-    """``K=V`` pairs for a URL; ``K=$NAME`` reads the environment, where it has that name."""
+    """Return ``K=V`` pairs for a URL; ``K=$NAME`` reads the environment if it has that name."""
     found = pairs(items, "--param")
     return {name: os.environ.get(v[1:], v) if v[:1] == "$" else v for name, v in found.items()}
 
 
 def pairs(items: list[str], option: str) -> dict[str, str]:
-    """``K=V`` pairs as a dict."""
+    """Return ``K=V`` pairs as a dict. Raises ``UsageError`` that names the *option*."""
     found: dict[str, str] = {}
     for item in items:
         name, equals, value = item.partition("=")
         if not equals or not name.strip():
-            msg = f"{option}: write it as K=V."  # the value is not repeated: it may be a secret
+            msg = f"{option}: write it as K=V."  # without the value: it may be a secret
             raise UsageError(msg)
         found[name] = value
     return found

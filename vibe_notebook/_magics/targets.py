@@ -1,7 +1,7 @@
-"""What TARGET in ``%vibe_stream TARGET`` means.
+"""Find the meaning of TARGET in ``%vibe_stream TARGET``.
 
-Beside ``magic.py``. In this order: a URL, an existing recording, ``agent:ID``, a Python
-expression, the id of a known agent. Where two fit, nothing is guessed.
+Below ``magic.py``. In this order: a URL, an existing recording, ``agent:ID``, a Python
+expression, the id of a known agent. Two meanings are an error: the magic does not guess.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ __all__ = ["Target", "TargetError", "find", "undefined"]
 
 
 class TargetError(ValueError):
-    """Nothing, or more than one thing, fits."""
+    """Report a TARGET with no meaning, or with more than one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What was found: its kind and the url, path, agent id or expression."""
+    """Hold the kind of a TARGET, and its url, path, agent id or expression."""
 
     kind: Literal["url", "recording", "agent", "expression"]
     value: str
 
     @property
     def urls(self) -> list[str]:
-        """The URLs, where it is one or several."""
+        """Return the URLs: one or several."""
         return self.value.split()
 
     def __str__(self) -> str:
@@ -46,14 +46,14 @@ class Target:
 
 
 def find(text: str, namespace: Mapping[str, Any], agents: Collection[str]) -> Target:
-    """Find what *text* means. Raises ``TargetError`` that says what to do."""
+    """Return the meaning of *text*. Raises ``TargetError`` with the way to correct it."""
     text = text.strip()
     if not text:
-        msg = "say what to watch: a URL, a .jsonl recording, agent:ID, or a Python expression."
+        msg = "give a target: a URL, a .jsonl recording, agent:ID, or a Python expression."
         raise TargetError(msg)
     if _is_url(text):
         if others := [word for word in text.split() if not _is_url(word)]:
-            msg = f"{others[0]!r} is no URL; after a URL only other URLs may stand (options come first)."
+            msg = f"{others[0]!r} is no URL; after a URL only other URLs may follow (options come first)."
             raise TargetError(msg)
         return Target("url", text)
     fits: list[Target] = []
@@ -73,11 +73,11 @@ def find(text: str, namespace: Mapping[str, Any], agents: Collection[str]) -> Ta
         raise TargetError(msg)
     if fits:
         return fits[0]
-    raise TargetError(_why(text, path, missing, agents))
+    raise TargetError(_explain(text, path, missing, agents))
 
 
 def undefined(text: str, namespace: Mapping[str, Any]) -> list[str] | None:
-    """The names that the expression needs and nobody has; ``None`` if it can be no stream's expression."""
+    """Return the names that the expression needs and lacks; ``None`` if *text* cannot give a stream."""
     try:
         tree = compile(text, "<target>", "eval", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -109,11 +109,11 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
-def _why(text: str, path: str, missing: list[str] | None, agents: Collection[str]) -> str:
+def _explain(text: str, path: str, missing: list[str] | None, agents: Collection[str]) -> str:
     known = f" Known agents: {', '.join(sorted(agents))}." if agents else ""
     if path.endswith(".jsonl"):
         return f"there is no recording {path!r}."
     if missing:
         names = ", ".join(missing)
-        return f"{text!r} is no known agent, and as an expression it needs {names}, not defined.{known}"
+        return f"{text!r} is no known agent; as an expression it needs {names}, which is not defined.{known}"
     return f"{text!r} is neither a URL, a .jsonl recording, agent:ID nor a Python expression.{known}"
