@@ -17,10 +17,10 @@ from tools import chromium, summary
 TESTS = Path(__file__).parent
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # Started in the background of a script, whose children ignore interrupts: the tests send them.
+    # A script's background processes ignore interrupts, but the tests send interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Two runs at once on two cores: a slow example says nothing about the code, hence no deadline.
+# Two runs at once on two cores: a slow example is no fault of the code, hence no deadline.
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.register_profile(
     "ci", max_examples=200, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
@@ -32,10 +32,10 @@ PROFILE = os.environ.get("VIBE_HYPOTHESIS") or ("ci" if os.environ.get("CI") els
 settings.load_profile(PROFILE)
 
 EXAMPLES = "examples"
-"""The property of a test's report that says how many examples ran."""
+"""Property of a test's report with the number of examples that ran."""
 
 MOST_LOAD = 15
-"""Times that a time limit may grow: a hanging test must still end within the hour."""
+"""Factor by which a time limit may grow: a hanging test must still end within the hour."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "live" not in config.option.markexpr:  # they need SDKs that nobody has all of: make live
+    if "live" not in config.option.markexpr:  # they need SDKs that few machines have all of: make live
         live = [item for item in items if item.get_closest_marker("live")]
         config.hook.pytest_deselected(items=live)
         items[:] = [item for item in items if item not in live]
@@ -67,14 +67,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def time_limit(limit: float, load: float, cores: int) -> float:
-    """Return a test's time limit in seconds: where k programs share a core, each gets a k-th of it."""
+    """Return a test's time limit in seconds: where k programs share a core, k times the limit."""
     return limit * min(max(1.0, load / cores), MOST_LOAD)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    # Measured as each test begins: the load changes while a run goes on. A limit that a test or the
-    # command line names stays as it is.
+    # Measured as each test begins: the load changes during a run. A limit of a test's own or of the
+    # command line stays as it is.
     limit = float(item.config.getini("timeout") or 0)
     if limit and item.config.getoption("timeout") is None and not item.get_closest_marker("timeout"):
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
@@ -84,7 +84,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Count the examples of a property that really ran to their end."""
+    """Count the examples of a property that ran to their end."""
     handle = getattr(getattr(item, "obj", None), "hypothesis", None)
     if handle is None:
         return (yield)
@@ -139,7 +139,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.write_line(f"{number:>9,}  {name}")
         terminalreporter.write_line(f"{sum(counts.values()):>9,}  of {len(counts)} properties")
     section = os.environ.get("VIBE_SECTION")
-    # A worker of pytest-xdist has a terminal too: the one that collects them all speaks.
+    # A worker of pytest-xdist has a terminal too: only the process that collects them all writes.
     if section and not hasattr(terminalreporter.config, "workerinput"):
         passed = len(terminalreporter.stats.get("passed", []))
         skipped = [_reason(report) for report in terminalreporter.stats.get("skipped", [])]

@@ -1,4 +1,4 @@
-"""The binder environment is one that repo2docker accepts, pinned, and the project's own."""
+"""Check that repo2docker accepts the binder environment: pinned, and the project's own."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ PINS = {
 
 @pytest.fixture(scope="module")
 def dockerfile() -> str:
-    """What repo2docker would build from this tree."""
+    """Return the Dockerfile that repo2docker would build from this tree."""
     command = [str(Path(sys.executable).with_name("jupyter-repo2docker")), "--no-build", "--debug", "."]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    # Names of copied files are escaped: "-2e" is a dot, "-2d" a dash.
+    # repo2docker escapes the names of copied files: "-2e" is a dot, "-2d" a dash.
     return re.sub(r"-2([de])", lambda match: "-" if match[1] == "d" else ".", result.stdout + result.stderr)
 
 
-def test_repo2docker_takes_the_python_asked_for(dockerfile: str) -> None:
-    asked = (ROOT / "binder" / "runtime.txt").read_text(encoding="utf-8").strip().removeprefix("python-")
-    assert re.search(rf"environment\.py-{re.escape(asked)}\S*", dockerfile), dockerfile[-2000:]
+def test_repo2docker_uses_the_requested_python(dockerfile: str) -> None:
+    version = (ROOT / "binder" / "runtime.txt").read_text(encoding="utf-8").strip().removeprefix("python-")
+    assert re.search(rf"environment\.py-{re.escape(version)}\S*", dockerfile), dockerfile[-2000:]
 
 
 def test_repo2docker_installs_the_binder_folders_requirements_from_the_root(dockerfile: str) -> None:
     install = dockerfile.index('pip install --no-cache-dir -r "binder/requirements.txt"')
-    # Only once the whole tree is there can "." be installed.
+    # "." can be installed only once the whole tree is there.
     assert re.search(r"^COPY --chown=\S+ src/ \$\{REPO_DIR\}/?$", dockerfile[:install], re.MULTILINE)
 
 

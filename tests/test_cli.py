@@ -1,4 +1,4 @@
-"""``vibe-notebook replay``, as it is called in a terminal."""
+"""Check ``vibe-notebook replay``, as a terminal calls it."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def test_replay_prints_text_and_tool_calls(recording: Path, capsys: pytest.Captu
     assert "search" in out
 
 
-def test_a_damaged_line_is_named_after_what_came_before_was_printed(
+def test_a_damaged_line_is_named_after_the_text_before_it_was_printed(
     recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = recording.read_text().splitlines()
     recording.write_text("\n".join([*lines[:-2], "{broken", *lines[-2:]]))
     assert main(["replay", "--speed", "0", str(recording)]) == 1
-    said = capsys.readouterr()
-    assert "Hello world" in said.out
-    assert f"line {len(lines) - 1}" in said.err
-    assert said.err.startswith("vibe-notebook: ")
-    assert "Traceback" not in said.err
+    output = capsys.readouterr()
+    assert "Hello world" in output.out
+    assert f"line {len(lines) - 1}" in output.err
+    assert output.err.startswith("vibe-notebook: ")
+    assert "Traceback" not in output.err
 
 
 def test_a_file_that_is_not_there_is_a_short_error(
@@ -73,7 +73,7 @@ def command(*args: str) -> list[str]:
     return [sys.executable, "-m", "vibe_notebook.cli", *args]
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+def test_a_reader_that_closes_the_pipe_is_no_error(tmp_path: Path) -> None:
     path = tmp_path / "long.jsonl"
     path.write_text("".join(to_json(event) + "\n" for event in scripted("word " * 40_000, size=50)))
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What stands behind `make test`: skips that cannot hide, and a summary that says what was."""
+"""Check the parts of `make test`: skips that cannot hide, and a summary of every run."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ def test_a_skip_is_a_failure_where_all_is_required(tmp_path: Path, kind: str) ->
     assert "nothing may be: no such thing" in result.stdout
 
 
-def test_a_skip_is_noted_with_its_reason_where_it_is_allowed(tmp_path: Path) -> None:
+def test_a_skip_is_listed_with_its_reason_where_it_is_allowed(tmp_path: Path) -> None:
     (tmp_path / "test_skips.py").write_text(SKIPS["a test"] + "def test_other(): pass\n", encoding="utf-8")
     notes = tmp_path / "notes"
     result = pytest_run(tmp_path, "-n1", VIBE_SUMMARY=str(notes), VIBE_SECTION="unit")
     assert result.returncode == 0, result.stdout
-    said = summary.render(notes.read_text(encoding="utf-8").splitlines(), 0)
-    assert said.splitlines()[1] == "  unit       1 passed, 1 skipped"
-    assert "skipped: unit: no such thing" in said
+    text = summary.render(notes.read_text(encoding="utf-8").splitlines(), 0)
+    assert text.splitlines()[1] == "  unit       1 passed, 1 skipped"
+    assert "skipped: unit: no such thing" in text
 
 
-def test_the_summary_ends_with_one_line_of_what_was_skipped_and_one_of_the_result() -> None:
+def test_the_summary_ends_with_one_line_of_the_skips_and_one_of_the_result() -> None:
     lines = [
         "begin\t100",
         "result\tlint\tpassed",
@@ -68,7 +68,7 @@ def test_the_summary_ends_with_one_line_of_what_was_skipped_and_one_of_the_resul
     ]
 
 
-def test_without_a_way_to_install_venvs_missing_half_the_error_says_the_line_to_run(
+def test_without_a_way_to_install_venvs_missing_half_the_error_names_the_command_to_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(environment, "_has_ensurepip", lambda: False)
@@ -90,7 +90,7 @@ def test_a_home_that_cannot_be_written_to_is_no_place_for_a_cache(
     assert environment._cache_is_writable()
 
 
-def test_make_says_in_one_line_that_no_python_will_do(tmp_path: Path) -> None:
+def test_make_reports_in_one_line_that_no_python_fits(tmp_path: Path) -> None:
     command = [
         "make",
         "--no-print-directory",
@@ -103,7 +103,7 @@ def test_make_says_in_one_line_that_no_python_will_do(tmp_path: Path) -> None:
     assert result.stderr.splitlines()[0].startswith("error: no Python 3.11 or newer among:")
 
 
-def test_an_interpreter_that_is_only_a_shim_is_passed_over(tmp_path: Path) -> None:
+def test_an_interpreter_that_is_only_a_shim_is_skipped(tmp_path: Path) -> None:
     shim = tmp_path / "shim"
     shim.write_text("#!/bin/sh\necho 'command not found' >&2\nexit 127\n", encoding="utf-8")
     works = tmp_path / "works"

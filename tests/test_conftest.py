@@ -1,4 +1,4 @@
-"""The tests' own rules: time limits that grow with the load, and examples that are counted."""
+"""Check the tests' own rules: time limits that grow with the load, and counted examples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_a_time_limit_grows_where_several_programs_share_a_core() -> None:
     assert time_limit(120, load=1e6, cores=2) == 120 * MOST_LOAD
 
 
-def test_a_fuzz_run_says_how_many_examples_of_each_property_ran(tmp_path: Path) -> None:
+def test_a_fuzz_run_reports_the_number_of_examples_of_each_property(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -45,6 +45,6 @@ def test_no_property(): pass
     out = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False).stdout
     lines = [line.split() for line in out.splitlines()]
     assert ["7", "test_it.py::test_plain"] in lines, out
-    assert ["2", "test_it.py::test_small[a]"] in lines  # there are no more
+    assert ["2", "test_it.py::test_small[a]"] in lines  # there are no other examples
     assert ["2", "test_it.py::test_small[b]"] in lines
     assert ["11", "of", "3", "properties"] in lines

@@ -1,4 +1,4 @@
-"""``vibe-notebook demo --headless``: the quickstart notebook, run for real."""
+"""Check ``vibe-notebook demo --headless``: the quickstart notebook in a real kernel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.notebooks
-def test_the_demo_prints_what_the_agent_says_while_the_notebook_still_runs(tmp_path: Path) -> None:
+def test_the_demo_prints_the_agents_text_while_the_notebook_still_runs(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "vibe_notebook.cli", "demo", "--headless", "--to", str(tmp_path)],
         cwd=ROOT,
@@ -30,8 +30,8 @@ def test_the_demo_prints_what_the_agent_says_while_the_notebook_still_runs(tmp_p
         assert process.stderr is not None
         printed = ""
         while "I should look" not in printed:  # the first words of its thinking
-            printed += (piece := process.stdout.read(1))
-            assert piece, process.stderr.read()
+            printed += (chunk := process.stdout.read(1))
+            assert chunk, process.stderr.read()
         executed = tmp_path / "01_quickstart.ipynb"
         assert not executed.exists()
         assert process.poll() is None
@@ -45,7 +45,7 @@ def test_the_demo_prints_what_the_agent_says_while_the_notebook_still_runs(tmp_p
     assert "17.27" in (tmp_path / "01_quickstart.html").read_text(encoding="utf-8")
 
 
-def test_without_the_notebook_the_demo_says_where_it_is(
+def test_without_the_notebook_the_demos_error_names_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(_demo, "NOTEBOOK", tmp_path / "gone.ipynb")

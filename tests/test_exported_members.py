@@ -1,4 +1,4 @@
-"""Check that the package's public names are exactly those of ``__all__``."""
+"""Check that the package's public names are exactly ``__all__``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import FunctionType, ModuleType
 import vibe_notebook
 
 EXPORTED: list[str] = getattr(vibe_notebook, "__all__", [])
-# IPython finds these by name; no module imports them.
+# IPython finds these by name; no code imports them.
 HOOKS = {"load_ipython_extension", "unload_ipython_extension"}
 
 

@@ -1,4 +1,4 @@
-"""A recording: what is written survives a crash, and what is read plays at its pace."""
+"""Check a recording: written lines survive a crash, and a replay keeps their pace."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "run.jsonl"
 
 
-def test_it_is_json_lines_with_the_registrys_ids_each_on_the_disk_at_once(path: Path) -> None:
+def test_a_recording_is_json_lines_with_the_registrys_ids_each_on_the_disk_at_once(path: Path) -> None:
     registry = Registry()
     recorder = record(path, registry=registry)
     for seq in (1, 0):
@@ -71,7 +71,7 @@ def test_a_replay_ends_in_the_transcript_that_was_recorded_with_gaps_late_parts_
     assert again.transcript("a") == want
 
 
-def test_closing_waits_for_what_another_thread_is_about_to_write(path: Path) -> None:
+def test_closing_waits_for_another_threads_pending_write(path: Path) -> None:
     registry = Registry()
     entered, leave = threading.Event(), threading.Event()
 
@@ -91,7 +91,7 @@ def test_closing_waits_for_what_another_thread_is_about_to_write(path: Path) -> 
     assert [event.delta for event in replay(path, speed=None)] == ["1", "2"]  # type: ignore[union-attr]
 
 
-def test_a_path_that_cannot_be_written_says_so_at_once_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_an_error_at_once_and_leaves_nothing_behind(tmp_path: Path) -> None:
     registry = Registry()
     with pytest.raises(OSError, match="missing"):
         record(tmp_path / "missing" / "run.jsonl", registry=registry)
@@ -120,7 +120,7 @@ def test_a_byte_order_mark_and_an_unknown_type_are_no_trouble(path: Path) -> Non
 
 
 @pytest.mark.parametrize("speed", [1.0, 4.0])
-def test_it_plays_at_its_pace_divided_by_the_speed(
+def test_a_replay_keeps_the_pace_divided_by_the_speed(
     path: Path, speed: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, naps = [100.0], []
@@ -170,5 +170,5 @@ def test_a_recording_that_a_callback_closes_has_the_event_of_that_call(tmp_path:
             [TextDelta(**base, delta="x"), RunFinished(**base), TextDelta(**base, delta="after")]
         )
     for name in ("run", "one"):
-        said = [event.type for event in replay(tmp_path / f"{name}.jsonl", speed=None)]
-        assert said[:2] == ["text_delta", "run_finished"]
+        types = [event.type for event in replay(tmp_path / f"{name}.jsonl", speed=None)]
+        assert types[:2] == ["text_delta", "run_finished"]

@@ -1,4 +1,4 @@
-"""The origin's callback API on the default registry."""
+"""Check the origin's callback API on the default registry."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def chunk(text: str, seq: int | None = None, *, kind: str = "content", call: str
     return {"type": kind, "text": text, "metadata": {"call_id": call, "runtime_seq": seq}}
 
 
-def test_runtime_deltas_come_in_the_order_of_their_numbers(registry: Registry) -> None:
+def test_runtime_deltas_are_delivered_in_the_order_of_their_numbers(registry: Registry) -> None:
     got: list[str] = []
     streaming.register("a", on_result=lambda event: got.append(event.delta))
     for seq in (2, 0, 1, 1):
@@ -56,7 +56,7 @@ def test_finish_flushes_the_call_in_order_and_only_that_call(registry: Registry)
     assert registry.transcript("a").text == "c2c3"
 
 
-def test_a_derived_delta_goes_when_the_runtime_speaks_and_is_dropped_after(registry: Registry) -> None:
+def test_a_derived_delta_is_retracted_at_a_direct_one_and_dropped_after_it(registry: Registry) -> None:
     streaming.dispatch("a", chunk("derived"))
     streaming.dispatch_runtime_delta("a", "c", chunk("direct", 0))
     streaming.dispatch("a", chunk("again"))
@@ -64,7 +64,7 @@ def test_a_derived_delta_goes_when_the_runtime_speaks_and_is_dropped_after(regis
     assert [part.text for part in registry.transcript("a").parts] == ["direct", "other call"]  # type: ignore[union-attr]
 
 
-def test_the_run_is_the_agents_open_one_and_a_late_repeat_after_its_end_is_still_told(
+def test_the_run_is_the_agents_open_one_and_a_repeat_after_its_end_is_a_duplicate(
     registry: Registry,
 ) -> None:
     registry.dispatch(RunStarted(agent_id="a", run_id="r"))
@@ -126,7 +126,7 @@ def test_a_tool_is_prepared_started_and_finished_as_dicts_objects_or_events(regi
         ({"type": "content", "text": "x", "metadata": {"runtime_seq": "soon"}}, "seq"),
     ],
 )
-def test_a_chunk_that_is_none_names_its_field(wrong: dict[str, Any], field: str) -> None:
+def test_an_invalid_chunk_is_an_error_that_names_its_field(wrong: dict[str, Any], field: str) -> None:
     with pytest.raises(ProtocolError) as caught:
         streaming.dispatch_runtime_delta("a", "c", wrong)
     assert caught.value.field == field

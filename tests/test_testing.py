@@ -1,4 +1,4 @@
-"""The test doubles that users get."""
+"""Check the test doubles for users."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vibe_notebook.testing import FakeClock, scripted, shuffled
 TOOLS = [("search", {"q": "x"}, {"hits": 3}), ("fail", None, ValueError("no"))]
 
 
-def test_a_scripted_agent_says_its_script() -> None:
+def test_a_scripted_agent_follows_its_script() -> None:
     registry = Registry()
     for event in scripted("Hello world", thinking="hm", tools=TOOLS, agent_id="a", run_id="1"):
         registry.dispatch(event)

@@ -67,7 +67,7 @@ _HOMES = {
 _MODULES = frozenset(
     ("adapters", "events", "exceptions", "projects", "remote", "server", "streaming", "testing")
 )
-"""What ``vibe.testing`` and the like name without an import of their own."""
+"""Submodules that ``vibe.NAME`` imports at its first use."""
 
 
 def __getattr__(name: str) -> Any:
@@ -87,14 +87,14 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """``%load_ext vibe_notebook``: the magics and the completion of their options."""
+    """Load the magics and the completion of their options: ``%load_ext vibe_notebook``."""
     from .magic import load  # noqa: PLC0415 - IPython is there when this is called
 
     load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """``%unload_ext vibe_notebook``: removes every hook."""
+    """Remove every hook: ``%unload_ext vibe_notebook``."""
     from .magic import unload  # noqa: PLC0415
 
     unload(shell)

@@ -1,6 +1,6 @@
-"""The demo: the quickstart notebook, run in a real kernel, its transcript printed as it streams.
+"""Run the quickstart notebook in a real kernel and print its transcript as it streams.
 
-Beside ``cli.py``. The terminal follows the recording that the notebook makes, line by line.
+Below ``cli.py``. The terminal follows the recording that the notebook writes, line by line.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def run(folder: Path, *, headless: bool) -> int:
         resources={"metadata": {"path": str(folder)}},
         timeout=120,
         store_widget_state=False,
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its warnings are not the demo's
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # its warnings do not concern the demo's user
     )
     failures: list[BaseException] = []
 
@@ -56,7 +56,7 @@ def run(folder: Path, *, headless: bool) -> int:
         except (CellExecutionError, RuntimeError, OSError) as error:
             failures.append(error)
 
-    sys.stdout.write(f"Running {NOTEBOOK.name}; its agent says:\n\n")
+    sys.stdout.write(f"Running {NOTEBOOK.name}. Its agent:\n\n")
     worker = threading.Thread(target=execute, name="vibe-demo")
     worker.start()
     printer = Printer()
@@ -71,7 +71,7 @@ def run(folder: Path, *, headless: bool) -> int:
 
 
 def _write(notebook: Any, folder: Path, exporter: Any, *, headless: bool) -> int:
-    import nbformat  # noqa: PLC0415 - known to be there now
+    import nbformat  # noqa: PLC0415 - imported by `run` before
 
     executed, page = folder / NOTEBOOK.name, folder / "01_quickstart.html"
     nbformat.write(notebook, executed)
@@ -85,13 +85,13 @@ def _write(notebook: Any, folder: Path, exporter: Any, *, headless: bool) -> int
     )
     sys.stdout.flush()
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    # By root and default URL, not by file: so the address that it prints opens the notebook too.
+    # With root and default URL instead of the file, the address that JupyterLab prints opens the notebook too.
     where = [f"--ServerApp.root_dir={folder.resolve()}", f"--LabApp.default_url=/lab/tree/{executed.name}"]
     return subprocess.call([sys.executable, "-m", "jupyterlab", *root, *where])
 
 
 def _follow(path: Path, worker: threading.Thread) -> Iterator[Event]:
-    """The recording's events as they are written, until the worker has ended."""
+    """Yield the recording's events as they are written, until the worker has ended."""
     rest = b""
     file = None
     while True:

@@ -1,6 +1,6 @@
 """``vibe-notebook``: replay a recording in the terminal, serve projects, or run the demo.
 
-At the top of the path: parses arguments and calls the public API.
+At the top of the path. The module parses arguments and calls the public API.
 """
 
 from __future__ import annotations
@@ -22,33 +22,32 @@ _TOKEN = "VIBE_NOTEBOOK_TOKEN"  # noqa: S105 - the variable's name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is 0, 1 for an error, 2 for wrong arguments."""
+    """Run the command line; return the exit status: 0, 1 for an error, 2 for wrong arguments."""
     parser = argparse.ArgumentParser(prog="vibe-notebook", description="Watch AI agents work.")
     commands = parser.add_subparsers(dest="command", required=True)
     play = commands.add_parser("replay", help="show a recording in the terminal")
     play.add_argument("file", type=Path)
-    play.add_argument(
-        "--speed", type=float, default=1.0, help="2 is twice as fast as it was; 0 does not wait"
-    )
+    play.add_argument("--speed", type=float, default=1.0, help="2 plays twice as fast; 0 does not wait")
     _add_serve(commands.add_parser("serve", help="serve projects over HTTP"))
     demo = commands.add_parser("demo", help="run the quickstart notebook and open it in JupyterLab")
-    demo.add_argument("--headless", action="store_true", help="only run it: no window")
-    demo.add_argument("--to", type=Path, default=Path("build/demo"), help="where the results go")
+    demo.add_argument("--headless", action="store_true", help="run it without a window")
+    demo.add_argument("--to", type=Path, default=Path("build/demo"), help="folder for the results")
     options = parser.parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # an agent writes more than every terminal can show
+        # An agent's text may have characters that the terminal cannot show.
+        sys.stdout.reconfigure(errors="replace")
     try:
         if options.command == "replay":
             return _replay(options.file, options.speed)
         if options.command == "serve":
             return _serve(options)
-        from ._demo import run  # noqa: PLC0415 - needs what only the demo needs
+        from ._demo import run  # noqa: PLC0415 - imports packages that only the demo needs
 
         return run(options.to, headless=options.headless)
     except BrokenPipeError:
-        # Whoever read has enough (`| head`); Python must not try to flush the rest at exit.
+        # The reader has closed the pipe (`| head`): Python must not flush the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + 13  # as if by SIGPIPE
+        return 128 + 13  # the status of a process that SIGPIPE ended
     except (VibeNotebookError, OSError, ValueError) as error:
         sys.stderr.write(f"vibe-notebook: {error}\n")
         return 1
@@ -58,15 +57,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="any but a loopback address needs a token")
-    parser.add_argument("--port", type=int, default=8000, help="0 is any free one; the URL is printed")
+    parser.add_argument("--port", type=int, default=8000, help="0 takes any free port and prints the URL")
     parser.add_argument(
         "--log", default="memory:", metavar="URL", help="memory:, sqlite:///PATH or redis://HOST"
     )
     parser.add_argument(
-        "--token", help=f"what clients must know; others on this machine see it here, not in ${_TOKEN}"
+        "--token", help=f"the clients' token; other users of this machine see it here, not in ${_TOKEN}"
     )
     parser.add_argument(
-        "--cors", action="append", default=[], metavar="ORIGIN", help="whose pages may use it"
+        "--cors", action="append", default=[], metavar="ORIGIN", help="origin whose pages may use the server"
     )
 
 

@@ -1,7 +1,7 @@
-"""Keeping a run in a file and playing it again: JSON Lines of events.
+"""Record events to a file of JSON Lines, and replay them.
 
-Beside display on the path: it writes what the registry delivers, with the registry's ids, and
-reads it back as a source for ``watch``.
+Beside display on the path: the recorder writes the events that the registry delivers, with the registry's
+ids; a replay is a source for ``watch``.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ __all__ = ["Recorder", "Replay", "record", "replay"]
 
 
 LONGEST_WAIT: Final = 86_400.0
-"""Seconds: a time stamp may be anything, and no clock can wait for all of it."""
+"""Seconds: a time stamp may have any value, and no clock can wait for the largest."""
 
 
 class Recorder:
-    """Writes events to a file, each line complete and on its way to the disk at once."""
+    """Write events to a file: each line is complete, and flushed at once."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -37,7 +37,7 @@ class Recorder:
         self._taps: list[Registration] = []
 
     def write(self, event: Event) -> None:
-        """Append one event; one without a time gets the present one, so that a replay can keep pace."""
+        """Append one event. An event without a time gets the present one, so that a replay can keep its pace."""
         line = to_json(event if event.ts is not None else event.model_copy(update={"ts": time.time()}))
         with self._lock:
             if self._file is not None:
@@ -45,12 +45,12 @@ class Recorder:
                 self._file.flush()
 
     def attach(self, registry: Registry, agent_id: str | None = None) -> Self:
-        """Write all that the registry delivers from now on, of one agent or of all."""
+        """Write the events that the registry delivers from now on, of one agent or of all."""
         self._taps.append(registry.tap(agent_id, self.write))
         return self
 
     def close(self) -> None:
-        """Stop and close the file; idempotent."""
+        """Stop writing, and close the file. Idempotent."""
         for tap in self._taps:
             tap.close()
         with self._lock:
@@ -70,9 +70,11 @@ class Recorder:
 def record(
     path: str | os.PathLike[str], *, agent_id: str | None = None, registry: Registry | None = None
 ) -> Recorder:
-    """Record what agents do until it is closed: ``with vibe.record("run.jsonl"): ...``.
+    """Record agents' events until ``close``: ``with vibe.record("run.jsonl"): ...``.
 
-    Of one agent or of all, from the given or the default registry. An existing file is replaced.
+    The recorder writes the events of one agent or of all, from the given or the default registry. It replaces
+    an existing file. Raises ``ClosedError`` for a closed registry, ``OSError`` for a path that cannot be
+    written.
     """
     registry = registry or get_registry()
     if registry.closed:
@@ -81,15 +83,15 @@ def record(
 
 
 class Replay:
-    """A recording as a source of events, sync and async; each iteration starts anew.
+    """Read a recording as a source of events, sync and async; each iteration starts at the beginning.
 
-    ``speed`` 2 is twice as fast as it was; ``None`` or 0 does not wait at all. A line that is
-    not an event raises ``ProtocolError`` that names the line, after what came before it.
+    ``speed`` 2 plays twice as fast; ``None`` or 0 does not wait at all. For a line that is
+    not an event an iteration raises ``ProtocolError`` with the line's number, after the events before it.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, speed: float | None = 1.0) -> None:
         if speed is not None and not speed >= 0:
-            msg = f"speed={speed}: must be positive, or None to not wait."
+            msg = f"speed={speed}: must be positive, or None for no waits."
             raise ValueError(msg)
         self.path = Path(path)
         self.speed = speed
@@ -105,12 +107,12 @@ class Replay:
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         for delay, event in self._paced():
-            # Also where nothing is to be waited for: a burst must not keep others from running.
+            # Also with a delay of 0: a burst must not keep other tasks from running.
             await anyio.sleep(max(delay, 0))
             yield event
 
     def events(self) -> Iterator[Event]:
-        """All events, without waiting."""
+        """Yield all events, without waits."""
         with self.path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 text = line.strip()
@@ -125,7 +127,7 @@ class Replay:
                     raise ProtocolError(msg, field=error.field, line=number) from None
 
     def _paced(self) -> Iterator[tuple[float, Event]]:
-        """(seconds to wait, event). Paced by when it should be, so that waits do not add up."""
+        """Yield (seconds to wait, event). Each wait counts from the start, so that delays do not add up."""
         began: tuple[float, float] | None = None
         for event in self.events():
             delay = 0.0
@@ -136,5 +138,8 @@ class Replay:
 
 
 def replay(path: str | os.PathLike[str], *, speed: float | None = 1.0) -> Replay:
-    """Play a recording: ``vibe.watch(vibe.replay("run.jsonl", speed=4))``."""
+    """Play a recording: ``vibe.watch(vibe.replay("run.jsonl", speed=4))``.
+
+    Raises ``ValueError`` for a negative *speed*.
+    """
     return Replay(path, speed=speed)

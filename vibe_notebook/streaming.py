@@ -1,9 +1,8 @@
-"""The callback API of the system this package grew from, as functions on the default registry.
+"""Offer the callback API of the system from which this package grew, on the default registry.
 
-For runtimes that push: register callbacks for an agent, dispatch its deltas in whatever order
-they arrive, finish its calls. A delta is an object or dict with ``type`` ("content" or
-"thinking"), ``text`` and ``metadata`` (``call_id``, ``runtime_seq``); the run is the agent's
-open one, else "default".
+For runtimes that push, above the registry: register callbacks for an agent, dispatch its deltas in any order,
+finish its calls. A delta is an object or dict with ``type`` ("content" or "thinking"), ``text`` and ``metadata``
+(``call_id``, ``runtime_seq``). Its run is the agent's open run, else "default".
 """
 
 from __future__ import annotations
@@ -30,59 +29,69 @@ __all__ = [
 
 
 def start_link() -> Registry:
-    """Start the process-wide registry, or return the one that runs."""
+    """Return the process-wide registry; start it if needed."""
     return get_registry()
 
 
 def register(agent_id: str, **callbacks: Callback | None) -> Registration:
-    """Call back for an agent's events.
+    """Register callbacks for an agent's events.
 
     ``on_result``, ``on_thinking``, ``on_tool_preparing``, ``on_tool_started``, ``on_tool_finished``;
-    each gets one event. Empty registrations are ignored; ``TypeError`` for a callback of another name.
+    each gets one event. The registry ignores an empty registration. Raises ``TypeError`` for another name.
     """
     return get_registry().register(agent_id, **callbacks)
 
 
 def unregister(agent_id: str) -> None:
-    """Drop the agent's callbacks and ordering state; an agent that is gone is no error."""
+    """Drop the agent's callbacks and ordering state. An agent that is gone is no error."""
     get_registry().unregister(agent_id)
 
 
 def dispatch(agent_id: str, chunk: Any) -> None:
-    """Take a derived delta: shown unless the runtime's own deltas of that call were seen."""
-    call_id = _read(_read(chunk, "metadata"), "call_id")
+    """Dispatch a derived delta: the registry drops it after a direct delta of the same call.
+
+    Raises ``ProtocolError`` for an object that is no delta.
+    """
+    call_id = _first_field(_first_field(chunk, "metadata"), "call_id")
     get_registry().dispatch(_delta(agent_id, call_id, chunk, derived=True))
 
 
 def dispatch_runtime_delta(agent_id: str, call_id: str, chunk: Any) -> None:
-    """Take a delta in any order; its ``metadata.runtime_seq`` says where it belongs in the call."""
-    seq = _read(_read(chunk, "metadata"), "runtime_seq")
+    """Dispatch a delta, in any order; ``metadata.runtime_seq`` is its place in the call.
+
+    Raises ``ProtocolError`` for an object that is no delta.
+    """
+    seq = _first_field(_first_field(chunk, "metadata"), "runtime_seq")
     counter = call_id if seq is not None else ""
     get_registry().dispatch(_delta(agent_id, call_id, chunk, seq=seq, counter=counter))
 
 
 def finish_runtime_call(agent_id: str, call_id: str) -> None:
-    """Flush what the call holds, in order, and free its buffers."""
-    get_registry().finish(agent_id, _run(agent_id, call_id), call_id)
+    """Release the held deltas of a call, in order, and free its buffers."""
+    get_registry().finish(agent_id, _run_id(agent_id, call_id), call_id)
 
 
 def dispatch_tool_preparing(agent_id: str, event: Any) -> None:
-    """Take tool parameters as they stream: ``tool_call_id``, ``tool_name``, ``delta``."""
-    delta = _read(event, "delta", "args_delta", "arguments", "params")
+    """Dispatch a delta of a tool's arguments: ``tool_call_id``, ``tool_name``, ``delta``."""
+    delta = _first_field(event, "delta", "args_delta", "arguments", "params")
     delta = delta if isinstance(delta, str) else ""
     _dispatch_tool("tool_call_delta", ToolCallDelta, agent_id, event, delta=delta)
 
 
 def dispatch_tool_started(agent_id: str, event: Any) -> None:
-    """Take a tool's start: ``tool_call_id``, ``tool_name``, ``args``."""
-    args = _read(event, "args", "arguments", "params", "input")
+    """Dispatch a tool's start: ``tool_call_id``, ``tool_name``, ``args``."""
+    args = _first_field(event, "args", "arguments", "params", "input")
     _dispatch_tool("tool_started", ToolStarted, agent_id, event, args=args)
 
 
 def dispatch_tool_finished(agent_id: str, event: Any) -> None:
-    """Take a tool's terminal result: ``result`` or ``error``, or ``["ok" | "error", value, effects]``."""
-    output, error = _read(event, "result", "output"), _read(event, "error")
-    failed = error is not None or _read(event, "is_error") is True or _read(event, "status") == "error"
+    """Dispatch a tool's result: ``result`` or ``error``, or ``["ok" | "error", value, effects]``."""
+    output, error = _first_field(event, "result", "output"), _first_field(event, "error")
+    failed = (
+        error is not None
+        or _first_field(event, "is_error") is True
+        or _first_field(event, "status") == "error"
+    )
     if isinstance(output, list | tuple) and output and output[0] in ("ok", "error"):
         failed = failed or output[0] == "error"
         output = output[1] if len(output) > 1 else None
@@ -93,8 +102,11 @@ def dispatch_tool_finished(agent_id: str, event: Any) -> None:
     _dispatch_tool("tool_finished", ToolFinished, agent_id, event, status=status, output=output, error=text)
 
 
-def _run(agent_id: str, call_id: str | None = None) -> str:
-    """The open run; without one the run that knows the call, so that a repeat after its end is still told."""
+def _run_id(agent_id: str, call_id: str | None = None) -> str:
+    """Return the open run's id, else that of the run with this call.
+
+    So a delta that is repeated after the end of its run counts as a duplicate there.
+    """
     registry = get_registry()
     run_id = registry.open_run(agent_id)
     if run_id is None and call_id is not None:
@@ -102,7 +114,7 @@ def _run(agent_id: str, call_id: str | None = None) -> str:
     return run_id or "default"
 
 
-def _read(source: Any, *names: str) -> Any:
+def _first_field(source: Any, *names: str) -> Any:
     for name in names:
         value = source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
         if value is not None:
@@ -111,7 +123,7 @@ def _read(source: Any, *names: str) -> Any:
 
 
 def _delta(agent_id: str, call_id: str | None, chunk: Any, **envelope: Any) -> Event:
-    kind, text = _read(chunk, "type"), _read(chunk, "text")
+    kind, text = _first_field(chunk, "type"), _first_field(chunk, "text")
     if kind not in ("content", "thinking"):
         msg = f'type: {bounded_repr(kind)} is not a delta; it must be "content" or "thinking".'
         raise ProtocolError(msg, field="type")
@@ -122,7 +134,7 @@ def _delta(agent_id: str, call_id: str | None, chunk: Any, **envelope: Any) -> E
         {
             "type": "text_delta" if kind == "content" else "thinking_delta",
             "agent_id": agent_id,
-            "run_id": _run(agent_id, call_id),
+            "run_id": _run_id(agent_id, call_id),
             "message_id": call_id,
             "delta": text,
             **envelope,
@@ -134,15 +146,15 @@ def _dispatch_tool(kind: str, cls: type[Event], agent_id: str, event: Any, **pay
     if isinstance(event, cls):
         get_registry().dispatch(event)
         return
-    call_id = _read(event, "tool_call_id", "call_id", "id")
+    call_id = _first_field(event, "tool_call_id", "call_id", "id")
     if call_id is None:
-        msg = "tool_call_id: missing; a tool event says which call it is of."
+        msg = "tool_call_id: missing; a tool event needs the id of its call."
         raise ProtocolError(msg, field="tool_call_id")
     envelope = {
         "type": kind,
         "agent_id": agent_id,
-        "run_id": _run(agent_id),
+        "run_id": _run_id(agent_id),
         "tool_call_id": str(call_id),
-        "tool_name": _read(event, "tool_name", "name"),
+        "tool_name": _first_field(event, "tool_name", "name"),
     }
     get_registry().dispatch(parse_event({**envelope, **payload}))
