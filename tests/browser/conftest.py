@@ -1,4 +1,4 @@
-"""One JupyterLab and one Chromium for all browser tests; a fresh notebook for each."""
+"""Run one JupyterLab and one Chromium for all browser tests, and a fresh notebook for each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.browser.lab import CHROMIUM_FLAGS, Notebook, jupyter_lab, write_noteb
 
 Open = Callable[..., Notebook]
 PATIENCE = int(os.environ.get("VIBE_PATIENCE", "45000"))
-"""Milliseconds that a condition may take, on two cores that others use too."""
+"""Milliseconds until a condition must hold, on two cores that other processes use too."""
 
 
 @pytest.fixture(scope="session")
@@ -32,14 +32,14 @@ def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def lab(lab_folder: Path) -> Iterator[str]:
-    """The URL of a JupyterLab over ``lab_folder``."""
+    """Return the URL of a JupyterLab over ``lab_folder``."""
     with jupyter_lab(lab_folder) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[BrowserContext]:
-    """One browser, and one cache: JupyterLab's own code is fetched once."""
+    """Yield one browser with one cache: it fetches JupyterLab's own code once."""
     path = os.environ.get("VIBE_CHROMIUM") or "/usr/bin/chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
@@ -51,7 +51,7 @@ def chromium() -> Iterator[BrowserContext]:
 
 
 class Watched:
-    """A page, and what happened in it."""
+    """Record the events of a page."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -82,7 +82,7 @@ class Watched:
 
 @pytest.fixture
 def watched(chromium: BrowserContext) -> Iterator[Watched]:
-    """A fresh page."""
+    """Yield a fresh page."""
     page = chromium.new_page()
     yield Watched(page)
     page.close()
@@ -90,7 +90,7 @@ def watched(chromium: BrowserContext) -> Iterator[Watched]:
 
 @pytest.fixture
 def notebook(watched: Watched, lab: str, lab_folder: Path, request: pytest.FixtureRequest) -> Iterator[Open]:
-    """Opens a fresh notebook of the cells given."""
+    """Yield a function that opens a fresh notebook of the given cells."""
     opened: list[Notebook] = []
 
     def open_notebook(*cells: str) -> Notebook:

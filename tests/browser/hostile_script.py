@@ -1,11 +1,11 @@
-"""An agent that attacks the page which shows it, for the kernel."""
+"""Script an agent that attacks the page which shows it. The kernel imports this."""
 
 from __future__ import annotations
 
 import base64
 from typing import Any
 
-from tests.browser.kernel_side import Gate, Says
+from tests.browser.kernel_side import Gate, RunEvents
 from tests.display.hostile import PAYLOADS
 from vibe_notebook import events as ev
 
@@ -22,25 +22,25 @@ ATTACKS = [text.replace("alert(1)", "window.__pwned=1") for text in PAYLOADS] + 
 
 
 def hostile_script() -> list[Any]:
-    """Each attack as text and thinking; all of them as a tool's name, arguments, output, error, and an url."""
-    say = Says("tester", "<img src=x onerror=window.__pwned=1>")
-    script: list[Any] = [say.started(agent_name=ATTACKS[0])]
+    """Return each attack as text and thinking; all of them as a tool's name, arguments, output, error, and URL."""
+    make = RunEvents("tester", "<img src=x onerror=window.__pwned=1>")
+    script: list[Any] = [make.started(agent_name=ATTACKS[0])]
     for i, attack in enumerate(ATTACKS):
-        script.append(ev.TextDelta(**say.ids, message_id="m", part_id=f"x{i}", delta=attack))
-        script.append(ev.ThinkingDelta(**say.ids, message_id="m", part_id=f"t{i}", delta=attack))
+        script.append(ev.TextDelta(**make.ids, message_id="m", part_id=f"x{i}", delta=attack))
+        script.append(ev.ThinkingDelta(**make.ids, message_id="m", part_id=f"t{i}", delta=attack))
     for i, attack in enumerate(ATTACKS):
         call = f"c{i}\"'><script>window.__pwned=1</script>"
-        script.append(ev.ToolCallDelta(**say.ids, tool_call_id=call, tool_name=attack, delta=attack))
-        script.append(say.begins(call, attack, {attack: [attack]}))
+        script.append(ev.ToolCallDelta(**make.ids, tool_call_id=call, tool_name=attack, delta=attack))
+        script.append(make.begins(call, attack, {attack: [attack]}))
         progress = ev.ToolProgress(
-            **say.ids, tool_call_id=call, delta=attack, message=attack, progress=1, total=3
+            **make.ids, tool_call_id=call, delta=attack, message=attack, progress=1, total=3
         )
         script.append(progress)
         more: dict[str, Any] = {"error": attack} if i % 2 else {"output": {attack: [attack]}}
-        script.append(say.ends(call, attack, **more))
+        script.append(make.ends(call, attack, **more))
         script.append(
             ev.Artifact(
-                **say.ids,
+                **make.ids,
                 artifact_id=f"a{i}",
                 name=attack,
                 media_type="image/svg+xml" if i % 2 else attack,
@@ -48,4 +48,4 @@ def hostile_script() -> list[Any]:
                 url="javascript:window.__pwned=1" if i % 3 else f"https://evil.example/{i}",
             )
         )
-    return [*script, Gate("end"), say.finished(outcome="error", error="".join(MORE))]
+    return [*script, Gate("end"), make.finished(outcome="error", error="".join(MORE))]

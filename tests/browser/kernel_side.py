@@ -1,6 +1,6 @@
-"""What the tests' cells import, in the kernel: agents that wait for the test, and a faulty wire.
+"""Offer the tests' cells, in the kernel, agents that wait for the test, and a faulty wire.
 
-``prints_of`` says what a transcript must look like on a page; ``pages.js`` reads the same from a page.
+``prints_of`` returns the text that a page must show of a transcript; ``pages.js`` reads the same text from a page.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _SPACE = re.compile("[ \t\n\r\f\v\u00a0]+")
 
 
 class Gate:
-    """A place in a script where the agent waits until the test opens it."""
+    """Mark a place in a script where the agent waits until the test opens it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
 
 class Story:
-    """An agent that says its script. Give it to ``watch``; ``at`` waits until it stands at a gate."""
+    """Play a script. Give it to ``watch``; ``at`` waits until the agent reaches a gate."""
 
     def __init__(self, script: Iterable[Any], *, pace: float = 0.0) -> None:
         self.script = list(script)
@@ -62,13 +62,13 @@ class Story:
                 if made is not None:
                     await made
             else:
-                # An agent's own rhythm: with none at all there would be one message, and none to lose.
+                # An agent's own rhythm: without one there would be one message, and none to lose.
                 await asyncio.sleep(self.pace)
                 yield item
 
 
 class Faults:
-    """Loses messages of our widgets, where the kernel sends them."""
+    """Lose messages of our widgets, where the kernel sends them."""
 
     def __init__(self) -> None:
         self.rate = 0.0
@@ -80,7 +80,7 @@ class Faults:
         self._publish: Callable[..., None] = BaseComm.publish_msg
 
     def install(self) -> None:
-        """From now on."""
+        """Lose messages from now on."""
         faults = self
 
         def publish(comm: BaseComm, msg_type: str, *args: Any, **kwargs: Any) -> None:
@@ -101,17 +101,17 @@ class Faults:
         self._lost.clear()
 
     async def mend(self) -> None:
-        """Once something was lost, lose no more than before."""
+        """Wait for a loss, then lose no more messages than before."""
         await asyncio.to_thread(self._lost.wait, 30)
         self.lose_all = False
 
 
-def pieces(text: str, size: int = 7) -> list[str]:
+def chunks(text: str, size: int = 7) -> list[str]:
     return [text[i : i + size] for i in range(0, len(text), size)]
 
 
-class Says:
-    """Makes the events of one run."""
+class RunEvents:
+    """Make the events of one run."""
 
     def __init__(self, agent_id: str, run_id: str) -> None:
         self.ids = {"agent_id": agent_id, "run_id": run_id}
@@ -123,21 +123,21 @@ class Says:
         return ev.RunFinished(**self.ids, **more)
 
     def text(self, text: str, part: str) -> list[ev.Event]:
-        return [ev.TextDelta(**self.ids, message_id="m", part_id=part, delta=p) for p in pieces(text)]
+        return [ev.TextDelta(**self.ids, message_id="m", part_id=part, delta=p) for p in chunks(text)]
 
     def thinking(self, text: str, part: str) -> list[ev.Event]:
-        return [ev.ThinkingDelta(**self.ids, message_id="m", part_id=part, delta=p) for p in pieces(text)]
+        return [ev.ThinkingDelta(**self.ids, message_id="m", part_id=part, delta=p) for p in chunks(text)]
 
     def args(self, call: str, name: str, args: Any) -> list[ev.Event]:
         written = json.dumps(args, ensure_ascii=False)
         more = {**self.ids, "message_id": "m", "tool_call_id": call, "tool_name": name}
-        return [ev.ToolCallDelta(**more, delta=p) for p in pieces(written)]
+        return [ev.ToolCallDelta(**more, delta=p) for p in chunks(written)]
 
     def begins(self, call: str, name: str, args: Any = None) -> ev.ToolStarted:
         return ev.ToolStarted(**self.ids, message_id="m", tool_call_id=call, tool_name=name, args=args)
 
     def writes(self, call: str, text: str) -> list[ev.Event]:
-        return [ev.ToolProgress(**self.ids, tool_call_id=call, delta=p) for p in pieces(text, 16)]
+        return [ev.ToolProgress(**self.ids, tool_call_id=call, delta=p) for p in chunks(text, 16)]
 
     def ends(self, call: str, name: str, **more: Any) -> ev.ToolFinished:
         more.setdefault("status", "error" if "error" in more else "ok")
@@ -171,20 +171,20 @@ The end of it, e̊ with marks and 🦜 beyond the plane.
 
 
 def long_script(agent_id: str = "tester") -> list[Any]:
-    """Everything that a view shows, with a gate in the middle of a fence and a running tool, and at the end."""
-    say, child = Says(agent_id, f"{agent_id}-run"), Says(agent_id, f"{agent_id}-child")
+    """Return a script of all parts, with gates inside a fence, in a running tool, and at the end."""
+    make, child = RunEvents(agent_id, f"{agent_id}-run"), RunEvents(agent_id, f"{agent_id}-child")
     return [
-        say.started(agent_name=agent_id),
-        *say.thinking("First I look,\n  then I leap. 🤔 " * 3, "t0"),
-        *say.text("Let me *search* first.", "x0"),
-        *say.args("c1", "search", {"query": "größer 漢字 👩‍🚀", "limit": 3, "deep": {"a": [1, None, True]}}),
-        say.begins("c1", "search"),
-        *say.writes("c1", "line one of the output\nline two 🧪\n" * 2),
-        say.ends("c1", "search", output={"hits": ["a", "b"], "total": 2}),
-        say.begins("c2", "research", {"topic": "parrots"}),
-        *say.text(FIRST_TEXT, "x1"),
+        make.started(agent_name=agent_id),
+        *make.thinking("First I look,\n  then I leap. 🤔 " * 3, "t0"),
+        *make.text("Let me *search* first.", "x0"),
+        *make.args("c1", "search", {"query": "größer 漢字 👩‍🚀", "limit": 3, "deep": {"a": [1, None, True]}}),
+        make.begins("c1", "search"),
+        *make.writes("c1", "line one of the output\nline two 🧪\n" * 2),
+        make.ends("c1", "search", output={"hits": ["a", "b"], "total": 2}),
+        make.begins("c2", "research", {"topic": "parrots"}),
+        *make.text(FIRST_TEXT, "x1"),
         Gate("middle"),
-        *say.text(SECOND_TEXT, "x1"),
+        *make.text(SECOND_TEXT, "x1"),
         child.started(agent_name="sub", parent_run_id=f"{agent_id}-run", parent_tool_call_id="c2"),
         *child.thinking("The subagent thinks too.", "t0"),
         *child.text("Parrots **talk**.", "x0"),
@@ -192,19 +192,19 @@ def long_script(agent_id: str = "tester") -> list[Any]:
         child.begins("k1", "listen"),
         child.ends("k1", "listen", output="squawk\n  squawk"),
         child.finished(),
-        say.ends("c2", "research", output="they talk"),
-        *say.args("c3", "shell", {"cmd": 'rm -rf <nothing> && echo "done"'}),
-        say.begins("c3", "shell"),
-        say.ends("c3", "shell", error="PermissionError: <not> allowed"),
-        *say.thinking("So that is that. " * 3, "t1"),
-        *say.text("Therefore the answer is **42**, once and for all.", "x2"),
+        make.ends("c2", "research", output="they talk"),
+        *make.args("c3", "shell", {"cmd": 'rm -rf <nothing> && echo "done"'}),
+        make.begins("c3", "shell"),
+        make.ends("c3", "shell", error="PermissionError: <not> allowed"),
+        *make.thinking("So that is that. " * 3, "t1"),
+        *make.text("Therefore the answer is **42**, once and for all.", "x2"),
         Gate("end"),
-        say.finished(),
+        make.finished(),
     ]
 
 
 def with_lost_last(script: list[Any], faults: Faults) -> list[Any]:
-    """The same, and its very last message before the end gate is lost, whatever the rate."""
+    """Return the same script; the wire loses its last message before the end gate, at any rate of loss."""
     i = next(i for i, item in enumerate(script) if isinstance(item, Gate) and item.name == "end")
     return [*script[: i - 1], Gate("last"), faults.cut, script[i - 1], faults.mend, *script[i:]]
 
@@ -226,7 +226,7 @@ def _html_text(html: str) -> str:
 
 
 def normal(text: str) -> str:
-    """White space as one blank."""
+    """Return the text with each run of white space as one blank."""
     return _SPACE.sub(" ", text).strip(" ")
 
 
@@ -248,7 +248,7 @@ def _prints(parts: Iterable[Part]) -> list[Any]:
 
 
 def prints_of(transcript: Transcript | None = None) -> str:
-    """What a page must show of it, as JSON: each part's text, in order."""
+    """Return the JSON that a page must show of the transcript: each part's text, in order."""
     transcript = transcript or vibe.last().transcript  # type: ignore[union-attr]
     made = _prints(transcript.parts)
     made += [["run", name, _prints(run.parts)] for name, run in unclaimed_runs(transcript)]
@@ -256,7 +256,7 @@ def prints_of(transcript: Transcript | None = None) -> str:
 
 
 def digest(text: str) -> str:
-    """SHA-256."""
+    """Return the SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

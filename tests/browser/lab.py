@@ -1,4 +1,4 @@
-"""A real JupyterLab and a real Chromium, for the tests that look at the view."""
+"""Run a real JupyterLab and a real Chromium, for the tests that read the view."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CHROMIUM_FLAGS = [
 ]
 START_TIMEOUT = 60.0
 ROOT = Path(__file__).parents[2]
-# The popup that asks whether to show Jupyter's news would lie over what is looked at.
+# The popup about Jupyter's news would cover the view.
 SETTINGS = {
     "apputils-extension/notification": {
         "fetchNews": "false",
@@ -47,7 +47,7 @@ PREPARE = "from tests.browser.kernel_side import *\n%load_ext vibe_notebook"
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses now."""
+    """Return a loopback port that no process uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -76,7 +76,7 @@ def _environment(home: Path) -> dict[str, str]:
 
 @contextmanager
 def jupyter_lab(folder: Path, *options: str) -> Iterator[str]:
-    """Run JupyterLab over *folder*; gives its URL. Ended by the process that was started."""
+    """Run JupyterLab over *folder*, yield its URL, and end the process."""
     port = free_port()
     home = folder / ".home"
     home.mkdir()
@@ -112,21 +112,21 @@ def jupyter_lab(folder: Path, *options: str) -> Iterator[str]:
             except (urllib.error.URLError, ConnectionError):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError((folder / ".lab.log").read_text()) from None
-                time.sleep(0.1)  # nothing tells when a port begins to answer
+                time.sleep(0.1)  # no event reports that a port begins to answer
         yield url
     finally:
         process.terminate()
         try:
             process.wait(timeout=10)
         except subprocess.TimeoutExpired:
-            # Its own shutdown waits for ever where a look for extensions to build is under way.
+            # Its own shutdown waits for ever while it searches for extensions to build.
             process.kill()
             process.wait(timeout=10)
         log.close()
 
 
 def write_notebook(path: Path, cells: list[str]) -> Path:
-    """A notebook of code cells."""
+    """Write a notebook of code cells."""
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source) for source in cells],
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
@@ -136,12 +136,12 @@ def write_notebook(path: Path, cells: list[str]) -> Path:
 
 
 def sha256(text: str) -> str:
-    """Its hash, as hexadecimal."""
+    """Return the SHA-256, as hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Notebook:
-    """One notebook open in JupyterLab."""
+    """Drive one notebook in JupyterLab."""
 
     def __init__(self, page: Page, url: str, path: Path) -> None:
         self.page = page
@@ -149,7 +149,7 @@ class Notebook:
         self.path = path
 
     def open(self) -> None:
-        """Open it and wait until its kernel is idle."""
+        """Open the notebook and wait until its kernel is idle."""
         self.page.goto(f"{self.url}/lab/tree/{self.path.name}?reset")
         self.wait_ready()
         self.wait_idle()
@@ -165,11 +165,11 @@ class Notebook:
         self.page.wait_for_function(f"() => ['idle', 'busy'].includes({KERNEL}?.status)")
 
     def wait_idle(self) -> None:
-        """Wait until nothing runs."""
+        """Wait until no cell runs."""
         self.page.wait_for_function(f"() => {KERNEL}?.status === 'idle'")
 
     def command(self, name: str, args: dict[str, Any] | None = None) -> None:
-        """Run a JupyterLab command, without waiting for what it starts."""
+        """Run a JupyterLab command, without a wait for its effect."""
         self.page.evaluate(
             "([name, args]) => { void jupyterapp.commands.execute(name, args); }", [name, args or {}]
         )
@@ -186,13 +186,13 @@ class Notebook:
         )
 
     def run(self, *indices: int) -> None:
-        """Run cells, one after the other in the kernel's queue, without waiting for them."""
+        """Run cells, one after the other in the kernel's queue, without a wait for them."""
         for index in indices:
             self.select(index)
             self.command("notebook:run-cell")
 
     def ask(self, code: str = "", value: str = "None") -> Any:
-        """Run *code* in the kernel, outside of all cells, and return what *value* is then there."""
+        """Run *code* in the kernel, outside of all cells, and return the value of *value* after it."""
         reply = self.page.evaluate(
             f"""async ([code, value]) => {{
                 const future = {KERNEL}.requestExecute(
@@ -206,37 +206,37 @@ class Notebook:
         return ast.literal_eval(reply["user_expressions"]["value"]["data"]["text/plain"])
 
     def wait_shows(self, prints: str, views: int = 1) -> None:
-        """Wait until there are so many views, and the text of each is *prints*: the same SHA-256."""
+        """Wait for so many views, each with the text *prints*: the same SHA-256."""
         try:
-            # Plain text and no promise: Playwright takes a promise for a yes.
+            # Plain text and no promise: Playwright reads a promise as true.
             self.page.wait_for_function("(wanted) => vibePages.allShow(wanted)", arg=[prints, views])
         except NotSeen:
-            assert self.prints() == [prints] * views  # says where they differ
+            assert self.prints() == [prints] * views  # shows the difference
             raise
         assert {sha256(shown) for shown in self.prints()} == {sha256(prints)}
 
     def prints(self) -> list[str]:
-        """What each view shows, as JSON of its parts' texts."""
+        """Return the JSON of each view's parts' texts."""
         found: list[str] = self.page.evaluate("() => vibePages.views().map(vibePages.prints)")
         return found
 
     def save(self) -> dict[str, Any]:
-        """Save it and read it from the disk."""
+        """Save the notebook and read it from the disk."""
         self.page.evaluate(f"() => {PANEL}.context.save()")
         content: dict[str, Any] = json.loads(self.path.read_text())
         return content
 
     def cell(self, index: int) -> Locator:
-        """A code cell; JupyterLab takes those far out of sight off the page."""
+        """Return a code cell; JupyterLab removes those far out of sight from the page."""
         self.page.evaluate(
             "() => vibePages.codeCells().forEach((cell, i) => { cell.node.dataset.cell = i; })"
         )
         return self.page.locator(f".jp-Notebook [data-cell='{index}']")
 
     def output(self, index: int) -> Locator:
-        """The output area of a cell."""
+        """Return the output area of a cell."""
         return self.cell(index).locator(".jp-OutputArea").first
 
     def close(self) -> None:
-        """Shut its kernel down."""
+        """Shut the kernel down."""
         self.page.evaluate(f"async () => {{ await {PANEL}?.sessionContext?.shutdown(); }}")

@@ -1,4 +1,4 @@
-"""Each stream is shown in the cell that started it, and nowhere else."""
+"""Check that each stream is shown in the cell that started it, and in no other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def test_two_streams_at_once_and_a_print_each_land_in_their_own_cell(notebook: O
         f"""{PREPARE}
 import threading, time
 first_speaks, second_ended = threading.Event(), threading.Event()
-one = Says("one", "r1")
+one = RunEvents("one", "r1")
 async def first():
     yield one.started()
     first_speaks.set()
@@ -21,7 +21,7 @@ async def first():
         await asyncio.sleep(0.002)
     await asyncio.to_thread(second_ended.wait)
     yield one.finished()
-two = Says("two", "r2")
+two = RunEvents("two", "r2")
 def second():
     first_speaks.wait()
     yield two.started()

@@ -1,4 +1,4 @@
-"""How a stream ends before its time: the Stop button, an interrupt, a kernel that is gone."""
+"""Check streams that end before their time: by the Stop button, an interrupt, a dead kernel."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from tests.browser.lab import PREPARE
 from tests.browser.test_whole_again import STORY, WATCH
 
 ENDLESS = f"""{PREPARE}
-say = Says("tester", "run")
-story = Story([say.started(), *say.text("Some of it. ", "x0"), *say.args("c", "search", {{"q": 1}}),
-               say.begins("c", "search"), Gate("never")])"""
+make = RunEvents("tester", "run")
+story = Story([make.started(), *make.text("Some of it. ", "x0"), *make.args("c", "search", {{"q": 1}}),
+               make.begins("c", "search"), Gate("never")])"""
 SEEN = "() => vibePages.views()[0]?.querySelector('.vibe-tool')?.dataset.state === 'running'"
 
 
 @pytest.mark.parametrize(
     "cell", ["%%vibe_stream --title Story\nstory", 'made = await vibe.watch(story, title="Story")']
 )
-def test_the_stop_button_ends_an_awaited_cell_keeps_what_was_streamed_and_the_next_cell_runs(
+def test_the_stop_button_ends_an_awaited_cell_keeps_the_streamed_text_and_the_next_cell_runs(
     notebook: Open, cell: str
 ) -> None:
     book = notebook(ENDLESS, cell, "print('the next cell:', vibe.last().transcript.outcome)")
@@ -37,7 +37,7 @@ def test_the_stop_button_ends_an_awaited_cell_keeps_what_was_streamed_and_the_ne
     assert "Traceback" not in book.output(1).inner_text()
 
 
-def test_an_interrupted_cell_says_cancelled_and_keeps_what_was_streamed(notebook: Open) -> None:
+def test_an_interrupted_cell_shows_cancelled_and_keeps_the_streamed_text(notebook: Open) -> None:
     book = notebook(ENDLESS, "await vibe.watch(story, title='Story')", "'the next cell'")
     book.run(0, 1)
     book.page.wait_for_function(SEEN)
@@ -47,24 +47,27 @@ def test_an_interrupted_cell_says_cancelled_and_keeps_what_was_streamed(notebook
 
     book.page.wait_for_selector(".vibe:not(.vibe-live)")
     assert "cancelled" in book.page.locator(".vibe-head").inner_text()
-    book.cell(1).get_by_text("[2]:", exact=True).first.wait_for()  # before that, what is queued is dropped
+    # Before the prompt changes, the kernel drops queued cells.
+    book.cell(1).get_by_text("[2]:", exact=True).first.wait_for()
     book.run(2)
     book.output(2).get_by_text("the next cell").wait_for()
     book.wait_shows(book.ask(value="prints_of()"))
 
 
-def test_when_the_kernel_restarts_in_mid_stream_the_view_says_so_and_keeps_its_text(notebook: Open) -> None:
+def test_when_the_kernel_restarts_in_mid_stream_the_view_reports_it_and_keeps_its_text(
+    notebook: Open,
+) -> None:
     book = notebook(STORY, WATCH)
     book.run(0, 1)
     book.page.wait_for_selector(".vibe-live")
     book.ask("await story.at('middle')")
-    said = book.ask(value="prints_of()")
-    book.wait_shows(said)
+    expected = book.ask(value="prints_of()")
+    book.wait_shows(expected)
 
     book.page.evaluate("() => vibePages.kernel().restart()")
 
     note = book.page.locator(".vibe-live[data-state=disconnected] > .vibe-note")
     note.get_by_text("kernel is gone").wait_for()
     book.wait_idle()
-    assert book.prints() == [said]
+    assert book.prints() == [expected]
     assert not book.page.get_by_role("button", name="Stop", exact=True).is_visible()

@@ -1,4 +1,4 @@
-"""What the user opens stays open, and what the user closes stays closed; live and saved look alike."""
+"""Check folds: they stay as the user left them, and look alike live and saved."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ LEFT_EDGES = """() => {
     return [left(view.querySelector(".vibe-text p")), left(view.querySelector(".vibe-text table"))];
 }"""
 
-# Of every element of the saved form: what it looks like with the widget's stylesheet, and without.
+# Styles of every element of the saved form, with the widget's stylesheet and without it.
 STYLES = """() => {
     const ours = [...document.styleSheets].filter((sheet) => [...sheet.cssRules].some((r) => r.cssText.includes("vibe-head")));
-    const look = () => [...document.querySelectorAll(".vibe, .vibe *")].map((el) => {
+    const styles = () => [...document.querySelectorAll(".vibe, .vibe *")].map((el) => {
         const style = getComputedStyle(el);
         return [el.tagName, el.className, ...[...style].filter((name) => !name.startsWith("--")).map((name) => style[name])].join("|");
     });
     if (!ours.length) throw new Error("the widget's stylesheet is not in the page");
-    const before = look();
+    const before = styles();
     for (const sheet of ours) sheet.disabled = true;
-    return [before, look()];
+    return [before, styles()];
 }"""
 
 
-def test_what_the_user_opened_and_closed_stays_so_while_it_streams_and_when_it_settles(
+def test_folds_stay_as_the_user_left_them_while_it_streams_and_at_the_end(
     notebook: Open,
 ) -> None:
     book = notebook(
         f"""{PREPARE}
-say = Says("tester", "run")
+make = RunEvents("tester", "run")
 story = Story([
-    say.started(), *say.thinking("A first thought.", "t0"), Gate("thinking"),
-    *say.thinking(" And more of it.", "t0"), say.begins("c0", "search", {{"q": 1}}), Gate("running"),
-    *say.writes("c0", "found\\n" * 4), say.ends("c0", "search", output="found"),
-    *say.args("c1", "shell", {{"cmd": "true"}}), say.begins("c1", "shell"), Gate("again"),
-    say.ends("c1", "shell", output="done"), *say.text("So it is.", "x0"),
-    *say.thinking("An afterthought.", "t1"), Gate("end"), *say.text("The end.", "x1"), say.finished(),
+    make.started(), *make.thinking("A first thought.", "t0"), Gate("thinking"),
+    *make.thinking(" And more of it.", "t0"), make.begins("c0", "search", {{"q": 1}}), Gate("running"),
+    *make.writes("c0", "found\\n" * 4), make.ends("c0", "search", output="found"),
+    *make.args("c1", "shell", {{"cmd": "true"}}), make.begins("c1", "shell"), Gate("again"),
+    make.ends("c1", "shell", output="done"), *make.text("So it is.", "x0"),
+    *make.thinking("An afterthought.", "t1"), Gate("end"), *make.text("The end.", "x1"), make.finished(),
 ])""",
         WATCH,
     )

@@ -1,4 +1,4 @@
-"""Whatever an agent writes, nothing of it runs, loads or leads anywhere, live or saved."""
+"""Check that an agent's text never runs, loads or leads anywhere, live or saved."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from tests.browser.conftest import Open, Watched
 from tests.browser.lab import PREPARE
 
-# Runs, loads or leads somewhere: asked of the page itself, whatever was meant.
+# Elements that run, load or lead somewhere: asked of the page itself.
 LIVE_WIRES = """() => [...document.querySelectorAll(".jp-OutputArea .vibe, .jp-OutputArea .vibe *")].flatMap((el) =>
     [...el.attributes].filter(({ name, value }) =>
         name.startsWith("on") || (name === "style" && /url|expression/i.test(value)) || name === "srcdoc" ||
@@ -38,7 +38,7 @@ def test_hostile_text_in_every_place_neither_runs_nor_loads_live_or_saved(
 
     def check(form: str) -> None:
         page.evaluate(OPEN_ALL)
-        # What a page would load or run because of it, it does in the frames after.
+        # The page would load or run in the frames after.
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))")
         found: list[str] = page.evaluate(LIVE_WIRES)
         violations.extend(f"{form}: {item}" for item in found)

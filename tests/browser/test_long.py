@@ -1,4 +1,4 @@
-"""What grows long stays cheap: the browser is not made to look at all of it."""
+"""Check that long views stay cheap: the browser skips the parts out of sight."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def test_calls_that_are_out_of_sight_are_left_out_by_the_browser_until_the_reade
 ) -> None:
     book = notebook(
         f"""{PREPARE}
-say = Says("tester", "run")
-calls = [(say.begins(f"c{{n}}", "look", {{"n": n}}), say.ends(f"c{{n}}", "look")) for n in range(700)]
-story = Story([say.started(), *[event for call in calls for event in call], Gate("end"), say.finished()])""",
+make = RunEvents("tester", "run")
+calls = [(make.begins(f"c{{n}}", "look", {{"n": n}}), make.ends(f"c{{n}}", "look")) for n in range(700)]
+story = Story([make.started(), *[event for call in calls for event in call], Gate("end"), make.finished()])""",
         WATCH,
     )
     page = book.page
@@ -44,7 +44,7 @@ FITS = """(width) => {
   const fits = bottom >= last.bottom && bottom < last.bottom + 20 && beyond >= 0 && beyond < 20;
   return innerWidth === width && fits && height;
 }"""
-"""How high the view is, once it is neither cut nor followed by empty space."""
+"""Height of the view, once it is neither cut nor followed by empty space."""
 
 
 def test_a_view_that_is_very_high_is_whole_pixels_high_and_fits_what_it_holds_at_any_width(
@@ -52,9 +52,9 @@ def test_a_view_that_is_very_high_is_whole_pixels_high_and_fits_what_it_holds_at
 ) -> None:
     book = notebook(
         f"""{PREPARE}
-say = Says("tester", "run")
+make = RunEvents("tester", "run")
 lines = "".join(f"- line {{n}} {{'of many words ' * 9}}\\n" for n in range(4500))
-story = Story([say.started(), *say.text(lines, "x0"), Gate("end"), say.finished()])""",
+story = Story([make.started(), *make.text(lines, "x0"), Gate("end"), make.finished()])""",
         WATCH,
     )
     page = book.page
@@ -74,10 +74,10 @@ story = Story([say.started(), *say.text(lines, "x0"), Gate("end"), say.finished(
 def test_a_final_form_in_which_calls_are_folded_together_leaves_its_end_in_sight(notebook: Open) -> None:
     book = notebook(
         f"""{PREPARE}
-say = Says("tester", "run")
-calls = [(say.begins(f"c{{n}}", "look", {{"n": n}}), say.ends(f"c{{n}}", "look")) for n in range(1001)]
-text = say.text("That was all.", "x0")
-story = Story([say.started(), *[event for call in calls for event in call], *text, Gate("end"), say.finished()])""",
+make = RunEvents("tester", "run")
+calls = [(make.begins(f"c{{n}}", "look", {{"n": n}}), make.ends(f"c{{n}}", "look")) for n in range(1001)]
+text = make.text("That was all.", "x0")
+story = Story([make.started(), *[event for call in calls for event in call], *text, Gate("end"), make.finished()])""",
         WATCH,
     )
     book.run(0, 1)
@@ -94,12 +94,12 @@ story = Story([say.started(), *[event for call in calls for event in call], *tex
     assert page.locator(".vibe-cluster").count() == 10
 
 
-def test_what_scrolls_sideways_in_a_text_is_its_groups_and_not_each_piece_of_code(notebook: Open) -> None:
+def test_groups_of_a_text_scroll_sideways_and_not_each_code_block(notebook: Open) -> None:
     book = notebook(
         f"""{PREPARE}
-say = Says("tester", "run")
+make = RunEvents("tester", "run")
 code = "".join(f"```python\\n{{line}}\\n```\\n\\n" for line in ("short", "wide " * 400, "w" * 2000))
-story = Story([say.started(), *say.text(code * 30, "x0"), Gate("end"), say.finished()])""",
+story = Story([make.started(), *make.text(code * 30, "x0"), Gate("end"), make.finished()])""",
         WATCH,
     )
     book.run(0, 1)

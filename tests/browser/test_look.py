@@ -1,4 +1,4 @@
-"""What a reader feels: nothing jumps, nothing is cut off, and whoever reads, selects or types is left alone."""
+"""Check that a reader is undisturbed: nothing jumps, nothing is cut off; scroll, selection and focus stay."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from tests.browser.lab import PREPARE, Notebook
 
 WATCH = "%vibe_stream --title Story story"
 LONG = f"""{PREPARE}
-say = Says("tester", "run")
+make = RunEvents("tester", "run")
 lines = "\\n\\n".join(f"Paragraph {{n}} of the story, with some words in it." for n in range(30))
 story = Story([
-    say.started(), *say.thinking("A thought.", "t0"), *say.args("c0", "search", {{"q": 1}}),
-    say.begins("c0", "search", {{"q": 1}}), say.ends("c0", "search", output="found"),
-    *say.text(lines + "\\n\\n", "x0"), Gate("middle"),
-    *say.text(lines + "\\n\\n$$\\\\int_0^1 x^2 dx = \\\\frac{{1}}{{3}}$$\\n\\nThe end.", "x0"), Gate("end"), say.finished(),
+    make.started(), *make.thinking("A thought.", "t0"), *make.args("c0", "search", {{"q": 1}}),
+    make.begins("c0", "search", {{"q": 1}}), make.ends("c0", "search", output="found"),
+    *make.text(lines + "\\n\\n", "x0"), Gate("middle"),
+    *make.text(lines + "\\n\\n$$\\\\int_0^1 x^2 dx = \\\\frac{{1}}{{3}}$$\\n\\nThe end.", "x0"), Gate("end"), make.finished(),
 ])"""
 WIDE = f"""{PREPARE}
-say = Says("tester", "run")
+make = RunEvents("tester", "run")
 row = "| " + " | ".join(f"cell number {{n}}" for n in range(30)) + " |\\n"
 story = Story([
-    say.started(), *say.text("word" * 200 + "\\n\\n" + row + "|---" * 30 + "|\\n" + row, "x0"),
-    say.begins("c0", "tool_" * 40, {{"q": "word" * 200}}),
-    say.ends("c0", "tool_" * 40, output={{"columns": ["word" * 9] * 30, "rows": [["word" * 9] * 30], "total": 1}}),
-    say.begins("c1", "fetch", {{"q": "word " * 40}}), say.ends("c1", "fetch", error="word" * 200),
-    say.begins("c2", "look"), say.ends("c2", "look", output="word" * 200),
-    Gate("end"), say.finished(),
+    make.started(), *make.text("word" * 200 + "\\n\\n" + row + "|---" * 30 + "|\\n" + row, "x0"),
+    make.begins("c0", "tool_" * 40, {{"q": "word" * 200}}),
+    make.ends("c0", "tool_" * 40, output={{"columns": ["word" * 9] * 30, "rows": [["word" * 9] * 30], "total": 1}}),
+    make.begins("c1", "fetch", {{"q": "word " * 40}}), make.ends("c1", "fetch", error="word" * 200),
+    make.begins("c2", "look"), make.ends("c2", "look", output="word" * 200),
+    Gate("end"), make.finished(),
 ])"""
-# How far its end is below what can be seen of the notebook.
+# Distance from the visible bottom of the notebook down to the view's end.
 BELOW = """() => vibePages.views()[0].getBoundingClientRect().bottom
     - document.querySelector(".jp-WindowedPanel-outer").getBoundingClientRect().bottom"""
 SCROLLED = "() => document.querySelector('.jp-WindowedPanel-outer').scrollTop"
 SETTLED = ".vibe:not(.vibe-live)"
-# Its parts that can be seen: which, and where they are from the top of the view.
+# The visible parts: each with its place from the top of the view.
 PLACES = """() => {
     const view = vibePages.views()[0];
     const top = view.getBoundingClientRect().top;
@@ -42,7 +42,7 @@ PLACES = """() => {
         return [el.className.split(" ")[0] || el.tagName, left, el.tagName === "CODE" ? left : right, at - top];
     });
 }"""
-# What sticks out of the view to the right, but for what is in a box that scrolls.
+# Elements that stick out of the view to the right, except inside of a box that scrolls.
 STICKS_OUT = """() => {
     const view = vibePages.views()[0];
     const scrolls = (el) => el !== view && (getComputedStyle(el).overflowX !== "visible" || scrolls(el.parentElement));
@@ -62,7 +62,7 @@ def opened(book: Notebook) -> None:
     book.page.evaluate("() => vibePages.openAll()")
 
 
-def test_whoever_follows_sees_the_end_when_the_stream_has_settled(notebook: Open) -> None:
+def test_a_reader_who_follows_sees_the_end_when_the_stream_has_ended(notebook: Open) -> None:
     book = notebook(LONG, WATCH)
     page = small(book)
     book.run(0, 1)
@@ -81,7 +81,7 @@ def test_whoever_follows_sees_the_end_when_the_stream_has_settled(notebook: Open
     page.wait_for_function(f"() => ({BELOW})() <= 1")
 
 
-def test_whoever_scrolled_up_stays_there_while_text_comes_and_when_it_settles(notebook: Open) -> None:
+def test_a_reader_who_scrolled_up_stays_there_while_text_arrives_and_at_the_end(notebook: Open) -> None:
     book = notebook(LONG, WATCH)
     page = small(book)
     book.run(0, 1)
@@ -100,7 +100,7 @@ def test_whoever_scrolled_up_stays_there_while_text_comes_and_when_it_settles(no
     assert abs(page.evaluate(SCROLLED) - before) <= 1
 
 
-def test_what_the_reader_selected_stays_selected_while_text_comes(notebook: Open) -> None:
+def test_the_readers_selection_stays_while_text_arrives(notebook: Open) -> None:
     book = notebook(LONG, WATCH)
     page = small(book)
     book.run(0, 1)
@@ -115,7 +115,7 @@ def test_what_the_reader_selected_stays_selected_while_text_comes(notebook: Open
     assert page.evaluate("() => getSelection().toString()") == selected
 
 
-def test_a_call_is_opened_by_keyboard_and_keeps_the_focus_while_text_comes_and_when_it_settles(
+def test_a_call_is_opened_by_keyboard_and_keeps_the_focus_while_text_arrives_and_at_the_end(
     notebook: Open,
 ) -> None:
     book = notebook(LONG, WATCH)
@@ -141,19 +141,19 @@ def test_a_call_is_opened_by_keyboard_and_keeps_the_focus_while_text_comes_and_w
     page.wait_for_function(f"() => (({NOW})() || '').includes('search')")
 
 
-def test_nothing_moves_when_the_stream_settles(notebook: Open) -> None:
+def test_nothing_moves_when_the_stream_ends(notebook: Open) -> None:
     book = notebook(
         f"""{PREPARE}
-say, child = Says("tester", "run"), Says("tester", "child")
+make, child = RunEvents("tester", "run"), RunEvents("tester", "child")
 story = Story([
-    say.started(), *say.thinking("A thought.", "t0"), *say.text("It is **so**.\\n\\n- one\\n- two", "x0"),
-    say.begins("c0", "search", {{"q": 1}}), say.ends("c0", "search", output="found\\n" * 3),
-    say.begins("c1", "fetch", {{"q": "word " * 50}}), say.ends("c1", "fetch", error="not found"),
-    say.begins("c2", "research"), child.started(parent_run_id="run", parent_tool_call_id="c2"),
+    make.started(), *make.thinking("A thought.", "t0"), *make.text("It is **so**.\\n\\n- one\\n- two", "x0"),
+    make.begins("c0", "search", {{"q": 1}}), make.ends("c0", "search", output="found\\n" * 3),
+    make.begins("c1", "fetch", {{"q": "word " * 50}}), make.ends("c1", "fetch", error="not found"),
+    make.begins("c2", "research"), child.started(parent_run_id="run", parent_tool_call_id="c2"),
     *child.text("Parrots talk.", "y0"), child.begins("k0", "listen"), child.ends("k0", "listen", output="squawk"),
-    say.ends("c2", "research", output="done"),
-    *say.text("| a | b |\\n| --- | --- |\\n| 1 | 2 |\\n\\n```python\\nx = 1\\n```", "x1"),
-    say.begins("c3", "look"), say.ends("c3", "look"), *say.text("So be it.", "x2"), Gate("end"), say.finished(),
+    make.ends("c2", "research", output="done"),
+    *make.text("| a | b |\\n| --- | --- |\\n| 1 | 2 |\\n\\n```python\\nx = 1\\n```", "x1"),
+    make.begins("c3", "look"), make.ends("c3", "look"), *make.text("So be it.", "x2"), Gate("end"), make.finished(),
 ])""",
         WATCH,
     )
@@ -196,7 +196,7 @@ def test_nothing_sticks_out_of_a_narrow_view_live_or_saved(notebook: Open) -> No
     assert page.evaluate(STICKS_OUT) == []
 
 
-def test_nothing_moves_by_itself_for_whoever_asked_for_less_motion(notebook: Open) -> None:
+def test_nothing_moves_by_itself_under_reduced_motion(notebook: Open) -> None:
     book = notebook(LONG, WATCH)
     book.page.emulate_media(reduced_motion="reduce")
     book.run(0, 1)

@@ -1,4 +1,4 @@
-"""A hundred streams at once, from threads and tasks mixed."""
+"""Check a hundred streams at once, from threads and tasks mixed."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def start(first):
             threading.Thread(target=contextvars.copy_context().run, args=(in_thread, i)).start()
 """
 COMPLETE = """() => {
-  const said = vibePages.views().map((view) => view.textContent.replace(/\\s+/g, " "));
+  const texts = vibePages.views().map((view) => view.textContent.replace(/\\s+/g, " "));
   const whole = (i) => Array.from({ length: 60 }, (_, n) => `stream ${i} word ${n} `).join("") + `and the end of ${i}.`;
-  return Array.from({ length: 100 }, (_, i) => whole(i)).every((text) => said.some((shown) => shown.includes(text)));
+  return Array.from({ length: 100 }, (_, i) => whole(i)).every((text) => texts.some((shown) => shown.includes(text)));
 }"""
 
 

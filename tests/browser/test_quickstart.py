@@ -1,4 +1,4 @@
-"""The quickstart as its reader sees it; also takes the README's pictures."""
+"""Check the quickstart as its reader sees it; also make the README's pictures."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import pytest
 from tests.browser.conftest import Watched
 from tests.browser.lab import ROOT, Notebook
 
-# Notes, at each change of the page, what can be seen in the first view: what is only there for
-# half a second must not be missed by a look at the wrong time.
+# Record, at each change of the page, the visible parts of the first view: a check at the wrong time would
+# miss a part that is there for half a second only.
 OBSERVE = """() => {
     const seen = (window.__seen = { args: {} });
-    const look = () => {
+    const record = () => {
         const root = document.querySelector(".vibe[data-state]");
         if (!root) return;
         const live = root.dataset.state === "live";
@@ -39,7 +39,7 @@ OBSERVE = """() => {
             add(now.times, el.querySelector(".vibe-time").textContent);
         });
     };
-    new MutationObserver(look).observe(document.body,
+    new MutationObserver(record).observe(document.body,
         { subtree: true, childList: true, characterData: true, attributes: true });
 }"""
 LAST_CALL_IS_WRITTEN = """() => {
@@ -51,7 +51,7 @@ WATCH_CELL = 2
 
 @contextmanager
 def held(pid: int) -> Iterator[None]:
-    """Stop the kernel's process: a picture in mid-stream takes its time."""
+    """Stop the kernel's process: a picture in mid-stream takes time."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -60,8 +60,8 @@ def held(pid: int) -> Iterator[None]:
 
 
 def picture(book: Notebook, path: Path, index: int) -> None:
-    """The cell as it is seen, with its input."""
-    book.select(0)  # no bar and no buttons of the active cell
+    """Take a picture of the visible cell, with its input."""
+    book.select(0)  # removes the bar and the buttons of the active cell
     book.page.mouse.move(0, 0)
     box = book.cell(index).bounding_box()
     assert box
@@ -128,12 +128,12 @@ def test_the_quickstart_shows_text_thinking_and_tool_calls_as_they_come_and_ends
     assert written == sorted(written)
     assert all(call["times"][-1].endswith(" s") for call in calls)
 
-    # Comparing takes a page without formulas: the host sets them.
+    # The comparison needs a page without formulas: the host renders them.
     assert page.locator(".vibe mjx-container").count() >= 1
     shown = json.loads(book.prints()[0])
     book.ask("from tests.browser.kernel_side import prints_of")
-    said = json.loads(book.ask(value="prints_of(vibe.last().transcript)"))
-    assert shown[:-1] == said[:-1]
+    expected = json.loads(book.ask(value="prints_of(vibe.last().transcript)"))
+    assert shown[:-1] == expected[:-1]
     assert [part[0] for part in shown] == ["thinking", "text", "tool"] * 3 + ["text"]
     assert "Quito says n/a" in shown[-1][1]
     assert page.locator(".vibe .vibe-tool[open]").count() == 1

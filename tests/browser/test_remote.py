@@ -1,4 +1,4 @@
-"""A notebook that follows a server which is killed and comes back; also takes docs/remote.md's picture."""
+"""Check a notebook that follows a server which is killed and restarted; also make the picture of docs/remote.md."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def text(seq: int, words: str) -> dict[str, Any]:
     return {"type": "text_delta", "seq": seq, "delta": words, "message_id": "m1"}
 
 
-def said(page: Page, words: str, index: int = 0) -> None:
-    """Wait until the line of a view's connection says it."""
+def wait_status(page: Page, words: str, index: int = 0) -> None:
+    """Wait until the line of a view's connection contains these words."""
     page.wait_for_function(
         "([i, words]) => document.querySelectorAll('.vibe-live')[i]?.querySelector('.vibe-lines')?.innerText.includes(words)",
         arg=[index, words],
@@ -46,19 +46,19 @@ def said(page: Page, words: str, index: int = 0) -> None:
 
 
 class Pictures:
-    """Each state, cut out of the page, and all of them in one picture."""
+    """Keep a picture of each state, cut out of the page, and compose one picture of them all."""
 
     def __init__(self) -> None:
-        self.taken: list[tuple[str, bytes]] = []
+        self.shots: list[tuple[str, bytes]] = []
 
-    def take(self, book: Notebook, name: str, index: int) -> None:
+    def capture(self, book: Notebook, name: str, index: int) -> None:
         book.page.mouse.move(0, 0)
-        self.taken.append((name, book.output(index).screenshot(animations="disabled")))
+        self.shots.append((name, book.output(index).screenshot(animations="disabled")))
 
     def compose(self, page: Page, path: Path) -> None:
         rows = "".join(
             f"<p>{name}</p><img src='data:image/png;base64,{base64.b64encode(image).decode()}'>"
-            for name, image in self.taken
+            for name, image in self.shots
         )
         style = "body{margin:0;padding:12px;width:900px;font:600 13px sans-serif;background:#fff}"
         page.goto("about:blank")
@@ -79,15 +79,15 @@ def test_a_notebook_follows_a_server_that_is_killed_and_comes_back(
     )
     page, pictures = book.page, Pictures()
     button = page.get_by_role("button", name="Reconnect", exact=True)
-    with socket.create_server(("127.0.0.1", server.port)):  # somebody is there, and says nothing
+    with socket.create_server(("127.0.0.1", server.port)):  # a server that accepts, and sends nothing
         book.run(0, 1)
-        said(page, "connecting")
-        pictures.take(book, "connecting", 1)
-    said(page, "reconnecting in")
+        wait_status(page, "connecting")
+        pictures.capture(book, "connecting", 1)
+    wait_status(page, "reconnecting in")
     server.start()
     server.wait()
     button.click()
-    said(page, "live")
+    wait_status(page, "live")
     send(
         server,
         {"type": "run_started", "seq": 0, "agent_name": "researcher"},
@@ -102,16 +102,16 @@ def test_a_notebook_follows_a_server_that_is_killed_and_comes_back(
         },
     )
     page.wait_for_selector(".vibe-tool[data-state=running]")
-    pictures.take(book, "live", 1)
+    pictures.capture(book, "live", 1)
 
     server.kill()
-    said(page, "reconnecting in")
-    pictures.take(book, "reconnecting", 1)
+    wait_status(page, "reconnecting in")
+    pictures.capture(book, "reconnecting", 1)
     assert "clever birds" in book.output(1).inner_text()
     server.start()
     server.wait()
     button.click()
-    said(page, "live, resumed after 4 events")
+    wait_status(page, "live, resumed after 4 events")
     send(
         server,
         {
@@ -125,19 +125,19 @@ def test_a_notebook_follows_a_server_that_is_killed_and_comes_back(
     )
     page.wait_for_selector(".vibe-tool[data-state=ok]")
     page.get_by_text("and they talk.").wait_for()
-    pictures.take(book, "live again", 1)
+    pictures.capture(book, "live again", 1)
 
     send(server, {"type": "run_finished", "seq": 6})
     httpx2.post(f"http://127.0.0.1:{server.port}/projects/demo/close", timeout=30).raise_for_status()
-    # The server ended the stream: at the next try it says that this was all.
+    # The server ended the stream: its answer to the next request reports the end.
     button.click()
     page.wait_for_selector(".vibe:not(.vibe-live)")
-    pictures.take(book, "ended", 1)
+    pictures.capture(book, "ended", 1)
     book.run(2)
     book.output(2).get_by_text("there is nothing").or_(
         book.output(2).get_by_text("404 Not Found")
     ).first.wait_for()
-    pictures.take(book, "refused", 2)
+    pictures.capture(book, "refused", 2)
 
     assert book.ask(value="run.transcript.text") == "## Parrots\n\nThey are **clever** birds, and they talk."
     assert book.ask(value="run.transcript.outcome") == "success"

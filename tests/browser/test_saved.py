@@ -1,4 +1,4 @@
-"""What is saved is the whole transcript: in the file, in nbconvert's page, and without a kernel."""
+"""Check that the saved form is the whole transcript: in the file, in nbconvert's page, without a kernel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WHOLE = f"{PREPARE}\nstory = Story([e for e in long_script() if not isinstance(e
 
 @dataclass(frozen=True)
 class Saved:
-    """A notebook whose stream has ended: its file, and what the kernel said of the transcript."""
+    """Hold a notebook whose stream has ended: its file, and the kernel's form of the transcript."""
 
     path: Path
     content: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What a page lost, it gets again: by a reload, for a second view, and over a wire that loses messages."""
+"""Check that a page recovers lost messages: by a reload, for a second view, over a faulty wire."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WATCH = "%vibe_stream --title Story story"
 
 
 def until(notebook: Notebook, gate: str) -> str:
-    """Wait until the agent stands at a gate; return what a page must show then."""
+    """Wait until the agent reaches a gate; return the JSON that a page must show then."""
     notebook.ask(f"await story.at({gate!r})")
     prints: str = notebook.ask(value="prints_of()")
     return prints
@@ -25,7 +25,7 @@ def second_view(notebook: Notebook, index: int) -> None:
     notebook.command("notebook:create-output-view")
 
 
-def test_a_page_that_is_reloaded_in_mid_stream_shows_all_again_goes_on_and_ends_complete(
+def test_a_page_reloaded_in_mid_stream_shows_everything_again_and_ends_complete(
     notebook: Open,
 ) -> None:
     book = notebook(STORY, WATCH)
@@ -60,7 +60,7 @@ def test_a_second_view_made_in_mid_stream_is_whole_and_both_end_complete(noteboo
     book.wait_shows(book.ask(value="prints_of()"), views=2)
 
 
-def test_what_a_cell_streams_while_it_blocks_the_kernels_main_thread_is_shown_as_it_comes(
+def test_text_of_a_cell_that_blocks_the_kernels_main_thread_is_shown_as_it_arrives(
     notebook: Open, tmp_path: Path
 ) -> None:
     gate = tmp_path / "go on"
@@ -89,10 +89,10 @@ def test_a_page_whose_own_thread_was_blocked_in_mid_stream_is_complete_afterward
 
     book.page.evaluate(
         """async () => {
-          const said = vibePages.kernel().requestExecute({ code: "story.open('middle')", store_history: false }).done;
+          const reply = vibePages.kernel().requestExecute({ code: "story.open('middle')", store_history: false }).done;
           const end = performance.now() + 3000;
           while (performance.now() < end);
-          await said;
+          await reply;
         }"""
     )
     book.wait_shows(until(book, "end"))
@@ -102,9 +102,7 @@ def test_a_page_whose_own_thread_was_blocked_in_mid_stream_is_complete_afterward
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.1, 0.5])
-def test_whatever_messages_are_lost_every_view_becomes_complete_before_the_stream_ends(
-    notebook: Open, rate: float
-) -> None:
+def test_every_view_recovers_from_lost_messages_before_the_stream_ends(notebook: Open, rate: float) -> None:
     story = (
         f"{PREPARE}\nfaults = Faults()\nfaults.install()\n"
         "story = Story(with_lost_last(long_script(), faults), pace=0.004)"

@@ -1,4 +1,4 @@
-"""A real kernel for tests: run cells in it, and read what it says, message by message."""
+"""Run cells in a real kernel and read its messages one by one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATIENCE = 60
 
 
 class Kernel:
-    """A kernel that runs this package; everything that it says is kept in order."""
+    """Run this package in a kernel, and keep its messages in order."""
 
     def __init__(self, **env: str) -> None:
         self._env = env
@@ -47,17 +47,17 @@ class Kernel:
         self.manager.shutdown_kernel(now=True)
 
     def send(self, code: str) -> str:
-        """Send a cell; returns its message's id."""
+        """Send a cell; return its message's id."""
         return str(self.client.execute(code, allow_stdin=False))
 
     def run(self, code: str) -> list[dict[str, Any]]:
-        """Run a cell to its end; returns the messages it caused."""
+        """Run a cell to its end; return the messages it caused."""
         sent = self.send(code)
         self.wait(sent, lambda m: m["msg_type"] == "status" and m["content"]["execution_state"] == "idle")
         return self.of(sent)
 
     def wait(self, sent: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Read on until a message of that cell fits."""
+        """Read messages until one of that cell fits."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             try:
@@ -67,32 +67,32 @@ class Kernel:
             self.messages.append(message)
             if message["parent_header"].get("msg_id") == sent and condition(message):
                 return message
-        raise TimeoutError("the kernel has not said it")
+        raise TimeoutError("no message of the kernel fits")
 
     def of(self, sent: str) -> list[dict[str, Any]]:
-        """What was said for that cell."""
+        """Return the messages of that cell."""
         return [m for m in self.messages if m["parent_header"].get("msg_id") == sent]
 
 
 def kinds(messages: list[dict[str, Any]]) -> list[str]:
-    """The message types that a reader sees."""
+    """Return the message types that a reader sees."""
     return [m["msg_type"] for m in messages if m["msg_type"] not in ("status", "execute_input")]
 
 
 def errors(messages: list[dict[str, Any]]) -> list[str]:
-    """The names of the errors."""
+    """Return the names of the errors."""
     return [m["content"]["ename"] for m in messages if m["msg_type"] == "error"]
 
 
 def printed(messages: list[dict[str, Any]]) -> str:
-    """What was printed."""
+    """Return the printed text."""
     return "".join(m["content"]["text"] for m in messages if m["msg_type"] == "stream")
 
 
 @contextmanager
 def kernel(renderer: str = "widget") -> Iterator[Kernel]:
-    """A kernel in which the extension is loaded."""
+    """Yield a kernel with the extension loaded."""
     with Kernel(VIBE_NOTEBOOK_RENDERER=renderer) as made:
-        said = made.run("import asyncio, vibe_notebook as vibe\n%load_ext vibe_notebook")
-        assert kinds(said) == []
+        messages = made.run("import asyncio, vibe_notebook as vibe\n%load_ext vibe_notebook")
+        assert kinds(messages) == []
         yield made

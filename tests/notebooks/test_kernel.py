@@ -1,4 +1,4 @@
-"""Watching in a real kernel, judged by the messages it sends."""
+"""Check a watch in a real kernel by the messages that the kernel sends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def static() -> Iterator[Kernel]:
         yield made
 
 
-def says(text: str) -> Any:
+def contains(text: str) -> Any:
     return lambda m: m["msg_type"] == "stream" and text in m["content"]["text"]
 
 
@@ -40,9 +40,11 @@ def idle(message: dict[str, Any]) -> bool:
 
 
 def test_a_watch_is_one_display_with_a_widget_that_its_static_form_replaces(k: Kernel) -> None:
-    said = [m for m in k.run("t = await vibe.watch(['Hello ', '**world**'])") if "display" in m["msg_type"]]
-    assert [m["msg_type"] for m in said] == ["display_data", "update_display_data"]
-    first, last = (m["content"] for m in said)
+    messages = [
+        m for m in k.run("t = await vibe.watch(['Hello ', '**world**'])") if "display" in m["msg_type"]
+    ]
+    assert [m["msg_type"] for m in messages] == ["display_data", "update_display_data"]
+    first, last = (m["content"] for m in messages)
     assert first["transient"]["display_id"] == last["transient"]["display_id"]
     assert "application/vnd.jupyter.widget-view+json" in first["data"]
     assert set(first["data"]) >= {"text/html", "text/markdown", "text/plain"}
@@ -50,7 +52,7 @@ def test_a_watch_is_one_display_with_a_widget_that_its_static_form_replaces(k: K
     assert "<strong>world</strong>" in last["data"]["text/html"]
 
 
-def test_what_has_ended_and_nobody_looks_at_leaves_no_widget_and_no_comm(k: Kernel) -> None:
+def test_an_ended_watch_without_a_page_leaves_no_widget_and_no_comm(k: Kernel) -> None:
     count = "from ipywidgets.widgets.widget import _instances; import comm\n"
     count += "print(len(_instances), len(comm.get_comm_manager().comms))"
     before = printed(k.run(count))
@@ -74,7 +76,7 @@ live.__exit__(None, None, None)
 """
 
 
-def test_what_a_thread_says_is_sent_while_the_main_thread_is_blocked(k: Kernel) -> None:
+def test_a_threads_events_are_sent_while_the_main_thread_is_blocked(k: Kernel) -> None:
     order = [m["msg_type"] for m in k.run(BLOCKED)]
     assert order[: order.index("stream")].count("comm_msg") >= 3
 
@@ -89,24 +91,24 @@ def test_show_displays_the_static_form_anew(k: Kernel) -> None:
     assert "Again" in shown["content"]["data"]["text/html"]
 
 
-def test_a_watch_that_is_not_consumed_says_so_and_one_that_was_shown_shows_nothing(k: Kernel) -> None:
-    (said,) = (m for m in k.run("vibe.watch(['a'], title='x')") if m["msg_type"] == "display_data")
-    assert "not started" in said["content"]["data"]["text/plain"]
+def test_an_unconsumed_watch_shows_a_hint_and_a_shown_one_shows_nothing(k: Kernel) -> None:
+    (message,) = (m for m in k.run("vibe.watch(['a'], title='x')") if m["msg_type"] == "display_data")
+    assert "not started" in message["content"]["data"]["text/plain"]
     assert kinds(k.run("vibe.last()")) == []
 
 
 def form(messages: list[dict[str, Any]], kind: str) -> dict[str, str]:
-    """What the last message of a kind shows."""
+    """Return the forms of the last message of a kind."""
     data: dict[str, str] = [m["content"]["data"] for m in messages if m["msg_type"] == kind][-1]
     return data
 
 
 def test_a_cell_that_ends_in_an_awaited_watch_shows_its_transcript_once(k: Kernel) -> None:
-    said = form(
+    text = form(
         k.run("await vibe.watch(['one'])\nt = await vibe.watch(['**two**'], title='Two')\nt"),
         "execute_result",
     )
-    assert said == {"text/plain": "<transcript of 'Two', shown above>"}
+    assert text == {"text/plain": "<transcript of 'Two', shown above>"}
     assert "<strong>two</strong>" in form(k.run("t"), "execute_result")["text/html"]
     assert (
         "<strong>two</strong>"
@@ -116,8 +118,8 @@ def test_a_cell_that_ends_in_an_awaited_watch_shows_its_transcript_once(k: Kerne
 
 
 def test_the_cell_form_displays_nothing_twice_and_has_no_value(k: Kernel) -> None:
-    said = k.run("# comment\n%%vibe_stream --as w\nawait asyncio.sleep(0)\n['a', 'b']")
-    assert [kind for kind in kinds(said) if "comm" not in kind] == ["display_data", "update_display_data"]
+    messages = k.run("# comment\n%%vibe_stream --as w\nawait asyncio.sleep(0)\n['a', 'b']")
+    assert [kind for kind in kinds(messages) if "comm" not in kind] == ["display_data", "update_display_data"]
     assert printed(k.run("print(w.transcript.text, vibe.last() is w)")) == "ab True\n"
 
 
@@ -145,16 +147,16 @@ def test_the_cell_is_busy_and_later_cells_wait(k: Kernel) -> None:
 def test_an_interrupt_takes_effect_within_a_moment_while_a_watch_is_awaited(k: Kernel, cell: str) -> None:
     k.run(HANGS)
     sent = k.send(cell)
-    k.wait(sent, says("hanging"))
-    time.sleep(0.2)  # the loop is idle now: nothing is due that would wake it
+    k.wait(sent, contains("hanging"))
+    time.sleep(0.2)  # the loop is idle now: no timer would wake it
     began = time.monotonic()
     k.manager.interrupt_kernel()
     k.wait(sent, idle)
-    took = time.monotonic() - began
+    elapsed = time.monotonic() - began
     assert errors(k.of(sent)) in (["CancelledError"], ["KeyboardInterrupt"])
-    assert took < 3, "an idle loop alone took more than 8 s"
-    said = printed(k.run("w = vibe.last(); print(w.done(), w.transcript.outcome, w.transcript.text)"))
-    assert said == "True cancelled Hello \n"
+    assert elapsed < 3, "an idle loop alone took more than 8 s"
+    text = printed(k.run("w = vibe.last(); print(w.done(), w.transcript.outcome, w.transcript.text)"))
+    assert text == "True cancelled Hello \n"
 
 
 @pytest.mark.parametrize(
@@ -168,14 +170,14 @@ def test_an_interrupt_takes_effect_within_a_moment_while_a_watch_is_awaited(k: K
 def test_an_interrupt_takes_effect_within_a_moment_whatever_a_block_awaits(k: Kernel, opening: str) -> None:
     k.run(HANGS)
     sent = k.send(f"{opening}\n    print('hanging', flush=True)\n    await asyncio.sleep(60)")
-    k.wait(sent, says("hanging"))
-    time.sleep(0.2)  # the loop is idle now: nothing is due that would wake it
+    k.wait(sent, contains("hanging"))
+    time.sleep(0.2)  # the loop is idle now: no timer would wake it
     began = time.monotonic()
     k.manager.interrupt_kernel()
     k.wait(sent, idle)
-    took = time.monotonic() - began
+    elapsed = time.monotonic() - began
     assert errors(k.of(sent)) in (["CancelledError"], ["KeyboardInterrupt"])
-    assert took < 3, "an idle loop alone took more than 8 s"
+    assert elapsed < 3, "an idle loop alone took more than 8 s"
     assert printed(k.run("print(run.done(), run.transcript.outcome)")) == "True cancelled\n"
 
 
@@ -186,14 +188,14 @@ def test_an_interrupt_ends_a_sync_loop(k: Kernel) -> None:
         "await vibe.watch(blocks(), display=False)",
     ):
         sent = k.send(cell)
-        k.wait(sent, says("hanging"))
+        k.wait(sent, contains("hanging"))
         k.manager.interrupt_kernel()
         k.wait(sent, idle)
         assert errors(k.of(sent)) in (["CancelledError"], ["KeyboardInterrupt"])
         assert printed(k.run("print(vibe.last().transcript.outcome)")) == "cancelled\n"
 
 
-def test_the_line_form_returns_at_once_and_goes_on_in_its_own_cell(k: Kernel) -> None:
+def test_the_line_form_returns_at_once_and_streams_into_its_own_cell(k: Kernel) -> None:
     k.run(
         "go = asyncio.Event()\nasync def waits():\n    yield 'Hello '\n    await go.wait()\n    yield 'world'"
     )
@@ -208,16 +210,16 @@ def test_the_line_form_returns_at_once_and_goes_on_in_its_own_cell(k: Kernel) ->
     assert printed(k.run("print(w.transcript.text)")) == "Hello world\n"
 
 
-def test_what_the_line_form_returns_can_be_awaited_until_its_end_any_number_of_times(k: Kernel) -> None:
+def test_the_line_forms_watch_can_be_awaited_any_number_of_times(k: Kernel) -> None:
     k.run("async def works():\n    yield 'Hello '\n    await asyncio.sleep(0.2)\n    yield 'world'")
     for source in ("works()", "['Hello ', 'world']", "--block works()"):
-        said = k.run(f"w = %vibe_stream --no-display {source}\nprint((await w).text, w.done())")
-        assert (printed(said), errors(said)) == ("Hello world True\n", [])
+        messages = k.run(f"w = %vibe_stream --no-display {source}\nprint((await w).text, w.done())")
+        assert (printed(messages), errors(messages)) == ("Hello world True\n", [])
         assert printed(k.run("print((await w).text)")) == "Hello world\n"
     k.run(HANGS)
     k.run("w = %vibe_stream hangs()")
     sent = k.send("print('waits', flush=True)\nawait w")
-    k.wait(sent, says("waits"))
+    k.wait(sent, contains("waits"))
     time.sleep(0.2)
     k.manager.interrupt_kernel()
     k.wait(sent, idle)
@@ -229,7 +231,7 @@ def test_what_the_line_form_returns_can_be_awaited_until_its_end_any_number_of_t
 def test_stop_ends_a_stream_of_an_earlier_cell(k: Kernel) -> None:
     k.run(HANGS)
     sent = k.send("%vibe_stream --as w hangs()")
-    k.wait(sent, says("hanging"))
+    k.wait(sent, contains("hanging"))
     assert errors(k.run("%vibe_stop --all")) == []
     k.wait(sent, lambda m: m["msg_type"] == "update_display_data")
     assert printed(k.run("print(w.transcript.outcome, len(vibe._watch.live_watches()))")) == "cancelled 0\n"
@@ -241,7 +243,7 @@ def test_the_views_stop_button_ends_the_stream(k: Kernel, cell: str) -> None:
     sent = k.send(cell)
     shown = k.wait(sent, lambda m: m["msg_type"] == "display_data")
     model = shown["content"]["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
-    k.wait(sent, says("hanging"))
+    k.wait(sent, contains("hanging"))
     data = {"method": "custom", "content": {"type": "stop"}}
     click = k.client.session.msg("comm_msg", {"comm_id": model, "data": data})
     k.client.shell_channel.send(click)
@@ -265,12 +267,12 @@ def test_an_agent_that_pushes_from_a_thread_is_followed_until_its_run_ends(k: Ke
     )
 
 
-def test_live_shows_what_a_thread_says_in_the_cell_where_it_began(k: Kernel) -> None:
-    said = k.run(
+def test_live_shows_a_threads_events_in_the_cell_where_it_began(k: Kernel) -> None:
+    messages = k.run(
         "import threading\nwith vibe.live('by hand') as live:\n    t = threading.Thread(target=live.text, args=('Hi',))\n"
         "    t.start(); t.join()"
     )
-    assert [kind for kind in kinds(said) if "comm" not in kind] == ["display_data", "update_display_data"]
+    assert [kind for kind in kinds(messages) if "comm" not in kind] == ["display_data", "update_display_data"]
 
 
 PLAIN_BLOCKS = """
@@ -285,11 +287,11 @@ print([t.text for t in map(vibe.get_registry().transcript, ("first", "second", "
 
 
 def test_a_cell_waits_for_the_final_forms_that_plain_blocks_in_its_coroutines_leave_to_it(k: Kernel) -> None:
-    said = k.run(PLAIN_BLOCKS)
-    assert printed(said) == "['first', 'second', 'third']\n"
-    assert kinds(said).count("display_data") == kinds(said).count("update_display_data") == 3
+    messages = k.run(PLAIN_BLOCKS)
+    assert printed(messages) == "['first', 'second', 'third']\n"
+    assert kinds(messages).count("display_data") == kinds(messages).count("update_display_data") == 3
     assert printed(k.run("print(get_ipython().events.callbacks['post_run_cell'])")).count("cell_ends") == 0
-    assert errors(said) == []
+    assert errors(messages) == []
 
 
 OWN_CODE = """
@@ -302,21 +304,19 @@ other.close()
 
 
 @pytest.mark.parametrize("first_line", ["", "import asyncio; await asyncio.sleep(0)"])
-def test_a_plain_block_in_a_cells_own_code_is_left_with_its_final_form_there(
-    k: Kernel, first_line: str
-) -> None:
-    said = kinds(k.run(first_line + OWN_CODE))
-    assert said.index("update_display_data") < said.index("stream")
+def test_a_plain_block_in_a_cells_own_code_ends_with_its_final_form(k: Kernel, first_line: str) -> None:
+    messages = kinds(k.run(first_line + OWN_CODE))
+    assert messages.index("update_display_data") < messages.index("stream")
 
 
 CAPTURES = """
 import asyncio
 from IPython.utils.capture import capture_output
 async def work():
-    with vibe.live("taken") as live:
-        live.text("taken")
+    with vibe.live("captured") as live:
+        live.text("captured")
 other = vibe.live('other').__enter__()
-with capture_output() as taken:
+with capture_output() as captured:
     await asyncio.gather(work())
 task = asyncio.create_task(work())
 await asyncio.sleep(0)
@@ -327,12 +327,12 @@ other.close()
 """
 
 
-def test_a_final_form_goes_where_its_view_went_whatever_captures_displays_by_then(k: Kernel) -> None:
-    said = k.run(CAPTURES)
-    assert errors(said) == []
-    # Those of "other", and of the second "taken".
-    assert kinds(said).count("display_data") == kinds(said).count("update_display_data") == 2
-    found = printed(k.run("print([o.update for o in taken.outputs], noise.outputs)"))
+def test_a_final_form_replaces_its_view_also_under_a_later_capture_of_displays(k: Kernel) -> None:
+    messages = k.run(CAPTURES)
+    assert errors(messages) == []
+    # The displays of "other", and of the second "captured".
+    assert kinds(messages).count("display_data") == kinds(messages).count("update_display_data") == 2
+    found = printed(k.run("print([o.update for o in captured.outputs], noise.outputs)"))
     assert found == "[False, True] []\n"
 
 
@@ -346,17 +346,17 @@ def test_a_handler_ends_with_its_cell(k: Kernel) -> None:
 
 
 def test_an_error_in_the_body_shows_the_users_line(k: Kernel) -> None:
-    said = k.run("%%vibe_stream\na = 0\nb = 1 / a\n[b]")
-    assert errors(said) == ["ZeroDivisionError"]
-    (error,) = (m for m in said if m["msg_type"] == "error")
+    messages = k.run("%%vibe_stream\na = 0\nb = 1 / a\n[b]")
+    assert errors(messages) == ["ZeroDivisionError"]
+    (error,) = (m for m in messages if m["msg_type"] == "error")
     assert "b = " in "\n".join(error["content"]["traceback"])
 
 
 def test_usage_errors_are_short(k: Kernel) -> None:
     for cell in ("%%time\n%%vibe_stream\n['a']", "%%capture\n%%vibe_stream\n['a']", "%vibe_stream --bogus x"):
-        said = k.run(cell)
-        assert "UsageError" in errors(said) or "UsageError" in printed(said)
-        assert len(printed(said).splitlines()) <= 2
+        messages = k.run(cell)
+        assert "UsageError" in errors(messages) or "UsageError" in printed(messages)
+        assert len(printed(messages).splitlines()) <= 2
 
 
 def test_completion_offers_exactly_the_options(k: Kernel) -> None:
