@@ -1,6 +1,6 @@
-"""Which case of the contract is in which adapter's recordings: ``python -m tests.adapters.cases``.
+"""Write the table of the cases in each adapter's recordings: ``python -m tests.adapters.cases``.
 
-Writes the table into docs/adapters.md; a test holds that it is there as it is made here.
+The table stands in docs/adapters.md. A test asserts that the page has the current table.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _has(kind: str, **fields: Any) -> Callable[[list[Event]], bool]:
 
 
 def _calls(events: list[Event], *kinds: str) -> list[str]:
-    """The calls in the order in which such events first are of them."""
+    """Return the calls in the order of their first events of these kinds."""
     return list(dict.fromkeys(f"{e.run_id} {e.tool_call_id}" for e in events if e.type in kinds))  # type: ignore[union-attr]
 
 
@@ -70,7 +70,7 @@ CASES: dict[str, Callable[[list[Event]], bool]] = {
 
 
 def recorded() -> dict[str, list[Recording]]:
-    """The recordings of each adapter."""
+    """Return the recordings of each adapter."""
     found: dict[str, list[Recording]] = {}
     for name in RECORDINGS:
         found.setdefault(recording(name).adapter, []).append(recording(name))
@@ -78,7 +78,7 @@ def recorded() -> dict[str, list[Recording]]:
 
 
 def table() -> str:
-    """The table, as Markdown."""
+    """Return the table as Markdown."""
     lines = [f"| | {' | '.join(CASES)} |", f"| --- |{' :-: |' * len(CASES)}"]
     for name, recordings in recorded().items():
         streams = [one.events() for one in recordings]
@@ -88,7 +88,7 @@ def table() -> str:
 
 
 def main() -> None:
-    """Put the table into the documentation."""
+    """Write the table into the documentation."""
     before, _, rest = DOC.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     DOC.write_text(f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}")

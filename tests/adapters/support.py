@@ -1,4 +1,4 @@
-"""Recordings and a fold that knows nothing of the package's own reducer."""
+"""Read recordings, and fold events to parts independently of the package's own reducer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DELTAS = frozenset(("text_delta", "thinking_delta", "tool_call_delta"))
 
 @dataclass(frozen=True)
 class Recording:
-    """What one stream yielded, and what it must amount to."""
+    """Hold the natives of one stream, and the expected transcript."""
 
     adapter: str
     natives: tuple[Any, ...]
@@ -41,19 +41,19 @@ class Recording:
 
 
 def run(name: str, natives: Iterable[Any], exc: BaseException | None = None) -> list[Event]:
-    """Feed all of them, then finish."""
+    """Return the events of all natives and of the finish."""
     adapter = adapters.get(name, **IDS)
     return [event for native in natives for event in adapter.feed(native)] + adapter.finish(exc)
 
 
 def shown(name: str, natives: Iterable[Any]) -> list[dict[str, Any]]:
-    """The parts that the natives amount to."""
+    """Return the parts that the natives give."""
     items: list[dict[str, Any]] = fold(run(name, natives))["items"]
     return items
 
 
-def said(name: str, natives: Iterable[Any], *types: str) -> list[dict[str, Any]]:
-    """The events of these types, as plain dicts without the envelope."""
+def emitted(name: str, natives: Iterable[Any], *types: str) -> list[dict[str, Any]]:
+    """Return the events of these types, as plain dicts without the envelope."""
     envelope = {"agent_id", "run_id", "message_id", "seq", "sub", "counter", "type"}
     return [
         {k: v for k, v in event.model_dump(exclude_defaults=True).items() if k not in envelope}
@@ -64,7 +64,7 @@ def said(name: str, natives: Iterable[Any], *types: str) -> list[dict[str, Any]]
 
 @cache
 def recording(name: str) -> Recording:
-    """A recording by its adapter's name."""
+    """Return a recording by its name, which begins with the adapter's name."""
     if name == "text":
         items = [{"kind": "text", "text": "Hello world"}]
         return Recording(name, ("Hello ", "", "world"), {"items": items, "run": ["success"], "usage": None})
@@ -72,7 +72,7 @@ def recording(name: str) -> Recording:
         source = recording("pydantic_ai")
         return Recording(name, tuple(to_json(event) for event in source.events()), source.expected)
     file = FILES.get(name, name)
-    # The first line of those that a script recorded names the SDK.
+    # The first line of a script's recording names the SDK.
     lines = [json.loads(line) for line in (SAMPLES / f"{file}.jsonl").read_text().splitlines()]
     natives = tuple(_native(line) for line in lines if "event" in line)
     name_and_message = lines[0].get("raised")
@@ -81,7 +81,10 @@ def recording(name: str) -> Recording:
 
 
 def _adapter_of(name: str) -> str:
-    """A recording is called as its adapter, and perhaps what it shows: ``openai_agents_handoff``."""
+    """Return the adapter of a recording: the name is the adapter's, perhaps with a case after it.
+
+    An example is ``openai_agents_handoff``.
+    """
     return max((one for one in adapters.names() if name.startswith(one)), key=len)
 
 
@@ -104,20 +107,20 @@ FILES = {
     "openai_chat": "openai_chat.constructed",
     "vibex": "vibex_queue",
 }
-"""Recordings whose file is not called as their adapter."""
+"""The files of recordings, if the file has another name than the recording."""
 
 
 def _native(line: dict[str, Any]) -> Any:
     if line["cls"] != "app:tool_failed":
         return line["event"]
-    # What an application says itself when its tool failed.
+    # An application reports the failure of its own tool.
     output = line["event"]["output"]
     call_id = line["event"]["call_id"]
     return ToolFinished(**IDS, tool_call_id=call_id, status="error", output=output, error=output)
 
 
 def as_object(value: Any) -> Any:
-    """The same fields as attributes: the shape of an SDK's objects. Arguments and results are values."""
+    """Return an object with the same fields as attributes, as an SDK has; arguments and results stay."""
     if isinstance(value, dict):
         values = ("input", "args", "arguments", "result", "output", "value")
         fields = {name: item if name in values else as_object(item) for name, item in value.items()}
@@ -126,7 +129,7 @@ def as_object(value: Any) -> Any:
 
 
 def as_live(native: Any) -> Any:
-    """The same as dataclasses, whose JSON form is what they were made of; what applications say stays."""
+    """Return dataclasses with the same JSON form; an application's own reports stay dicts."""
     if isinstance(native, list):
         return [as_live(item) for item in native]
     if not isinstance(native, dict) or ("call_id" in native and "type" not in native):
@@ -142,24 +145,24 @@ def is_field(name: Any) -> bool:
 
 
 def in_order(events: Iterable[Event]) -> list[Event]:
-    """Put numbered events, each once, in their order at the places that their count has.
+    """Return the events with each counter's numbered events, once each, in their order.
 
-    Of derived deltas only those stay whose text no direct delta says.
+    The sorted events take the places of their counter. Derived deltas without a direct twin stay.
     """
     first: dict[object, Event] = {}
     for i, event in enumerate(events):
         place = (event.run_id, event.counter, event.derived, event.seq, event.sub)
         first.setdefault(place if event.seq is not None else i, event)
-    kept = list(first.values())
-    direct = {_text_of(event) for event in kept if event.type in DELTAS and not event.derived}
-    kept = [event for event in kept if not event.derived or _text_of(event) not in direct]
+    remaining = list(first.values())
+    direct = {_text_of(event) for event in remaining if event.type in DELTAS and not event.derived}
+    remaining = [event for event in remaining if not event.derived or _text_of(event) not in direct]
     counts: dict[tuple[str, str, bool], list[int]] = {}
-    for i, event in enumerate(kept):
+    for i, event in enumerate(remaining):
         if event.seq is not None:
             counts.setdefault((event.run_id, event.counter, event.derived), []).append(i)
-    ordered = list(kept)
+    ordered = list(remaining)
     for places in counts.values():
-        numbered = sorted((kept[i] for i in places), key=lambda event: (event.seq or 0, event.sub))
+        numbered = sorted((remaining[i] for i in places), key=lambda event: (event.seq or 0, event.sub))
         for i, event in zip(places, numbered, strict=True):
             ordered[i] = event
     return ordered
@@ -170,10 +173,10 @@ def _text_of(event: Event) -> tuple[str, str | None, str]:
 
 
 def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
-    """Amount to ``items``, ``run``, ``error``, ``usage``.
+    """Return the ``items``, ``run``, ``error`` and ``usage`` of the events.
 
-    *numbered*: events are applied in the order of their numbers, else in the order given. What a
-    subagent says is in the ``children`` of the tool call that it works for, else in ``runs``.
+    With *numbered*, the fold applies events in the order of their numbers, else in the given order. The
+    parts of a subagent are in the ``children`` of its tool call; without a call, in ``runs``.
     """
     events = in_order(events) if numbered else list(events)
     first = events[0].run_id if events else ""
@@ -183,9 +186,9 @@ def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
             subagents.setdefault(event.run_id, []).append(event)
     main = _fold([event for event in events if event.run_id == first])
     places = {(first, item["id"]): item for item in main["items"] if item["kind"] == "tool"}
-    for run_id, said in subagents.items():
-        started = [event for event in said if event.type == "run_started"][-1]  # the best informed
-        sub = _fold(said)["items"]
+    for run_id, inner in subagents.items():
+        started = [event for event in inner if event.type == "run_started"][-1]  # it has all known fields
+        sub = _fold(inner)["items"]
         places |= {(run_id, item["id"]): item for item in sub if item["kind"] == "tool"}
         if started.parent_tool_call_id is None:
             main["runs"][started.agent_name] = sub
@@ -237,29 +240,29 @@ def _fold(events: list[Event]) -> dict[str, Any]:
 
 
 def check_items(shown: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
-    """What is shown is what is expected."""
+    """Assert that the folded parts equal the expected ones."""
     for item, wanted in zip(shown, expected, strict=True):
         check_items(item.get("children", []), wanted.get("children", []))
-        # What the source cannot say is null in the expectation, of several states any will do.
+        # A field that the source does not have is null in the expectation. Of several states, any is right.
         apart = ("status", "children")
-        said = {name: value for name, value in wanted.items() if value is not None and name not in apart}
-        assert {name: item[name] for name in said} == said
-        # The run's end leaves nothing preparing or running.
+        known = {name: value for name, value in wanted.items() if value is not None and name not in apart}
+        assert {name: item[name] for name in known} == known
+        # After the run's end, no call is preparing or running.
         status = UNFINISHED.get(item.get("status", ""), item.get("status"))
         assert status in wanted.get("status", [None])
 
 
 def check_parts(parts: Sequence[Any], expected: list[dict[str, Any]]) -> None:
-    """What the package made of it is what is expected."""
+    """Assert that the package's parts equal the expected ones."""
     assert [part.kind for part in parts] == [item["kind"] for item in expected]
     for part, item in zip(parts, expected, strict=True):
-        said = {name: value for name, value in item.items() if name in ("text", "name", "args", "output")}
+        known = {name: value for name, value in item.items() if name in ("text", "name", "args", "output")}
         shown = {"name": "tool_name"} if part.kind == "tool" else {}
-        said = {shown.get(name, name): value for name, value in said.items() if value is not None}
-        if isinstance(code := said.get("args"), str):  # text that is no JSON
+        known = {shown.get(name, name): value for name, value in known.items() if value is not None}
+        if isinstance(code := known.get("args"), str):  # text that is no JSON
             assert part.args_text == code
-            del said["args"]
-        assert {name: getattr(part, name) for name in said} == said
+            del known["args"]
+        assert {name: getattr(part, name) for name in known} == known
         if part.kind == "tool":
             assert part.state in item["status"]
             check_parts(part.children, item.get("children", []))

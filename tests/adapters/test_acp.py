@@ -1,4 +1,4 @@
-"""ACP: what its recording does not have."""
+"""Read the cases of ACP that its recording does not have."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import recording, run, said, shown
+from tests.adapters.support import emitted, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.adapters.acp import matches
 from vibe_notebook.events import RunFinished
@@ -30,7 +30,7 @@ def texts(*found: str) -> list[dict[str, Any]]:
 
 
 def wire(value: Any) -> Any:
-    """The JSON of the protocol itself: camelCase, and nothing where the SDK has null."""
+    """Return the protocol's own JSON: field names in camelCase, and no null fields."""
     if isinstance(value, dict):
         named = {re.sub("_(.)", lambda m: m[1].upper(), k): v for k, v in value.items() if v is not None}
         return {k: v if k in ("rawInput", "rawOutput") else wire(v) for k, v in named.items()}
@@ -49,7 +49,7 @@ def test_the_protocols_own_json_gives_the_same_events() -> None:
         assert adapters.detect(native) == ADAPTER
 
 
-def test_what_is_interrupted_goes_on_as_a_new_part() -> None:
+def test_interrupted_text_continues_in_a_new_part() -> None:
     natives = [chunk("a"), chunk("hm", "agent_thought_chunk"), chunk("b"), chunk("c")]
     assert [(part["kind"], part["text"]) for part in shown(ADAPTER, natives)] == [
         ("text", "a"),
@@ -58,7 +58,7 @@ def test_what_is_interrupted_goes_on_as_a_new_part() -> None:
     ]
 
 
-def test_a_message_has_the_id_that_its_chunks_have() -> None:
+def test_a_message_has_the_id_of_its_chunks() -> None:
     natives = [chunk("a", messageId="m1"), chunk("b", messageId="m1"), chunk("c", messageId="m2")]
     events = [e for e in run(ADAPTER, natives) if e.type == "text_delta"]
     assert [(e.message_id, e.delta) for e in events] == [("m1", "a"), ("m1", "b"), ("m2", "c")]
@@ -82,19 +82,19 @@ def test_without_ids_a_tool_ends_the_message() -> None:
         ([call("completed", content=[TERMINAL])], None, "ok", [TERMINAL]),
     ],
 )
-def test_every_update_of_a_call_says_what_is_new(
+def test_every_update_of_a_call_shows_its_new_fields(
     updates: list[Any], args: Any, state: str, output: Any
 ) -> None:
     (part,) = shown(ADAPTER, updates)
     assert (part["args"], part["status"], part["output"]) == (args, state, output)
 
 
-def test_what_a_running_call_shows_is_its_progress() -> None:
+def test_the_content_of_a_running_call_is_its_progress() -> None:
     natives = [call("in_progress"), call(content=texts("1 of 3")), call(content=texts("1 of 3"))]
-    assert said(ADAPTER, natives, "tool_progress") == [{"tool_call_id": "c1", "output": "1 of 3"}]
+    assert emitted(ADAPTER, natives, "tool_progress") == [{"tool_call_id": "c1", "output": "1 of 3"}]
 
 
-def test_a_prompt_that_ends_while_it_asks_is_interrupted() -> None:
+def test_a_prompt_that_ends_during_a_permission_request_is_interrupted() -> None:
     asked = {"sessionId": "s", "toolCall": {"toolCallId": "c1", "title": "rm"}, "options": []}
     natives = [{"jsonrpc": "2.0", "id": 3, "method": "session/request_permission", "params": asked}]
     (part,) = shown(ADAPTER, natives)
@@ -109,7 +109,7 @@ def test_files_are_artifacts_of_the_message_or_of_their_call() -> None:
         chunk("", content=image),
         call("completed", content=[{"type": "content", "content": link}]),
     ]
-    artifacts = said(ADAPTER, natives, "artifact")
+    artifacts = emitted(ADAPTER, natives, "artifact")
     assert [(a.get("data"), a.get("url"), a.get("tool_call_id")) for a in artifacts] == [
         ("AAAA", None, None),
         (None, "file:///x", "c1"),
@@ -126,13 +126,13 @@ def test_files_are_artifacts_of_the_message_or_of_their_call() -> None:
         ({"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "Login"}}, "error", "-32000"),
     ],
 )
-def test_the_answer_says_how_it_ended(native: dict[str, Any], outcome: str, code: str | None) -> None:
+def test_the_response_sets_the_outcome(native: dict[str, Any], outcome: str, code: str | None) -> None:
     finished = run(ADAPTER, [chunk("x"), native])[-1]
     assert isinstance(finished, RunFinished)
     assert (finished.outcome, finished.code) == (outcome, code)
 
 
-def test_the_cost_is_that_of_the_last_update() -> None:
+def test_the_last_update_sets_the_cost() -> None:
     costs = [
         {"sessionUpdate": "usage_update", "used": 1, "size": 9, "cost": {"amount": n, "currency": "USD"}}
         for n in (0.1, 0.2)
@@ -143,8 +143,8 @@ def test_the_cost_is_that_of_the_last_update() -> None:
     assert (finished.usage.cost, finished.usage.input_tokens) == (0.2, 3)
 
 
-def test_plans_and_modes_go_on_under_their_names() -> None:
+def test_plans_and_modes_become_custom_events_of_their_names() -> None:
     plan = {"sessionUpdate": "plan", "entries": [{"content": "look", "status": "pending"}]}
-    assert said(ADAPTER, [plan, {"sessionUpdate": "brand_new"}], "custom")[0]["name"] == "plan"
+    assert emitted(ADAPTER, [plan, {"sessionUpdate": "brand_new"}], "custom")[0]["name"] == "plan"
     assert matches(plan)
     assert not matches({"sessionUpdate": "brand_new"})

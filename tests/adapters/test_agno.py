@@ -1,4 +1,4 @@
-"""agno: what its recordings do not have."""
+"""Read the cases of agno that its recordings do not have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import recording, run, said, shown
+from tests.adapters.support import emitted, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.adapters.agno import matches
 from vibe_notebook.events import RunFinished, RunStarted
@@ -35,7 +35,7 @@ def test_a_member_is_a_run_under_the_call_that_named_it() -> None:
     assert [e.run_id for e in ends] == [started[2].run_id, started[1].run_id, "r"]
 
 
-def test_members_that_are_all_asked_by_one_call_stand_under_it() -> None:
+def test_all_members_of_one_delegation_are_under_its_call() -> None:
     call = {"tool_call_id": "c1", "tool_name": "delegate_task_to_members", "tool_args": {"task": "x"}}
     natives = [
         {"event": "TeamRunStarted", "run_id": "t", "team_id": "boss", "team_name": "Boss"},
@@ -47,7 +47,7 @@ def test_members_that_are_all_asked_by_one_call_stand_under_it() -> None:
     assert [child["text"] for child in part["children"]] == ["one", "two"]
 
 
-def test_a_member_that_no_call_asked_is_a_run_beside() -> None:
+def test_a_member_without_a_call_is_a_separate_run() -> None:
     natives = [event("RunStarted"), event("RunContent", "m1", content="hi", parent_run_id="r1")]
     child = next(e for e in run(ADAPTER, natives) if e.type == "run_started" and e.run_id != "r")
     assert (child.parent_run_id, child.parent_tool_call_id) == ("r", None)
@@ -60,7 +60,7 @@ def test_members_of_a_run_that_breaks_off_end_with_it() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Completed", "Error"])
-def test_a_failed_tool_is_failed_whichever_event_says_it(kind: str) -> None:
+def test_a_failed_tool_is_shown_as_failed_by_each_of_its_events(kind: str) -> None:
     natives = [
         tool("Started", tool_call_id="c1"),
         tool(kind, tool_call_id="c1", tool_call_error=True, result="no"),
@@ -71,12 +71,12 @@ def test_a_failed_tool_is_failed_whichever_event_says_it(kind: str) -> None:
 
 def test_an_error_without_a_result_is_the_output() -> None:
     natives = [tool("Error", tool_call_id="c1", error="no")]
-    assert said(ADAPTER, natives, "tool_finished") == [
+    assert emitted(ADAPTER, natives, "tool_finished") == [
         {"tool_call_id": "c1", "tool_name": "f", "status": "error", "output": "no", "error": "no"}
     ]
 
 
-def test_calls_without_ids_are_told_apart_by_their_tool() -> None:
+def test_calls_without_ids_are_identified_by_their_tool() -> None:
     natives = [
         tool("Started"),
         tool("Started", tool_name="g"),
@@ -98,23 +98,23 @@ def test_without_requests_a_tool_ends_the_message() -> None:
     assert [part.get("text") for part in shown(ADAPTER, natives)] == ["a", None, "b"]
 
 
-def test_an_answer_that_was_not_streamed_is_taken_from_the_end() -> None:
+def test_an_answer_without_a_stream_is_read_from_the_end_event() -> None:
     assert [part["text"] for part in shown(ADAPTER, [event("RunCompleted", content="hi")])] == ["hi"]
     (part,) = shown(ADAPTER, [event("RunContent", content={"n": 1}), event("RunCompleted", content={"n": 1})])
     assert part["text"] == '{"n": 1}'
     assert run(ADAPTER, [event("RunCompleted", content={"n": 1})])[-1].result == {"n": 1}  # type: ignore[union-attr]
 
 
-def test_reasoning_steps_replace_each_other_and_deltas_say_the_same() -> None:
+def test_reasoning_steps_replace_each_other_and_equal_the_deltas() -> None:
     steps = [event("ReasoningStep", reasoning_content=text) for text in ("one", "one two")]
     assert [part["text"] for part in shown(ADAPTER, steps)] == ["one two"]
     deltas = [event("ReasoningContentDelta", reasoning_content=text) for text in ("one", " two")]
     assert [part["text"] for part in shown(ADAPTER, [*deltas, *steps])] == ["one two"]
 
 
-def test_what_a_tool_draws_is_an_artifact_of_its_call() -> None:
+def test_an_image_of_a_tool_is_an_artifact_of_its_call() -> None:
     done = tool("Completed", tool_call_id="c1", images=[{"url": "https://x/y.png"}, {"id": "nothing"}])
-    assert said(ADAPTER, [done], "artifact") == [
+    assert emitted(ADAPTER, [done], "artifact") == [
         {
             "artifact_id": "c1:images:0",
             "media_type": "image/png",
@@ -133,13 +133,13 @@ def test_what_a_tool_draws_is_an_artifact_of_its_call() -> None:
         ({"event": "WorkflowError", "workflow_id": "w", "run_id": "r1", "error": "no"}, "error", "no"),
     ],
 )
-def test_the_end_says_how(native: dict[str, Any], outcome: str, error: str | None) -> None:
+def test_the_end_event_sets_the_outcome(native: dict[str, Any], outcome: str, error: str | None) -> None:
     finished = run(ADAPTER, [native])[-1]
     assert isinstance(finished, RunFinished)
     assert (finished.outcome, finished.error) == (outcome, error)
 
 
-def test_only_its_own_events_are_taken_for_its_own() -> None:
+def test_only_agnos_own_events_match() -> None:
     assert adapters.detect(event("TeamRunContent", content="x")) == ADAPTER
     for native in ({"event": "RunStarted"}, {"event": "on_chain_start", "run_id": "r"}):
         assert not matches(native)

@@ -1,4 +1,4 @@
-"""AG-UI: what it can say, and what has to be read between its lines. All but the recording is constructed."""
+"""Read AG-UI's events, and the outcomes that it hides. Natives outside of the recording are constructed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import IDS, as_object, fold, recording, run, said, shown
+from tests.adapters.support import IDS, as_object, emitted, fold, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import RunFinished, RunStarted
 
@@ -35,12 +35,12 @@ def test_pythons_objects_and_the_wires_json_give_equal_events() -> None:
     assert run("agui", objects) == run("agui", NATIVES)
 
 
-def test_the_runs_start_is_the_servers() -> None:
+def test_the_servers_event_starts_the_run() -> None:
     (started, *_) = run("agui", [e("RUN_STARTED", runId="x", input={"messages": []})])
     assert started == RunStarted(**IDS, input={"messages": []})
 
 
-def test_a_result_that_a_server_marks_as_failed_in_hiding_is_an_error() -> None:
+def test_a_result_with_a_hidden_failure_is_an_error() -> None:
     tools = {item["id"]: item for item in fold(run("agui", NATIVES))["items"] if item["kind"] == "tool"}
     assert (tools["call_atlantis"]["status"], tools["call_paris"]["status"]) == ("error", "ok")
 
@@ -48,13 +48,13 @@ def test_a_result_that_a_server_marks_as_failed_in_hiding_is_an_error() -> None:
 @pytest.mark.parametrize(
     "value", ["EqQBCg==", "{", "[]", json.dumps({"pydantic_ai": {"outcome": "success"}})]
 )
-def test_what_is_really_encrypted_changes_nothing(value: str) -> None:
+def test_a_really_encrypted_value_changes_nothing(value: str) -> None:
     result = e("TOOL_CALL_RESULT", messageId="m", toolCallId="c", content="18")
     hidden = e("REASONING_ENCRYPTED_VALUE", subtype="message", entityId="m", encryptedValue=value)
     assert run("agui", [result, hidden]) == run("agui", [result])
 
 
-def test_a_snapshot_corrects_what_is_known_and_shows_no_history() -> None:
+def test_a_snapshot_corrects_known_parts_and_shows_no_history() -> None:
     natives = [
         e("TEXT_MESSAGE_START", messageId="m", role="assistant"),
         e("TEXT_MESSAGE_CONTENT", messageId="m", delta="Hel"),
@@ -73,7 +73,7 @@ def test_a_snapshot_corrects_what_is_known_and_shows_no_history() -> None:
     assert (text["text"], tool["status"], tool["output"]) == ("Hello", "error", "gone")
 
 
-def test_chunks_start_what_they_continue() -> None:
+def test_the_first_chunk_starts_its_message_or_call() -> None:
     natives = [
         e("TEXT_MESSAGE_CHUNK", messageId="m", role="assistant", delta="Hel"),
         e("TEXT_MESSAGE_CHUNK", delta="lo"),
@@ -84,7 +84,7 @@ def test_chunks_start_what_they_continue() -> None:
     ]
     text, tool, thinking = shown("agui", natives)
     assert (text["text"], tool["args"], thinking["text"]) == ("Hello", {}, "hm")
-    assert len(said("agui", natives, "message_started")) == 1
+    assert len(emitted("agui", natives, "message_started")) == 1
 
 
 def test_thinking_of_the_older_protocol_is_read() -> None:
@@ -97,7 +97,7 @@ def test_thinking_of_the_older_protocol_is_read() -> None:
     ]
 
 
-def test_what_the_user_said_is_not_the_agents_text() -> None:
+def test_the_users_text_is_not_shown_as_the_agents() -> None:
     natives = [
         e("TEXT_MESSAGE_START", messageId="u", role="user"),
         e("TEXT_MESSAGE_CONTENT", messageId="u", delta="Hi"),
@@ -126,7 +126,7 @@ def test_a_subagent_is_a_run_under_its_call() -> None:
     assert events[-1] == RunFinished(**IDS)
 
 
-def test_a_subagent_that_fails_or_is_cut_off_ends_all_the_same() -> None:
+def test_a_subagent_ends_after_a_failure_and_after_a_cut_stream() -> None:
     start = e("SUBAGENT_STARTED", subagentRunId="s")
     failed = run("agui", [e("RUN_STARTED"), start, e("SUBAGENT_ERROR", subagentRunId="s", message="no")])
     cut = run("agui", [e("RUN_STARTED"), start], ValueError("gone"))
@@ -135,7 +135,7 @@ def test_a_subagent_that_fails_or_is_cut_off_ends_all_the_same() -> None:
         assert (end.outcome, end.error) == ("error", error)
 
 
-def test_the_end_says_outcome_result_and_usage() -> None:
+def test_the_end_event_sets_outcome_result_and_usage() -> None:
     usage = [{"inputTokens": 3, "outputTokens": 2, "model": "m"}, {"inputTokens": 1}]
     end = ended(e("RUN_FINISHED", outcome={"type": "success"}, result={"a": 1}, usage=usage))
     assert (end.outcome, end.result, end.usage.input_tokens, end.usage.output_tokens) == (
@@ -150,12 +150,12 @@ def test_the_end_says_outcome_result_and_usage() -> None:
     assert (error.outcome, error.error, error.code) == ("error", "no", "E")
 
 
-def test_state_steps_and_progress_go_on_by_their_names() -> None:
+def test_state_steps_and_progress_become_custom_events_of_their_names() -> None:
     natives = [
         e("STATE_DELTA", delta=[]),
         e("STEP_STARTED", stepName="s"),
         e("CUSTOM", name="progress", value={"done": 1}),
     ]
-    names = [(event["name"], event["value"]) for event in said("agui", natives, "custom")]
+    names = [(event["name"], event["value"]) for event in emitted("agui", natives, "custom")]
     assert [name for name, _ in names] == ["STATE_DELTA", "STEP_STARTED", "progress"]
     assert names[2][1] == {"done": 1}

@@ -1,4 +1,4 @@
-"""Anthropic's Messages stream: raw events, the helper's twins, the provider's own tools. All constructed."""
+"""Read Anthropic's constructed streams: raw events, the helper's twins, the provider's own tools."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import IDS, as_object, fold, recording, run, said, shown
+from tests.adapters.support import IDS, as_object, emitted, fold, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import RunFinished
 from vibe_notebook.exceptions import AdapterError
@@ -32,12 +32,12 @@ def message(*natives: Any, stop: str = "end_turn") -> list[Any]:
     ]
 
 
-def piece(text: str) -> dict[str, Any]:
+def text_delta(text: str) -> dict[str, Any]:
     return {"type": "input_json_delta", "partial_json": text}
 
 
 def twins(natives: list[Any]) -> list[Any]:
-    """What ``messages.stream()`` yields for these raw events."""
+    """Return the events of ``messages.stream()`` for these raw events."""
     names = {
         "text_delta": ("text", "text"),
         "thinking_delta": ("thinking", "thinking"),
@@ -79,16 +79,16 @@ def test_twins_alone_still_show_the_text() -> None:
     ]
 
 
-def test_a_block_that_the_helper_repeats_whole_completes_what_was_missed() -> None:
+def test_a_repeated_whole_block_completes_missing_deltas() -> None:
     stop = {"type": "content_block_stop", "index": 0, "content_block": {"type": "text", "text": "Hello"}}
     delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hel"}}
     assert shown("anthropic", [delta, stop])[0]["text"] == "Hello"
     delta["delta"] = {"type": "text_delta", "text": "Hello"}
-    assert said("anthropic", [delta, stop], "part_completed") == []
+    assert emitted("anthropic", [delta, stop], "part_completed") == []
 
 
-def test_each_message_is_one_model_call_with_what_it_used() -> None:
-    usages = said("anthropic", NATIVES, "message_finished")
+def test_each_message_is_one_model_call_with_its_usage() -> None:
+    usages = emitted("anthropic", NATIVES, "message_finished")
     assert [
         (u["finish_reason"], u["usage"]["input_tokens"], u["usage"]["output_tokens"]) for u in usages
     ] == [
@@ -104,9 +104,9 @@ def test_a_tool_of_the_provider_starts_when_its_input_is_complete() -> None:
     natives = message(
         *block(
             0,
-            piece(""),
-            piece('{"query":'),
-            piece(' "x"}'),
+            text_delta(""),
+            text_delta('{"query":'),
+            text_delta(' "x"}'),
             type="server_tool_use",
             id="s",
             name="web_search",
@@ -128,16 +128,16 @@ def test_a_tool_of_the_provider_starts_when_its_input_is_complete() -> None:
         {"type": "mcp_tool_result", "is_error": True, "content": "unavailable"},
     ],
 )
-def test_a_tool_of_the_provider_that_failed_says_why(fields: dict[str, Any]) -> None:
+def test_a_failed_tool_of_the_provider_has_its_reason(fields: dict[str, Any]) -> None:
     natives = message(
         *block(0, type="mcp_tool_use", id="s", name="ask", input={"a": 1}),
         *block(1, tool_use_id="s", **fields),
     )
-    (finished,) = said("anthropic", natives, "tool_finished")
+    (finished,) = emitted("anthropic", natives, "tool_finished")
     assert (finished["status"], finished["error"]) == ("error", "unavailable")
 
 
-def test_the_next_requests_tool_results_are_taken() -> None:
+def test_tool_results_in_the_next_request_finish_their_calls() -> None:
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
     answer: dict[str, Any] = {
         "role": "user",
@@ -183,24 +183,26 @@ def test_a_message_that_was_cut_short_is_no_success(stop: str) -> None:
     assert (end.outcome, end.code) == ("error", stop)
 
 
-def test_an_error_event_is_the_runs_error_whatever_is_raised_after_it() -> None:
+def test_an_error_event_outweighs_a_later_exception() -> None:
     error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
     assert adapters.detect(error) == "anthropic"
     end = run("anthropic", [error], ValueError("later"))[-1]
     assert end == RunFinished(**IDS, outcome="error", error="Overloaded", code="overloaded_error")
 
 
-def test_a_stream_cut_in_a_message_keeps_what_that_used() -> None:
-    (finished,) = said("anthropic", TURN1[:9], "message_finished")
+def test_a_stream_cut_in_a_message_keeps_the_messages_usage() -> None:
+    (finished,) = emitted("anthropic", TURN1[:9], "message_finished")
     assert finished["usage"]["input_tokens"] == 140
 
 
 def test_arguments_that_are_no_json_stay_text() -> None:
-    natives = message(*block(0, piece('{"a": '), piece("oops"), type="tool_use", id="c", name="f", input={}))
+    natives = message(
+        *block(0, text_delta('{"a": '), text_delta("oops"), type="tool_use", id="c", name="f", input={})
+    )
     assert shown("anthropic", natives)[0]["args"] == '{"a": oops'
 
 
-def test_what_is_secret_or_not_known_yet_shows_no_part() -> None:
+def test_encrypted_and_unknown_blocks_show_no_part() -> None:
     natives = message(
         *block(0, {"type": "signature_delta", "signature": "x"}, type="redacted_thinking", data="zz"),
         *block(1, {"type": "new_delta", "v": 1}, type="new_block", v=2),
@@ -208,9 +210,9 @@ def test_what_is_secret_or_not_known_yet_shows_no_part() -> None:
         {"type": "signature", "signature": "x"},
     )
     assert shown("anthropic", natives) == []
-    assert [event["name"] for event in said("anthropic", natives, "custom")] == ["new_block", "new_delta"]
+    assert [event["name"] for event in emitted("anthropic", natives, "custom")] == ["new_block", "new_delta"]
 
 
-def test_a_content_block_without_its_snapshot_is_nobodys_event() -> None:
+def test_a_content_block_without_a_snapshot_matches_no_adapter() -> None:
     with pytest.raises(AdapterError, match="no adapter knows it"):
         adapters.detect({"type": "text", "text": "a block, not an event"})

@@ -1,4 +1,4 @@
-"""claude-agent-sdk: what its recordings do not have, and the CLI's own lines."""
+"""Read the cases of claude-agent-sdk that its recordings do not have, and the CLI's own lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import fold, recording, run, said, shown
+from tests.adapters.support import emitted, fold, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import RunFinished, RunStarted
 
@@ -54,7 +54,7 @@ def test_each_message_is_one_message(name: str) -> None:
     assert (kinds.count("message_started"), kinds.count("message_finished")) == (expected, expected)
 
 
-def test_a_subagent_says_who_it_is_and_ends_with_its_call() -> None:
+def test_a_subagent_has_its_name_and_ends_with_its_call() -> None:
     events = recording("claude_agent_sdk_subagent").events()
     (child,) = [e for e in events if isinstance(e, RunStarted) and e.run_id != "r"]
     assert (child.agent_name, child.parent_run_id, child.parent_tool_call_id) == ("researcher", "r", "call_1")
@@ -62,7 +62,7 @@ def test_a_subagent_says_who_it_is_and_ends_with_its_call() -> None:
     assert kinds.index(("run_finished", child.run_id)) < kinds.index(("run_finished", "r")) - 3
 
 
-def test_a_subagent_of_a_subagent_is_inside_of_it() -> None:
+def test_a_subagents_subagent_is_inside_the_subagent() -> None:
     task = {"type": "tool_use", "id": "c2", "name": "Task", "input": {"description": "deeper"}}
     natives = [
         assistant({"type": "tool_use", "id": "c1", "name": "Task", "input": {}}),
@@ -73,7 +73,7 @@ def test_a_subagent_of_a_subagent_is_inside_of_it() -> None:
     assert [(e.parent_run_id, e.agent_name) for e in starts[1:]] == [("r", "Task"), ("r/c1", "deeper")]
 
 
-def test_a_message_that_was_not_streamed_among_those_that_were_is_shown() -> None:
+def test_a_message_without_a_stream_is_shown_among_streamed_ones() -> None:
     streamed = list(recording("claude_agent_sdk").natives[:-1])
     spoken = assistant(text("Sorry."), error="rate_limit")
     assert shown(ADAPTER, [*streamed, spoken])[-1]["text"] == "Sorry."
@@ -81,7 +81,7 @@ def test_a_message_that_was_not_streamed_among_those_that_were_is_shown() -> Non
     assert (end.outcome, end.error, end.code) == ("error", "Sorry.", "rate_limit")
 
 
-def test_repeats_without_an_id_are_known_by_what_was_streamed() -> None:
+def test_repeats_without_an_id_equal_the_streamed_text() -> None:
     natives = [
         {**native, "message_id": None} if "message_id" in native else native
         for native in recording("claude_agent_sdk").natives
@@ -89,7 +89,7 @@ def test_repeats_without_an_id_are_known_by_what_was_streamed() -> None:
     assert fold(run(ADAPTER, natives))["items"] == fold(recording("claude_agent_sdk").events())["items"]
 
 
-def test_the_result_says_what_came_of_it_and_what_it_cost() -> None:
+def test_the_result_message_sets_result_and_cost() -> None:
     models: Any = {"claude-big": {}}
     end = end_of(result(result="x", structured_output={"n": 1}, total_cost_usd=0.5, modelUsage=models))
     assert (end.outcome, end.result) == ("success", {"n": 1})
@@ -106,24 +106,24 @@ def test_the_result_says_what_came_of_it_and_what_it_cost() -> None:
         ({"subtype": "error_during_execution", "terminal_reason": "aborted_tools"}, ("cancelled", None)),
     ],
 )
-def test_each_way_to_end_is_an_outcome(fields: dict[str, Any], expected: tuple[str, Any]) -> None:
+def test_each_kind_of_end_is_an_outcome(fields: dict[str, Any], expected: tuple[str, Any]) -> None:
     end = end_of(result(**fields))
     assert (end.outcome, end.error) == expected
 
 
-def test_what_a_task_says_is_progress_of_its_call() -> None:
+def test_a_tasks_description_is_progress_of_its_call() -> None:
     natives = [line("system", subtype="task_progress", tool_use_id="c1", description="Reading")]
-    assert said(ADAPTER, natives, "tool_progress") == [{"tool_call_id": "c1", "message": "Reading"}]
+    assert emitted(ADAPTER, natives, "tool_progress") == [{"tool_call_id": "c1", "message": "Reading"}]
 
 
-def test_limits_and_unknown_messages_are_passed_on() -> None:
+def test_limits_and_unknown_messages_become_custom_events() -> None:
     natives = [
         line("rate_limit_event", rate_limit_info={"status": "rejected"}),
         line("rate_limit_event", rate_limit_info={"status": "allowed"}),
         line("system", subtype="compact_boundary", data={"type": "system"}),
         line("brand_new"),
     ]
-    assert [e["name"] for e in said(ADAPTER, natives, "custom")] == [
+    assert [e["name"] for e in emitted(ADAPTER, natives, "custom")] == [
         "rate_limit_event",
         "compact_boundary",
         "brand_new",

@@ -1,4 +1,4 @@
-"""What every adapter keeps, whatever its SDK: one contract over all recordings."""
+"""Check the contract of all adapters over all recordings and over hostile JSON."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ JSON = st.recursive(
     max_leaves=8,
 )
 PARTS = ("data", "delta", "item", "message", "part", "tool", "tool_call", "update")
-"""Fields that hold an object of the SDK's."""
+"""The fields that hold an object of the SDK."""
 TELLING = ("event", "event_kind", "object", "type")
-"""Fields whose value tells one SDK from another."""
+"""The fields whose value identifies an SDK."""
 FIELDS = sorted(
     {
         key
@@ -56,7 +56,7 @@ FIELDS = sorted(
         for native in recording(name).natives
         if isinstance(native, dict)
         for key in native
-        if key not in TELLING  # of those, a native has one
+        if key not in TELLING  # a native has only one of these
     }
     | {
         "item",
@@ -111,7 +111,7 @@ def each(request: pytest.FixtureRequest) -> Recording:
 
 
 def mutated(value: Any, rolls: random.Random, junk: list[Any]) -> Any:
-    """A native with some of its fields, at any depth, removed or replaced."""
+    """Return a native with some of its fields, at any depth, removed or replaced."""
     if isinstance(value, dict):
         out = {}
         for key, item in value.items():
@@ -123,7 +123,7 @@ def mutated(value: Any, rolls: random.Random, junk: list[Any]) -> Any:
 
 
 def newer_form(native: Any) -> Any:
-    """A native of a version to come: it has a field more, as have its parts."""
+    """Return a native of a future version, with one more field in the native and in its parts."""
     if not isinstance(native, dict) or is_event(native):
         return native
     inner = {
@@ -142,7 +142,7 @@ def check_ends_once(events: list[Event]) -> None:
         assert parse_event(to_json(event)) == event
 
 
-def test_the_recording_amounts_to_the_expected_transcript(each: Recording) -> None:
+def test_the_recording_gives_the_expected_transcript(each: Recording) -> None:
     result = fold(each.events(), numbered=True)
     check_items(result["items"], each.expected["items"])
     assert result["runs"] == each.expected.get("runs", {})
@@ -153,7 +153,7 @@ def test_the_recording_amounts_to_the_expected_transcript(each: Recording) -> No
 
 
 @pytest.mark.parametrize("hold", [0.0, 0.05])
-def test_the_registry_makes_the_same_of_it(each: Recording, hold: float) -> None:
+def test_the_registry_gives_the_expected_transcript(each: Recording, hold: float) -> None:
     adapter = adapters.get(each.adapter, **IDS)
     with Registry(hold=hold) as registry:
         for native in each.natives:
@@ -177,7 +177,7 @@ def test_the_same_natives_give_the_same_events(each: Recording) -> None:
 def test_the_run_starts_first_and_ends_last_and_once(each: Recording) -> None:
     kinds = [event.type for event in each.events()]
     assert (kinds[0], kinds[-1]) == ("run_started", "run_finished")
-    runs = {event.run_id: event for event in reversed(each.events())}  # with those of its subagents
+    runs = {event.run_id: event for event in reversed(each.events())}  # subagents included
     assert {event.type for event in runs.values()} == {"run_started"}
     assert (kinds.count("run_started") >= len(runs), kinds.count("run_finished")) == (True, len(runs))
 
@@ -186,7 +186,7 @@ def test_adapters_leave_time_and_delivery_order_to_others(each: Recording) -> No
     assert all(event.ts is None and event.id is None for event in each.events())
 
 
-def test_what_one_native_gives_is_one_slot(each: Recording) -> None:
+def test_the_events_of_one_native_are_one_slot(each: Recording) -> None:
     adapter = adapters.get(each.adapter, **IDS)
     for native in each.natives:
         numbered = [event for event in adapter.feed(native) if event.seq is not None]
@@ -196,7 +196,7 @@ def test_what_one_native_gives_is_one_slot(each: Recording) -> None:
             assert subs == sorted(set(subs))
 
 
-def test_numbers_have_no_holes_and_bare_events_no_numbers(each: Recording) -> None:
+def test_numbers_have_no_gaps_and_other_events_have_no_numbers(each: Recording) -> None:
     seqs: dict[tuple[str, str, bool], set[int]] = {}
     for event in each.events():
         if event.seq is None:
@@ -233,7 +233,7 @@ def test_a_stream_cut_anywhere_ends_with_its_run_finished(data: st.DataObject) -
         (GeneratorExit(), "cancelled", None),
     ],
 )
-def test_what_ends_the_stream_decides_the_outcome(
+def test_the_exception_that_ends_the_stream_sets_the_outcome(
     name: str, exc: BaseException | None, outcome: str, error: str | None
 ) -> None:
     started, finished = run(name, [], exc)
@@ -242,7 +242,7 @@ def test_what_ends_the_stream_decides_the_outcome(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_finishing_twice_says_nothing_more(name: str) -> None:
+def test_a_second_finish_returns_nothing(name: str) -> None:
     adapter = adapters.get(name, **IDS)
     assert len(adapter.finish()) == 2
     assert adapter.finish() == []
@@ -251,7 +251,7 @@ def test_finishing_twice_says_nothing_more(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_error_without_a_readable_message_is_still_an_error(name: str) -> None:
-    class Broken(Exception):  # noqa: N818 - the name is what is shown
+    class Broken(Exception):  # noqa: N818 - the error shows this name
         def __str__(self) -> str:
             raise RuntimeError
 
@@ -276,7 +276,7 @@ def test_our_own_events_pass_through_any_stream_unchanged(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_run_that_the_stream_ends_itself_is_not_ended_again(name: str) -> None:
+def test_a_run_ended_by_the_stream_ends_once(name: str) -> None:
     adapter = adapters.get(name, **IDS)
     adapter.feed(RunStarted(**IDS))
     adapter.feed(RunFinished(**IDS))
@@ -284,7 +284,7 @@ def test_a_run_that_the_stream_ends_itself_is_not_ended_again(name: str) -> None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_ids_are_those_asked_for(name: str) -> None:
+def test_events_have_the_given_ids(name: str) -> None:
     adapter = adapters.get(name, agent_name="Ada", parent_run_id="p", parent_tool_call_id="c")
     (started, finished) = adapter.finish()
     assert started.agent_id == "agent"
@@ -301,7 +301,7 @@ def test_detect_names_each_native_and_never_two(each: Recording) -> None:
         try:
             name = adapters.detect(native)
         except AdapterError as error:
-            assert "no adapter knows it" in str(error)  # noqa: PT017 - undecided is fine, two are not
+            assert "no adapter knows it" in str(error)  # noqa: PT017 - no adapter is allowed, two are not
             continue
         assert name == expected
         named.add(name)
@@ -314,26 +314,26 @@ def test_the_first_natives_name_their_adapter(each: Recording) -> None:
         assert adapters.detect(*each.natives[:count]) == each.adapter
 
 
-def test_wherever_a_stream_is_joined_no_other_adapter_is_named(each: Recording) -> None:
+def test_no_other_adapter_is_detected_from_any_point_of_a_stream(each: Recording) -> None:
     expected = {each.adapter, *(["events"] if any(isinstance(n, ToolFinished) for n in each.natives) else [])}
     for first in range(len(each.natives)):
         for count in range(1, 9):
             try:
                 assert adapters.detect(*each.natives[first : first + count]) in expected
             except AdapterError as error:
-                assert "no adapter knows it" in str(error)  # noqa: PT017 - undecided is fine, two are not
+                assert "no adapter knows it" in str(error)  # noqa: PT017 - no adapter is allowed, two are not
 
 
-def test_every_recording_is_read_here() -> None:
+def test_the_contract_covers_every_recording() -> None:
     assert {FILES.get(name, name) for name in RECORDINGS} >= {path.stem for path in SAMPLES.glob("*.jsonl")}
 
 
-def test_fields_that_nobody_knows_yet_change_nothing(each: Recording) -> None:
+def test_unknown_fields_change_nothing(each: Recording) -> None:
     newer = [newer_form(native) for native in each.natives]
-    said = [
+    events = [
         event for event in run(each.adapter, newer, each.raised) if event.type != "custom" or is_skip(event)
     ]
-    assert said == [event for event in each.events() if event.type != "custom" or is_skip(event)]
+    assert events == [event for event in each.events() if event.type != "custom" or is_skip(event)]
 
 
 def test_objects_give_the_same_events_as_their_json(each: Recording) -> None:
@@ -344,7 +344,7 @@ def test_objects_give_the_same_events_as_their_json(each: Recording) -> None:
         try:
             assert adapters.detect(native) in (each.adapter, "events")
         except AdapterError as error:
-            assert "no adapter knows it" in str(error)  # noqa: PT017 - undecided is fine, another is not
+            assert "no adapter knows it" in str(error)  # noqa: PT017 - no adapter is allowed, another is not
 
 
 @given(st.sampled_from(NAMES), st.lists(JSON | HOSTILE, max_size=6))
@@ -367,18 +367,18 @@ def test_no_json_at_all_is_read_by_two_adapters(native: Any) -> None:
     try:
         assert adapters.detect(native) in NAMES
     except AdapterError as error:
-        assert "more than one" not in str(error)  # noqa: PT017 - undecided is fine, two are not
+        assert "more than one" not in str(error)  # noqa: PT017 - no adapter is allowed, two are not
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_unknown_native_goes_on_under_its_own_name(name: str) -> None:
+def test_an_unknown_native_becomes_a_custom_event_of_its_name(name: str) -> None:
     native = {"type": "brand_new", "event_kind": "brand_new", "value": 1, "agent_id": "a", "run_id": "r"}
     events = [event for event in run(name, [native]) if event.type == "custom" and not is_skip(event)]
     assert [event.name for event in events] == ["brand_new"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_object_whose_fields_raise_is_no_harm(name: str) -> None:
+def test_an_object_whose_fields_raise_does_not_raise(name: str) -> None:
     class Hostile:
         def __getattr__(self, field: str) -> Any:
             raise RuntimeError(field)

@@ -1,4 +1,4 @@
-"""Streams that are cut off, and natives with fields missing: all that was there is shown, and its end."""
+"""Check cut streams and natives with missing fields: the view shows the rest, and the run's end."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ ENDS = {"success": None, "error": ValueError("bad day"), "cancelled": KeyboardIn
 
 
 def damaged(value: Any, rolls: random.Random, share: float) -> Any:
-    """The same with a share of its fields gone, at any depth."""
+    """Return the value without a share of its fields, at any depth."""
     if isinstance(value, dict):
-        kept = ((name, item) for name, item in value.items() if rolls.random() >= share)
-        return {name: damaged(item, rolls, share) for name, item in kept}
+        remaining = ((name, item) for name, item in value.items() if rolls.random() >= share)
+        return {name: damaged(item, rolls, share) for name, item in remaining}
     return [damaged(item, rolls, share) for item in value] if isinstance(value, list) else value
 
 
 def calls(parts: Iterable[Any]) -> list[ToolPart]:
-    """The tool calls, those of subagents included."""
+    """Return the tool calls, including those of subagents."""
     own = [part for part in parts if isinstance(part, ToolPart)]
     return own + [inner for call in own for inner in calls(call.children)]
 
 
 def shown(whole: Recording, natives: Iterable[Any], exc: BaseException | None) -> Transcript:
-    """What a registry shows of events that went through JSON."""
+    """Return a registry's transcript of the events, after a round trip through JSON."""
     adapter = adapters.get(whole.adapter, **IDS)
     with Registry(hold=0) as registry:
         for native in natives:
@@ -65,7 +65,7 @@ def check_ended(transcript: Transcript) -> None:
     share=st.sampled_from([0.02, 0.1, 0.4]),
     end=st.sampled_from(sorted(ENDS)),
 )
-def test_a_damaged_stream_is_shown_and_leaves_no_call_at_work(
+def test_a_damaged_stream_is_shown_and_leaves_no_call_running(
     name: str, seed: int, share: float, end: str
 ) -> None:
     rolls, whole = random.Random(seed), recording(name)
@@ -75,7 +75,7 @@ def test_a_damaged_stream_is_shown_and_leaves_no_call_at_work(
 
 
 @pytest.mark.parametrize("name", SDKS)
-def test_a_stream_that_stops_anywhere_shows_all_that_came_before(name: str) -> None:
+def test_a_stream_cut_anywhere_shows_all_earlier_parts(name: str) -> None:
     whole = recording(name)
     complete = shown(whole, whole.natives, whole.raised)
     size = -1

@@ -1,4 +1,4 @@
-"""docs/adapters.md says what is there, and its example is an adapter."""
+"""Check docs/adapters.md: its tables are current, and its example is an adapter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vibe_notebook.events import TextDelta, ToolFinished
 DOC = (Path(__file__).parents[2] / "docs" / "adapters.md").read_text()
 
 
-def test_the_table_names_every_adapter_and_no_other() -> None:
+def test_the_table_names_exactly_the_adapters() -> None:
     rows = [line.split("|") for line in DOC.split("## Tools")[0].splitlines() if line.startswith("| ")][1:]
     cells = [re.findall("`([^`]+)`", row[2]) for row in rows if "---" not in row[1]]
     assert sorted(names[0] for names in cells) == adapters.names()
@@ -37,7 +37,7 @@ def test_the_example_is_an_adapter_of_thirty_lines() -> None:
     assert [event.type for event in adapter.feed({"kind": "example/new"})] == ["custom"]
 
 
-def test_the_table_of_cases_is_that_of_the_recordings() -> None:
+def test_the_table_of_cases_equals_the_recordings() -> None:
     assert cases.table() in DOC, "python -m tests.adapters.cases writes it anew"
 
 

@@ -1,4 +1,4 @@
-"""Our own events as a stream: nothing is touched, and what was left open is closed."""
+"""Read our own events as a stream: unchanged, with an end for each open run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EVENTS: list[Event] = [
 @pytest.mark.parametrize(
     "form", [lambda e: e, lambda e: e.model_dump(), to_json, lambda e: to_json(e).encode() + b"\n"]
 )
-def test_events_dicts_and_lines_come_out_as_they_went_in(form: Any) -> None:
+def test_events_dicts_and_lines_pass_unchanged(form: Any) -> None:
     assert run("events", [form(event) for event in EVENTS]) == EVENTS
 
 
@@ -42,12 +42,12 @@ def test_an_event_after_the_end_of_its_run_does_not_open_it_again() -> None:
     assert run("events", [*EVENTS, late]) == [*EVENTS, late]
 
 
-def test_empty_lines_are_nothing() -> None:
+def test_empty_lines_show_nothing() -> None:
     assert adapters.get("events").feed("\n") == adapters.get("events").feed(b"") == []
 
 
 @pytest.mark.parametrize("native", ["{oops", b"\xff{", "[1]", 3, {"type": "text_delta"}, {"no": "type"}])
-def test_what_is_no_event_is_shown_under_its_own_name(native: Any) -> None:
+def test_natives_other_than_events_are_shown_under_their_own_names(native: Any) -> None:
     started, custom, finished = run("events", [native])
     assert (started.type, finished.type) == ("run_started", "run_finished")
     assert custom.type == "custom"
@@ -62,11 +62,11 @@ def test_an_event_with_a_field_that_is_wrong_keeps_its_agent_and_run() -> None:
     assert finished == RunFinished(**OTHER)
 
 
-def test_a_newer_peers_event_is_custom() -> None:
+def test_an_event_of_a_newer_peer_is_a_custom_event() -> None:
     line = json.dumps({"type": "brand_new", **OTHER, "seq": 2, "hue": "red"})
     custom = run("events", [line])[0]
     assert (custom.name, custom.value, custom.seq) == ("brand_new", {"hue": "red"}, 2)  # type: ignore[union-attr]
 
 
-def test_nothing_at_all_is_a_run_of_its_own() -> None:
+def test_an_empty_stream_is_one_run() -> None:
     assert run("events", []) == [RunStarted(**IDS), RunFinished(**IDS)]

@@ -1,4 +1,4 @@
-"""google-adk: what its recordings do not have."""
+"""Read the cases of google-adk that its recordings do not have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import fold, recording, run, said, shown
+from tests.adapters.support import emitted, fold, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import RunFinished
 
@@ -44,14 +44,14 @@ def end_of(*natives: Any) -> RunFinished:
 
 
 @pytest.mark.parametrize("name", ["google_adk", "google_adk_transfer"])
-def test_field_names_in_camel_case_say_the_same(name: str) -> None:
+def test_field_names_in_camel_case_give_the_same_events(name: str) -> None:
     natives = [camel(native) for native in recording(name).natives]
     assert {adapters.detect(native) for native in natives} == {ADAPTER}
     assert fold(run(ADAPTER, natives)) == fold(recording(name).events())
 
 
-def test_each_message_is_its_agents() -> None:
-    started = said(ADAPTER, recording("google_adk_transfer").natives, "message_started")
+def test_each_message_has_the_name_of_its_agent() -> None:
+    started = emitted(ADAPTER, recording("google_adk_transfer").natives, "message_started")
     assert [e["agent_name"] for e in started] == ["front_desk", "expert"]
 
 
@@ -69,12 +69,12 @@ def test_agents_that_work_at_the_same_time_do_not_mix() -> None:
     assert [part["text"] for part in shown(ADAPTER, natives)] == ["Hello", "Bye"]
 
 
-def test_a_whole_under_another_id_is_still_the_same_message() -> None:
+def test_a_whole_message_under_another_id_is_the_same_message() -> None:
     natives = [event({"text": "Hel"}, partial=True), event({"text": "Hello"}, id="e2")]
     assert [part["text"] for part in shown(ADAPTER, natives)] == ["Hello"]
 
 
-def test_a_whole_that_is_sent_again_adds_nothing() -> None:
+def test_a_repeated_whole_message_adds_nothing() -> None:
     natives = [event({"text": "Hello"}), event({"text": "Hello"})]
     assert [part["text"] for part in shown(ADAPTER, natives)] == ["Hello"]
 
@@ -100,12 +100,12 @@ def test_calls_without_an_id_are_answered_in_their_order() -> None:
         ({"error": None, "n": 1}, None),
     ],
 )
-def test_a_failure_is_known_by_each_convention(response: dict[str, Any], error: str | None) -> None:
-    (finished,) = said(ADAPTER, [event(answer("f", response, "c1"))], "tool_finished")
+def test_each_convention_for_failures_is_read(response: dict[str, Any], error: str | None) -> None:
+    (finished,) = emitted(ADAPTER, [event(answer("f", response, "c1"))], "tool_finished")
     assert (finished.get("status", "ok") == "ok", finished.get("error")) == (error is None, error)
 
 
-def test_a_call_that_waits_for_leave_pauses_the_run_until_it_is_answered() -> None:
+def test_a_call_that_waits_for_approval_pauses_the_run_until_its_answer() -> None:
     asked = call("adk_request_confirmation", "a1", originalFunctionCall={"id": "c1", "name": "f"})
     refused = answer("f", {"error": "This tool call requires confirmation"}, "c1")
     natives = [event(call("f", "c1")), event(asked, id="e2"), event(refused, id="e3")]
@@ -117,7 +117,7 @@ def test_a_call_that_waits_for_leave_pauses_the_run_until_it_is_answered() -> No
     assert end_of(*natives, confirmed, done).outcome == "success"
 
 
-def test_an_error_of_the_model_is_the_runs() -> None:
+def test_an_error_of_the_model_is_the_runs_error() -> None:
     end = end_of(event(error_code="MAX_TOKENS", error_message="Too long"))
     assert (end.outcome, end.error, end.code) == ("error", "Too long", "MAX_TOKENS")
 
@@ -137,13 +137,13 @@ def test_files_and_code_are_shown() -> None:
     assert saved["name"] == "plot.png"
 
 
-def test_what_the_user_says_is_not_shown_and_unknown_parts_are_passed_on() -> None:
+def test_user_messages_are_hidden_and_unknown_parts_are_custom_events() -> None:
     natives = [event({"text": "Hi"}, author="user"), event({"brand_new": 1}, {"text": None}, id="e2")]
     assert shown(ADAPTER, natives) == []
-    assert [e["value"] for e in said(ADAPTER, natives, "custom")] == [{"brand_new": 1}]
+    assert [e["value"] for e in emitted(ADAPTER, natives, "custom")] == [{"brand_new": 1}]
 
 
 def test_thinking_is_part_of_the_output() -> None:
     counts = {"prompt_token_count": 5, "candidates_token_count": 2, "thoughts_token_count": 3}
-    (finished,) = said(ADAPTER, [event({"text": "Hi"}, usage_metadata=counts)], "message_finished")
+    (finished,) = emitted(ADAPTER, [event({"text": "Hi"}, usage_metadata=counts)], "message_finished")
     assert finished["usage"] == {"input_tokens": 5, "output_tokens": 5, "reasoning_tokens": 3}

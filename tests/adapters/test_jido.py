@@ -1,4 +1,4 @@
-"""Jido's signals: any order, with or without the twins. The recording is constructed, and so is the rest."""
+"""Read Jido's signals in any order, with and without the twins. All natives are constructed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.adapters.support import IDS, fold, recording, run, said, shown
+from tests.adapters.support import IDS, emitted, fold, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import RunFinished, RunStarted, is_skip
 
@@ -30,7 +30,7 @@ def worker(kind: str, seq: int | None = 1, run_id: str = "run", **fields: Any) -
 
 
 @given(st.randoms(use_true_random=False))
-def test_any_order_of_the_workers_events_amounts_to_the_same_transcript(rolls: random.Random) -> None:
+def test_any_order_of_the_workers_events_gives_the_same_transcript(rolls: random.Random) -> None:
     natives = list(WORKER)
     rolls.shuffle(natives)
     result = fold(run("jido", [*natives, *rolls.sample(natives, 3)]), numbered=True)
@@ -45,7 +45,7 @@ def test_the_twins_change_nothing_whether_they_come_before_or_after() -> None:
     assert before["items"] == WHOLE["items"]
 
 
-def test_an_agent_whose_worker_is_not_heard_is_shown_by_its_signals() -> None:
+def test_an_agent_without_worker_events_is_shown_by_its_signals() -> None:
     result = fold(run("jido", TWINS), numbered=True)
     assert [item.get("text", item.get("output")) for item in result["items"]] == [
         item.get("text", item.get("output")) for item in WHOLE["items"]
@@ -54,7 +54,7 @@ def test_an_agent_whose_worker_is_not_heard_is_shown_by_its_signals() -> None:
     assert {adapters.detect(native) for native in TWINS} == {"jido"}
 
 
-def test_the_workers_numbers_are_one_count_and_hold_the_place_of_what_shows_nothing() -> None:
+def test_the_workers_numbers_are_one_counter_and_include_skips() -> None:
     events = run("jido", WORKER)
     assert {event.counter for event in events} == {""}
     assert {event.seq for event in events} == {None, *range(1, 19)}
@@ -62,7 +62,7 @@ def test_the_workers_numbers_are_one_count_and_hold_the_place_of_what_shows_noth
     assert events[0] == RunStarted(**IDS, seq=1, input="Compare the weather in Paris and in Atlantis.")
 
 
-def test_numbers_of_another_request_count_for_themselves() -> None:
+def test_another_request_has_a_counter_of_its_own() -> None:
     events = run("jido", [worker("keepalive", 5, "one"), worker("keepalive", 1, "two")])
     assert [(event.counter, event.seq) for event in events if is_skip(event)] == [("", 5), ("two", 1)]
 
@@ -92,7 +92,7 @@ def test_a_result_is_a_tuple_or_the_value_itself(
     result: Any, status: str, output: Any, error: str | None
 ) -> None:
     native = worker("tool_completed", tool_call_id="c", tool_name="f", result=result)
-    (finished,) = said("jido", [native], "tool_finished")
+    (finished,) = emitted("jido", [native], "tool_finished")
     assert (finished.get("status", "ok"), finished["output"], finished.get("error")) == (
         status,
         output,
@@ -116,13 +116,13 @@ def test_argument_text_of_a_call_is_shown_as_it_is_written() -> None:
     assert (tool["name"], tool["args"]) == ("f", {"x": 1})
 
 
-def test_what_is_new_goes_on_by_its_name() -> None:
+def test_unknown_signals_become_custom_events_of_their_names() -> None:
     natives = [
         worker("output_validated", ok=True),
         worker("llm_delta", 2, chunk_type="content_part", part={}),
     ]
     natives.append(signal("ai.brand.new"))
-    assert [event["name"] for event in said("jido", natives, "custom")] == [
+    assert [event["name"] for event in emitted("jido", natives, "custom")] == [
         "output_validated",
         "content_part",
         "ai.brand.new",

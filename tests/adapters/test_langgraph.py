@@ -1,4 +1,4 @@
-"""LangGraph's and LangChain's streams, in each of their shapes. All but the recording is constructed."""
+"""Read LangGraph's and LangChain's streams in each shape. Natives outside of the recording are constructed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import IDS, as_object, fold, recording, run, said, shown
+from tests.adapters.support import IDS, as_object, emitted, fold, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import RunFinished
 from vibe_notebook.exceptions import AdapterError
@@ -17,14 +17,14 @@ MODES = {mode: [data for name, data in NATIVES if name == mode] for mode in ("me
 WEATHER = {"name": "get_weather", "args": {"city": "Paris"}, "id": "c1", "type": "tool_call"}
 
 
-def piece(content: Any = "", message_id: str = "run-1", **fields: Any) -> dict[str, Any]:
+def message_chunk(content: Any = "", message_id: str = "run-1", **fields: Any) -> dict[str, Any]:
     return {"type": "AIMessageChunk", "id": message_id, "content": content, "tool_call_chunks": [], **fields}
 
 
-def call_piece(
+def call_chunk(
     args: str, index: int | None = 0, call_id: str | None = None, name: str | None = None
 ) -> dict[str, Any]:
-    return piece(tool_call_chunks=[{"name": name, "args": args, "id": call_id, "index": index}])
+    return message_chunk(tool_call_chunks=[{"name": name, "args": args, "id": call_id, "index": index}])
 
 
 def ai(content: Any = "", message_id: str = "run-1", *calls: Any, **fields: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def parts(items: list[dict[str, Any]]) -> list[Any]:
 # The shapes.
 
 
-def test_each_shape_of_the_recorded_messages_says_the_same() -> None:
+def test_each_shape_of_the_recorded_messages_gives_the_same_events() -> None:
     single = [tuple(data) for data in MODES["messages"]]
     expected = run("langgraph", [("messages", data) for data in single])
     shapes: dict[str, list[Any]] = {
@@ -69,7 +69,7 @@ def test_each_shape_of_the_recorded_messages_says_the_same() -> None:
         assert {adapters.detect(native) for native in natives} == {"langgraph"}, shape
 
 
-def test_updates_alone_amount_to_the_same_transcript() -> None:
+def test_updates_alone_give_the_same_transcript() -> None:
     full = fold(run("langgraph", NATIVES))
     typed = [{"type": "updates", "ns": [], "data": data} for data in MODES["updates"]]
     for natives in (MODES["updates"], typed):
@@ -78,12 +78,12 @@ def test_updates_alone_amount_to_the_same_transcript() -> None:
 
 
 @pytest.mark.parametrize("native", [{"messages": []}, {"tool": "f", "progress": "x"}])
-def test_what_could_be_anything_is_left_for_the_user_to_name(native: Any) -> None:
+def test_ambiguous_natives_match_no_adapter(native: Any) -> None:
     with pytest.raises(AdapterError, match="Pass adapter="):
         adapters.detect(native)
 
 
-def test_whole_states_show_only_what_answers_the_last_question() -> None:
+def test_whole_states_show_only_the_answer_to_the_last_question() -> None:
     human = {"type": "human", "content": "?", "id": "h"}
     old = [human, ai("old", "run-0")]
     states = [
@@ -99,7 +99,7 @@ def test_whole_states_show_only_what_answers_the_last_question() -> None:
 
 
 def test_a_models_own_stream_is_read_without_a_graph() -> None:
-    natives = [piece("Hel"), piece("lo", chunk_position="last")]
+    natives = [message_chunk("Hel"), message_chunk("lo", chunk_position="last")]
     assert adapters.detect(natives[0]) == "langgraph"
     assert parts(shown("langgraph", natives)) == [("text", "Hello")]
 
@@ -131,7 +131,7 @@ def test_a_stream_without_a_mode_is_known_by_its_messages(native: Any) -> None:
         {},
     ],
 )
-def test_what_could_be_the_state_of_anything_asks_for_the_adapter(native: Any) -> None:
+def test_an_ambiguous_state_asks_for_the_adapter(native: Any) -> None:
     with pytest.raises(AdapterError, match="adapter="):
         adapters.detect(native)
 
@@ -142,7 +142,7 @@ def test_a_stream_without_a_mode_is_known_when_its_first_message_comes() -> None
     assert parts(shown("langgraph", [{"plan": {"steps": 3}}, update])) == [("text", "Hello")]
 
 
-# What is said several times.
+# Repeats.
 
 
 def test_the_repeats_of_the_recording_add_nothing() -> None:
@@ -151,32 +151,36 @@ def test_the_repeats_of_the_recording_add_nothing() -> None:
     assert both == only
 
 
-def test_a_whole_message_completes_what_was_missed() -> None:
-    natives = [piece("Hel"), ("updates", {"model": {"messages": [ai("Hello")]}})]
+def test_a_whole_message_completes_missing_chunks() -> None:
+    natives = [message_chunk("Hel"), ("updates", {"model": {"messages": [ai("Hello")]}})]
     assert parts(shown("langgraph", natives)) == [("text", "Hello")]
 
 
 def test_an_id_that_changes_in_the_middle_of_a_message_starts_no_other() -> None:
-    natives = [piece("Hel", "lc_run--1"), piece("lo", "resp_9", chunk_position="last"), ai("Hello", "resp_9")]
+    natives = [
+        message_chunk("Hel", "lc_run--1"),
+        message_chunk("lo", "resp_9", chunk_position="last"),
+        ai("Hello", "resp_9"),
+    ]
     assert parts(shown("langgraph", natives)) == [("text", "Hello")]
-    assert len(said("langgraph", natives, "message_started")) == 1
+    assert len(emitted("langgraph", natives, "message_started")) == 1
 
 
 @pytest.mark.parametrize("again", [ai("Hello", "other"), ai("", "other", WEATHER)])
-def test_a_repeat_under_another_id_is_known_by_its_text_or_its_calls(again: dict[str, Any]) -> None:
-    first = [piece("Hello"), call_piece('{"city": "Paris"}', 0, "c1", "get_weather")]
+def test_a_repeat_under_another_id_is_recognised_by_text_or_calls(again: dict[str, Any]) -> None:
+    first = [message_chunk("Hello"), call_chunk('{"city": "Paris"}', 0, "c1", "get_weather")]
     natives = first[:1] if again["content"] else first
     assert fold(run("langgraph", [*natives, again]))["items"] == fold(run("langgraph", natives))["items"]
 
 
 def test_messages_of_older_versions_end_where_the_next_begins() -> None:
-    natives = [piece("a", "run-1"), piece("b", "run-2")]
+    natives = [message_chunk("a", "run-1"), message_chunk("b", "run-2")]
     assert parts(shown("langgraph", natives)) == [("text", "a"), ("text", "b")]
 
 
 def test_messages_of_parallel_nodes_do_not_mix() -> None:
     pieces = [
-        (piece(text, f"run-{node}"), {"langgraph_checkpoint_ns": node})
+        (message_chunk(text, f"run-{node}"), {"langgraph_checkpoint_ns": node})
         for text, node in zip("abcd", itertools.cycle("xy"), strict=False)
     ]
     assert parts(shown("langgraph", pieces)) == [("text", "ac"), ("text", "bd")]
@@ -200,22 +204,22 @@ def test_messages_of_parallel_nodes_do_not_mix() -> None:
     ],
 )
 def test_each_providers_content_is_read(fields: dict[str, Any], kind: str, text: str) -> None:
-    assert parts(shown("langgraph", [piece(**fields)])) == [(kind, text)]
+    assert parts(shown("langgraph", [message_chunk(**fields)])) == [(kind, text)]
 
 
 def test_an_image_in_the_content_is_an_artifact_once() -> None:
     content = [{"type": "image", "base64": "AA==", "mime_type": "image/png", "id": "img"}]
     natives = [ai(content), ai(content)]
-    assert [e["artifact_id"] for e in said("langgraph", natives, "artifact")] == ["run-1:img"]
+    assert [e["artifact_id"] for e in emitted("langgraph", natives, "artifact")] == ["run-1:img"]
 
 
 def test_arguments_of_parallel_calls_interleave() -> None:
     natives = [
-        call_piece("", 0, "a", "f"),
-        call_piece("", 1, "b", "g"),
-        call_piece('{"x":', 0),
-        call_piece("{}", 1),
-        call_piece("1}", 0),
+        call_chunk("", 0, "a", "f"),
+        call_chunk("", 1, "b", "g"),
+        call_chunk('{"x":', 0),
+        call_chunk("{}", 1),
+        call_chunk("1}", 0),
     ]
     assert [(part["id"], part["args"]) for part in shown("langgraph", natives)] == [
         ("a", {"x": 1}),
@@ -223,46 +227,49 @@ def test_arguments_of_parallel_calls_interleave() -> None:
     ]
 
 
-def test_pieces_of_usage_add_up() -> None:
+def test_the_usages_of_chunks_add_up() -> None:
     first = {"input_tokens": 7, "output_tokens": 1, "input_token_details": {"cache_read": 2}}
     last = {"input_tokens": 0, "output_tokens": 4}
-    natives = [piece("Hi", usage_metadata=first), piece(usage_metadata=last, chunk_position="last")]
-    (finished,) = said("langgraph", natives, "message_finished")
+    natives = [
+        message_chunk("Hi", usage_metadata=first),
+        message_chunk(usage_metadata=last, chunk_position="last"),
+    ]
+    (finished,) = emitted("langgraph", natives, "message_finished")
     assert finished["usage"] == {"input_tokens": 7, "output_tokens": 5, "cached_input_tokens": 2}
 
 
 # Tools.
 
 
-def test_a_task_says_that_its_call_runs() -> None:
+def test_a_task_starts_its_call() -> None:
     context = {"__type": "tool_call_with_context", "tool_call": WEATHER, "state": {}}
     for task_input in (context, [WEATHER], WEATHER):
         task = {"type": "tasks", "ns": [], "data": {"id": "t", "name": "tools", "input": task_input}}
-        assert said("langgraph", [task], "tool_started") == [
+        assert emitted("langgraph", [task], "tool_started") == [
             {"tool_call_id": "c1", "tool_name": "get_weather", "args": {"city": "Paris"}}
         ]
 
 
-def test_a_failed_tool_is_an_error_and_said_once() -> None:
+def test_a_failed_tool_is_one_error() -> None:
     failed = answer("gone", status="error")
     natives = [("messages", (failed, {})), ("updates", {"tools": {"messages": [failed]}})]
-    (finished,) = said("langgraph", natives, "tool_finished")
+    (finished,) = emitted("langgraph", natives, "tool_finished")
     assert (finished["status"], finished["error"]) == ("error", "gone")
 
 
-def test_progress_with_a_call_is_progress_and_without_one_is_passed_on() -> None:
+def test_progress_without_a_call_is_a_custom_event() -> None:
     known = {"tool_call_id": "c1", "progress": 1, "total": 2, "message": "half"}
     natives = [("custom", known), ("custom", {"tool": "f", "progress": "looking"})]
-    assert said("langgraph", natives, "tool_progress") == [
+    assert emitted("langgraph", natives, "tool_progress") == [
         {"tool_call_id": "c1", "progress": 1.0, "total": 2.0, "message": "half"}
     ]
-    assert [e["value"]["tool"] for e in said("langgraph", natives, "custom")] == ["f"]
+    assert [e["value"]["tool"] for e in emitted("langgraph", natives, "custom")] == ["f"]
 
 
 def test_an_interrupt_pauses_the_run_and_its_call() -> None:
     request = {"action_requests": [{"name": "get_weather", "args": {"city": "Paris"}}]}
     natives = [ai("", "run-1", WEATHER), ("updates", {"__interrupt__": ({"value": request, "id": "i"},)})]
-    assert said("langgraph", natives, "tool_progress") == [
+    assert emitted("langgraph", natives, "tool_progress") == [
         {"tool_call_id": "c1", "state": "awaiting_approval"}
     ]
     end = run("langgraph", natives)[-1]
@@ -276,13 +283,13 @@ def test_an_interrupt_pauses_the_run_and_its_call() -> None:
 def test_events_show_messages_tools_and_results() -> None:
     chunk = [
         event("on_chat_model_stream", "m", chunk=one)
-        for one in (piece("Hi"), call_piece("", 0, "c1", "get_weather"))
+        for one in (message_chunk("Hi"), call_chunk("", 0, "c1", "get_weather"))
     ]
     natives = [
         event("on_chain_start", "root", input={}),
         event("on_chat_model_start", "m"),
         *chunk,
-        event("on_chat_model_stream", "m", chunk=call_piece('{"city": "Paris"}')),
+        event("on_chat_model_stream", "m", chunk=call_chunk('{"city": "Paris"}')),
         event("on_chat_model_end", "m", output=ai("Hi", "run-1", WEATHER)),
         event("on_tool_start", "t", input={"city": "Paris"}),
         event("on_tool_end", "t", output=answer("18")),
@@ -295,11 +302,11 @@ def test_events_show_messages_tools_and_results() -> None:
     assert kinds == ["message_started", "message_finished", "tool_started", "tool_finished"]
 
 
-def test_calls_that_are_alike_start_one_after_the_other() -> None:
+def test_equal_calls_start_one_after_the_other() -> None:
     twice = ai("", "run-1", WEATHER, WEATHER | {"id": "c2"})
     starts = [event("on_tool_start", run_id, input={"city": "Paris"}) for run_id in ("t1", "t2", "t3")]
     natives = [event("on_chat_model_end", "m", output=twice), *starts]
-    assert [e["tool_call_id"] for e in said("langgraph", natives, "tool_started")] == ["c1", "c2"]
+    assert [e["tool_call_id"] for e in emitted("langgraph", natives, "tool_started")] == ["c1", "c2"]
 
 
 def test_a_tool_that_raises_is_an_error_of_its_call() -> None:
@@ -308,15 +315,15 @@ def test_a_tool_that_raises_is_an_error_of_its_call() -> None:
         event("on_tool_start", "t", input={"city": "Paris"}),
         event("on_tool_error", "t", error=LookupError("gone")),
     ]
-    (finished,) = said("langgraph", natives, "tool_finished")
+    (finished,) = emitted("langgraph", natives, "tool_finished")
     assert (finished["tool_call_id"], finished["status"], finished["error"]) == ("c1", "error", "gone")
 
 
 def test_a_custom_event_keeps_its_name() -> None:
     native = event("on_custom_event", data=1) | {"name": "mood", "data": {"is": "good"}}
-    assert said("langgraph", [native], "custom") == [{"name": "mood", "value": {"is": "good"}}]
+    assert emitted("langgraph", [native], "custom") == [{"name": "mood", "value": {"is": "good"}}]
 
 
-def test_what_is_raised_is_the_runs_error() -> None:
-    end = run("langgraph", [piece("Hi")], ValueError("no"))[-1]
+def test_an_exception_is_the_runs_error() -> None:
+    end = run("langgraph", [message_chunk("Hi")], ValueError("no"))[-1]
     assert end == RunFinished(**IDS, outcome="error", error="ValueError: no")

@@ -1,4 +1,4 @@
-"""langchain-protocol, ``astream_events(version="v3")``, and graphs inside of tool calls."""
+"""Read langchain-protocol, ``astream_events(version="v3")``, and graphs inside tool calls."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import EXPECTED, check_items, fold, recording, run, said, shown
+from tests.adapters.support import EXPECTED, check_items, emitted, fold, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import RunFinished, RunStarted, is_skip
 from vibe_notebook.registry import Registry
@@ -39,7 +39,7 @@ def test_the_protocol_is_known_by_its_first_event() -> None:
 
 
 @pytest.mark.parametrize("name", ["langgraph_v3", "langgraph_v3_nested"])
-def test_each_run_hears_of_every_number_until_it_ends(name: str) -> None:
+def test_each_open_run_has_an_event_for_every_number(name: str) -> None:
     runs: dict[str, list[int]] = {}
     for event in recording(name).events():
         if event.seq is not None:
@@ -62,20 +62,20 @@ def test_any_order_of_the_events_ends_in_the_same_transcript(seed: int) -> None:
         assert "Oslo is sunny." in first.transcript("a").to_text()
 
 
-def test_a_stream_that_is_sent_twice_says_nothing_twice() -> None:
+def test_a_stream_sent_twice_shows_nothing_twice() -> None:
     natives = recording("langgraph_v3").natives
     result = fold(run(ADAPTER, [*natives[:20], *natives[5:20], *natives[20:]]), numbered=True)
     check_items(result["items"], EXPECTED["langgraph_v3"]["items"])
 
 
-def test_a_stream_watched_from_its_middle_on_waits_for_no_earlier_number() -> None:
+def test_a_watch_from_the_middle_waits_for_no_earlier_number() -> None:
     late = [{**one, "seq": one["seq"]} for one in recording("langgraph_v3").natives if one["seq"] > 9]
     started = run(ADAPTER, late)[0]
     assert isinstance(started, RunStarted)
     assert started.seq is None
 
 
-def test_pieces_and_wholes_of_each_kind_of_block() -> None:
+def test_deltas_and_wholes_of_each_kind_of_block_are_read() -> None:
     natives = [
         message("message-start", id="m", role="ai"),
         block("start", 0, type="reasoning", reasoning="h"),
@@ -93,30 +93,30 @@ def test_pieces_and_wholes_of_each_kind_of_block() -> None:
     thinking, text, image, call = shown(ADAPTER, natives)
     assert (thinking["text"], text["text"], image["media_type"]) == ("hm", "Hello", "image/png")
     assert (call["id"], call["args"]) == ("c1", {"a": 1})
-    assert len(said(ADAPTER, natives, "part_completed")) == 1
+    assert len(emitted(ADAPTER, natives, "part_completed")) == 1
     assert fold(run(ADAPTER, natives))["usage"] == {"input_tokens": 3, "output_tokens": 4}
 
 
-def test_what_a_user_says_is_not_shown() -> None:
+def test_the_users_messages_are_not_shown() -> None:
     natives = [message("message-start", id="m", role="human")]
     assert [event.type for event in run(ADAPTER, natives)] == ["run_started", "run_finished"]
 
 
-def test_a_tool_says_what_it_does_until_it_fails() -> None:
+def test_a_tool_shows_its_progress_until_its_failure() -> None:
     natives = [
         tool("started", tool_name="f", input={"a": 1}),
         tool("output-delta", delta="half"),
         tool("error", message="gone"),
     ]
-    assert said(ADAPTER, natives, "tool_started")[0]["args"] == {"a": 1}
-    assert said(ADAPTER, natives, "tool_progress")[0]["delta"] == "half"
-    (finished,) = said(ADAPTER, natives, "tool_finished")
+    assert emitted(ADAPTER, natives, "tool_started")[0]["args"] == {"a": 1}
+    assert emitted(ADAPTER, natives, "tool_progress")[0]["delta"] == "half"
+    (finished,) = emitted(ADAPTER, natives, "tool_finished")
     assert (finished["status"], finished["error"]) == ("error", "gone")
 
 
-def test_a_result_that_is_no_message_is_a_result() -> None:
+def test_a_result_other_than_a_message_is_read() -> None:
     natives = [tool("finished", output={"rows": 2}), tool("finished", output={"rows": 2})]
-    assert [e["output"] for e in said(ADAPTER, natives, "tool_finished")] == [{"rows": 2}]
+    assert [e["output"] for e in emitted(ADAPTER, natives, "tool_finished")] == [{"rows": 2}]
 
 
 def test_a_tool_of_the_provider_starts_and_ends_inside_of_the_message() -> None:
@@ -134,13 +134,13 @@ def test_a_tool_of_the_provider_starts_and_ends_inside_of_the_message() -> None:
     )
 
 
-def test_a_question_pauses_the_run_however_often_it_is_asked() -> None:
+def test_a_repeated_interrupt_pauses_the_run_once() -> None:
     asked = {"id": "i1", "value": "sure?"}
     natives = [
         native("values", {"messages": []}, interrupts=[asked]),
         native("input.requested", {"interrupt_id": "i1", "payload": "sure?"}),
     ]
-    assert [e["value"] for e in said(ADAPTER, natives, "custom")] == ["sure?"]
+    assert [e["value"] for e in emitted(ADAPTER, natives, "custom")] == ["sure?"]
     end = run(ADAPTER, natives)[-1]
     assert isinstance(end, RunFinished)
     assert end.outcome == "interrupted"
@@ -153,24 +153,24 @@ def test_a_question_pauses_the_run_however_often_it_is_asked() -> None:
         native("lifecycle", {"event": "failed", "error": "overloaded"}),
     ],
 )
-def test_a_failure_that_is_said_outweighs_what_is_raised_after_it(failure: dict[str, Any]) -> None:
+def test_a_reported_failure_outweighs_a_later_exception(failure: dict[str, Any]) -> None:
     end = run(ADAPTER, [failure], RuntimeError("closed"))[-1]
     assert isinstance(end, RunFinished)
     assert (end.outcome, end.error) == ("error", "overloaded")
 
 
-def test_own_events_and_unknown_ones_go_on_by_name() -> None:
+def test_custom_and_unknown_events_keep_their_names() -> None:
     natives = [
         native("custom", {"name": "mood", "payload": {"is": "good"}}),
         native("custom", {"tool_call_id": "c1", "progress": 1}),
         native("brand_new", {"x": 1}),
         native("checkpoints", {"x": 1}),
     ]
-    assert [e["name"] for e in said(ADAPTER, natives, "custom")] == ["mood", "brand_new"]
-    assert [e["tool_call_id"] for e in said(ADAPTER, natives, "tool_progress")] == ["c1"]
+    assert [e["name"] for e in emitted(ADAPTER, natives, "custom")] == ["mood", "brand_new"]
+    assert [e["tool_call_id"] for e in emitted(ADAPTER, natives, "tool_progress")] == ["c1"]
 
 
-def test_what_shows_nothing_is_still_a_number() -> None:
+def test_an_event_without_content_is_a_skip() -> None:
     events = run(ADAPTER, [native("values", {}, seq=1), native("checkpoints", {}, seq=2)])
     assert [(e.seq, is_skip(e)) for e in events if e.seq is not None] == [(1, False), (2, True)]
 
@@ -193,19 +193,19 @@ def parent_of_inner(*natives: Any) -> list[Any]:
     return [e.parent_tool_call_id for e in events if isinstance(e, RunStarted) and e.run_id != "r"]
 
 
-def test_a_subgraph_can_only_be_the_one_call_that_is_open() -> None:
+def test_a_subgraph_works_for_the_only_open_call() -> None:
     asked: Any = ([], "updates", {"model": {"messages": [ai("c1")]}})
     assert parent_of_inner(asked, inner("Hi")) == ["c1"]
 
 
-def test_of_two_open_calls_the_result_says_which_one_it_was() -> None:
+def test_the_result_names_the_call_of_a_subgraph_among_two() -> None:
     asked: Any = ([], "updates", {"model": {"messages": [ai("c1", "c2")]}})
     answer = {"type": "tool", "content": "Hi", "tool_call_id": "c2"}
     result: Any = ([], "messages", (answer, {"langgraph_checkpoint_ns": "tools:t1"}))
     assert parent_of_inner(asked, inner("Hi"), result) == [None, "c2"]
 
 
-def test_a_task_says_which_call_its_subgraph_is_for() -> None:
+def test_a_task_names_the_call_of_its_subgraph() -> None:
     asked: Any = ([], "updates", {"model": {"messages": [ai("c1", "c2")]}})
     task: Any = ([], "tasks", {"id": "t1", "name": "tools", "input": [ai("c2")["tool_calls"][0]]})
     assert parent_of_inner(asked, task, inner("Hi")) == ["c2"]

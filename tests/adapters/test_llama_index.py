@@ -1,4 +1,4 @@
-"""llama-index: what its recordings do not have."""
+"""Read the cases of llama-index that its recordings do not have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import recording, run, said, shown
+from tests.adapters.support import emitted, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.adapters.llama_index import matches
 from vibe_notebook.events import RunFinished
@@ -40,7 +40,7 @@ def output(**fields: Any) -> dict[str, Any]:
     return {"response": {"role": "assistant", **fields}, "current_agent_name": "a", "tool_calls": []}
 
 
-def test_each_turn_says_which_agent_speaks() -> None:
+def test_each_turn_has_the_name_of_its_agent() -> None:
     events = recording("llama_index_handoff").events()
     assert [e.agent_name for e in events if e.type == "message_started"] == ["desk", "expert"]
 
@@ -49,7 +49,7 @@ def test_a_call_whose_id_changes_with_each_snapshot_is_one_call() -> None:
     natives = [
         stream(calls=[("u1", "f"), ("v1", "g")]),
         stream(calls=[("u2", "f"), ("v2", "g")]),
-        call("u3", "f"),  # not what was said last: nobody knows
+        call("u3", "f"),  # no snapshot has this id
         stream(calls=[("u4", "f"), ("v4", "g")]),
         call("v4", "g"),
         result("v4", 2, "g"),
@@ -70,13 +70,13 @@ def test_an_id_that_is_used_again_in_a_later_turn_is_another_call() -> None:
     assert [part["output"] for part in shown(ADAPTER, natives)] == [1, 2]
 
 
-def test_what_was_written_of_a_call_is_kept_when_the_stream_breaks_off() -> None:
+def test_the_written_arguments_survive_a_cut_stream() -> None:
     natives = [stream(calls=[("c", "f")], tool_calls=[call("c", city="Par")])]
     (part,) = shown(ADAPTER, natives)
     assert (part["args"], part["status"]) == ({"city": "Par"}, "preparing")
 
 
-def test_a_model_that_does_not_stream_says_all_at_the_end_of_its_turn() -> None:
+def test_a_model_without_a_stream_is_shown_at_the_end_of_its_turn() -> None:
     blocks = [
         {"block_type": "thinking", "content": "hm"},
         {"block_type": "text", "text": "Hi "},
@@ -85,7 +85,7 @@ def test_a_model_that_does_not_stream_says_all_at_the_end_of_its_turn() -> None:
     used = {"prompt_tokens": 3, "completion_tokens": 2}
     natives = [turn(), output(blocks=blocks, additional_kwargs=used)]
     assert [part["text"] for part in shown(ADAPTER, natives)] == ["hm", "Hi you"]
-    (ended,) = said(ADAPTER, natives, "message_finished")
+    (ended,) = emitted(ADAPTER, natives, "message_finished")
     assert ended["usage"] == {"input_tokens": 3, "output_tokens": 2}
 
 
@@ -119,7 +119,7 @@ def test_a_results_value_comes_before_its_text(fields: dict[str, Any], status: s
         ({"timeout": 2.0, "active_steps": []}, "Timed out after 2 s."),
     ],
 )
-def test_a_workflow_that_fails_says_why(native: dict[str, Any], error: str) -> None:
+def test_a_failed_workflow_has_its_reason(native: dict[str, Any], error: str) -> None:
     finished = run(ADAPTER, [native])[-1]
     assert isinstance(finished, RunFinished)
     assert (finished.outcome, finished.error) == ("error", error)
@@ -131,10 +131,10 @@ def test_a_servers_envelope_is_opened() -> None:
     assert adapters.detect(envelope) == ADAPTER
     assert [part["text"] for part in shown(ADAPTER, [envelope])] == ["hi"]
     own = {"value": {"n": 1}, "qualified_name": "workflows.events.Progress"}
-    assert said(ADAPTER, [own], "custom") == [{"name": "Progress", "value": {"n": 1}}]
+    assert emitted(ADAPTER, [own], "custom") == [{"name": "Progress", "value": {"n": 1}}]
 
 
-def test_only_its_own_fields_are_taken_for_its_own() -> None:
+def test_only_the_sdks_own_fields_match() -> None:
     assert matches(call("c"))
     assert not any(
         matches(native) for native in ({}, {"delta": "x"}, {"tool_id": 1}, {**turn(), "type": "x"})

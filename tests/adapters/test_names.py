@@ -1,4 +1,4 @@
-"""Which adapter reads a stream, and what loading one costs."""
+"""Choose the adapter of a stream by a name or by its first natives, without importing an SDK."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def test_a_name_is_found_in_any_spelling(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["openai", "OpenAI", "auto"])
-def test_one_name_for_both_apis_is_decided_by_the_first_native(name: str) -> None:
+def test_the_first_native_decides_a_name_shared_by_two_apis(name: str) -> None:
     assert adapters.choose(name, {"type": "response.created"}) == "openai_responses"
     assert adapters.choose(name, {"object": "chat.completion.chunk"}) == "openai_chat"
 
 
-def test_a_name_of_one_api_is_kept_whatever_the_first_native_is() -> None:
+def test_a_name_of_one_api_stands_for_every_first_native() -> None:
     assert adapters.choose("openai-chat", {"type": "response.created"}) == "openai_chat"
     with pytest.raises(AdapterError, match="'nope'"):
         adapters.choose("nope", "text")
@@ -30,17 +30,17 @@ def test_a_name_of_one_api_is_kept_whatever_the_first_native_is() -> None:
         adapters.choose("openai", "text")
 
 
-def test_each_name_is_its_adapters_own() -> None:
+def test_each_name_equals_the_name_of_its_adapter() -> None:
     assert [adapters.get(name).name for name in adapters.names()] == adapters.names()
     assert adapters.names() == sorted(adapters.names())
 
 
-def test_an_unknown_name_is_answered_with_those_that_are_known() -> None:
+def test_an_unknown_name_raises_an_error_with_the_known_names() -> None:
     with pytest.raises(AdapterError, match=r"'nope'; one of: acp, .*events, .*vibex\."):
         adapters.get("nope")
 
 
-def test_detect_says_what_it_saw_and_what_to_do() -> None:
+def test_the_error_of_detect_names_the_type_and_the_remedy() -> None:
     with pytest.raises(
         AdapterError, match=r"yields builtins\.int, and no adapter .* Pass adapter=, one of: .*events"
     ):
@@ -53,15 +53,17 @@ def test_detect_never_guesses_between_two() -> None:
 
 
 def test_the_first_natives_that_an_adapter_knows_decide() -> None:
-    unknown, told = {"hello": 1}, {"type": "response.created"}
-    assert adapters.detect(unknown, 3, told) == adapters.choose("openai", unknown, told) == "openai_responses"
+    unknown, known = {"hello": 1}, {"type": "response.created"}
+    assert (
+        adapters.detect(unknown, 3, known) == adapters.choose("openai", unknown, known) == "openai_responses"
+    )
     both = {"type": "response.created", "event_kind": "part_start"}
     assert adapters.detect(both, {"event_kind": "final_result"}) == "pydantic_ai"
     with pytest.raises(AdapterError, match=r"more than one .*openai_responses, pydantic_ai"):
         adapters.detect(both, unknown)
 
 
-def test_text_after_what_no_adapter_knows_does_not_make_it_a_stream_of_text() -> None:
+def test_text_after_an_unknown_native_is_no_stream_of_text() -> None:
     with pytest.raises(AdapterError, match="no adapter knows it"):
         adapters.detect({"hello": 1}, "text")
 

@@ -1,4 +1,4 @@
-"""openai-agents: what its recordings do not have."""
+"""Read the cases of openai-agents that its recordings do not have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import IDS, recording, run, said, shown
+from tests.adapters.support import IDS, emitted, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import RunFinished, RunStarted
 
@@ -34,7 +34,7 @@ def output(call_id: str, value: Any, **fields: Any) -> dict[str, Any]:
     return item("tool_output", sent, output=value, **fields)
 
 
-def test_the_agents_name_is_the_runs_and_that_of_each_message() -> None:
+def test_the_run_and_each_message_have_the_agents_name() -> None:
     events = recording("openai_agents_handoff").events()
     assert isinstance(events[0], RunStarted)
     assert events[0].agent_name == "front desk"
@@ -43,7 +43,7 @@ def test_the_agents_name_is_the_runs_and_that_of_each_message() -> None:
     assert handed.value == {"from": "front desk", "to": "weather expert"}
 
 
-def test_a_nested_agents_run_says_its_name_its_parent_and_its_end() -> None:
+def test_a_nested_agents_run_has_name_parent_and_end() -> None:
     events = recording("openai_agents_subagent").events()
     (child,) = [e for e in events if isinstance(e, RunStarted) and e.run_id != "r"]
     assert (child.agent_name, child.parent_run_id, child.parent_tool_call_id) == ("researcher", "r", "call_1")
@@ -57,7 +57,7 @@ def test_a_nested_agent_that_is_cut_off_ends_with_its_parent() -> None:
     assert [(e.outcome, e.error) for e in ends] == [("error", "ValueError: no")] * 2
 
 
-def test_a_model_that_does_not_stream_says_all_at_its_end() -> None:
+def test_a_model_without_a_stream_is_shown_at_its_end() -> None:
     answers = [
         raw("completed", response={"id": "x", "output": [message("Hi"), function("c1", id="1")]}),
         output("c1", 3),
@@ -66,7 +66,7 @@ def test_a_model_that_does_not_stream_says_all_at_its_end() -> None:
     assert [part.get("text", part.get("output")) for part in shown(ADAPTER, answers)] == ["Hi", 3, "Bye"]
 
 
-def test_items_alone_show_what_the_raw_events_would_have() -> None:
+def test_items_alone_show_the_same_as_the_raw_events() -> None:
     thought = {"type": "summary_text", "text": "hm"}
     natives = [
         item("reasoning_item_created", {"type": "reasoning", "id": "r1", "summary": [thought]}),
@@ -79,26 +79,26 @@ def test_items_alone_show_what_the_raw_events_would_have() -> None:
     assert [(part["kind"], part.get("args")) for part in parts][1:] == [("text", None), ("tool", {"a": 1})]
 
 
-def test_the_sdks_own_words_tell_a_failed_and_a_denied_call() -> None:
+def test_the_sdks_own_texts_mark_failed_and_denied_calls() -> None:
     failed = "An error occurred while running the tool. Please try again. Error: gone"
     natives = [output("c1", failed), output("c2", "Tool execution was not approved."), output("c3", "fine")]
-    states = [(e.get("status", "ok"), e.get("error")) for e in said(ADAPTER, natives, "tool_finished")]
+    states = [(e.get("status", "ok"), e.get("error")) for e in emitted(ADAPTER, natives, "tool_finished")]
     assert states == [("error", failed), ("denied", "Tool execution was not approved."), ("ok", None)]
 
 
 def test_an_image_that_a_tool_returns_is_an_artifact() -> None:
     image = {"type": "image", "image_url": "data:image/png;base64,AA=="}
-    (artifact,) = said(ADAPTER, [output("c1", image)], "artifact")
+    (artifact,) = emitted(ADAPTER, [output("c1", image)], "artifact")
     assert (artifact["media_type"], artifact["data"], artifact["tool_call_id"]) == ("image/png", "AA==", "c1")
 
 
-def test_a_result_without_a_call_and_an_unknown_item_are_passed_on() -> None:
+def test_a_result_without_a_call_and_an_unknown_item_are_emitted() -> None:
     natives = [output("c9", 1), item("brand_new", {"type": "x"}), item("tool_output", {"type": "y"})]
-    assert [e["tool_call_id"] for e in said(ADAPTER, natives, "tool_finished")] == ["c9"]
-    assert "brand_new" in [e["name"] for e in said(ADAPTER, natives, "custom")]
+    assert [e["tool_call_id"] for e in emitted(ADAPTER, natives, "tool_finished")] == ["c9"]
+    assert "brand_new" in [e["name"] for e in emitted(ADAPTER, natives, "custom")]
 
 
-def test_a_failed_response_outweighs_what_is_raised_after_it() -> None:
+def test_a_failed_response_outweighs_a_later_exception() -> None:
     failed = raw("failed", response={"id": "x", "error": {"code": "server_error", "message": "overloaded"}})
     end = run(ADAPTER, [raw("created", response={"id": "x"}), failed], RuntimeError("behaviour"))[-1]
     assert isinstance(end, RunFinished)
@@ -108,12 +108,12 @@ def test_a_failed_response_outweighs_what_is_raised_after_it() -> None:
 @pytest.mark.parametrize(
     "native", [{"event": {"type": "raw_response_event"}}, {"tool_call": {}, "event": {}}]
 )
-def test_what_only_looks_like_a_nested_event_is_not_taken(native: Any) -> None:
+def test_natives_that_resemble_a_nested_event_do_not_match(native: Any) -> None:
     with pytest.raises(Exception, match="Pass adapter="):
         adapters.detect(native)
 
 
-def test_a_nested_event_without_its_call_is_still_a_run_inside() -> None:
+def test_a_nested_event_without_its_call_is_a_run_inside_the_run() -> None:
     native = {"event": raw("created", response={"id": "x"}), "agent": {"name": "Ada"}, "tool_call": None}
     started = run(ADAPTER, [native])[1]
     assert started == RunStarted(**{**IDS, "run_id": "r/Ada", "agent_name": "Ada", "parent_run_id": "r"})
@@ -133,7 +133,7 @@ def test_a_call_that_needs_approval_waits_for_it_and_interrupts_the_run() -> Non
 
 
 @pytest.mark.parametrize("source", [object(), {"interruptions": 3}, {"interruptions": [{}, None, 3]}, None])
-def test_a_source_that_says_nothing_of_approvals_ends_as_any_other(source: Any) -> None:
+def test_a_source_without_approvals_ends_with_success(source: Any) -> None:
     adapter = adapters.get(ADAPTER, **IDS)
     adapter.exhausted(source)
     end = adapter.finish()[-1]

@@ -1,4 +1,4 @@
-"""Chat Completions: the real client over constructed bytes, its helper's twins, and the dialects."""
+"""Read Chat Completions: the real client over constructed bytes, its helper's twins, and the dialects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx2
 import openai
 import pytest
 
-from tests.adapters.support import IDS, fold, recording, run, said, shown
+from tests.adapters.support import IDS, emitted, fold, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import RunFinished
 
@@ -73,7 +73,7 @@ def test_thinking_is_read_in_each_dialect(field: str) -> None:
     assert part == {"kind": "thinking", "text": "hm"}
 
 
-def test_thinking_that_is_said_in_two_dialects_at_once_is_shown_once() -> None:
+def test_thinking_in_two_dialects_at_once_is_shown_once() -> None:
     assert shown("openai_chat", [chunk(reasoning_content="hm", reasoning="hm")])[0]["text"] == "hm"
 
 
@@ -94,7 +94,7 @@ def test_arguments_of_parallel_calls_interleave() -> None:
 
 
 @pytest.mark.parametrize("index", [0, None])
-def test_calls_of_a_server_that_does_not_number_them_are_told_by_their_ids(index: int | None) -> None:
+def test_unnumbered_calls_of_a_server_are_identified_by_their_ids(index: int | None) -> None:
     natives = [call(index, '{"x":1}', "a", "f"), call(index, "{", "b", "g"), call(index, "}", "b")]
     assert [(part["id"], part["args"]) for part in shown("openai_chat", natives)] == [
         ("a", {"x": 1}),
@@ -111,7 +111,7 @@ def test_the_usage_comes_after_the_end_or_in_every_chunk() -> None:
     late = [chunk(content="Hi"), chunk("stop"), usage(3, 2)]
     every = [native | {"usage": usage(3, i)["usage"]} for i, native in enumerate(late[:2], 1)]
     for natives in (late, [*every, usage(3, 2)]):
-        (finished,) = said("openai_chat", natives, "message_finished")
+        (finished,) = emitted("openai_chat", natives, "message_finished")
         assert finished["finish_reason"] == "stop"
         assert fold(run("openai_chat", natives))["usage"] == {"input_tokens": 3, "output_tokens": 2}
 
@@ -139,10 +139,10 @@ def test_only_the_first_choice_is_shown() -> None:
 def test_a_chunk_that_only_filters_the_prompt_begins_no_message() -> None:
     first = {"id": "", "object": "chat.completion.chunk", "choices": [], "prompt_filter_results": []}
     assert adapters.detect(first) == "openai_chat"
-    assert len(said("openai_chat", [first, chunk(content="Hi")], "message_started")) == 1
+    assert len(emitted("openai_chat", [first, chunk(content="Hi")], "message_started")) == 1
 
 
-def test_a_completion_that_was_not_streamed_is_shown_whole() -> None:
+def test_a_completion_without_a_stream_is_shown_whole() -> None:
     calls = [{"id": "a", "function": {"name": "f", "arguments": '{"x": 1}'}}]
     body = {"role": "assistant", "content": "Hi", "tool_calls": calls}
     whole = {

@@ -1,4 +1,4 @@
-"""OpenAI's Responses stream: the real client's objects, any order, and the provider's own tools."""
+"""Read OpenAI's Responses: the real client's objects, any order, and the provider's own tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.responses import ResponseStreamEvent
 
-from tests.adapters.support import IDS, SAMPLES, fold, recording, run, said, shown
+from tests.adapters.support import IDS, SAMPLES, emitted, fold, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import Event, ToolFinished, ToolStarted, is_skip
 
@@ -30,7 +30,7 @@ def transport() -> httpx2.MockTransport:
 
 
 def numbered(*natives: dict[str, Any], status: str = "completed", **response: Any) -> list[dict[str, Any]]:
-    """One whole response around these events."""
+    """Return one whole response around these events."""
     body = {"id": "resp", "model": "m", "output": [], **response}
     whole = [
         {"type": "response.created", "response": {"id": "resp"}},
@@ -53,7 +53,7 @@ def ended(natives: list[Any], exc: BaseException | None = None) -> Any:
 
 
 def ordered(events: list[Event]) -> list[Event]:
-    """In the order of their numbers, each once: what the registry makes of them."""
+    """Return each event once, in the order of the numbers, as the registry does."""
     by_place = {(event.seq, event.sub): event for event in reversed(events) if event.seq is not None}
     return [by_place[place] for place in sorted(by_place)]
 
@@ -87,7 +87,7 @@ def test_the_async_clients_stream_is_the_same() -> None:
     assert run("openai_responses", asyncio.run(drain())) == run("openai_responses", TURN1)
 
 
-def test_the_stream_helper_says_nothing_else() -> None:
+def test_the_stream_helper_gives_the_same_events() -> None:
     with (
         openai.OpenAI(api_key="k", http_client=httpx2.Client(transport=transport())) as client,
         client.responses.stream(**REQUEST) as stream,
@@ -101,7 +101,7 @@ def test_the_stream_helper_says_nothing_else() -> None:
 # Order.
 
 
-def test_each_response_counts_for_itself() -> None:
+def test_each_response_has_a_counter_of_its_own() -> None:
     numbers: dict[str, list[int | None]] = {}
     for event in recording("openai_responses").events():
         if event.counter:
@@ -113,23 +113,25 @@ def test_each_response_counts_for_itself() -> None:
     }
 
 
-def test_what_shows_nothing_holds_its_place() -> None:
+def test_an_event_without_content_holds_its_place() -> None:
     skipped = [event.seq for event in run("openai_responses", TURN1) if is_skip(event)]
     assert skipped == [1, 2, 3, 6, 7, 8, 9, 10, 14, 15, 16, 21, 22, 27, 28]
 
 
 @given(st.permutations(range(len(TURN1))), st.lists(st.sampled_from(range(len(TURN1)))))
-def test_natives_in_any_order_and_more_than_once_come_to_the_same(order: list[int], again: list[int]) -> None:
+def test_natives_in_any_order_and_repeated_give_the_same_transcript(
+    order: list[int], again: list[int]
+) -> None:
     events = run("openai_responses", [TURN1[i] for i in [*order, *again]])
     expected = fold(ordered(run("openai_responses", TURN1)))["items"]
-    # Lost pieces are mended by a start, so a call that nobody ran yet may be preparing or running.
+    # A start replaces lost deltas, so a call that has not run yet may be preparing or running.
     assert [{**part, "status": ""} for part in fold(ordered(events))["items"]] == [
         {**part, "status": ""} for part in expected
     ]
 
 
 @given(st.randoms(use_true_random=False))
-def test_pieces_that_never_came_are_in_what_the_response_repeats_at_its_end(rolls: random.Random) -> None:
+def test_the_end_of_the_response_completes_lost_deltas(rolls: random.Random) -> None:
     natives = [native for native in TURN1[1:-1] if rolls.random() < 0.5]
     natives = [TURN1[0], *natives, TURN1[-1]]
     texts = [
@@ -143,7 +145,7 @@ def test_pieces_that_never_came_are_in_what_the_response_repeats_at_its_end(roll
     assert sorted(texts, key=key) == sorted(whole, key=key)
 
 
-def test_a_stream_resumed_in_the_middle_is_one_message_and_mended() -> None:
+def test_a_stream_resumed_in_the_middle_is_one_complete_message() -> None:
     events = run("openai_responses", TURN1[12:])
     assert {event.counter for event in events if event.seq is not None} == {"r:0"}
     text = next(part for part in fold(events)["items"] if part["kind"] == "text")
@@ -192,7 +194,7 @@ def test_a_refusal_is_text() -> None:
 # Tools that the application runs.
 
 
-def test_a_call_whose_arguments_were_never_streamed_has_them_and_is_only_prepared() -> None:
+def test_a_call_without_streamed_arguments_is_preparing_with_its_arguments() -> None:
     call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": '{"x": 1}'}
     (part,) = shown("openai_responses", numbered(item("done", **call)))
     assert (part["id"], part["name"], part["args"], part["status"]) == ("c", "f", {"x": 1}, "preparing")
@@ -219,22 +221,22 @@ def test_the_input_of_a_custom_tool_is_text() -> None:
     ],
     ids=["the API's form", "without a type", "our event"],
 )
-def test_the_application_says_what_its_tool_returned(native: Any) -> None:
+def test_the_application_reports_its_tools_result(native: Any) -> None:
     call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
     started = ToolStarted(**IDS, tool_call_id="c")
     (part,) = shown("openai_responses", [*numbered(item("done", **call)), started, native])
     assert (part["name"], part["args"], part["status"], part["output"]) == ("f", {}, "ok", "18")
 
 
-def test_the_application_says_that_its_tool_failed() -> None:
+def test_the_application_reports_its_tools_failure() -> None:
     natives = [{"call_id": "c", "name": "f", "arguments": '{"x": 1}'}, {"call_id": "c", "error": "gone"}]
-    assert said("openai_responses", natives, "tool_started", "tool_finished") == [
+    assert emitted("openai_responses", natives, "tool_started", "tool_finished") == [
         {"tool_call_id": "c", "tool_name": "f", "args": {"x": 1}},
         {"tool_call_id": "c", "status": "error", "output": "gone", "error": "gone"},
     ]
 
 
-def test_output_of_a_shell_is_shown_as_it_comes() -> None:
+def test_a_shells_output_is_shown_while_the_shell_runs() -> None:
     natives = numbered(
         item("added", type="shell_call", call_id="c", action={"commands": []}),
         about("shell_call_output_content.delta", delta={"stdout": "a\n"}),
@@ -242,7 +244,7 @@ def test_output_of_a_shell_is_shown_as_it_comes() -> None:
         item("done", type="shell_call", call_id="c", action={"commands": ["ls"]}),
         item("done", id="o", type="shell_call_output", call_id="c", output=[{"stdout": "a\n"}]),
     )
-    assert said("openai_responses", natives, "tool_progress") == [
+    assert emitted("openai_responses", natives, "tool_progress") == [
         {"tool_call_id": "c", "delta": "a\n"},
         {"tool_call_id": "c", "delta": "b\n"},
     ]
@@ -254,7 +256,7 @@ def test_output_of_a_shell_is_shown_as_it_comes() -> None:
 # Tools that the provider runs.
 
 
-def test_a_web_search_runs_from_its_first_sign_to_its_done_item() -> None:
+def test_a_web_search_runs_from_its_first_event_to_its_done_item() -> None:
     natives = numbered(
         item("added", type="web_search_call", status="in_progress"),
         about("web_search_call.in_progress"),
@@ -306,7 +308,7 @@ def test_an_image_gets_sharper_under_one_id() -> None:
     assert (image["artifact_id"], image["data"], image["media_type"]) == ("i", "BBBB", "image/jpeg")
 
 
-def test_a_failed_mcp_call_says_why() -> None:
+def test_a_failed_mcp_call_has_its_reason() -> None:
     call = {"type": "mcp_call", "name": "lookup", "server_label": "s"}
     natives = numbered(
         item("added", status="in_progress", arguments="", **call),
@@ -321,7 +323,7 @@ def test_a_failed_mcp_call_says_why() -> None:
             **call,
         ),
     )
-    (finished,) = said("openai_responses", natives, "tool_finished")
+    (finished,) = emitted("openai_responses", natives, "tool_finished")
     assert finished == {"tool_call_id": "i", "tool_name": "lookup", "status": "error", "error": "no"}
     (part,) = shown("openai_responses", natives)
     assert part["args"] == {"k": 2}
@@ -333,13 +335,13 @@ def asked(**response: Any) -> list[dict[str, Any]]:
 
 
 def test_a_call_that_needs_approval_interrupts_the_run() -> None:
-    assert said("openai_responses", asked(), "tool_progress") == [
+    assert emitted("openai_responses", asked(), "tool_progress") == [
         {"tool_call_id": "ask", "state": "awaiting_approval"}
     ]
     assert ended(asked()).outcome == "interrupted"
 
 
-def test_an_approved_call_goes_on_as_the_same_call() -> None:
+def test_an_approved_call_continues_as_the_same_call() -> None:
     approved = {"type": "mcp_approval_response", "approval_request_id": "ask", "approve": True}
     call = {
         "type": "mcp_call",
@@ -364,7 +366,7 @@ def test_a_denied_call_is_denied() -> None:
 # Ends.
 
 
-def test_a_failed_response_is_the_runs_error_and_outweighs_what_is_raised_after_it() -> None:
+def test_a_failed_response_is_the_runs_error_and_outweighs_a_later_exception() -> None:
     natives = numbered(status="failed", error={"code": "rate_limit_exceeded", "message": "Slow down."})
     end = ended(natives, RuntimeError("stream closed"))
     assert (end.outcome, end.error, end.code) == ("error", "Slow down.", "rate_limit_exceeded")
@@ -382,7 +384,7 @@ def test_an_error_event_is_the_runs_error(native: dict[str, Any]) -> None:
     assert (end.outcome, end.error, end.code) == ("error", "Oops.", "server_error")
 
 
-def test_an_incomplete_response_says_why() -> None:
+def test_an_incomplete_response_has_its_reason() -> None:
     end = ended(numbered(status="incomplete", incomplete_details={"reason": "max_output_tokens"}))
     assert (end.outcome, end.code) == ("error", "max_output_tokens")
     assert end.error == "The response is incomplete: max_output_tokens."
@@ -392,7 +394,7 @@ def test_a_response_that_the_user_steers_is_no_error() -> None:
     assert ended(numbered(status="incomplete", incomplete_details={"reason": "steered"})).outcome == "success"
 
 
-def test_usage_is_said_once_by_each_response() -> None:
+def test_each_response_reports_its_usage_once() -> None:
     events = recording("openai_responses").events()
     usages = [event.usage for event in events if event.type == "message_finished"]
     assert [(u.cached_input_tokens, u.reasoning_tokens, u.model) for u in usages if u] == [

@@ -1,4 +1,4 @@
-"""pydantic-ai's stream: a real agent's objects and their JSON, and what no recording holds."""
+"""Read pydantic-ai's stream: a real agent's objects, their JSON, and cases without a recording."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults
 
-from tests.adapters.support import IDS, run, said, shown
+from tests.adapters.support import IDS, emitted, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import Event
 
@@ -68,7 +68,7 @@ class Weather(pydantic.BaseModel):
     seen: datetime.datetime
 
 
-# Made after the event classes above: a serialiser knows those that there are when it is made.
+# A serialiser knows only the event classes that exist before the serialiser.
 STREAM = pydantic.TypeAdapter[Any](AgentStreamEvent)
 RESULT = pydantic.TypeAdapter[Any](AgentRunResultEvent[Any])
 
@@ -182,17 +182,17 @@ def test_each_model_call_is_a_message_and_its_tools_end_it() -> None:
     assert events.index(started) > next(i for i, e in enumerate(events) if e.type == "message_finished")
 
 
-def test_custom_events_are_progress_where_they_say_so_and_else_themselves() -> None:
+def test_custom_events_are_progress_or_keep_their_names() -> None:
     natives = asyncio.run(live(agent()))
-    assert said("pydantic_ai", natives, "tool_progress") == [
+    assert emitted("pydantic_ai", natives, "tool_progress") == [
         {"tool_call_id": "c1", "progress": 1.0, "total": 2.0, "message": "asked"}
     ]
-    assert {"name": "note", "value": {"note": "Paris"}, "tool_call_id": "c1"} in said(
+    assert {"name": "note", "value": {"note": "Paris"}, "tool_call_id": "c1"} in emitted(
         "pydantic_ai", natives, "custom"
     )
 
 
-def test_a_custom_event_of_a_class_that_nobody_knows_is_the_same() -> None:
+def test_a_custom_event_of_an_unknown_class_is_read_the_same() -> None:
     native = {
         "event_kind": "custom",
         "name": "far",
@@ -205,13 +205,13 @@ def test_a_custom_event_of_a_class_that_nobody_knows_is_the_same() -> None:
         unknown = STREAM.validate_python(native)
     assert type(unknown).__name__ == "UnknownCustomEvent"
     assert run("pydantic_ai", [unknown]) == run("pydantic_ai", [native])
-    assert said("pydantic_ai", [unknown], "custom", "tool_progress") == [
+    assert emitted("pydantic_ai", [unknown], "custom", "tool_progress") == [
         {"tool_call_id": "c", "progress": 1.0},
         {"name": "far", "value": {"extra": [2]}, "tool_call_id": "c"},
     ]
 
 
-def test_an_exception_in_a_tool_leaves_an_error_and_what_was_streamed() -> None:
+def test_an_exception_in_a_tool_leaves_an_error_and_the_streamed_parts() -> None:
     made = Agent(FunctionModel(stream_function=model))
 
     @made.tool_plain
@@ -233,7 +233,7 @@ def test_an_exception_in_a_tool_leaves_an_error_and_what_was_streamed() -> None:
     assert [event.tool_call_id for event in events if event.type == "tool_started"] == ["c1", "c2"]
 
 
-def test_a_run_that_waits_for_an_approval_is_interrupted_and_goes_on_in_the_next() -> None:
+def test_a_run_that_waits_for_approval_is_interrupted_and_the_next_run_continues() -> None:
     async def asks(messages: list[Any], info: AgentInfo) -> AsyncIterator[Any]:
         del info
         if len(messages) == 1:
@@ -253,7 +253,7 @@ def test_a_run_that_waits_for_an_approval_is_interrupted_and_goes_on_in_the_next
     for form in (natives, recorded(natives)):
         events = run("pydantic_ai", form)
         assert events[-1].outcome == "interrupted"  # type: ignore[union-attr]
-        assert {"tool_call_id": "c1", "state": "awaiting_approval"} in said(
+        assert {"tool_call_id": "c1", "state": "awaiting_approval"} in emitted(
             "pydantic_ai", form, "tool_progress"
         )
     history = natives[-1].result.all_messages()
@@ -264,7 +264,7 @@ def test_a_run_that_waits_for_an_approval_is_interrupted_and_goes_on_in_the_next
     assert text["text"] == "Left alone."
 
 
-def test_the_users_own_cancellation_is_one() -> None:
+def test_the_users_cancellation_is_the_outcome_cancelled() -> None:
     class RunCancelled(Exception):  # noqa: N818 - the SDK's name
         pass
 
@@ -278,7 +278,7 @@ def test_the_users_own_cancellation_is_one() -> None:
 # Parts.
 
 
-def test_deltas_after_the_end_of_a_part_are_part_of_it() -> None:
+def test_deltas_after_the_end_of_a_part_belong_to_the_part() -> None:
     natives = [
         PartStartEvent(index=0, part=TextPart("a")),
         PartEndEvent(index=0, part=TextPart("a"), next_part_kind="thinking"),
@@ -291,16 +291,16 @@ def test_deltas_after_the_end_of_a_part_are_part_of_it() -> None:
         {"kind": "text", "text": "abc"},
         {"kind": "thinking", "text": "t"},
     ]
-    assert said("pydantic_ai", natives, "part_completed") == []
+    assert emitted("pydantic_ai", natives, "part_completed") == []
 
 
-def test_the_end_of_a_part_mends_what_was_streamed_of_it() -> None:
+def test_the_end_of_a_part_completes_the_streamed_text() -> None:
     natives = [
         PartStartEvent(index=0, part=TextPart("a")),
         PartEndEvent(index=0, part=TextPart("abc"), next_part_kind="thinking"),
         PartEndEvent(index=1, part=ThinkingPart("never streamed")),
     ]
-    assert said("pydantic_ai", natives, "part_completed") == [
+    assert emitted("pydantic_ai", natives, "part_completed") == [
         {"text": "abc"},
         {"part_id": "1", "kind": "thinking", "text": "never streamed"},
     ]
@@ -316,7 +316,7 @@ def test_the_same_index_in_one_message_replaces_the_part() -> None:
     assert [part["text"] for part in shown("pydantic_ai", natives)] == ["first ", "final."]
 
 
-def test_a_part_that_turns_out_to_be_of_another_kind_leaves_nothing_behind() -> None:
+def test_a_part_that_changes_its_kind_leaves_nothing_behind() -> None:
     natives = [
         PartStartEvent(index=0, part=TextPart("<thi")),
         PartStartEvent(index=0, part=ThinkingPart("hm"), previous_part_kind="text"),
@@ -324,7 +324,7 @@ def test_a_part_that_turns_out_to_be_of_another_kind_leaves_nothing_behind() -> 
     assert shown("pydantic_ai", natives) == [{"kind": "thinking", "text": "hm"}]
 
 
-def test_a_first_part_that_grew_is_replaced_if_the_new_one_names_it() -> None:
+def test_a_grown_first_part_is_replaced_by_a_part_that_names_it() -> None:
     natives = [
         PartStartEvent(index=0, part=TextPart("dra")),
         *deltas((0, "ft")),
@@ -355,7 +355,7 @@ def test_an_index_that_starts_again_at_0_is_another_message(ends: bool) -> None:
     assert [part["text"] for part in shown("pydantic_ai", [*one, *one])] == ["ab", "ab"]
 
 
-def test_arguments_that_come_as_dicts_are_merged_and_shown_when_complete() -> None:
+def test_dict_arguments_are_merged_and_shown_when_complete() -> None:
     natives: list[Any] = [
         PartStartEvent(index=0, part=ToolCallPart("f", {"a": 1}, "c")),
         PartDeltaEvent(index=0, delta=ToolCallPartDelta(args_delta={"b": "°"})),
@@ -365,13 +365,13 @@ def test_arguments_that_come_as_dicts_are_merged_and_shown_when_complete() -> No
             "part": {"part_kind": "tool-call", "tool_name": "f", "tool_call_id": "c"},
         },
     ]
-    assert said("pydantic_ai", natives, "tool_call_delta") == [
+    assert emitted("pydantic_ai", natives, "tool_call_delta") == [
         {"tool_call_id": "c", "tool_name": "f"},
         {"tool_call_id": "c", "tool_name": "f", "delta": '{"a": 1, "b": "°"}'},
     ]
 
 
-def test_a_tool_name_may_come_in_pieces_and_a_part_without_a_start() -> None:
+def test_a_tool_name_may_arrive_in_deltas_and_a_part_without_a_start() -> None:
     natives = [
         PartDeltaEvent(index=4, delta=ToolCallPartDelta(tool_name_delta="get_", tool_call_id="c")),
         PartDeltaEvent(index=4, delta=ToolCallPartDelta(tool_name_delta="it", args_delta='{"x": 1}')),
@@ -401,7 +401,7 @@ def test_a_tool_that_the_provider_runs_has_its_call_and_result_among_the_parts()
     assert len({event.message_id for event in run("pydantic_ai", natives) if event.message_id}) == 1
 
 
-def test_a_file_is_an_artifact_and_its_better_version_the_same_one() -> None:
+def test_a_file_and_its_better_version_are_one_artifact() -> None:
     drafts = [
         FilePart(BinaryContent(data, media_type="image/png")) for data in (b"\xfb\xff", b"\xfb\xff\xfe")
     ]
@@ -434,7 +434,7 @@ def result(**part: Any) -> dict[str, Any]:
     ],
 )
 def test_each_outcome_of_a_call_has_its_status(outcome: str, status: str) -> None:
-    (finished,) = said("pydantic_ai", [result(outcome=outcome, content="why")], "tool_finished")
+    (finished,) = emitted("pydantic_ai", [result(outcome=outcome, content="why")], "tool_finished")
     assert finished.get("status", "ok") == status
     assert (finished["output"], finished.get("error")) == ("why", None if status == "ok" else "why")
 
@@ -449,7 +449,7 @@ def test_a_1x_result_and_its_retry_prompt_are_read() -> None:
         },
         {"event_kind": "function_tool_result", "result": retry},
     ]
-    assert said("pydantic_ai", natives, "tool_started", "tool_finished") == [
+    assert emitted("pydantic_ai", natives, "tool_started", "tool_finished") == [
         {"tool_call_id": "c", "tool_name": "f", "args": {"x": 1}},
         {
             "tool_call_id": "c",
@@ -496,7 +496,7 @@ def test_files_in_a_result_become_artifacts_of_the_call() -> None:
     assert (chart["media_type"], chart["data"]) == ("image/png", base64.b64encode(b"\xfb\xef").decode())
 
 
-def test_a_call_or_result_without_an_id_is_passed_on_by_name() -> None:
+def test_a_call_or_result_without_an_id_is_a_custom_event() -> None:
     natives = [{"event_kind": "function_tool_call", "part": {"tool_name": "f"}}, result(tool_call_id=None)]
-    names = [event["name"] for event in said("pydantic_ai", natives, "custom")]
+    names = [event["name"] for event in emitted("pydantic_ai", natives, "custom")]
     assert names == ["function_tool_call", "function_tool_result"]

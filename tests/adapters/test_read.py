@@ -1,4 +1,4 @@
-"""Reading fields of anything, and JSON of any value."""
+"""Read the fields of any value, and its JSON form."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from vibe_notebook.adapters._fields import (
     reason,
     text,
 )
-from vibe_notebook.adapters._files import file_fields, take_files
-from vibe_notebook.adapters._streamed_text import Streams
+from vibe_notebook.adapters._files import file_fields, split_files
+from vibe_notebook.adapters._streamed_text import StreamedTexts
 
 
 @dataclasses.dataclass
@@ -52,7 +52,7 @@ class Raising:
         raise RuntimeError
 
 
-def test_a_path_leads_through_objects_and_dicts_and_breaks_off_in_none() -> None:
+def test_a_path_leads_through_objects_and_dicts_or_to_none() -> None:
     native = {"a": PartBuilder("n", above={"b": 3})}
     assert get(native, "a", "above", "b") == 3
     assert get(native, "a", "nope", "b") is get(None, "a") is get(Raising(), "field") is None
@@ -61,7 +61,7 @@ def test_a_path_leads_through_objects_and_dicts_and_breaks_off_in_none() -> None
 
 
 @pytest.mark.parametrize("value", [True, -1, 1 << 63, 1.0, "1", None])
-def test_an_index_is_a_plain_count(value: Any) -> None:
+def test_only_plain_counts_are_integers(value: Any) -> None:
     assert integer(value) is None
 
 
@@ -72,7 +72,7 @@ def test_typed_values_are_values_or_nothing() -> None:
     assert number("nan") is number(math.inf) is number(10**400) is number("x") is None
 
 
-def test_arguments_are_read_when_they_are_complete() -> None:
+def test_only_complete_arguments_are_parsed() -> None:
     assert parsed('{"a": 1}') == parsed({"a": 1}) == {"a": 1}
     assert parsed('{"a":') == '{"a":'
     assert parsed(" ") is parsed(None) is None
@@ -81,13 +81,13 @@ def test_arguments_are_read_when_they_are_complete() -> None:
     assert (json_text(None), json_text("{")) == ("", "{")
 
 
-def test_a_failure_reads_as_lines() -> None:
+def test_validation_errors_become_lines() -> None:
     assert reason("gone") == "gone"
     assert reason([{"loc": ["a", 1], "msg": "bad"}, {"loc": [], "msg": "worse"}]) == "a.1: bad\n: worse"
     assert reason({"code": 3}) == '{"code": 3}'
 
 
-def test_values_take_the_form_that_pydantic_gives_them() -> None:
+def test_values_have_the_form_of_pydantics_json_mode() -> None:
     now = datetime.datetime(2026, 11, 21, tzinfo=datetime.UTC)
     value = {
         "model": Model(size=1),
@@ -101,7 +101,7 @@ def test_values_take_the_form_that_pydantic_gives_them() -> None:
     assert plain(value) == dumped
 
 
-def test_a_value_that_holds_itself_ends() -> None:
+def test_a_recursive_value_ends() -> None:
     root = PartBuilder("root")
     root.below = [PartBuilder(str(i), above=root) for i in range(3)]
     assert [child["name"] for child in plain(root)["below"]] == ["0", "1", "2"]
@@ -112,14 +112,14 @@ def test_a_value_that_holds_itself_ends() -> None:
     assert "RuntimeError" in plain(Raising())
 
 
-def test_a_long_value_is_cut_and_says_so() -> None:
+def test_a_long_value_is_cut_with_its_length() -> None:
     assert bounded({"a": 1}) == {"a": 1}
     cut = bounded({"a": "x" * 2 * VALUE_LIMIT})
     assert cut.startswith('{"a": "xxx')
     assert cut.endswith("… (20,009 characters)")
 
 
-def test_files_are_told_by_their_kind() -> None:
+def test_files_are_recognised_by_their_kind() -> None:
     assert file_fields({"data": "AA-_", "media_type": "x/y", "kind": "binary"}) == {
         "data": "AA+/",
         "media_type": "x/y",
@@ -130,17 +130,17 @@ def test_files_are_told_by_their_kind() -> None:
         "media_type": "a/b",
     }
     assert file_fields({"data": "AA"}) is file_fields("binary") is file_fields(None) is None
-    assert take_files({"a": 1}) == ({"a": 1}, [])
+    assert split_files({"a": 1}) == ({"a": 1}, [])
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.text(max_size=3)), unique_by=lambda piece: piece[0]))
-def test_pieces_come_together_in_their_order(pieces: list[tuple[int, str]]) -> None:
-    streams, key = Streams(), ("m", "text", "0")
-    for at, piece in [*pieces, *pieces]:
-        streams.add(key, piece, at)
-    assert streams.read(key) == "".join(piece for _, piece in sorted(pieces))
+@given(st.lists(st.tuples(st.integers(0, 9), st.text(max_size=3)), unique_by=lambda delta: delta[0]))
+def test_deltas_are_joined_in_their_order(deltas: list[tuple[int, str]]) -> None:
+    streams, key = StreamedTexts(), ("m", "text", "0")
+    for at, delta in [*deltas, *deltas]:
+        streams.add(key, delta, at)
+    assert streams.read(key) == "".join(delta for _, delta in sorted(deltas))
     streams.replace(key, "whole", 5)
-    assert streams.read(key) == "whole" + "".join(piece for at, piece in sorted(pieces) if at > 5)
+    assert streams.read(key) == "whole" + "".join(delta for at, delta in sorted(deltas) if at > 5)
     streams.add(key, "late", 3)
     assert "late" not in streams.read(key)
     streams.forget("m")

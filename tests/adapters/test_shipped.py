@@ -1,4 +1,4 @@
-"""Adapters that other packages ship."""
+"""Load the adapters that other packages ship."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class AcmeAdapter(Adapter):
     name = "acme"
 
     def _read(self, native):
-        self.say_text("text", "0", text(get(native, "said")))
+        self.emit_text("text", "0", text(get(native, "words")))
 """
 
 
 def package(folder: Path, name: str, code: str, value: str | None = None) -> None:
-    """A package as pip would have installed it."""
+    """Write a package in the form in which pip installs it."""
     (folder / f"{name}_vibe.py").write_text(code)
     info = folder / f"{name}_vibe-1.0.dist-info"
     info.mkdir()
@@ -49,15 +49,15 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("value", ["acme_vibe", "acme_vibe:AcmeAdapter"])
-def test_an_adapter_of_another_package_is_one_like_ours(site: Path, value: str) -> None:
+def test_an_adapter_of_another_package_works_like_ours(site: Path, value: str) -> None:
     package(site, "acme", GOOD, value)
     assert "acme" in adapters.names()
     assert adapters.detect({"kind": "acme/x"}) == adapters.choose("auto", {"kind": "acme/x"}) == "acme"
     adapter = adapters.get("ACME", agent_id="a", run_id="r")
-    assert adapter.feed({"said": "hi"})[-1] == TextDelta(agent_id="a", run_id="r", delta="hi")
+    assert adapter.feed({"words": "hi"})[-1] == TextDelta(agent_id="a", run_id="r", delta="hi")
 
 
-def test_nothing_is_loaded_before_it_is_needed(site: Path) -> None:
+def test_an_adapter_is_loaded_at_its_first_use(site: Path) -> None:
     package(site, "acme", GOOD)
     names = adapters.names()
     adapters.get("text")
@@ -76,7 +76,7 @@ def test_nothing_is_loaded_before_it_is_needed(site: Path) -> None:
         ("from vibe_notebook.adapters import Adapter\nclass A(Adapter): pass", None),
     ],
 )
-def test_a_broken_one_is_reported_once_and_harms_no_other(
+def test_a_broken_adapter_is_reported_once_and_others_still_work(
     site: Path, code: str, value: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     package(site, "acme", code, value)
@@ -87,32 +87,32 @@ def test_a_broken_one_is_reported_once_and_harms_no_other(
         adapters.get("acme")
 
 
-def test_one_that_cannot_say_whether_a_stream_is_its_own_harms_no_other(
+def test_an_adapter_whose_matches_raises_does_not_stop_others(
     site: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     package(site, "acme", GOOD.replace("text(get(native", "native.missing(get(native"))
     assert adapters.detect("text") == "text"
-    assert "pass adapter=" in caplog.text
+    assert "Pass adapter=" in caplog.text
 
 
-def test_a_stream_that_ours_reads_too_is_not_guessed(site: Path) -> None:
+def test_a_stream_that_two_adapters_read_is_not_guessed(site: Path) -> None:
     package(site, "acme", GOOD.replace("return text(", "return True or text("))
     with pytest.raises(AdapterError, match=r"more than one adapter reads it \(acme, text\)"):
         adapters.detect("text")
     assert adapters.choose("acme", "text") == "acme"
 
 
-def test_no_package_takes_the_name_of_ours(site: Path) -> None:
+def test_no_package_replaces_an_adapter_of_ours(site: Path) -> None:
     package(site, "text", GOOD)
     assert adapters.get("text").name == "text"
     assert type(adapters.get("text")).__module__ == "vibe_notebook.adapters.text"
 
 
-def test_it_is_found_by_a_python_that_knows_nothing_else(site: Path) -> None:
+def test_an_installed_adapter_is_found_in_a_new_process(site: Path) -> None:
     package(site, "acme", GOOD)
     code = (
         "import vibe_notebook as vibe\n"
-        "run = vibe.watch([{'kind': 'acme/x', 'said': 'hello'}], display=False)\n"
+        "run = vibe.watch([{'kind': 'acme/x', 'words': 'hello'}], display=False)\n"
         "for _ in run: pass\n"
         "print(run.transcript.text)"
     )

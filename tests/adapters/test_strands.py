@@ -1,4 +1,4 @@
-"""strands: what its recordings do not have."""
+"""Read the cases of strands that its recordings do not have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import fold, recording, run, said, shown
+from tests.adapters.support import emitted, fold, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import RunFinished, RunStarted
 from vibe_notebook.exceptions import AdapterError
@@ -44,22 +44,22 @@ def end_of(*natives: Any) -> RunFinished:
 
 
 @pytest.mark.parametrize("name", ["strands", "strands_subagent"])
-def test_without_the_models_own_events_their_repeats_say_the_same(name: str) -> None:
-    def kept(native: dict[str, Any]) -> bool:
+def test_without_the_models_own_events_their_repeats_give_the_same_parts(name: str) -> None:
+    def is_repeat(native: dict[str, Any]) -> bool:
         nested = native.get("tool_stream_event")
         return "event" not in native and not (nested and "event" in nested["data"])
 
-    natives = [native for native in recording(name).natives if kept(native)]
+    natives = [native for native in recording(name).natives if is_repeat(native)]
     assert fold(run(ADAPTER, natives)) == fold(recording(name).events())
 
 
-def test_whole_messages_alone_say_the_same() -> None:
+def test_whole_messages_alone_give_the_same_parts() -> None:
     natives = [n for n in recording("strands").natives if {"message", "result"} & n.keys()]
     result = fold(run(ADAPTER, natives))
     assert result == fold(recording("strands").events())
 
 
-def test_arguments_of_parallel_calls_go_to_theirs() -> None:
+def test_arguments_of_parallel_calls_stay_with_their_calls() -> None:
     starts = [
         raw("contentBlockStart", start={"toolUse": {"toolUseId": c, "name": "f"}}, contentBlockIndex=i)
         for i, c in enumerate("ab")
@@ -75,16 +75,16 @@ def test_arguments_of_parallel_calls_go_to_theirs() -> None:
     ]
 
 
-def test_a_tool_says_what_it_does() -> None:
+def test_a_tool_shows_its_progress() -> None:
     natives = [streamed("half"), streamed({"progress": 1, "total": 2}), streamed({"rows": 3})]
-    assert said(ADAPTER, natives, "tool_progress") == [
+    assert emitted(ADAPTER, natives, "tool_progress") == [
         {"tool_call_id": "c1", "message": "half"},
         {"tool_call_id": "c1", "progress": 1.0, "total": 2.0},
         {"tool_call_id": "c1", "output": {"rows": 3}},
     ]
 
 
-def test_a_subagent_is_inside_of_its_call_and_ends_with_it() -> None:
+def test_a_subagent_is_inside_its_call_and_ends_with_the_call() -> None:
     events = recording("strands_subagent").events()
     (child,) = [e for e in events if isinstance(e, RunStarted) and e.run_id != "r"]
     assert (child.agent_name, child.parent_run_id, child.parent_tool_call_id) == ("researcher", "r", "call_1")
@@ -128,11 +128,11 @@ def test_each_way_a_call_ends_is_a_state(natives: list[Any], state: str) -> None
         ({"force_stop": True, "force_stop_reason": "boom"}, "error"),
     ],
 )
-def test_each_way_to_end_is_an_outcome(native: dict[str, Any], outcome: str) -> None:
+def test_each_kind_of_end_is_an_outcome(native: dict[str, Any], outcome: str) -> None:
     assert end_of(native).outcome == outcome
 
 
-def test_an_answer_that_is_taken_back_is_replaced() -> None:
+def test_a_redacted_answer_is_replaced() -> None:
     natives = [
         delta(None, text="secret"),
         raw("redactContent", redactAssistantContentMessage="[redacted]"),
@@ -140,13 +140,13 @@ def test_an_answer_that_is_taken_back_is_replaced() -> None:
     assert [part["text"] for part in shown(ADAPTER, natives)] == ["[redacted]"]
 
 
-def test_input_that_came_from_a_cache_is_input() -> None:
+def test_input_from_a_cache_counts_as_input() -> None:
     usage = {"inputTokens": 10, "outputTokens": 2, "cacheReadInputTokens": 30}
-    (finished,) = said(ADAPTER, [raw("metadata", usage=usage)], "message_finished")
+    (finished,) = emitted(ADAPTER, [raw("metadata", usage=usage)], "message_finished")
     assert finished["usage"] == {"input_tokens": 40, "output_tokens": 2, "cached_input_tokens": 30}
 
 
-def test_the_first_events_of_a_stream_tell_whose_it_is() -> None:
+def test_the_first_events_of_a_stream_name_the_adapter() -> None:
     for native in ({"init_event_loop": True, "agent": object()}, raw("messageStart", role="assistant")):
         assert adapters.detect(native) == ADAPTER
     for other in ({"start": True}, {"data": "x"}, {"event": {"type": "message_start"}}):
@@ -154,6 +154,9 @@ def test_the_first_events_of_a_stream_tell_whose_it_is() -> None:
             adapters.detect(other)
 
 
-def test_what_is_unknown_is_passed_on() -> None:
+def test_unknown_events_become_custom_events() -> None:
     natives = [raw("brandNew", x=1), {"event_loop_throttled_delay": 4}, {"start": True}]
-    assert [e["name"] for e in said(ADAPTER, natives, "custom")] == ["brandNew", "event_loop_throttled_delay"]
+    assert [e["name"] for e in emitted(ADAPTER, natives, "custom")] == [
+        "brandNew",
+        "event_loop_throttled_delay",
+    ]

@@ -1,15 +1,15 @@
-"""Plain strings."""
+"""Read plain strings."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.adapters.support import IDS, run, said
+from tests.adapters.support import IDS, emitted, run
 from vibe_notebook.events import RunFinished, RunStarted, TextDelta
 
 
-def test_strings_are_one_text() -> None:
+def test_strings_become_one_text() -> None:
     assert run("text", ["Hello ", "", "world"]) == [
         RunStarted(**IDS),
         TextDelta(**IDS, delta="Hello "),
@@ -19,8 +19,8 @@ def test_strings_are_one_text() -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=()))))
-def test_any_text_comes_out_as_valid_unicode(pieces: list[str]) -> None:
-    deltas = [event["delta"] for event in said("text", pieces, "text_delta")]
+def test_any_text_becomes_valid_unicode(strings: list[str]) -> None:
+    deltas = [event["delta"] for event in emitted("text", strings, "text_delta")]
     "".join(deltas).encode()
-    if all(piece.isascii() for piece in pieces):
-        assert "".join(deltas) == "".join(pieces)
+    if all(string.isascii() for string in strings):
+        assert "".join(deltas) == "".join(strings)

@@ -1,4 +1,4 @@
-"""The AI SDK's UI message stream. All but the recording is constructed."""
+"""Read the AI SDK's UI message stream. The natives outside of the recording are constructed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import IDS, recording, run, said, shown
+from tests.adapters.support import IDS, emitted, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import RunFinished
 from vibe_notebook.exceptions import AdapterError
@@ -27,7 +27,7 @@ def ended(*natives: Any) -> Any:
     return run("vercel_ai_ui", natives)[-1]
 
 
-def test_each_step_is_a_message_because_their_ids_repeat() -> None:
+def test_each_step_is_a_message_because_ids_repeat_between_steps() -> None:
     step = [{"type": "start-step"}, text("t0", "a"), {"type": "finish-step"}]
     natives = [{"type": "start", "messageId": "m"}, *step, *step]
     assert [part["text"] for part in shown("vercel_ai_ui", natives)] == ["a", "a"]
@@ -43,15 +43,15 @@ def test_a_step_that_is_tried_again_starts_empty() -> None:
     assert [part["text"] for part in shown("vercel_ai_ui", natives)] == ["good"]
 
 
-def test_only_the_step_at_hand_is_tried_again() -> None:
-    steps = [{"type": "start-step"}, text("0", "kept"), {"type": "start-step"}, text("1", "bad")]
+def test_only_the_current_step_is_tried_again() -> None:
+    steps = [{"type": "start-step"}, text("0", "first"), {"type": "start-step"}, text("1", "bad")]
     natives = [*steps, {"type": "reset-step"}]
-    assert [part["text"] for part in shown("vercel_ai_ui", natives)] == ["kept"]
-    assert len(said("vercel_ai_ui", natives, "part_completed")) == 1
+    assert [part["text"] for part in shown("vercel_ai_ui", natives)] == ["first"]
+    assert len(emitted("vercel_ai_ui", natives, "part_completed")) == 1
 
 
 def test_preliminary_outputs_replace_each_other_while_the_tool_runs() -> None:
-    outputs = [event["output"] for event in said("vercel_ai_ui", NATIVES, "tool_progress")]
+    outputs = [event["output"] for event in emitted("vercel_ai_ui", NATIVES, "tool_progress")]
     assert outputs == [
         {"status": "loading", "city": "Paris"},
         {"city": "Paris", "temp_c": 18, "sky": "sunny ☀️"},
@@ -66,20 +66,22 @@ def test_preliminary_outputs_replace_each_other_while_the_tool_runs() -> None:
         (tool("output-denied"), "denied", None),
     ],
 )
-def test_a_tool_that_did_not_do_it_says_why(native: dict[str, Any], status: str, error: str | None) -> None:
-    (finished,) = said("vercel_ai_ui", [native], "tool_finished")
+def test_a_failed_or_denied_tool_has_its_reason(
+    native: dict[str, Any], status: str, error: str | None
+) -> None:
+    (finished,) = emitted("vercel_ai_ui", [native], "tool_finished")
     assert (finished["status"], finished.get("error")) == (status, error)
 
 
-def test_a_call_that_waits_for_leave_pauses_the_run() -> None:
+def test_a_call_that_waits_for_approval_pauses_the_run() -> None:
     request = tool("approval-request", approvalId="p")
-    assert said("vercel_ai_ui", [request], "tool_progress")[0]["state"] == "awaiting_approval"
+    assert emitted("vercel_ai_ui", [request], "tool_progress")[0]["state"] == "awaiting_approval"
     assert ended(request).outcome == "interrupted"
     assert ended(request, tool("output-available", output=1)).outcome == "success"
     assert ended(request, tool("output-denied")).outcome == "success"
     answer = {"type": "tool-approval-response", "approvalId": "p"}
     assert ended(request, answer | {"approved": True}).outcome == "success"
-    denied = said(
+    denied = emitted(
         "vercel_ai_ui", [request, answer | {"approved": False, "reason": "hands off"}], "tool_finished"
     )
     assert denied == [{"tool_call_id": "c", "status": "denied", "error": "hands off"}]
@@ -99,16 +101,16 @@ def test_files_and_sources_are_artifacts() -> None:
         {"type": "file", "url": "data:image/png;base64,AA==", "mediaType": "image/png"},
         {"type": "source-url", "sourceId": "s", "url": "https://x.test", "title": "X"},
     ]
-    file, source = said("vercel_ai_ui", natives, "artifact")
+    file, source = emitted("vercel_ai_ui", natives, "artifact")
     assert (file["data"], file["media_type"]) == ("AA==", "image/png")
     assert source == {"artifact_id": "s", "name": "X", "url": "https://x.test"}
     assert {adapters.detect(native) for native in natives} == {"vercel_ai_ui"}
 
 
-def test_an_applications_own_data_goes_on_by_its_name() -> None:
+def test_an_applications_own_data_keeps_its_name() -> None:
     native = {"type": "data-weather", "id": "w", "data": {"t": 18}}
     assert adapters.detect(native) == "vercel_ai_ui"
-    assert [event["name"] for event in said("vercel_ai_ui", [native], "custom")] == ["data-weather"]
+    assert [event["name"] for event in emitted("vercel_ai_ui", [native], "custom")] == ["data-weather"]
 
 
 def test_an_error_outweighs_the_finish_after_it() -> None:
@@ -117,18 +119,18 @@ def test_an_error_outweighs_the_finish_after_it() -> None:
     assert end == RunFinished(**IDS, outcome="error", error="no")
 
 
-def test_the_end_says_how_it_came_and_what_was_used() -> None:
+def test_the_end_event_sets_outcome_and_usage() -> None:
     assert ended({"type": "abort"}).outcome == "cancelled"
     assert ended({"type": "finish", "finishReason": "length"}).code == "length"
     usage = ended(*NATIVES).usage
     assert (usage.cached_input_tokens, usage.reasoning_tokens) == (40, 60)
 
 
-def test_the_servers_end_mark_is_nothing() -> None:
+def test_the_servers_end_mark_shows_nothing() -> None:
     assert run("vercel_ai_ui", [*NATIVES, "[DONE]"]) == run("vercel_ai_ui", NATIVES)
 
 
 @pytest.mark.parametrize("native", [{"type": "error"}, {"type": "file"}, {"type": "data-x"}])
-def test_what_only_looks_alike_is_nobodys(native: dict[str, Any]) -> None:
+def test_natives_that_only_resemble_an_event_do_not_match(native: dict[str, Any]) -> None:
     with pytest.raises(AdapterError, match="no adapter knows it"):
         adapters.detect(native)

@@ -1,4 +1,4 @@
-"""vibex's project stream, its server's mistakes included. All but the recording is constructed."""
+"""Read vibex's project stream, with its server's errors. Natives outside of the recording are constructed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import fold, recording, run, said, shown
+from tests.adapters.support import emitted, fold, recording, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.exceptions import AdapterError
 
@@ -44,7 +44,7 @@ def test_results_that_the_server_mixes_up_are_not_shown() -> None:
     assert [(tool["args"]["city"], tool["output"]) for tool in tools] == [("Paris", None), ("Atlantis", None)]
 
 
-def test_a_result_is_taken_where_its_tool_was_called_once() -> None:
+def test_a_result_is_accepted_if_its_tool_was_called_once() -> None:
     parts = [call("a", "f"), call("b", "g"), result("a", "f"), result("b", "g", isError=True)]
     tools = shown("vibex", [whole(*parts)])
     assert [(tool["id"], tool["status"], tool["output"]) for tool in tools] == [
@@ -53,7 +53,7 @@ def test_a_result_is_taken_where_its_tool_was_called_once() -> None:
     ]
 
 
-def test_a_result_that_comes_by_its_id_is_taken_and_kept() -> None:
+def test_the_first_result_with_an_id_is_accepted_and_stays() -> None:
     start = e("tool_call_start", tool_call_id="a", tool_name="f", args={})
     done = e("tool_call_result", tool_call_id="a", tool_name="f", result={"n": 1}, is_error=False)
     (tool,) = shown("vibex", [start, done, whole(call("a", "f"), result("a", "f"))])
@@ -72,7 +72,7 @@ def test_texts_of_a_whole_message_are_matched_in_their_order() -> None:
     ]
 
 
-def test_a_message_that_was_not_streamed_is_shown_whole() -> None:
+def test_a_message_without_a_stream_is_shown_whole() -> None:
     assert [item["text"] for item in shown("vibex", [whole(content="Hi")])] == ["Hi"]
     legacy = e("complete_message", message_id="m", role="assistant", content="Hi")
     assert [item["text"] for item in shown("vibex", [legacy])] == ["Hi"]
@@ -87,10 +87,10 @@ def test_a_message_that_was_not_streamed_is_shown_whole() -> None:
 )
 def test_the_older_names_of_a_delta_are_read(native: dict[str, Any]) -> None:
     assert [item["text"] for item in shown("vibex", [native])] == ["Hi"]
-    assert len(said("vibex", [native], "message_finished")) == 1
+    assert len(emitted("vibex", [native], "message_finished")) == 1
 
 
-def test_what_the_user_said_is_not_the_agents_text() -> None:
+def test_the_users_text_is_not_shown_as_the_agents() -> None:
     assert shown("vibex", [whole(content="Hi", role="user")]) == []
 
 
@@ -112,6 +112,6 @@ def test_a_failed_project_or_an_error_part_is_the_runs_error() -> None:
 
 
 @pytest.mark.parametrize("native", [e("part_delta") | {"data": "{"}, e("unheard_of"), {"event": "message"}])
-def test_what_only_looks_alike_is_nobodys(native: dict[str, Any]) -> None:
+def test_natives_that_only_resemble_an_event_do_not_match(native: dict[str, Any]) -> None:
     with pytest.raises(AdapterError, match="no adapter knows it"):
         adapters.detect(native)

@@ -83,7 +83,7 @@ def test_unawaited_calls_are_an_error_that_names_await() -> None:
         """Never awaited, and closed below."""
 
     calls = [run(), run()]
-    with pytest.raises(AdapterError, match="yields coroutines: await them"):
+    with pytest.raises(AdapterError, match=r"yields coroutines\. Await them"):
         iterate(calls)
     for call in calls:
         call.close()

@@ -1,8 +1,9 @@
-"""An SDK's stream in, our events out: one SDK, one file, one class.
+"""Turn the stream of an SDK into our events, with one adapter class for each SDK.
 
-First on the path of a delta. An adapter reads attributes or dict keys and never imports its SDK,
-so it works on live objects and on their JSON alike, with whatever version is installed. Other packages
-add theirs by an entry point in the group ``vibe_notebook.adapters`` (see docs/adapters.md).
+The adapters stand first on the path of a delta: a watch feeds them natives, the objects or JSON values
+that the SDK yields. An adapter reads attributes or dict keys and never imports its SDK. So one adapter
+reads live objects and their JSON, of every version of the SDK. Other packages add adapters by an entry
+point in the group ``vibe_notebook.adapters`` (see docs/adapters.md).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _CLASSES: Final = {
     "vercel_ai_ui": "VercelAIUIAdapter",
     "vibex": "VibexAdapter",
 }
-"""Each name is that of its module."""
+"""The class of each adapter, by the name of the adapter, which is also the name of its module."""
 
 _ALIASES: Final = {
     "ag_ui": "agui",
@@ -53,32 +54,34 @@ _ALIASES: Final = {
 log = logging.getLogger("vibe_notebook")
 
 _FAMILIES: Final = {"openai": ("openai_responses", "openai_chat")}
-"""One name for several streams: which one it is, the first native tells."""
+"""The adapters that share one name; ``choose`` picks one of them by the first natives."""
 
 
 def get(name: str, **ids: Any) -> Adapter:
-    """Make an adapter for one run of the stream that *name* stands for.
+    """Return a new adapter for one run of the stream that *name* stands for.
 
-    *ids* are those of ``Adapter``. Case does not matter, nor does "-" for "_".
-    Raises ``AdapterError`` for a name that is not there.
+    The adapter gets *ids*, the keyword arguments of ``Adapter``. The case of *name* does not matter, and
+    "-" equals "_". Raises ``AdapterError`` for an unknown name, and for an adapter that does not load.
     """
     key = _key(name)
     key = _ALIASES.get(key, key)
     if key not in names():
         msg = f"There is no adapter {name!r}; one of: {', '.join(names())}."
         raise AdapterError(msg)
-    found = _found(key)
+    found = _load(key)
     if isinstance(found, Exception):
-        msg = f"The adapter {name!r} cannot be loaded ({found}). Mend or uninstall the package that has it."
+        msg = (
+            f"The adapter {name!r} cannot be loaded ({found}). Repair or uninstall the package that ships it."
+        )
         raise AdapterError(msg) from found
     return found[0](**ids)
 
 
 def choose(name: str, *natives: object) -> str:
-    """Name the adapter that *name* means for a stream that begins with *natives*.
+    """Return the name of the adapter that *name* means for a stream that begins with *natives*.
 
-    "auto", and a name that stands for several streams ("openai"), are decided by ``detect``; any
-    other is what ``get`` makes of it. Raises ``AdapterError`` like both.
+    ``choose`` detects the adapter for "auto", and for a name that several adapters share ("openai").
+    Every other name means the adapter that ``get`` returns. Raises ``AdapterError`` like both.
     """
     key = _key(name)
     if key == "auto":
@@ -87,15 +90,15 @@ def choose(name: str, *natives: object) -> str:
 
 
 def is_open(name: str) -> bool:
-    """Whether ``choose`` looks at the natives to say what *name* means."""
+    """Return whether ``choose`` needs the natives to resolve *name*."""
     return _key(name) == "auto" or _key(name) in _FAMILIES
 
 
 def detect(*natives: object) -> str:
-    """Name the adapter that reads *natives*, the first few things that a stream yields.
+    """Return the name of the adapter that reads *natives*, the first few natives of a stream.
 
-    What no adapter knows is passed over; text counts only where it comes first. Raises
-    ``AdapterError`` if none reads them, or more than one: it never guesses.
+    Unknown natives do not count. Plain text counts only as the first native. ``detect`` never guesses:
+    it raises ``AdapterError`` if no adapter, or more than one, reads the natives.
     """
     return _detect(natives, names())
 
@@ -109,7 +112,8 @@ def _detect(natives: tuple[object, ...], among: Iterable[str]) -> str:
         kinds = fits or kinds
     first = natives[0] if natives else None
     if inspect.isawaitable(first):
-        msg = f"The stream yields {type(first).__qualname__}s: await them, or watch the one that gives a stream."
+        kind = type(first).__qualname__
+        msg = f"The stream yields {kind}s. Await them, or watch the object that returns the stream."
         raise AdapterError(msg)
     kind = f"{type(first).__module__}.{type(first).__qualname__}"
     several = f"more than one adapter reads it ({', '.join(kinds)})"
@@ -119,7 +123,7 @@ def _detect(natives: tuple[object, ...], among: Iterable[str]) -> str:
 
 
 def names() -> list[str]:
-    """Return the names that ``get`` takes, sorted."""
+    """Return the names that ``get`` accepts, sorted."""
     return sorted({*_CLASSES, *shipped()})
 
 
@@ -128,7 +132,7 @@ def _key(name: object) -> str:
 
 
 def _fits(name: str, native: object) -> bool:
-    found = _found(name)
+    found = _load(name)
     if isinstance(found, Exception):
         return False
     try:
@@ -136,11 +140,11 @@ def _fits(name: str, native: object) -> bool:
     except Exception:
         if name in _CLASSES:
             raise
-        log.exception("The adapter %r cannot say whether a stream is its own; pass adapter=.", name)
+        log.exception("The adapter %r failed to recognise a stream. Pass adapter= to choose one.", name)
         return False
 
 
-def _found(name: str) -> Shipped | Exception:
+def _load(name: str) -> Shipped | Exception:
     if name not in _CLASSES:
         return load(shipped()[name])
     module = import_module(f"{__name__}.{name}")

@@ -1,7 +1,7 @@
-"""What every adapter shares: the envelope, the start and end of the run, our own events.
+"""Hold the part that all adapters share: the envelope, the run's start and end, our own events.
 
-An adapter reads one native after the other (``_read``) and says what it shows (``say``); all it
-says of one native is one slot of the order.
+An adapter reads one native after the other (``_read``) and emits events for it (``emit``). The events
+of one native take one slot in the order.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from vibe_notebook.events import (
 from vibe_notebook.exceptions import ProtocolError
 
 from ._fields import bounded, get, ident, text
-from ._streamed_text import Key, Streams
+from ._streamed_text import Key, StreamedTexts
 
 __all__ = ["Adapter", "is_event", "is_event_line"]
 
@@ -39,7 +39,7 @@ _CANCELLATIONS: Final = (asyncio.CancelledError, KeyboardInterrupt, GeneratorExi
 
 
 def is_event(native: object) -> bool:
-    """Whether *native* is one of our own events, or the dict of one."""
+    """Return whether *native* is one of our own events, or the dict of such an event."""
     if isinstance(native, _CLASSES):
         return True
     if not isinstance(native, Mapping):
@@ -49,7 +49,7 @@ def is_event(native: object) -> bool:
 
 
 def is_event_line(native: object) -> bool:
-    """Whether *native* is JSON text of one of our own events: a line of a recording."""
+    """Return whether *native* is a line of a recording: the JSON text of one of our own events."""
     if not isinstance(native, str | bytes) or native.strip()[:1] not in ("{", b"{"):
         return False
     try:
@@ -59,16 +59,16 @@ def is_event_line(native: object) -> bool:
 
 
 class Adapter(ABC):
-    """Turns one run of an SDK's stream into events.
+    """Turn one run of an SDK's stream into events.
 
-    ``agent_id`` names the view; ``run_id`` the request (``None``: a new one). A subagent's
-    run says what started it with ``parent_run_id`` and ``parent_tool_call_id``. The same natives
-    with the same ids give the same events, whether they are the SDK's objects or their JSON dicts.
+    ``agent_id`` names the view, and ``run_id`` the request (``None``: a new id). The run of a subagent
+    names its caller with ``parent_run_id`` and ``parent_tool_call_id``. Equal natives with equal ids
+    give equal events, from the SDK's objects as from their JSON dicts.
     """
 
     name: ClassVar[str]
     cancellations: ClassVar[frozenset[str]] = frozenset()
-    """Names of the SDK's own exception classes that mean "the user stopped it"."""
+    """The names of the SDK's exception classes that mean "the user stopped the run"."""
 
     def __init__(
         self,
@@ -89,15 +89,15 @@ class Adapter(ABC):
         self._outcome: dict[str, Any] = {}
         self._usage: Usage | None = None
         self._result: Any = None
-        self.streams = Streams()
+        self.streamed = StreamedTexts()
         self._out: list[Event] = []
         self._envelope: dict[str, Any] = {}
-        """``message_id``, ``derived``, and where the source numbers its natives ``seq``, ``counter``."""
+        """``message_id`` and ``derived``; also ``seq`` and ``counter`` of a source that numbers its natives."""
 
     def feed(self, native: object) -> list[Event]:
-        """Return the events made from one native, perhaps none. Never raises."""
+        """Return the events of one native, perhaps none. Never raises."""
         if is_event(native):
-            own = self._own(native)
+            own = self._own_event(native)
             if own is not None:
                 return [own]
         self._envelope = {}
@@ -105,96 +105,100 @@ class Adapter(ABC):
         return self._flush()
 
     def exhausted(self, source: object) -> list[Event]:
-        """Return what the object that was watched says, once its stream has yielded all. Never raises.
+        """Return the events of *source*, the watched object, after its stream has ended. Never raises.
 
-        Some SDKs tell only there what they wait for. Comes before ``finish``, if at all.
+        Some SDKs store only on that object the approvals that they wait for. The watch calls this
+        method before ``finish``, or not at all.
         """
         del source
         return []
 
     def finish(self, exc: BaseException | None = None) -> list[Event]:
-        """Close the run; *exc* is what ended the stream, ``None`` its regular end.
+        """Return the last events of the run; *exc* is the exception that ended the stream, if any.
 
-        The first outcome that is not a success wins: what the stream reported outweighs what
-        was raised after it. A second call returns nothing.
+        The first outcome other than success wins: an outcome that the stream reported outweighs an
+        exception raised after it. A second call returns nothing.
         """
         if self._is_finished:
             return []
         self._is_finished = True
         if exc is not None:
-            self._raised(exc)
+            self._end_by_exception(exc)
         self._envelope = {}
         self._close()
         self._envelope = {}
-        self.say(RunFinished, usage=self._usage, result=self._result, **self._outcome)
+        self.emit(RunFinished, usage=self._usage, result=self._result, **self._outcome)
         return self._flush()
 
     @abstractmethod
     def _read(self, native: object) -> None:
-        """Say what one native shows."""
+        """Emit the events of one native."""
 
-    def _close(self) -> None:  # noqa: B027 - most have nothing to say then
-        """Say what is still to be said before the run ends."""
+    def _close(self) -> None:  # noqa: B027 - most adapters emit nothing at the end
+        """Emit the events that must precede the run's end."""
 
     def start(self, **fields: Any) -> None:
-        """Say that the run starts, if that was not said yet: for sources that have an event for it."""
+        """Emit the run's start, once; for sources that have an event for it."""
         if not self._is_started:
             self._is_started = True
-            self.say(RunStarted, **self._origin(), **fields)
+            self.emit(RunStarted, **self._origin(), **fields)
 
-    def say(self, cls: type[Any], **fields: Any) -> None:
-        """Add one event to what the native at hand shows."""
+    def emit(self, cls: type[Any], **fields: Any) -> None:
+        """Emit one event for the current native; *fields* override the envelope."""
         place: dict[str, Any] = {"agent_id": self.agent_id, "run_id": self.run_id, **self._envelope}
         if place.get("seq") is not None:
             place["sub"] = len(self._out)
         self._out.append(cls(**{**place, **fields}))
 
-    def say_unknown(self, native: object, name: str | None, **fields: Any) -> None:
-        """Pass on what this version does not know, under its own name."""
+    def emit_unknown(self, native: object, name: str | None, **fields: Any) -> None:
+        """Emit a native that this version does not know as a ``Custom`` event under its own name."""
         name = name or text(get(native, "type")) or type(native).__name__
-        self.say(Custom, name=name, value=bounded(native), **fields)
+        self.emit(Custom, name=name, value=bounded(native), **fields)
 
-    def say_text(self, kind: str, part_id: str, delta: str) -> None:
-        """Add to a text or thinking part."""
+    def emit_text(self, kind: str, part_id: str, delta: str) -> None:
+        """Emit a delta of a text or thinking part, unless the delta is empty."""
         if delta:
-            self._streamed(kind, part_id, delta)
-            self.say(ThinkingDelta if kind == "thinking" else TextDelta, part_id=part_id, delta=delta)
+            self._record_delta(kind, part_id, delta)
+            self.emit(ThinkingDelta if kind == "thinking" else TextDelta, part_id=part_id, delta=delta)
 
-    def say_whole(self, kind: str, part_id: str, whole: str) -> None:
-        """Put a part's whole text, if that is not what was streamed."""
+    def emit_whole(self, kind: str, part_id: str, whole: str) -> None:
+        """Emit the whole text of a part, if the text differs from the streamed text."""
         key = self._key(kind, part_id)
-        if whole != self.streams.read(key):
-            self.streams.replace(key, whole, self._envelope.get("seq"))
-            self.say(PartCompleted, part_id=part_id, kind=kind, text=whole)
+        if whole != self.streamed.read(key):
+            self.streamed.replace(key, whole, self._envelope.get("seq"))
+            self.emit(PartCompleted, part_id=part_id, kind=kind, text=whole)
 
-    def say_args(self, call_id: str, name: str | None, delta: str) -> None:
-        """Add to a tool call's argument text; an empty *delta* only shows the call."""
+    def emit_args(self, call_id: str, name: str | None, delta: str) -> None:
+        """Emit a delta of a tool call's argument text; an empty *delta* only shows the call."""
         if delta:
-            self._streamed("args", call_id, delta)
-        self.say(ToolCallDelta, tool_call_id=call_id, tool_name=name or None, delta=delta)
+            self._record_delta("args", call_id, delta)
+        self.emit(ToolCallDelta, tool_call_id=call_id, tool_name=name or None, delta=delta)
 
-    def say_rest_of_args(self, call_id: str, name: str | None, whole: str) -> bool:
-        """Add what *whole* has beyond the streamed text; False: it contradicts that text."""
+    def emit_rest_of_args(self, call_id: str, name: str | None, whole: str) -> bool:
+        """Emit the rest of *whole* after the streamed argument text.
+
+        Returns False, and emits nothing, if *whole* does not begin with the streamed text.
+        """
         key = self._key("args", call_id)
-        streamed = self.streams.read(key)
-        if not whole.startswith(streamed):
+        written = self.streamed.read(key)
+        if not whole.startswith(written):
             return False
-        if whole != streamed:
-            self.streams.replace(key, whole, self._envelope.get("seq"))
-            self.say(
-                ToolCallDelta, tool_call_id=call_id, tool_name=name or None, delta=whole[len(streamed) :]
+        if whole != written:
+            self.streamed.replace(key, whole, self._envelope.get("seq"))
+            self.emit(
+                ToolCallDelta, tool_call_id=call_id, tool_name=name or None, delta=whole[len(written) :]
             )
         return True
 
-    def _streamed(self, kind: str, name: str, delta: str) -> None:
-        if not self._envelope.get("derived"):  # a twin adds nothing to what the direct delta says
-            self.streams.add(self._key(kind, name), delta, self._envelope.get("seq"))
+    def _record_delta(self, kind: str, name: str, delta: str) -> None:
+        if not self._envelope.get("derived"):  # a derived twin repeats a direct delta
+            self.streamed.add(self._key(kind, name), delta, self._envelope.get("seq"))
 
     def _key(self, kind: str, name: str) -> Key:
         return self._envelope.get("message_id"), kind, name
 
     def end(self, outcome: str, error: str | None = None, code: str | None = None) -> None:
-        """Remember how the run ends, unless it is known already."""
+        """Store the run's outcome, unless an outcome is stored already."""
         if not self._outcome:
             self._outcome = {"outcome": outcome, "error": error, "code": code}
 
@@ -209,7 +213,7 @@ class Adapter(ABC):
         names = ("agent_name", "parent_run_id", "parent_tool_call_id")
         return {name: getattr(self, name) for name in names}
 
-    def _own(self, native: object) -> Event | None:
+    def _own_event(self, native: object) -> Event | None:
         try:
             event = parse_event(native)  # type: ignore[arg-type]  # is_event() saw one of the two
         except ProtocolError:
@@ -219,9 +223,9 @@ class Adapter(ABC):
             self._is_finished = self._is_finished or isinstance(event, RunFinished)
         return event
 
-    def _raised(self, exc: BaseException) -> None:
+    def _end_by_exception(self, exc: BaseException) -> None:
         while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
-            exc = exc.exceptions[0]  # a task group's wrapping says nothing to the reader
+            exc = exc.exceptions[0]  # the wrapper of a task group does not help the reader
         if isinstance(exc, _CANCELLATIONS) or type(exc).__name__ in self.cancellations:
             self.end("cancelled")
             return

@@ -1,7 +1,8 @@
-"""Adapters that other packages ship, found by their entry points.
+"""Load the adapters that other packages ship, by their entry points.
 
-Used by ``adapters``. An entry point in the group ``vibe_notebook.adapters`` names a module with
-``matches`` and one ``Adapter`` of its own, or that class in it; it is loaded when it is first needed.
+``adapters`` asks this module for every name that is not its own. An entry point in the group
+``vibe_notebook.adapters`` names a module with ``matches`` and one ``Adapter`` subclass, or that class.
+The module loads an entry point at its first use.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ GROUP = "vibe_notebook.adapters"
 log = logging.getLogger("vibe_notebook")
 
 Shipped = tuple[type[Adapter], Callable[[object], bool]]
-"""An adapter's class, and what knows its natives."""
+"""The class of an adapter, and the function that recognises its natives."""
 
 
 def shipped() -> dict[str, EntryPoint]:
-    """Return the entry points by the names of their adapters, none of them loaded."""
+    """Return the entry points by the names of their adapters, without loading one."""
     return _shipped(tuple(sys.path))
 
 
-@cache  # reading what is installed took 25 ms, before the first event of each watch
+@cache  # to list the installed entry points took 25 ms, before the first event of each watch
 def _shipped(_path: tuple[str, ...]) -> dict[str, EntryPoint]:
     return {entry.name.lower().replace("-", "_"): entry for entry in entry_points(group=GROUP)}
 
 
-@cache  # so that what is broken is reported once
+@cache  # so that the log names a broken adapter once
 def load(entry: EntryPoint) -> Shipped | Exception:
-    """Return what *entry* stands for, or why there is none: a broken package harms no other."""
+    """Load *entry*; return the error of a broken package, so that other adapters still work."""
     try:
         found = entry.load()
         module = found if isinstance(found, ModuleType) else inspect.getmodule(found)

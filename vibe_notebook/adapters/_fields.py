@@ -1,7 +1,7 @@
-"""Reading natives: a field from an object or a dict, and a typed value or nothing.
+"""Read the fields of natives, and convert their values to a known type.
 
-Below every adapter. Natives are foreign and hostile: a field may be missing, of another type,
-or a property that raises. Nothing here raises, and all strings that leave are valid Unicode.
+Every adapter uses these functions. Natives are foreign: a field may be missing, have another type, or
+be a property that raises. No function here raises, and every returned string is valid Unicode.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ __all__ = [
 ]
 
 VALUE_LIMIT: Final = 10_000
-"""Characters of JSON that the value of a ``Custom`` may have."""
+"""The value of a ``Custom`` has at most this many characters of JSON."""
 
 DEPTH_LIMIT: Final = 64
+"""``plain`` follows a value to this many levels; deeper values become their ``repr``."""
 
 _CAPITAL: Final = re.compile("[A-Z]")
 _NO_FIELDS: Final = (str, bytes, bytearray, int, float, list, tuple, set, frozenset, type(None))
@@ -58,7 +59,7 @@ _SCALARS: Final = (
 
 
 def get(native: object, *path: str) -> Any:
-    """Follow *path* through attributes or dict keys; ``None`` where it breaks off."""
+    """Return the value at the end of *path*, through attributes or dict keys; ``None`` without one."""
     for name in path:
         if isinstance(native, _NO_FIELDS):
             return None
@@ -70,13 +71,13 @@ def get(native: object, *path: str) -> Any:
 
 
 def camel(native: object, name: str) -> Any:
-    """Return a field that JSON has in camelCase, and Python objects in snake_case."""
+    """Return the field *name*, given in camelCase, of JSON in camelCase or an object in snake_case."""
     found = get(native, name)
     return get(native, _CAPITAL.sub(lambda found: f"_{found[0].lower()}", name)) if found is None else found
 
 
 def fields_of(native: object) -> dict[str, Any]:
-    """Return the fields of an object or a dict, not those inside of them."""
+    """Return the fields of an object or a dict, one level deep."""
     if isinstance(native, _NO_FIELDS):
         return {}
     try:
@@ -94,19 +95,22 @@ def text(value: object) -> str:
 
 
 def ident(value: object) -> str | None:
-    """Return *value* as an id: a string that is not empty, or a number written out."""
+    """Return *value* as an id: a non-empty string, or a count as a string; else ``None``."""
     if isinstance(value, str):
         return scrub(value) or None
     return None if integer(value) is None else str(value)
 
 
 def integer(value: object) -> int | None:
-    """Return *value* if it is a count or an index."""
+    """Return *value* if it is a count or an index (0 to 2**63 - 1), else ``None``."""
     return value if type(value) is int and 0 <= value < 1 << 63 else None
 
 
 def number(value: object) -> float | None:
-    """Return *value* as a finite float: JSON has decimals as strings."""
+    """Return *value*, a number or its text, as a finite float; else ``None``.
+
+    JSON carries decimals as strings.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str | decimal.Decimal):
         return None
     try:
@@ -117,12 +121,12 @@ def number(value: object) -> float | None:
 
 
 def items(value: object) -> list[Any]:
-    """Return the elements of a list or tuple, else none."""
+    """Return the elements of a list or tuple; an empty list for every other value."""
     return list(value) if isinstance(value, list | tuple) else []
 
 
 def parsed(args: object) -> Any:
-    """Return tool arguments as a value: complete JSON text is read, other text stays text."""
+    """Return tool arguments as a value: parse complete JSON text, and keep other text."""
     if not isinstance(args, str):
         return plain(args)
     if not args.strip():
@@ -134,14 +138,14 @@ def parsed(args: object) -> Any:
 
 
 def json_text(args: object) -> str:
-    """Return tool arguments as the text that a model would have written."""
+    """Return tool arguments as JSON text, as a model writes them; text stays as it is."""
     if args is None or isinstance(args, str):
         return text(args)
     return json.dumps(plain(args), ensure_ascii=False)
 
 
 def reason(content: object) -> str:
-    """Return the text of a failure; validation errors come as a list of ``loc`` and ``msg``."""
+    """Return the text of a failure; a list of validation errors (``loc``, ``msg``) gives a line each."""
     lines = [
         f"{'.'.join(str(step) for step in items(get(error, 'loc')))}: {message}"
         for error in items(content)
@@ -151,7 +155,7 @@ def reason(content: object) -> str:
 
 
 def bounded(native: object) -> Any:
-    """Return *native* as JSON; if that is long, the beginning of its JSON text."""
+    """Return *native* as JSON types; above ``VALUE_LIMIT``, return the beginning of its JSON text."""
     value = plain(native)
     body = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if len(body) <= VALUE_LIMIT:
@@ -162,7 +166,10 @@ def bounded(native: object) -> Any:
 def usage_of(
     native: object, *, cached: tuple[str, ...], reasoning: tuple[str, ...], model: str | None = None
 ) -> Usage | None:
-    """Return what was used, with the paths of the counts that every SDK keeps somewhere else."""
+    """Return the usage in *native*.
+
+    *cached* and *reasoning* are the paths of those two counts, which differ from SDK to SDK.
+    """
     if native is None:
         return None
     fields: dict[str, Any] = {
@@ -177,9 +184,9 @@ def usage_of(
 
 
 def plain(value: object) -> Any:
-    """Return *value* as JSON types, in the form that pydantic's JSON mode gives them.
+    """Return *value* as JSON types, in the form of pydantic's JSON mode.
 
-    A recording holds that form, so a live object and its recorded dict give equal events.
+    Recordings hold that form. So a live object and its recorded dict give equal events.
     """
     return to_json_value(_plain(value, ()))
 

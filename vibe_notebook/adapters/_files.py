@@ -1,7 +1,8 @@
-"""Files inside what tools and models return: taken out of the JSON, as artifact fields.
+"""Split files from the results of tools and models, as the fields of an ``Artifact``.
 
-Used by adapters. A file is an object or dict with ``media_type`` and ``data`` (bytes, or base64
-in a recording), or with a ``url``; pydantic-ai and data URLs agree on no more than that.
+The adapters call these functions for results and messages. A file is an object or dict with
+``media_type`` and ``data`` (bytes, or base64 in a recording), or with a ``url``. pydantic-ai and data
+URLs have only these fields in common.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from typing import Any, Final
 
 from ._fields import get, ident, items, plain, text
 
-__all__ = ["block_file", "file_fields", "from_url", "take_blocks", "take_files"]
+__all__ = ["block_file", "file_fields", "from_url", "split_blocks", "split_files"]
 
 
 def file_fields(value: object) -> dict[str, Any] | None:
-    """Return an artifact's ``media_type`` with ``data`` or ``url``; ``None``: *value* is no file."""
+    """Return ``media_type`` and ``data`` or ``url`` of a pydantic-ai file; else ``None``."""
     kind, data = text(get(value, "kind")), get(value, "data")
     if kind == "binary" and isinstance(data, bytes | str):
         encoded = base64.b64encode(data).decode() if isinstance(data, bytes) else text(data)
-        # JSON mode writes base64 in its URL-safe alphabet, browsers read only the other.
+        # pydantic's JSON mode writes the URL-safe alphabet of base64, which browsers do not read.
         return {"media_type": ident(get(value, "media_type")), "data": encoded.translate(_STANDARD)}
     if kind.endswith("-url") and (url := ident(get(value, "url"))):
         return from_url(url) | ({"media_type": media} if (media := ident(get(value, "media_type"))) else {})
@@ -27,15 +28,15 @@ def file_fields(value: object) -> dict[str, Any] | None:
 
 
 def from_url(url: str) -> dict[str, Any]:
-    """Return ``data`` and ``media_type`` for a base64 data URL, ``url`` for any other."""
+    """Return ``data`` and ``media_type`` of a base64 data URL; ``url`` for every other URL."""
     head, comma, body = url.partition(";base64,")
     if comma and head[:5].lower() == "data:":
         return {"media_type": head[5:] or None, "data": body}
     return {"url": url}
 
 
-def take_files(content: object) -> tuple[Any, list[dict[str, Any]]]:
-    """Split what a tool returned into the rest, where a label stands for each file, and the files."""
+def split_files(content: object) -> tuple[Any, list[dict[str, Any]]]:
+    """Split a tool's result into the result with a label for each file, and the files."""
     single = file_fields(content)
     if single is not None:
         return _label(single), [single]
@@ -48,9 +49,10 @@ def take_files(content: object) -> tuple[Any, list[dict[str, Any]]]:
 
 
 def block_file(block: object) -> dict[str, Any] | None:
-    """Return the artifact fields of a content block that holds a file; ``None``: it holds none.
+    """Return the artifact fields of a content block with a file; ``None`` for every other block.
 
-    Anthropic nests it in ``source``, OpenAI in ``image_url``, LangChain has it in the block itself.
+    Anthropic nests the file in ``source``, OpenAI in ``image_url``. LangChain stores the file in the
+    block itself.
     """
     if text(get(block, "type")) not in _FILE_BLOCKS:
         return None
@@ -65,8 +67,8 @@ def block_file(block: object) -> dict[str, Any] | None:
     return None if url is None else from_url(url) | ({"media_type": media} if media else {})
 
 
-def take_blocks(content: object) -> tuple[Any, list[dict[str, Any]]]:
-    """Split the content of a message into its text, or what else it is, and its files."""
+def split_blocks(content: object) -> tuple[Any, list[dict[str, Any]]]:
+    """Split a message's content into its files and the rest: one text, or JSON if not all is text."""
     blocks = items(content)
     found = [block_file(block) for block in blocks]
     rest = [_label(fields) if fields else block for block, fields in zip(blocks, found, strict=True)]

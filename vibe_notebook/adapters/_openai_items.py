@@ -1,7 +1,7 @@
-"""OpenAI's output items: which part they are, what a tool call was asked and what came of it.
+"""Read OpenAI's output items: their part, and the arguments and the result of a tool call.
 
-Pure; used by ``openai_responses``. Each kind of item keeps its arguments and its result in fields
-of its own names.
+``openai_responses`` and ``openai_agents`` share these functions. Each kind of item stores its arguments
+and its result under field names of its own.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ __all__ = [
 SERVER_TOOLS: Final = frozenset(
     ("web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_call"),
 )
-"""Items whose tool the provider runs; of all others the application says that they run."""
+"""The items whose tool the provider runs. The application runs, and reports, all other tools."""
 
 _ARGS: Final = ("arguments", "input", "code", "action", "actions", "operation")
 _NAMED_ARGS: Final = ("queries", "revised_prompt")
 
 
 def call_id_of(item: object) -> str | None:
-    """Return the id that results name; a call that was approved goes on under its request's id."""
+    """Return the id that results refer to; an approved call keeps the id of its approval request."""
     fields = ("approval_request_id", "call_id", "id")
     return next((name for field in fields if (name := ident(get(item, field)))), None)
 
 
 def name_of(item: object) -> str | None:
-    """Return the tool's name, else its kind."""
+    """Return the tool's name, else the kind of the item."""
     return text(get(item, "name")) or text(get(item, "type")).removesuffix("_call") or None
 
 
 def args_of(item: object) -> str:
-    """Return all of the arguments as text, "" if there are none."""
+    """Return the whole arguments as text; "" without arguments."""
     for field in _ARGS:
         value = get(item, field)
         if isinstance(value, str):
@@ -55,7 +55,7 @@ def args_of(item: object) -> str:
 
 
 def outcome_of(item: object) -> dict[str, Any]:
-    """Return ``status``, ``output`` and ``error`` of a call that the provider ran."""
+    """Return the fields ``status``, ``output`` and ``error`` of a call that the provider ran."""
     error = get(item, "error")
     status = text(get(item, "status"))
     if error is not None or status in ("failed", "incomplete"):
@@ -67,11 +67,11 @@ def outcome_of(item: object) -> dict[str, Any]:
 
 
 def part_of(native: object, topic: str, item_id: str) -> tuple[str, str]:
-    """Return the kind and id of the part that an event is about."""
+    """Return the kind and the id of the part that an event belongs to."""
     if topic == "reasoning_summary_text":
         return "thinking", f"{item_id}:{integer(get(native, 'summary_index')) or 0}"
     index = integer(get(native, "content_index")) or 0
-    if topic == "reasoning_text":  # an item may have a summary too, which counts from 0 as well
+    if topic == "reasoning_text":  # the item's summary parts also count from 0
         return "thinking", f"{item_id}:raw:{index}"
     return "text", f"{item_id}:{index}"
 
@@ -103,7 +103,7 @@ def _output(item: object) -> Any:
 
 
 def _without_nulls(value: Any) -> Any:
-    # Raw JSON leaves out what typed objects and their dumps have as null.
+    # Raw JSON omits fields that typed objects, and their dumps, have as null.
     if isinstance(value, dict):
         return {k: _without_nulls(v) for k, v in value.items() if v is not None}
     return [_without_nulls(v) for v in value] if isinstance(value, list) else value

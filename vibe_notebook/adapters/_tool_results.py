@@ -1,8 +1,8 @@
-"""What an application says of the tools that it runs itself, in a form that any model API's adapter takes.
+"""Read an application's reports about the tools that the application runs itself.
 
-Used by those adapters: a model API streams what the model asks for, never what came of it. The form:
-``{"call_id", "name", "arguments"}`` when a tool starts, ``{"call_id", "output"}`` or ``{"call_id",
-"error"}`` when it is done.
+The adapters of model APIs share these functions: such an API streams the model's tool calls, never
+their results. The application reports the start of a tool as ``{"call_id", "name", "arguments"}``, and
+its end as ``{"call_id", "output"}`` or ``{"call_id", "error"}``.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Any
 from vibe_notebook.events import ToolFinished, ToolStarted
 
 from ._fields import get, ident, parsed, plain, reason, text
-from ._files import take_blocks
+from ._files import split_blocks
 
-__all__ = ["app_event", "message_result", "result_of"]
+__all__ = ["finish_fields", "message_result", "report_event"]
 
 
-def app_event(native: object) -> tuple[type[Any], dict[str, Any]] | None:
-    """Return the event and its fields; ``None``: *native* is not of that form."""
+def report_event(native: object) -> tuple[type[Any], dict[str, Any]] | None:
+    """Return the event class and fields of a report; ``None`` if *native* is no report."""
     call_id = ident(get(native, "call_id"))
     if call_id is None or not isinstance(native, Mapping) or text(get(native, "type")):
         return None
     if "output" in native or "error" in native:
-        return ToolFinished, result_of(native)
+        return ToolFinished, finish_fields(native)
     name, args = text(get(native, "name")) or None, parsed(get(native, "arguments"))
     return ToolStarted, {"tool_call_id": call_id, "tool_name": name, "args": args}
 
 
-def result_of(native: object) -> dict[str, Any]:
-    """Return the fields of a ``ToolFinished``."""
+def finish_fields(native: object) -> dict[str, Any]:
+    """Return the fields of a ``ToolFinished`` for a report of a tool's end."""
     output, error = plain(get(native, "output")), get(native, "error")
     fields = {"tool_call_id": ident(get(native, "call_id")), "tool_name": text(get(native, "name")) or None}
     if error is None:
@@ -48,9 +48,9 @@ def message_result(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the fields of a ``ToolFinished``, and the files, of a message that answers a tool call.
 
-    Its ``content`` is text or a list of blocks, as the next request repeats it to the model.
+    The message's ``content`` is text or a list of blocks, as the next request sends it to the model.
     """
-    output, files = take_blocks(get(native, "content"))
+    output, files = split_blocks(get(native, "content"))
     fields = {
         "tool_call_id": call_id,
         "tool_name": text(get(native, "name")) or None,

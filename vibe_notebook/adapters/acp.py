@@ -1,9 +1,9 @@
-"""ACP, the agent client protocol: a prompt's ``session/update`` notifications, and its response.
+"""Read ACP, the agent client protocol: the ``session/update`` notifications and the response of a prompt.
 
-Taken bare, in their notification, or as whole JSON-RPC messages. Text has no parts: what another kind
-of update interrupts goes on as a new part, and without message ids a tool call ends the message.
-Every field of a call that an update names replaces the one before. A call has a title for people
-instead of a name, and its arguments only if the agent passes them on (``rawInput``). Source:
+The adapter reads bare updates, their notifications, and whole JSON-RPC messages. ACP has no text parts:
+after another kind of update, text continues in a new part. Without message ids, a tool call ends the
+message. Each field in an update of a call replaces the earlier value. A call has a title for people
+instead of a name, and arguments only if the agent sends them (``rawInput``). Source:
 agentclientprotocol.com, ``acp.schema``.
 """
 
@@ -26,51 +26,7 @@ from ._base import Adapter
 from ._fields import camel, get, ident, integer, items, json_text, number, plain, reason, text
 from ._files import from_url
 
-__all__ = ["ACPAdapter", "content_file", "content_text", "matches", "output_of"]
-
-
-# ACP's content: the text of a block, its file, and what a tool call shows.
-#
-# Pure; used by ``acp``.
-
-
-def content_text(block: object) -> str:
-    """Return the text that a block holds, "" if it holds none."""
-    return text(get(block, "text")) or text(get(block, "resource", "text"))
-
-
-def content_file(block: object) -> dict[str, Any] | None:
-    """Return the artifact fields of an image, a sound or a link; ``None``: it is none."""
-    kind = text(get(block, "type"))
-    source = get(block, "resource") if kind == "resource" else block
-    media = ident(camel(source, "mimeType"))
-    data = ident(get(source, "data")) or ident(get(source, "blob"))
-    url = ident(get(source, "uri"))
-    if kind not in ("image", "audio", "resource_link", "resource") or not (data or url):
-        return None
-    fields = {"media_type": media, "data": data} if data else {"media_type": media, **from_url(url or "")}
-    return {**fields, "name": ident(get(block, "title")) or ident(get(block, "name"))}
-
-
-def output_of(raw: object, content: object) -> Any:
-    """Return what a call put out: its raw output, else its content, as text if it is only text."""
-    if raw is not None:
-        return plain(raw)
-    blocks = items(content)
-    inner = [get(block, "content") if get(block, "type") == "content" else None for block in blocks]
-    if blocks and all(content_text(block) for block in inner):
-        return "\n".join(content_text(block) for block in inner)
-    return [
-        _shown(block) for block, held in zip(blocks, inner, strict=True) if not content_file(held)
-    ] or None
-
-
-def _shown(block: object) -> Any:
-    # An SDK's names differ from the wire's, and its objects have null where JSON has nothing.
-    found = {name: camel(block, name) for name in ("type", "path", "oldText", "newText", "terminalId")}
-    kept = {name: value for name, value in found.items() if isinstance(value, str)}
-    return kept if len(kept) > 1 else plain(get(block, "content") or block)
-
+__all__ = ["ACPAdapter", "matches"]
 
 _CHUNKS: Final = {"agent_message_chunk": "text", "agent_thought_chunk": "thinking"}
 _KINDS: Final = frozenset(
@@ -81,14 +37,6 @@ _KINDS: Final = frozenset(
     )
 )
 _STOPS: Final = ("end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled")
-
-
-def _update(native: object) -> object:
-    """The update, whatever it comes in."""
-    params = get(native, "params") or native
-    return get(params, "update") or params
-
-
 _NOT_OURS: Final = (
     *("type", "event", "event_kind", "role", "object"),
     *("content", "message", "metrics", "session_id", "subtype"),
@@ -96,7 +44,7 @@ _NOT_OURS: Final = (
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is an update, a request for permission, a prompt's response, or a message with one."""
+    """Return whether *native* is, or contains, an update, a permission request or a prompt's response."""
     if get(native, "jsonrpc") is not None and text(get(native, "method")).startswith("session/"):
         return True
     if get(native, "jsonrpc") is None and get(native, "method") is not None:
@@ -105,7 +53,7 @@ def matches(native: object) -> bool:
         return text(camel(_update(native), "sessionUpdate")) in _KINDS
     if camel(camel(_update(native), "toolCall"), "toolCallId") and isinstance(get(native, "options"), list):
         return True
-    # A response alone has little that is its own: what has a content, or a session, is another SDK's.
+    # A bare response has few fields of its own: a native with a content or a session is another SDK's.
     answer = native if get(native, "jsonrpc") is None else get(native, "result")
     return text(camel(answer, "stopReason")) in _STOPS and not any(
         get(answer, name) is not None for name in _NOT_OURS
@@ -123,7 +71,7 @@ class _Call:
 
 
 class ACPAdapter(Adapter):
-    """One prompt: what the agent says and does until it answers."""
+    """Read one prompt: the agent's updates until its response."""
 
     name = "acp"
 
@@ -148,9 +96,9 @@ class ACPAdapter(Adapter):
         elif kind == "usage_update":
             self._cost(update)
         elif (call := camel(update, "toolCall")) is not None:
-            self._asked(call)
+            self._permission_requested(call)
         elif kind:
-            self.say_unknown(update, kind)
+            self.emit_unknown(update, kind)
         else:
             self._answer(native)
 
@@ -167,7 +115,7 @@ class ACPAdapter(Adapter):
             elif stop != "end_turn":
                 self.end("error", f"The answer is incomplete: {stop}.", stop)
         else:
-            self.say_unknown(native, text(get(native, "method")) or None)
+            self.emit_unknown(native, text(get(native, "method")) or None)
 
     def _close(self) -> None:
         self._message_end(None)
@@ -183,37 +131,37 @@ class ACPAdapter(Adapter):
         self._message = named or f"{self.run_id}:{self._messages}"
         self._messages += 1
         self._envelope = {"message_id": self._message}
-        self.say(MessageStarted)
+        self.emit(MessageStarted)
 
     def _message_end(self, reason: str | None) -> None:
         message, self._message = self._message, None
         self._is_over, self._part = False, ("", 0)
         if message is not None:
             self._envelope = {"message_id": message}
-            self.say(MessageFinished, finish_reason=reason)
-            self.streams.forget(message)
+            self.emit(MessageFinished, finish_reason=reason)
+            self.streamed.forget(message)
         self._envelope = {}
 
     def _chunk(self, update: object, kind: str) -> None:
         content = get(update, "content")
         self._open(ident(camel(update, "messageId")))
-        if said := content_text(content):
+        if delta := _content_text(content):
             if self._part[0] != kind:
                 self._part = kind, self._part[1] + 1
-            self.say_text(kind, str(self._part[1] - 1), said)
-        elif (file := content_file(content)) is not None:
+            self.emit_text(kind, str(self._part[1] - 1), delta)
+        elif (file := _content_file(content)) is not None:
             self._part = "file", self._part[1]
             self._files += 1
-            self.say(Artifact, artifact_id=f"file:{self._files}", **file)
+            self.emit(Artifact, artifact_id=f"file:{self._files}", **file)
         elif content is not None:
-            self.say_unknown(content, text(get(content, "type")))
+            self.emit_unknown(content, text(get(content, "type")))
 
     # Tools.
 
     def _tool(self, update: object) -> None:
         call_id = ident(camel(update, "toolCallId"))
         if call_id is None:
-            self.say_unknown(update, text(camel(update, "sessionUpdate")))
+            self.emit_unknown(update, text(camel(update, "sessionUpdate")))
             return
         self._is_over, self._part = True, ("tool", self._part[1])
         self._envelope = {}
@@ -225,7 +173,7 @@ class ACPAdapter(Adapter):
         fields = {"tool_call_id": call_id, "tool_name": call.name}
         if call.status != "pending" and (not call.is_started or "args" in changed):
             call.is_started = True
-            self.say(ToolStarted, **fields, args=call.args)
+            self.emit(ToolStarted, **fields, args=call.args)
         elif is_new or "args" in changed:
             self._pending(fields, call, is_changed="args" in changed)
         if call.status in ("completed", "failed"):
@@ -234,8 +182,8 @@ class ACPAdapter(Adapter):
         elif call.status == "in_progress":
             self._running(call_id, call, changed, before)
         for i, block in enumerate(items(get(update, "content"))):
-            if (file := content_file(get(block, "content"))) is not None:
-                self.say(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+            if (file := _content_file(get(block, "content"))) is not None:
+                self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
 
     def _changed(self, call: _Call, update: object) -> set[str]:
         new = {
@@ -250,40 +198,40 @@ class ACPAdapter(Adapter):
 
     def _pending(self, fields: dict[str, Any], call: _Call, *, is_changed: bool) -> None:
         written = json_text(call.args) if call.args not in (None, {}) else ""
-        if is_changed and not self.say_rest_of_args(fields["tool_call_id"], call.name, written):
-            call.is_started = True  # only this event replaces arguments
-            self.say(ToolStarted, **fields, args=call.args)
+        if is_changed and not self.emit_rest_of_args(fields["tool_call_id"], call.name, written):
+            call.is_started = True  # only ToolStarted replaces arguments
+            self.emit(ToolStarted, **fields, args=call.args)
         elif not written:
-            self.say_args(fields["tool_call_id"], call.name, "")
+            self.emit_args(fields["tool_call_id"], call.name, "")
 
     def _running(self, call_id: str, call: _Call, changed: set[str], before: str) -> None:
         if call_id in self._awaiting:
             self._awaiting.discard(call_id)
-            self.say(ToolProgress, tool_call_id=call_id, state="running")
+            self.emit(ToolProgress, tool_call_id=call_id, state="running")
         if changed & {"content", "raw_output"} or (before == "pending" and call.content):
-            output = output_of(call.raw_output, call.content)
+            output = _output_of(call.raw_output, call.content)
             if output not in (None, [], ""):
-                self.say(ToolProgress, tool_call_id=call_id, output=output)
+                self.emit(ToolProgress, tool_call_id=call_id, output=output)
 
     def _finished(self, fields: dict[str, Any], call: _Call) -> None:
         self._awaiting.discard(fields["tool_call_id"])
-        output = output_of(call.raw_output, call.content)
+        output = _output_of(call.raw_output, call.content)
         if call.status == "failed":
-            why = output_of(None, call.content) or output
+            why = _output_of(None, call.content) or output
             fields = {**fields, "status": "error", "error": reason(why) or None}
-        self.say(ToolFinished, **fields, output=output)
+        self.emit(ToolFinished, **fields, output=output)
 
-    def _asked(self, call: object) -> None:
-        """A request for permission repeats what it is about."""
+    def _permission_requested(self, call: object) -> None:
+        """Read a request for permission, which repeats its tool call."""
         if get(call, "toolCallId") is not None or get(call, "tool_call_id") is not None:
             self._tool(call)
             call_id = ident(camel(call, "toolCallId")) or ""
             self._awaiting.add(call_id)
-            self.say(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+            self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
         else:
-            self.say_unknown(call, "session/request_permission")
+            self.emit_unknown(call, "session/request_permission")
 
-    # What was used.
+    # Usage.
 
     def _cost(self, update: object) -> None:
         cost = number(get(update, "cost", "amount"))
@@ -306,3 +254,50 @@ def _usage(native: object, known: Usage | None) -> Usage | None:
         "cost": known.cost if known else None,
     }
     return Usage(**fields)
+
+
+def _update(native: object) -> object:
+    """Return the update in a notification or JSON-RPC message; a bare update as it is."""
+    params = get(native, "params") or native
+    return get(params, "update") or params
+
+
+# Content blocks.
+
+
+def _content_text(block: object) -> str:
+    """Return the text of a block; "" without text."""
+    return text(get(block, "text")) or text(get(block, "resource", "text"))
+
+
+def _content_file(block: object) -> dict[str, Any] | None:
+    """Return the artifact fields of an image, a sound or a link; ``None`` for other blocks."""
+    kind = text(get(block, "type"))
+    source = get(block, "resource") if kind == "resource" else block
+    media = ident(camel(source, "mimeType"))
+    data = ident(get(source, "data")) or ident(get(source, "blob"))
+    url = ident(get(source, "uri"))
+    if kind not in ("image", "audio", "resource_link", "resource") or not (data or url):
+        return None
+    fields = {"media_type": media, "data": data} if data else {"media_type": media, **from_url(url or "")}
+    return {**fields, "name": ident(get(block, "title")) or ident(get(block, "name"))}
+
+
+def _output_of(raw: object, content: object) -> Any:
+    """Return the output of a call: its raw output, else its content; text if all of that is text."""
+    if raw is not None:
+        return plain(raw)
+    blocks = items(content)
+    inner = [get(block, "content") if get(block, "type") == "content" else None for block in blocks]
+    if blocks and all(_content_text(block) for block in inner):
+        return "\n".join(_content_text(block) for block in inner)
+    return [
+        _block_fields(block) for block, body in zip(blocks, inner, strict=True) if not _content_file(body)
+    ] or None
+
+
+def _block_fields(block: object) -> Any:
+    # The SDK's field names differ from those on the wire, and its objects have null for absent fields.
+    found = {name: camel(block, name) for name in ("type", "path", "oldText", "newText", "terminalId")}
+    strings = {name: value for name, value in found.items() if isinstance(value, str)}
+    return strings if len(strings) > 1 else plain(get(block, "content") or block)

@@ -1,9 +1,10 @@
-"""agno: ``agent.arun(…, stream=True, stream_events=True)``, its teams and workflows.
+"""Read agno: ``agent.arun(…, stream=True, stream_events=True)``, its teams and workflows.
 
-Every event says its kind in ``event`` and whose it is in ``run_id``; a team's kinds begin with "Team".
-Members stream into their team's: a run inside of it, under the call that delegated to them by their
-id. A failed tool is said twice. Text comes without the start of a message, so where requests to
-the model are not told (no ``stream_events``), a tool call ends one. Source: ``agno.run``.
+Each event has its kind in ``event`` and its run in ``run_id``; the kinds of a team begin with "Team".
+The members of a team stream into the team's stream. A member is a run inside the team's run, under the
+call that delegated to the member's id. agno reports a failed tool twice. agno does not mark the start of
+a message. Without ``stream_events``, agno does not report model requests either: then a tool call ends
+the message. Source: ``agno.run``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from vibe_notebook.events import (
 
 from ._base import Adapter
 from ._fields import get, ident, integer, items, json_text, number, plain, text
-from ._subagents import Children
+from ._subagents import Subagents
 
 __all__ = ["AgnoAdapter", "matches"]
 
@@ -50,7 +51,10 @@ def _kind(native: object) -> str:
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is an event of agno; others have such words in another field, or no run."""
+    """Return whether *native* is an event of agno.
+
+    Other SDKs have such words in another field, or have no run.
+    """
     return _kind(native) in _KINDS and any(
         isinstance(get(native, name), str)
         for name in ("run_id", "agent_id", "team_id", "workflow_id", "agent_name", "session_id")
@@ -58,24 +62,24 @@ def matches(native: object) -> bool:
 
 
 class AgnoAdapter(Adapter):
-    """One run of an agent, a team or a workflow; those of its members are runs inside of it."""
+    """Read one run of an agent, a team or a workflow; the runs of members are inside it."""
 
     name = "agno"
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)
         self._own_id: str | None = None
-        self._children = Children(self, AgnoAdapter)
+        self._subagents = Subagents(self, AgnoAdapter)
         self._delegated: dict[str, str | None] = {}
-        """The calls that wait for a member, by their id: its id."""
+        """The ids of the members, by the id of the call that waits for the member."""
         self._linked: set[str] = set()
         self._message: str | None = None
         self._messages = 0
         self._has_requests = False
-        self._spoken: set[str] = set()
+        self._streamed_kinds: set[str] = set()
         self._calls = 0
         self._unnamed: dict[str, str] = {}
-        """Calls without an id, by the name of their tool."""
+        """The ids made here for calls without an id, by the name of their tool."""
 
     def _read(self, native: object) -> None:
         run_id = ident(get(native, "run_id")) or ident(get(native, "workflow_run_id"))
@@ -102,10 +106,10 @@ class AgnoAdapter(Adapter):
             case "RunContent" | "RunIntermediateContent" | "ReasoningContentDelta":
                 self._content(native)
             case "ReasoningStep":
-                # All the steps so far, each time; where the deltas were streamed, they said it.
-                if "thinking" not in self._spoken:
+                # The event repeats all steps so far. Streamed deltas have shown them already.
+                if "thinking" not in self._streamed_kinds:
                     self._message_start(is_needed=True)
-                    self.say_whole("thinking", "steps", text(get(native, "reasoning_content")))
+                    self.emit_whole("thinking", "steps", text(get(native, "reasoning_content")))
             case _ if kind in _TOOLS:
                 self._tool(native, kind)
             case "RunPaused" | "WorkflowPaused":
@@ -113,28 +117,30 @@ class AgnoAdapter(Adapter):
             case _ if kind in _OVER:
                 self._ended(native, kind)
             case _ if kind not in _QUIET and kind != "ReasoningCompleted":
-                self.say_unknown(native, kind or None, tool_call_id=ident(get(native, "tool_call_id")))
+                self.emit_unknown(native, kind or None, tool_call_id=ident(get(native, "tool_call_id")))
 
     def _close(self) -> None:
         self._message_end(None)
         self._envelope = {}
-        self._out += self._children.end_all(**self._outcome)
+        self._out += self._subagents.end_all(**self._outcome)
 
     # Members.
 
     def _member(self, run_id: str, native: object) -> None:
         self.start()
-        who = ident(get(native, "agent_id")) or ident(get(native, "team_id"))
+        member_id = ident(get(native, "agent_id")) or ident(get(native, "team_id"))
         ids: dict[str, Any] = {}
-        if run_id not in self._children:
-            ids = {"parent_tool_call_id": ident(get(native, "parent_tool_call_id")) or self._call_for(who)}
-        self._out += self._children.feed(run_id, native, **ids)
+        if run_id not in self._subagents:
+            ids = {
+                "parent_tool_call_id": ident(get(native, "parent_tool_call_id")) or self._call_for(member_id)
+            }
+        self._out += self._subagents.feed(run_id, native, **ids)
         if _kind(native) in _OVER:
-            self._out += self._children.end(run_id)
+            self._out += self._subagents.end(run_id)
 
-    def _call_for(self, who: str | None) -> str | None:
-        """The call that waits for this member, else, if it names none, for any."""
-        waiting = [call for call, member in self._delegated.items() if member == who and who]
+    def _call_for(self, member_id: str | None) -> str | None:
+        """Return the call that waits for this member, else a call that waits for any member."""
+        waiting = [call for call, member in self._delegated.items() if member == member_id and member_id]
         waiting = [call for call in waiting if call not in self._linked] or waiting
         waiting = waiting or [call for call, member in self._delegated.items() if member is None]
         if not waiting:
@@ -151,14 +157,14 @@ class AgnoAdapter(Adapter):
         self._message = f"{self.run_id}:{self._messages}"
         self._messages += 1
         self._envelope = {"message_id": self._message}
-        self.say(MessageStarted, agent_name=self.agent_name)
+        self.emit(MessageStarted, agent_name=self.agent_name)
 
     def _message_end(self, usage: Usage | None) -> None:
         message, self._message = self._message, None
         if message is not None:
             self._envelope = {"message_id": message}
-            self.say(MessageFinished, usage=usage)
-            self.streams.forget(message)
+            self.emit(MessageFinished, usage=usage)
+            self.streamed.forget(message)
 
     def _content(self, native: object) -> None:
         content, thought = get(native, "content"), text(get(native, "reasoning_content"))
@@ -167,11 +173,11 @@ class AgnoAdapter(Adapter):
             return
         self._message_start(is_needed=True)
         if thought:
-            self._spoken.add("thinking")
-            self.say_text("thinking", "0", thought)
+            self._streamed_kinds.add("thinking")
+            self.emit_text("thinking", "0", thought)
         if content not in (None, ""):
-            self._spoken.add("text")
-            self.say_text("text", "0", json_text(content))
+            self._streamed_kinds.add("text")
+            self.emit_text("text", "0", json_text(content))
         if image is not None:
             self._media([image], "images", f"{self._message}:image", None)
 
@@ -182,13 +188,13 @@ class AgnoAdapter(Adapter):
         name = text(get(tool, "tool_name")) or None
         call_id = self._call_id(tool, name, is_new=kind == "ToolCallStarted")
         self._envelope = {}
-        if not self._has_requests:  # nobody says that the model is done: it must be
+        if not self._has_requests:  # no event reports the end of the model's message
             self._message_end(None)
             self._envelope = {}
         if kind == "ToolCallStarted":
             if name in _DELEGATIONS:
                 self._delegated[call_id] = ident(get(tool, "tool_args", "member_id"))
-            self.say(ToolStarted, tool_call_id=call_id, tool_name=name, args=plain(get(tool, "tool_args")))
+            self.emit(ToolStarted, tool_call_id=call_id, tool_name=name, args=plain(get(tool, "tool_args")))
             return
         self._delegated.pop(call_id, None)
         output, why = plain(get(tool, "result")), text(get(native, "error"))
@@ -198,7 +204,7 @@ class AgnoAdapter(Adapter):
             denied = get(tool, "confirmed") is False
             fields |= {"status": "denied" if denied else "error", "error": error}
             fields["output"] = error if output is None else output
-        self.say(ToolFinished, **fields)
+        self.emit(ToolFinished, **fields)
         for topic in _MEDIA:
             self._media(items(get(native, topic)), topic, f"{call_id}:{topic}", call_id)
 
@@ -219,8 +225,8 @@ class AgnoAdapter(Adapter):
             args = plain(get(tool, "tool_args"))
             self._envelope = {}
             name = text(get(tool, "tool_name")) or None
-            self.say(ToolStarted, tool_call_id=call_id, tool_name=name, args=args)
-            self.say(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+            self.emit(ToolStarted, tool_call_id=call_id, tool_name=name, args=args)
+            self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
         self.end("interrupted")
 
     def _media(self, found: list[Any], topic: str, place: str, call_id: str | None) -> None:
@@ -230,7 +236,7 @@ class AgnoAdapter(Adapter):
                 continue
             kind = ident(get(one, "mime_type")) or _MEDIA[topic]
             where = {"url": url} if url else {"data": data}
-            self.say(Artifact, artifact_id=f"{place}:{i}", media_type=kind, tool_call_id=call_id, **where)
+            self.emit(Artifact, artifact_id=f"{place}:{i}", media_type=kind, tool_call_id=call_id, **where)
 
     # The end.
 
@@ -242,9 +248,9 @@ class AgnoAdapter(Adapter):
             self.end("error", why, code)
         elif kind.endswith("Cancelled"):
             self.end("cancelled")
-        elif "text" not in self._spoken and content not in (None, "") and kind == "RunCompleted":
-            self._message_start(is_needed=True)  # not streamed, or only its end is
-            self.say_text("text", "0", json_text(content))
+        elif "text" not in self._streamed_kinds and content not in (None, "") and kind == "RunCompleted":
+            self._message_start(is_needed=True)  # the text was not streamed
+            self.emit_text("text", "0", json_text(content))
         metrics = get(native, "metrics")
         self._usage = _usage(metrics, _model(metrics)) or self._usage
         if content is not None and not isinstance(content, str):

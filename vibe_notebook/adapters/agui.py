@@ -1,9 +1,9 @@
-"""AG-UI: what an agent's server sends to a user interface, as the events' objects or their JSON.
+"""Read AG-UI, the events that an agent's server sends to a user interface, as objects or JSON.
 
-Texts, thinking and tool calls have ids of their own; order is that of arrival. The protocol cannot
-say that a tool failed: a late snapshot of the messages may, and pydantic-ai's server hides it in
-a value that is called encrypted. A subagent's events carry its run. Source: the AG-UI 1.0
-specification, ``ag_ui.core``; the older ``THINKING_*`` events are read too.
+Texts, thinking and tool calls have ids of their own, and arrival is the order. The protocol has no
+field for a tool's failure: a late snapshot of the messages may report the failure, and pydantic-ai's
+server hides the outcome in a value named "encrypted". The events of a subagent carry its run. Source:
+the AG-UI 1.0 specification, ``ag_ui.core``. The adapter also reads the older ``THINKING_*`` events.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ _STATUS: Final = {"failed": "error", "retried": "error", "denied": "denied", "in
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is an event of AG-UI: their types are in capitals."""
+    """Return whether *native* is an event of AG-UI; only AG-UI writes its types in capitals."""
     return text(get(native, "type")) in _KINDS
 
 
 class AGUIAdapter(Adapter):
-    """One run, its subagents included."""
+    """Read one run, including its subagents."""
 
     name = "agui"
 
@@ -104,24 +104,24 @@ class AGUIAdapter(Adapter):
                 self._thinking(self._thought, delta)
             case "THINKING_TEXT_MESSAGE_START":
                 self._thoughts += 1
-            case "THINKING_TEXT_MESSAGE_CONTENT":  # had no ids
+            case "THINKING_TEXT_MESSAGE_CONTENT":  # the older events have no ids
                 self._thinking(f"thinking:{self._thoughts}", delta)
             case "TOOL_CALL_START" | "TOOL_CALL_ARGS" | "TOOL_CALL_CHUNK":
                 self._args(native, delta)
             case "TOOL_CALL_END":
-                # Its arguments are complete: whoever runs it can start now, and nothing else says so.
+                # The arguments are complete, so the tool can start. No other event reports its start.
                 if (call_id := ident(camel(native, "toolCallId"))) is not None:
-                    self.say(ToolStarted, tool_call_id=call_id)
+                    self.emit(ToolStarted, tool_call_id=call_id)
             case "TOOL_CALL_RESULT":
                 self._tool_result(native)
             case "REASONING_ENCRYPTED_VALUE":
-                self._smuggled(native)
+                self._hidden_outcome(native)
             case "MESSAGES_SNAPSHOT":
                 self._snapshot(native)
             case "CUSTOM":
-                self.say_unknown(get(native, "value"), text(get(native, "name")) or kind)
+                self.emit_unknown(get(native, "value"), text(get(native, "name")) or kind)
             case _ if kind not in _QUIET:
-                self.say_unknown(native, ident(get(native, "type")))
+                self.emit_unknown(native, ident(get(native, "type")))
 
     # Runs.
 
@@ -131,13 +131,13 @@ class AGUIAdapter(Adapter):
 
     def _subagent(self, native: object, kind: str) -> None:
         if not self._envelope:
-            self.say_unknown(native, kind)
+            self.emit_unknown(native, kind)
         elif kind == "SUBAGENT_STARTED":
             names = (camel(native, name) for name in ("subagentName", "agentName", "name"))
             name = next((one for one in map(ident, names) if one), None)
             call_id = ident(camel(native, "parentToolCallId"))
             parent = {"parent_run_id": self.run_id, "parent_tool_call_id": call_id}
-            self.say(RunStarted, agent_name=name, **parent)
+            self.emit(RunStarted, agent_name=name, **parent)
         else:
             self._runs.pop(ident(camel(native, "subagentRunId")) or "", None)
             error = text(get(native, "message")) or None
@@ -148,7 +148,7 @@ class AGUIAdapter(Adapter):
             self._envelope = {"run_id": run_id}
             result = plain(get(native, "result"))
             outcome = "error" if is_error else "success"
-            self.say(RunFinished, outcome=outcome, error=error if is_error else None, result=result)
+            self.emit(RunFinished, outcome=outcome, error=error if is_error else None, result=result)
 
     def _run_finished(self, native: object) -> None:
         self._result = plain(get(native, "result"))
@@ -160,78 +160,78 @@ class AGUIAdapter(Adapter):
         elif name.startswith("interrupt"):
             self.end("interrupted")
             for interrupt in items(get(outcome, "interrupts")):
-                self.say(Custom, name="interrupt", value=plain(interrupt))
+                self.emit(Custom, name="interrupt", value=plain(interrupt))
 
     def _close(self) -> None:
         for message_id in list(self._open):
             self._text_end(message_id)
-        for run_id in reversed(self._runs.values()):  # its end never came
+        for run_id in reversed(self._runs.values()):  # the stream did not end these subagents
             self._envelope = {"run_id": run_id}
-            self.say(RunFinished, **{"outcome": "success", **self._outcome})
+            self.emit(RunFinished, **{"outcome": "success", **self._outcome})
 
     # Texts and thinking.
 
     def _text_start(self, native: object) -> None:
         self._text = ident(camel(native, "messageId")) or f"{self.run_id}:{len(self._texts)}"
         role = text(get(native, "role")) or "assistant"
-        if role != "assistant":  # what the user or the developer said is not the agent's work
+        if role != "assistant":  # the view shows no text of the user or the developer
             self._hidden.add(self._text)
-            self.say_unknown(native, "TEXT_MESSAGE_START")
+            self.emit_unknown(native, "TEXT_MESSAGE_START")
         elif self._text not in self._open:
             self._open[self._text] = self._envelope.get("run_id", self.run_id)
             self._texts[self._text] = None
             self._envelope["message_id"] = self._text
-            self.say(MessageStarted, agent_name=ident(get(native, "name")))
+            self.emit(MessageStarted, agent_name=ident(get(native, "name")))
 
     def _text_delta(self, native: object, delta: str) -> None:
         message_id = ident(camel(native, "messageId")) or self._text
         if message_id not in self._texts and message_id not in self._hidden:
-            self._text_start(native)  # a chunk starts its message itself
+            self._text_start(native)  # a chunk also starts its message
             message_id = self._text
         if message_id not in self._hidden:
             self._text = self._envelope["message_id"] = message_id
-            self.say_text("text", "0", delta)
+            self.emit_text("text", "0", delta)
 
     def _text_end(self, message_id: str) -> None:
         run_id = self._open.pop(message_id, None)
         if run_id is not None:
             self._envelope = {"run_id": run_id, "message_id": message_id}
-            self.say(MessageFinished)
+            self.emit(MessageFinished)
 
     def _thinking(self, message_id: str, delta: str) -> None:
         self._envelope["message_id"] = message_id or None
-        self.say_text("thinking", "0", delta)
+        self.emit_text("thinking", "0", delta)
 
     # Tool calls.
 
     def _args(self, native: object, delta: str) -> None:
         self._call = ident(camel(native, "toolCallId")) or self._call
         if not self._call:
-            self.say_unknown(native, text(get(native, "type")))
+            self.emit_unknown(native, text(get(native, "type")))
             return
         self._calls[self._call] = None
         self._envelope["message_id"] = ident(camel(native, "parentMessageId"))
-        self.say_args(self._call, text(camel(native, "toolCallName")) or None, delta)
+        self.emit_args(self._call, text(camel(native, "toolCallName")) or None, delta)
 
     def _tool_result(self, native: object) -> None:
         call_id = ident(camel(native, "toolCallId"))
         if call_id is None:
-            self.say_unknown(native, "TOOL_CALL_RESULT")
+            self.emit_unknown(native, "TOOL_CALL_RESULT")
             return
         fields, files = message_result(call_id, native, is_error=False)
         self._results[ident(camel(native, "messageId")) or ""] = fields | {
             "run_id": self._envelope.get("run_id")
         }
-        self.say(ToolFinished, **fields)
+        self.emit(ToolFinished, **fields)
         for i, file in enumerate(files):
-            self.say(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
 
-    def _smuggled(self, native: object) -> None:
+    def _hidden_outcome(self, native: object) -> None:
         fields = self._results.get(ident(camel(native, "entityId")) or "")
         try:
             value = json.loads(text(camel(native, "encryptedValue")))
         except (ValueError, RecursionError):
-            return  # it is encrypted
+            return  # the value is really encrypted
         status = _STATUS.get(text(get(value, "pydantic_ai", "outcome")))
         if fields is not None and status is not None:
             self._correct(fields, status)
@@ -240,24 +240,24 @@ class AGUIAdapter(Adapter):
         self._envelope = {"run_id": fields.get("run_id") or self.run_id}
         output = fields["output"]
         error = output if isinstance(output, str) else json.dumps(output)
-        self.say(ToolFinished, **{**fields, **self._envelope, "status": status, "error": error})
+        self.emit(ToolFinished, **{**fields, **self._envelope, "status": status, "error": error})
 
     def _snapshot(self, native: object) -> None:
-        """Take what is known already, and says more now; the history before this run is not shown."""
+        """Correct known calls and texts by a snapshot of the messages; show no earlier history."""
         for message in items(get(native, "messages")):
             message_id, call_id = ident(get(message, "id")), ident(camel(message, "toolCallId"))
             error = text(get(message, "error"))
             if call_id in self._calls and error:
                 output = plain(get(message, "content")) or error
-                self.say(ToolFinished, tool_call_id=call_id, status="error", output=output, error=error)
+                self.emit(ToolFinished, tool_call_id=call_id, status="error", output=output, error=error)
             elif message_id in self._texts and (whole := text(get(message, "content"))):
                 self._envelope = {"message_id": message_id}
-                self.say_whole("text", "0", whole)
+                self.emit_whole("text", "0", whole)
                 self._envelope = {}
 
 
 def _usage(native: object) -> Usage | None:
-    """Add up what each model used."""
+    """Return the sum of the usages of all models."""
     names = {
         "input_tokens": "inputTokens",
         "output_tokens": "outputTokens",

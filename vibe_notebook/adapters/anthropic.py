@@ -1,10 +1,10 @@
-"""Anthropic's Messages API: ``messages.create(stream=True)``, ``messages.stream()`` and the tool runner.
+"""Read Anthropic's Messages API: ``messages.create(stream=True)``, ``messages.stream()``, the tool runner.
 
-A message is content blocks, told apart by ``index``. The ``stream()`` helper repeats each delta as
-an event of its own (``text``, ``thinking``, ``input_json``): those are derived twins. The application
-runs its own tools: what it knows of them can be fed in, as the API's ``tool_result`` blocks (alone
-or in their user message), in the form of ``_app.py``, or as our events. Source: the API's streaming
-reference, ``anthropic.types``.
+A message consists of content blocks, numbered by ``index``. The ``stream()`` helper repeats each delta
+as an event of its own (``text``, ``thinking``, ``input_json``): a derived twin. The application runs its
+own tools, and may feed in their results: as the API's ``tool_result`` blocks (alone or in their user
+message), as the reports of ``_tool_results``, or as our events. Source: the API's streaming reference,
+``anthropic.types``.
 """
 
 from __future__ import annotations
@@ -16,81 +16,19 @@ from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, Tool
 
 from ._base import Adapter
 from ._fields import camel, get, ident, integer, items, json_text, parsed, plain, reason, text
-from ._tool_results import app_event, message_result
+from ._tool_results import message_result, report_event
 
-__all__ = [
-    "CALLS",
-    "SERVER_CALLS",
-    "AnthropicAdapter",
-    "counts",
-    "is_result",
-    "matches",
-    "server_result",
-    "used",
-]
+__all__ = ["AnthropicAdapter", "matches", "token_counts", "usage_from"]
 
-
-# Anthropic's content blocks: which are tool calls, and what came of those that the provider ran.
-#
-# Pure; used by ``anthropic``.
-
-SERVER_CALLS: Final = frozenset(("server_tool_use", "mcp_tool_use"))
-"""Calls that the provider runs, as soon as their input is complete."""
-CALLS: Final = SERVER_CALLS | {"tool_use"}
+_SERVER_CALLS: Final = frozenset(("server_tool_use", "mcp_tool_use"))
+"""The calls that the provider runs, as soon as their input is complete."""
+_CALLS: Final = _SERVER_CALLS | {"tool_use"}
 _COUNTS: Final = (
     "input_tokens",
     "output_tokens",
     "cache_read_input_tokens",
     "cache_creation_input_tokens",
 )
-
-
-def is_result(kind: str) -> bool:
-    """Whether a block of this kind is what a tool of the provider returned."""
-    return kind.endswith("_tool_result")
-
-
-def server_result(block: object) -> dict[str, Any]:
-    """Return ``status``, ``output`` and ``error`` of a call that the provider ran."""
-    output = _readable(plain(get(block, "content")))
-    code = ident(get(output, "error_code"))
-    if code is None and get(block, "is_error") is not True:
-        return {"output": output}
-    return {"status": "error", "output": output, "error": code or reason(output)}
-
-
-def counts(native: object) -> dict[str, int]:
-    """Return the counts that are there: later ones replace those of the same name."""
-    return {name: value for name in _COUNTS if (value := integer(get(native, name))) is not None}
-
-
-def used(found: dict[str, int], model: str | None) -> Usage | None:
-    """Return what a message used.
-
-    The API counts what it read from its cache, and wrote there, beside the input; here, as for
-    the other SDKs, they are part of it.
-    """
-    inputs = [value for name, value in found.items() if name != "output_tokens"]
-    fields: dict[str, Any] = {
-        "input_tokens": sum(inputs) if inputs else None,
-        "output_tokens": found.get("output_tokens"),
-        "cached_input_tokens": found.get("cache_read_input_tokens"),
-        "model": model,
-    }
-    return Usage(**fields) if found else None
-
-
-def _readable(value: Any) -> Any:
-    # Typed objects have null where JSON has nothing; what is encrypted is for the next request only.
-    if isinstance(value, dict):
-        return {
-            name: _readable(item)
-            for name, item in value.items()
-            if item is not None and not name.startswith("encrypted_")
-        }
-    return [_readable(item) for item in value] if isinstance(value, list) else value
-
-
 _RAW: Final = frozenset(
     (
         "message_start",
@@ -109,7 +47,7 @@ _INCOMPLETE: Final = frozenset(("max_tokens", "model_context_window_exceeded", "
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is an event of the Messages API, a helper's twin, a message or a tool's result."""
+    """Return whether *native* is an event of the API, a helper's twin, a message or a tool's result."""
     kind = text(get(native, "type"))
     if kind in _TWINS:
         return get(native, "snapshot") is not None
@@ -143,7 +81,7 @@ class _Message:
 
 
 class AnthropicAdapter(Adapter):
-    """One run: one request, or a loop of requests and tool calls."""
+    """Read one run: one request, or a loop of requests and tool calls."""
 
     name = "anthropic"
 
@@ -182,7 +120,7 @@ class AnthropicAdapter(Adapter):
     # Messages.
 
     def _open(self) -> _Message:
-        # A stream may be watched from its middle on.
+        # A watch may start in the middle of a message.
         message = self._message or self._message_start(None)
         self._envelope = {"message_id": message.id}
         return message
@@ -192,15 +130,17 @@ class AnthropicAdapter(Adapter):
         made = f"{self.run_id}:{self._count}"
         self._count += 1
         message = _Message(ident(get(body, "id")) or made, ident(get(body, "model")))
-        message.counts |= counts(get(body, "usage"))
+        message.counts |= token_counts(get(body, "usage"))
         self._message = message
         self._envelope = {"message_id": message.id}
-        self.say(MessageStarted)
+        self.emit(MessageStarted)
         return message
 
     def _message_delta(self, native: object) -> None:
         message = self._open()
-        message.counts |= counts(get(native, "usage"))  # cumulative, and only what has changed
+        message.counts |= token_counts(
+            get(native, "usage")
+        )  # counts are cumulative; an event has only the changed ones
         self._stopped(message, get(native, "delta"))
 
     def _stopped(self, message: _Message, body: object) -> None:
@@ -216,9 +156,9 @@ class AnthropicAdapter(Adapter):
         if message is None:
             return
         self._envelope = {"message_id": message.id}
-        usage = used(message.counts, message.model)
-        self.say(MessageFinished, finish_reason=message.stop_reason, usage=usage)
-        self.streams.forget(message.id)
+        usage = usage_from(message.counts, message.model)
+        self.emit(MessageFinished, finish_reason=message.stop_reason, usage=usage)
+        self.streamed.forget(message.id)
 
     def _whole_message(self, body: object) -> None:
         self._message_start(body)
@@ -236,16 +176,16 @@ class AnthropicAdapter(Adapter):
         block = message.blocks[index] = _Block(kind)
         message.latest = index
         if kind in ("text", "thinking"):
-            self.say_text(kind, str(index), text(get(body, kind)))
-        elif kind in CALLS:
+            self.emit_text(kind, str(index), text(get(body, kind)))
+        elif kind in _CALLS:
             block.call_id = ident(get(body, "id")) or f"{message.id}:{index}"
             block.name = text(get(body, "name")) or None
-            # Streamed calls start with an empty input, whole ones have it.
-            self.say_args(block.call_id, block.name, json_text(get(body, "input") or None))
-        elif is_result(kind):
+            # Streamed calls start with an empty input, whole calls with their full input.
+            self.emit_args(block.call_id, block.name, json_text(get(body, "input") or None))
+        elif _is_server_result(kind):
             self._server_result(body)
         elif kind not in ("redacted_thinking", "compaction"):
-            self.say_unknown(body, kind)
+            self.emit_unknown(body, kind)
 
     def _block_delta(self, index: int, delta: object) -> None:
         message = self._open()
@@ -253,27 +193,27 @@ class AnthropicAdapter(Adapter):
         message.latest = index
         if kind in _TEXTS:
             part, name = _TEXTS[kind]
-            self.say_text(part, str(index), text(get(delta, name)))
+            self.emit_text(part, str(index), text(get(delta, name)))
         elif kind == "input_json_delta":
             self._args_delta(message, index, get(delta, "partial_json"))
         elif kind not in ("signature_delta", "citations_delta", "compaction_delta"):
-            self.say_unknown(delta, kind)
+            self.emit_unknown(delta, kind)
 
     def _args_delta(self, message: _Message, index: int, delta: object) -> None:
         block = message.blocks.get(index)
-        # Of a call whose start was not seen not even the id is known.
+        # Without the start of its block, the id of a call is unknown.
         if block is not None and block.call_id and text(delta):
-            self.say_args(block.call_id, block.name, text(delta))
+            self.emit_args(block.call_id, block.name, text(delta))
 
     def _block_stop(self, index: int, body: object) -> None:
         message = self._open()
         block = message.blocks.setdefault(index, _Block(text(get(body, "type"))))
         if block.kind in ("text", "thinking"):
-            if whole := text(get(body, block.kind)):  # only the helper repeats it
-                self.say_whole(block.kind, str(index), whole)
-        elif block.kind in SERVER_CALLS and block.call_id:
-            args = parsed(self.streams.read((message.id, "args", block.call_id)))
-            self.say(ToolStarted, tool_call_id=block.call_id, tool_name=block.name, args=args)
+            if whole := text(get(body, block.kind)):  # only the helper repeats the whole text
+                self.emit_whole(block.kind, str(index), whole)
+        elif block.kind in _SERVER_CALLS and block.call_id:
+            args = parsed(self.streamed.read((message.id, "args", block.call_id)))
+            self.emit(ToolStarted, tool_call_id=block.call_id, tool_name=block.name, args=args)
 
     def _twin(self, native: object, kind: str) -> None:
         message = self._open()
@@ -281,36 +221,85 @@ class AnthropicAdapter(Adapter):
         if kind == "input_json":
             self._args_delta(message, message.latest, get(native, "partial_json"))
         else:
-            self.say_text(kind, str(message.latest), text(get(native, kind)))
+            self.emit_text(kind, str(message.latest), text(get(native, kind)))
 
     # Results.
 
     def _server_result(self, body: object) -> None:
         call_id = ident(get(body, "tool_use_id"))
         if call_id is None:
-            self.say_unknown(body, text(get(body, "type")))
+            self.emit_unknown(body, text(get(body, "type")))
         else:
-            self.say(ToolFinished, tool_call_id=call_id, **server_result(body))
+            self.emit(ToolFinished, tool_call_id=call_id, **_server_fields(body))
 
     def _app(self, native: object, kind: str) -> None:
-        said = app_event(native)
+        report = report_event(native)
         results = [b for b in items(get(native, "content")) if text(get(b, "type")) == "tool_result"]
-        if said is not None:
-            self.say(said[0], **said[1])
+        if report is not None:
+            self.emit(report[0], **report[1])
         elif kind == "tool_result":
             self._tool_result(native)
         elif results and not kind:  # the user message of the next request
             for block in results:
                 self._tool_result(block)
         else:
-            self.say_unknown(native, kind)
+            self.emit_unknown(native, kind)
 
     def _tool_result(self, block: object) -> None:
         call_id = ident(get(block, "tool_use_id"))
         if call_id is None:
-            self.say_unknown(block, "tool_result")
+            self.emit_unknown(block, "tool_result")
             return
         fields, files = message_result(call_id, block, is_error=get(block, "is_error") is True)
-        self.say(ToolFinished, **fields)
+        self.emit(ToolFinished, **fields)
         for i, file in enumerate(files):
-            self.say(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+
+
+# Content blocks and counts of tokens, shared with the adapter of Claude's Agent SDK.
+
+
+def _is_server_result(kind: str) -> bool:
+    """Return whether a block of this kind is the result of a tool that the provider ran."""
+    return kind.endswith("_tool_result")
+
+
+def _server_fields(block: object) -> dict[str, Any]:
+    """Return the fields ``status``, ``output`` and ``error`` of a call that the provider ran."""
+    output = _readable(plain(get(block, "content")))
+    code = ident(get(output, "error_code"))
+    if code is None and get(block, "is_error") is not True:
+        return {"output": output}
+    return {"status": "error", "output": output, "error": code or reason(output)}
+
+
+def token_counts(native: object) -> dict[str, int]:
+    """Return the token counts that *native* has, by name."""
+    return {name: value for name in _COUNTS if (value := integer(get(native, name))) is not None}
+
+
+def usage_from(found: dict[str, int], model: str | None) -> Usage | None:
+    """Return the usage of a message.
+
+    The API token_counts tokens read from the cache, and written to it, beside the input tokens. Here they are
+    part of the input tokens, as in the other SDKs.
+    """
+    inputs = [value for name, value in found.items() if name != "output_tokens"]
+    fields: dict[str, Any] = {
+        "input_tokens": sum(inputs) if inputs else None,
+        "output_tokens": found.get("output_tokens"),
+        "cached_input_tokens": found.get("cache_read_input_tokens"),
+        "model": model,
+    }
+    return Usage(**fields) if found else None
+
+
+def _readable(value: Any) -> Any:
+    # Typed objects have null for absent fields. Only the next request needs the encrypted fields.
+    if isinstance(value, dict):
+        return {
+            name: _readable(item)
+            for name, item in value.items()
+            if item is not None and not name.startswith("encrypted_")
+        }
+    return [_readable(item) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,7 @@
-"""Our own events, their dicts or JSON lines: a recording, a remote stream, another registry."""
+"""Read our own events, their dicts or JSON lines, of a recording, a remote stream or a registry.
+
+This adapter passes events on unchanged.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,20 @@ from ._fields import get, ident
 
 __all__ = ["EventsAdapter", "matches"]
 
-_MOST_ENDED: Final = 512
-"""Ended runs that are remembered, so that an event of one that comes late does not open it anew."""
+_ENDED_LIMIT: Final = 512
+"""The adapter remembers this many ended runs, so that a late event does not open its run again."""
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is an event of ours, its dict, or its JSON text."""
+    """Return whether *native* is one of our own events, its dict, or its JSON text."""
     return is_event(native) or is_event_line(native)
 
 
 class EventsAdapter(Adapter):
-    """Passes events on as they are, and closes the runs that the stream left open.
+    """Pass events on unchanged, and end the runs that the stream left open.
 
-    The adapter's own ids stand only for what is no event and has none, and for a stream
-    that had nothing in it.
+    The adapter uses its own ids only for natives that are no events and have no ids, and for an empty
+    stream.
     """
 
     name = "events"
@@ -37,42 +40,42 @@ class EventsAdapter(Adapter):
         self._ended: dict[tuple[str, str], None] = {}
 
     def feed(self, native: object) -> list[Event]:
-        """Return the event, untouched. What is none becomes ``Custom``; an empty line nothing."""
+        """Return the event, unchanged; a ``Custom`` for another native, nothing for an empty line."""
         if isinstance(native, str | bytes):
             if not native.strip():
                 return []
             native = _loaded(native)
         try:
-            event = read_event(native)  # type: ignore[arg-type]  # anything else is an error that it raises
+            event = read_event(native)  # type: ignore[arg-type]  # read_event raises for every other type
         except ProtocolError:
             self._envelope = {}
             self._read(native)
-            return [self._seen(event) for event in self._flush()]
-        return [self._seen(event)]
+            return [self._remember(event) for event in self._flush()]
+        return [self._remember(event)]
 
     def finish(self, exc: BaseException | None = None) -> list[Event]:
-        """End every run that is still open, the latest first."""
+        """Return the end of every open run, the latest run first."""
         if self._is_finished:
             return []
         if not (self._open or self._ended):
             return super().finish(exc)
         self._is_finished = True
         if exc is not None:
-            self._raised(exc)
+            self._end_by_exception(exc)
         return [
             RunFinished(agent_id=agent, run_id=run, **self._outcome) for agent, run in reversed(self._open)
         ]
 
     def _read(self, native: object) -> None:
         ids = {name: value for name in ("agent_id", "run_id") if (value := ident(get(native, name)))}
-        self.say_unknown(native, ident(get(native, "type")), **ids)
+        self.emit_unknown(native, ident(get(native, "type")), **ids)
 
-    def _seen(self, event: Event) -> Event:
+    def _remember(self, event: Event) -> Event:
         ids = (event.agent_id, event.run_id)
         if isinstance(event, RunFinished):
             self._open.pop(ids, None)
             self._ended[ids] = None
-            if len(self._ended) > _MOST_ENDED:
+            if len(self._ended) > _ENDED_LIMIT:
                 del self._ended[next(iter(self._ended))]
         elif ids not in self._open and ids not in self._ended:
             self._open[ids] = None

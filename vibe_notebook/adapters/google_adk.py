@@ -1,8 +1,8 @@
-"""Google's Agent Development Kit: ``runner.run_async(…)``.
+"""Read Google's Agent Development Kit: ``runner.run_async(…)``.
 
-An event with ``partial=True`` is a piece, and one without repeats the whole. Calls and their results come
-whole, in events of their own; that one failed is said by convention only. Each agent of a workflow is the
-``author`` of its messages. Field names are in snake_case or, from its server, in camelCase.
+An event with ``partial=True`` is a delta; an event without it repeats the whole message. Calls and their
+results come whole, in events of their own. Only conventions mark a failed call. Each agent of a workflow
+is the ``author`` of its messages. Field names are in snake_case, or in camelCase from the ADK's server.
 Source: ``google.adk.events``, ``google.genai.types``.
 """
 
@@ -26,12 +26,7 @@ from vibe_notebook.events import (
 from ._base import Adapter
 from ._fields import camel, get, ident, integer, items, json_text, plain, reason, text
 
-__all__ = ["GoogleADKAdapter", "code_of", "failure_in", "file_in", "kind_of", "matches", "usage_in"]
-
-
-# The parts of Gemini's contents: which kind one is, and what it says.
-#
-# Pure; used by ``google_adk``. A part has one of its fields; the others are null.
+__all__ = ["GoogleADKAdapter", "matches"]
 
 _KINDS: Final = {
     "functionCall": "function_call",
@@ -42,77 +37,14 @@ _KINDS: Final = {
     "codeExecutionResult": "code_execution_result",
 }
 _STANDARD: Final = str.maketrans("-_", "+/")
-
-
-def kind_of(part: object) -> str:
-    """Return which kind of part it is; "" for an empty one, "unknown" for what is new."""
-    for name, kind in _KINDS.items():
-        if camel(part, name) is not None:
-            return kind
-    if isinstance(get(part, "text"), str):
-        return "thinking" if get(part, "thought") is True else "text"
-    fields = plain(part)
-    said = fields.items() if isinstance(fields, dict) else ()
-    quiet = ("thought", "thought_signature", "thoughtSignature", "video_metadata", "videoMetadata")
-    return "unknown" if any(value is not None and name not in quiet for name, value in said) else ""
-
-
-def file_in(part: object) -> dict[str, Any]:
-    """Return the artifact fields of a part that is a file."""
-    inline, linked = camel(part, "inlineData"), camel(part, "fileData")
-    source = linked if inline is None else inline
-    name, media = ident(camel(source, "displayName")), ident(camel(source, "mimeType"))
-    data = get(inline, "data")
-    if isinstance(data, bytes):
-        return {"name": name, "media_type": media, "data": base64.b64encode(data).decode()}
-    if data is not None:
-        return {"name": name, "media_type": media, "data": text(data).translate(_STANDARD)}
-    return {"name": name, "media_type": media, "url": ident(camel(linked, "fileUri"))}
-
-
-def code_of(part: object) -> dict[str, Any]:
-    """Return the fields of a call, or a result, of code that the model ran."""
-    code, result = camel(part, "executableCode"), camel(part, "codeExecutionResult")
-    if code is not None:
-        return {"id": ident(get(code, "id")), "args": {"code": text(get(code, "code"))}}
-    outcome, output = get(result, "outcome"), text(get(result, "output"))
-    failed = text(getattr(outcome, "value", outcome)) not in ("", "OUTCOME_OK")
-    fields = {"status": "error", "error": output or "error"} if failed else {}
-    return {"id": ident(get(result, "id")), "output": output, **fields}
-
-
-def failure_in(response: object) -> str | None:
-    """Return why a call failed, where its result follows one of the SDK's conventions."""
-    if not isinstance(response, Mapping):
-        return None
-    if response.get("error"):
-        return reason(response["error"])
-    if text(response.get("status")) == "error":
-        return reason(response.get("error_message") or response.get("message") or dict(response))
-    return reason(dict(response)) if response.get("isError") is True else None
-
-
-def usage_in(native: object) -> Usage | None:
-    """Return what was used so far; what was thought is part of the output."""
-    found = camel(native, "usageMetadata")
-    if found is None:
-        return None
-    said, thought = (integer(camel(found, name)) for name in ("candidatesTokenCount", "thoughtsTokenCount"))
-    return Usage(
-        input_tokens=integer(camel(found, "promptTokenCount")),
-        output_tokens=None if said is None and thought is None else (said or 0) + (thought or 0),
-        cached_input_tokens=integer(camel(found, "cachedContentTokenCount")),
-        reasoning_tokens=thought,
-        model=ident(camel(native, "modelVersion")),
-    )
-
+_TEXTS: Final = ("thinking", "text")
 
 _ASKS: Final = frozenset(("adk_request_confirmation", "adk_request_credential", "adk_request_input"))
-"""Calls by which the SDK asks the user: for leave to run another call, for a login, for words."""
+"""The calls by which the SDK asks the user: to approve another call, for a login, for an input."""
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is an event of the ADK: only those have an author and an invocation."""
+    """Return whether *native* is an event of the ADK; only these have an author and an invocation."""
     return ident(camel(native, "invocationId")) is not None and bool(text(get(native, "author")))
 
 
@@ -120,13 +52,13 @@ def matches(native: object) -> bool:
 class _Message:
     id: str
     parts: list[tuple[str, str]] = field(default_factory=list)
-    """The kind and id of each text: the next piece of the same kind goes on with the last."""
+    """The kind and id of each text part; the next delta of the same kind continues the last part."""
     usage: Usage | None = None
     finish_reason: str | None = None
 
 
 class GoogleADKAdapter(Adapter):
-    """One invocation, with all the agents that work in it."""
+    """Read one invocation, with all of its agents."""
 
     name = "google_adk"
 
@@ -142,25 +74,25 @@ class GoogleADKAdapter(Adapter):
     def _read(self, native: object) -> None:
         parts, author = items(get(native, "content", "parts")), text(get(native, "author"))
         if not matches(native):
-            self.say_unknown(native, ident(get(native, "type")))
+            self.emit_unknown(native, ident(get(native, "type")))
             return
         is_user = author == "user" or (not author and text(get(native, "content", "role")) == "user")
         key = author, text(get(native, "branch"))
-        speaks = any(kind_of(part) not in ("", "function_response") for part in parts)
-        usage = usage_in(native)
+        speaks = any(_kind_of(part) not in ("", "function_response") for part in parts)
+        usage = _usage_in(native)
         if not is_user and (speaks or (usage is not None and key in self._open)):
             self._message_event(native, key, parts, usage)
         for part in parts:
-            if kind_of(part) == "function_response":
-                self._answer(camel(part, "functionResponse"))
+            if _kind_of(part) == "function_response":
+                self._function_response(camel(part, "functionResponse"))
         self._envelope = {}
         saved = plain(camel(get(native, "actions"), "artifactDelta"))
         for name, version in saved.items() if isinstance(saved, dict) else ():
             action = "created" if version in (0, None) else "updated"
-            self.say(Artifact, artifact_id=name, name=name, action=action)
-        code, said = ident(camel(native, "errorCode")), text(camel(native, "errorMessage"))
-        if code or said:
-            self.end("error", said or code, code)
+            self.emit(Artifact, artifact_id=name, name=name, action=action)
+        code, message = ident(camel(native, "errorCode")), text(camel(native, "errorMessage"))
+        if code or message:
+            self.end("error", message or code, code)
 
     def _close(self) -> None:
         for key in list(self._open):
@@ -178,14 +110,14 @@ class GoogleADKAdapter(Adapter):
         reason = get(native, "finish_reason") or get(native, "finishReason")
         message.finish_reason = text(getattr(reason, "value", reason)) or message.finish_reason
         is_whole = get(native, "partial") is not True
-        texts = [(kind, text(get(part, "text"))) for part in parts if (kind := kind_of(part)) in _TEXTS]
+        texts = [(kind, text(get(part, "text"))) for part in parts if (kind := _kind_of(part)) in _TEXTS]
         if not is_whole or not message.parts:
-            for kind, piece in texts:
-                self._piece(message, kind, piece)
+            for kind, delta in texts:
+                self._text_delta(message, kind, delta)
         if not is_whole:
             return
         for kind in _TEXTS:
-            self._whole(message, kind, "".join(said for of, said in texts if of == kind))
+            self._whole(message, kind, "".join(body for of, body in texts if of == kind))
         for i, part in enumerate(parts):
             self._part(message, part, i)
         self._message_over(key)
@@ -197,7 +129,7 @@ class GoogleADKAdapter(Adapter):
             message = _Message(native_id or f"{self.run_id}:{len(self._known)}")
             self._known[message.id] = self._open[key] = message
             self._envelope = {"message_id": message.id}
-            self.say(MessageStarted, agent_name=key[0] or None)
+            self.emit(MessageStarted, agent_name=key[0] or None)
         self._envelope = {"message_id": message.id}
         return message
 
@@ -205,25 +137,25 @@ class GoogleADKAdapter(Adapter):
         message = self._open.pop(key, None)
         if message is not None:
             self._envelope = {"message_id": message.id}
-            self.say(MessageFinished, finish_reason=message.finish_reason, usage=message.usage)
+            self.emit(MessageFinished, finish_reason=message.finish_reason, usage=message.usage)
 
-    def _piece(self, message: _Message, kind: str, piece: str) -> None:
+    def _text_delta(self, message: _Message, kind: str, delta: str) -> None:
         if not message.parts or message.parts[-1][0] != kind:
             message.parts.append((kind, str(len(message.parts))))
-        self.say_text(kind, message.parts[-1][1], piece)
+        self.emit_text(kind, message.parts[-1][1], delta)
 
     def _whole(self, message: _Message, kind: str, whole: str) -> None:
         names = [name for of, name in message.parts if of == kind]
-        streamed = "".join(self.streams.read((message.id, kind, name)) for name in names)
+        streamed = "".join(self.streamed.read((message.id, kind, name)) for name in names)
         if whole and not names:
-            self._piece(message, kind, whole)
-        elif whole and whole != streamed:  # pieces are missing: all of it goes where it began
-            self.say_whole(kind, names[0], whole)
+            self._text_delta(message, kind, whole)
+        elif whole and whole != streamed:  # deltas are missing: the first part takes the whole text
+            self.emit_whole(kind, names[0], whole)
             for name in names[1:]:
-                self.say_whole(kind, name, "")
+                self.emit_whole(kind, name, "")
 
     def _part(self, message: _Message, part: object, index: int) -> None:
-        match kind_of(part):
+        match _kind_of(part):
             case "function_call":
                 self._call(camel(part, "functionCall"), f"{message.id}:{index}")
             case "executable_code" | "code_execution_result":
@@ -231,9 +163,9 @@ class GoogleADKAdapter(Adapter):
             case "file":
                 self._files += 1
                 artifact_id = f"{message.id}:{self._files}"
-                self.say(Artifact, artifact_id=artifact_id, part_id=str(index), **file_in(part))
+                self.emit(Artifact, artifact_id=artifact_id, part_id=str(index), **_file_in(part))
             case "unknown":
-                self.say_unknown(part, "part")
+                self.emit_unknown(part, "part")
 
     # Tool calls.
 
@@ -243,43 +175,108 @@ class GoogleADKAdapter(Adapter):
             about = ident(get(args, "originalFunctionCall", "id")) or call_id or made_id
             self._awaiting[call_id or made_id] = about
             if about == call_id:
-                self.say_args(about, name, json_text(args))
-            self.say(ToolProgress, tool_call_id=about, state="awaiting_approval")
+                self.emit_args(about, name, json_text(args))
+            self.emit(ToolProgress, tool_call_id=about, state="awaiting_approval")
             return
         if call_id is None:
             call_id = made_id
             self._nameless.setdefault(name, []).append(call_id)
-        self.say(ToolStarted, tool_call_id=call_id, tool_name=name or None, args=args)
+        self.emit(ToolStarted, tool_call_id=call_id, tool_name=name or None, args=args)
 
-    def _answer(self, response: object) -> None:
+    def _function_response(self, response: object) -> None:
         name, call_id = text(get(response, "name")), ident(get(response, "id"))
         if call_id is None and self._nameless.get(name):
             call_id = self._nameless[name].pop(0)
         output = plain(get(response, "response"))
-        error = failure_in(output)
+        error = _failure_in(output)
         if call_id is None:
-            self.say_unknown(response, name or "function_response")
+            self.emit_unknown(response, name or "function_response")
         elif call_id in self._awaiting:
             about = self._awaiting.pop(call_id)
             if about != call_id:
                 return
-            self.say(ToolFinished, tool_call_id=call_id, tool_name=name or None, output=output)
+            self.emit(ToolFinished, tool_call_id=call_id, tool_name=name or None, output=output)
         elif call_id in self._awaiting.values() and error is not None:
-            pass  # "it needs to be confirmed", for the model
+            pass  # the SDK tells the model that the call needs a confirmation
         else:
             status = "ok" if error is None else "error"
             fields = {"tool_call_id": call_id, "tool_name": name or None, "status": status}
             self._envelope = {}
-            self.say(ToolFinished, **fields, output=output, error=error)
+            self.emit(ToolFinished, **fields, output=output, error=error)
 
     def _code_part(self, message: _Message, part: object, index: int) -> None:
-        said = code_of(part)
-        if "args" in said:
-            self._code = said.pop("id") or f"{message.id}:{index}"
-            self.say(ToolStarted, tool_call_id=self._code, tool_name="code_execution", **said)
+        fields = _code_of(part)
+        if "args" in fields:
+            self._code = fields.pop("id") or f"{message.id}:{index}"
+            self.emit(ToolStarted, tool_call_id=self._code, tool_name="code_execution", **fields)
         else:
-            call_id = said.pop("id") or self._code or f"{message.id}:{index}"
-            self.say(ToolFinished, tool_call_id=call_id, tool_name="code_execution", **said)
+            call_id = fields.pop("id") or self._code or f"{message.id}:{index}"
+            self.emit(ToolFinished, tool_call_id=call_id, tool_name="code_execution", **fields)
 
 
-_TEXTS: Final = ("thinking", "text")
+# Gemini's parts. A part sets one of its fields; the others are null.
+
+
+def _kind_of(part: object) -> str:
+    """Return the kind of a part; "" for an empty part, "unknown" for a new kind."""
+    for name, kind in _KINDS.items():
+        if camel(part, name) is not None:
+            return kind
+    if isinstance(get(part, "text"), str):
+        return "thinking" if get(part, "thought") is True else "text"
+    fields = plain(part)
+    values = fields.items() if isinstance(fields, dict) else ()
+    quiet = ("thought", "thought_signature", "thoughtSignature", "video_metadata", "videoMetadata")
+    return "unknown" if any(value is not None and name not in quiet for name, value in values) else ""
+
+
+def _file_in(part: object) -> dict[str, Any]:
+    """Return the artifact fields of a file part."""
+    inline, linked = camel(part, "inlineData"), camel(part, "fileData")
+    source = linked if inline is None else inline
+    name, media = ident(camel(source, "displayName")), ident(camel(source, "mimeType"))
+    data = get(inline, "data")
+    if isinstance(data, bytes):
+        return {"name": name, "media_type": media, "data": base64.b64encode(data).decode()}
+    if data is not None:
+        return {"name": name, "media_type": media, "data": text(data).translate(_STANDARD)}
+    return {"name": name, "media_type": media, "url": ident(camel(linked, "fileUri"))}
+
+
+def _code_of(part: object) -> dict[str, Any]:
+    """Return the fields of the call, or of the result, of code that the model ran."""
+    code, result = camel(part, "executableCode"), camel(part, "codeExecutionResult")
+    if code is not None:
+        return {"id": ident(get(code, "id")), "args": {"code": text(get(code, "code"))}}
+    outcome, output = get(result, "outcome"), text(get(result, "output"))
+    failed = text(getattr(outcome, "value", outcome)) not in ("", "OUTCOME_OK")
+    fields = {"status": "error", "error": output or "error"} if failed else {}
+    return {"id": ident(get(result, "id")), "output": output, **fields}
+
+
+def _failure_in(response: object) -> str | None:
+    """Return the reason of a failed call, if its result follows a convention of the SDK."""
+    if not isinstance(response, Mapping):
+        return None
+    if response.get("error"):
+        return reason(response["error"])
+    if text(response.get("status")) == "error":
+        return reason(response.get("error_message") or response.get("message") or dict(response))
+    return reason(dict(response)) if response.get("isError") is True else None
+
+
+def _usage_in(native: object) -> Usage | None:
+    """Return the usage so far; thinking counts as output."""
+    found = camel(native, "usageMetadata")
+    if found is None:
+        return None
+    answer, thinking = (
+        integer(camel(found, name)) for name in ("candidatesTokenCount", "thoughtsTokenCount")
+    )
+    return Usage(
+        input_tokens=integer(camel(found, "promptTokenCount")),
+        output_tokens=None if answer is None and thinking is None else (answer or 0) + (thinking or 0),
+        cached_input_tokens=integer(camel(found, "cachedContentTokenCount")),
+        reasoning_tokens=thinking,
+        model=ident(camel(native, "modelVersion")),
+    )

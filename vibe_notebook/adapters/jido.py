@@ -1,9 +1,9 @@
-"""Jido: the signals of a ``jido_ai`` agent, as JSON.
+"""Read Jido: the signals of a ``jido_ai`` agent, as JSON.
 
-The worker's own events (``ai.react.worker.event``) are numbered, one count for the run, and their
-order of delivery is no contract. Every other signal repeats one of them: its deltas are derived
-twins, the rest is left out once the worker was heard. A result is a tuple: ok or error, value,
-effects. Source: jido_ai 2.3, its request and signal guides.
+The worker numbers its own events (``ai.react.worker.event``) with one counter for the run, and may
+deliver them in any order. Every other signal repeats an event of the worker. The deltas of such signals
+are derived twins; the adapter ignores the others after the first event of the worker. A result is a
+tuple: ok or error, value, effects. Source: jido_ai 2.3, its request and signal guides.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _OUTCOMES: Final = ("started", "completed", "failed", "error", "cancelled")
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is a signal of an agent."""
+    """Return whether *native* is a signal of a Jido agent."""
     return text(get(native, "type")).startswith("ai.") and isinstance(get(native, "data"), Mapping)
 
 
 class JidoAdapter(Adapter):
-    """One request to an agent; the numbers of another one in the same stream count for themselves."""
+    """Read one request to an agent; another request in the same stream has a counter of its own."""
 
     name = "jido"
 
@@ -54,7 +54,7 @@ class JidoAdapter(Adapter):
             if not self._has_worker:
                 self._repeat(kind, data)
         else:
-            self.say_unknown(native, kind or ident(get(native, "type")))
+            self.emit_unknown(native, kind or ident(get(native, "type")))
 
     # The worker's events.
 
@@ -70,7 +70,7 @@ class JidoAdapter(Adapter):
             case "request", _ if verb in _OUTCOMES:
                 self._request(event, verb, data)
             case "llm", "started":
-                self.say(MessageStarted)
+                self.emit(MessageStarted)
             case "llm", "delta":
                 self._delta(data)
             case "llm", "completed":
@@ -79,7 +79,7 @@ class JidoAdapter(Adapter):
                 fields = data if ident(get(data, "tool_call_id")) else event
                 self._tool(data, ident(get(fields, "tool_call_id")), text(get(fields, "tool_name")), verb)
             case _ if kind not in _QUIET:
-                self.say_unknown(data, kind or _WORKER)
+                self.emit_unknown(data, kind or _WORKER)
         if seq is not None and not self._out:
             self._out.append(skip(self.agent_id, self.run_id, **self._envelope))
 
@@ -96,27 +96,28 @@ class JidoAdapter(Adapter):
                 self._result = plain(get(data, "result"))
             case "failed" | "error":
                 cause = get(data, "error")
-                self.end("error", _why(get(data, "reason") if cause is None else cause) or "error")
+                self.end("error", _error_text(get(data, "reason") if cause is None else cause) or "error")
             case "cancelled":
                 self.end("cancelled")
             case _:
-                self.say_unknown(native, f"ai.request.{verb}")
+                self.emit_unknown(native, f"ai.request.{verb}")
 
     # Model calls.
 
     def _delta(self, data: object) -> None:
         kind = _TEXTS.get(text(get(data, "chunk_type")))
         if kind is None:
-            self.say_unknown(data, text(get(data, "chunk_type")) or "llm_delta")
+            self.emit_unknown(data, text(get(data, "chunk_type")) or "llm_delta")
         else:
-            self.say_text(kind, "0", text(get(data, "delta")))
+            self.emit_text(kind, "0", text(get(data, "delta")))
 
     def _twin(self, data: object) -> None:
         call_id = ident(get(data, "call_id"))
         self._envelope = {"message_id": call_id, "derived": True}
         seq = integer(get(data, "seq"))
         if seq is not None and call_id is not None:
-            # The worker's number, but without what it said between two calls: gaps, were they one count.
+            # The number is the worker's, but its events between two calls are absent. One counter for
+            # the whole run would have gaps there, so each call has a counter.
             self._envelope |= {"seq": seq, "counter": call_id}
         if text(get(data, "chunk_type")) in _TEXTS:
             self._delta(data)
@@ -124,12 +125,12 @@ class JidoAdapter(Adapter):
     def _completed(self, data: object) -> None:
         for kind, name in (("thinking", "thinking_content"), ("text", "text")):
             if whole := text(get(data, name)):
-                self.say_whole(kind, "0", whole)
+                self.emit_whole(kind, "0", whole)
         for call in items(get(data, "tool_calls")):
             if (call_id := ident(get(call, "id"))) is not None:
                 args = json_text(get(call, "arguments") or None)
-                self.say_rest_of_args(call_id, text(get(call, "name")) or None, args)
-        self.say(
+                self.emit_rest_of_args(call_id, text(get(call, "name")) or None, args)
+        self.emit(
             MessageFinished, finish_reason=ident(get(data, "turn_type")), usage=_usage(get(data, "usage"))
         )
 
@@ -137,29 +138,29 @@ class JidoAdapter(Adapter):
 
     def _tool(self, data: object, call_id: str | None, name: str, verb: str) -> None:
         if call_id is None:
-            self.say_unknown(data, f"tool_{verb}")
+            self.emit_unknown(data, f"tool_{verb}")
             return
         if verb == "started":
             args = parsed(get(data, "arguments"))
-            self.say(ToolStarted, tool_call_id=call_id, tool_name=name or None, args=args)
+            self.emit(ToolStarted, tool_call_id=call_id, tool_name=name or None, args=args)
             return
         is_ok, value = _unpacked(get(data, "result"))
-        self.say(
+        self.emit(
             ToolFinished,
             tool_call_id=call_id,
             tool_name=name or None,
             status="ok" if is_ok else "error",
             output=plain(value),
-            error=None if is_ok else _why(value),
+            error=None if is_ok else _error_text(value),
         )
 
-    # What is repeated, of an agent whose worker is not heard.
+    # Signals of an agent without the worker's events.
 
     def _repeat(self, kind: str, data: object) -> None:
         call_id, name = ident(get(data, "call_id")), text(get(data, "tool_name"))
         topic, _, verb = kind.removeprefix("ai.").partition(".")
         if verb == "params" and call_id is not None:
-            self.say_args(call_id, name or None, text(get(data, "delta")))
+            self.emit_args(call_id, name or None, text(get(data, "delta")))
         elif topic == "tool":
             self._tool(data, call_id, name, "started" if verb == "started" else "completed")
         elif call_id is not None and call_id not in self._finished:
@@ -167,9 +168,9 @@ class JidoAdapter(Adapter):
             self._envelope = {"message_id": call_id}
             is_ok, value = _unpacked(get(data, "result"))
             usage = get(data, "usage") if topic == "llm" else data
-            said = {name: get(value, name) for name in ("text", "thinking_content", "tool_calls")}
+            content = {name: get(value, name) for name in ("text", "thinking_content", "tool_calls")}
             turn = {"turn_type": get(value, "type"), "usage": usage}
-            self._completed({**said, **turn} if is_ok else turn)
+            self._completed({**content, **turn} if is_ok else turn)
 
 
 def _unpacked(result: object) -> tuple[bool, Any]:
@@ -178,7 +179,7 @@ def _unpacked(result: object) -> tuple[bool, Any]:
     return head != "error", parts[1] if head in ("ok", "error") else result
 
 
-def _why(error: object) -> str:
+def _error_text(error: object) -> str:
     return text(get(error, "message")) or reason(plain(error))
 
 

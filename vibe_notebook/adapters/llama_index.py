@@ -1,9 +1,10 @@
-"""llama-index: ``handler.stream_events()`` of an agent or a workflow of agents.
+"""Read llama-index: ``handler.stream_events()`` of an agent or a workflow of agents.
 
-Its events have no kind but their class, which JSON does not have: they are known by their fields. A
-model's turn runs from ``AgentInput`` to ``AgentOutput``; the calls in ``AgentStream`` are snapshots,
-whose ids some models make anew each time, so they go by their place in the list. The last
-``AgentOutput`` repeats all calls of the run. Source: ``llama_index.core.agent.workflow``.
+Only their class tells the kind of its events, and JSON has no class: the adapter recognises events by
+their fields. A model's turn runs from ``AgentInput`` to ``AgentOutput``. The calls in ``AgentStream``
+are snapshots. Some models give a call a new id in each snapshot, so the adapter identifies a call by its
+place in the list. The last ``AgentOutput`` repeats all calls of the run. Source:
+``llama_index.core.agent.workflow``.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ __all__ = ["LlamaIndexAdapter", "matches"]
 
 _PACKAGES: Final = ("llama_index.", "workflows.")
 _OTHERS: Final = ("event", "event_kind", "object", "sessionUpdate", "session_update")
-"""Fields in which other SDKs say the kind of an event."""
+"""The fields in which other SDKs store the kind of an event."""
 
 
 def _body(native: object) -> object:
-    """The event itself; a workflow server puts it into an envelope."""
+    """Return the event inside the envelope of a workflow server; a bare event as it is."""
     name = text(get(native, "qualified_name"))
     inner = get(native, "value")
     return inner if name.startswith(_PACKAGES) and isinstance(inner, Mapping) else native
@@ -62,18 +63,18 @@ def _is_live(native: object) -> bool:
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is an event of a workflow, or has the fields of one of an agent's."""
+    """Return whether *native* is an event of a workflow, or has the fields of an agent's event."""
     if not isinstance(native, Mapping):
         return _is_live(native)
     body = _body(native)
     if body is not native:
         return True
-    says_another = any(isinstance(get(native, name), str) for name in (*_OTHERS, "type"))
-    return not says_another and _kind(native) in ("stream", "input", "output", "call", "result")
+    is_other = any(isinstance(get(native, name), str) for name in (*_OTHERS, "type"))
+    return not is_other and _kind(native) in ("stream", "input", "output", "call", "result")
 
 
 class LlamaIndexAdapter(Adapter):
-    """One run of an agent, or of several that hand over to each other."""
+    """Read one run of an agent, or of several agents that hand over to each other."""
 
     name = "llama_index"
     cancellations = frozenset(("WorkflowCancelledByUser",))
@@ -82,21 +83,21 @@ class LlamaIndexAdapter(Adapter):
         super().__init__(**ids)
         self._message: str | None = None
         self._messages = 0
-        self._speaker: str | None = None
-        self._spoken: set[str] = set()
+        self._agent: str | None = None
+        self._streamed_kinds: set[str] = set()
         self._ids: dict[str, str] = {}
-        """By the id that a native has now: the id under which the call was first shown."""
-        self._shown: list[tuple[str, str | None]] = []
+        """The first id of each call, by the id that natives use for the call now."""
+        self._snapshots: list[tuple[str, str | None]] = []
         self._pending: dict[str, Any] = {}
-        """Calls that are being written: their arguments so far."""
-        self._settled: set[str] = set()
+        """The arguments so far of the calls that the model still writes."""
+        self._finished: set[str] = set()
 
     def _read(self, native: object) -> None:
         body = _body(native)
         match _kind(body):
             case "input":
                 self._message_end(None)
-                self._speak(body)
+                self._open_message(body)
             case "stream":
                 self._stream(body)
             case "output":
@@ -111,9 +112,9 @@ class LlamaIndexAdapter(Adapter):
             case "timed_out":
                 self.end("error", f"Timed out after {get(body, 'timeout'):g} s.", "timeout")
             case _:
-                self._other(native, body)
+                self._read_other(native, body)
 
-    def _other(self, native: object, body: object) -> None:
+    def _read_other(self, native: object, body: object) -> None:
         if type(native).__name__ == "WorkflowCancelledEvent":
             self.end("cancelled")
         elif isinstance(structured := get(body, "result", "structured_response"), Mapping):
@@ -121,60 +122,60 @@ class LlamaIndexAdapter(Adapter):
         elif get(body, "result", "current_agent_name") is None:
             name = text(get(native, "qualified_name")).rpartition(".")[2] or text(get(native, "type"))
             if body is native:
-                self.say_unknown(native, name or None)
+                self.emit_unknown(native, name or None)
             else:
-                self.say(Custom, name=name, value=plain(body))
+                self.emit(Custom, name=name, value=plain(body))
 
     def _failed(self, problem: object) -> None:
         if isinstance(problem, BaseException):
-            self._raised(problem)
+            self._end_by_exception(problem)
             return
         name = text(get(problem, "exception_type")).rpartition(".")[2]
-        said = text(get(problem, "exception_message"))
-        self.end("error", f"{name}: {said}" if name and said else name or said or "error")
+        message = text(get(problem, "exception_message"))
+        self.end("error", f"{name}: {message}" if name and message else name or message or "error")
 
     def _close(self) -> None:
-        self._written()
+        self._emit_pending_args()
         self._message_end(None)
 
     # Messages.
 
-    def _speak(self, body: object) -> None:
-        """Open the turn of the agent that speaks now, if it is not open."""
-        self._speaker = text(get(body, "current_agent_name")) or self._speaker
+    def _open_message(self, body: object) -> None:
+        """Open a message of the agent in *body*, unless a message is open."""
+        self._agent = text(get(body, "current_agent_name")) or self._agent
         if not self._is_started:
-            self.agent_name = self.agent_name or self._speaker
+            self.agent_name = self.agent_name or self._agent
             self._envelope = {}
             self.start()
         if self._message is None:
             self._message = f"{self.run_id}:{self._messages}"
             self._messages += 1
             self._envelope = {"message_id": self._message}
-            self.say(MessageStarted, agent_name=self._speaker)
+            self.emit(MessageStarted, agent_name=self._agent)
         self._envelope = {"message_id": self._message}
 
     def _message_end(self, usage: Usage | None) -> None:
         message, self._message = self._message, None
         if message is not None:
             self._envelope = {"message_id": message}
-            self.say(MessageFinished, usage=usage)
-            self.streams.forget(message)
-        self._spoken.clear()
-        self._shown.clear()
-        # A call's id is its tool's name with some models: the next turn's is another call.
-        self._ids = {native: own for native, own in self._ids.items() if own not in self._settled}
+            self.emit(MessageFinished, usage=usage)
+            self.streamed.forget(message)
+        self._streamed_kinds.clear()
+        self._snapshots.clear()
+        # With some models, a call's id is its tool's name: the same id in the next turn is another call.
+        self._ids = {native: own for native, own in self._ids.items() if own not in self._finished}
 
     def _stream(self, body: object) -> None:
-        self._speak(body)
+        self._open_message(body)
         for kind, name in (("thinking", "thinking_delta"), ("text", "delta")):
             if delta := text(get(body, name)):
-                self._spoken.add(kind)
-                self.say_text(kind, "0", delta)
+                self._streamed_kinds.add(kind)
+                self.emit_text(kind, "0", delta)
         for i, call in enumerate(items(get(body, "tool_calls"))):
             self._snapshot(i, call)
 
     def _output(self, body: object) -> None:
-        self._speak(body)
+        self._open_message(body)
         response = get(body, "response")
         blocks = items(get(response, "blocks"))
         thought = "".join(
@@ -182,11 +183,11 @@ class LlamaIndexAdapter(Adapter):
         )
         words = "".join(text(get(block, "text")) for block in blocks) or text(get(response, "content"))
         for kind, whole in (("thinking", thought), ("text", words)):
-            if kind not in self._spoken:  # an agent that reasons in text puts a shorter one here
-                self.say_text(kind, "0", whole)
+            if kind not in self._streamed_kinds:  # an agent that reasons in text has a shorter text here
+                self.emit_text(kind, "0", whole)
         if isinstance(structured := get(body, "structured_response"), Mapping):
             self._result = plain(structured)
-        self._written()
+        self._emit_pending_args()
         self._message_end(_usage(get(response, "additional_kwargs")))
 
     # Tools.
@@ -195,39 +196,39 @@ class LlamaIndexAdapter(Adapter):
         native, name = ident(get(call, "tool_id")), text(get(call, "tool_name")) or None
         if native is None:
             return
-        if native not in self._ids and place < len(self._shown) and self._shown[place][1] == name:
-            self._ids[native] = self._shown[place][0]
+        if native not in self._ids and place < len(self._snapshots) and self._snapshots[place][1] == name:
+            self._ids[native] = self._snapshots[place][0]
         is_new = native not in self._ids
         call_id = self._id(native)
         if is_new:
-            self._shown.append((call_id, name))
-            self.say_args(call_id, name, "")
-        if call_id not in self._settled:
+            self._snapshots.append((call_id, name))
+            self.emit_args(call_id, name, "")
+        if call_id not in self._finished:
             self._pending[call_id] = get(call, "tool_kwargs")
 
     def _id(self, native: str) -> str:
         if native not in self._ids:
-            is_used = native in self._settled or native in self._ids.values()
+            is_used = native in self._finished or native in self._ids.values()
             self._ids[native] = f"{native}:{self._messages}" if is_used else native
         return self._ids[native]
 
-    def _written(self) -> None:
-        """Say the arguments of the calls that were written and have not started."""
+    def _emit_pending_args(self) -> None:
+        """Emit the arguments of the written calls that have not started."""
         pending, self._pending = self._pending, {}
         for call_id, args in pending.items():
             if args:
-                self.say_args(call_id, None, json_text(args))
+                self.emit_args(call_id, None, json_text(args))
 
     def _started(self, body: object) -> None:
         call_id = self._id(ident(get(body, "tool_id")) or "")
         self._pending.pop(call_id, None)
         name, args = text(get(body, "tool_name")) or None, plain(get(body, "tool_kwargs"))
-        self.say(ToolStarted, tool_call_id=call_id, tool_name=name, args=args)
+        self.emit(ToolStarted, tool_call_id=call_id, tool_name=name, args=args)
 
     def _result_of(self, body: object) -> None:
         call_id = self._id(ident(get(body, "tool_id")) or "")
         self._pending.pop(call_id, None)
-        self._settled.add(call_id)
+        self._finished.add(call_id)
         found = get(body, "tool_output")
         words = "\n".join(line for block in items(get(found, "blocks")) if (line := text(get(block, "text"))))
         raw = get(found, "raw_output")
@@ -235,11 +236,11 @@ class LlamaIndexAdapter(Adapter):
         fields = {"tool_call_id": call_id, "tool_name": text(get(body, "tool_name")) or None}
         if get(found, "is_error") is True:
             fields |= {"status": "error", "error": words or json_text(output)}
-        self.say(ToolFinished, **fields, output=output)
+        self.emit(ToolFinished, **fields, output=output)
 
 
 def _usage(native: object) -> Usage | None:
-    """What a turn used, where the provider's package passes it on."""
+    """Return the usage of a turn, if the provider's package passes the counts on."""
     found = [
         next((count for name in names if (count := integer(get(native, name))) is not None), None)
         for names in (("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens"))

@@ -1,10 +1,11 @@
-"""OpenAI's Agents SDK: ``Runner.run_streamed(…).stream_events()``, and ``as_tool(on_stream=…)``.
+"""Read OpenAI's Agents SDK: ``Runner.run_streamed(…).stream_events()``, and ``as_tool(on_stream=…)``.
 
-``raw_response_event`` carries Responses events; the run items repeat them, but for the tools that
-ran. Other models' events are in the same form, with one made-up id for every response and item, so
-ids are told apart here; order is that of arrival. A nested agent's events come as ``{"event",
-"agent", "tool_call"}``. A failed tool's output is a text for the model, known by its beginning
-unless a tool has a ``failure_error_function`` of its own. Source: ``agents.stream_events``.
+``raw_response_event`` carries Responses events. The run items repeat them, except the items of finished
+tools. The SDK converts the events of other models to the same form, with one invented id for all
+responses and items: this adapter makes the ids unique. Arrival is the order. The events of a nested
+agent come as ``{"event", "agent", "tool_call"}``. The output of a failed tool is a text for the model;
+the adapter knows its beginning, unless the tool has a ``failure_error_function``. Source:
+``agents.stream_events``.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from vibe_notebook.events import (
 )
 
 from ._fields import fields_of, get, ident, integer, items, parsed, plain, text
-from ._files import block_file, take_blocks
+from ._files import block_file, split_blocks
 from ._openai_items import SERVER_TOOLS, args_of, call_id_of, name_of
-from ._subagents import Children
+from ._subagents import Subagents
 from .openai_responses import OpenAIResponsesAdapter
 
 __all__ = ["OpenAIAgentsAdapter", "matches"]
@@ -51,7 +52,7 @@ _OVER: Final = frozenset(("completed", "failed", "incomplete", "cancelled"))
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is an event of the SDK, or one of a nested agent."""
+    """Return whether *native* is an event of the SDK, or the event of a nested agent."""
     nested = get(native, "event")
     return text(get(native, "type")) in _KINDS or (
         isinstance(native, Mapping) and "tool_call" in native and text(get(nested, "type")) in _KINDS
@@ -59,7 +60,7 @@ def matches(native: object) -> bool:
 
 
 class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
-    """One run, with the agents that it hands over to; an agent as a tool is a run inside of it."""
+    """Read one run, with all agents of its handoffs; an agent as a tool is a run inside the run."""
 
     name = "openai_agents"
 
@@ -67,11 +68,11 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
         super().__init__(**ids)
         self._agent = self.agent_name
         self._has_raw = False
-        self._asked: set[str] = set()
+        self._started_calls: set[str] = set()
         self._responses_seen = 0
         self._current = ""
         self._owners: dict[str, tuple[str, int | None]] = {}
-        self._children = Children(self, OpenAIAgentsAdapter)
+        self._subagents = Subagents(self, OpenAIAgentsAdapter)
 
     def _read(self, native: object) -> None:
         match text(get(native, "type")):
@@ -83,23 +84,23 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
             case "agent_updated_stream_event":
                 self._agent_updated(_name(get(native, "new_agent")))
             case "tool_approval_item":
-                self._interrupted(native)
+                self._approval_requested(native)
             case _ if get(native, "event") is not None:
                 self._nested(native)
             case kind:
                 self._app(native, kind)
 
-    def say(self, cls: type[Any], **fields: Any) -> None:
-        """Add one event; a message says whose it is."""
-        super().say(cls, **({"agent_name": self._agent} | fields if cls is MessageStarted else fields))
+    def emit(self, cls: type[Any], **fields: Any) -> None:
+        """Emit one event; the start of a message gets the name of the current agent."""
+        super().emit(cls, **({"agent_name": self._agent} | fields if cls is MessageStarted else fields))
 
     def exhausted(self, source: object) -> list[Event]:
-        """Return the calls that a streamed result wants to have approved."""
+        """Return the events of the calls whose approval a streamed result waits for."""
         return [event for asked in items(get(source, "interruptions")) for event in self.feed(asked)]
 
     def _close(self) -> None:
         super()._close()
-        self._out += self._children.end_all(**self._outcome)
+        self._out += self._subagents.end_all(**self._outcome)
 
     # The model's own events.
 
@@ -112,11 +113,11 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
         if verb == "created" or not self._current:
             self._responses_seen += 1
             self._current = self._fresh(ident(get(data, "response", "id")))
-            if verb != "created":  # a model that does not stream says only how it ended
+            if verb != "created":  # a model that does not stream sends only the end
                 self._responses[self._current] = self._response_of({"response": {"id": self._current}}, None)
                 self._envelope = {"message_id": self._current}
-                self.say(MessageStarted)
-        super()._read(self._told_apart(data))
+                self.emit(MessageStarted)
+        super()._read(self._with_unique_ids(data))
         if verb in _OVER:
             self._current = ""
 
@@ -125,20 +126,20 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
             return f"{self.run_id}:{self._responses_seen}"
         return response_id
 
-    def _told_apart(self, data: object) -> dict[str, Any]:
-        """The event with ids that no other response or item has, and without its number."""
+    def _with_unique_ids(self, data: object) -> dict[str, Any]:
+        """Return the event with unique ids of its response and items, and without its number."""
         fields = {**fields_of(data), "sequence_number": None}
         if "response" in fields:
             fields["response"] = {**fields_of(fields["response"]), "id": self._current}
             for i, item in enumerate(items(get(fields["response"], "output"))):
-                self._places.setdefault((self._current, i), self._owned(ident(get(item, "id")), i))
+                self._places.setdefault((self._current, i), self._unique_id(ident(get(item, "id")), i))
         index = integer(fields.get("output_index"))
         item_id = ident(fields.get("item_id")) or ident(get(fields.get("item"), "id"))
         if index is not None or item_id is not None:
-            fields["item_id"] = self._owned(item_id, index)
+            fields["item_id"] = self._unique_id(item_id, index)
         return fields
 
-    def _owned(self, item_id: str | None, index: int | None) -> str:
+    def _unique_id(self, item_id: str | None, index: int | None) -> str:
         place = (self._current, index)
         if item_id is not None and self._owners.setdefault(item_id, place) == place:
             return item_id
@@ -152,52 +153,52 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
             self.agent_name = self.agent_name or name
             self.start()
         elif before != self._agent:
-            self.say(Custom, name="agent_updated", value={"from": before, "to": self._agent})
+            self.emit(Custom, name="agent_updated", value={"from": before, "to": self._agent})
 
     def _run_item(self, native: object, item: object, name: str) -> None:
         raw = get(item, "raw_item")
         if name in _CALLED:
-            self._called(raw)
+            self._tool_called(raw)
         elif name in _ANSWERED:
-            self._answered(item, raw)
+            self._tool_answered(item, raw)
         elif name == "mcp_approval_response":
             self._app(raw, name)
         elif name not in _REPEATS:
-            self.say_unknown(native, name or None)
-        elif not self._has_raw:  # somebody took out the raw events
-            self._shown_whole(raw)
+            self.emit_unknown(native, name or None)
+        elif not self._has_raw:  # the application filters the raw events
+            self._show_whole(raw)
 
-    def _called(self, raw: object) -> None:
+    def _tool_called(self, raw: object) -> None:
         call_id, kind = call_id_of(raw), text(get(raw, "type"))
-        if kind in SERVER_TOOLS:  # ran while the model spoke, and was shown then
+        if kind in SERVER_TOOLS:  # the raw events have shown this call
             if not self._has_raw:
-                self._shown_whole(raw)
+                self._show_whole(raw)
         elif call_id is not None:
             args = parsed(args_of(raw))
-            self._asked.add(call_id)
-            self.say(ToolStarted, tool_call_id=call_id, tool_name=name_of(raw), args=args)
+            self._started_calls.add(call_id)
+            self.emit(ToolStarted, tool_call_id=call_id, tool_name=name_of(raw), args=args)
 
-    def _interrupted(self, native: object) -> None:
+    def _approval_requested(self, native: object) -> None:
         raw = get(native, "raw_item")
         call_id = call_id_of(raw)
         if call_id is None:
-            self.say_unknown(native, None)
+            self.emit_unknown(native, None)
             return
-        if call_id not in self._asked:
-            self._called(raw)
-        self.say(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+        if call_id not in self._started_calls:
+            self._tool_called(raw)
+        self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
         self.end("interrupted")
 
-    def _shown_whole(self, raw: object) -> None:
+    def _show_whole(self, raw: object) -> None:
         item_id = ident(get(raw, "id")) or call_id_of(raw) or str(len(self._items))
         response = self._response_of({"response": {"id": f"{self.run_id}:items"}}, None)
         self._envelope = {"message_id": response.key}
         self._item(raw, item_id, response, is_done=True)
 
-    def _answered(self, item: object, raw: object) -> None:
+    def _tool_answered(self, item: object, raw: object) -> None:
         call_id = call_id_of(raw)
         if call_id is None:
-            self.say_unknown(raw, text(get(item, "type")))
+            self.emit_unknown(raw, text(get(item, "type")))
             return
         own, sent = get(item, "output"), get(raw, "output")
         output, files = _output(sent if own is None else own)
@@ -205,17 +206,17 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
         denied = isinstance(sent, str) and sent.startswith(_REJECTED)
         status = "error" if failed else "denied" if denied else "ok"
         error = text(sent) if status != "ok" else None
-        self._out += self._children.end(call_id, outcome="error" if failed else "success", error=error)
-        self.say(ToolFinished, tool_call_id=call_id, status=status, output=output, error=error)
+        self._out += self._subagents.end(call_id, outcome="error" if failed else "success", error=error)
+        self.emit(ToolFinished, tool_call_id=call_id, status=status, output=output, error=error)
         for i, file in enumerate(files):
-            self.say(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
 
     def _nested(self, native: object) -> None:
         call_id = ident(get(native, "tool_call", "call_id")) or ident(get(native, "tool_call", "id"))
         self.start()
         name = _name(get(native, "agent"))
         ids = {"parent_tool_call_id": call_id, "agent_name": name}
-        self._out += self._children.feed(call_id or name or "agent", get(native, "event"), **ids)
+        self._out += self._subagents.feed(call_id or name or "agent", get(native, "event"), **ids)
 
 
 def _name(agent: object) -> str | None:
@@ -223,10 +224,10 @@ def _name(agent: object) -> str | None:
 
 
 def _output(value: object) -> tuple[Any, list[dict[str, Any]]]:
-    """What a tool returned: a value of its own, or the SDK's text, image and file blocks."""
+    """Return a tool's output and files, of a value or of the SDK's text, image and file blocks."""
     blocks = items(value) or [value]
     if any(block_file(block) for block in blocks) or (
         items(value) and all(text(get(block, "type")) in ("text", "input_text") for block in blocks)
     ):
-        return take_blocks(blocks)
+        return split_blocks(blocks)
     return plain(value), []

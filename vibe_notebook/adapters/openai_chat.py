@@ -1,10 +1,10 @@
-"""OpenAI's Chat Completions and the many servers that speak it: ``create(stream=True)`` and ``.stream()``.
+"""Read OpenAI's Chat Completions, also of other servers: ``create(stream=True)`` and ``.stream()``.
 
-A message is the deltas of one completion ``id``; only the first choice is shown. The ``.stream()``
-helper repeats each delta as an event of its own: those are derived twins. Thinking has no field
-in the API, but in its dialects: ``reasoning_content``, ``reasoning``. The application runs its own
-tools: what it knows of them can be fed in, as the API's ``role: tool`` messages, in the form of
-``_app.py``, or as our events. Source: the API's reference, ``openai.types.chat``.
+A message consists of the deltas of one completion ``id``. The adapter shows only the first choice. The
+``.stream()`` helper repeats each delta as an event of its own: a derived twin. The API has no field for
+thinking; some servers add ``reasoning_content`` or ``reasoning``. The application runs its own tools,
+and may feed in their results: as the API's ``role: tool`` messages, as the reports of ``_tool_results``,
+or as our events. Source: the API's reference, ``openai.types.chat``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, Tool
 
 from ._base import Adapter
 from ._fields import get, ident, integer, items, json_text, text, usage_of
-from ._tool_results import app_event, message_result
+from ._tool_results import message_result, report_event
 
 __all__ = ["OpenAIChatAdapter", "matches"]
 
@@ -40,7 +40,7 @@ _INCOMPLETE: Final = frozenset(("length", "content_filter"))
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is a completion, its chunk, an event of the helper or a tool's message."""
+    """Return whether *native* is a completion, its chunk, an event of the helper, or a tool's message."""
     if _is_completion(native):
         return True
     kind = text(get(native, "type"))
@@ -74,7 +74,7 @@ class _Message:
 
 
 class OpenAIChatAdapter(Adapter):
-    """One run: one request, or a loop of requests and tool calls."""
+    """Read one run: one request, or a loop of requests and tool calls."""
 
     name = "openai_chat"
 
@@ -126,17 +126,17 @@ class OpenAIChatAdapter(Adapter):
             self._used.add(message.id)
             self._count += 1
             self._envelope = {"message_id": message.id}
-            self.say(MessageStarted)
+            self.emit(MessageStarted)
         self._envelope = {"message_id": message.id}
         return message
 
     @staticmethod
     def _is_next(message: _Message, native_id: str | None, delta: object) -> bool:
         if native_id is None or native_id == message.native_id:
-            # Some servers give all completions one id.
-            said = ("content", *_REASONING, "tool_calls")
-            return message.is_finished and any(get(delta, name) for name in said)
-        # Some give each chunk of a completion another.
+            # Some servers give all completions the same id.
+            fields = ("content", *_REASONING, "tool_calls")
+            return message.is_finished and any(get(delta, name) for name in fields)
+        # Other servers give each chunk of a completion another id.
         return message.finish_reason is not None or text(get(delta, "role")) == "assistant"
 
     def _stopped(self, message: _Message, reason: str | None) -> None:
@@ -145,35 +145,35 @@ class OpenAIChatAdapter(Adapter):
             self.end("error", f"The message is incomplete: {reason}.", reason)
 
     def _finish_message(self, message: _Message) -> None:
-        # The usage comes after the last choice, if at all.
+        # The usage comes after the last choice, or not at all.
         if not message.is_finished:
             message.is_finished = True
             self._envelope = {"message_id": message.id}
-            self.say(MessageFinished, finish_reason=message.finish_reason, usage=message.usage)
+            self.emit(MessageFinished, finish_reason=message.finish_reason, usage=message.usage)
 
     def _close(self) -> None:
         message, self._message = self._message, None
         if message is not None:
             self._finish_message(message)
-            self.streams.forget(message.id)
+            self.streamed.forget(message.id)
 
     def _problem(self, error: object) -> None:
-        if error is not None:  # a server between the model and us
+        if error is not None:  # from a server between the model and the client
             code = ident(get(error, "code"))
             self.end("error", text(get(error, "message")) or text(error) or code or "error", code)
 
-    # Deltas, and the whole message of a completion that was not streamed.
+    # Deltas, and whole messages of completions without a stream.
 
     def _delta(self, message: _Message, delta: object) -> None:
-        thinking = next((said for name in _REASONING if (said := text(get(delta, name)))), "")
-        self.say_text("thinking", "0", thinking)
+        thinking = next((found for name in _REASONING if (found := text(get(delta, name)))), "")
+        self.emit_text("thinking", "0", thinking)
         content = get(delta, "content")
-        self.say_text("text", "0", text(content))
-        for part in items(content):  # Mistral's
+        self.emit_text("text", "0", text(content))
+        for part in items(content):  # Mistral sends a list of parts
             inner = items(get(part, "thinking"))
-            self.say_text("thinking", "0", "".join(text(get(one, "text")) for one in inner))
-            self.say_text("text", "0", text(get(part, "text")))
-        self.say_text("text", "refusal", text(get(delta, "refusal")))
+            self.emit_text("thinking", "0", "".join(text(get(one, "text")) for one in inner))
+            self.emit_text("text", "0", text(get(part, "text")))
+        self.emit_text("text", "refusal", text(get(delta, "refusal")))
         for i, call in enumerate(items(get(delta, "tool_calls"))):
             place = integer(get(call, "index"))
             self._call(message, i if place is None else place, call)
@@ -194,7 +194,7 @@ class OpenAIChatAdapter(Adapter):
         args = get(function, "arguments")
         delta = json_text(get(function, "input") if args is None else args)
         if delta or is_new:
-            self.say_args(call.id, call.name, delta)
+            self.emit_args(call.id, call.name, delta)
 
     @staticmethod
     def _names(function: object) -> bool:
@@ -208,43 +208,43 @@ class OpenAIChatAdapter(Adapter):
         part = {"content": "0", "refusal": "refusal"}.get(topic)
         if part is not None and verb == "done":
             if whole := text(get(native, topic)):
-                self.say_whole("text", part, whole)
+                self.emit_whole("text", part, whole)
         elif part is not None:
             self._envelope["derived"] = True
-            self.say_text("text", part, text(get(native, "delta")))
+            self.emit_text("text", part, text(get(native, "delta")))
         elif topic == "tool_calls.function.arguments":
             self._args_twin(message, native, verb)
 
     def _args_twin(self, message: _Message, native: object, verb: str) -> None:
         index = integer(get(native, "index")) or 0
         name = text(get(native, "name")) or None
-        # Without the chunk that it repeats, the call has no id.
+        # Only the repeated chunk, which may be absent, has the call's id.
         call = message.calls.get(index) or _Call(f"{message.id}:{index}", name)
         if verb == "delta":
             self._envelope["derived"] = True
-            self.say_args(call.id, call.name, text(get(native, "arguments_delta")))
+            self.emit_args(call.id, call.name, text(get(native, "arguments_delta")))
         else:
-            self.say_rest_of_args(call.id, call.name, text(get(native, "arguments")))
+            self.emit_rest_of_args(call.id, call.name, text(get(native, "arguments")))
 
-    # What the application says of the tools that it runs.
+    # The application's reports about its tools.
 
     def _app(self, native: object, kind: str) -> None:
-        said = app_event(native)
+        report = report_event(native)
         call_id = ident(get(native, "tool_call_id"))
-        if said is None and (kind or call_id is None or get(native, "role") != "tool"):
-            self.say_unknown(native, kind)
+        if report is None and (kind or call_id is None or get(native, "role") != "tool"):
+            self.emit_unknown(native, kind)
             return
-        self._answered()
-        if said is not None:
-            self.say(said[0], **said[1])
+        self._finish_answered()
+        if report is not None:
+            self.emit(report[0], **report[1])
             return
         fields, files = message_result(call_id or "", native, is_error=False)
-        self.say(ToolFinished, **fields)
+        self.emit(ToolFinished, **fields)
         for i, file in enumerate(files):
-            self.say(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
 
-    def _answered(self) -> None:
-        """The message's tools run: it is over, its usage was not asked for."""
+    def _finish_answered(self) -> None:
+        """Finish the message whose tools run: no usage will follow."""
         message = self._message
         if message is not None and message.finish_reason is not None:
             self._finish_message(message)

@@ -1,10 +1,10 @@
-"""OpenAI's Responses API: ``responses.create(stream=True)`` and ``responses.stream()``.
+"""Read OpenAI's Responses API: ``responses.create(stream=True)`` and ``responses.stream()``.
 
-A run holds several responses. Each numbers its events from 0 (``sequence_number``), so every event
-made from one carries that number, counted under the response's id; events may come twice or late.
-The application runs its own tools: what it knows of them can be fed in, as the API's
-``function_call_output`` dicts, as ``{"call_id", "name", "arguments"}`` and ``{"call_id",
-"output"}``, or as our events. Source: the API's streaming reference, ``openai.types.responses``.
+A run holds several responses. Each response numbers its events from 0 (``sequence_number``): our events
+carry that number, with the response's id as the counter. Events may arrive twice or late. The
+application runs its own tools, and may feed in their results: as the API's ``function_call_output``
+dicts, as the reports of ``_tool_results``, or as our events. Source: the API's streaming reference,
+``openai.types.responses``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ._openai_items import (
     part_of,
     picture,
 )
-from ._tool_results import app_event, result_of
+from ._tool_results import finish_fields, report_event
 
 __all__ = ["OpenAIResponsesAdapter", "matches"]
 
@@ -42,7 +42,7 @@ _TEXTS: Final = ("output_text", "refusal", "reasoning_summary_text", "reasoning_
 _QUIET: Final = frozenset(
     ("", "audio", "audio.transcript", "mcp_list_tools", "shell_call_command", "shell_call_output_content"),
 )
-"""What says nothing that the finished item, or the event before it, does not say."""
+"""The topics of events that only repeat the finished item, or the event before them."""
 _ARGS: Final = {
     "function_call_arguments": "arguments",
     "mcp_call_arguments": "arguments",
@@ -52,7 +52,7 @@ _ARGS: Final = {
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is a Responses event, or the output of a tool in the API's own form."""
+    """Return whether *native* is a Responses event, or the output of a tool in the API's own form."""
     kind = text(get(native, "type"))
     if kind == "error":
         return integer(get(native, "sequence_number")) is not None
@@ -64,7 +64,7 @@ def matches(native: object) -> bool:
 @dataclass
 class _Response:
     key: str
-    """Its id, or one made here for a stream that was resumed in the middle."""
+    """The response's id, or an id made here for a stream that was resumed in the middle."""
     id: str | None = None
 
 
@@ -77,11 +77,11 @@ class _Item:
     is_started: bool = False
     is_done: bool = False
     is_whole: bool = False
-    """All of its arguments were shown: late pieces of them are not needed."""
+    """The whole arguments are shown, so the adapter ignores late deltas of them."""
 
 
 class OpenAIResponsesAdapter(Adapter):
-    """One run: one request, or a loop of requests and tool calls."""
+    """Read one run: one request, or a loop of requests and tool calls."""
 
     name = "openai_responses"
 
@@ -116,12 +116,12 @@ class OpenAIResponsesAdapter(Adapter):
     def _event(self, native: object, kind: str, response: _Response, item_id: str) -> None:  # noqa: C901, PLR0912 - one flat table of the protocol's types
         topic, _, verb = kind.rpartition(".")
         place = response.key, integer(get(native, "output_index"))
-        if item_id not in self._items:  # some servers give one item several ids, but one place
+        if item_id not in self._items:  # some servers give an item several ids, but one place
             item_id = self._places.setdefault(place, item_id) if place[1] is not None else item_id
         call = self._items.get(item_id)
         match topic, verb:
             case "", "created":
-                self.say(MessageStarted)
+                self.emit(MessageStarted)
             case "", "completed" | "failed" | "incomplete" | "cancelled":
                 self._response_done(get(native, "response"), verb, response)
             case "", "error":
@@ -129,14 +129,14 @@ class OpenAIResponsesAdapter(Adapter):
                 code = ident(get(problem, "code"))
                 self.end("error", text(get(problem, "message")) or code or "error", code)
             case _, "delta" if topic in _TEXTS:
-                self.say_text(*part_of(native, topic, item_id), text(get(native, "delta")))
+                self.emit_text(*part_of(native, topic, item_id), text(get(native, "delta")))
             case _, "done" if topic in _TEXTS:
                 whole = get(native, "refusal" if topic == "refusal" else "text")
                 self._whole(native, topic, item_id, whole)
             case "content_part" | "reasoning_summary_part", "added" | "done":
                 self._content(native, item_id, get(native, "part"))
             case "audio.transcript", "delta":
-                self.say_text("text", "audio", text(get(native, "delta")))
+                self.emit_text("text", "audio", text(get(native, "delta")))
             case "output_item", "added" | "done":
                 self._item(get(native, "item"), item_id, response, is_done=verb == "done")
             case _, "delta" if topic in _ARGS:
@@ -144,18 +144,18 @@ class OpenAIResponsesAdapter(Adapter):
             case _, "done" if topic in _ARGS:
                 self._args_whole(call, json_text(get(native, _ARGS[topic])))
             case "shell_call_output_content", "delta":
-                said = text(get(native, "delta", "stdout")) + text(get(native, "delta", "stderr"))
-                if said and call is not None and call.is_known:
-                    self.say(ToolProgress, tool_call_id=call.call_id, delta=said)
+                output = text(get(native, "delta", "stdout")) + text(get(native, "delta", "stderr"))
+                if output and call is not None and call.is_known:
+                    self.emit(ToolProgress, tool_call_id=call.call_id, delta=output)
             case "image_generation_call", "partial_image":
                 fields = picture(get(native, "partial_image_b64"), get(native, "output_format"))
                 self._image(call, item_id, fields)
             case _, _ if topic in SERVER_TOOLS:
                 self._server_state(topic, self._items.setdefault(item_id, _Item(response)), item_id)
             case _ if topic not in _QUIET:
-                self.say_unknown(native, kind if kind == "error" else f"response.{kind}")
+                self.emit_unknown(native, kind if kind == "error" else f"response.{kind}")
 
-    # Responses: only a few events name theirs, and a resumed stream starts in the middle of one.
+    # Responses. Few events name their response, and a resumed stream starts in the middle of a response.
 
     def _response_of(self, native: object, item_id: str | None) -> _Response:
         response_id = ident(get(native, "response", "id"))
@@ -184,7 +184,7 @@ class OpenAIResponsesAdapter(Adapter):
             self.end("cancelled")
         elif status == "incomplete":
             status = code = ident(get(body, "incomplete_details", "reason")) or status
-            if code != "steered":  # the user said more; the next response goes on
+            if code != "steered":  # the user added input, and the next response continues
                 self.end("error", f"The response is incomplete: {code}.", code)
         usage = usage_of(
             get(body, "usage"),
@@ -192,21 +192,21 @@ class OpenAIResponsesAdapter(Adapter):
             reasoning=("output_tokens_details", "reasoning_tokens"),
             model=ident(get(body, "model")),
         )
-        self.say(MessageFinished, finish_reason=status, usage=usage)
-        self.streams.forget(response.key)
+        self.emit(MessageFinished, finish_reason=status, usage=usage)
+        self.streamed.forget(response.key)
 
     # Text and thinking.
 
     def _whole(self, native: object, topic: str, item_id: str, whole: object) -> None:
         if isinstance(whole, str) and whole:
-            self.say_whole(*part_of(native, topic, item_id), text(whole))
+            self.emit_whole(*part_of(native, topic, item_id), text(whole))
 
     def _content(self, native: object, item_id: str, content: object) -> None:
         kind = text(get(content, "type")).replace("summary_text", "reasoning_summary_text")
         if kind in _TEXTS:
             self._whole(native, kind, item_id, get(content, "refusal" if kind == "refusal" else "text"))
 
-    # Tool calls: only the item itself links its id to the call's.
+    # Tool calls. Only the item links its id to the call's id.
 
     def _item(self, item: object, item_id: str, response: _Response, *, is_done: bool) -> None:
         kind = text(get(item, "type"))
@@ -219,12 +219,12 @@ class OpenAIResponsesAdapter(Adapter):
                     self._content({index: i}, item_id, content)
         elif is_done and kind == "mcp_approval_request":
             self._awaiting[item_id] = None
-            self.say_rest_of_args(item_id, name_of(item), args_of(item))
-            self.say(ToolProgress, tool_call_id=item_id, state="awaiting_approval")
+            self.emit_rest_of_args(item_id, name_of(item), args_of(item))
+            self.emit(ToolProgress, tool_call_id=item_id, state="awaiting_approval")
         elif is_done and kind.endswith("_output") and ident(get(item, "call_id")) is not None:
-            self.say(ToolFinished, **result_of(item))
+            self.emit(ToolFinished, **finish_fields(item))
         elif is_done:
-            self.say_unknown(item, kind)
+            self.emit_unknown(item, kind)
         state.is_done = state.is_done or is_done
 
     def _call(self, item: object, item_id: str, call: _Item, *, is_done: bool) -> None:
@@ -235,18 +235,18 @@ class OpenAIResponsesAdapter(Adapter):
         if is_server and (is_new or not is_done):
             self._tool_started(call)
         elif is_new or not is_done:
-            self.say_args(call.call_id, call.name, "")
+            self.emit_args(call.call_id, call.name, "")
         if not is_done:
             return
         self._args_whole(call, args_of(item))
         if is_server:
-            self.say(ToolFinished, tool_call_id=call.call_id, tool_name=call.name, **outcome_of(item))
+            self.emit(ToolFinished, tool_call_id=call.call_id, tool_name=call.name, **outcome_of(item))
             for i, fields in enumerate(images_of(item)):
                 self._image(call, f"{item_id}:{i}" if i else item_id, fields)
 
     def _tool_started(self, call: _Item) -> None:
         call.is_started = True
-        self.say(ToolStarted, tool_call_id=call.call_id, tool_name=call.name)
+        self.emit(ToolStarted, tool_call_id=call.call_id, tool_name=call.name)
 
     def _server_state(self, topic: str, call: _Item, item_id: str) -> None:
         if not call.is_started:
@@ -254,37 +254,37 @@ class OpenAIResponsesAdapter(Adapter):
             self._tool_started(call)
 
     def _args_delta(self, call: _Item | None, delta: str) -> None:
-        # Of a call that is not known yet nothing can be shown: its whole arguments come at its end.
+        # An unknown call has no id yet. Its item repeats the whole arguments at the end.
         if delta and call is not None and call.is_known and not call.is_whole:
-            self.say_args(call.call_id, call.name, delta)
+            self.emit_args(call.call_id, call.name, delta)
 
     def _args_whole(self, call: _Item | None, whole: str) -> None:
         if not whole or call is None or not call.is_known or call.is_whole:
             return
         call.is_whole = True
-        if not self.say_rest_of_args(call.call_id, call.name, whole):
-            # Pieces are missing in the middle. Nothing but a start replaces what they built.
-            self.say(ToolStarted, tool_call_id=call.call_id, tool_name=call.name, args=parsed(whole))
+        if not self.emit_rest_of_args(call.call_id, call.name, whole):
+            # Deltas are missing in the middle. Only ToolStarted replaces streamed arguments.
+            self.emit(ToolStarted, tool_call_id=call.call_id, tool_name=call.name, args=parsed(whole))
 
     def _image(self, call: _Item | None, artifact_id: str, fields: dict[str, Any]) -> None:
         call_id = call.call_id if call is not None and call.is_known else artifact_id
-        self.say(Artifact, artifact_id=artifact_id, tool_call_id=call_id, **fields)
+        self.emit(Artifact, artifact_id=artifact_id, tool_call_id=call_id, **fields)
 
-    # What the application says of the tools that it runs.
+    # The application's reports about its tools.
 
     def _app(self, native: object, kind: str) -> None:
-        said = app_event(native)
+        report = report_event(native)
         request = ident(get(native, "approval_request_id"))
         if kind == "mcp_approval_response" and request is not None:
             self._awaiting.pop(request, None)
             if get(native, "approve") is False:
                 why = text(get(native, "reason")) or None
-                self.say(ToolFinished, tool_call_id=request, status="denied", error=why)
+                self.emit(ToolFinished, tool_call_id=request, status="denied", error=why)
             else:
-                self.say(ToolProgress, tool_call_id=request, state="running")
-        elif said is not None:
-            self.say(said[0], **said[1])
+                self.emit(ToolProgress, tool_call_id=request, state="running")
+        elif report is not None:
+            self.emit(report[0], **report[1])
         elif kind.endswith("_output") and ident(get(native, "call_id")) is not None:
-            self.say(ToolFinished, **result_of(native))
+            self.emit(ToolFinished, **finish_fields(native))
         else:
-            self.say_unknown(native, kind)
+            self.emit_unknown(native, kind)

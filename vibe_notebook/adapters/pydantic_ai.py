@@ -1,7 +1,7 @@
-"""pydantic-ai 1.x and 2.x: ``Agent.run_stream_events`` and what ``event_stream_handler`` gets.
+"""Read pydantic-ai 1.x and 2.x: ``Agent.run_stream_events``, and the events of ``event_stream_handler``.
 
-The SDK has no message ids, so they are made here; order is that of arrival. Its source:
-``pydantic_ai.messages``, told apart by ``event_kind``, ``part_kind`` and ``part_delta_kind``.
+The SDK has no message ids, so this adapter makes them. Arrival is the order. Source:
+``pydantic_ai.messages``, whose kinds stand in ``event_kind``, ``part_kind`` and ``part_delta_kind``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vibe_notebook.events import (
 
 from ._base import Adapter
 from ._fields import get, ident, integer, items, json_text, number, parsed, plain, reason, text, usage_of
-from ._files import take_files
+from ._files import split_files
 
 __all__ = ["PydanticAIAdapter", "matches"]
 
@@ -34,7 +34,7 @@ _CUSTOM_ENVELOPE: Final = frozenset(
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is an event of pydantic-ai: only its events have an ``event_kind``."""
+    """Return whether *native* is an event of pydantic-ai; only these have an ``event_kind``."""
     return isinstance(get(native, "event_kind"), str)
 
 
@@ -45,19 +45,19 @@ class _Part:
     call_id: str = ""
     tool_name: str = ""
     merged: dict[str, Any] = field(default_factory=dict)
-    """Arguments that came as dicts: there is no text of them until they are complete."""
+    """Arguments that the SDK sends as dicts; they have no text until they are complete."""
 
 
 @dataclass
 class _Message:
     id: str
     parts: dict[int, _Part] = field(default_factory=dict)
-    is_complete: bool = False  # its last part ended: only deltas may still come
-    is_answered: bool = False  # its tools ran, or run
+    is_complete: bool = False  # the last part has ended; only deltas may follow
+    is_answered: bool = False  # the message's tools run, or have run
 
 
 class PydanticAIAdapter(Adapter):
-    """One agent run; a nested agent's run is an adapter of its own, with its parent's ids."""
+    """Read one agent run; the run of a nested agent has an adapter of its own."""
 
     name = "pydantic_ai"
     cancellations = frozenset(("RunCancelled",))
@@ -89,11 +89,11 @@ class PydanticAIAdapter(Adapter):
             case "agent_run_result":
                 self._run_result(get(native, "result"))
             case "final_result":
-                pass  # says which part answers, which the run's own result says better
+                pass  # names the part with the answer; the run's result has the answer itself
             case _:
-                self.say_unknown(native, kind)
+                self.emit_unknown(native, kind)
 
-    # Messages: the SDK marks none, but numbers the parts of each from 0.
+    # Messages. The SDK marks no messages, but numbers the parts of each message from 0.
 
     def _open(self, *, anew: bool = False) -> _Message:
         if self._message is None or anew:
@@ -101,27 +101,27 @@ class PydanticAIAdapter(Adapter):
             self._message = _Message(f"{self.run_id}:{self._messages}")
             self._messages += 1
             self._envelope = {"message_id": self._message.id}
-            self.say(MessageStarted)
+            self.emit(MessageStarted)
         return self._message
 
-    def _answered(self) -> None:
-        """The message's tools run: it is over, the next part belongs to another one."""
+    def _finish_answered(self) -> None:
+        """Finish the message whose tools run: the next part belongs to another message."""
         if self._message is not None and not self._message.is_answered:
             self._message.is_answered = True
-            self.say(MessageFinished)
+            self.emit(MessageFinished)
 
     def _close(self) -> None:
         if self._message is not None:
             self._envelope = {"message_id": self._message.id}
-            self._answered()
-            self.streams.forget(self._message.id)
+            self._finish_answered()
+            self.streamed.forget(self._message.id)
             self._message = None
 
     def _starts_anew(self, index: int, native: object) -> bool:
         message = self._message
         if message is None or message.is_answered:
             return True
-        # A part that replaces another names the one before it; a message's first part cannot.
+        # A part that replaces another part names the part before it. A message's first part cannot.
         if index or 0 not in message.parts or get(native, "previous_part_kind"):
             return False
         return message.is_complete or len(message.parts) > 1 or message.parts[0].has_delta
@@ -134,24 +134,24 @@ class PydanticAIAdapter(Adapter):
         old, new = message.parts.get(index), _Part(text(get(part, "part_kind")))
         message.parts[index] = new
         if old is not None and old.kind in _TEXTS and old.kind != new.kind:
-            self.say_whole(old.kind, str(index), "")
+            self.emit_whole(old.kind, str(index), "")
         match new.kind:
             case "text" | "thinking":
-                say = self.say_text if old is None or old.kind not in _TEXTS else self.say_whole
-                say(new.kind, str(index), text(get(part, "content")))
+                emit = self.emit_text if old is None or old.kind not in _TEXTS else self.emit_whole
+                emit(new.kind, str(index), text(get(part, "content")))
             case "tool-call" | "builtin-tool-call":
                 self._name_call(message, index, new, part)
                 if old is not None and old.call_id == new.call_id:
-                    self.say_rest_of_args(new.call_id, new.tool_name, json_text(get(part, "args")))
+                    self.emit_rest_of_args(new.call_id, new.tool_name, json_text(get(part, "args")))
                 else:
-                    self._args_delta(new, get(part, "args"), shows=True)
+                    self._args_delta(new, get(part, "args"), is_shown=True)
             case "builtin-tool-return":
                 self._tool_result(part, new.kind)
             case "file":
-                files = take_files(get(part, "content"))[1]
+                files = split_files(get(part, "content"))[1]
                 self._files(files, f"{message.id}:{index}", part_id=str(index))
             case _:
-                self.say_unknown(part or native, new.kind or "part_start")
+                self.emit_unknown(part or native, new.kind or "part_start")
 
     def _part_delta(self, native: object) -> None:
         index, delta = integer(get(native, "index")) or 0, get(native, "delta")
@@ -163,11 +163,11 @@ class PydanticAIAdapter(Adapter):
             name = text(get(delta, "tool_name_delta"))
             part.tool_name += name
             self._name_call(message, index, part, delta)
-            self._args_delta(part, get(delta, "args_delta"), shows=bool(name))
+            self._args_delta(part, get(delta, "args_delta"), is_shown=bool(name))
         elif kind in _TEXTS:
-            self.say_text(kind, str(index), text(get(delta, "content_delta")))
+            self.emit_text(kind, str(index), text(get(delta, "content_delta")))
         else:
-            self.say_unknown(native, "part_delta")
+            self.emit_unknown(native, "part_delta")
 
     def _part_end(self, native: object) -> None:
         index, whole = integer(get(native, "index")) or 0, get(native, "part")
@@ -175,14 +175,16 @@ class PydanticAIAdapter(Adapter):
         message.is_complete = message.is_complete or not get(native, "next_part_kind")
         part = message.parts.setdefault(index, _Part(kind))
         if kind in _TEXTS:
-            self.say_whole(kind, str(index), text(get(whole, "content")))
+            self.emit_whole(kind, str(index), text(get(whole, "content")))
         elif kind in ("tool-call", "builtin-tool-call"):
             self._name_call(message, index, part, whole)
             args = get(whole, "args") or part.merged or None
-            # What contradicts the streamed text waits for ToolStarted, which replaces it.
-            self.say_rest_of_args(part.call_id, part.tool_name, json_text(args))
-            if kind == "builtin-tool-call":  # the provider runs it; for an own tool an event will say so
-                self._say_started(part.call_id, whole)
+            # Arguments that contradict the streamed text wait for ToolStarted, which replaces the text.
+            self.emit_rest_of_args(part.call_id, part.tool_name, json_text(args))
+            if (
+                kind == "builtin-tool-call"
+            ):  # the provider runs this tool; own tools have an event for their start
+                self._emit_started(part.call_id, whole)
 
     # Tool calls.
 
@@ -191,46 +193,46 @@ class PydanticAIAdapter(Adapter):
         part.call_id = part.call_id or ident(get(call, "tool_call_id")) or f"{message.id}:{index}"
         part.tool_name = text(get(call, "tool_name")) or part.tool_name
 
-    def _args_delta(self, part: _Part, args: object, *, shows: bool) -> None:
+    def _args_delta(self, part: _Part, args: object, *, is_shown: bool) -> None:
         if isinstance(args, Mapping):
             part.merged.update(plain(args))
         delta = text(args)
-        if delta or shows:
-            self.say_args(part.call_id, part.tool_name or None, delta)
+        if delta or is_shown:
+            self.emit_args(part.call_id, part.tool_name or None, delta)
 
     def _tool_call(self, native: object, kind: str) -> None:
         call = get(native, "part")
         call_id = ident(get(call, "tool_call_id"))
         if call_id is None:
-            self.say_unknown(native, kind)
+            self.emit_unknown(native, kind)
             return
         if kind != "builtin_tool_call":
-            self._answered()
-        self._say_started(call_id, call)
+            self._finish_answered()
+        self._emit_started(call_id, call)
 
-    def _say_started(self, call_id: str, call: object) -> None:
+    def _emit_started(self, call_id: str, call: object) -> None:
         name = text(get(call, "tool_name")) or None
-        self.say(ToolStarted, tool_call_id=call_id, tool_name=name, args=parsed(get(call, "args")))
+        self.emit(ToolStarted, tool_call_id=call_id, tool_name=name, args=parsed(get(call, "args")))
 
     def _tool_event_result(self, native: object, kind: str) -> None:
         if kind != "builtin_tool_result":
-            self._answered()
+            self._finish_answered()
         part = get(native, "part")
         call_id = self._tool_result(get(native, "result") if part is None else part, kind)  # 1.x: result
-        if call_id is not None:  # what the tool adds for the model to look at
-            files = take_files(get(native, "content"))[1]
+        if call_id is not None:  # files that the tool adds for the model
+            files = split_files(get(native, "content"))[1]
             self._files(files, f"{call_id}:content", tool_call_id=call_id)
 
     def _tool_result(self, part: object, kind: str) -> str | None:
         call_id = ident(get(part, "tool_call_id"))
         if call_id is None:
-            self.say_unknown(part, kind)
+            self.emit_unknown(part, kind)
             return None
         status = _STATUS.get(text(get(part, "outcome")), "ok")
         if text(get(part, "part_kind")) == "retry-prompt":
             status = "error"
-        content, files = take_files(get(part, "content"))
-        self.say(
+        content, files = split_files(get(part, "content"))
+        self.emit(
             ToolFinished,
             tool_call_id=call_id,
             tool_name=text(get(part, "tool_name")) or None,
@@ -243,21 +245,21 @@ class PydanticAIAdapter(Adapter):
 
     def _files(self, files: list[dict[str, Any]], prefix: str, **of: str) -> None:
         for i, fields in enumerate(files):
-            self.say(Artifact, artifact_id=f"{prefix}:{i}", **fields, **of)
+            self.emit(Artifact, artifact_id=f"{prefix}:{i}", **fields, **of)
 
     def _awaiting(self, requests: object) -> bool:
         approvals = items(get(requests, "approvals"))
         for call in approvals:
             call_id = ident(get(call, "tool_call_id"))
             if call_id is not None:
-                self.say(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+                self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
         return bool(approvals or items(get(requests, "calls")))
 
     def _custom(self, native: object, kind: str) -> None:
-        """Progress that a tool emits, by its usual field names; all else under its own name."""
+        """Emit a tool's progress, by its usual field names; emit all else under its own name."""
         fields = plain(native)
         if not isinstance(fields, dict):
-            self.say_unknown(native, kind)
+            self.emit_unknown(native, kind)
             return
         name = text(fields.get("name")) or text(fields.get("kind")) or kind
         call_id = ident(fields.get("tool_call_id"))
@@ -269,11 +271,11 @@ class PydanticAIAdapter(Adapter):
         if call_id is not None and _PROGRESS & payload.keys():
             done = payload.pop("done", None)
             done = payload.pop("progress", None) if done is None else done
-            total, said = number(payload.pop("total", None)), text(payload.pop("message", None)) or None
-            self.say(ToolProgress, tool_call_id=call_id, progress=number(done), total=total, message=said)
+            total, message = number(payload.pop("total", None)), text(payload.pop("message", None)) or None
+            self.emit(ToolProgress, tool_call_id=call_id, progress=number(done), total=total, message=message)
             if not payload:
                 return
-        self.say_unknown(payload, name, tool_call_id=call_id)
+        self.emit_unknown(payload, name, tool_call_id=call_id)
 
     def _run_result(self, result: object) -> None:
         output, usage = get(result, "output"), get(result, "usage")

@@ -1,9 +1,10 @@
-"""smolagents: ``agent.run(task, stream=True)``, of a tool calling agent or one that writes code.
+"""Read smolagents: ``agent.run(task, stream=True)``, of a tool calling agent or a code agent.
 
-Its objects have no kind but their class, which JSON does not have: they are known by their fields. A
-step's end repeats what was streamed; where nothing was (``stream_outputs=False``), it is the only
-source. A tool that fails has no output, only its step has the error, which names the tool and its
-arguments. Code has its logs in the step. Source: ``smolagents.agents``, ``smolagents.memory``.
+Only their class tells the kind of its objects, and JSON has no class: the adapter recognises objects by
+their fields. The end of a step repeats the streamed text; without a stream (``stream_outputs=False``),
+the end is the only source. A failed tool has no output: only its step has the error, which names the
+tool and its arguments. The step also has the logs of code. Source: ``smolagents.agents``,
+``smolagents.memory``.
 """
 
 from __future__ import annotations
@@ -39,19 +40,19 @@ def _kind(native: object) -> str:
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is one of the SDK's objects, or has just the fields of one."""
+    """Return whether *native* is an object of the SDK, or has exactly the fields of such an object."""
     if not isinstance(native, Mapping):
         return type(native).__module__.startswith("smolagents.") and _kind(native) != ""
     kind, names = _kind(native), native.keys()
     if any(isinstance(get(native, name), str) for name in ("type", "event", "event_kind")):
-        return False  # it says itself what it is
-    if kind in ("delta", "call"):  # words that anybody uses: these, and no other
+        return False  # another SDK's field names the kind
+    if kind in ("delta", "call"):  # common field names: accept these, and no further field
         return names in (_DELTA, _CALL)
     return kind in ("step", "plan", "tool_output", "output")
 
 
 class SmolagentsAdapter(Adapter):
-    """One run: a step is a message, and the tools that it calls."""
+    """Read one run; a step is a message with its tool calls."""
 
     name = "smolagents"
 
@@ -62,7 +63,7 @@ class SmolagentsAdapter(Adapter):
         self._steps: set[int] = set()
         self._is_streamed = False
         self._written: dict[int, tuple[str, str | None]] = {}
-        """By their index in the answer: the calls that the model writes."""
+        """The id and name of the calls that the model writes, by their index in the answer."""
         self._started = 0
         self._running: dict[str, tuple[str | None, Any]] = {}
         self._code: str | None = None
@@ -85,7 +86,7 @@ class SmolagentsAdapter(Adapter):
             case "answer":
                 self._result = plain(get(native, "output"))
             case _:
-                self.say_unknown(native, None)
+                self.emit_unknown(native, None)
 
     def _close(self) -> None:
         self._message_end(None)
@@ -97,15 +98,15 @@ class SmolagentsAdapter(Adapter):
             self._message = f"{self.run_id}:{self._messages}"
             self._messages += 1
             self._envelope = {"message_id": self._message}
-            self.say(MessageStarted)
+            self.emit(MessageStarted)
         self._envelope = {"message_id": self._message}
 
     def _message_end(self, usage: Usage | None) -> None:
         message, self._message = self._message, None
         if message is not None:
             self._envelope = {"message_id": message}
-            self.say(MessageFinished, usage=usage)
-            self.streams.forget(message)
+            self.emit(MessageFinished, usage=usage)
+            self.streamed.forget(message)
         self._is_streamed, self._code, self._started = False, None, 0
         self._written.clear()
         self._running.clear()
@@ -121,15 +122,15 @@ class SmolagentsAdapter(Adapter):
             if index not in self._written:
                 call_id = ident(get(call, "id")) or f"{self._message}:{index}"
                 self._written[index] = call_id, name
-                self.say_args(call_id, name, "")
+                self.emit_args(call_id, name, "")
             call_id = self._written[index][0]
             if written := text(get(call, "function", "arguments")):
-                self.say_args(call_id, name, written)
+                self.emit_args(call_id, name, written)
 
     def _text(self, content: object) -> None:
         blocks = "".join(text(get(block, "text")) for block in items(content))
-        if said := text(content) or blocks:
-            self.say_text("text", "0", said)
+        if delta := text(content) or blocks:
+            self.emit_text("text", "0", delta)
 
     # Tools.
 
@@ -144,7 +145,7 @@ class SmolagentsAdapter(Adapter):
         self._running[call_id] = name, args
         if isinstance(args, str):
             self._code = call_id
-        self.say(ToolStarted, tool_call_id=call_id, tool_name=name, args=args)
+        self.emit(ToolStarted, tool_call_id=call_id, tool_name=name, args=args)
 
     def _tool_output(self, native: object) -> None:
         name = text(get(native, "tool_call", "name")) or None
@@ -153,19 +154,19 @@ class SmolagentsAdapter(Adapter):
             found = [key for key, (called, _) in self._running.items() if called == name]
             call_id = found[0] if found else f"{self._message or self.run_id}:output"
         self._running.pop(call_id, None)
-        self.say(ToolFinished, tool_call_id=call_id, tool_name=name, output=_output(native))
+        self.emit(ToolFinished, tool_call_id=call_id, tool_name=name, output=_output(native))
 
     def _code_output(self, output: object) -> None:
         if self._code is not None and self._code in self._running:
             name, _ = self._running.pop(self._code)
-            self.say(ToolFinished, tool_call_id=self._code, tool_name=name, output=plain(output))
+            self.emit(ToolFinished, tool_call_id=self._code, tool_name=name, output=plain(output))
 
     # Steps.
 
     def _step(self, native: object) -> None:
         number = integer(get(native, "step_number"))
         if number in self._steps and self._message is None:
-            return  # where the steps are used up, the last one comes twice
+            return  # the SDK sends the last step twice after the step limit
         self._steps.add(-1 if number is None else number)
         self._open()
         if not self._is_streamed:
@@ -177,7 +178,7 @@ class SmolagentsAdapter(Adapter):
         if error is not None:
             self._failed(text(get(error, "message")) or text(error) or str(type(error).__name__))
         elif self._code is not None and (logs := text(get(native, "observations"))):
-            self.say(ToolFinished, tool_call_id=self._code, output=logs)
+            self.emit(ToolFinished, tool_call_id=self._code, output=logs)
         self._message_end(_usage(get(native, "token_usage")))
 
     def _failed(self, why: str) -> None:
@@ -185,9 +186,9 @@ class SmolagentsAdapter(Adapter):
         for call_id in named if len(named) == 1 else list(self._running):
             name = self._running[call_id][0]
             fields = {"tool_call_id": call_id, "tool_name": name, "output": why, "error": why}
-            self.say(ToolFinished, status="error", **fields)
+            self.emit(ToolFinished, status="error", **fields)
         if not self._running:
-            self.say_unknown(why, "step_failed")
+            self.emit_unknown(why, "step_failed")
 
     def _plan(self, native: object) -> None:
         self._open()

@@ -1,13 +1,14 @@
-"""Strands Agents: ``agent.stream_async(…)``, a ``callback_handler``, and graphs and swarms of agents.
+"""Read Strands Agents: ``agent.stream_async(…)``, a ``callback_handler``, graphs and swarms of agents.
 
-The model's own events come under ``event``, then once more in parts (``data``, ``reasoningText``,
-``tool_use_stream``), then whole as a ``message``; results are in the next one. Blocks have an index in
-some models only. A subagent's events come as what its tool streams, or by the node that it is.
-Source: ``strands.types``.
+Strands sends the model's own events under ``event``, repeats them in parts (``data``, ``reasoningText``,
+``tool_use_stream``), and then sends the whole ``message``. The next message has the results. Only some
+models number their blocks. The events of a subagent come in the stream of its tool, or under its node.
+An event is a dict, known by its keys. Source: ``strands.types``.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,14 +26,34 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
-from ._fields import get, ident, items, json_text, number, plain, reason, text
-from ._strands_shapes import RAW, blocks_in, is_stream, result_in, usage_in
-from ._subagents import Children
+from ._fields import get, ident, integer, items, json_text, number, plain, reason, text
+from ._subagents import Subagents
 
 __all__ = ["StrandsAdapter", "matches"]
 
-matches = is_stream
+_RAW: Final = (
+    "messageStart",
+    "contentBlockStart",
+    "contentBlockDelta",
+    "contentBlockStop",
+    "messageStop",
+    "metadata",
+    "redactContent",
+)
+"""The kinds of the model's own events."""
 
+_TYPES: Final = frozenset(
+    (
+        "tool_stream",
+        "tool_use_stream",
+        "multiagent_node_start",
+        "multiagent_node_stream",
+        "multiagent_node_stop",
+        "multiagent_handoff",
+        "multiagent_result",
+    )
+)
+_FILES: Final = {"image": "image", "video": "video", "document": "application"}
 _QUIET: Final = (
     "init_event_loop",
     "start",
@@ -49,6 +70,21 @@ _INCOMPLETE: Final = frozenset(
 _FAILED: Final = {"failed": "error", "interrupted": "interrupted"}
 
 
+def matches(native: object) -> bool:
+    """Return whether *native* is an event of an agent, or of a group of agents."""
+    if not isinstance(native, Mapping):
+        return False
+    if kind := text(native.get("type")):
+        return kind in _TYPES
+    if native.get("init_event_loop") is True or native.get("start_event_loop") is True:
+        return True
+    raw = native.get("event")
+    if isinstance(raw, Mapping):
+        return len(raw) == 1 and next(iter(raw)) in _RAW
+    is_delta = isinstance(native.get("delta"), Mapping)
+    return is_delta and any(isinstance(native.get(name), str) for name in ("data", "reasoningText"))
+
+
 @dataclass
 class _Message:
     id: str
@@ -60,7 +96,7 @@ class _Message:
 
 
 class StrandsAdapter(Adapter):
-    """One run of an agent, or of several that work together."""
+    """Read one run of an agent, or of agents that work together."""
 
     name = "strands"
 
@@ -71,15 +107,15 @@ class StrandsAdapter(Adapter):
         self._has_raw = False
         self._cancelled: set[str] = set()
         self._nodes: dict[str, int] = {}
-        self._children: Children[StrandsAdapter] = Children(self, StrandsAdapter)
+        self._subagents: Subagents[StrandsAdapter] = Subagents(self, StrandsAdapter)
 
     def feed(self, native: object) -> list[Event]:
-        """Return the events made from one native, perhaps none. Never raises."""
+        """Return the events of one native, perhaps none. Never raises."""
         events = super().feed(native)
-        self._children.called(self, [event for event in events if event.run_id == self.run_id])
+        self._subagents.record_calls(self, [event for event in events if event.run_id == self.run_id])
         return events
 
-    def _read(self, native: object) -> None:  # noqa: C901 - one flat table of what an event can have
+    def _read(self, native: object) -> None:  # noqa: C901 - one flat table of the keys of an event
         kind = text(get(native, "type"))
         if kind.startswith("multiagent_"):
             self._node(native, kind.removeprefix("multiagent_"))
@@ -91,35 +127,35 @@ class StrandsAdapter(Adapter):
             self._tool_stream(get(streamed, "tool_use"), get(streamed, "data"))
         elif (message := get(native, "message")) is not None:
             self._whole_message(message)
-        elif isinstance(said := get(native, "data"), str):
-            self._twin("text", said)
-        elif isinstance(thought := get(native, "reasoningText"), str):
-            self._twin("thinking", thought)
+        elif isinstance(delta := get(native, "data"), str):
+            self._twin("text", delta)
+        elif isinstance(delta := get(native, "reasoningText"), str):
+            self._twin("thinking", delta)
         elif kind == "tool_use_stream":
             self._args_twin(get(native, "current_tool_use"))
         elif (cancelled := get(native, "tool_cancel_event")) is not None:
             self._tool_cancelled(cancelled)
-        elif (asked := get(native, "tool_interrupt_event")) is not None:
-            self._interrupted(asked)
+        elif (interrupt := get(native, "tool_interrupt_event")) is not None:
+            self._interrupted(interrupt)
         elif (result := get(native, "result")) is not None:
             self._ended(result)
         elif get(native, "force_stop") is not None:
             self.end("error", text(get(native, "force_stop_reason")) or "The agent was stopped.")
         elif not any(get(native, name) is not None for name in _QUIET):
             first = next(iter(native), None) if isinstance(native, Mapping) else None
-            self.say_unknown(native, kind or ident(first))
+            self.emit_unknown(native, kind or ident(first))
 
     def _close(self) -> None:
         self._message_over()
-        self._out += self._children.end_all(**self._outcome)
+        self._out += self._subagents.end_all(**self._outcome)
 
     # The model's own events.
 
     def _raw(self, name: str, body: Any) -> None:
         if name == "messageStart":
             self._message_over()
-        if name not in RAW:
-            self.say_unknown(body, name)
+        if name not in _RAW:
+            self.emit_unknown(body, name)
             return
         message = self._open()
         index = ident(get(body, "contentBlockIndex")) or str(message.index)
@@ -128,7 +164,7 @@ class StrandsAdapter(Adapter):
                 call = get(body, "start", "toolUse")
                 if (call_id := ident(get(call, "toolUseId"))) is not None:
                     message.calls[index] = call_id, text(get(call, "name")) or None
-                    self.say_args(*message.calls[index], "")
+                    self.emit_args(*message.calls[index], "")
             case "contentBlockDelta":
                 self._delta(message, index, get(body, "delta"))
             case "contentBlockStop":
@@ -136,46 +172,46 @@ class StrandsAdapter(Adapter):
             case "messageStop":
                 message.stop_reason = ident(get(body, "stopReason")) or message.stop_reason
             case "metadata":
-                message.usage = usage_in(get(body, "usage")) or message.usage
+                message.usage = _usage_in(get(body, "usage")) or message.usage
             case "redactContent":
                 instead = text(get(body, "redactAssistantContentMessage"))
                 for kind, part in message.parts if instead else ():
-                    self.say_whole(kind, part, instead if kind == "text" else "")
+                    self.emit_whole(kind, part, instead if kind == "text" else "")
 
     def _delta(self, message: _Message, index: str, delta: object) -> None:
-        self._said(message, "text", index, text(get(delta, "text")))
-        self._said(message, "thinking", index, text(get(delta, "reasoningContent", "text")))
-        piece = text(get(delta, "toolUse", "input"))
-        if piece and index in message.calls:
-            self.say_args(*message.calls[index], piece)
+        self._text_delta(message, "text", index, text(get(delta, "text")))
+        self._text_delta(message, "thinking", index, text(get(delta, "reasoningContent", "text")))
+        args = text(get(delta, "toolUse", "input"))
+        if args and index in message.calls:
+            self.emit_args(*message.calls[index], args)
 
-    def _said(self, message: _Message, kind: str, index: str, piece: str) -> None:
-        if piece:
+    def _text_delta(self, message: _Message, kind: str, index: str, delta: str) -> None:
+        if delta:
             if (kind, index) not in message.parts:
                 message.parts.append((kind, index))
-            self.say_text(kind, index, piece)
+            self.emit_text(kind, index, delta)
 
-    def _twin(self, kind: str, said: str) -> None:
-        if not self._has_raw:  # somebody took out what it repeats
+    def _twin(self, kind: str, delta: str) -> None:
+        if not self._has_raw:  # the application filters the model's own events
             message = self._open()
             if message.parts and message.parts[-1][0] != kind:
                 message.index += 1
-            self._said(message, kind, str(message.index), said)
+            self._text_delta(message, kind, str(message.index), delta)
 
     def _args_twin(self, call: object) -> None:
         call_id = ident(get(call, "toolUseId"))
         if not self._has_raw and call_id is not None:
             self._open()
-            self.say_rest_of_args(call_id, text(get(call, "name")) or None, json_text(get(call, "input")))
+            self.emit_rest_of_args(call_id, text(get(call, "name")) or None, json_text(get(call, "input")))
 
-    # Messages: what was streamed, once more; or results.
+    # Whole messages, which repeat the streamed text or have results.
 
     def _open(self) -> _Message:
         if self._message is None:
             self._message = _Message(f"{self.run_id}:{self._messages}")
             self._messages += 1
             self._envelope = {"message_id": self._message.id}
-            self.say(MessageStarted)
+            self.emit(MessageStarted)
         self._envelope = {"message_id": self._message.id}
         return self._message
 
@@ -183,12 +219,12 @@ class StrandsAdapter(Adapter):
         message, self._message = self._message, None
         if message is not None:
             self._envelope = {"message_id": message.id}
-            self.say(MessageFinished, finish_reason=message.stop_reason, usage=message.usage)
-            self.streams.forget(message.id)
+            self.emit(MessageFinished, finish_reason=message.stop_reason, usage=message.usage)
+            self.streamed.forget(message.id)
         self._envelope = {}
 
     def _whole_message(self, whole: object) -> None:
-        blocks = blocks_in(whole)
+        blocks = _blocks_in(whole)
         if text(get(whole, "role")) != "assistant":
             for kind, body in blocks:
                 if kind == "toolResult":
@@ -196,72 +232,72 @@ class StrandsAdapter(Adapter):
             return
         message = self._open()
         for of in ("thinking", "text"):
-            wholes = [said for kind, said in blocks if kind == of]
+            wholes = [body for kind, body in blocks if kind == of]
             names = [name for kind, name in message.parts if kind == of]
-            streamed = [self.streams.read((message.id, of, name)) for name in names]
+            streamed = [self.streamed.read((message.id, of, name)) for name in names]
             if "".join(wholes) == "".join(streamed):
                 continue
-            for i, said in enumerate(wholes):
+            for i, whole_text in enumerate(wholes):
                 name = names[i] if i < len(names) else f"{of}:{i}"
                 message.parts += [] if i < len(names) else [(of, name)]
-                self.say_whole(of, name, said)
+                self.emit_whole(of, name, whole_text)
         self._message_over()
         for kind, body in blocks:
             call_id = ident(get(body, "toolUseId")) if kind == "toolUse" else None
             if call_id is not None:
                 called, args = text(get(body, "name")) or None, plain(get(body, "input"))
-                self.say(ToolStarted, tool_call_id=call_id, tool_name=called, args=args)
+                self.emit(ToolStarted, tool_call_id=call_id, tool_name=called, args=args)
 
     # Tools.
 
     def _tool_result(self, body: object) -> None:
         call_id = ident(get(body, "toolUseId"))
         if call_id is None:
-            self.say_unknown(body, "toolResult")
+            self.emit_unknown(body, "toolResult")
             return
-        output, files = result_in(get(body, "content"))
+        output, files = _result_in(get(body, "content"))
         failed = text(get(body, "status")) == "error"
         status = "cancelled" if call_id in self._cancelled else "error" if failed else "ok"
         error = reason(output) if failed else None
         outcome = "error" if failed else "success"
-        self._out += self._children.end(call_id, outcome=outcome, error=error)
+        self._out += self._subagents.end(call_id, outcome=outcome, error=error)
         self._envelope = {}
-        self.say(ToolFinished, tool_call_id=call_id, status=status, output=output, error=error)
+        self.emit(ToolFinished, tool_call_id=call_id, status=status, output=output, error=error)
         for i, file in enumerate(files):
-            self.say(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
 
     def _tool_stream(self, call: object, data: object) -> None:
         call_id = ident(get(call, "toolUseId"))
         if call_id is None:
-            self.say_unknown(data, "tool_stream")
-        elif is_stream(data) or call_id in self._children:
-            if call_id not in self._children:
+            self.emit_unknown(data, "tool_stream")
+        elif matches(data) or call_id in self._subagents:
+            if call_id not in self._subagents:
                 self.start()
             names = {"parent_tool_call_id": call_id, "agent_name": text(get(call, "name")) or None}
-            self._out += self._children.feed(call_id, data, **names)
+            self._out += self._subagents.feed(call_id, data, **names)
         elif isinstance(data, str):
-            self.say(ToolProgress, tool_call_id=call_id, message=text(data))
+            self.emit(ToolProgress, tool_call_id=call_id, message=text(data))
         elif (done := number(get(data, "progress"))) is not None:
-            total, said = number(get(data, "total")), text(get(data, "message")) or None
-            self.say(ToolProgress, tool_call_id=call_id, progress=done, total=total, message=said)
+            total, message = number(get(data, "total")), text(get(data, "message")) or None
+            self.emit(ToolProgress, tool_call_id=call_id, progress=done, total=total, message=message)
         else:
-            self.say(ToolProgress, tool_call_id=call_id, output=plain(data))
+            self.emit(ToolProgress, tool_call_id=call_id, output=plain(data))
 
     def _tool_cancelled(self, native: object) -> None:
         call_id = ident(get(native, "tool_use", "toolUseId"))
         if call_id is not None:
             self._cancelled.add(call_id)
             why = text(get(native, "message")) or None
-            self.say(ToolFinished, tool_call_id=call_id, status="cancelled", output=why, error=why)
+            self.emit(ToolFinished, tool_call_id=call_id, status="cancelled", output=why, error=why)
 
     def _interrupted(self, native: object) -> None:
         call_id = ident(get(native, "tool_use", "toolUseId"))
         if call_id is not None:
-            self.say(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
-        for asked in items(get(native, "interrupts")):
-            self.say(Custom, name="interrupt", value=plain(asked), tool_call_id=call_id)
+            self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+        for interrupt in items(get(native, "interrupts")):
+            self.emit(Custom, name="interrupt", value=plain(interrupt), tool_call_id=call_id)
 
-    # Ends, and agents beside each other.
+    # The end of the run, and groups of agents.
 
     def _ended(self, result: object) -> None:
         self._message_over()
@@ -271,10 +307,10 @@ class StrandsAdapter(Adapter):
         elif why in ("interrupt", "cancelled"):
             self.end("interrupted" if why == "interrupt" else "cancelled")
         used = get(result, "metrics", "accumulated_usage") or get(result, "accumulated_usage")
-        self._usage = usage_in(used) or self._usage
+        self._usage = _usage_in(used) or self._usage
         structured = plain(get(result, "structured_output"))
-        said = "".join(body for kind, body in blocks_in(get(result, "message")) if kind == "text")
-        self._result = structured if structured is not None else said or None
+        answer = "".join(body for kind, body in _blocks_in(get(result, "message")) if kind == "text")
+        self._result = structured if structured is not None else answer or None
 
     def _node(self, native: object, kind: str) -> None:
         node = ident(get(native, "node_id")) or ""
@@ -282,15 +318,82 @@ class StrandsAdapter(Adapter):
         if kind == "node_start":
             self._nodes[node] = self._nodes.get(node, 0) + 1
             self.start()
-            self._children.open(f"{node}:{self._nodes[node]}", agent_name=node)
+            self._subagents.open(f"{node}:{self._nodes[node]}", agent_name=node)
         elif kind == "node_stream":
             self.start()
-            self._out += self._children.feed(key, get(native, "event"), agent_name=node)
+            self._out += self._subagents.feed(key, get(native, "event"), agent_name=node)
         elif kind == "node_stop":
             status = get(native, "node_result", "status")
             outcome = _FAILED.get(text(getattr(status, "value", status)).lower(), "success")
-            self._out += self._children.end(key, outcome=outcome)
+            self._out += self._subagents.end(key, outcome=outcome)
         elif kind == "result":
             self._ended(get(native, "result"))
         else:
-            self.say_unknown(native, f"multiagent_{kind}")
+            self.emit_unknown(native, f"multiagent_{kind}")
+
+
+# Content blocks and counts of tokens, in the shapes of Bedrock, which Strands uses for every model.
+
+
+def _blocks_in(message: object) -> list[tuple[str, Any]]:
+    """Return the blocks of a message: "text" and "thinking" with their text, others with their body.
+
+    A block has one key.
+    """
+    found: list[tuple[str, Any]] = []
+    for block in items(get(message, "content")):
+        thinking = text(get(block, "reasoningContent", "reasoningText", "text"))
+        if body := text(get(block, "text")):
+            found.append(("text", body))
+        elif thinking:
+            found.append(("thinking", thinking))
+        else:
+            found += [(kind, inner) for kind in ("toolUse", "toolResult") if (inner := get(block, kind))]
+    return found
+
+
+def _result_in(content: object) -> tuple[Any, list[dict[str, Any]]]:
+    """Return a tool's output, and its files as artifact fields."""
+    values: list[Any] = []
+    files: list[dict[str, Any]] = []
+    for block in items(content):
+        file = next((fields for kind in _FILES if (fields := _file(kind, get(block, kind)))), None)
+        if file is not None:
+            files.append(file)
+            values.append(f"[{file['media_type'] or 'file'}]")
+        elif isinstance(line := get(block, "text"), str):
+            values.append(text(line))
+        else:
+            data = get(block, "json")
+            values.append(plain(block if data is None else data))
+    if len(values) == 1:
+        return values[0], files
+    return "\n".join(values) if all(isinstance(value, str) for value in values) else values, files
+
+
+def _usage_in(native: object) -> Usage | None:
+    """Return the usage; tokens read from a cache, or written to it, count as input."""
+    counts = {
+        name: integer(get(native, name))
+        for name in ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
+    }
+    if counts["inputTokens"] is None and counts["outputTokens"] is None:
+        return None
+    inputs = [value for name, value in counts.items() if name != "outputTokens" and value is not None]
+    return Usage(
+        input_tokens=sum(inputs) if inputs else None,
+        output_tokens=counts["outputTokens"],
+        cached_input_tokens=counts["cacheReadInputTokens"],
+    )
+
+
+def _file(kind: str, body: object) -> dict[str, Any] | None:
+    if body is None:
+        return None
+    form, data = ident(get(body, "format")), get(body, "source", "bytes")
+    media = f"{_FILES[kind]}/{form}" if form else None
+    url = ident(get(body, "source", "location", "uri")) or ident(get(body, "source", "s3Location", "uri"))
+    fields = {"name": ident(get(body, "name")), "media_type": media}
+    if isinstance(data, bytes):
+        return {**fields, "data": base64.b64encode(data).decode()}
+    return {**fields, "data": text(data)} if data is not None else {**fields, "url": url}

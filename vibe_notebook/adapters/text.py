@@ -1,4 +1,4 @@
-"""A stream of plain strings: ``watch(["Hello ", "world"])``."""
+"""Read a stream of plain strings: ``watch(["Hello ", "world"])``."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ __all__ = ["TextAdapter", "matches"]
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is text; a line of a recording is not."""
+    """Return whether *native* is a string, and no line of a recording."""
     return isinstance(native, str) and not is_event_line(native)
 
 
 class TextAdapter(Adapter):
-    """Every string is more of the one text part; anything else goes on under its type's name."""
+    """Append every string to one text part; emit other natives under the name of their type."""
 
     name = "text"
 
     def _read(self, native: object) -> None:
         if not isinstance(native, str):
-            self.say_unknown(native, ident(get(native, "type")))
+            self.emit_unknown(native, ident(get(native, "type")))
         elif native:
-            self.say(TextDelta, delta=text(native))
+            self.emit(TextDelta, delta=text(native))

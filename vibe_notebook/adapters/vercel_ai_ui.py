@@ -1,7 +1,8 @@
-"""Vercel's AI SDK: the UI message stream, as JSON from its server or as a Python server's objects.
+"""Read Vercel's AI SDK: the UI message stream, as its server's JSON or a Python server's objects.
 
-And the parts of ``fullStream``, which ``_vercel_parts`` turns into the same chunks. One message holds several steps, and ids of texts repeat from step to step: so each step is a message
-of ours. Order is that of arrival. Source: the AI SDK's stream protocol, ``UIMessageChunk``.
+``_as_chunk`` turns the parts of ``fullStream`` into the same chunks. A UI message holds several steps, and
+the ids of texts repeat from step to step. So the adapter makes a message of each step. Arrival is the
+order. Source: the AI SDK's stream protocol, ``UIMessageChunk``.
 """
 
 from __future__ import annotations
@@ -23,22 +24,225 @@ from ._base import Adapter
 from ._fields import camel, fields_of, get, ident, integer, plain, reason, text
 from ._files import from_url
 
-__all__ = ["PARTS", "VercelAIUIAdapter", "as_chunk", "is_part", "matches"]
+__all__ = ["VercelAIUIAdapter", "matches"]
 
-
-# The AI SDK's ``fullStream`` parts, as the chunks of a UI message stream that say the same.
-#
-# Pure; used by ``vercel_ai_ui``. Both share most of their kinds, but not the fields. Source: the SDK's
-# type ``TextStreamPart``.
-
-PARTS: Final = frozenset(
+_PARTS: Final = frozenset(
     ("tool-call", "tool-result", "tool-error", "tool-input-end", "source", "ping", "raw")
 )
-"""Kinds that a UI message stream does not have."""
+"""The kinds that only ``fullStream`` has."""
+
+_TEXTS: Final = {"text": "text", "reasoning": "thinking"}
+_KINDS: Final = frozenset(
+    [
+        *(f"{topic}-{verb}" for topic in _TEXTS for verb in ("start", "delta", "end")),
+        *(f"tool-input-{verb}" for verb in ("start", "delta", "available", "error")),
+        *(f"tool-output-{verb}" for verb in ("available", "error", "denied")),
+        *("tool-approval-request", "tool-approval-response", "source-url", "source-document"),
+        *("reasoning-file", "start", "start-step", "finish-step", "reset-step", "finish", "message-metadata"),
+    ]
+)
+_QUIET: Final = frozenset(("text-start", "text-end", "reasoning-start", "reasoning-end", "message-metadata"))
+_INCOMPLETE: Final = frozenset(("length", "content-filter"))
 
 
-def is_part(native: object) -> bool:
-    """Whether *native* is a part, and no chunk."""
+def matches(native: object) -> bool:
+    """Return whether *native* belongs to a UI message stream, or to a ``fullStream``."""
+    kind = text(get(native, "type"))
+    if kind == "error":
+        return isinstance(camel(native, "errorText"), str) and get(native, "sequence_number") is None
+    if kind == "file" and get(native, "file") is None:
+        return ident(get(native, "url")) is not None and camel(native, "mediaType") is not None
+    if kind.startswith("data-"):
+        return get(native, "data") is not None
+    if _is_part(native):
+        return True
+    return kind in _KINDS or (kind == "abort" and get(native, "messages") is None)
+
+
+class VercelAIUIAdapter(Adapter):
+    """Read one UI message: the answer to one request, with all of its steps."""
+
+    name = "vercel_ai_ui"
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._name: str | None = None
+        self._step: str | None = None
+        self._steps = 0
+        self._files = 0
+        self._parts: dict[tuple[str, str], None] = {}
+        self._awaiting: dict[str, str] = {}
+
+    def _read(self, native: object) -> None:
+        native = _as_chunk(native)
+        kind = text(get(native, "type"))
+        topic, _, verb = kind.rpartition("-")
+        self._envelope = {} if self._step is None else {"message_id": self._step}
+        match kind:
+            case "start":
+                self._name = ident(camel(native, "messageId"))
+                self.start()
+            case "start-step":
+                self._step_start()
+            case "finish-step":
+                self._close_step(native)
+            case "reset-step":
+                self._step_reset()
+            case "finish":
+                self._finished(native)
+            case "abort":
+                self.end("cancelled")
+            case "error":
+                self.end("error", text(camel(native, "errorText")) or "error")
+            case _ if verb == "delta" and topic in _TEXTS:
+                part_id = ident(get(native, "id")) or "0"
+                self._step_start(is_needed=True)
+                self._parts[_TEXTS[topic], part_id] = None
+                self.emit_text(_TEXTS[topic], part_id, text(get(native, "delta")))
+            case _ if kind.startswith("tool-") and kind in _KINDS:
+                self._tool(native, kind)
+            case "file" | "reasoning-file" | "source-url" | "source-document":
+                self._file(native, kind)
+            case _ if kind in _QUIET or kind in _PARTS or text(native) == "[DONE]":
+                self._metadata(native)
+            case _:
+                self.emit_unknown(native, kind)
+
+    # Steps.
+
+    def _step_start(self, *, is_needed: bool = False) -> None:
+        if is_needed and self._step is not None:
+            return
+        self._close_step()
+        self._step = f"{self._name or self.run_id}:{self._steps}"
+        self._steps += 1
+        self._envelope = {"message_id": self._step}
+        self.emit(MessageStarted)
+
+    def _close_step(self, native: object = None) -> None:
+        step, self._step = self._step, None
+        if step is not None:
+            self._parts.clear()
+            self._envelope = {"message_id": step}
+            reason = ident(camel(native, "finishReason"))
+            self.emit(MessageFinished, finish_reason=reason, usage=_usage(get(native, "usage")))
+            self.streamed.forget(step)
+
+    def _step_reset(self) -> None:
+        """Clear the texts of the step, which the SDK tries again."""
+        for kind, part_id in self._parts:
+            self.streamed.replace(self._key(kind, part_id), "")
+            self.emit(PartCompleted, part_id=part_id, kind=kind, text="")
+
+    def _close(self) -> None:
+        self._close_step()
+        if self._awaiting:
+            self.end("interrupted")
+
+    def _finished(self, native: object) -> None:
+        self._close_step()
+        self._metadata(native)
+        why = text(camel(native, "finishReason"))
+        if why in _INCOMPLETE:
+            self.end("error", f"The message is incomplete: {why}.", why)
+        elif why == "error":
+            self.end("error", "error")
+
+    def _metadata(self, native: object) -> None:
+        # The application chooses the form of the metadata; the SDK's examples use this form.
+        counts = get(camel(native, "messageMetadata"), "usage") or camel(native, "totalUsage")
+        self._usage = _usage(counts) or self._usage
+
+    # Tools.
+
+    def _tool(self, native: object, kind: str) -> None:
+        call_id = ident(camel(native, "toolCallId"))
+        if kind == "tool-approval-response":
+            self._approved(native)
+            return
+        if call_id is None:
+            self.emit_unknown(native, kind)
+            return
+        name = text(camel(native, "toolName")) or None
+        why = text(camel(native, "errorText")) or None
+        ended = {"tool_call_id": call_id, "tool_name": name}
+        match kind:
+            case "tool-input-start":
+                self._step_start(is_needed=True)
+                self.emit_args(call_id, name, "")
+            case "tool-input-delta":
+                self.emit_args(call_id, name, text(camel(native, "inputTextDelta")))
+            case "tool-input-available":
+                self.emit(ToolStarted, **ended, args=plain(get(native, "input")))
+            case "tool-input-error":
+                self.emit(ToolStarted, **ended, args=plain(get(native, "input")))
+                self.emit(ToolFinished, **ended, status="error", output=why, error=why)
+            case "tool-output-error":
+                self.emit(ToolFinished, **ended, status="error", output=why, error=why)
+            case "tool-output-denied":
+                self._stop_waiting(call_id)
+                self.emit(ToolFinished, **ended, status="denied")
+            case "tool-output-available":
+                self._output(native, call_id, ended)
+            case "tool-approval-request":
+                self._awaiting[ident(camel(native, "approvalId")) or call_id] = call_id
+                self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+
+    def _output(self, native: object, call_id: str, ended: dict[str, Any]) -> None:
+        output = plain(get(native, "output"))
+        if get(native, "preliminary") is True:
+            self.emit(ToolProgress, tool_call_id=call_id, output=output)
+        else:
+            self._stop_waiting(call_id)
+            self.emit(ToolFinished, **ended, output=output)
+
+    def _stop_waiting(self, call_id: str) -> None:
+        self._awaiting = {key: one for key, one in self._awaiting.items() if one != call_id}
+
+    def _approved(self, native: object) -> None:
+        call_id = self._awaiting.pop(ident(camel(native, "approvalId")) or "", None)
+        if call_id is None:
+            self.emit_unknown(native, "tool-approval-response")
+        elif get(native, "approved") is False:
+            why = text(get(native, "reason")) or None
+            self.emit(ToolFinished, tool_call_id=call_id, status="denied", error=why)
+        else:
+            self.emit(ToolProgress, tool_call_id=call_id, state="running")
+
+    # Files and sources.
+
+    def _file(self, native: object, kind: str) -> None:
+        url, media = ident(get(native, "url")), ident(camel(native, "mediaType"))
+        name = text(get(native, "title")) or text(get(native, "filename")) or None
+        artifact_id = ident(camel(native, "sourceId")) or f"file:{self._files}"
+        self._files += 1
+        if url is None and kind != "source-document":
+            self.emit_unknown(native, kind)
+            return
+        fields: dict[str, Any] = from_url(url) if url else {}
+        fields |= {"media_type": media} if media else {}
+        self.emit(Artifact, artifact_id=artifact_id, name=name, **fields)
+
+
+def _usage(native: object) -> Usage | None:
+    if native is None:
+        return None
+    cached = camel(get(native, "inputTokenDetails") or {}, "cacheReadTokens")
+    reasoning = camel(get(native, "outputTokenDetails") or {}, "reasoningTokens")
+    fields: dict[str, Any] = {
+        "input_tokens": integer(camel(native, "inputTokens")),
+        "output_tokens": integer(camel(native, "outputTokens")),
+        "cached_input_tokens": integer(camel(native, "cachedInputTokens") if cached is None else cached),
+        "reasoning_tokens": integer(camel(native, "reasoningTokens") if reasoning is None else reasoning),
+    }
+    return Usage(**fields)
+
+
+# Parts of ``fullStream``. Source: the SDK's type ``TextStreamPart``.
+
+
+def _is_part(native: object) -> bool:
+    """Return whether *native* is a part of ``fullStream``, and no chunk."""
     kind = text(get(native, "type"))
     if kind in ("tool-call", "tool-result", "tool-error"):
         return ident(camel(native, "toolCallId")) is not None
@@ -49,8 +253,11 @@ def is_part(native: object) -> bool:
     return kind == "tool-input-end" and ident(get(native, "id")) is not None
 
 
-def as_chunk(native: object) -> object:
-    """Return the chunk for a part; what is no part, and what is the same in both, as it is."""
+def _as_chunk(native: object) -> object:
+    """Return the chunk that equals a part of ``fullStream``; other natives as they are.
+
+    Both streams share most of their kinds, but not the fields.
+    """
     match text(get(native, "type")):
         case "text-delta" | "reasoning-delta" if isinstance(get(native, "text"), str):
             return {**fields_of(native), "delta": get(native, "text")}
@@ -79,14 +286,14 @@ def as_chunk(native: object) -> object:
 
 def _tool(native: object, kind: str) -> dict[str, Any]:
     fields = {**fields_of(native), "type": kind}
-    # The SDK's fourth version had other names.
+    # Version 4 of the SDK has other field names.
     fields.setdefault("input", get(native, "args"))
     fields.setdefault("output", get(native, "result"))
     return fields | {"errorText": _why(get(native, "error"))}
 
 
 def _why(error: object) -> str:
-    # An Error that went through JSON.stringify has lost all it said.
+    # JSON.stringify drops the message of an Error.
     return text(error) or text(get(error, "message")) or reason(error or None) or "error"
 
 
@@ -95,210 +302,3 @@ def _file(file: object) -> dict[str, Any]:
     data = text(get(file, "base64")) or text(get(file, "base64Data"))
     url = f"data:{media or ''};base64,{data}" if data else ident(get(file, "url"))
     return {"url": url, "mediaType": media}
-
-
-_TEXTS: Final = {"text": "text", "reasoning": "thinking"}
-_KINDS: Final = frozenset(
-    [
-        *(f"{topic}-{verb}" for topic in _TEXTS for verb in ("start", "delta", "end")),
-        *(f"tool-input-{verb}" for verb in ("start", "delta", "available", "error")),
-        *(f"tool-output-{verb}" for verb in ("available", "error", "denied")),
-        *("tool-approval-request", "tool-approval-response", "source-url", "source-document"),
-        *("reasoning-file", "start", "start-step", "finish-step", "reset-step", "finish", "message-metadata"),
-    ]
-)
-_QUIET: Final = frozenset(("text-start", "text-end", "reasoning-start", "reasoning-end", "message-metadata"))
-_INCOMPLETE: Final = frozenset(("length", "content-filter"))
-
-
-def matches(native: object) -> bool:
-    """Whether *native* is part of a UI message stream, or of a ``fullStream``."""
-    kind = text(get(native, "type"))
-    if kind == "error":
-        return isinstance(camel(native, "errorText"), str) and get(native, "sequence_number") is None
-    if kind == "file" and get(native, "file") is None:
-        return ident(get(native, "url")) is not None and camel(native, "mediaType") is not None
-    if kind.startswith("data-"):
-        return get(native, "data") is not None
-    if is_part(native):
-        return True
-    return kind in _KINDS or (kind == "abort" and get(native, "messages") is None)
-
-
-class VercelAIUIAdapter(Adapter):
-    """One UI message: the answer to one request, with all its steps."""
-
-    name = "vercel_ai_ui"
-
-    def __init__(self, **ids: Any) -> None:
-        super().__init__(**ids)
-        self._name: str | None = None
-        self._step: str | None = None
-        self._steps = 0
-        self._files = 0
-        self._parts: dict[tuple[str, str], None] = {}
-        self._awaiting: dict[str, str] = {}
-
-    def _read(self, native: object) -> None:
-        native = as_chunk(native)
-        kind = text(get(native, "type"))
-        topic, _, verb = kind.rpartition("-")
-        self._envelope = {} if self._step is None else {"message_id": self._step}
-        match kind:
-            case "start":
-                self._name = ident(camel(native, "messageId"))
-                self.start()
-            case "start-step":
-                self._step_start()
-            case "finish-step":
-                self._close_step(native)
-            case "reset-step":
-                self._step_reset()
-            case "finish":
-                self._finished(native)
-            case "abort":
-                self.end("cancelled")
-            case "error":
-                self.end("error", text(camel(native, "errorText")) or "error")
-            case _ if verb == "delta" and topic in _TEXTS:
-                part_id = ident(get(native, "id")) or "0"
-                self._step_start(is_needed=True)
-                self._parts[_TEXTS[topic], part_id] = None
-                self.say_text(_TEXTS[topic], part_id, text(get(native, "delta")))
-            case _ if kind.startswith("tool-") and kind in _KINDS:
-                self._tool(native, kind)
-            case "file" | "reasoning-file" | "source-url" | "source-document":
-                self._file(native, kind)
-            case _ if kind in _QUIET or kind in PARTS or text(native) == "[DONE]":
-                self._metadata(native)
-            case _:
-                self.say_unknown(native, kind)
-
-    # Steps.
-
-    def _step_start(self, *, is_needed: bool = False) -> None:
-        if is_needed and self._step is not None:
-            return
-        self._close_step()
-        self._step = f"{self._name or self.run_id}:{self._steps}"
-        self._steps += 1
-        self._envelope = {"message_id": self._step}
-        self.say(MessageStarted)
-
-    def _close_step(self, native: object = None) -> None:
-        step, self._step = self._step, None
-        if step is not None:
-            self._parts.clear()
-            self._envelope = {"message_id": step}
-            reason = ident(camel(native, "finishReason"))
-            self.say(MessageFinished, finish_reason=reason, usage=_usage(get(native, "usage")))
-            self.streams.forget(step)
-
-    def _step_reset(self) -> None:
-        """The step is tried once more: what it has said so far goes."""
-        for kind, part_id in self._parts:
-            self.streams.replace(self._key(kind, part_id), "")
-            self.say(PartCompleted, part_id=part_id, kind=kind, text="")
-
-    def _close(self) -> None:
-        self._close_step()
-        if self._awaiting:
-            self.end("interrupted")
-
-    def _finished(self, native: object) -> None:
-        self._close_step()
-        self._metadata(native)
-        why = text(camel(native, "finishReason"))
-        if why in _INCOMPLETE:
-            self.end("error", f"The message is incomplete: {why}.", why)
-        elif why == "error":
-            self.end("error", "error")
-
-    def _metadata(self, native: object) -> None:
-        # What it holds is the application's choice; this is the form that the SDK's examples use.
-        counts = get(camel(native, "messageMetadata"), "usage") or camel(native, "totalUsage")
-        self._usage = _usage(counts) or self._usage
-
-    # Tools.
-
-    def _tool(self, native: object, kind: str) -> None:
-        call_id = ident(camel(native, "toolCallId"))
-        if kind == "tool-approval-response":
-            self._approved(native)
-            return
-        if call_id is None:
-            self.say_unknown(native, kind)
-            return
-        name = text(camel(native, "toolName")) or None
-        why = text(camel(native, "errorText")) or None
-        ended = {"tool_call_id": call_id, "tool_name": name}
-        match kind:
-            case "tool-input-start":
-                self._step_start(is_needed=True)
-                self.say_args(call_id, name, "")
-            case "tool-input-delta":
-                self.say_args(call_id, name, text(camel(native, "inputTextDelta")))
-            case "tool-input-available":
-                self.say(ToolStarted, **ended, args=plain(get(native, "input")))
-            case "tool-input-error":
-                self.say(ToolStarted, **ended, args=plain(get(native, "input")))
-                self.say(ToolFinished, **ended, status="error", output=why, error=why)
-            case "tool-output-error":
-                self.say(ToolFinished, **ended, status="error", output=why, error=why)
-            case "tool-output-denied":
-                self._settled(call_id)
-                self.say(ToolFinished, **ended, status="denied")
-            case "tool-output-available":
-                self._output(native, call_id, ended)
-            case "tool-approval-request":
-                self._awaiting[ident(camel(native, "approvalId")) or call_id] = call_id
-                self.say(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
-
-    def _output(self, native: object, call_id: str, ended: dict[str, Any]) -> None:
-        output = plain(get(native, "output"))
-        if get(native, "preliminary") is True:
-            self.say(ToolProgress, tool_call_id=call_id, output=output)
-        else:
-            self._settled(call_id)
-            self.say(ToolFinished, **ended, output=output)
-
-    def _settled(self, call_id: str) -> None:
-        self._awaiting = {key: one for key, one in self._awaiting.items() if one != call_id}
-
-    def _approved(self, native: object) -> None:
-        call_id = self._awaiting.pop(ident(camel(native, "approvalId")) or "", None)
-        if call_id is None:
-            self.say_unknown(native, "tool-approval-response")
-        elif get(native, "approved") is False:
-            why = text(get(native, "reason")) or None
-            self.say(ToolFinished, tool_call_id=call_id, status="denied", error=why)
-        else:
-            self.say(ToolProgress, tool_call_id=call_id, state="running")
-
-    # Files and sources.
-
-    def _file(self, native: object, kind: str) -> None:
-        url, media = ident(get(native, "url")), ident(camel(native, "mediaType"))
-        name = text(get(native, "title")) or text(get(native, "filename")) or None
-        artifact_id = ident(camel(native, "sourceId")) or f"file:{self._files}"
-        self._files += 1
-        if url is None and kind != "source-document":
-            self.say_unknown(native, kind)
-            return
-        fields: dict[str, Any] = from_url(url) if url else {}
-        fields |= {"media_type": media} if media else {}
-        self.say(Artifact, artifact_id=artifact_id, name=name, **fields)
-
-
-def _usage(native: object) -> Usage | None:
-    if native is None:
-        return None
-    cached = camel(get(native, "inputTokenDetails") or {}, "cacheReadTokens")
-    reasoning = camel(get(native, "outputTokenDetails") or {}, "reasoningTokens")
-    fields: dict[str, Any] = {
-        "input_tokens": integer(camel(native, "inputTokens")),
-        "output_tokens": integer(camel(native, "outputTokens")),
-        "cached_input_tokens": integer(camel(native, "cachedInputTokens") if cached is None else cached),
-        "reasoning_tokens": integer(camel(native, "reasoningTokens") if reasoning is None else reasoning),
-    }
-    return Usage(**fields)

@@ -1,9 +1,10 @@
-"""vibex's project stream: what its server queues, ``{"id", "event", "data"}``, or an SSE event of it.
+"""Read vibex's project stream: the dicts that its server queues, ``{"id", "event", "data"}``, or SSE events.
 
-Its ids are timestamps, so order is that of arrival. Its server loses tool results, and in a whole
-message it matches them to calls by the tool's NAME: there a result is taken only where a name was
-called once. The same message's texts stand at other places than their deltas, so they are matched
-in their order. ``data`` may be JSON text. Source: the events that a real server queued.
+The ids of vibex are timestamps, so arrival is the order. Its server loses tool results. In a whole
+message, the server matches results to calls by the tool's NAME: there the adapter accepts a result only
+if the message has one call of that name. The texts of a whole message have other indexes than their
+deltas, so the adapter matches them in their order. ``data`` may be JSON text. Source: the events that a
+real server queued.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _TEXTS: Final = {"text": "text", "reasoning": "thinking", "thinking": "thinking"
 
 
 def matches(native: object) -> bool:
-    """Whether *native* is an event of vibex: its name, and data beside it."""
+    """Return whether *native* is an event of vibex: a known name, with a dict of data."""
     if text(get(native, "event")) not in _KINDS or isinstance(get(native, "type"), str):
         return False
     return isinstance(_loaded(get(native, "data")), Mapping)
@@ -63,7 +64,7 @@ class _Message:
 
 
 class VibexAdapter(Adapter):
-    """One project's stream."""
+    """Read the stream of one project."""
 
     name = "vibex"
 
@@ -80,7 +81,7 @@ class VibexAdapter(Adapter):
             case "message_start" if text(get(data, "role")) in ("", "assistant"):
                 self._open(data)
             case "message_start":
-                pass  # a user's or the system's: not the agent's work
+                pass  # the view shows no messages of the user or the system
             case "part_delta" | "stream_chunk" | "message_chunk":
                 self._delta(data, kind)
             case "part_complete" | "message_part":
@@ -99,12 +100,12 @@ class VibexAdapter(Adapter):
             case "artifact_update":
                 self._artifact(data)
             case _ if kind in _STATES:
-                self.say(Custom, name=kind, value=bounded(data))
+                self.emit(Custom, name=kind, value=bounded(data))
                 if kind != "agent_status":
                     self._ended(data)
             case _:
                 name = kind or ident(get(native, "type"))
-                self.say_unknown(data if kind in _KINDS else native, name)
+                self.emit_unknown(data if kind in _KINDS else native, name)
 
     # Messages.
 
@@ -115,15 +116,15 @@ class VibexAdapter(Adapter):
         if message_id not in self._messages:
             self._messages[message_id] = _Message()
             agent = ident(get(data, "agent_name"))
-            self.say(MessageStarted, agent_name=agent)
+            self.emit(MessageStarted, agent_name=agent)
         return self._messages[message_id]
 
     def _delta(self, data: object, kind: str) -> None:
         message = self._open(data)
-        said = {"part_delta": "delta", "stream_chunk": "chunk", "message_chunk": "text"}[kind]
+        field_name = {"part_delta": "delta", "stream_chunk": "chunk", "message_chunk": "text"}[kind]
         part = _TEXTS.get(text(get(data, "type")), "text"), _place(data)
         message.parts[part] = None
-        self.say_text(*part, text(get(data, said)))
+        self.emit_text(*part, text(get(data, field_name)))
         if (error := text(get(data, "error"))) != "":
             self.end("error", error)
         if get(data, "is_final") is True:
@@ -132,7 +133,7 @@ class VibexAdapter(Adapter):
     def _finish(self, message: _Message) -> None:
         if not message.is_finished:
             message.is_finished = True
-            self.say(MessageFinished)
+            self.emit(MessageFinished)
 
     def _whole(self, body: object) -> None:
         if text(get(body, "role")) not in ("", "assistant"):
@@ -143,11 +144,11 @@ class VibexAdapter(Adapter):
             kind = _TEXTS[topic]
             streamed = [place for of, place in message.parts if of == kind]
             whole = [_text_of(part) for part in parts if text(get(part, "type")) == topic]
-            for i, said in enumerate(whole):
+            for i, body_text in enumerate(whole):
                 place = streamed[i] if i < len(streamed) else f"whole:{i}"
                 message.parts[kind, place] = None
-                if said:
-                    self.say_whole(kind, place, said)
+                if body_text:
+                    self.emit_whole(kind, place, body_text)
         calls = Counter(
             text(get(part, "toolName")) for part in parts if text(get(part, "type")) == "tool-call"
         )
@@ -163,11 +164,11 @@ class VibexAdapter(Adapter):
         if kind in _TEXTS:
             message = self._messages[self._envelope["message_id"]]
             message.parts[_TEXTS[kind], place] = None
-            self.say_whole(_TEXTS[kind], place, _text_of(part))
+            self.emit_whole(_TEXTS[kind], place, _text_of(part))
         elif kind == "tool-call" and call_id is not None:
-            if call_id not in self._calls:  # the server says it twice
+            if call_id not in self._calls:  # the server sends each call twice
                 self._calls[call_id] = None
-                self.say_args(call_id, text(get(part, "toolName")) or None, json_text(get(part, "args")))
+                self.emit_args(call_id, text(get(part, "toolName")) or None, json_text(get(part, "args")))
         elif kind == "tool-result" and call_id is not None:
             result = {"tool_name": get(part, "toolName"), "result": get(part, "result")}
             self._tool_result(result, call_id, is_error=get(part, "isError") is True)
@@ -176,26 +177,26 @@ class VibexAdapter(Adapter):
         elif kind in ("artifact", "image", "file") and (url := ident(get(part, "url"))) is not None:
             name = text(get(part, "name")) or text(get(part, "filename")) or None
             artifact_id = f"{self._envelope.get('message_id')}:{place}"
-            self.say(Artifact, artifact_id=artifact_id, name=name, **from_url(url))
+            self.emit(Artifact, artifact_id=artifact_id, name=name, **from_url(url))
         else:
-            self.say_unknown(part, kind or "part")
+            self.emit_unknown(part, kind or "part")
 
     # Tools.
 
     def _tool_started(self, data: object) -> None:
         call_id = ident(get(data, "tool_call_id"))
         if call_id is None:
-            self.say_unknown(data, "tool_call_start")
+            self.emit_unknown(data, "tool_call_start")
             return
         name, args = text(get(data, "tool_name")) or None, plain(get(data, "args")) or None
         early = self._early.pop(call_id, "")
         if args is None and early:
-            self.say_args(call_id, name, early)
+            self.emit_args(call_id, name, early)
         self._calls[call_id] = None
-        self.say(ToolStarted, tool_call_id=call_id, tool_name=name, args=args)
+        self.emit(ToolStarted, tool_call_id=call_id, tool_name=name, args=args)
 
     def _args_delta(self, data: object) -> None:
-        # Before a call's start nothing says which tool it is of: it may never start.
+        # The tool's name is unknown before the call's start, and the call may never start.
         call_id, delta = ident(get(data, "tool_call_id")), text(get(data, "args_delta"))
         if call_id is not None and call_id not in self._calls:
             self._early[call_id] = self._early.get(call_id, "") + delta
@@ -203,11 +204,11 @@ class VibexAdapter(Adapter):
     def _tool_result(self, data: object, native_id: object, *, is_error: bool) -> None:
         call_id = ident(native_id)
         if call_id is None:
-            self.say_unknown(data, "tool_call_result")
+            self.emit_unknown(data, "tool_call_result")
         elif call_id not in self._answered:
             self._answered.add(call_id)
             output = plain(get(data, "result"))
-            self.say(
+            self.emit(
                 ToolFinished,
                 tool_call_id=call_id,
                 tool_name=text(get(data, "tool_name")) or None,
@@ -221,11 +222,11 @@ class VibexAdapter(Adapter):
     def _artifact(self, data: object) -> None:
         name = ident(get(data, "artifact_name"))
         if name is None:
-            self.say_unknown(data, "artifact_update")
+            self.emit_unknown(data, "artifact_update")
             return
         media = ident(get(data, "metadata", "media_type")) or ident(get(data, "metadata", "mime_type"))
         action = text(get(data, "action")) or "created"
-        self.say(Artifact, artifact_id=name, name=name, action=action, media_type=media)
+        self.emit(Artifact, artifact_id=name, name=name, action=action, media_type=media)
 
     def _ended(self, data: object) -> None:
         status, result = text(get(data, "status")), get(data, "result")

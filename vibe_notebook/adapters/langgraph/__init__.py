@@ -1,9 +1,9 @@
-"""LangGraph and LangChain: ``stream(stream_mode=…)``, ``astream_events`` v2 and v3, a model's stream.
+"""Read LangGraph and LangChain: ``stream(stream_mode=…)``, ``astream_events`` v2 and v3, a model's stream.
 
-One thing is said several times (``messages``, then ``updates``, then ``values``), and known again
-(``_langgraph_messages.py``). Pieces belong to the message of their checkpoint namespace or run,
-because some providers change the id in its middle. A tool's start is said only in ``tasks`` and
-events. A graph that runs inside of a tool call is a subagent. Source: the streaming guides of both.
+LangGraph repeats a message in several modes (``messages``, then ``updates``, then ``values``);
+``_messages`` recognises the repeats. Chunks belong to the message of their checkpoint namespace or run,
+because some providers change the id in the middle of a message. Only ``tasks`` and events report the
+start of a tool. A graph inside a tool call is a subagent. Source: the streaming guides of both.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from vibe_notebook.events import ToolFinished
 
 from .._fields import get, ident, items, plain, reason, text
 from ._langchain_messages import is_message, messages_in
-from ._modes import called, is_event, is_known, is_protocol, mode_of, namespace_of, state_mode
+from ._modes import calls_in, is_event, is_known, is_protocol, mode_of, namespace_of, state_mode
 from ._protocol import ProtocolAdapter
 
 __all__ = ["LangGraphAdapter", "matches"]
@@ -24,7 +24,7 @@ matches = is_known
 
 
 class LangGraphAdapter(ProtocolAdapter):
-    """One run of a graph, its subgraphs included."""
+    """Read one run of a graph, including its subgraphs."""
 
     name = "langgraph"
 
@@ -38,9 +38,9 @@ class LangGraphAdapter(ProtocolAdapter):
             self._protocol(native)
         elif mode is not None:
             namespace = namespace_of(native)
-            key = self._inside_of(namespace[0]) if namespace else None
+            key = self._subagent_of(namespace[0]) if namespace else None
             if key is not None:
-                self._out += self._children.feed(key, (namespace[1:], *mode))
+                self._out += self._subagents.feed(key, (namespace[1:], *mode))
             else:
                 self._mode(*mode)
         elif is_event(native):
@@ -48,7 +48,7 @@ class LangGraphAdapter(ProtocolAdapter):
                 (run for run in map(ident, items(get(native, "parent_ids"))) if run in self._tool_runs), None
             )
             if key is not None:
-                self._inside_event(key, native)
+                self._subagent_event(key, native)
             else:
                 self._event(native, text(get(native, "event")))
         elif is_message(native):
@@ -56,7 +56,7 @@ class LangGraphAdapter(ProtocolAdapter):
         elif (state := state_mode(native)) is not None:
             self._mode(state, native)
         else:
-            self.say_unknown(native, ident(get(native, "type")))
+            self.emit_unknown(native, ident(get(native, "type")))
 
     def _mode(self, mode: str, data: Any) -> None:
         if mode == "messages":
@@ -67,11 +67,11 @@ class LangGraphAdapter(ProtocolAdapter):
         elif mode in ("updates", "values"):
             self._state(data, is_whole=mode == "values")
         elif mode == "tasks":
-            starts, task = called(get(data, "input")), ident(get(data, "id"))
+            starts, task = calls_in(get(data, "input")), ident(get(data, "id"))
             for start in starts:
                 self._tool_started(start["tool_call_id"], start)
             if len(starts) == 1 and task is not None:
-                self._inside[starts[0]["tool_call_id"]] = f"{text(get(data, 'name'))}:{task}"
+                self._keys_by_call[starts[0]["tool_call_id"]] = f"{text(get(data, 'name'))}:{task}"
             for message in messages_in(get(data, "result")):
                 self._any_message(message, None)
         elif mode == "debug" and text(get(data, "type")) in ("task", "task_result"):
@@ -79,7 +79,7 @@ class LangGraphAdapter(ProtocolAdapter):
 
     def _state(self, data: Any, *, is_whole: bool) -> None:
         self._interrupted(get(data, "__interrupt__"))
-        if is_whole:  # with what was said in earlier runs: this one answers the last question
+        if is_whole:  # a whole state has the messages of earlier runs; this run answers the last question
             found = messages_in(data)
             last = max((i for i, one in enumerate(found) if text(get(one, "type")) == "human"), default=-1)
             found = found[last + 1 :]
@@ -99,7 +99,7 @@ class LangGraphAdapter(ProtocolAdapter):
                 self._any_message(get(data, "chunk"), metadata, run)
             case "on_llm_stream":
                 self._message_of(run, None, metadata)
-                self.say_text("text", "0", text(get(data, "chunk", "text")))
+                self.emit_text("text", "0", text(get(data, "chunk", "text")))
             case "on_chat_model_end" | "on_llm_end":
                 message = self._message_of(run, None, metadata)
                 if is_message(output):
@@ -117,7 +117,7 @@ class LangGraphAdapter(ProtocolAdapter):
             case "on_chain_stream":
                 self._interrupted(get(data, "chunk", "__interrupt__"))
 
-    # Tools, of events.
+    # Tools and subagents in events.
 
     def _tool_run_started(self, run: str, name: object, data: object) -> None:
         args = plain(get(data, "input"))
@@ -126,23 +126,23 @@ class LangGraphAdapter(ProtocolAdapter):
             self._tool_runs[run] = call_id
             self._tool_started(call_id, {"tool_call_id": call_id, "tool_name": text(name)})
 
-    def _inside_event(self, run: str, native: object) -> None:
-        """An event of what a tool's run started: a model's or a graph's."""
+    def _subagent_event(self, run: str, native: object) -> None:
+        """Read an event of a model or graph that a tool's run started."""
         call_id = self._tool_runs[run]
-        speaks = text(get(native, "event")).startswith(("on_chat_model", "on_llm", "on_tool", "on_custom"))
-        if run not in self._children and not speaks:
+        is_shown = text(get(native, "event")).startswith(("on_chat_model", "on_llm", "on_tool", "on_custom"))
+        if run not in self._subagents and not is_shown:
             return
-        if run not in self._children:
+        if run not in self._subagents:
             self._link(run, call_id, ident(get(native, "metadata", "lc_agent_name")))
-        self._out += self._children.feed(run, native)
+        self._out += self._subagents.feed(run, native)
 
     def _tool_run_ended(self, run: str, output: object) -> None:
         found = messages_in(output) or messages_in(get(output, "update"))
         for message in found:
             self._any_message(message, None)
         if not found and run in self._tool_runs:
-            self._end_inside(self._tool_runs[run])
-            self.say(ToolFinished, tool_call_id=self._tool_runs[run], output=plain(output))
+            self._end_subagent(self._tool_runs[run])
+            self.emit(ToolFinished, tool_call_id=self._tool_runs[run], output=plain(output))
 
     def _tool_run_failed(self, run: str, data: object) -> None:
         error, call_id = get(data, "error"), ident(get(data, "tool_call_id"))
@@ -150,5 +150,5 @@ class LangGraphAdapter(ProtocolAdapter):
             self._tool_runs.setdefault(run, call_id)
         if run in self._tool_runs:
             why = reason(str(error) if isinstance(error, BaseException) else plain(error))
-            self._end_inside(self._tool_runs[run], outcome="error", error=why)
-            self.say(ToolFinished, tool_call_id=self._tool_runs[run], status="error", output=why, error=why)
+            self._end_subagent(self._tool_runs[run], outcome="error", error=why)
+            self.emit(ToolFinished, tool_call_id=self._tool_runs[run], status="error", output=why, error=why)

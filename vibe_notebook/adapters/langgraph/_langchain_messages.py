@@ -1,7 +1,8 @@
-"""LangChain's messages: what a message or a piece of one says, whichever provider wrote it.
+"""Read LangChain's messages and chunks of messages, of every provider.
 
-Pure; used by ``langgraph``. Content is text or blocks, and a block's shape is its provider's own
-(Anthropic's ``thinking``, OpenAI's ``reasoning`` with a ``summary``, LangChain's standard ones).
+All parts of the ``langgraph`` adapter use these functions. The content is text or a list of blocks. The
+shape of a block depends on its provider (Anthropic's ``thinking``, OpenAI's ``reasoning`` with a
+``summary``, LangChain's standard blocks).
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from .._fields import get, ident, integer, items, text
 from .._files import block_file
 
 __all__ = [
-    "Said",
-    "blocks_of",
+    "ContentPart",
     "finish_reason_in",
     "is_message",
     "kind_of",
     "messages_in",
-    "said_in",
+    "parts_in_block",
+    "parts_of",
     "usage_in",
     "whole_texts",
 ]
 
 _KINDS: Final = {
-    "AIMessageChunk": "piece",
+    "AIMessageChunk": "chunk",
     "ai": "ai",
     "tool": "tool",
     "ToolMessageChunk": "tool",
@@ -41,13 +42,13 @@ _KINDS: Final = {
 _CALLS: Final = frozenset(
     ("tool_use", "input_json_delta", "function_call", "tool_call", "tool_call_chunk", "custom_tool_call")
 )
-"""Blocks that a message's ``tool_calls`` or ``tool_call_chunks`` repeat."""
+"""The blocks that a message's ``tool_calls`` or ``tool_call_chunks`` repeat."""
 
 _QUIET: Final = _CALLS | {"redacted_thinking", "invalid_tool_call"}
 
 
-class Said(NamedTuple):
-    """One thing that a content block says: a piece of text or thinking, a file, or what is not known."""
+class ContentPart(NamedTuple):
+    """Hold a part of a content block: a text, thinking, a file, or a block of an unknown kind."""
 
     kind: str
     part_id: str
@@ -55,41 +56,41 @@ class Said(NamedTuple):
 
 
 def kind_of(message: object) -> str:
-    """Return "piece", "ai", "tool" or "other"; "" for what is no message."""
+    """Return "chunk", "ai", "tool" or "other"; "" for other values than messages."""
     return _KINDS.get(text(get(message, "type")), "")
 
 
 def is_message(value: object) -> bool:
-    """Whether *value* is a message: only those have a role as their type and a content."""
+    """Return whether *value* is a message; only these have a role as their type, and a content."""
     return kind_of(value) != "" and isinstance(get(value, "content"), str | list | tuple)
 
 
-def blocks_of(message: object) -> Iterator[Said]:
-    """Read the content of a message, and what its provider says beside it."""
+def parts_of(message: object) -> Iterator[ContentPart]:
+    """Yield the parts of a message's content, and the thinking that a provider stores beside it."""
     beside = text(get(message, "additional_kwargs", "reasoning_content"))  # DeepSeek, xAI, …
     if beside:
-        yield Said("thinking", "beside", beside)
+        yield ContentPart("thinking", "beside", beside)
     content = get(message, "content")
     if isinstance(content, str):
-        yield Said("text", "0", text(content))
+        yield ContentPart("text", "0", text(content))
     for block in items(content):
         if isinstance(block, str):
-            yield Said("text", "0", text(block))
+            yield ContentPart("text", "0", text(block))
         else:
-            yield from said_in(block)
+            yield from parts_in_block(block)
 
 
 def whole_texts(message: object) -> dict[tuple[str, str], str]:
-    """Return the text of each part of a message, by kind and part id."""
+    """Return the texts of a message's parts, by kind and part id."""
     whole: dict[tuple[str, str], str] = {}
-    for said in blocks_of(message):
-        if said.kind in ("text", "thinking"):
-            whole[said.kind, said.part_id] = whole.get((said.kind, said.part_id), "") + said.value
+    for part in parts_of(message):
+        if part.kind in ("text", "thinking"):
+            whole[part.kind, part.part_id] = whole.get((part.kind, part.part_id), "") + part.value
     return whole
 
 
 def usage_in(message: object, before: Usage | None) -> Usage | None:
-    """Add what a piece says was used to what the pieces before it said."""
+    """Return the usage of a chunk, added to the usage *before* of the earlier chunks."""
     native = get(message, "usage_metadata")
     if native is None:
         return before
@@ -109,13 +110,13 @@ def usage_in(message: object, before: Usage | None) -> Usage | None:
 
 
 def finish_reason_in(message: object) -> str | None:
-    """Return why the message ended, in its provider's words."""
+    """Return the reason of the message's end, in its provider's words."""
     names = ("stop_reason", "finish_reason")
     return next((r for name in names if (r := ident(get(message, "response_metadata", name)))), None)
 
 
 def messages_in(value: object, depth: int = 3) -> list[Any]:
-    """Find the messages in what a node returned: a message, a list of them, or a state with such."""
+    """Return the messages in a node's result: a message, a list of messages, or a state with messages."""
     if is_message(value):
         return [value]
     if depth == 0:
@@ -125,26 +126,26 @@ def messages_in(value: object, depth: int = 3) -> list[Any]:
     return [message for item in inner for message in messages_in(item, depth - 1)]
 
 
-def said_in(block: object) -> Iterator[Said]:
-    """Read one content block."""
+def parts_in_block(block: object) -> Iterator[ContentPart]:
+    """Yield the parts of one content block."""
     kind = text(get(block, "type"))
     index = ident(get(block, "index")) or "0"
     if kind in ("text", "output_text"):
-        yield Said("text", index, text(get(block, "text")))
+        yield ContentPart("text", index, text(get(block, "text")))
     elif kind == "refusal":
-        yield Said("text", f"{index}:refusal", text(get(block, "refusal")))
+        yield ContentPart("text", f"{index}:refusal", text(get(block, "refusal")))
     elif kind in ("thinking", "reasoning", "reasoning_content"):
         yield from _thinking(block, kind, index)
     elif (fields := block_file(block)) is not None:
-        yield Said("file", ident(get(block, "id")) or index, fields)
+        yield ContentPart("file", ident(get(block, "id")) or index, fields)
     elif kind not in _QUIET:
-        yield Said("unknown", index, block)
+        yield ContentPart("unknown", index, block)
 
 
-def _thinking(block: object, kind: str, index: str) -> Iterator[Said]:
-    said = get(block, kind)
-    inner = text(said) or text(get(said, "text")) or text(get(block, "text"))
-    yield Said("thinking", index, inner)
-    for i, piece in enumerate(items(get(block, "summary"))):
-        place = ident(get(piece, "index")) or str(i)
-        yield Said("thinking", f"{index}:{place}", text(get(piece, "text")))
+def _thinking(block: object, kind: str, index: str) -> Iterator[ContentPart]:
+    body = get(block, kind)
+    inner = text(body) or text(get(body, "text")) or text(get(block, "text"))
+    yield ContentPart("thinking", index, inner)
+    for i, summary in enumerate(items(get(block, "summary"))):
+        place = ident(get(summary, "index")) or str(i)
+        yield ContentPart("thinking", f"{index}:{place}", text(get(summary, "text")))

@@ -1,7 +1,8 @@
-"""What a graph's run says, whichever way it streams: its messages, their calls, results and questions.
+"""Emit the messages, tool calls, results and interrupts of a graph's run, of all kinds of its streams.
 
-Used by ``langgraph``. One thing is said several times: messages are known again by their ids, their
-calls, or their text; tool results by their call.
+``ProtocolAdapter`` and ``LangGraphAdapter`` build on ``MessagesAdapter``. LangGraph repeats messages and
+results. ``MessagesAdapter`` recognises a repeated message by its id, its calls or its text, and a
+repeated result by its call.
 """
 
 from __future__ import annotations
@@ -23,39 +24,34 @@ from vibe_notebook.events import (
 
 from .._base import Adapter
 from .._fields import bounded, get, ident, items, json_text, number, parsed, plain, text
-from .._streamed_text import Streams
-from .._subagents import Children
+from .._streamed_text import StreamedTexts
+from .._subagents import Subagents
 from .._tool_results import message_result
-from ._langchain_messages import blocks_of, finish_reason_in, is_message, kind_of, usage_in, whole_texts
+from ._langchain_messages import finish_reason_in, is_message, kind_of, parts_of, usage_in, whole_texts
 
 __all__ = ["Call", "Calls", "Message", "MessagesAdapter"]
 
 
-# The messages and tool calls of a graph's run, so that what is said again is known again.
-#
-# Used by ``langgraph``.
-
-
 @dataclass
 class Message:
-    """One model call: pieces, then perhaps the whole of it, perhaps more than once."""
+    """Hold one model call: its chunks, and perhaps its whole message, once or several times."""
 
     id: str
     native_id: str | None = None
     parts: dict[tuple[str, str], None] = field(default_factory=dict)
     slots: dict[str, str] = field(default_factory=dict)
-    """The ids of its calls: of a call's pieces only the first has it, the others its place."""
+    """The ids of the message's calls, by slot. Only a call's first chunk has the id; all have the slot."""
     slot: str = "0"
     usage: Usage | None = None
     finish_reason: str | None = None
     is_finished: bool = False
     is_whole: bool = False
-    """All of it was said again."""
+    """The stream has repeated the whole message."""
 
 
 @dataclass
 class Call:
-    """A tool call, of the message that asked for it."""
+    """Hold a tool call, and the message that made the call."""
 
     message: Message
     name: str | None
@@ -64,110 +60,112 @@ class Call:
 
 
 class Calls:
-    """The tool calls of a run. ``streams`` has what was streamed of their arguments."""
+    """Hold the tool calls of a run; *streamed* has the streamed text of their arguments."""
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streamed: StreamedTexts) -> None:
         self.known: dict[str, Call] = {}
-        self._streams = streams
+        self._streamed = streamed
         self._results: dict[str, dict[str, Any]] = {}
 
-    def of_piece(self, message: Message, piece: object) -> tuple[str, Call]:
-        """Return the call that a piece of arguments belongs to, and its id."""
-        call_id, name = ident(get(piece, "id")), text(get(piece, "name")) or None
-        slot = message.slot = ident(get(piece, "index")) or call_id or message.slot
+    def of_chunk(self, message: Message, chunk: object) -> tuple[str, Call]:
+        """Return the id and the call of a chunk of arguments."""
+        call_id, name = ident(get(chunk, "id")), text(get(chunk, "name")) or None
+        slot = message.slot = ident(get(chunk, "index")) or call_id or message.slot
         if slot not in message.slots or (call_id and name and call_id != message.slots[slot]):
             message.slots[slot] = call_id or f"{message.id}:{slot}"
         call_id = message.slots[slot]
         return call_id, self.known.setdefault(call_id, Call(message, name))
 
-    def streamed(self, call_id: str) -> str:
-        """Return the argument text of a known call as far as it was streamed."""
-        return self._streams.read((self.known[call_id].message.id, "args", call_id))
+    def streamed_args(self, call_id: str) -> str:
+        """Return the streamed argument text of a known call."""
+        return self._streamed.read((self.known[call_id].message.id, "args", call_id))
 
-    def said(self, message: Message, kind: str) -> str:
-        """Return all text, or all thinking, of a message as far as it was said."""
+    def streamed_text(self, message: Message, kind: str) -> str:
+        """Return the streamed text, or the streamed thinking, of a message."""
         names = (name for of, name in message.parts if of == kind)
-        return "".join(self._streams.read((message.id, kind, name)) for name in names)
+        return "".join(self._streamed.read((message.id, kind, name)) for name in names)
 
     def repeated(self, native: object, messages: list[Message]) -> Message | None:
-        """Return the message that *native* repeats under another id: its calls or its text say it."""
+        """Return the message that *native* repeats under another id, by its calls or its text."""
         owners = [self.known.get(ident(get(call, "id")) or "") for call in items(get(native, "tool_calls"))]
         if owners:
             return owners[0].message if owners[0] is not None and all(owners) else None
-        whole = "".join(said for (kind, _), said in whole_texts(native).items() if kind == "text")
-        alike = (one for one in reversed(messages) if not one.is_whole and self.said(one, "text") == whole)
+        whole = "".join(body for (kind, _), body in whole_texts(native).items() if kind == "text")
+        alike = (
+            one for one in reversed(messages) if not one.is_whole and self.streamed_text(one, "text") == whole
+        )
         return next(alike, None) if whole else None
 
     def find(self, name: str, args: object) -> str | None:
-        """Return the id of the call that a start without one means: its name and arguments say it.
+        """Return the id of the call with this name and these arguments, for a start without an id.
 
-        Of calls that are alike in both, it does not matter which one is said to run first.
+        The order of calls with equal names and arguments does not matter.
         """
         for call_id, call in self.known.items():
-            asked = parsed(self.streamed(call_id)) if call.args is None else call.args
+            call_args = parsed(self.streamed_args(call_id)) if call.args is None else call.args
             is_over = call.is_started or call_id in self._results
-            if not is_over and call.name == name and asked == args:
+            if not is_over and call.name == name and call_args == args:
                 return call_id
         return None
 
     def unanswered(self) -> list[str]:
-        """Return the ids of the calls that have no result yet."""
+        """Return the ids of the calls without a result."""
         return [call_id for call_id in self.known if call_id not in self._results]
 
     def start(self, call_id: str) -> None:
-        """Remember that a call runs, or waits for leave to."""
+        """Mark a call as running, or as waiting for approval."""
         if call_id in self.known:
             self.known[call_id].is_started = True
 
     def answer(self, call_id: str, result: dict[str, Any]) -> bool:
-        """Remember a result; False: it was said already."""
+        """Store a result; return False for a repeated result."""
         is_new = self._results.get(call_id) != result
         self._results[call_id] = result
         return is_new
 
 
 _RUN_IDS: Final = ("run-", "lc_run-")
-"""How LangChain's own message ids begin; any other is the provider's."""
+"""The beginnings of LangChain's own message ids; all other ids are the provider's."""
 
 
 class MessagesAdapter(Adapter):
-    """The common part of all streams of a graph."""
+    """Read the common part of all streams of a graph."""
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)
         self._open: dict[str, Message] = {}
         self._messages: list[Message] = []
         self._by_id: dict[str, Message] = {}
-        self._calls = Calls(self.streams)
+        self._calls = Calls(self.streamed)
         self._number: dict[str, Any] = {}
-        """``seq`` of the native at hand, where the stream numbers them."""
-        self._asked: set[str] = set()
-        self._children: Children[Any] = Children(self, type(self))
-        self._inside: dict[str, str] = {}
-        """The subagent of each call that has one."""
+        """The ``seq`` of the current native, if the stream numbers its natives."""
+        self._interrupt_ids: set[str] = set()
+        self._subagents: Subagents[Any] = Subagents(self, type(self))
+        self._keys_by_call: dict[str, str] = {}
+        """The key of the subagent that works for a call, by the call's id."""
         self._parts: set[str] = set()
-        """Subgraphs that are no subagents."""
+        """The subgraphs that belong to this run: they are no subagents."""
 
-    def _at(self, message: Message | None = None) -> None:
-        """What is said next is of this message, or of none."""
+    def _set_place(self, message: Message | None = None) -> None:
+        """Set the envelope of the next events: they belong to *message*, or to no message."""
         self._envelope = {**self._number, **({} if message is None else {"message_id": message.id})}
 
     def _close(self) -> None:
         self._number = {}
         for message in self._open.values():
             self._finish(message)
-        self._out += self._children.end_all(**self._outcome)
+        self._out += self._subagents.end_all(**self._outcome)
 
     # Messages.
 
     def _any_message(self, message: object, metadata: object, run: str | None = None) -> None:
         kind = kind_of(message) if is_message(message) else ""
         key = run or ident(get(metadata, "langgraph_checkpoint_ns")) or ""
-        if kind == "piece":
-            self._piece(self._message_of(key, message, metadata), message)
+        if kind == "chunk":
+            self._chunk(self._message_of(key, message, metadata), message)
             if text(get(message, "chunk_position")) == "last":
                 self._finish(self._open[key])
-                if run is None:  # of a model's run, the end is said too
+                if run is None:  # a model's run has an event for its end
                     del self._open[key]
         elif kind == "ai":
             native_id = ident(get(message, "id"))
@@ -178,14 +176,14 @@ class MessagesAdapter(Adapter):
             namespace = text(get(metadata, "langgraph_checkpoint_ns")).rpartition("|")[2]
             self._tool_result(message, namespace)
         elif not kind:
-            self.say_unknown(message, ident(get(message, "type")))
+            self.emit_unknown(message, ident(get(message, "type")))
 
     def _message_of(self, key: str, native: object, metadata: object) -> Message:
         message, native_id = self._open.get(key), ident(get(native, "id"))
         if message is not None and native_id and message.native_id:
             both = (native_id, message.native_id)
             if native_id != message.native_id and all(one.startswith(_RUN_IDS) for one in both):
-                self._finish(message)  # older versions do not mark the last piece
+                self._finish(message)  # older versions do not mark the last chunk
                 message = None
         if message is None:
             message = self._by_id.get(native_id or "") or self._new(native, metadata)
@@ -193,7 +191,7 @@ class MessagesAdapter(Adapter):
         message.native_id = message.native_id or native_id
         if native_id:
             self._by_id[native_id] = message
-        self._at(message)
+        self._set_place(message)
         return message
 
     def _new(self, native: object, metadata: object) -> Message:
@@ -202,34 +200,34 @@ class MessagesAdapter(Adapter):
         self._messages.append(message)
         if native_id:
             self._by_id[native_id] = message
-        self._at(message)
+        self._set_place(message)
         agent = ident(get(metadata, "lc_agent_name")) or ident(get(native, "name"))
-        self.say(MessageStarted, agent_name=agent)
+        self.emit(MessageStarted, agent_name=agent)
         return message
 
-    def _piece(self, message: Message, native: object) -> None:
-        for kind, part_id, value in blocks_of(native):
+    def _chunk(self, message: Message, native: object) -> None:
+        for kind, part_id, value in parts_of(native):
             if kind in ("text", "thinking"):
                 message.parts[kind, part_id] = None
-                self.say_text(kind, part_id, value)
+                self.emit_text(kind, part_id, value)
             else:
                 self._block(message, kind, part_id, value)
-        for piece in items(get(native, "tool_call_chunks")):
-            self._call_piece(message, piece)
+        for chunk in items(get(native, "tool_call_chunks")):
+            self._call_chunk(message, chunk)
         message.usage = usage_in(native, message.usage)
         message.finish_reason = finish_reason_in(native) or message.finish_reason
 
     def _whole(self, message: Message, native: object) -> None:
-        self._at(message)
+        self._set_place(message)
         whole = whole_texts(native)
         for kind in ("thinking", "text"):
-            texts = {part: said for (of, part), said in whole.items() if of == kind and said}
-            if "".join(texts.values()) != self._calls.said(message, kind):
-                for part, said in texts.items():
+            texts = {part: body for (of, part), body in whole.items() if of == kind and body}
+            if "".join(texts.values()) != self._calls.streamed_text(message, kind):
+                for part, body in texts.items():
                     message.parts[kind, part] = None
-                    self.say_whole(kind, part, said)
+                    self.emit_whole(kind, part, body)
         if not message.is_whole:
-            for kind, part_id, value in blocks_of(native):
+            for kind, part_id, value in parts_of(native):
                 self._block(message, kind, part_id, value)
         for call in [*items(get(native, "tool_calls")), *items(get(native, "invalid_tool_calls"))]:
             self._whole_call(message, call)
@@ -240,23 +238,23 @@ class MessagesAdapter(Adapter):
 
     def _block(self, message: Message, kind: str, part_id: str, value: Any) -> None:
         if kind == "file":
-            self.say(Artifact, artifact_id=f"{message.id}:{part_id}", part_id=part_id, **value)
+            self.emit(Artifact, artifact_id=f"{message.id}:{part_id}", part_id=part_id, **value)
         elif kind == "unknown":
-            self.say_unknown(value, ident(get(value, "type")))
+            self.emit_unknown(value, ident(get(value, "type")))
 
     def _finish(self, message: Message) -> None:
         if not message.is_finished:
             message.is_finished = True
-            self._at(message)
-            self.say(MessageFinished, finish_reason=message.finish_reason, usage=message.usage)
+            self._set_place(message)
+            self.emit(MessageFinished, finish_reason=message.finish_reason, usage=message.usage)
 
     # Tool calls.
 
-    def _call_piece(self, message: Message, piece: object) -> None:
-        call_id, call = self._calls.of_piece(message, piece)
-        name, delta = text(get(piece, "name")), text(get(piece, "args"))
+    def _call_chunk(self, message: Message, chunk: object) -> None:
+        call_id, call = self._calls.of_chunk(message, chunk)
+        name, delta = text(get(chunk, "name")), text(get(chunk, "args"))
         if delta or name:
-            self.say_args(call_id, call.name, delta)
+            self.emit_args(call_id, call.name, delta)
 
     def _whole_call(self, message: Message, native: object) -> None:
         call_id, name = ident(get(native, "id")), text(get(native, "name")) or None
@@ -264,80 +262,80 @@ class MessagesAdapter(Adapter):
             return
         call = self._calls.known.setdefault(call_id, Call(message, name))
         call.args = plain(get(native, "args"))
-        streamed = self._calls.streamed(call_id)
-        is_said = streamed != "" and parsed(streamed) == parsed(call.args)
-        if not is_said and not self.say_rest_of_args(call_id, name, json_text(call.args)):
-            # Pieces are missing in the middle. Nothing but a start replaces what they built.
-            self.say(ToolStarted, tool_call_id=call_id, tool_name=name, args=call.args)
+        streamed = self._calls.streamed_args(call_id)
+        is_repeat = streamed != "" and parsed(streamed) == parsed(call.args)
+        if not is_repeat and not self.emit_rest_of_args(call_id, name, json_text(call.args)):
+            # Chunks are missing in the middle. Only ToolStarted replaces streamed arguments.
+            self.emit(ToolStarted, tool_call_id=call_id, tool_name=name, args=call.args)
 
     def _tool_started(self, call_id: str, fields: dict[str, Any]) -> None:
         self._calls.start(call_id)
-        self._at()
-        self.say(ToolStarted, **fields)
+        self._set_place()
+        self.emit(ToolStarted, **fields)
 
     def _tool_result(self, message: object, namespace: str = "") -> None:
         call_id = ident(get(message, "tool_call_id"))
         if call_id is None:
-            self.say_unknown(message, "tool")
+            self.emit_unknown(message, "tool")
             return
         fields, files = message_result(call_id, message, is_error=text(get(message, "status")) == "error")
         if not self._calls.answer(call_id, fields):
             return
         if call_id in self._calls.known:
             self._finish(self._calls.known[call_id].message)
-        if namespace in self._children:  # only now is it said whose subgraph that was
+        if namespace in self._subagents:  # only the result names the call of that subgraph
             self._link(namespace, call_id)
-        self._end_inside(call_id)
-        self.say(ToolFinished, **fields)
+        self._end_subagent(call_id)
+        self.emit(ToolFinished, **fields)
         for i, file in enumerate(files):
-            self.say(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
 
-    # Subagents: graphs that run inside of a tool call.
+    # Subagents: graphs that run inside a tool call.
 
-    def _inside_of(self, namespace: str) -> str | None:
-        """Return the key of the subagent that a subgraph is; ``None``: it is part of this run.
+    def _subagent_of(self, namespace: str) -> str | None:
+        """Return the key of a subgraph that is a subagent; ``None`` for a part of this run.
 
-        Which call it works for is said by tasks or by the protocol, else by its result; or there
-        is but one that it can be.
+        Tasks or the protocol name the call of the subagent, else the call's result does. If only one
+        call is open, the subagent works for that call.
         """
-        if namespace in self._children:
+        if namespace in self._subagents:
             return namespace
         if namespace in self._parts:
             return None
-        call_id = next((call for call, key in self._inside.items() if key == namespace), None)
+        call_id = next((call for call, key in self._keys_by_call.items() if key == namespace), None)
         if call_id is None:
             if not namespace.startswith("tools:") or not (calls := self._calls.unanswered()):
                 self._parts.add(namespace)
                 return None
-            free = [one for one in calls if one not in self._inside]
+            free = [one for one in calls if one not in self._keys_by_call]
             call_id = free[0] if len(free) == 1 else None
         self._link(namespace, call_id)
         return namespace
 
     def _link(self, namespace: str, call_id: str | None, name: str | None = None) -> None:
-        """Say that a subgraph is the subagent of a call."""
+        """Make a subgraph the subagent of a call, and emit its start."""
         self.start_here()
         if call_id is not None:
-            self._inside[call_id] = namespace
-        child = self._children.open(namespace)
-        self._out += child.adopted(call_id, name, self._number)
+            self._keys_by_call[call_id] = namespace
+        child = self._subagents.open(namespace)
+        self._out += child.set_caller(call_id, name, self._number)
 
-    def _end_inside(self, call_id: str, **outcome: Any) -> None:
-        key = self._inside.get(call_id)
+    def _end_subagent(self, call_id: str, **outcome: Any) -> None:
+        key = self._keys_by_call.get(call_id)
         if key is not None:
-            self._out += self._children.end(key, **outcome)
-        self._at()
+            self._out += self._subagents.end(key, **outcome)
+        self._set_place()
 
     def start_here(self) -> None:
-        """Say that the run starts, if that was not said yet."""
-        self._at()
+        """Emit the run's start, once, with the number of the current native."""
+        self._set_place()
         if self.parent_run_id is None and self._number.get("seq") != 1:
-            self._envelope = {}  # watched from its middle on: the lowest number is not known yet
+            self._envelope = {}  # the watch began in the middle: the lowest number is unknown
         self.start()
-        self._at()
+        self._set_place()
 
-    def adopted(self, call_id: str | None, name: str | None, number: dict[str, Any]) -> list[Event]:
-        """Return what says whose subagent this run is, as far as that is new."""
+    def set_caller(self, call_id: str | None, name: str | None, number: dict[str, Any]) -> list[Event]:
+        """Return the start of this subagent's run with its caller and name, if either is new."""
         before = self.parent_tool_call_id, self.agent_name
         self.parent_tool_call_id = self.parent_tool_call_id or call_id
         self.agent_name = self.agent_name or name
@@ -347,27 +345,27 @@ class MessagesAdapter(Adapter):
             self.start_here()
         return self._flush()
 
-    # What is paused, and what an application says itself.
+    # Interrupts, and the application's own events.
 
     def _interrupted(self, interrupts: object) -> None:
         for interrupt in items(interrupts):
             value, key = get(interrupt, "value"), ident(get(interrupt, "id"))
-            if key in self._asked:
+            if key in self._interrupt_ids:
                 continue
-            self._asked.update([key] if key else [])
+            self._interrupt_ids.update([key] if key else [])
             self.end("interrupted")
             for request in items(get(value, "action_requests")):
                 call_id = self._calls.find(text(get(request, "name")), plain(get(request, "args")))
                 if call_id is not None:
                     self._calls.start(call_id)
-                    self.say(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
-            self.say(Custom, name="interrupt", value=bounded(value))
+                    self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+            self.emit(Custom, name="interrupt", value=bounded(value))
 
     def _custom(self, name: str, data: object) -> None:
         call_id = ident(get(data, "tool_call_id"))
-        done, said = number(get(data, "progress")), text(get(data, "message")) or None
-        if call_id is not None and (done is not None or said is not None):
+        done, message = number(get(data, "progress")), text(get(data, "message")) or None
+        if call_id is not None and (done is not None or message is not None):
             total = number(get(data, "total"))
-            self.say(ToolProgress, tool_call_id=call_id, progress=done, total=total, message=said)
+            self.emit(ToolProgress, tool_call_id=call_id, progress=done, total=total, message=message)
         else:
-            self.say_unknown(data, name, tool_call_id=call_id)
+            self.emit_unknown(data, name, tool_call_id=call_id)

@@ -1,6 +1,6 @@
-"""The shapes in which LangGraph yields one thing: tuples by ``stream_mode``, typed parts, events.
+"""Recognise the shapes in which LangGraph streams: tuples by ``stream_mode``, typed parts, events.
 
-Pure; used by ``langgraph``. JSON has tuples as lists.
+``LangGraphAdapter`` asks these functions for the shape of each native. JSON has tuples as lists.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import Any, Final
 from .._fields import get, ident, items, plain, text
 from ._langchain_messages import is_message, kind_of, messages_in
 
-__all__ = ["called", "is_event", "is_known", "is_protocol", "mode_of", "namespace_of", "state_mode"]
+__all__ = ["calls_in", "is_event", "is_known", "is_protocol", "mode_of", "namespace_of", "state_mode"]
 
 _OTHERS: Final = ("event", "event_kind", "method", "object", "type")
-"""Where other SDKs say what an event is."""
+"""The fields in which other SDKs store the kind of an event."""
 
 _MODES: Final = frozenset(("messages", "updates", "values", "custom", "tasks", "checkpoints", "debug"))
 
 
 def mode_of(native: object) -> tuple[str, Any] | None:
-    """Return the stream mode and its data; ``None``: *native* has no mode."""
+    """Return the stream mode and the data of *native*; ``None`` without a mode."""
     if isinstance(native, Mapping):
         mode = text(get(native, "type"))
         return (mode, get(native, "data")) if mode in _MODES and "ns" in native else None
@@ -41,7 +41,7 @@ def mode_of(native: object) -> tuple[str, Any] | None:
 
 
 def namespace_of(native: object) -> list[str]:
-    """Return the path of subgraphs that a native with a mode comes from; empty: the graph itself."""
+    """Return the path of subgraphs of a native with a mode; an empty path is the graph itself."""
     if isinstance(native, Mapping):
         path = get(native, "ns")
     else:
@@ -50,7 +50,7 @@ def namespace_of(native: object) -> list[str]:
 
 
 def is_protocol(native: object) -> bool:
-    """Whether *native* is an event of langchain-protocol: ``astream_events(version="v3")``."""
+    """Return whether *native* is an event of langchain-protocol: ``astream_events(version="v3")``."""
     params = get(native, "params")
     return (
         text(get(native, "type")) == "event"
@@ -60,7 +60,7 @@ def is_protocol(native: object) -> bool:
 
 
 def state_mode(native: object) -> str | None:
-    """Return "values" or "updates" for a state, or an update of it, that has messages."""
+    """Return "values" for a state with messages, "updates" for an update with messages, else ``None``."""
     if not isinstance(native, Mapping):
         return None
     if messages_in(get(native, "messages")):
@@ -70,17 +70,17 @@ def state_mode(native: object) -> str | None:
 
 
 def is_event(native: object) -> bool:
-    """Whether *native* is one of ``astream_events(version="v2")``."""
+    """Return whether *native* is an event of ``astream_events(version="v2")``."""
     return text(get(native, "event")).startswith("on_") and ident(get(native, "run_id")) is not None
 
 
 def is_known(native: object) -> bool:
-    """Whether *native* cannot but come from LangChain or LangGraph.
+    """Return whether *native* certainly comes from LangChain or LangGraph.
 
-    What a single ``stream_mode="custom"`` yields could be anything; so could a state or an update
-    of one (``graph.stream(x)`` without a mode) that has no message of LangChain's.
+    A single ``stream_mode="custom"`` may yield any value. A state, or an update of a state, without
+    messages of LangChain (``graph.stream(x)`` without a mode) may also come from elsewhere.
     """
-    if kind_of(native) == "piece":
+    if kind_of(native) == "chunk":
         return is_message(native)
     return is_event(native) or is_protocol(native) or mode_of(native) is not None or _is_state(native)
 
@@ -91,12 +91,12 @@ def _is_state(native: object) -> bool:
     found = [
         message for value in (native, *native.values()) for message in messages_in(get(value, "messages"))
     ]
-    # Others call theirs "user" and "assistant", or have no such field.
+    # Other SDKs name the roles "user" and "assistant", or have no ``additional_kwargs``.
     return bool(found) and all(get(one, "additional_kwargs") is not None for one in found)
 
 
-def called(value: object) -> list[dict[str, Any]]:
-    """Find the tool calls in what a task got as its input: one, several, or one in its context."""
+def calls_in(value: object) -> list[dict[str, Any]]:
+    """Return the tool calls in a task's input: one call, a list of calls, or a call in its context."""
     found = []
     for one in [value, *items(value)]:
         call = get(one, "tool_call") or one

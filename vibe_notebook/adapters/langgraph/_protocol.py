@@ -1,8 +1,8 @@
-"""langchain-protocol: what ``astream_events(version="v3")`` yields, and a server sends.
+"""Read langchain-protocol: the events of ``astream_events(version="v3")``, and of a server.
 
-Used by ``langgraph``. Its events are numbered over the whole run, subagents included, and a server
-may repeat them: each run that goes on says of every number what it shows, or that it shows nothing.
-Source: ``langchain_protocol.protocol``.
+``LangGraphAdapter`` builds on ``ProtocolAdapter``. The protocol numbers its events over the whole run,
+including subagents, and a server may repeat events. So each open run emits an event for every number: a
+shown event, or a skip. Source: ``langchain_protocol.protocol``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from vibe_notebook.events import Event, ToolFinished, ToolProgress, skip
 
 from .._fields import get, ident, integer, items, json_text, plain, text
 from .._files import block_file
-from ._langchain_messages import is_message, messages_in, said_in, usage_in
+from ._langchain_messages import is_message, messages_in, parts_in_block, usage_in
 from ._messages import Message, MessagesAdapter
 
 __all__ = ["ProtocolAdapter"]
@@ -24,7 +24,7 @@ _OUTCOMES = {"failed": "error", "interrupted": "interrupted"}
 
 
 class ProtocolAdapter(MessagesAdapter):
-    """The part that reads the protocol."""
+    """Read the protocol's events; messages and tool calls are those of all streams of a graph."""
 
     def _protocol(self, native: object) -> None:
         params = get(native, "params")
@@ -32,36 +32,36 @@ class ProtocolAdapter(MessagesAdapter):
         self._number = {} if seq is None else {"seq": seq}
         self.start_here()
         method = text(get(native, "method"))
-        spoke: str | None = None
-        if namespace and (spoke := self._speaker(text(namespace[0]), method)) is not None:
+        key: str | None = None
+        if namespace and (key := self._subagent_at(text(namespace[0]), method)) is not None:
             inner = {"namespace": namespace[1:], "data": get(params, "data")}
             inner["interrupts"] = get(params, "interrupts")
-            passed = {"type": "event", "seq": seq, "method": method, "params": inner}
-            said = self._children.feed(spoke, passed)
+            inner_native = {"type": "event", "seq": seq, "method": method, "params": inner}
+            inner_events = self._subagents.feed(key, inner_native)
         else:
-            said = []
+            inner_events = []
             self._method(method, params, get(params, "data"))
-        self._out += said
+        self._out += inner_events
         if seq is not None:
-            self._passed_over(seq)
+            self._emit_skips(seq)
         self._number = {}
 
-    def _speaker(self, namespace: str, method: str) -> str | None:
-        # The protocol says whose a subgraph is right after its first event, which shows nothing.
-        return self._inside_of(namespace) if namespace in self._children or method in _SHOWING else None
+    def _subagent_at(self, namespace: str, method: str) -> str | None:
+        # The protocol names the call of a subgraph right after its first event, which shows nothing.
+        return self._subagent_of(namespace) if namespace in self._subagents or method in _SHOWING else None
 
-    def _passed_over(self, seq: int) -> None:
-        """Let each run that this number says nothing of know that it was there."""
-        spoke = {event.run_id for event in self._out if event.seq == seq}
-        if self.run_id not in spoke:
+    def _emit_skips(self, seq: int) -> None:
+        """Emit a skip in each open run without an event of this number."""
+        shown = {event.run_id for event in self._out if event.seq == seq}
+        if self.run_id not in shown:
             self._out.append(skip(self.agent_id, self.run_id, seq))
-        for child in self._children:
-            if child.run_id not in spoke:
-                self._out += child.passed_over(seq)
+        for child in self._subagents:
+            if child.run_id not in shown:
+                self._out += child.skip_number(seq)
 
-    def passed_over(self, seq: int) -> list[Event]:
-        """Return what says that a number has nothing to show in this run, nor inside of it."""
-        self._passed_over(seq)
+    def skip_number(self, seq: int) -> list[Event]:
+        """Return the skips of a number for this run and the runs inside it."""
+        self._emit_skips(seq)
         return self._flush()
 
     def _method(self, method: str, params: object, data: Any) -> None:
@@ -81,10 +81,10 @@ class ProtocolAdapter(MessagesAdapter):
             self._interrupted(get(params, "interrupts"))
             self._mode(method, data)
         elif method not in _QUIET:
-            self.say_unknown(data, method)
+            self.emit_unknown(data, method)
 
     def _mode(self, mode: str, data: Any) -> None:
-        raise NotImplementedError  # the modes of ``astream`` have the same data
+        raise NotImplementedError  # LangGraphAdapter reads the modes, whose data equals the protocol's
 
     # Messages.
 
@@ -115,16 +115,16 @@ class ProtocolAdapter(MessagesAdapter):
                 code = ident(get(payload, "code"))
                 self.end("error", text(get(payload, "message")) or code or "error", code)
             case _ if kind != "message-start":
-                self.say_unknown(payload, kind)
+                self.emit_unknown(payload, kind)
 
     def _delta(self, message: Message, index: str, delta: object) -> None:
         match text(get(delta, "type")):
             case "text-delta":
-                self._said(message, "text", index, text(get(delta, "text")))
+                self._text(message, "text", index, text(get(delta, "text")))
             case "reasoning-delta":
-                self._said(message, "thinking", index, text(get(delta, "reasoning")))
+                self._text(message, "thinking", index, text(get(delta, "reasoning")))
             case "tool-call-delta":
-                self._call_piece(message, {"index": index, "args": get(delta, "args")})
+                self._call_chunk(message, {"index": index, "args": get(delta, "args")})
 
     def _block_event(self, message: Message, index: str, block: object, *, is_whole: bool) -> None:
         kind = text(get(block, "type"))
@@ -132,15 +132,15 @@ class ProtocolAdapter(MessagesAdapter):
             block = get(block, "value")
             kind = text(get(block, "type"))
         if kind in ("tool_call_chunk", "server_tool_call_chunk"):
-            piece = {name: get(block, name) for name in ("id", "name", "args")}
-            self._call_piece(message, {**piece, "index": index})
+            chunk = {name: get(block, name) for name in ("id", "name", "args")}
+            self._call_chunk(message, {**chunk, "index": index})
         elif kind in ("tool_call", "invalid_tool_call"):
             self._whole_call(message, block)
         elif kind == "server_tool_call":
             self._whole_call(message, block)
             if is_whole and (call_id := ident(get(block, "id"))) is not None:
                 self._calls.start(call_id)
-                self.say(ToolProgress, tool_call_id=call_id, state="running")
+                self.emit(ToolProgress, tool_call_id=call_id, state="running")
         elif kind == "server_tool_result":
             status = "error" if text(get(block, "status")) == "error" else "ok"
             output = plain(get(block, "output"))
@@ -149,25 +149,25 @@ class ProtocolAdapter(MessagesAdapter):
         elif is_whole and block_file(block) is not None:
             self._block(message, "file", index, block_file(block))
         else:
-            for of, _, said in said_in(block):
+            for of, _, body in parts_in_block(block):
                 if of in ("text", "thinking"):
-                    self._said(message, of, index, said, is_whole=is_whole)
+                    self._text(message, of, index, body, is_whole=is_whole)
 
-    def _said(self, message: Message, kind: str, index: str, said: str, *, is_whole: bool = False) -> None:
-        if said:
+    def _text(self, message: Message, kind: str, index: str, body: str, *, is_whole: bool = False) -> None:
+        if body:
             message.parts[kind, index] = None
-            (self.say_whole if is_whole else self.say_text)(kind, index, said)
+            (self.emit_whole if is_whole else self.emit_text)(kind, index, body)
 
     # Tools and subagents.
 
     def _tool_event(self, data: object, kind: str, call_id: str | None) -> None:
         if call_id is None:
-            self.say_unknown(data, kind)
+            self.emit_unknown(data, kind)
         elif kind == "tool-started":
             args, name = plain(get(data, "input")), text(get(data, "tool_name")) or None
             self._tool_started(call_id, {"tool_call_id": call_id, "tool_name": name, "args": args})
         elif kind == "tool-output-delta":
-            self.say(ToolProgress, tool_call_id=call_id, delta=json_text(get(data, "delta")))
+            self.emit(ToolProgress, tool_call_id=call_id, delta=json_text(get(data, "delta")))
         elif kind == "tool-finished":
             output = get(data, "output")
             found = messages_in(output) or messages_in(get(output, "update"))
@@ -180,13 +180,13 @@ class ProtocolAdapter(MessagesAdapter):
             fields = {"tool_call_id": call_id, "status": "error", "output": why, "error": why}
             self._answer(call_id, fields)
         else:
-            self.say_unknown(data, kind, tool_call_id=call_id)
+            self.emit_unknown(data, kind, tool_call_id=call_id)
 
     def _answer(self, call_id: str, fields: dict[str, Any]) -> None:
         if self._calls.answer(call_id, fields):
             failed = fields.get("status") == "error"
-            self._end_inside(call_id, outcome="error" if failed else "success", error=fields.get("error"))
-            self.say(ToolFinished, **fields)
+            self._end_subagent(call_id, outcome="error" if failed else "success", error=fields.get("error"))
+            self.emit(ToolFinished, **fields)
 
     def _lifecycle(self, data: object, kind: str) -> None:
         path = items(get(data, "namespace"))
@@ -196,7 +196,7 @@ class ProtocolAdapter(MessagesAdapter):
             self._link(key, call_id, text(get(data, "graph_name")) or None)
         elif kind in ("completed", "failed", "interrupted"):
             outcome, error = _OUTCOMES.get(kind, "success"), text(get(data, "error")) or None
-            if key in self._children:
-                self._out += self._children.end(key, outcome=outcome, error=error)
+            if key in self._subagents:
+                self._out += self._subagents.end(key, outcome=outcome, error=error)
             elif not path and outcome != "success":
                 self.end(outcome, error)
