@@ -1,4 +1,4 @@
-"""Run every SDK for real, offline, in its lowest and its newest version: ``make live``.
+"""Run every SDK offline, in its lowest and its newest version: ``make live``.
 
 Each range is an extra in pyproject.toml. Each version gets an environment of its own, in which
 tests/live runs the scripts of that SDK. The results are printed and written to docs/adapters-tested.md.
@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DOC = ROOT / "docs" / "adapters-tested.md"
 HEAD = """# What the adapters were tested with
 
-Written by `make live`, which runs each SDK offline through `vibe.watch`, in the lowest and the newest version of the
-range in its extra (`pip install "vibe_notebook[agno]"`). An adapter imports no SDK: other versions may work as well.
+`make live` writes this page: it runs each SDK offline through `vibe.watch`, in the lowest and the newest version of
+the range in its extra (`pip install "vibe_notebook[agno]"`). An adapter imports no SDK: other versions may work too.
 
 | SDK | range | version | result |
 | --- | --- | --- | --- |
@@ -99,8 +99,8 @@ def try_version(name: str, requirements: list[str], age: str, resolution: str) -
 
 
 TESTS = (
-    "test_what_is_watched_is_what_the_sdk_did",
-    "test_live_objects_and_their_json_say_what_the_recording_says",
+    "test_a_watched_sdk_gives_the_recorded_transcript",
+    "test_live_objects_and_their_json_give_the_recorded_parts",
 )
 
 
@@ -121,7 +121,7 @@ def version(python: Path, package: str) -> str:
 
 
 def package_of(requirement: str) -> str:
-    """Return the package that a requirement names."""
+    """Return the name of the package in a requirement."""
     return re.split(r"[\[<>=! ]", requirement)[0]
 
 

@@ -1,4 +1,4 @@
-"""``handler`` with the SDKs that push into it."""
+"""Run ``handler`` with the SDKs that push events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 import vibe_notebook as vibe
 
-pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]  # the SDKs' own
+pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]  # the SDKs' own warnings
 
 
 def quiet(name: str, **options: Any) -> Any:
@@ -18,12 +18,12 @@ def quiet(name: str, **options: Any) -> Any:
 
 
 def script(name: str, sdk: str) -> Any:
-    """The script that runs an SDK, if that is there."""
+    """Return the script that runs an SDK; skip the test without the SDK."""
     pytest.importorskip(sdk)
     return importlib.import_module(f"tests.samples.record.{name}")
 
 
-def test_langchain_shows_agents_inside_of_agents() -> None:
+def test_langchain_shows_nested_agents() -> None:
     scripts = script("langgraph", "langchain.agents")
     hook = quiet("langchain")
 
@@ -57,16 +57,16 @@ def test_langchain_shows_thinking_and_parallel_calls() -> None:
     assert [call.state for call in hook.transcript.tools] == ["ok", "error"]
 
 
-def test_openai_agents_push_a_nested_agent_into_the_view_of_the_outer_one() -> None:
+def test_openai_agents_show_a_nested_agent_in_the_outer_agents_view() -> None:
     scripts = script("openai_agents", "agents")
     registry = vibe.Registry()
     hook = quiet("openai_agents", registry=registry)
 
     async def main() -> None:
-        inner = scripts.agent("inner", [scripts.said("Hi.")])
+        inner = scripts.agent("inner", [scripts.message("Hi.")])
         tool = inner.as_tool("ask", "Ask", on_stream=hook)
         outer = scripts.agent(
-            "outer", [scripts.call("ask", "c1", input="?")], [scripts.said("Done.")], tools=[tool]
+            "outer", [scripts.call("ask", "c1", input="?")], [scripts.message("Done.")], tools=[tool]
         )
         run = scripts.Runner.run_streamed(outer, "?", run_config=scripts.QUIET)
         (call,) = (await vibe.watch(run, registry=registry, display=False)).tools
@@ -75,7 +75,7 @@ def test_openai_agents_push_a_nested_agent_into_the_view_of_the_outer_one() -> N
     asyncio.run(main())
 
 
-def test_strands_pushes_into_its_callback_handler() -> None:
+def test_strands_is_shown_by_its_callback_handler() -> None:
     scripts = script("strands", "strands")
     hook = quiet("strands")
     agent = scripts.weather()
@@ -86,7 +86,7 @@ def test_strands_pushes_into_its_callback_handler() -> None:
     assert [part.kind for part in hook.transcript.parts] == ["thinking", "text", "tool", "tool", "text"]
 
 
-def test_openai_agents_wait_for_an_approval_and_go_on_in_the_next_run() -> None:
+def test_openai_agents_wait_for_an_approval_and_continue_in_the_next_run() -> None:
     scripts = script("openai_agents", "agents")
     agents = importlib.import_module("agents")
     registry = vibe.Registry()
@@ -96,7 +96,7 @@ def test_openai_agents_wait_for_an_approval_and_go_on_in_the_next_run() -> None:
 
     tool = agents.function_tool(erase, needs_approval=True)
     agent = scripts.agent(
-        "boss", [scripts.call("erase", "c1", path="x")], [scripts.said("Done.")], tools=[tool]
+        "boss", [scripts.call("erase", "c1", path="x")], [scripts.message("Done.")], tools=[tool]
     )
 
     async def main() -> None:

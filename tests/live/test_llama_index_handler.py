@@ -1,4 +1,4 @@
-"""llama-index's handler: it can be awaited, and it streams events."""
+"""Watch llama-index's handler, which is awaitable and streams events."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import run, said
+from tests.adapters.support import emitted, run
 from vibe_notebook import watch
 from vibe_notebook.adapters.llama_index import matches
 
-pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]  # the SDK's own
+pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("ignore")]  # the SDK's own warnings
 
 
-def test_a_handler_is_read_event_by_event_though_it_can_be_awaited() -> None:
+def test_an_awaitable_handler_is_read_event_by_event() -> None:
     core = pytest.importorskip("llama_index.core.agent.workflow")
     events = pytest.importorskip("workflows.events")
     from tests.samples.record import llama_index as record  # noqa: PLC0415 - needs the SDK
@@ -31,5 +31,5 @@ def test_a_handler_is_read_event_by_event_though_it_can_be_awaited() -> None:
     assert core.AgentStream in seen
     assert [part.kind for part in transcript.parts] == ["thinking", "text", "tool", "tool", "text"]
     assert matches(Progress())
-    assert said("llama_index", [Progress()], "custom")[0]["name"] == "Progress"
+    assert emitted("llama_index", [Progress()], "custom")[0]["name"] == "Progress"
     assert run("llama_index", [events.WorkflowCancelledEvent()])[-1].outcome == "cancelled"  # type: ignore[union-attr]

@@ -1,7 +1,7 @@
-"""Every SDK that is installed, run offline for real: ``make live``, or ``pytest -m live``.
+"""Run every installed SDK offline: ``make live``, or ``pytest -m live``.
 
-What runs is the scripts that made the recordings. Watched, each must amount to what its recording
-does; and what a live object says, its JSON form says too.
+The tests run the scripts that made the recordings. Each watched run must give the transcript of its
+recording. Each live object must give the events of its JSON form.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from vibe_notebook.registry import Registry
 
 pytestmark = [
     pytest.mark.live,
-    pytest.mark.filterwarnings("ignore"),  # an SDK's own are not ours to mend
+    pytest.mark.filterwarnings("ignore"),  # this project does not fix an SDK's warnings
 ]
 SCRIPTS = sorted(path.stem for path in (SAMPLES / "record").glob("[a-z]*.py") if path.stem != "recorder")
 Start = Callable[[], AsyncIterator[Any]]
 
 
 def scripted(script: str) -> dict[str, Start]:
-    """What a script runs; a script whose SDK is not there is skipped, one that is broken is not."""
+    """Return the streams that a script starts; skip the test without the SDK, not for a broken script."""
     try:
         record = importlib.import_module(f"tests.samples.record.{script}")
     except ModuleNotFoundError as error:
@@ -48,7 +48,7 @@ def scripted(script: str) -> dict[str, Start]:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_what_is_watched_is_what_the_sdk_did(script: str) -> None:
+def test_a_watched_sdk_gives_the_recorded_transcript(script: str) -> None:
     for name, start in scripted(script).items():
         expected = recording(name).expected
 
@@ -58,8 +58,8 @@ def test_what_is_watched_is_what_the_sdk_did(script: str) -> None:
                 try:
                     async for _ in one:
                         pass
-                except Exception as error:  # noqa: BLE001 - whatever an SDK raises
-                    assert recording(name).raised is not None, error  # noqa: PT017 - or it is none
+                except Exception as error:  # noqa: BLE001 - an SDK may raise any exception
+                    assert recording(name).raised is not None, error  # noqa: PT017 - other runs raise nothing
                 return one.transcript
 
         transcript = asyncio.run(watched())
@@ -68,12 +68,12 @@ def test_what_is_watched_is_what_the_sdk_did(script: str) -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_live_objects_and_their_json_say_what_the_recording_says(script: str) -> None:
+def test_live_objects_and_their_json_give_the_recorded_parts(script: str) -> None:
     recorder = importlib.import_module("tests.samples.record.recorder")
     for name, start in scripted(script).items():
         reader, live = adapters.get(recording(name).adapter, **IDS), list[Event]()
 
-        # Read as it comes: some SDKs go on changing what they have yielded.
+        # The adapter reads each native at once: some SDKs change natives after they yield them.
         def seen(native: Any, reader: Adapter = reader, live: list[Event] = live) -> None:
             live.extend(reader.feed(native))
 

@@ -1,6 +1,7 @@
-"""Record what SDKs yield, offline: ``python tests/samples/record openai_agents …``; all without names.
+"""Record the streams of SDKs offline: ``python tests/samples/record openai_agents …``.
 
-A script has the name of its adapter, and says what to record in ``RUNS`` and of what in ``PACKAGES``.
+Without names, the command runs all scripts. A script has the name of its adapter. ``RUNS`` names its
+recordings, and ``PACKAGES`` the packages of its SDK.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[0] = str(HERE.parent)  # not this folder: its files are called like the SDKs that they import
+sys.path[0] = str(HERE.parent)  # not this folder: its files have the names of the SDKs that they import
 
 recorder = importlib.import_module("record.recorder")
 names = sys.argv[1:] or sorted(p.stem for p in HERE.glob("*.py") if p.stem != "recorder" and p.stem[0] != "_")

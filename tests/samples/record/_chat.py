@@ -1,4 +1,4 @@
-"""A model behind the Chat Completions API, offline: it says what a script gave it, turn by turn."""
+"""Answer Chat Completions requests offline with the turns of a script."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Turn = list[dict[str, Any]]
 
 
 def call(index: int, name: str | None, arguments: str, call_id: str | None = None) -> dict[str, Any]:
-    """A delta with a piece of a tool call; id and name come with the first piece only."""
+    """Return a delta of a tool call; only the first delta has id and name."""
     start = {"id": call_id, "type": "function"} if call_id else {}
     function = {"arguments": arguments} | ({"name": name} if name else {})
     return {"tool_calls": [{"index": index, **start, "function": function}]}
@@ -36,11 +36,11 @@ PARIS_AND_ATLANTIS: list[Turn] = [
         {"content": "**Atlantis** could not be found."},
     ],
 ]
-"""Thinking, text, two calls whose arguments interleave, and what is said when both are answered."""
+"""Thinking, text, two calls with interleaved arguments; then the answer after both results."""
 
 
 def weather(city: str, unit: str) -> dict[str, Any]:
-    """Return the weather; Atlantis is not found."""
+    """Return the weather; raise LookupError for Atlantis."""
     if city == "Atlantis":
         raise LookupError(f"no such city: {city}")
     return {"city": city, "temp_c": 18, "sky": f"sunny ☀️ in °{unit}"}

@@ -1,4 +1,4 @@
-"""agno's events, over its OpenAI model with a client that goes nowhere."""
+"""Record agno's events, over its OpenAI model with an offline client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logging.getLogger("agno").setLevel(logging.CRITICAL)
 
 
 def model(*turns: Turn, fails: bool = False) -> OpenAIChat:
-    """A model that says these turns."""
+    """Return a model that answers with these turns."""
     http = httpx2.AsyncClient(transport=transport(*turns, fails=fails))
     client = AsyncOpenAI(api_key="none", max_retries=0, http_client=http)
     return OpenAIChat(id="gpt-5-mini", async_client=client)
@@ -39,12 +39,12 @@ def delete(path: str) -> str:
 
 
 def agent(name: str, *turns: Turn, **options: Any) -> Agent:
-    """An agent whose model says these turns."""
+    """Return an agent whose model answers with these turns."""
     return Agent(name=name, model=model(*turns), telemetry=False, **options)
 
 
 def team() -> Team:
-    """Two members are asked at once; one of them uses a tool under an id that the team used too."""
+    """Return a team with two parallel members; a member uses a call id that the team also uses."""
     researcher = agent(
         "Researcher",
         [{"content": "I look it up."}, call(0, "get_weather", '{"city": "Paris", "unit": "C"}', "call_1")],
@@ -63,23 +63,23 @@ def team() -> Team:
 
 
 async def streamed(made: Agent | Team, **options: Any) -> AsyncIterator[Any]:
-    """The events of one run."""
+    """Yield the events of one run."""
     async for event in made.arun("Weather in Paris and Atlantis?", stream=True, **options):
         yield event
 
 
 def weatherman() -> Agent:
-    """Thinking, text, two calls of which one fails, an answer."""
+    """Return an agent with thinking, text, two calls (one fails) and an answer."""
     return agent("weather", *PARIS_AND_ATLANTIS, tools=[get_weather])
 
 
 def failing() -> Agent:
-    """The model's server refuses."""
+    """Return an agent whose model server returns an error."""
     return Agent(name="broken", model=model(fails=True), telemetry=False)
 
 
 def paused() -> Agent:
-    """A call that has to be confirmed."""
+    """Return an agent with a call that needs a confirmation."""
     return agent("careful", [call(0, "delete", '{"path": "/tmp/x"}', "call_1")], tools=[delete])
 
 

@@ -1,4 +1,4 @@
-"""AG-UI's events, as its package has them; it has no agent of its own."""
+"""Construct AG-UI's events with its package, which has no agent of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .recorder import Runs
 
 
 async def made() -> AsyncIterator[Any]:
-    """Text, two calls whose arguments interleave and whose results come in the other order, an answer."""
+    """Yield text, two calls with interleaved arguments and results in reverse order, and an answer."""
     ids = {"thread_id": "t1", "run_id": "r1"}
     yield core.RunStartedEvent(**ids)
     yield core.TextMessageStartEvent(message_id="m1", role="assistant")

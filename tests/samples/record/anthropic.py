@@ -1,4 +1,4 @@
-"""Anthropic's client in each of its forms, over bytes in the API's documented format."""
+"""Record Anthropic's client in each of its forms, over bytes in the API's documented format."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ ASK: dict[str, Any] = {
 
 
 def text(*deltas: str) -> Block:
-    """A text block."""
+    """Return a text block."""
     return {"type": "text", "text": ""}, [{"type": "text_delta", "text": delta} for delta in deltas]
 
 
 def thought(*deltas: str) -> Block:
-    """A thinking block, signed."""
+    """Return a thinking block with a signature."""
     start = {"type": "thinking", "thinking": "", "signature": ""}
     signed = {"type": "signature_delta", "signature": "c2ln"}
     return start, [*({"type": "thinking_delta", "thinking": delta} for delta in deltas), signed]
 
 
 def call(call_id: str, name: str, *deltas: str, kind: str = "tool_use", **fields: Any) -> Block:
-    """A tool call, whose arguments' first piece is empty."""
+    """Return a tool call, whose first argument delta is empty."""
     start = {"type": kind, "id": call_id, "name": name, "input": {}, **fields}
     return start, [{"type": "input_json_delta", "partial_json": delta} for delta in ("", *deltas)]
 
 
 def whole(**block: Any) -> Block:
-    """A block that comes at once: what a tool of the provider returned."""
+    """Return a whole block: the result of a tool that the provider ran."""
     return block, []
 
 
 def message(number: int, stop_reason: str, *blocks: Block) -> list[dict[str, Any]]:
-    """The events of one message; input tokens are counted at its start, output tokens at its end."""
+    """Return the events of one message, with input tokens at its start and output tokens at its end."""
     empty = {"type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "content": []}
     head = {"id": f"msg_{number}", **empty, "stop_reason": None, "stop_sequence": None}
     used = {"input_tokens": 120, "output_tokens": 1}
@@ -60,7 +60,7 @@ def message(number: int, stop_reason: str, *blocks: Block) -> list[dict[str, Any
 
 
 def client(*messages: Iterable[dict[str, Any]]) -> AsyncAnthropic:
-    """A client that is answered with these messages, one after the other."""
+    """Return a client whose requests get these messages, one after the other."""
     answers = iter(messages)
 
     def respond(_: httpx2.Request) -> httpx2.Response:
@@ -73,7 +73,7 @@ def client(*messages: Iterable[dict[str, Any]]) -> AsyncAnthropic:
 
 
 def conversation() -> list[list[dict[str, Any]]]:
-    """Thinking, text, two calls; then the answer."""
+    """Return thinking, text and two calls; then the answer."""
     asked = message(
         1,
         "tool_use",
@@ -97,7 +97,7 @@ async def get_weather(city: str, unit: str) -> str:
 
 
 async def helper() -> AsyncIterator[Any]:
-    """``messages.stream()``; the application runs the tools, and says so."""
+    """Yield from ``messages.stream()``, with the application's reports about its tools."""
     made = client(*conversation())
     async with made.messages.stream(**ASK) as stream:
         async for event in stream:
@@ -118,7 +118,7 @@ async def helper() -> AsyncIterator[Any]:
 
 
 async def runner() -> AsyncIterator[Any]:
-    """The tool runner runs the tools itself; its results are asked for after each message."""
+    """Yield from the tool runner, with the results that it returns after each message."""
     tools = [beta_async_tool(get_weather)]
     made = client(*conversation()).beta.messages.tool_runner(**ASK, tools=tools, stream=True)
     async for stream in made:
@@ -129,13 +129,13 @@ async def runner() -> AsyncIterator[Any]:
 
 
 async def raw(*messages: list[dict[str, Any]]) -> AsyncIterator[Any]:
-    """``messages.create(stream=True)``."""
+    """Yield from ``messages.create(stream=True)``."""
     async for event in await client(*messages).messages.create(**ASK, stream=True):
         yield event
 
 
 def server_tools() -> list[dict[str, Any]]:
-    """Tools that the provider runs: a search, a fetch that fails, code, and an MCP server's."""
+    """Return a message with tools of the provider: a search, a failed fetch, code, an MCP tool."""
     hit = {"type": "web_search_result", "title": "Paris", "url": "https://example.org/", "page_age": None}
     ran = {"type": "code_execution_result", "stdout": "18\n", "stderr": "", "return_code": 0, "content": []}
     failed = {"type": "web_fetch_tool_result_error", "error_code": "url_not_accessible"}
@@ -165,7 +165,7 @@ def server_tools() -> list[dict[str, Any]]:
 
 
 def overloaded() -> list[dict[str, Any]]:
-    """The server breaks off."""
+    """Return a stream that ends with the server's error."""
     error = {"type": "overloaded_error", "message": "Overloaded"}
     return [*message(1, "end_turn", text("Let me "))[:3], {"type": "error", "error": error}]
 

@@ -1,4 +1,4 @@
-"""Claude's Agent SDK: ``query`` over a transport that answers as the CLI does; its lines are made up."""
+"""Record Claude's Agent SDK: ``query`` over a transport with constructed lines of the CLI."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ USAGE = {"input_tokens": 100, "cache_read_input_tokens": 20, "output_tokens": 60
 
 
 class Cli(Transport):
-    """Answers the SDK's first request, then writes its lines."""
+    """Answer the SDK's first request, then yield the lines."""
 
     def __init__(self, lines: list[Line]) -> None:
         self._lines = lines
-        self._asked: list[str] = []
-        self._called = anyio.Event()
+        self._request_ids: list[str] = []
+        self._has_request = anyio.Event()
 
     async def connect(self) -> None:
         """Start nothing."""
 
     async def write(self, data: str) -> None:
-        """Note what is asked."""
-        asked = json.loads(data)
-        if asked.get("type") == "control_request":
-            self._asked.append(asked["request_id"])
-            self._called.set()
+        """Store the ids of the SDK's requests."""
+        request = json.loads(data)
+        if request.get("type") == "control_request":
+            self._request_ids.append(request["request_id"])
+            self._has_request.set()
 
     async def read_messages(self) -> AsyncIterator[Line]:
-        """Write the lines."""
-        await self._called.wait()
-        for request_id in self._asked:
+        """Yield the answers, then the lines."""
+        await self._has_request.wait()
+        for request_id in self._request_ids:
             answer = {"subtype": "success", "request_id": request_id, "response": {}}
             yield {"type": "control_response", "response": answer}
         for line in self._lines:
@@ -46,20 +46,20 @@ class Cli(Transport):
         """Stop nothing."""
 
     def is_ready(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     async def end_input(self) -> None:
-        """Take no more."""
+        """Ignore the end of the input."""
 
 
 def line(kind: str, parent: str | None = None, **fields: Any) -> Line:
-    """One line of the CLI."""
+    """Return one line of the CLI."""
     return {"type": kind, "uuid": "u", "session_id": "s", "parent_tool_use_id": parent, **fields}
 
 
 def streamed(message_id: str, *blocks: Line, parent: str | None = None) -> list[Line]:
-    """A message as it is streamed, each block followed by its repeat."""
+    """Return a streamed message; a repeat follows each block."""
     start = {
         "id": message_id,
         "model": "claude-test",
@@ -84,7 +84,7 @@ def streamed(message_id: str, *blocks: Line, parent: str | None = None) -> list[
         whole = json.dumps(block["input"]) if kind == "tool_use" else block[field]
         for piece in (whole[: len(whole) // 2], whole[len(whole) // 2 :]):
             event(type="content_block_delta", index=i, delta={"type": delta, field: piece})
-        lines.append(said(message_id, block, parent=parent))
+        lines.append(assistant(message_id, block, parent=parent))
         event(type="content_block_stop", index=i)
     reason = "tool_use" if blocks[-1]["type"] == "tool_use" else "end_turn"
     event(type="message_delta", delta={"stop_reason": reason}, usage={"output_tokens": 60})
@@ -92,8 +92,8 @@ def streamed(message_id: str, *blocks: Line, parent: str | None = None) -> list[
     return lines
 
 
-def said(message_id: str, *blocks: Line, parent: str | None = None) -> Line:
-    """An assistant's message."""
+def assistant(message_id: str, *blocks: Line, parent: str | None = None) -> Line:
+    """Return an assistant's message."""
     body = {
         "id": message_id,
         "model": "claude-test",
@@ -104,36 +104,36 @@ def said(message_id: str, *blocks: Line, parent: str | None = None) -> Line:
     return line("assistant", parent, message=body)
 
 
-def answered(call_id: str, content: str, *, parent: str | None = None, is_error: bool = False) -> Line:
-    """A tool's result."""
+def tool_result(call_id: str, content: str, *, parent: str | None = None, is_error: bool = False) -> Line:
+    """Return the result of a tool."""
     block = {"type": "tool_result", "tool_use_id": call_id, "content": content, "is_error": is_error}
     return line("user", parent, message={"role": "user", "content": [block]})
 
 
 def text(value: str) -> Line:
-    """A block of text."""
+    """Return a text block."""
     return {"type": "text", "text": value}
 
 
 def thinking(value: str) -> Line:
-    """A block of thinking."""
+    """Return a thinking block."""
     return {"type": "thinking", "thinking": value, "signature": "c2ln"}
 
 
 def call(name: str, call_id: str, **args: Any) -> Line:
-    """A block that calls a tool."""
+    """Return a block that calls a tool."""
     return {"type": "tool_use", "id": call_id, "name": name, "input": args}
 
 
-def begun() -> Line:
-    """The first line."""
+def first_line() -> Line:
+    """Return the first line."""
     return line(
         "system", subtype="init", model="claude-test", cwd="/home/user", tools=["Bash"], mcp_servers=[]
     )
 
 
-def over(**fields: Any) -> Line:
-    """The last line."""
+def last_line(**fields: Any) -> Line:
+    """Return the last line."""
     usage = {"input_tokens": 200, "cache_read_input_tokens": 40, "output_tokens": 120}
     common = {
         "stop_reason": "end_turn",
@@ -147,7 +147,7 @@ def over(**fields: Any) -> Line:
 
 
 def weather(*, partial: bool) -> list[Line]:
-    """Thinking, text, two parallel calls whose results come out of order, an answer."""
+    """Return thinking, text, two parallel calls with results in reverse order, and an answer."""
     first = (
         thinking("The user wants two cities. I should call get_weather once per city."),
         text("Let me check both cities."),
@@ -157,52 +157,52 @@ def weather(*, partial: bool) -> list[Line]:
     last = text("Paris is 18 °C and sunny; **Atlantis** could not be found.")
     make = streamed if partial else _one_each
     return [
-        begun(),
+        first_line(),
         *make("msg_1", *first),
-        answered("call_atlantis", "no such city: Atlantis", is_error=True),
-        answered("call_paris", "18 °C, sunny"),
+        tool_result("call_atlantis", "no such city: Atlantis", is_error=True),
+        tool_result("call_paris", "18 °C, sunny"),
         *make("msg_2", last),
-        over(result=last["text"]),
+        last_line(result=last["text"]),
     ]
 
 
 def _one_each(message_id: str, *blocks: Line) -> list[Line]:
-    return [said(message_id, block) for block in blocks]
+    return [assistant(message_id, block) for block in blocks]
 
 
 def subagent() -> list[Line]:
-    """A subagent that has a tool of its own, streamed by nobody."""
+    """Return a run with a subagent that has a tool and is not streamed."""
     task = call("Task", "call_1", subagent_type="researcher", description="Look", prompt="Paris?")
     return [
-        begun(),
+        first_line(),
         *streamed("msg_1", text("I ask."), task),
         line("system", subtype="task_started", task_id="t", description="Look", tool_use_id="call_1"),
         line("user", "call_1", message={"role": "user", "content": [text("Paris?")]}),
-        said("msg_2", text("I look it up."), parent="call_1"),
-        said("msg_2", call("get_weather", "call_2", city="Paris"), parent="call_1"),
-        answered("call_2", "sunny", parent="call_1"),
-        said("msg_3", text("Paris is sunny."), parent="call_1"),
-        answered("call_1", "Paris is sunny."),
+        assistant("msg_2", text("I look it up."), parent="call_1"),
+        assistant("msg_2", call("get_weather", "call_2", city="Paris"), parent="call_1"),
+        tool_result("call_2", "sunny", parent="call_1"),
+        assistant("msg_3", text("Paris is sunny."), parent="call_1"),
+        tool_result("call_1", "Paris is sunny."),
         *streamed("msg_4", text("Sunny, they say.")),
-        over(result="Sunny, they say."),
+        last_line(result="Sunny, they say."),
     ]
 
 
 def denied() -> list[Line]:
-    """A tool that may not run, and a run that ends for lack of turns."""
+    """Return a run with a denied tool, which ends at the limit of turns."""
     denial = {"tool_name": "Bash", "tool_use_id": "call_1", "tool_input": {"command": "rm -r ."}}
     return [
-        begun(),
-        said("msg_1", call("Bash", "call_1", command="rm -r .")),
-        answered("call_1", "Permission denied", is_error=True),
-        over(
+        first_line(),
+        assistant("msg_1", call("Bash", "call_1", command="rm -r .")),
+        tool_result("call_1", "Permission denied", is_error=True),
+        last_line(
             subtype="error_max_turns", is_error=True, permission_denials=[denial], errors=["Too many turns"]
         ),
     ]
 
 
 def run(lines: list[Line]) -> AsyncIterator[Any]:
-    """The SDK's messages."""
+    """Yield the SDK's messages."""
     options = ClaudeAgentOptions(include_partial_messages=True)
     return query(prompt="Weather in Paris and Atlantis?", options=options, transport=Cli(lines))
 

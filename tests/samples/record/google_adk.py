@@ -1,4 +1,4 @@
-"""Google's ADK: ``runner.run_async`` over a model that says what it is told."""
+"""Record Google's ADK: ``runner.run_async`` over a scripted model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ USED = types.GenerateContentResponseUsageMetadata(prompt_token_count=120, candid
 
 
 class Model(BaseLlm):
-    """Says the turns that it is given: each a list of parts, text ones in two pieces first."""
+    """Answer with scripted turns, each a list of parts; a stream sends texts as two deltas first."""
 
     turns: list[list[types.Part]]
 
@@ -32,34 +32,34 @@ class Model(BaseLlm):
         llm_request: LlmRequest,
         stream: bool = False,  # noqa: FBT001, FBT002 - the SDK's signature
     ) -> AsyncGenerator[LlmResponse, None]:
-        """Say the next turn."""
+        """Yield the next turn."""
         del llm_request
         parts = self.turns.pop(0)
         for part in parts if stream else ():
-            said = part.text or ""
-            for piece in (said[: len(said) // 2], said[len(said) // 2 :]) if said else ():
-                yield response([types.Part(text=piece, thought=part.thought)], partial=True)
+            whole = part.text or ""
+            for delta in (whole[: len(whole) // 2], whole[len(whole) // 2 :]) if whole else ():
+                yield response([types.Part(text=delta, thought=part.thought)], partial=True)
         yield response(parts, partial=False if stream else None, usage_metadata=USED, finish_reason="STOP")
 
 
 def response(parts: list[types.Part], **fields: Any) -> LlmResponse:
-    """What the model says at once."""
+    """Return a response of the model."""
     content = types.Content(role="model", parts=parts)
     return LlmResponse(content=content, model_version="scripted-model", **fields)
 
 
-def text(said: str, *, thought: bool | None = None) -> types.Part:
-    """A part of text, or thinking."""
-    return types.Part(text=said, thought=thought)
+def text(words: str, *, thought: bool | None = None) -> types.Part:
+    """Return a part of text, or of thinking."""
+    return types.Part(text=words, thought=thought)
 
 
 def call(name: str, call_id: str, **args: Any) -> types.Part:
-    """A part that calls a tool."""
+    """Return a part that calls a tool."""
     return types.Part(function_call=types.FunctionCall(id=call_id, name=name, args=args))
 
 
 async def get_weather(city: str, unit: str) -> dict[str, Any]:
-    """Return the weather; what failed says so in its result."""
+    """Return the weather, or the error as the result."""
     if city == "Atlantis":
         return {"error": f"no such city: {city}"}
     await asyncio.sleep(0.02)
@@ -67,12 +67,12 @@ async def get_weather(city: str, unit: str) -> dict[str, Any]:
 
 
 def agent(name: str, *turns: list[types.Part], **options: Any) -> LlmAgent:
-    """An agent whose model says these things, one after the other."""
+    """Return an agent whose model answers with these turns, one after the other."""
     return LlmAgent(name=name, model=Model(model="scripted", turns=list(turns)), **options)
 
 
 def weather() -> LlmAgent:
-    """Thinking, text, two parallel calls of which one fails, an answer."""
+    """Return an agent with thinking, text, two parallel calls (one fails) and an answer."""
     return agent(
         "weather",
         [
@@ -87,14 +87,14 @@ def weather() -> LlmAgent:
 
 
 def transfer() -> LlmAgent:
-    """One agent hands over to another."""
+    """Return an agent that hands over to another agent."""
     expert = agent("expert", [text("It is 18 °C in Paris.")])
     first = [text("I know whom to ask."), call("transfer_to_agent", "call_1", agent_name="expert")]
     return agent("front_desk", first, sub_agents=[expert])
 
 
 async def run(starting: LlmAgent, mode: Any) -> AsyncIterator[Any]:
-    """The events of one invocation."""
+    """Yield the events of one invocation."""
     runner = InMemoryRunner(agent=starting, app_name="record")
     session = await runner.session_service.create_session(app_name="record", user_id="u")
     question = types.Content(role="user", parts=[text("Weather in Paris and Atlantis?")])

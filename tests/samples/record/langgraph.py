@@ -1,4 +1,4 @@
-"""LangGraph's streams, over agents of LangChain whose model is LangChain's own fake one."""
+"""Record LangGraph's streams, over LangChain agents with LangChain's own fake model."""
 
 from __future__ import annotations
 
@@ -22,49 +22,51 @@ USED = {"input_tokens": 120, "output_tokens": 60, "total_tokens": 180}
 
 
 class Model(GenericFakeChatModel):
-    """The fake model, streaming the pieces it is given, one list a turn."""
+    """Stream the chunks of a script, one list a turn."""
 
-    def bind_tools(self, tools: Any, **options: Any) -> Model:  # noqa: ARG002 - its script knows them
-        """Return itself."""
+    def bind_tools(self, tools: Any, **options: Any) -> Model:  # noqa: ARG002 - the script contains the calls
+        """Return this model."""
         return self
 
     async def _astream(
         self, messages: Any, stop: Any = None, run_manager: Any = None, **options: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         del messages, stop, run_manager, options
-        for piece in next(self.messages):
-            yield ChatGenerationChunk(message=piece)
+        for chunk in next(self.messages):
+            yield ChatGenerationChunk(message=chunk)
 
     async def _agenerate(self, *args: Any, **options: Any) -> ChatResult:
         del args, options
-        pieces: Any = next(self.messages)
-        whole = message_chunk_to_message(functools.reduce(lambda a, b: a + b, pieces))
+        chunks: Any = next(self.messages)
+        whole = message_chunk_to_message(functools.reduce(lambda a, b: a + b, chunks))
         return ChatResult(generations=[ChatGeneration(message=whole)])
 
 
-def said(content: Any = "", **fields: Any) -> AIMessageChunk:
-    """A piece of text, or content blocks."""
+def message_chunk(content: Any = "", **fields: Any) -> AIMessageChunk:
+    """Return a chunk of text, or of content blocks."""
     return AIMessageChunk(content=content, **fields)
 
 
-def thought(text: str) -> AIMessageChunk:
-    """A piece of thinking."""
-    return said([{"type": "reasoning", "reasoning": text, "index": 0}])
+def thinking_chunk(text: str) -> AIMessageChunk:
+    """Return a chunk of thinking."""
+    return message_chunk([{"type": "reasoning", "reasoning": text, "index": 0}])
 
 
-def called(index: int, args: str, name: str | None = None, call_id: str | None = None) -> AIMessageChunk:
-    """A piece of a tool call."""
-    return said(tool_call_chunks=[{"index": index, "id": call_id, "name": name, "args": args}])
+def call_chunk(index: int, args: str, name: str | None = None, call_id: str | None = None) -> AIMessageChunk:
+    """Return a chunk of a tool call."""
+    return message_chunk(tool_call_chunks=[{"index": index, "id": call_id, "name": name, "args": args}])
 
 
-def over() -> AIMessageChunk:
-    """The last piece."""
-    return said(usage_metadata=USED, response_metadata={"finish_reason": "stop"}, chunk_position="last")
+def last_chunk() -> AIMessageChunk:
+    """Return the last chunk."""
+    return message_chunk(
+        usage_metadata=USED, response_metadata={"finish_reason": "stop"}, chunk_position="last"
+    )
 
 
 @tool
 async def get_weather(city: str, unit: str) -> dict[str, Any]:
-    """Return the weather; Atlantis is answered first, with an error."""
+    """Return the weather; raise an error for Atlantis, before the other result."""
     if city == "Atlantis":
         raise LookupError(f"no such city: {city}")
     await asyncio.sleep(0.02)
@@ -72,7 +74,7 @@ async def get_weather(city: str, unit: str) -> dict[str, Any]:
 
 
 def agent(name: str, tools: list[Any], *turns: list[AIMessageChunk]) -> Any:
-    """An agent whose model says these things; a tool's error is answered to the model."""
+    """Return an agent whose model answers with these turns, and gets the errors of tools."""
     made = create_agent(Model(messages=iter(turns)), tools, name=name)
     node = made.nodes["tools"].bound
     assert isinstance(node, ToolNode)
@@ -81,36 +83,40 @@ def agent(name: str, tools: list[Any], *turns: list[AIMessageChunk]) -> Any:
 
 
 def weather() -> Any:
-    """Thinking, text, two parallel calls of which one fails, an answer."""
+    """Return an agent with thinking, text, two parallel calls (one fails) and an answer."""
     return agent(
         "weather",
         [get_weather],
         [
-            thought("The user wants two cities. "),
-            thought("I should call get_weather once per city."),
-            said([{"type": "text", "text": "Let me check ", "index": 1}]),
-            said([{"type": "text", "text": "both cities.", "index": 1}]),
-            called(2, "", "get_weather", "call_paris"),
-            called(2, '{"city": "Paris", '),
-            called(3, '{"city": "Atlantis", ', "get_weather", "call_atlantis"),
-            called(2, '"unit": "C"}'),
-            called(3, '"unit": "C"}'),
-            over(),
+            thinking_chunk("The user wants two cities. "),
+            thinking_chunk("I should call get_weather once per city."),
+            message_chunk([{"type": "text", "text": "Let me check ", "index": 1}]),
+            message_chunk([{"type": "text", "text": "both cities.", "index": 1}]),
+            call_chunk(2, "", "get_weather", "call_paris"),
+            call_chunk(2, '{"city": "Paris", '),
+            call_chunk(3, '{"city": "Atlantis", ', "get_weather", "call_atlantis"),
+            call_chunk(2, '"unit": "C"}'),
+            call_chunk(3, '"unit": "C"}'),
+            last_chunk(),
         ],
-        [said("Paris is 18 °C and sunny; "), said("**Atlantis** could not be found."), over()],
+        [
+            message_chunk("Paris is 18 °C and sunny; "),
+            message_chunk("**Atlantis** could not be found."),
+            last_chunk(),
+        ],
     )
 
 
 def nested() -> Any:
-    """An agent with two others as its tools, both at work at the same time."""
+    """Return an agent with two other agents as its tools, which run at the same time."""
 
     def helper(name: str, city: str) -> Any:
-        call = called(0, f'{{"city": "{city}", "unit": "C"}}', "get_weather", f"call_{city.lower()}")
+        call = call_chunk(0, f'{{"city": "{city}", "unit": "C"}}', "get_weather", f"call_{city.lower()}")
         return agent(
             name,
             [get_weather],
-            [said(f"Looking at {city}. "), call, over()],
-            [said(f"{city} is "), said("sunny."), over()],
+            [message_chunk(f"Looking at {city}. "), call, last_chunk()],
+            [message_chunk(f"{city} is "), message_chunk("sunny."), last_chunk()],
         )
 
     helpers = {"here": helper("here", "Paris"), "there": helper("there", "Oslo")}
@@ -125,23 +131,23 @@ def nested() -> Any:
         "boss",
         [research],
         [
-            said("I ask both."),
-            called(0, '{"where": "here"}', "research", "call_here"),
-            called(1, '{"where": "there"}', "research", "call_there"),
-            over(),
+            message_chunk("I ask both."),
+            call_chunk(0, '{"where": "here"}', "research", "call_here"),
+            call_chunk(1, '{"where": "there"}', "research", "call_there"),
+            last_chunk(),
         ],
-        [said("Sunny, "), said("they say."), over()],
+        [message_chunk("Sunny, "), message_chunk("they say."), last_chunk()],
     )
 
 
 def modes(graph: Any, *names: str, **options: Any) -> AsyncIterator[Any]:
-    """``astream`` with these modes."""
+    """Yield from ``astream`` with these modes."""
     stream: AsyncIterator[Any] = graph.astream(QUESTION, stream_mode=list(names), **options)
     return stream
 
 
 async def protocol(graph: Any) -> AsyncIterator[Any]:
-    """``astream_events(version="v3")``, which is a beta."""
+    """Yield from ``astream_events(version="v3")``, which is a beta."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         stream = await graph.astream_events(QUESTION, version="v3")

@@ -1,4 +1,4 @@
-"""llama-index's ``handler.stream_events()``, over a model that a script speaks for."""
+"""Record llama-index's ``handler.stream_events()``, over a scripted model."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ THOUGHT = "The user wants two cities. I should call get_weather once per city."
 Turn = list[tuple[str, Any]]
 
 
-def said(*deltas: str) -> Turn:
-    """Text, piece by piece."""
+def text_turn(*deltas: str) -> Turn:
+    """Return a turn of text deltas."""
     return [("text", delta) for delta in deltas]
 
 
 def call(call_id: str, name: str, **args: Any) -> tuple[str, Any]:
-    """A tool call."""
+    """Return a tool call."""
     return "call", ToolCallBlock(tool_call_id=call_id, tool_name=name, tool_kwargs=args)
 
 
 class Scripted(MockFunctionCallingLLM):
-    """Says these turns, one after the other."""
+    """Answer with these turns, one after the other."""
 
     turns: list[Any] = Field(default_factory=list)
 
@@ -39,7 +39,7 @@ class Scripted(MockFunctionCallingLLM):
         self.turns = list(turns)
 
     async def astream_chat_with_tools(self, *_: Any, **__: Any) -> ChatResponseAsyncGen:
-        """Stream the next turn, as a provider's model does."""
+        """Stream the next turn, like a provider's model."""
         return self._stream(self.turns.pop(0))
 
     async def astream_chat(self, messages: Sequence[ChatMessage], **_: Any) -> ChatResponseAsyncGen:  # noqa: ARG002
@@ -47,7 +47,7 @@ class Scripted(MockFunctionCallingLLM):
         return self._stream(self.turns.pop(0))
 
     def get_tool_calls_from_response(self, response: ChatResponse, *_: Any, **__: Any) -> list[ToolSelection]:
-        """Return the calls of an answer; the first versions of this model know none."""
+        """Return the calls of an answer; the base class of the first versions returns none."""
         return [
             ToolSelection(
                 tool_id=block.tool_call_id or "", tool_name=block.tool_name, tool_kwargs=block.tool_kwargs
@@ -69,41 +69,41 @@ class Scripted(MockFunctionCallingLLM):
 
 
 async def get_weather(city: str, unit: str) -> dict[str, Any]:
-    """Return the weather; Paris takes longer."""
+    """Return the weather; Paris needs more time."""
     await asyncio.sleep(0.03 if city == "Paris" else 0)
     return weather(city, unit)
 
 
 def weatherman() -> FunctionAgent:
-    """Thinking, text, two calls of which one fails, an answer."""
+    """Return an agent with thinking, text, two calls (one fails) and an answer."""
     turns = [
         [
             ("thinking", THOUGHT[:27]),
             ("thinking", THOUGHT[27:]),
-            *said("Let me ", "check both cities."),
+            *text_turn("Let me ", "check both cities."),
             call("call_paris", "get_weather", city="Paris", unit="C"),
             call("call_atlantis", "get_weather", city="Atlantis", unit="C"),
         ],
-        said("Paris is 18 °C and sunny; ", "**Atlantis** could not be found."),
+        text_turn("Paris is 18 °C and sunny; ", "**Atlantis** could not be found."),
     ]
     return FunctionAgent(name="weather", llm=Scripted(*turns), tools=[get_weather])
 
 
 def handoff() -> AgentWorkflow:
-    """One agent hands over to another."""
+    """Return an agent that hands over to another agent."""
     ask = call("call_1", "handoff", to_agent="expert", reason="weather")
     desk = FunctionAgent(
         name="desk",
         description="asks",
-        llm=Scripted([*said("I know whom to ask."), ask]),
+        llm=Scripted([*text_turn("I know whom to ask."), ask]),
         can_handoff_to=["expert"],
     )
-    expert = FunctionAgent(name="expert", description="knows", llm=Scripted(said("It is 18 °C.")))
+    expert = FunctionAgent(name="expert", description="knows", llm=Scripted(text_turn("It is 18 °C.")))
     return AgentWorkflow(agents=[desk, expert], root_agent="desk")
 
 
 class Pondering(MockLLM):
-    """A model without function calling: says these texts."""
+    """Answer with these texts, without function calling."""
 
     texts: list[str] = Field(default_factory=list)
 
@@ -124,15 +124,15 @@ class Pondering(MockLLM):
 
 
 def react() -> ReActAgent:
-    """An agent whose model writes its calls as text."""
+    """Return an agent whose model writes its calls as text."""
     action = 'Thought: I need a tool.\nAction: add\nAction Input: {"a": 1, "b": 2}'
     answer = "Thought: I can answer.\nAnswer: 3"
     return ReActAgent(name="adder", llm=Pondering(action, answer), tools=[add])
 
 
 def failing() -> FunctionAgent:
-    """The model fails at its second turn."""
-    turns = [[*said("Let me see."), call("call_1", "add", a=1, b=2)]]
+    """Return an agent whose model fails at its second turn."""
+    turns = [[*text_turn("Let me see."), call("call_1", "add", a=1, b=2)]]
     return FunctionAgent(name="broken", llm=Scripted(*turns), tools=[add])
 
 
@@ -145,7 +145,7 @@ add = FunctionTool.from_defaults(_add, name="add")
 
 
 async def streamed(agent: Any) -> AsyncIterator[Any]:
-    """The events of one run; what it raises is raised when its result is asked for."""
+    """Yield the events of one run; awaiting the result raises the run's error."""
     handler = agent.run(user_msg="Weather in Paris and Atlantis?")
     async for event in handler.stream_events():
         yield event

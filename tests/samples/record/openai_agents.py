@@ -1,4 +1,4 @@
-"""openai-agents' ``stream_events()``, over the SDK's own scripted model."""
+"""Record openai-agents' ``stream_events()``, over the SDK's own scripted model."""
 
 from __future__ import annotations
 
@@ -34,32 +34,32 @@ USED = Usage(
 )
 
 
-def said(text: str) -> ResponseOutputMessage:
-    """A message; the scripted model gives all of them one id."""
+def message(text: str) -> ResponseOutputMessage:
+    """Return a message; the scripted model gives the same id to all messages."""
     part = ResponseOutputText(text=text, type="output_text", annotations=[], logprobs=[])
     return ResponseOutputMessage(id="1", type="message", role="assistant", status="completed", content=[part])
 
 
-def thought(text: str) -> ResponseReasoningItem:
-    """A reasoning item with a summary."""
+def reasoning(text: str) -> ResponseReasoningItem:
+    """Return a reasoning item with a summary."""
     return ResponseReasoningItem(id="1", type="reasoning", summary=[Summary(text=text, type="summary_text")])
 
 
 def call(name: str, call_id: str, **args: Any) -> ResponseFunctionToolCall:
-    """A call of a function."""
+    """Return a function call."""
     return ResponseFunctionToolCall(
         id="1", call_id=call_id, type="function_call", name=name, arguments=json.dumps(args)
     )
 
 
 def agent(name: str, *steps: list[Any], **options: Any) -> Agent[None]:
-    """An agent whose model says these things, one after the other."""
+    """Return an agent whose model answers with these turns, one after the other."""
     return Agent(name=name, model=ScriptedModel([ModelStep(list(s), usage=USED) for s in steps]), **options)
 
 
 @function_tool
 async def get_weather(city: str, unit: str) -> dict[str, Any]:
-    """Return the weather; Atlantis is answered first, with an error."""
+    """Return the weather; raise an error for Atlantis, before the other result."""
     if city == "Atlantis":
         raise LookupError(f"no such city: {city}")
     await asyncio.sleep(0.02)
@@ -73,42 +73,42 @@ def add(a: int, b: int) -> int:
 
 
 def weather() -> Agent[None]:
-    """Thinking, text, two parallel calls of which one fails, an answer."""
+    """Return an agent with thinking, text, two parallel calls (one fails) and an answer."""
     return agent(
         "weather",
         [
-            thought("The user wants two cities. I should call get_weather once per city."),
-            said("Let me check both cities."),
+            reasoning("The user wants two cities. I should call get_weather once per city."),
+            message("Let me check both cities."),
             call("get_weather", "call_paris", city="Paris", unit="C"),
             call("get_weather", "call_atlantis", city="Atlantis", unit="C"),
         ],
-        [said("Paris is 18 °C and sunny; **Atlantis** could not be found.")],
+        [message("Paris is 18 °C and sunny; **Atlantis** could not be found.")],
         tools=[get_weather],
     )
 
 
 def handoff() -> Agent[None]:
-    """One agent hands over to another."""
-    expert = agent("weather expert", [said("It is 18 °C in Paris.")])
+    """Return an agent that hands over to another agent."""
+    expert = agent("weather expert", [message("It is 18 °C in Paris.")])
     return agent(
         "front desk",
-        [said("I know whom to ask."), call("transfer_to_weather_expert", "call_1")],
+        [message("I know whom to ask."), call("transfer_to_weather_expert", "call_1")],
         handoffs=[expert],
     )
 
 
 async def subagent() -> AsyncIterator[Any]:
-    """An agent that is a tool of another, both in one stream, as they come."""
+    """Yield the events of an agent and of its nested agent in one stream, in arrival order."""
     queue: asyncio.Queue[Any] = asyncio.Queue()
     inner = agent(
         "researcher",
-        [said("I look it up."), call("get_weather", "call_1", city="Paris", unit="C")],
-        [said("Paris is sunny.")],
+        [message("I look it up."), call("get_weather", "call_1", city="Paris", unit="C")],
+        [message("Paris is sunny.")],
         tools=[get_weather],
     )
     tool = inner.as_tool("research", "Find it out", on_stream=queue.put)
     outer = agent(
-        "boss", [call("research", "call_1", input="Paris?")], [said("Sunny, they say.")], tools=[tool]
+        "boss", [call("research", "call_1", input="Paris?")], [message("Sunny, they say.")], tools=[tool]
     )
 
     async def run() -> None:
@@ -123,7 +123,7 @@ async def subagent() -> AsyncIterator[Any]:
 
 
 def chat() -> Agent[None]:
-    """Another provider's model, over Chat Completions: the SDK makes Responses events of its chunks."""
+    """Return an agent with another provider's model; the SDK converts its chunks to Responses events."""
     answers = iter(
         (
             (
@@ -131,10 +131,10 @@ def chat() -> Agent[None]:
                 {"reasoning_content": "at once."},
                 {"content": "Let me "},
                 {"content": "add."},
-                {"tool_calls": [_piece(0, "add", "", "call_a")]},
-                {"tool_calls": [_piece(0, None, '{"a": 1, ')]},
-                {"tool_calls": [_piece(1, "add", '{"a": 5, "b": 5}', "call_b")]},
-                {"tool_calls": [_piece(0, None, '"b": 2}')]},
+                {"tool_calls": [_call_delta(0, "add", "", "call_a")]},
+                {"tool_calls": [_call_delta(0, None, '{"a": 1, ')]},
+                {"tool_calls": [_call_delta(1, "add", '{"a": 5, "b": 5}', "call_b")]},
+                {"tool_calls": [_call_delta(0, None, '"b": 2}')]},
             ),
             ({"role": "assistant", "content": "3 and "}, {"content": "10."}),
         )
@@ -153,7 +153,7 @@ def chat() -> Agent[None]:
     return Agent(name="adder", model=model, tools=[add])
 
 
-def _piece(index: int, name: str | None, arguments: str, call_id: str | None = None) -> dict[str, Any]:
+def _call_delta(index: int, name: str | None, arguments: str, call_id: str | None = None) -> dict[str, Any]:
     start = {"id": call_id, "type": "function"} if call_id else {}
     return {"index": index, **start, "function": {"arguments": arguments} | ({"name": name} if name else {})}
 
@@ -164,7 +164,7 @@ def _line(**fields: Any) -> str:
 
 
 async def streamed(starting: Agent[None]) -> AsyncIterator[Any]:
-    """The events of one run."""
+    """Yield the events of one run."""
     question = "Weather in Paris and Atlantis?"
     async for event in Runner.run_streamed(starting, question, run_config=QUIET).stream_events():
         yield event

@@ -1,4 +1,4 @@
-"""OpenAI's client for Chat Completions: raw, with its helper, and a server's dialect of thinking."""
+"""Record OpenAI's client for Chat Completions: raw, with its helper, and with a dialect of thinking."""
 
 from __future__ import annotations
 
@@ -21,25 +21,28 @@ CALLS = {"call_paris": ("Paris", "C"), "call_atlantis": ("Atlantis", "C")}
 
 
 def client() -> AsyncOpenAI:
-    """A client that is answered with both turns."""
+    """Return a client whose requests get both turns."""
     http = httpx2.AsyncClient(transport=transport(*PARIS_AND_ATLANTIS))
     return AsyncOpenAI(api_key="none", max_retries=0, http_client=http)
 
 
 def results() -> list[dict[str, Any]]:
-    """What the application says of its tools, the second first; a message cannot say that one failed."""
-    said: list[dict[str, Any]] = []
+    """Return the application's reports about its tools, the second first.
+
+    A message of the API has no field for a failure.
+    """
+    reports: list[dict[str, Any]] = []
     for call_id, args in CALLS.items():
         try:
             output = json.dumps(weather(*args), ensure_ascii=False)
-            said.append({"role": "tool", "tool_call_id": call_id, "content": output})
+            reports.append({"role": "tool", "tool_call_id": call_id, "content": output})
         except LookupError as error:
-            said.append({"call_id": call_id, "error": str(error)})
-    return said[::-1]
+            reports.append({"call_id": call_id, "error": str(error)})
+    return reports[::-1]
 
 
 async def raw() -> AsyncIterator[Any]:
-    """``chat.completions.create(stream=True)``."""
+    """Yield from ``chat.completions.create(stream=True)``."""
     made = client()
     async for chunk in await made.chat.completions.create(**ASK, stream=True):
         yield chunk
@@ -50,7 +53,7 @@ async def raw() -> AsyncIterator[Any]:
 
 
 async def helper() -> AsyncIterator[Any]:
-    """``chat.completions.stream()``."""
+    """Yield from ``chat.completions.stream()``."""
     made = client()
     async with made.chat.completions.stream(**ASK) as stream:
         async for event in stream:

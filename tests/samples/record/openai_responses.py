@@ -1,4 +1,4 @@
-"""OpenAI's client for Responses: its helper, and the tools that the provider runs."""
+"""Record OpenAI's client for Responses: its helper, and the tools that the provider runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIXEL = "iVBORw0KGgo="
 
 
 def client(*bodies: bytes) -> AsyncOpenAI:
-    """A client that is answered with these streams, one after the other."""
+    """Return a client whose requests get these streams, one after the other."""
     answers = iter(bodies)
 
     def respond(_: httpx2.Request) -> httpx2.Response:
@@ -28,7 +28,7 @@ def client(*bodies: bytes) -> AsyncOpenAI:
 
 
 async def helper() -> AsyncIterator[Any]:
-    """``responses.stream()``, over the bytes of the raw recording; the application runs the tools."""
+    """Yield from ``responses.stream()``, over the raw recording's bytes, with the application's results."""
     made = client(*((SAMPLES / f"openai_responses.turn{turn}.sse").read_bytes() for turn in (1, 2)))
     async with made.responses.stream(**ASK) as stream:
         async for event in stream:
@@ -41,7 +41,7 @@ async def helper() -> AsyncIterator[Any]:
 
 
 def response(status: str, **fields: Any) -> dict[str, Any]:
-    """A response's frame."""
+    """Return a response without its items."""
     frame = {"id": "resp_1", "object": "response", "created_at": 1, "model": "gpt-5.2", "status": status}
     empty = {"output": [], "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "error": None}
     return {**frame, **empty, **fields}
@@ -50,7 +50,7 @@ def response(status: str, **fields: Any) -> dict[str, Any]:
 def item(
     index: int, added: dict[str, Any], *between: dict[str, Any], **done: Any
 ) -> Iterator[dict[str, Any]]:
-    """An output item from its beginning to its end."""
+    """Yield the events of an output item from its start to its end."""
     place = {"output_index": index}
     yield {"type": "response.output_item.added", **place, "item": {"status": "in_progress", **added}}
     for event in between:
@@ -59,14 +59,14 @@ def item(
 
 
 def server_tools() -> Iterator[dict[str, Any]]:
-    """A search, code, a picture, an MCP server's tool and one that fails, then the answer."""
+    """Yield a search, code, a picture, an MCP tool, a failed MCP tool, and the answer."""
     search = {"id": "ws_1", "type": "web_search_call", "action": {"type": "search", "query": "Paris"}}
     code = {"id": "ci_1", "type": "code_interpreter_call", "container_id": "c1", "code": "", "outputs": None}
     image = {"id": "ig_1", "type": "image_generation_call", "result": None}
     mcp = {"type": "mcp_call", "server_label": "wiki", "name": "lookup", "arguments": ""}
     text = {"id": "msg_1", "type": "message", "role": "assistant", "content": []}
     partial = {"partial_image_index": 0, "partial_image_b64": "AAAA"}
-    said = {"type": "output_text", "text": "18 °C.", "annotations": []}
+    output_text = {"type": "output_text", "text": "18 °C.", "annotations": []}
     yield {"type": "response.created", "response": response("in_progress")}
     yield from item(0, search, {"type": "web_search_call.searching"}, {"type": "web_search_call.completed"})
     yield from item(
@@ -96,16 +96,16 @@ def server_tools() -> Iterator[dict[str, Any]]:
     )
     failed = {"type": "mcp_call.failed"}
     yield from item(4, {"id": "mcp_2", **mcp}, failed, arguments="{}", status="failed", error="no such page")
-    start = {"type": "content_part.added", "content_index": 0, "part": {**said, "text": ""}}
+    start = {"type": "content_part.added", "content_index": 0, "part": {**output_text, "text": ""}}
     delta = {"type": "output_text.delta", "content_index": 0, "delta": "18 °C.", "logprobs": []}
-    yield from item(5, text, start, delta, content=[said])
+    yield from item(5, text, start, delta, content=[output_text])
     counts = {"input_tokens": 120, "output_tokens": 60, "total_tokens": 180}
     details = {"input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 0}}
     yield {"type": "response.completed", "response": response("completed", usage={**counts, **details})}
 
 
 async def raw(events: Iterator[dict[str, Any]]) -> AsyncIterator[Any]:
-    """``responses.create(stream=True)``."""
+    """Yield from ``responses.create(stream=True)``."""
     lines = [
         f"event: {event['type']}\ndata: {json.dumps({'sequence_number': i, **event})}\n\n"
         for i, event in enumerate(events)

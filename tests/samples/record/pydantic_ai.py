@@ -1,4 +1,4 @@
-"""pydantic-ai's ``run_stream_events()``, over its own function model."""
+"""Record pydantic-ai's ``run_stream_events()``, over its own function model."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolC
 from ._chat import weather
 from .recorder import Runs
 
-Said = str | dict[int, DeltaThinkingPart] | dict[int, DeltaToolCall]
+Delta = str | dict[int, DeltaThinkingPart] | dict[int, DeltaToolCall]
 
 
-async def script(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[Said]:
-    """Thinking, text, two calls whose arguments interleave; then the answer."""
+async def script(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[Delta]:
+    """Yield thinking, text and two calls with interleaved arguments; then the answer."""
     if any(isinstance(message, ModelResponse) for message in messages):
         yield "Paris is 18 °C and sunny; "
         yield "**Atlantis** could not be found."
@@ -35,7 +35,7 @@ async def script(messages: list[ModelMessage], _: AgentInfo) -> AsyncIterator[Sa
 
 
 def agent() -> Agent[None, str]:
-    """The agent, and its tool."""
+    """Return the agent with its tool."""
     made: Agent[None, str] = Agent(FunctionModel(stream_function=script), name="weather")
 
     @made.tool_plain(retries=2)
@@ -49,7 +49,7 @@ def agent() -> Agent[None, str]:
 
 
 async def streamed() -> AsyncIterator[Any]:
-    """The events of one run; the second major version opens them with ``async with``."""
+    """Yield the events of one run; version 2 needs ``async with``."""
     question, made = "Weather in Paris and Atlantis?", agent()
     if not hasattr(made, "run_stream_events"):
         async for event in handled(made, question):
@@ -62,7 +62,7 @@ async def streamed() -> AsyncIterator[Any]:
 
 
 async def handled(made: Agent[None, str], question: str) -> AsyncIterator[Any]:
-    """The same from a handler: the first versions have no other way."""
+    """Yield the events of a handler, the only way of the first versions."""
     queue: asyncio.Queue[Any] = asyncio.Queue()
 
     async def handler(_: Any, events: Any) -> None:

@@ -1,7 +1,7 @@
-"""Write what an SDK's stream yielded, one native a line, as the samples have it.
+"""Write the natives of an SDK's stream to a recording, one native a line.
 
-The first line names the SDK, its version and the surface. Objects are written in their JSON form:
-pydantic's own, a dataclass's public fields, and of what is neither its name.
+The first line names the SDK, its version and the surface. The recorder writes the JSON form of objects:
+that of pydantic for its models, the public fields of dataclasses, and the ``repr`` of other objects.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pydantic import BaseModel
 SAMPLES = Path(__file__).parent.parent
 
 Runs = dict[str, tuple[str, Callable[[], AsyncIterator[Any]]]]
-"""By the recording's name: the surface, and what starts the stream."""
+"""The surface, and the function that starts the stream, by the name of the recording."""
 
 
 def as_json(value: Any) -> Any:
-    """The JSON form of a native."""
+    """Return the JSON form of a native."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):
@@ -37,12 +37,12 @@ def as_json(value: Any) -> Any:
         return value
     if isinstance(value, BaseException):
         return str(value)
-    if callable(getattr(value, "clone", None)):  # an agent: the live thing
+    if callable(getattr(value, "clone", None)):  # a live agent
         return {"name": value.name}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value) if not field.name.startswith("_")]
         fields = {name: as_json(getattr(value, name)) for name in names}
-        # pydantic-ai's result has it as a property, before its second version as a method.
+        # The result of pydantic-ai has ``usage`` as a property; in version 1, as a method.
         used = None if "usage" in fields else getattr(value, "usage", None)
         return fields if used is None else {**fields, "usage": as_json(used() if callable(used) else used)}
     return repr(value)
@@ -51,9 +51,10 @@ def as_json(value: Any) -> Any:
 async def collected(
     source: AsyncIterator[Any], seen: Callable[[Any], object] | None = None
 ) -> tuple[list[Any], list[float], Exception | None]:
-    """The JSON form of all that *source* yields, when, and what it raised.
+    """Return the JSON form of all natives of *source*, their times, and the exception it raised.
 
-    It is taken at once, as an SDK may go on changing what it yielded; so is what *seen* gets.
+    The function converts each native at once, and calls *seen* with it: some SDKs change natives after
+    they yield them.
     """
     natives: list[Any] = []
     times: list[float] = []
@@ -81,4 +82,4 @@ async def record_all(runs: Runs, packages: tuple[str, ...]) -> None:
             lines.append({"i": i, "t": round(at - times[0], 4), "cls": cls, "event": native})
         path = SAMPLES / f"{name}.jsonl"
         path.write_text("".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
-        print(f"{path.name}: {len(natives)} natives of {sdk}; {error!r}")  # noqa: T201 - for who records
+        print(f"{path.name}: {len(natives)} natives of {sdk}; {error!r}")  # noqa: T201 - a command for the terminal

@@ -1,4 +1,4 @@
-"""smolagents' ``agent.run(stream=True)``, over its OpenAI model with a client that goes nowhere."""
+"""Record smolagents' ``agent.run(stream=True)``, over its OpenAI model with an offline client."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .recorder import Runs
 
 
 def model(*turns: Turn, fails: bool = False) -> OpenAIModel:
-    """A model that says these turns."""
+    """Return a model that answers with these turns."""
     http = httpx2.Client(transport=transport(*turns, fails=fails))
     kwargs = {"http_client": http, "max_retries": 0}
     return OpenAIModel("gpt-5-mini", api_key="none", client_kwargs=kwargs)
@@ -32,12 +32,12 @@ def get_weather(city: str, unit: str) -> dict[str, Any]:
 
 
 def final(answer: str, call_id: str) -> dict[str, Any]:
-    """The call that ends a run."""
+    """Return the call that ends a run."""
     return call(0, "final_answer", f'{{"answer": "{answer}"}}', call_id)
 
 
 def weatherman() -> ToolCallingAgent:
-    """Text, a call, one that fails, two at once, the answer."""
+    """Return an agent with text, a call, a failed call, two calls at once, and the answer."""
     asked = [
         [
             {"content": "Let me "},
@@ -60,7 +60,7 @@ def weatherman() -> ToolCallingAgent:
 
 
 def coder() -> CodeAgent:
-    """Code, code that fails, and code that answers; planned first."""
+    """Return a planning code agent with code, failing code, and code that answers."""
     turns = [
         [{"content": "1. Compute. "}, {"content": "2. Answer."}],
         [{"content": "Thought: "}, {"content": "print it\n<code>\nprint(1 + 1)\n</code>"}],
@@ -72,13 +72,13 @@ def coder() -> CodeAgent:
 
 
 def failing() -> ToolCallingAgent:
-    """The model's server refuses."""
+    """Return an agent whose model server returns an error."""
     options: dict[str, Any] = {"stream_outputs": True, "verbosity_level": LogLevel.OFF}
     return ToolCallingAgent([get_weather], model(fails=True), **options)
 
 
 async def streamed(agent: Any) -> AsyncIterator[Any]:
-    """What one run yields."""
+    """Yield the natives of one run."""
     for native in agent.run("Weather in Paris and Atlantis?", stream=True):
         yield native
 

@@ -1,4 +1,4 @@
-"""Strands: ``agent.stream_async`` over a model that says what it is told."""
+"""Record Strands: ``agent.stream_async`` over a scripted model."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ Block = dict[str, Any]
 
 
 class Scripted(Model):
-    """Says the turns that it is given: each a list of blocks."""
+    """Answer with scripted turns, each a list of blocks."""
 
     def __init__(self, *turns: list[Block]) -> None:
         self._turns = list(turns)
 
     def update_config(self, **model_config: Any) -> None:
-        """Has none."""
+        """Ignore the configuration."""
 
     def get_config(self) -> dict[str, Any]:
-        """Has none."""
+        """Return no configuration."""
         return {}
 
     def structured_output(self, *args: Any, **kwargs: Any) -> Any:
-        """Is not asked for."""
+        """Return nothing; no script uses structured output."""
         raise NotImplementedError
 
     async def stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        """Say the next turn."""
+        """Yield the next turn."""
         del args, kwargs
         blocks = self._turns.pop(0)
         yield {"messageStart": {"role": "assistant"}}
@@ -59,24 +59,24 @@ def _deltas(block: Block) -> list[Block]:
     return [{"text": p} if kind == "text" else {"reasoningContent": {"text": p}} for p in pieces]
 
 
-def text(said: str) -> Block:
-    """A block of text."""
-    return {"text": said}
+def text(words: str) -> Block:
+    """Return a text block."""
+    return {"text": words}
 
 
-def thinking(said: str) -> Block:
-    """A block of thinking."""
-    return {"reasoningContent": said}
+def thinking(words: str) -> Block:
+    """Return a thinking block."""
+    return {"reasoningContent": words}
 
 
 def call(name: str, call_id: str, **args: Any) -> Block:
-    """A block that calls a tool."""
+    """Return a block that calls a tool."""
     return {"toolUse": {"toolUseId": call_id, "name": name, "input": args}}
 
 
 @tool
 async def get_weather(city: str, unit: str) -> dict[str, Any]:
-    """Return the weather; Atlantis is answered first, with an error.
+    """Return the weather; raise an error for Atlantis, before the other result.
 
     Args:
         city: Where.
@@ -89,12 +89,12 @@ async def get_weather(city: str, unit: str) -> dict[str, Any]:
 
 
 def agent(name: str, *turns: list[Block], **options: Any) -> Agent:
-    """An agent whose model says these things, one after the other."""
+    """Return an agent whose model answers with these turns, one after the other."""
     return Agent(name=name, model=Scripted(*turns), callback_handler=None, **options)
 
 
 def weather() -> Agent:
-    """Thinking, text, two parallel calls of which one fails, an answer."""
+    """Return an agent with thinking, text, two parallel calls (one fails) and an answer."""
     return agent(
         "weather",
         [
@@ -109,7 +109,7 @@ def weather() -> Agent:
 
 
 def subagent() -> Agent:
-    """An agent that is a tool of another."""
+    """Return an agent with another agent as its tool."""
     first = [text("I look it up."), call("get_weather", "call_2", city="Paris", unit="C")]
     inner = agent("researcher", first, [text("Paris is sunny.")], tools=[get_weather])
     asked = [text("I ask."), call("researcher", "call_1", input="Paris?")]
@@ -117,7 +117,7 @@ def subagent() -> Agent:
 
 
 def graph() -> Any:
-    """Two agents, one after the other."""
+    """Return a graph of two agents, one after the other."""
     builder = GraphBuilder()
     builder.add_node(agent("first", [text("One.")]), "first")
     builder.add_node(agent("second", [text("Two.")]), "second")
