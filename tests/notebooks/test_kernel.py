@@ -234,7 +234,10 @@ def test_stop_ends_a_stream_of_an_earlier_cell(k: Kernel) -> None:
     k.wait(sent, contains("hanging"))
     assert errors(k.run("%vibe_stop --all")) == []
     k.wait(sent, lambda m: m["msg_type"] == "update_display_data")
-    assert printed(k.run("print(w.transcript.outcome, len(vibe._watching.watch.live_watches()))")) == "cancelled 0\n"
+    assert (
+        printed(k.run("print(w.transcript.outcome, len(vibe._watching.watch.live_watches()))"))
+        == "cancelled 0\n"
+    )
 
 
 @pytest.mark.parametrize("cell", ["t = await vibe.watch(hangs())", "%vibe_stream hangs()"])

@@ -11,7 +11,6 @@ from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING
 
-from latex2mathml.converter import convert
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
@@ -56,6 +55,9 @@ def mathml(source: str, *, display: bool) -> str:
     """Return a formula as MathML; a formula that is unsafe or cannot be converted as code."""
     if not is_safe_tex(source):
         return _code(source, display=display)
+    # Loaded with the first formula: it brings the XML parser and http.client with it.
+    from latex2mathml.converter import convert  # noqa: PLC0415
+
     # The converter does not escape < and > in text, so private characters stand for them.
     safe = _LINE_SPACE.sub(r"\\\\", _ENVIRONMENT.sub(_supported, source))
     safe = safe.replace("<", "\ue000").replace(">", "\ue001")

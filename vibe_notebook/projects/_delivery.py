@@ -15,11 +15,10 @@ from .._addresses import is_loopback
 from .._foreign_words import on_one_line
 from .._limits import ANSWER_BYTES
 from ..exceptions import MissingExtraError, RemoteError, VibeNotebookError
+from ._stream import ProjectEventStream
 
 if TYPE_CHECKING:
     import httpx2
-
-    from . import ProjectEventStream
 
 __all__ = ["DelayedError", "Destination", "RejectedError", "destination_for"]
 
@@ -73,8 +72,6 @@ def destination_for(
         MissingExtraError: *target* needs an extra that is not installed.
         ValueError: *target* is none of the three.
     """
-    from . import ProjectEventStream  # noqa: PLC0415 - the package imports this module
-
     if isinstance(target, ProjectEventStream):
         return _LogDestination(target, project_id, owned=False)
     scheme = urlsplit(target).scheme
