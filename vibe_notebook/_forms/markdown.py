@@ -256,7 +256,7 @@ def _inline(source: str) -> str:
 
 
 def _formula(source: str, match: re.Match[str]) -> tuple[str | None, bool]:
-    """Return a piece of TeX as a formula or as code, and whether it is code; ``None`` for a lone dollar."""
+    """Return TeX as a formula or as code, and whether it is code; ``None`` for a lone dollar."""
     found, kind = match[0], match.lastgroup
     if kind in ("shown", "dollar"):
         return f"`{_unescaped(found)}`", True

@@ -83,7 +83,7 @@ def is_regular(code: str) -> bool:
 
 
 def runs(code: str, language: str) -> str:
-    """Return the colours of *code* as runs: each a class ("": plain), then a length in UTF-16 units.
+    """Return the colours of *code* as runs, each a class ("" for plain) and a length in UTF-16 units.
 
     A length has a dot for each 26 units, then a letter for the rest (A: 0). "" means that all of *code* is plain.
     """

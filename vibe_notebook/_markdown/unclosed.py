@@ -72,7 +72,7 @@ def _is_open_end(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - ma
 
 
 def _formula(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
-    r"""Heal half a formula: hold back ``\(`` and ``$`` until their end, show the TeX of ``$$`` and ``\[`` as code."""
+    r"""Heal half a formula: hold back ``\(`` and ``$``, show the TeX of ``$$`` and ``\[`` as code."""
     if not _is_open_end(state, silent):
         return False
     opener = state.src[state.pos : state.pos + 2]
@@ -117,7 +117,7 @@ def _code(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
 
 
 def _link(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
-    """Heal half a link: show its text while its address arrives; hold the text back while it may be no link."""
+    """Heal half a link: show its text while its address arrives, or hold its text back."""
     if not _is_open_end(state, silent) or state.src[state.pos] != "[":
         return False
     start = state.pos

@@ -1,4 +1,4 @@
-"""Pass the text of an open code fence, or of a very long block, on as plain text until the block closes.
+"""Pass the text of open code fences and very long blocks on as plain text.
 
 ``stream.py`` uses both classes; ``_forms/markdown.py`` closes fences with ``OpenFence``. Each reads every character
 once, and recognises the block's end by complete lines. So an update costs as much as the new text, not as much

@@ -191,7 +191,7 @@ class Tree:
         return (before.shifts, before.ended) != (now.shifts, now.ended)
 
     def _is_related(self, builder: PartBuilder, logs: Logs) -> bool:
-        """Return whether a call may concern other runs: a new call with subagents, or a call that a later run completes."""
+        """Return whether a call may concern other runs: its subagents, or a later run that completes it."""
         if not isinstance(builder, ToolBuilder):
             return False
         if builder not in self.parts and builder.tool_call_id in self._claims:

@@ -1,4 +1,4 @@
-"""Show a watch in a notebook: the widget while the stream is live, the saved form in its place at the end.
+"""Show a watch in a notebook: the live widget, then the saved form in its place.
 
 An output of ``_output.py``: above the view, the packer and the widget.
 """
