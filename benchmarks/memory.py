@@ -18,7 +18,7 @@ import gc, json, threading, time, tracemalloc
 import comm
 import ipywidgets
 from ipywidgets.widgets.widget import _instances
-import vibe_notebook as vibe, vibe_notebook.display._live
+import vibe_notebook as vibe, vibe_notebook.display._widget_output
 from vibe_notebook.registry import Registry
 text = open("benchmarks/corpus/mixed.txt", encoding="utf-8").read()[:4000]
 def stream(number, registry, is_shown):

@@ -30,7 +30,7 @@ MAKING = 3
 
 SETUP = """
 import asyncio, json, threading, time
-import vibe_notebook as vibe, vibe_notebook.display._live
+import vibe_notebook as vibe, vibe_notebook.display._widget_output
 texts = json.loads({texts!r})
 each = {each}
 marks, ended, done, sent = [], [], 0, {{}}
@@ -69,7 +69,7 @@ ended.append(time.time())
 """
 ENDS = """
 import asyncio, json, time
-import vibe_notebook as vibe, vibe_notebook.display._live
+import vibe_notebook as vibe, vibe_notebook.display._widget_output
 texts = json.loads({texts!r})
 marks, ended, done, sent = [(0, time.time())], [], 0, {{}}
 async def stream(made):

@@ -12,7 +12,7 @@ OURS = "vibe.watch"
 
 COMMON = r"""
 import asyncio, json, re, time
-import vibe_notebook as vibe, ipywidgets, vibe_notebook.display._live
+import vibe_notebook as vibe, ipywidgets, vibe_notebook.display._widget_output
 from IPython.display import Markdown, display
 marks, ended, step, done, sent = [], [], max(1, len(pieces) // 5), 0, {}
 async def stream():

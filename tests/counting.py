@@ -36,7 +36,7 @@ class Calls:
 
 
 def calls(work: Callable[[], object]) -> int:
-    """How many calls *work* makes."""
+    """Return the number of calls that *work* makes."""
     with Calls() as counted:
         work()
     return counted.count

@@ -193,8 +193,8 @@ def test_a_form_that_cannot_be_made_reports_its_error_and_shows_plain_text(
     def broken(*_: object, **__: object) -> str:
         raise OverflowError("too large")
 
-    for name in ("_html", "_markdown_form", "_text"):
-        monkeypatch.setattr(f"vibe_notebook.display.{name}.name_of", broken)
+    for name in ("html", "markdown", "text"):
+        monkeypatch.setattr(f"vibe_notebook._forms.{name}.name_of", broken)
     tool = ToolPart(tool_call_id="1", tool_name="shell", args={"cmd": "rm -rf /data"}, output="<b>done</b>")
     transcript = Transcript(agent_id="a", parts=(TextPart(text="I ~~~ begin"), tool))
     forms = transcript._repr_mimebundle_()

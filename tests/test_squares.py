@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.counting import Calls, calls
-from vibe_notebook._forms.markdown import is_safe, neutral
+from vibe_notebook._forms.markdown import is_safe, neutralize
 from vibe_notebook._markdown.renderer import render
 from vibe_notebook._markdown.stream import MarkdownStream
 from vibe_notebook._ordering.seen_numbers import LIST_LIMIT, Intervals, Keys
@@ -207,7 +207,7 @@ STREAMS: dict[str, Stream] = {
 
 
 def taken(events: list[Event], *, views: bool = False, callbacks: bool = False, hold: float = 0.05) -> int:
-    """How many calls it takes to dispatch the events and to read the transcript."""
+    """Return the number of calls that dispatch the events and read the transcript."""
     with Calls() as counted:
         registry = Registry(
             hold=hold, max_held=50, clock=counted.seconds
@@ -230,7 +230,7 @@ def taken(events: list[Event], *, views: bool = False, callbacks: bool = False, 
 
 
 def len_of(event: Event) -> None:
-    """What any callback does at least with a text."""
+    """Do what any callback does at least with a text."""
     del event
 
 
@@ -334,14 +334,14 @@ def streamed(source: str) -> None:
     for at in range(0, len(source), 500):
         stream.append(source[at : at + 500])
         stream.update()
-    stream.settle()
+    stream.pause()
     stream.finish()
 
 
 @pytest.mark.parametrize("unit", [*MARKS, *BLOCKS])
 def test_twice_as_much_markdown_makes_twice_as_many_calls(unit: str) -> None:
     once, twice = (unit * (size // len(unit)) for size in (1_000, 2_000))
-    for work in (render, lambda source: is_safe(neutral(source))):
+    for work in (render, lambda source: is_safe(neutralize(source))):
         few, many = calls(lambda: work(once)), calls(lambda: work(twice))  # noqa: B023 - called at once
         print(f"{unit!r}: {few:,} calls, {many / few:.2f} times as many for twice as much")  # noqa: T201
         assert many <= GROWTH * few + 200

@@ -419,4 +419,4 @@ def not_valid(error: ValidationError, kind: Any) -> ProtocolError:
 
 def _short(value: object) -> str:
     text = bounded_repr(value)
-    return text if len(text) <= WRONG_NAME_LIMIT else f"{text[: NAME_LIMIT - 1]}…"
+    return text if len(text) <= WRONG_NAME_LIMIT else f"{text[: WRONG_NAME_LIMIT - 1]}…"

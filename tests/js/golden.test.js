@@ -12,7 +12,7 @@ function given(clock, messages, snapshot) {
   const { model, view } = mount(snapshot);
   model.answer = ({ type, n }) => type === "hello" && model.receive({ n, ops: [] });
   const { el, unmount } = view();
-  messages.forEach((message) => model.receive(message));
+  for (const message of messages) model.receive(message);
   return {
     async shown(expected) {
       // Node inflates on another thread. A live view asks after 2 s of silence, so no more than 1 s passes.
