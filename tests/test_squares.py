@@ -14,7 +14,6 @@ import pytest
 from tests.counting import Calls, calls
 from vibe_notebook._forms.markdown import is_safe, neutralize
 from vibe_notebook._markdown.renderer import render
-from vibe_notebook._markdown.stream import MarkdownStream
 from vibe_notebook._ordering.seen_numbers import LIST_LIMIT, Intervals, Keys
 from vibe_notebook.display._pacer import Pacer
 from vibe_notebook.display._view import View
@@ -327,15 +326,6 @@ BLOCKS = (
     *("> ", "> a\n", "- ", "- a\n", "1. ", "#", "a\n=\n", "a\n---\n", "a | ", "[a]: b\n", "[^a]: b\n", "\n"),
     *("a\n", "a  \n", "```\n", "~~~\na\n", "\ta\n", "- a\n\n", "---\n", "> [!NOTE]\n", "- [ ] a\n", "$$\n"),
 )
-
-
-def streamed(source: str) -> None:
-    stream = MarkdownStream()
-    for at in range(0, len(source), 500):
-        stream.append(source[at : at + 500])
-        stream.update()
-    stream.pause()
-    stream.finish()
 
 
 @pytest.mark.parametrize("unit", [*MARKS, *BLOCKS])

@@ -32,7 +32,7 @@ DEPTH = 80
 """Nesting of blocks beyond which the renderer shows the rest as plain text."""
 
 _LAST_BRACKET = -1
-"""Where the parser's memory of places, which begin at 0, keeps the last bracket that closes."""
+"""Key of the last closing bracket in the parser's memory of positions, which begin at 0."""
 
 _TASK = re.compile(r"\[([ xX])\](?=[ \t\n])")
 _ALERT = re.compile(r"\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\][ \t]*(?:\n|\Z)", re.IGNORECASE)
