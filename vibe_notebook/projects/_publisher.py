@@ -25,7 +25,7 @@ from ..registry import Registry, Subscription
 from ._delivery import DelayedError, Destination, RejectedError, destination_for
 
 if TYPE_CHECKING:
-    from . import ProjectEventStream
+    from ._stream import ProjectEventStream
 
 __all__ = ["Publisher", "Pump", "publish"]
 
