@@ -135,6 +135,10 @@ def limit() -> None:
 
 def main(arguments: list[str]) -> None:
     """Measure the named languages, or all of the list, each in a process of its own."""
+    known = sorted(set(LANGUAGES.values()))
+    unknown = [name for name in arguments if name not in ("--one", "--guard") and lexer_of(name) is None]
+    if unknown:
+        sys.exit(f"no such language: {', '.join(unknown)}; name some of: {', '.join(known)}")
     if arguments[:1] == ["--one"]:
         limit()
         print(json.dumps(measure(arguments[1], lexer_of(arguments[1]))))
@@ -143,7 +147,7 @@ def main(arguments: list[str]) -> None:
         for name in arguments[1:]:
             print(guard(name, lexer_of(name)), flush=True)
     else:
-        for name in arguments or sorted(set(LANGUAGES.values())):
+        for name in arguments or known:
             done = subprocess.run(
                 [sys.executable, "-m", "tools.lexers", "--one", name],
                 stdout=subprocess.PIPE,

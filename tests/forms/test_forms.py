@@ -340,3 +340,18 @@ def test_a_markdown_file_with_the_page_in_it_reads_nothing_of_it_as_markdown() -
     (block,) = MarkdownIt("commonmark").parse(page)
     assert block.type == "html_block"
     assert "one&#10;\n    indented&#10; \t\n![x]" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("a[^1]\n\n[^1]: $x^2$", "a[^1]\n\n[^1]: $x^2$"),
+        ("[^1]: $5", "[^1]: `$`5"),
+        (r"> [^1]: $\let\x\y$", r"> [^1]: `$\let\x\y$`"),
+        ("[^1]: ![x](http://a.example/y.png)", "[^1]: 🖼 [x](http://a.example/y.png)"),
+        ('[r]: http://a.example "costs $5"', '[r]: http://a.example "costs &#36;5"'),
+        (r'[x](http://a.example/$ "\let $5")', '[x](http://a.example/%24 "&#92;let &#36;5")'),
+    ],
+)
+def test_footnotes_are_text_and_titles_keep_their_dollars_in_markdown(text: str, form: str) -> None:
+    assert form in Transcript(parts=(TextPart(text=text),)).to_markdown()

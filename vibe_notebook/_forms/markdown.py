@@ -59,7 +59,7 @@ _INLINE = re.compile(
     r"|(?P<escaped>\\[!-/:-@\[-`{-~])"
     r"|(?P<code>`+)"
     r"|(?P<link><(?:https?://|mailto:)[^\s<>`]*>)"
-    r"|(?P<target>\]\([^()\s<>`]*+\))"
+    r"|(?P<target>\]\([^()\s<>`]*+(?: \"[^\"<>`\n]*+\")?\))"
     r"|(?P<raster>!\[[^\[\]\\`<\n]*\]\(data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*\))"
     r"|(?P<math>\$\$[^$`]{1,2000}\$\$|\$(?:[^$`\n\\]|\\[^`\n]){1,2000}\$)"
     r"|(?P<dollar>\$+)"
@@ -71,6 +71,10 @@ _RISK = re.compile(r"<[A-Za-z/!?]|!\[|[$\\]|`\{")
 """Marks of every tag, every image and all TeX: text without them needs no parser."""
 _INFO = re.compile(r"(`{3,}|~{3,})(.*)")
 _ADDRESS = str.maketrans({"$": "%24", "\\": "%5C"})
+_TITLE = str.maketrans({"$": "&#36;", "\\": "&#92;"})
+"""Entities, for a link's title: a code span would show its backticks there."""
+_FOOTNOTE = re.compile(r"([ >]*\[\^[^\]\n]+\]:)(.*)")
+_DEFINITION = re.compile(r"([ >]*\[[^\]\n]+\]:[ \t]*\S+)(.*)")
 _WIDE = str.maketrans({"<": "&lt;", "$": "\uff04", "\\": "\uff3c"})
 WORK_LIMIT = 100_000_000
 """Characters to read, at worst, to find the dollars that JupyterLab reads as code. Beyond, the form is strict."""
@@ -98,7 +102,7 @@ def neutralize(text: str, *, is_strict: bool = False) -> str:
         return text
     tokens = _blocks(html=False).parse(text)
     lines = text.split("\n")
-    out = [_TAG.sub("&lt;", line).translate(_ADDRESS) for line in lines]
+    out = [_definition(line) for line in lines]
     for first, last, kind in _regions(tokens):
         source = "\n".join(lines[first:last])
         if kind == "fence":
@@ -111,6 +115,18 @@ def neutralize(text: str, *, is_strict: bool = False) -> str:
             out[first:last] = (source if kind == "code_block" else _inline(source)).split("\n")
     result = text.translate(_WIDE).replace("![", "🖼 [") if is_strict else "\n".join(out)
     return result + _closing(tokens, lines)
+
+
+def _definition(line: str) -> str:
+    """Return a line that is no block of its own: a footnote's text, or a link's address and title."""
+    footnote = _FOOTNOTE.fullmatch(line)
+    if footnote is not None:
+        return footnote[1] + _inline(footnote[2])
+    line = _TAG.sub("&lt;", line)
+    definition = _DEFINITION.fullmatch(line)
+    if definition is None:
+        return line.translate(_ADDRESS)
+    return definition[1].translate(_ADDRESS) + definition[2].translate(_TITLE)
 
 
 def is_safe(markdown: str) -> bool:
@@ -237,7 +253,8 @@ def _inline(source: str) -> str:
             position = match.start() + 1 if formula is None else position
             found = "`$`" if formula is None else formula
         elif kind in ("link", "target"):
-            found = found.translate(_ADDRESS)
+            address, space, title = found.partition(" ")
+            found = f"{address.translate(_ADDRESS)}{space}{title.translate(_TITLE)}"
         elif kind == "image":
             found = "🖼 ["
         elif kind == "tag":
