@@ -23,8 +23,10 @@ def in_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        trio = sys.modules.get("trio")
-        return trio is not None and bool(trio.lowlevel.in_trio_run())
+        # Another thread may be importing trio: a module without its names runs no loop yet.
+        lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
+        in_trio_run = getattr(lowlevel, "in_trio_run", None)
+        return in_trio_run is not None and bool(in_trio_run())
     return True
 
 

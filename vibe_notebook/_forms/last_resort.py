@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from html import escape
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, assert_never
 
 from .._json_values import bounded_repr, scrub
 from .wording import clean
@@ -75,5 +75,7 @@ def _texts(transcript: Document) -> Iterator[str]:
                     if value is not None:
                         yield value if isinstance(value, str) else bounded_repr(value)
                 remaining += part.children[::-1]
+            case _:
+                assert_never(part.kind)
     if transcript.error:
         yield f"error: {transcript.error}"

@@ -288,6 +288,10 @@ def _shown(number: int, key: str, item: Any) -> SentPart:
         return SentArtifact(number)
     if isinstance(item, TextBuilder):
         return SentThinking(number) if item.kind == "thinking" else SentText(number)
+    if item is not None and not isinstance(item, RunLog):
+        # A new kind of part: drawn as anything else it would be wrong in silence.
+        msg = f"The live view has no form for a {type(item).__name__}: add one in display/_parts.py."
+        raise TypeError(msg)
     shown = SentRun(number)
     if item is None:
         shown.props = {"name": key.partition("/")[2], "state": "running"}
