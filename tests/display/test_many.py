@@ -113,7 +113,7 @@ def test_while_a_view_renders_others_dispatch_to_the_same_agent(monkeypatch: pyt
         assert registry.transcript("a").text == "".join(f"{i} " for i in range(50))
 
 
-@pytest.mark.parametrize(("has_view", "bound"), [(False, 17), (True, 23)])
+@pytest.mark.parametrize(("has_view", "bound"), [(False, 18), (True, 24)])
 def test_a_delta_in_order_needs_few_calls_with_a_live_view_and_without(bound: int, *, has_view: bool) -> None:
     # The test counts calls instead of time: with so many calls a dispatch took two to three times as long as making
     # the event.

@@ -211,7 +211,7 @@ async def test_a_body_cut_in_its_chunked_form_is_resumed() -> None:
 
 async def test_a_silent_connection_is_dead() -> None:
     with serving(stream(b": hello\n", HANG), [HANG], END) as server:
-        source = event_source(server.url, idle_timeout=0.2, **OPTIONS)
+        source = event_source(server.url, idle_timeout=2, **OPTIONS)
         reasons = reasons_of(source)
         assert [event async for event in source] == []
     assert reasons == ["nothing came for too long", "the server does not answer"]

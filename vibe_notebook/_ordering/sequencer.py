@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -329,13 +330,17 @@ class Sequencer:
         self, run: RunOrder, message_id: str | None, out: Results, *, whole: bool, name: str = ""
     ) -> None:
         """Close the run's counters, or those of the message and of the counter *name*."""
-        for counter in run.close(message_id, name, whole=whole):
+        # A finish that is released on the way goes on with the same queue: what is left in it comes before it.
+        closing = run.close(message_id, name, whole=whole)
+        while closing:
+            counter = closing.popleft()
             if not counter.held or counter in self._active:
                 continue  # an active counter delivers the events after its own finish by itself
             if len(self._active) >= NESTED_FINISHES:
                 self._postponed.append(counter)
             else:
                 self._release(counter, out)
+        run.drop_drained_queues()
 
     def _release_postponed(self, out: Results) -> Results:
         while self._postponed:
@@ -348,7 +353,7 @@ class Sequencer:
 class RunOrder:
     """Hold a run's counters, and which of its texts have a direct source and which a derived one."""
 
-    __slots__ = ("_by_message", "_shifts", "arrival", "closed", "counters", "derived", "direct")
+    __slots__ = ("_by_message", "_closing", "_shifts", "arrival", "closed", "counters", "derived", "direct")
 
     def __init__(self, arrival: int, shifts: list[int]) -> None:
         self.arrival = arrival
@@ -357,6 +362,7 @@ class RunOrder:
         self.direct: set[tuple[str | None, str]] = set()
         self.derived: set[tuple[str | None, str]] | frozenset[tuple[str | None, str]] = frozenset()
         self._by_message: dict[str, list[Counter]] = {}  # open counters with a name
+        self._closing: dict[tuple[bool, str], deque[Counter]] = {}
         self._shifts = shifts  # all counters of the agent share it
 
     def counter(self, name: str, message_id: str | None, *, derived: bool = False) -> Counter:
@@ -370,25 +376,36 @@ class RunOrder:
                 self._by_message.setdefault(message_id, []).append(counter)
         return counter
 
-    def close(self, message_id: str | None, name: str, *, whole: bool) -> list[Counter]:
-        """Close all counters, or the message's and the one called *name*; return those, oldest first."""
+    def close(self, message_id: str | None, name: str, *, whole: bool) -> deque[Counter]:
+        """Close all counters, or the message's and the one called *name*; return the queue of those, oldest first.
+
+        A second close of the same run or message returns the same queue.
+        """
+        closing = self._closing.setdefault((whole, "" if whole else message_id or name), deque())
+        found: Iterable[Counter]
         if whole:
-            found = [] if self.closed else list(self.counters.values())
+            found = [] if self.closed else self.counters.values()
             self.closed = True
             self._by_message = {}
         else:
-            found = [
+            named = [
                 self.counters[key]
                 for each in (message_id, name)
                 if each
                 for key in ((each, False), (each, True))
                 if key in self.counters
             ]
-            found += self._by_message.pop(message_id, ()) if message_id is not None else ()
-            found = sorted(dict.fromkeys(found), key=_index)
+            named += self._by_message.pop(message_id, ()) if message_id is not None else ()
+            found = sorted(dict.fromkeys(named), key=_index)
         for counter in found:
             counter.closed = True
-        return found
+            closing.append(counter)
+        return closing
+
+    def drop_drained_queues(self) -> None:
+        """Drop the queues of ``close`` that are empty: a retained run must stay small."""
+        if self._closing:
+            self._closing = {key: closing for key, closing in self._closing.items() if closing}
 
     def record_source(self, event: Event) -> Retraction | None:
         """Record which source the event's text has; return a retraction at the first direct delta."""
