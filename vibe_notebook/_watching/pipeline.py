@@ -90,7 +90,13 @@ class Pipeline:
             self._recorder = Recorder(self._record)
         title = self.title or self.agent_id or "agent"
         self._place = host().current_cell() if self.is_shown else None, title
-        self._output = make_output(self.registry, title=title, controls=self._controls(), renderer=renderer)
+        self._output = make_output(
+            self.registry,
+            title=title,
+            controls=self._controls(),
+            transcripts=self.current,
+            renderer=renderer,
+        )
         if self.connections:
             self._draw_connections()
         if self.agent_id is not None and (self.passive or not self._adapter_name):
@@ -193,7 +199,7 @@ class Pipeline:
 
     def current(self) -> dict[str, Transcript]:
         """Return the transcripts of this watch's agents at this moment."""
-        return {agent_id: self._transcript(agent_id) for agent_id in self._since} or self.transcripts
+        return {agent_id: self._transcript(agent_id) for agent_id in list(self._since)} or self.transcripts
 
     def finalize(self, exc: BaseException | None = None, *, later: bool = False) -> None:
         """End the stream's runs, close the recording, show the final form. Idempotent.
