@@ -19,6 +19,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from .._credentials import Token
 from ..events import to_json
 from ..exceptions import RemoteError, VibeNotebookError
 from ..registry import Registry, Subscription
@@ -46,7 +47,7 @@ def publish(
     url: str | ProjectEventStream,
     *,
     headers: Mapping[str, str] | None = None,
-    token: str | None = None,
+    token: Token | None = None,
     agent_id: str | None = None,
     buffer: int = 10_000,
     close_project: bool = False,
@@ -58,8 +59,10 @@ def publish(
         with publish(vibe.get_registry(), "trip", "http://localhost:8000"):
             await vibe.watch(agent.run_stream_events("…"))
 
-    *url* is the URL of a server (with the bearer *token* that the server requires), the URL of a log
-    (``sqlite:///…``, ``redis://…``) or a ``ProjectEventStream``. The publisher first sends the events that the
+    *url* is the URL of a server, the URL of a log (``sqlite:///…``, ``redis://…``) or a ``ProjectEventStream``.
+    *token* is the bearer token that the server requires, or a function, sync or async, that returns one: the
+    publisher calls the function before the first request and after each refused token. A function that fails or
+    hangs counts as a server that does not answer, except for a function that needs arguments. The publisher first sends the events that the
     registry still holds. While the destination does not answer, up to *buffer* events wait in the publisher, and
     further ones in the registry's ring buffer. If the ring buffer overflows, ``error`` names the lost events, and the
     project's followers see a gap. With *agent_id* the publisher sends only this agent's events; with *close_project*
@@ -68,7 +71,8 @@ def publish(
     Raises:
         MissingExtraError: *url* needs an extra that is not installed.
         ClosedError: the registry is closed.
-        ValueError: *url* names no server and no log with another reader.
+        ValueError: *url* names no server and no log with another reader, or *token* cannot be sent.
+        TypeError: *token* is neither text nor a function without arguments.
     """
     destination = destination_for(url, project_id, headers=headers, token=token)
     return Publisher(registry, destination, agent_id=agent_id, buffer=buffer, closes=close_project)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from .._addresses import Reach, is_loopback, reach_of
+from .._credentials import TokenError
 from .._json_values import scrub
 from ..exceptions import MissingExtraError, RemoteError
 from ._request import StreamRequest
@@ -106,7 +107,7 @@ class Http:
         request = await self._request(
             url, "", ours=True, wanted=StreamRequest(), accept=b"application/json", patience=patience
         )
-        if isinstance(request, Refused):
+        if isinstance(request, Refused | Lost):
             return None
         try:
             response = await self._transport(url).handle_async_request(request)
@@ -164,7 +165,7 @@ class Http:
         url, ours, wanted, source = self._url, True, self._stream_request, Reach.LOOPBACK
         for _ in range(_MOST_REDIRECTS + 1):
             request = await self._request(url, last_event_id, ours=ours, wanted=wanted)
-            if isinstance(request, Refused):
+            if isinstance(request, Refused | Lost):
                 return request
             hosts = [url.host]
             if _origin(url) != _origin(self._url):
@@ -234,7 +235,7 @@ class Http:
         wanted: StreamRequest,
         accept: bytes = b"text/event-stream",
         patience: float | None = None,
-    ) -> httpx2.Request | Refused:
+    ) -> httpx2.Request | Refused | Lost:
         headers = {
             b"host": url.netloc,
             b"accept": accept,
@@ -248,8 +249,9 @@ class Http:
                 headers[b"authorization"] = _basic(self._user)
             try:
                 headers |= await self._credentials.headers(url.host, url.port)
-            except Exception as error:  # noqa: BLE001 - the user's own callable may raise anything
-                return Refused(f"there is no token to send: {type(error).__name__}")
+            except TokenError as error:
+                reason = f"there is no token to send: {error}"
+                return Refused(reason) if error.is_lasting else Lost(reason)
         resume = last_event_id.encode().strip(b" \t")
         if resume and len(resume) <= _LONGEST_ID and _CONTROLS.isdisjoint(resume):
             headers[b"last-event-id"] = resume

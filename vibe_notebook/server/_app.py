@@ -5,16 +5,19 @@ On top of ``_routes`` and ``_guard``. ``_serve`` and ``_background`` run the app
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Collection
 
+import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from ..exceptions import ProtocolError, VibeNotebookError
 from ..projects import EventLog, ProjectEventStream
@@ -22,6 +25,7 @@ from ._errors import Refused
 from ._guard import Auth, Guard, check_auth
 from ._limits import Limits
 from ._routes import Routes
+from ._security_headers import protected
 
 __all__ = ["create_app"]
 
@@ -79,7 +83,7 @@ def create_app(
                 expose_headers=["Last-Event-ID", "Retry-After"],
             ),
         )
-    app = Starlette(
+    app = _App(
         routes=routes.all(),
         middleware=middleware,
         lifespan=lifespan,
@@ -93,6 +97,26 @@ def create_app(
     app.state.open_streams = routes.open_streams
     app.state.stream = stream
     return app
+
+
+class _App(Starlette):
+    """Add the security headers to every response, also to that of Starlette's own error handling."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        started: list[bool] = []
+        send_protected = protected(send, started)
+        try:
+            await super().__call__(scope, receive, send_protected)
+        except asyncio.CancelledError:
+            # uvicorn cancels the requests that outlive a shutdown's grace, and would answer 500.
+            if not started:
+                refused = Refused(503, "The server is shutting down; try again.", retry_after=1)
+                with anyio.CancelScope(shield=True):
+                    await refused.response()(scope, receive, send_protected)
+            raise
 
 
 async def _refused(_: Request, error: Exception) -> Response:
