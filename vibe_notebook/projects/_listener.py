@@ -24,7 +24,7 @@ BATCH: Final = 256
 class Listener(AsyncIterator[dict[str, str]]):
     """Receive the events of a project at the listener's own pace, independent of other listeners.
 
-    A listener holds at most one batch. If the tail has dropped entries that a slow listener still needs, the listener
+    A listener holds at most one batch: a window of bytes, or one larger entry. If the tail has dropped entries that a slow listener still needs, the listener
     reads them from the log; a gap stands for entries that the log has dropped too (``missed`` counts them). The
     listener ends at ``close_stream``, after all events sent before, or at ``close``. One consumer at a time.
     """
@@ -36,7 +36,9 @@ class Listener(AsyncIterator[dict[str, str]]):
         self._tail: Tail | None = log.attach(project_id)
         self._number: int | None = None  # the next entry's number in the tail; None while it reads the log
         self._place = after  # the id of the last entry received, unless `_newest` holds a later one
-        self._newest: Entry | None = None
+        self._newest: str | None = (
+            None  # an id, not its entry: a listener must not hold an entry it has passed on
+        )
         self._is_ahead = False  # the listener has read further in the log than the tail has grown
         self._has_read_log = after is None
         self._start: Id | None = None  # the last id of the stream when the listener began
@@ -143,15 +145,14 @@ class Listener(AsyncIterator[dict[str, str]]):
             number = self._locate(tail)
             if number is None:
                 return [] if self._is_ahead else None
-        start = number - tail.first
-        entries = tail.entries[start : start + limit]
+        entries = tail.window(number, limit)
         if not entries:
             self._ended = self._is_at_mark
             return []
         self._number = number + len(entries)
         if tail.marks:
             return self._without_marks(entries)
-        self._newest, self._is_at_mark = entries[-1], False
+        self._newest, self._is_at_mark = entries[-1].id, False
         return list[Entry | Gap](entries)
 
     def _locate(self, tail: Tail) -> int | None:
@@ -179,7 +180,7 @@ class Listener(AsyncIterator[dict[str, str]]):
 
     def _last_id(self) -> Id | None:
         """Return the id of the last entry received."""
-        return self._place if self._newest is None else parse_id(self._newest.id)
+        return self._place if self._newest is None else parse_id(self._newest)
 
     async def _read_log(self, limit: int) -> list[Entry | Gap]:
         page = await self._log.read(self.project_id, self._last_id() or BEGINNING, limit)
@@ -188,7 +189,7 @@ class Listener(AsyncIterator[dict[str, str]]):
         self._place, self._newest = page.place, None
         gap = page.gap
         if gap is not None:
-            if slow:
+            if slow and gap.reason == "trimmed":
                 gap = Gap("slow", gap.after, gap.first, gap.last, gap.missed)
             self.missed += gap.missed or 0
             return [gap, *entries]
@@ -202,7 +203,7 @@ class Listener(AsyncIterator[dict[str, str]]):
         """
         if not entries:
             return []
-        self._newest = entries[-1]
+        self._newest = entries[-1].id
         self._is_at_mark = entries[-1].event == END
         events: list[Entry | Gap] = []
         for entry in entries:
