@@ -23,6 +23,7 @@ from ..events import to_json
 from ..exceptions import RemoteError, VibeNotebookError
 from ..registry import Registry, Subscription
 from ._delivery import DelayedError, Destination, RejectedError, destination_for
+from ._entry import size_of
 
 if TYPE_CHECKING:
     from ._stream import ProjectEventStream
@@ -34,6 +35,8 @@ BATCH_EVENTS: Final = 500
 """Events in one batch, at most."""
 BATCH_CHARACTERS: Final = 1024 * 1024
 """Characters of JSON in one batch, at most; a single larger event is a batch of its own."""
+WAITING_BYTES: Final = 64 << 20
+"""Bytes of JSON that wait in a publisher, about; further events wait in the registry's ring buffer."""
 LONGEST_DELAY: Final = 10.0
 """Seconds between two tries, at most."""
 FAULT_TRIES: Final = 3
@@ -60,9 +63,9 @@ def publish(
 
     *url* is the URL of a server (with the bearer *token* that the server requires), the URL of a log
     (``sqlite:///…``, ``redis://…``) or a ``ProjectEventStream``. The publisher first sends the events that the
-    registry still holds. While the destination does not answer, up to *buffer* events wait in the publisher, and
-    further ones in the registry's ring buffer. If the ring buffer overflows, ``error`` names the lost events, and the
-    project's followers see a gap. With *agent_id* the publisher sends only this agent's events; with *close_project*
+    registry still holds. While the destination does not answer, up to *buffer* events, or 64 MiB of them, wait in the
+    publisher, and further ones in the registry's ring buffer. If the ring buffer overflows, ``error`` names the lost
+    events, and the project's followers see a gap. With *agent_id* the publisher sends only this agent's events; with *close_project*
     it closes the project after the last event.
 
     Raises:
@@ -188,6 +191,7 @@ class Pump:
         self._closes = closes
         self._pause = pause
         self._waiting: deque[str] = deque()
+        self._waiting_size = 0
         self._sending = 0
         self._reason = "the time for closing was over"
         self._name = uuid.uuid4().hex
@@ -244,7 +248,7 @@ class Pump:
                 outgoing = event.model_copy(update={"agent_id": event.agent_id or agent_id})
             agent_id = outgoing.agent_id
             try:
-                self._waiting.append(to_json(outgoing))
+                encoded = to_json(outgoing)
             except asyncio.CancelledError:
                 raise
             except BaseException as error:  # noqa: BLE001 - one event must not end the reading of the others
@@ -252,9 +256,11 @@ class Pump:
                 lost.__cause__ = error
                 self.fail(lost)
                 continue
+            self._waiting.append(encoded)
+            self._waiting_size += size_of(encoded)
             self._changed.set()
             # Unread events stay in the registry's ring buffer. It is bounded, and reports lost events as a gap.
-            if len(self._waiting) >= self._buffer:
+            if len(self._waiting) >= self._buffer or self._waiting_size >= WAITING_BYTES:
                 self._room.clear()
             await self._room.wait()
 
@@ -275,6 +281,7 @@ class Pump:
             and (not batch or size + len(self._waiting[0]) <= BATCH_CHARACTERS)
         ):
             batch.append(self._waiting.popleft())
+            self._waiting_size -= size_of(batch[-1])
             size += len(batch[-1])
         self._sending = len(batch)
         self._room.set()
