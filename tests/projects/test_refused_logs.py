@@ -17,7 +17,7 @@ import pytest
 
 from tests.projects.conftest import Open
 from tests.projects.listening import SECONDS, send, stored
-from tests.projects.redis_server import MISSING, PROGRAM, RedisServer
+from tests.projects.redis_server import MISSING, PROGRAM, RedisServer, free_port
 from vibe_notebook.cli import main
 from vibe_notebook.exceptions import LogError, ProtocolError, VibeNotebookError
 from vibe_notebook.projects import ProjectEventStream, open_log
@@ -205,7 +205,10 @@ async def test_a_redis_that_cannot_hold_a_log_is_refused_with_its_cause(
     redis: Callable[..., RedisServer], opened: Open
 ) -> None:
     plain, locked = redis(), redis("--requirepass", "right")
-    sentinel, cluster = redis(is_sentinel=True), redis("--cluster-enabled", "yes")
+    sentinel, cluster = (
+        redis(is_sentinel=True),
+        redis("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
+    )
     replica = redis("--replicaof", "127.0.0.1", str(plain.port))
     wrong = {
         sentinel.url: "is a Sentinel",

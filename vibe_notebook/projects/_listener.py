@@ -40,12 +40,14 @@ class Listener(AsyncIterator[dict[str, str]]):
             None  # an id, not its entry: a listener must not hold an entry it has passed on
         )
         self._is_ahead = False  # the listener has read further in the log than the tail has grown
-        self._has_read_log = after is None
+        self._must_read_log = after is not None
+        self._is_first_read = after is not None  # the next read of the log is the one from the given id
         self._start: Id | None = None  # the last id of the stream when the listener began
         self._is_at_mark = False  # the last entry was the mark of a closed stream
         self._ended = False
         self._ready: deque[dict[str, str]] = deque()
         with self._tail.lock:
+            self._restarts = self._tail.restarts
             self._start = self._tail.id_before(self._tail.end)
             if after is None:
                 self._number, self._place = self._tail.end, self._start
@@ -61,6 +63,7 @@ class Listener(AsyncIterator[dict[str, str]]):
         Raises:
             LogError: the log cannot be read. The caller may listen again after the last id.
         """
+        drained = -1  # the tail's end at the last read of the log that found nothing
         while True:
             tail = self._tail
             if tail is None or self._ended:
@@ -68,7 +71,8 @@ class Listener(AsyncIterator[dict[str, str]]):
             waiting = None
             with tail.lock:
                 batch = self._read_tail(tail, max_events)
-                if batch is not None and not batch and not self._ended:
+                end = tail.end
+                if (end == drained if batch is None else not batch) and not self._ended:
                     waiting = tail.prepare_wait()
             if waiting is not None:
                 if self._tail is None:  # another thread closed the listener, perhaps before `waiting` existed
@@ -76,7 +80,10 @@ class Listener(AsyncIterator[dict[str, str]]):
                 await tail.wait(waiting)
                 continue
             if batch is None:
+                place = self._last_id()
                 batch = await self._read_log(max_events)
+                if not batch and self._last_id() == place:
+                    drained = end
             if batch:
                 return batch if self._tail is not None else []
 
@@ -168,13 +175,16 @@ class Listener(AsyncIterator[dict[str, str]]):
             self._place = self._start
         if self._number is not None and self._number < tail.first:
             self._number = None  # the tail has dropped the entry
+        if tail.restarts != self._restarts:
+            self._restarts, self._must_read_log = tail.restarts, True
         self._is_ahead = tail.anchor is None
         place = self._last_id()
-        if self._number is None and self._has_read_log and place is not None:
+        if self._number is None and not self._must_read_log and place is not None:
             newest = tail.id_before(tail.end)
             # The log may have entries that have not reached the tail yet.
             self._is_ahead = newest is not None and newest < place
-            if not self._is_ahead:
+            # Where the tail never held the last entry received, the log tells whether it has lost this entry.
+            if not self._is_ahead and tail.knows(place):
                 self._number = tail.number_after(place)
         return self._number
 
@@ -184,12 +194,12 @@ class Listener(AsyncIterator[dict[str, str]]):
 
     async def _read_log(self, limit: int) -> list[Entry | Gap]:
         page = await self._log.read(self.project_id, self._last_id() or BEGINNING, limit)
-        slow, self._has_read_log = self._has_read_log, True
+        is_slow, self._is_first_read, self._must_read_log = not self._is_first_read, False, False
         entries = self._without_marks(page.entries)
         self._place, self._newest = page.place, None
         gap = page.gap
         if gap is not None:
-            if slow and gap.reason == "trimmed":
+            if is_slow and gap.reason == "trimmed":
                 gap = Gap("slow", gap.after, gap.first, gap.last, gap.missed)
             self.missed += gap.missed or 0
             return [gap, *entries]

@@ -28,6 +28,9 @@ READ_SECONDS: Final = 2.0
 WRITE_SECONDS: Final = 5.0
 """Seconds that a write waits for the transaction of another process; clients wait 30 seconds for an answer."""
 
+RETRY_SECONDS: Final = 0.005
+"""Seconds between two tries to open a new file that another connection creates."""
+
 KEYS: Final = 10_000
 """Idempotency keys held for each project."""
 
@@ -133,12 +136,7 @@ class Tables:
             f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=seconds, isolation_level=None
         )
         try:
-            is_new = self._check_origin()
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute(f"pragma synchronous = {synchronous}")
-            if is_new:
-                self._create()
-            self._check_writable(seconds)
+            self._prepare(synchronous, seconds)
             found = path.stat()
             self.identity = found.st_dev, found.st_ino
         except BaseException:
@@ -170,6 +168,24 @@ class Tables:
         self._db.execute("pragma shrink_memory")
         for name in SCHEMA:
             self._db.execute(f"select 1 from {name} limit 1").fetchone()  # noqa: S608 - one of three names
+
+    def _prepare(self, synchronous: str, seconds: float) -> None:
+        """Check the file, create its tables if it is new, and set the connection's modes."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                is_new = self._check_origin()
+                self._db.execute("pragma journal_mode = wal")
+                if is_new:
+                    self._create()
+                break
+            except sqlite3.OperationalError as error:
+                # Two connections that switch a new file to WAL at once fail without the wait for a lock.
+                if not is_locked(error) or time.monotonic() > end:
+                    raise
+                time.sleep(RETRY_SECONDS)
+        self._db.execute(f"pragma synchronous = {synchronous}")
+        self._check_writable(seconds)
 
     def _check_origin(self) -> bool:
         """Check that the file is a log of this version; return True if its tables or its header are to be written.

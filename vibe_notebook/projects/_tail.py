@@ -41,6 +41,7 @@ class Tail:
         self.entries: list[Entry] = []
         self.first = 0
         self.size = 0
+        self.restarts = 0
         self.largest = 0  # the size of the largest entry so far
         self.error: Exception | None = None
         self.marks = 0
@@ -85,6 +86,7 @@ class Tail:
     def restart(self, anchor: Id) -> None:
         """Restart the tail after *anchor*: listeners must read the entries up to *anchor* from the log."""
         with self.lock:
+            self.restarts += 1
             self.first = self.end + 1
             self.entries.clear()
             self.anchor, self.size, self.marks = anchor, 0, 0
@@ -136,6 +138,14 @@ class Tail:
         if self.anchor is None or place < self.anchor:
             return None
         return self.first + bisect_right(self.entries, place, key=_id_of)
+
+    def knows(self, place: Id) -> bool:
+        """Return True if the tail has held the entry *place*: only then do its next entries follow this entry.
+
+        A log that has lost the entry has other entries around its id. The caller holds the lock.
+        """
+        index = bisect_right(self.entries, place, key=_id_of)
+        return place == (_id_of(self.entries[index - 1]) if index else self.anchor)
 
     def id_before(self, number: int) -> Id | None:
         """Return the id just before the entry with this number. The caller holds the lock."""
