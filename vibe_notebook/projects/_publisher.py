@@ -19,7 +19,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from ..events import to_json
+from ..events import Event, to_json
 from ..exceptions import RemoteError, VibeNotebookError
 from ..registry import Registry, Subscription
 from ._delivery import DelayedError, Destination, RejectedError, destination_for
@@ -192,6 +192,7 @@ class Pump:
         self._pause = pause
         self._waiting: deque[str] = deque()
         self._waiting_size = 0
+        self._agent_id = ""  # of the last event
         self._sending = 0
         self._reason = "the time for closing was over"
         self._name = uuid.uuid4().hex
@@ -237,32 +238,50 @@ class Pump:
         self.fail(error)
 
     async def _read(self) -> None:
-        agent_id = ""
-        async for event in self._subscription:
-            outgoing = event
-            if event.type == "custom" and event.name == "gap" and event.id is None:
-                lost = VibeNotebookError(
-                    f"The registry received events faster than they were sent; lost: {event.value}."
-                )
-                self.fail(lost)
-                outgoing = event.model_copy(update={"agent_id": event.agent_id or agent_id})
-            agent_id = outgoing.agent_id
+        """Read until the subscription ends; after an unexpected error, begin anew."""
+        faults = 0
+        while True:
             try:
-                encoded = to_json(outgoing)
-            except asyncio.CancelledError:
+                async for event in self._subscription:
+                    await self._accept(event)
+                    faults = 0
+            except (asyncio.CancelledError, VibeNotebookError):
                 raise
-            except BaseException as error:  # noqa: BLE001 - one event must not end the reading of the others
-                lost = VibeNotebookError(f"An event ({outgoing.type}) was not sent: {error!r}")
-                lost.__cause__ = error
-                self.fail(lost)
-                continue
-            self._waiting.append(encoded)
-            self._waiting_size += size_of(encoded)
-            self._changed.set()
-            # Unread events stay in the registry's ring buffer. It is bounded, and reports lost events as a gap.
-            if len(self._waiting) >= self._buffer or self._waiting_size >= WAITING_BYTES:
-                self._room.clear()
-            await self._room.wait()
+            except BaseException as error:
+                self.fail_unexpectedly(error)
+                faults += 1
+                if faults == FAULT_TRIES:
+                    raise VibeNotebookError(f"No further event can be read: {error!r}") from error
+                await self._pause(0.1)
+            else:
+                return
+
+    async def _accept(self, event: Event) -> None:
+        """Enqueue an event, then wait for room."""
+        outgoing = event
+        if event.type == "custom" and event.name == "gap" and event.id is None:
+            lost = VibeNotebookError(
+                f"The registry received events faster than they were sent; lost: {event.value}."
+            )
+            self.fail(lost)
+            outgoing = event.model_copy(update={"agent_id": event.agent_id or self._agent_id})
+        self._agent_id = outgoing.agent_id
+        try:
+            encoded = to_json(outgoing)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - one event must not end the reading of the others
+            lost = VibeNotebookError(f"An event ({outgoing.type}) was not sent: {error!r}")
+            lost.__cause__ = error
+            self.fail(lost)
+            return
+        self._waiting.append(encoded)
+        self._waiting_size += size_of(encoded)
+        self._changed.set()
+        # Unread events stay in the registry's ring buffer. It is bounded, and reports lost events as a gap.
+        if len(self._waiting) >= self._buffer or self._waiting_size >= WAITING_BYTES:
+            self._room.clear()
+        await self._room.wait()
 
     async def _batch(self, reader: asyncio.Task[None]) -> list[str]:
         """Wait for events and return a batch; an empty batch is the end."""
