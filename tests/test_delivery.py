@@ -26,7 +26,7 @@ from vibe_notebook.events import (
     ToolProgress,
     ToolStarted,
 )
-from vibe_notebook.registry import Registration, Registry, Subscription
+from vibe_notebook.registry import Hold, Registration, Registry, Subscription
 from vibe_notebook.testing import FakeClock
 
 Op = tuple[Any, ...]
@@ -44,7 +44,7 @@ PARENTS = {"s": "r"}  # the run "s" is a subagent of "r"
 
 # The events to dispatch. One counter and its twins write each part: if several counters wrote a part, an event of
 # another part could move the texts between them, and no listener would get an event for that.
-RUN_COUNT = ("started", "text", "thinking", "custom", "skip", "tool", "result", "end", "message_end")
+RUN_COUNT = ("started", "text", "thinking", "custom", "skip", "tool", "result", "pause", "end", "message_end")
 MESSAGE_COUNT = ("opened", "text", "text", "other", "thinking", "whole", "args", "progress", "artifact")
 ENDS = ("skip", "message_end", "end")
 TWINS = ("text", "thinking", "args", "whole")
@@ -56,6 +56,7 @@ FREE = (
     "whole",
     "started",
     "result",
+    "pause",
     "end",
     "message_end",
     "custom",
@@ -83,6 +84,8 @@ def make_event(what: str, base: dict[str, Any], name: str, text: str) -> Event:
             made = Artifact(**base, artifact_id=name, name=text)
         case "end":
             made = RunFinished(**base, result=text)
+        case "pause":
+            made = RunFinished(**base, outcome="interrupted")
         case "message_end":
             made = MessageFinished(**base, finish_reason=text)
     return made or Custom(**base, name=what, value=text if what == "custom" else None)
@@ -150,6 +153,8 @@ class Both:
         self.listeners: list[Listener] = []
         self.subscriptions: list[Subscription] = []
         self.readers: list[Any] = []
+        self.holds: list[Hold] = []
+        self.modelled_holds: list[Any] = []
         self.prepared: dict[tuple[int, int], Op] = {}
 
     # One operation, on either side
@@ -167,6 +172,10 @@ class Both:
                 registry.unregister(agent)
             case ("forget", agent, run):
                 registry.forget(agent, run)
+            case ("hold", agent, since):
+                self.holds.append(registry.hold(agent, since))
+            case ("release", index) if self.holds:
+                self.holds[index % len(self.holds)].release()
             case ("register", agent, names):
                 heard = self.new_calls()
                 self.registrations.append(registry.register(agent, **{name: heard(name) for name in names}))
@@ -193,6 +202,10 @@ class Both:
                 oracle.unregister(agent)
             case ("forget", agent, run):
                 oracle.forget(agent, run)
+            case ("hold", agent, since):
+                self.modelled_holds.append(oracle.hold_runs(agent, since))
+            case ("release", index) if self.modelled_holds:
+                oracle.release(self.modelled_holds[index % len(self.modelled_holds)])
             case ("register", agent, names):
                 self.listeners.append(oracle.register(agent, names))
             case ("tap", agent):
@@ -320,7 +333,7 @@ natives = st.tuples(
     runs,
     st.sampled_from(["m", "m", "m", "m", "m", "", "", "n", "x"]),
     st.sampled_from([0, 1, 2, 3, 0, 1, 2, 3, 4, 5, -2]),
-    st.lists(st.integers(0, 11), min_size=1, max_size=3).map(tuple),
+    st.lists(st.integers(0, 12), min_size=1, max_size=3).map(tuple),
     st.sampled_from([False, False, False, True]),
 )
 free = st.tuples(st.just("free"), st.sampled_from("aab"), runs, st.sampled_from(FREE))
@@ -339,6 +352,8 @@ closing = st.tuples(st.sampled_from(["close", "close_reader"]), st.integers(0, 5
 unregister = st.tuples(st.just("unregister"), st.sampled_from("ab"))
 forget = st.tuples(st.just("forget"), st.sampled_from("ab"), st.sampled_from(["r", "s", "t"]))
 tap = st.tuples(st.just("tap"), st.sampled_from(["a", "b", None]))
+hold = st.tuples(st.just("hold"), st.sampled_from("aab"), st.none() | st.integers(0, 6))
+release = st.tuples(st.just("release"), st.integers(0, 5))
 subscribe = st.tuples(
     st.just("subscribe"), st.sampled_from(["a", "a", "b", None]), st.none() | st.integers(0, 12)
 )
@@ -348,7 +363,7 @@ operations = st.one_of(
     st.tuples(st.just("wait"), st.integers(0, 3)),
     st.tuples(st.sampled_from(["read", "read_one"]), st.integers(0, 5)),
     st.tuples(st.sampled_from(["read", "read_one"]), st.integers(0, 5)),
-    finish, register, closing, unregister, forget, tap, subscribe,
+    finish, register, closing, unregister, forget, tap, subscribe, hold, release,
     st.tuples(st.just("forget"), st.sampled_from("ab"), st.none()),
     st.just(("compare_texts",)),
 )  # fmt: skip

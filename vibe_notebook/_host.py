@@ -32,6 +32,9 @@ class Display(Protocol):
     def replace(self, data: Mapping[str, Any]) -> None:
         """Replace the display's bundle, even if a capture of displays has begun or ended since its opening."""
 
+    def open_beside(self, data: Mapping[str, Any]) -> Display | None:
+        """Show a further display in this one's cell, from any thread; return None where no notebook saves it."""
+
 
 class Host(Protocol):
     """Describe all questions and requests of this package to its host."""
@@ -85,6 +88,9 @@ class _Plain:
 
     def replace(self, data: Mapping[str, Any]) -> None:
         self.show(data)
+
+    def open_beside(self, data: Mapping[str, Any]) -> None:
+        del data
 
     def current_cell(self) -> int | None:
         return None
@@ -160,10 +166,22 @@ class _IPythonDisplay:
 
     def __init__(self, publisher: Any) -> None:
         self._publisher = publisher  # the kernel's, or the one of the capture that holds the display
+        self._cell = getattr(publisher, "parent_header", None)
         self._id = f"vibe-{uuid.uuid4().hex}"
 
     def replace(self, data: Mapping[str, Any]) -> None:
         self.publish(data, {}, update=True)
+
+    def open_beside(self, data: Mapping[str, Any]) -> Display | None:
+        kernels = self._publisher
+        if not hasattr(kernels, "session"):
+            return None  # a capture holds the displays
+        # A publisher of its own: the kernel's one publishes into the cell that ran last.
+        publisher = type(kernels)(session=kernels.session, pub_socket=kernels.pub_socket, topic=kernels.topic)
+        publisher.parent_header = self._cell
+        display = _IPythonDisplay(publisher)
+        display.publish(data, {}, update=False)
+        return display
 
     def publish(self, data: Mapping[str, Any], metadata: Mapping[str, Any], *, update: bool) -> None:
         place = {"display_id": self._id}

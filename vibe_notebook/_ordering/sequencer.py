@@ -42,6 +42,8 @@ DELTA_KINDS: Final = {"text_delta": "text", "thinking_delta": "thinking", "tool_
 NESTED_FINISHES: Final = 32
 """Finishes that may release each other recursively; the sequencer releases a longer chain's rest afterwards."""
 _FINISHES: Final = frozenset(("message_finished", "run_finished"))
+_STEPLESS: Final = _FINISHES | {"run_started"}
+"""Events that change more than their own part."""
 
 
 class Delivery(NamedTuple):
@@ -143,7 +145,7 @@ class Sequencer:
         """
         kind = event.type
         run = self._runs.get(event.run_id)
-        if run is None or event.derived or kind in _FINISHES:
+        if run is None or event.derived or kind in _STEPLESS:
             return None
         builds = DELTA_KINDS.get(kind)
         if builds is not None and (event.message_id, builds) not in run.direct:

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 
 from ..transcript import Transcript
 
-__all__ = ["bundle", "other_agent"]
+__all__ = ["bundle", "interim_bundle", "other_agent"]
+
+_INTERIM = "The agent was still at work when this was saved."
 
 
 def bundle(
@@ -25,20 +27,12 @@ def bundle(
     *is_open* is the user's choice by part key, *note* a last line about the view itself. *last_words* is the reason
     why a remote stream's connection ended early, or ``None``.
     """
-    from .._forms.html import transcript_html  # noqa: PLC0415 - rendering is loaded when something is shown
-    from .._forms.markdown import transcript_markdown  # noqa: PLC0415
+    from .._forms.markdown import transcript_markdown  # noqa: PLC0415 - rendering is loaded when something is shown
     from .._forms.text import transcript_text  # noqa: PLC0415
-    from .._forms.wording import clean  # noqa: PLC0415 - rendering is loaded when something is shown
+    from .._forms.wording import clean  # noqa: PLC0415
 
-    several = len(transcripts) > 1
-    items = [(f"{title} · {name}" if several else title, t) for name, t in transcripts.items()]
-    items = items or [(title, Transcript())]
-    html = []
-    for index, (name, transcript) in enumerate(items):
-        prefix = other_agent(index)
-        chosen = {k.removeprefix(prefix): v for k, v in (is_open or {}).items() if k.startswith(prefix)}
-        notes = "\n".join(filter(None, (note, last_words))) if not index else None
-        html.append(transcript_html(transcript, title=name, is_open=chosen, note=notes or None))
+    items = _items(transcripts, title)
+    html = _html(items, is_open, "\n".join(filter(None, (note, last_words))))
     text = [transcript_text(t, title=name) for name, t in items]
     markdown = [transcript_markdown(t, title=name) for name, t in items]
     if last_words is not None:
@@ -48,8 +42,53 @@ def bundle(
     return {
         "text/plain": "\n\n".join(text),
         "text/markdown": "\n\n".join(markdown),
-        "text/html": "\n".join(html),
+        "text/html": html,
     }
+
+
+def interim_bundle(
+    transcripts: Mapping[str, Transcript],
+    *,
+    title: str,
+    mark: str,
+    count: int,
+    is_open: Mapping[str, bool] | None = None,
+) -> dict[str, str]:
+    """Return the saved forms of agents that still work, in HTML and text; *count* forms were made so far.
+
+    By the class ``vibe-interim-MARK`` a live view of the same agents hides the HTML, by ``vibe-saved-COUNT`` it
+    recognises the last form.
+    """
+    from .._forms.text import transcript_text  # noqa: PLC0415 - rendering is loaded when something is shown
+
+    items = _items(transcripts, title)
+    html = _html(items, is_open, _INTERIM)
+    html = html.replace(
+        '<div class="vibe" ', '<div class="vibe-form" '
+    )  # the page counts it as no further view
+    text = [*(transcript_text(t, title=name) for name, t in items), f"[{_INTERIM}]"]
+    return {
+        "text/plain": "\n\n".join(text),
+        "text/html": f'<div class="vibe-interim-{mark} vibe-saved-{count}">{html}</div>',
+    }
+
+
+def _items(transcripts: Mapping[str, Transcript], title: str) -> list[tuple[str, Transcript]]:
+    several = len(transcripts) > 1
+    items = [(f"{title} · {name}" if several else title, t) for name, t in transcripts.items()]
+    return items or [(title, Transcript())]
+
+
+def _html(items: list[tuple[str, Transcript]], is_open: Mapping[str, bool] | None, notes: str) -> str:
+    from .._forms.html import transcript_html  # noqa: PLC0415 - rendering is loaded when something is shown
+
+    html = []
+    for index, (name, transcript) in enumerate(items):
+        prefix = other_agent(index)
+        chosen = {k.removeprefix(prefix): v for k, v in (is_open or {}).items() if k.startswith(prefix)}
+        note = notes if notes and not index else None
+        html.append(transcript_html(transcript, title=name, is_open=chosen, note=note))
+    return "\n".join(html)
 
 
 def other_agent(index: int) -> str:

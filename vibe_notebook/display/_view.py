@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from .._reducer.agent_log import AgentLog
@@ -30,7 +30,8 @@ log = logging.getLogger("vibe_notebook")
 class View:
     """Draw one or more agents, each from an arrival number on.
 
-    *send* sends a message to the browser. *stoppable*: the view has a Stop button.
+    *send* sends a message to the browser. *stoppable*: the view has a Stop button. *mark* is the id by which the
+    browser finds the view's outputs in the notebook.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class View:
         title: str,
         send: Callable[[dict[str, Any]], None],
         stoppable: bool = False,
+        mark: str | None = None,
         pacer: Pacer = PACER,
     ) -> None:
         self._registry = registry
@@ -63,6 +65,8 @@ class View:
             "note": None,
             "stoppable": stoppable,
         }
+        if mark is not None:
+            self.head["mark"] = mark
         self._head_new: dict[str, Any] = {}
         pacer.add(self)
 
@@ -110,8 +114,7 @@ class View:
                 log.exception("The live view could not be drawn")
                 ops = self._after_fault(f"The view could not be drawn: {type(error).__name__}: {error}")
             if ops:
-                self.number += 1
-                self._send({"n": self.number, "ops": ops})
+                self._tell(*ops)
             return bool(self._awaiting_pause) if ops else bool(self._awaiting_pause) or None
 
     def resync(self, number: int) -> None:
@@ -140,8 +143,7 @@ class View:
             try:
                 # The news alone is on screen sooner than the whole of a long state.
                 if ops := self._collect():
-                    self.number += 1
-                    self._send({"n": self.number, "ops": ops})
+                    self._tell(*ops)
                 self._tree.finish()
             except Exception as error:
                 log.exception("The live view could not be finished")
@@ -149,6 +151,18 @@ class View:
             self._awaiting_pause.clear()
             self.number += 1
             self._send({"n": self.number, "ops": [["full", self.snapshot()]]})
+
+    def send_form(self, data: Mapping[str, str]) -> None:
+        """Send a saved form to a page that cannot get it as a display."""
+        with self.lock:
+            self._tell(["form", dict(data)])
+
+    def send_saved(self, count: int) -> int:
+        """Send the number of forms that were saved; return the messages since the view's opening."""
+        with self.lock:
+            self.head["saved"] = count
+            self._tell(["head", {"saved": count}])
+            return self.number
 
     def toggle(self, number: Any, *, is_open: bool) -> None:
         """Record that the user opened or closed the part with *number*."""
@@ -162,6 +176,10 @@ class View:
         with self.lock:
             head = {**self.head, "now": time.time()}
             return {"n": self.number, "head": head, "parts": self._tree.snapshot(dict(self.is_open))}
+
+    def _tell(self, *ops: Op) -> None:
+        self.number += 1
+        self._send({"n": self.number, "ops": list(ops)})
 
     def _collect(self) -> list[Op]:
         with self._registry.changed:  # the registry's lock: part builders are read, nothing is rendered

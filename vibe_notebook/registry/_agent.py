@@ -17,12 +17,14 @@ from ..events import Custom, PartCompleted, is_skip
 from ._callbacks import Outbox, Registration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._ordering.counter import Place
     from .._ordering.sequencer import Counts
     from ..events import Event
     from ._ring_buffer import RingBuffer, Tally
 
-__all__ = ["Agent", "Shared", "Stats", "Totals", "Watcher", "stats_of"]
+__all__ = ["Agent", "Ends", "Hold", "Shared", "Stats", "Totals", "Watcher", "stats_of"]
 
 _RUN_EVENTS: Final = frozenset(("run_started", "run_finished"))
 """Events of no part that change the form of parts: a view then reads all parts again."""
@@ -99,6 +101,7 @@ class Agent:
         "deadline",
         "dropped",
         "evicted",
+        "holds",
         "log",
         "outbox",
         "postponed_deadline",
@@ -115,6 +118,7 @@ class Agent:
         self.tally = shared.ring.tally(agent_id)
         self.registrations: tuple[Registration, ...] = ()
         self.watchers: tuple[Watcher, ...] = ()
+        self.holds: tuple[Hold, ...] = ()
         self.outbox: Outbox | None = None  # made for the first callback
         self.dropped = 0
         self.evicted = 0
@@ -152,9 +156,9 @@ class Agent:
 
     @property
     def is_idle(self) -> bool:
-        """Return whether the agent has no callback and no view, and holds no event."""
+        """Return whether the agent has no callback, no view and no live watch, and holds no event."""
         waits = self.outbox is not None and self.outbox.waiting
-        return not (self.registrations or self.watchers or waits or self.sequencer.held)
+        return not (self.registrations or self.watchers or self.holds or waits or self.sequencer.held)
 
     def touch(self, builder: PartBuilder | None) -> None:
         """Record a changed part in every view."""
@@ -162,20 +166,20 @@ class Agent:
             watcher.touch(builder)
 
     def apply(self, results: list[Delivery | Retraction]) -> list[str]:
-        """Apply the sequencer's results; return the ids of the runs that ended."""
-        ended: list[str] = []
+        """Apply the sequencer's results; return the ids of the runs that started or ended."""
+        changed: list[str] = []
         for result in results:
             if isinstance(result, Delivery):
                 event, place, late = result
                 self.deliver(event, place, late=late)
-                if event.type == "run_finished":
-                    ended.append(event.run_id)
+                if event.type in _RUN_EVENTS:
+                    changed.append(event.run_id)
                 continue
             for builder in self.log.retract(result):
                 self.touch(builder)
                 if isinstance(builder, TextBuilder):
                     self._emit(self._whole_text(builder, derived=True), None)
-        return ended
+        return changed
 
     def deliver(self, event: Event, place: Place, *, late: bool = False) -> None:
         """Deliver one event whose turn it is."""
@@ -244,6 +248,24 @@ class Agent:
             kind="thinking" if builder.kind == "thinking" else "text",
             text=text,
         )
+
+
+Ends = dict[tuple["Agent", str], int]
+"""Finished requests, each with the number of its end; oldest first."""
+
+
+class Hold:
+    """Keep an agent's runs from arrival number ``since`` on until ``release``: a live watch shows them."""
+
+    def __init__(self, agent: Agent, since: int, release: Callable[[Hold], None]) -> None:
+        self.agent = agent
+        self.since = since
+        self.ends: Ends = {}
+        self._release = release
+
+    def release(self) -> None:
+        """Let the registry evict the runs in their turn. Idempotent."""
+        self._release(self)
 
 
 def _skip_of(event: Event) -> Custom:

@@ -276,6 +276,10 @@ def _transcript() -> Schema:
         "usage": {"type": ["object", "null"]},
         "project_id": {"type": "string"},
         "agents": {"type": "array", "items": {"type": "string"}},
+        "first_event_id": {
+            "type": ["string", "null"],
+            "description": "The first event in the transcript.",
+        },
         "last_event_id": {"type": ["string", "null"], "description": "Follow the stream after this id."},
         "incomplete": {
             "type": "boolean",
