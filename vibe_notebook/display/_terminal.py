@@ -65,6 +65,8 @@ class Printer:
         match event:
             case TextDelta() | ThinkingDelta():
                 self._delta(event)
+            case PartCompleted(kind="args"):
+                self._args[event.agent_id, event.run_id, event.part_id] = [event.text]
             case PartCompleted():
                 part = _part_of(event, event.kind)
                 if "".join(self._written.get(part, ())) != event.text:

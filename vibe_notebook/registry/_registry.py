@@ -186,9 +186,13 @@ class Registry:
             self._add(registration)
         return registration
 
-    def tap(self, agent_id: str | None, callback: Callback) -> Registration:
-        """Register a callback that also gets skips, for a recorder or a sender; ``None``: all agents."""
+    def tap(self, agent_id: str | None, callback: Callback, *, placed: bool = False) -> Registration:
+        """Register a callback that also gets skips, for a recorder or a sender; ``None``: all agents.
+
+        With *placed*, an event that comes after a later arrival has that event's id as its field ``overtaken_by``.
+        """
         registration = Registration(agent_id or "", {"tap": callback}, self._remove)
+        registration.is_placed = placed
         if agent_id is None:
             with self._lock:
                 self._check_open()
