@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Final, Self, TextIO
 
 import anyio
 
+from ._forks import renew_in_child
 from .events import Event, read_event, to_json
 from .exceptions import ClosedError, ProtocolError
 from .registry import OVERTAKEN, Registration, Registry, get_registry
@@ -37,6 +38,12 @@ class Recorder:
         self._lock = threading.Lock()
         self._file: TextIO | None = self.path.open("w", encoding="utf-8", newline="\n")
         self._taps: list[Registration] = []
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Write nothing in the child of a fork: the file is the parent's."""
+        self._lock = threading.Lock()
+        self._taps, self._parents_file, self._file = [], self._file, None
 
     def write(self, event: Event) -> None:
         """Append one event. An event without a time gets the present one, so that a replay can keep its pace."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._forks import in_child
 from .._host import host
 from ..transcript import Transcript
 from ._bundle import bundle
@@ -28,13 +29,23 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 _LINGER = 8
 """Ended views that still answer messages, because a reloaded page or a second view may still show them."""
 
-_SENDING = threading.Lock()
+_SENDING: threading.Lock = threading.Lock()
 """Lock for sending: the kernel's sockets silently lose messages if several threads send at once."""
 
-_FINAL = threading.Lock()
+_FINAL: threading.Lock = threading.Lock()
 """Lock for final forms: several at once would delay each other, and the page."""
 
 _lingering: deque[WidgetOutput] = deque()
+
+
+def _renew() -> None:
+    """Replace the locks in the child of a fork; the browser's answers belong to the parent."""
+    global _SENDING, _FINAL
+    _SENDING, _FINAL = threading.Lock(), threading.Lock()
+    _lingering.clear()
+
+
+in_child(_renew)
 
 
 class WidgetOutput:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from ._agent import Hold, Stats, Watcher
 from ._callbacks import OVERTAKEN, Callback, Registration
-from ._registry import Registry, get_registry
+from ._default import get_registry
+from ._registry import Registry
 from ._subscriptions import Subscription
 
 __all__ = [

@@ -143,6 +143,13 @@ class Agent:
         held, postponed = self.sequencer.earliest_deadline, self.postponed_deadline
         return held if postponed is None else postponed if held is None else min(held, postponed)
 
+    def renew(self) -> None:
+        """Drop the views, the taps and the waiting calls of the parent, in the child of a fork."""
+        self.watchers = ()
+        self.registrations = tuple(each for each in self.registrations if "tap" not in each.callbacks)
+        if self.outbox is not None:
+            self.outbox.renew()
+
     def report(self, text: str) -> None:
         """Show a failure in the agent's views."""
         for watcher in self.watchers:

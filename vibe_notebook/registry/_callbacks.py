@@ -119,6 +119,12 @@ class Outbox:
         """
         self.waiting.append((number, event, recorded, registrations, before))
 
+    def renew(self) -> None:
+        """Drop the calls that the parent makes, in the child of a fork; a thread that drained is gone."""
+        self.waiting.clear()
+        if self._drainer != threading.get_ident():
+            self._drainer = None
+
     def drain(self, changed: threading.Condition) -> None:
         """Call back for each waiting event, unless another thread drains already. Not under the lock."""
         with changed:
