@@ -755,6 +755,49 @@ def test_an_open_run_is_never_evicted(clock: Clock) -> None:
     assert registry.open_run("a") == "r"
 
 
+def test_a_late_piece_of_a_call_reaches_callbacks_as_the_whole_of_what_it_changed() -> None:
+    registry = Registry(hold=0, max_held=0)
+    call: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m", "tool_call_id": "c"}
+    preparing: list[Any] = []
+    registry.register("a", on_tool_preparing=preparing.append)
+    events = heard(registry)
+    reader = registry.subscribe("a")
+    registry.dispatch(ToolCallDelta(**call, seq=0, delta='{"q":'))
+    registry.dispatch(ToolCallDelta(**call, seq=2, delta="}"))
+    registry.dispatch(ToolCallDelta(**call, seq=1, delta=" 1"))
+    registry.dispatch(ToolProgress(**call, seq=4, delta="line 2"))
+    registry.dispatch(ToolProgress(**call, seq=3, delta="line 1, ", message="halfway"))
+    registry.dispatch(ToolFinished(**call, seq=6, output="new"))
+    registry.dispatch(ToolFinished(**call, seq=5, output="old"))
+    registry.dispatch(ToolStarted(**call, seq=-1, tool_name="search", args={"q": 0}))
+    registry.close()
+    late = [events[i] for i in (2, 4, 5, 7, 8, 9)]
+    assert [event.type for event in late] == [
+        "part_completed", "tool_progress", "tool_progress", "tool_finished", "tool_started", "part_completed"
+    ]  # fmt: skip
+    assert (late[0].kind, late[0].part_id, late[0].text) == ("args", "c", '{"q": 1}')
+    assert (late[1].message, late[1].delta, late[2].output) == ("halfway", None, "line 1, line 2")
+    assert late[3].output == "new"
+    assert (late[4].tool_name, late[4].args) == ("search", None)
+    assert late[5].text == registry.transcript("a").tools[0].args_text == '{"q": 0}{"q": 1}'
+    assert [event.type for event in preparing] == ["tool_call_delta"] * 2 + ["part_completed"] * 2
+    assert list(reader) == events
+
+
+def test_a_whole_argument_text_replaces_what_its_deltas_built() -> None:
+    registry = Registry()
+    call: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m"}
+    registry.dispatch(ToolCallDelta(**call, tool_call_id="c", tool_name="t", delta="x", derived=True))
+    registry.dispatch(PartCompleted(**call, part_id="c", kind="args", text='{"q": 1}', derived=True))
+    (tool,) = registry.transcript("a").tools
+    assert (tool.tool_name, tool.args, tool.args_text, tool.state) == ("t", {"q": 1}, '{"q": 1}', "preparing")
+    events = heard(registry)
+    registry.dispatch(ToolCallDelta(**call, tool_call_id="c", delta="[2]"))
+    assert [tool.args for tool in registry.transcript("a").tools] == [[2]]
+    assert [event.type for event in events] == ["part_completed", "tool_call_delta"]
+    assert (events[0].kind, events[0].text) == ("args", "")
+
+
 def paused(registry: Registry, run_id: str, agent_id: str = "a") -> None:
     base: dict[str, Any] = {"agent_id": agent_id, "run_id": run_id}
     registry.dispatch(RunStarted(**base))

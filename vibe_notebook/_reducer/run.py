@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .._ordering.counter import Counter, Place
     from ..events import Event
     from ..parts import Part
+    from .growing_text import GrowingText
 
 __all__ = ["Key", "PartBuilder", "RunLog", "position", "retain_first", "retain_last", "total", "twin"]
 
@@ -86,6 +87,15 @@ class PartBuilder(ABC):
     @abstractmethod
     def places(self) -> list[Place]:
         """Return the places of all events that are left."""
+
+    def text_of(self, event: Event) -> GrowingText | None:
+        """Return the growing text that the event changes; ``None``: the event changes no text of the part."""
+        del event
+        return None
+
+    def newest_of(self, event: Event) -> Event:
+        """Return the event that counts in the place of a late *event* that a later one replaces."""
+        return event
 
     @abstractmethod
     def part(self) -> Part | None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .. import adapters
 from .._controls import Control, Controls
 from .._event_loops import in_loop
+from .._forks import in_child, renew_in_child
 from .._host import host
 from ..display import Output, choose, make_output
 from ..events import Event
@@ -81,6 +82,14 @@ class Pipeline:
         self._finishing_thread: int | None = None  # the thread that ends the stream's runs
         self._finalizer = Finalizer()
         self._fault_reported = False
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Show and record nothing in the child of a fork; an end that another thread had begun is not the child's."""
+        self._lock = threading.Lock()
+        self._output = self._recorder = None
+        if self._finalizing and self._finishing_thread != threading.get_ident():
+            self._finalizer, self.finalized = Finalizer.ended(), True
 
     def begin(self) -> None:
         """Open the recording and the output. Raises their errors before the output shows anything."""
@@ -398,8 +407,16 @@ class Transcribed:
         host().show(bundle(self.transcripts, title=self.title))
 
 
-_lock = threading.Lock()
+_lock: threading.Lock = threading.Lock()
 _reserved: weakref.WeakKeyDictionary[Registry, set[str]] = weakref.WeakKeyDictionary()
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - in the child of a fork
+    _lock = threading.Lock()
+
+
+in_child(_renew_lock)
 
 
 def fresh_agent_id(registry: Registry) -> str:

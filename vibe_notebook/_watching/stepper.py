@@ -24,6 +24,8 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
+from .._forks import renew_in_child
+
 __all__ = ["END", "Stepper", "Ticker", "close_when_dropped", "in_thread"]
 
 log = logging.getLogger("vibe_notebook")
@@ -47,6 +49,11 @@ class Stepper:
         self.cancelled = False
         self.ended = False
         self._pending: dict[object, Callable[[], object]] = {}
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Replace the lock in the child of a fork."""
+        self.lock = threading.RLock()
 
     def cancel(self) -> bool:
         """Interrupt the pending step; return False if the source had ended or was cancelled before."""

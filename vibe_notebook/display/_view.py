@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from .._forks import renew_in_child
 from .._reducer.agent_log import AgentLog
 from .._reducer.run import PartBuilder
 from ..registry import Registry
@@ -69,6 +70,14 @@ class View:
             self.head["mark"] = mark
         self._head_new: dict[str, Any] = {}
         pacer.add(self)
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Send nothing in the child of a fork: the browser is the parent's."""
+        self.lock = threading.RLock()
+        self._send = _send_nothing
+        self._dirty = {}
+        self._is_followed = False
 
     # Called by the registry
 
@@ -239,3 +248,7 @@ class View:
             with self._registry.reading(agent_id) as found:
                 if found is not None:
                     yield found, since
+
+
+def _send_nothing(message: dict[str, Any]) -> None:
+    del message

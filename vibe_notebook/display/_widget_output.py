@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._forks import in_child
 from .._host import host
 from ..transcript import Transcript
 from ._bundle import bundle, interim_bundle
@@ -36,11 +37,21 @@ _NOTHING = {"text/plain": "", "text/html": ""}
 _SHORT = 5.0
 """Seconds within which most agents end. A page shows them live, and their notebooks need no second output."""
 
-_SENDING = threading.Lock()
+_SENDING: threading.Lock = threading.Lock()
 """Lock for sending: the kernel's sockets silently lose messages if several threads send at once."""
 
-_FINAL = threading.Lock()
+_FINAL: threading.Lock = threading.Lock()
 """Lock for final forms: several at once would delay each other, and the page."""
+
+
+def _renew() -> None:
+    """Replace the locks in the child of a fork; the browser's answers belong to the parent."""
+    global _SENDING, _FINAL
+    _SENDING, _FINAL = threading.Lock(), threading.Lock()
+    _lingering.clear()
+
+
+in_child(_renew)
 
 
 class WidgetOutput:

@@ -56,6 +56,11 @@ class Alarm:
             self.deadline = None
             self._changed.notify()
 
+    def renew(self) -> None:
+        """Forget the thread and its deadline, in the child of a fork; the next deadline starts a thread."""
+        self._changed = threading.Condition()
+        self._thread, self.deadline = None, None
+
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="vibe-alarm", daemon=True)
         try:

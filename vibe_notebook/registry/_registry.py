@@ -14,6 +14,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
+from .._forks import hold_during_fork
 from .._ordering.sequencer import Delivery, Retraction, Sequencer
 from .._reducer.agent_log import AgentLog
 from ..events import EVENT_CLASSES, Event, parse_event
@@ -26,7 +27,7 @@ from ._retention import Retention
 from ._ring_buffer import RingBuffer
 from ._subscriptions import Subscription, Subscriptions
 
-__all__ = ["Registry", "get_registry"]
+__all__ = ["Registry"]
 
 
 PAST_AGENTS: Final = 1000
@@ -75,6 +76,23 @@ class Registry:
         self._retention = Retention(keep_runs, self._evict_agent)
         self._deadlines = Deadlines()
         self._alarm = Alarm(self._on_alarm) if clock is time.monotonic else None
+        hold_during_fork(self)
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Return the lock of all state: a fork holds it."""
+        return self._lock
+
+    def renew(self) -> None:
+        """Continue in the child of a fork: the parent's views and taps are not the child's."""
+        self._lock = threading.RLock()
+        self.changed = threading.Condition(self._lock)
+        self._subscriptions.renew(self.changed)
+        self._shared.taps = ()
+        for agent in self._agents.values():
+            agent.renew()
+        if self._alarm is not None:
+            self._alarm.renew()
 
     # Sources
 
@@ -186,9 +204,13 @@ class Registry:
             self._add(registration)
         return registration
 
-    def tap(self, agent_id: str | None, callback: Callback) -> Registration:
-        """Register a callback that also gets skips, for a recorder or a sender; ``None``: all agents."""
+    def tap(self, agent_id: str | None, callback: Callback, *, placed: bool = False) -> Registration:
+        """Register a callback that also gets skips, for a recorder or a sender; ``None``: all agents.
+
+        With *placed*, an event that comes after a later arrival has that event's id as its field ``overtaken_by``.
+        """
         registration = Registration(agent_id or "", {"tap": callback}, self._remove)
+        registration.is_placed = placed
         if agent_id is None:
             with self._lock:
                 self._check_open()
@@ -459,16 +481,3 @@ def _call_each(calls: list[Callable[[], None]]) -> None:
     finally:
         if calls:
             _call_each(calls)
-
-
-_default: Registry | None = None
-_default_lock = threading.Lock()
-
-
-def get_registry() -> Registry:
-    """Return the process-wide registry of the magic and the widget; replace a closed one."""
-    global _default  # noqa: PLW0603 - the one global of the package, by design
-    with _default_lock:
-        if _default is None or _default.closed:
-            _default = Registry()
-        return _default
