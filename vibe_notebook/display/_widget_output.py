@@ -10,7 +10,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._forms.wording import in_line, name_in_line, whole_message
 from .._host import host
+from ..events import Usage
 from ..transcript import Transcript
 from ._bundle import bundle
 from ._pacer import PACER
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from ..registry import Registry
 
 __all__ = ["WidgetOutput"]
+
+LINE = 1_000
+"""Characters of a connection's line in the header."""
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _LINGER = 8
@@ -50,6 +55,7 @@ class WidgetOutput:
         self._title = title
         self._controls = controls
         self._last_words: str | None = None
+        self._flushed_at: float | None = None
         self._packer = Packer()
         self._view = View(registry, title=title, send=self._send, stoppable="stop" in controls)
         self._widget: StreamWidget | None = StreamWidget(self._view.snapshot, self._receive)
@@ -68,12 +74,15 @@ class WidgetOutput:
     def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
         """Show a remote stream's connections in the header."""
         self._last_words = last_words
-        self._view.set_head(connection=[list(line) for line in lines])
+        self._view.set_head(connection=[[state, in_line(text, LINE)] for state, text in lines])
 
     def flush(self) -> None:
         """Send the last news at once: streams that end together would wait for each other's final forms."""
         self._view.detach()
         PACER.draw_last(self._view)
+        self._flushed_at = (
+            PACER.clock()
+        )  # the final form may wait for a thread: it need not wait for a lull then
 
     @property
     def is_alone(self) -> bool:
@@ -82,7 +91,7 @@ class WidgetOutput:
 
     def wait_for_lull(self) -> None:
         """Wait until the other views have sent their news, for 150 ms at most."""
-        PACER.wait_for_lull(self._view)
+        PACER.wait_for_lull(self._view, self._flushed_at)
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Send the whole state once, then put the static form in the widget's place."""
@@ -93,8 +102,8 @@ class WidgetOutput:
         first = next(iter(transcripts.values()), Transcript())
         self._view.finish(
             outcome=first.outcome,
-            error=first.error,
-            usage=first.usage.model_dump(exclude_none=True) if first.usage else None,
+            error=whole_message(first.error) if first.error else None,
+            usage=_usage(first.usage) if first.usage else None,
         )
         with self._view.lock:
             self._packer.begin()  # frees its memory
@@ -144,6 +153,13 @@ class WidgetOutput:
                     self.close()
             case _:
                 self._controls.use(content)
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    """Return the usage for the header, without the peer's other fields."""
+    model = name_in_line(usage.model) or None
+    known = usage.model_dump(exclude_none=True, include=set(Usage.model_fields))
+    return {**known, "model": model} if model else known
 
 
 def _parts(made: Any) -> tuple[dict[str, Any], dict[str, Any]]:

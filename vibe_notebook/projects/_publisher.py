@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import logging
 import random
 import threading
 import uuid
@@ -19,6 +18,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
+from .._foreign_words import clean_logger
 from ..events import to_json
 from ..exceptions import RemoteError, VibeNotebookError
 from ..registry import Registry, Subscription
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Publisher", "Pump", "publish"]
 
-log = logging.getLogger("vibe_notebook.projects")
+log = clean_logger("vibe_notebook.projects")
 BATCH_EVENTS: Final = 500
 """Events in one batch, at most."""
 BATCH_CHARACTERS: Final = 1024 * 1024

@@ -7,7 +7,6 @@ waiting batches in one transaction, and checks for appends of other processes wh
 from __future__ import annotations
 
 import itertools
-import logging
 import sqlite3
 import threading
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from .._event_loops import wait_for
+from .._foreign_words import clean_logger
 from ..exceptions import ClosedError, LogError
 from ._entry import Id
 from ._log import EventLog, Item, Page, Project
@@ -27,7 +27,7 @@ from ._tail import Tail
 
 __all__ = ["SqliteLog"]
 
-log = logging.getLogger("vibe_notebook.projects")
+log = clean_logger("vibe_notebook.projects")
 
 T = TypeVar("T")
 

@@ -6,7 +6,6 @@ On top of ``_routes`` and ``_guard``. ``_serve`` and ``_background`` run the app
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Collection
 
 from starlette.applications import Starlette
@@ -16,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .._foreign_words import clean_logger
 from ..exceptions import ProtocolError, VibeNotebookError
 from ..projects import EventLog, ProjectEventStream
 from ._errors import Refused
@@ -25,7 +25,7 @@ from ._routes import Routes
 
 __all__ = ["create_app"]
 
-logger = logging.getLogger("vibe_notebook.server")
+logger = clean_logger("vibe_notebook.server")
 
 
 def create_app(

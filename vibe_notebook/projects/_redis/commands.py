@@ -6,18 +6,18 @@ event type) and ``d`` (the data as JSON).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
 
+from ..._foreign_words import clean_logger
 from ...exceptions import LogError
 from .._entry import BEGINNING, END, Entry, Gap, Id, parse_id
 from .._log import Item, Page, Project
 
 __all__ = ["Keys", "append", "close", "entries", "gap", "page", "project", "query"]
 
-log = logging.getLogger("vibe_notebook.projects")
+log = clean_logger("vibe_notebook.projects")
 
 Command = tuple[Any, ...]
 
