@@ -11,9 +11,13 @@ __all__ = [
     "ANSWER_BYTES",
     "COUNT_LIMIT",
     "FOREIGN_WORDS",
+    "FORM_BYTES",
     "ID_LIMIT",
+    "IMAGE_PIXELS",
     "INT_LIMIT",
+    "MESSAGE_SHOWN",
     "NAME_LIMIT",
+    "NAME_SHOWN",
     "RENDERS",
     "RENDER_SECONDS",
     "TABLE_CELLS",
@@ -39,6 +43,10 @@ TABLE_CELLS: Final = 20_000
 TRANSCRIPT_BYTES: Final = 16 << 20
 """Bytes of one transcript's HTML, Markdown or text in a server's response: more bytes stall a browser."""
 
+FORM_BYTES: Final = 5_000_000
+"""Bytes that the final form of one view adds to a notebook, in HTML, Markdown and text together: a browser needs
+seconds for more, and each save of the notebook sends all of it."""
+
 RENDERS: Final = 4
 """Transcripts that one server renders at once: each needs a thread and memory."""
 
@@ -50,6 +58,15 @@ ID_LIMIT: Final = 1_000
 
 NAME_LIMIT: Final = 1_000
 """Characters of a name in an event: forms show fewer."""
+
+NAME_SHOWN: Final = 200
+"""Characters of a name that a form, a view or a terminal shows: a longer one hides the line around it."""
+
+MESSAGE_SHOWN: Final = 10_000
+"""Characters of an error or a note that a form shows at once: more hides the work around it."""
+
+IMAGE_PIXELS: Final = 100_000_000
+"""Pixels of an image that a browser gets: it decodes four bytes for each, whatever the file's size."""
 
 FOREIGN_WORDS: Final = 10_000
 """Characters of a peer's message that an error, a warning or a log repeats: more hides the lines around it."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from vibe_notebook._thread_pool import ThreadPool
 from vibe_notebook.events import (
     Custom,
     MessageFinished,
@@ -24,7 +25,7 @@ from vibe_notebook.events import (
     skip,
 )
 from vibe_notebook.exceptions import ClosedError, ProtocolError
-from vibe_notebook.registry import Registry, Stats, get_registry
+from vibe_notebook.registry import Registry, Stats, _deadlines, get_registry
 
 
 class Clock:
@@ -1053,8 +1054,9 @@ def test_held_events_are_released_although_the_alarm_failed_once(
 
 
 def test_a_deadline_beyond_the_timeout_limit_of_a_lock_ends_no_alarm(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_deadlines, "POOL", ThreadPool("vibe-alarm", limit=1))
     before = set(threading.enumerate())
     with Registry(hold=1e300, max_wait=1e300) as registry:
         registry.dispatch(text("1", 1))
@@ -1065,6 +1067,32 @@ def test_a_deadline_beyond_the_timeout_limit_of_a_lock_ends_no_alarm(
     alarm[0].join(5)
     assert not alarms(before)
     assert caplog.text == ""
+
+
+def test_hundreds_of_registries_that_hold_events_share_a_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_deadlines, "POOL", ThreadPool("vibe-alarm", limit=3))
+    before = set(threading.enumerate())
+    released, may_go_on = threading.Semaphore(0), threading.Event()
+
+    def call(event: Any) -> None:
+        if event.delta == "3":
+            released.release()
+            assert may_go_on.wait(10)
+
+    registries = [Registry(hold=0.01, max_wait=0.01) for _ in range(200)]
+    for registry in registries:
+        registry.register("a", on_result=call)
+        registry.dispatch(text("1", 1))
+        registry.dispatch(text("3", 3))
+    assert all(released.acquire(timeout=10) for _ in range(3))
+    assert len(alarms(before)) == 3
+    may_go_on.set()
+    assert all(released.acquire(timeout=10) for _ in range(197))
+    for registry in registries:
+        registry.close()
+    for thread in alarms(before):
+        thread.join(5)
+    assert not alarms(before)
 
 
 def test_the_alarm_continues_after_a_callback_has_ended_its_thread() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
 import os
 import threading
 import time
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .. import adapters
 from .._controls import Control, Controls
 from .._event_loops import in_loop
+from .._foreign_words import clean_logger
 from .._forks import in_child, renew_in_child
 from .._host import host
 from ..display import Output, choose, make_output
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline", "Transcribed", "fresh_agent_id"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 _MAX_UNIDENTIFIED = 8
 """Number of native events within which a stream must show its SDK; later the watch fails."""
 _TIMED_TYPES = frozenset(("run_started", "tool_started", "tool_finished", "run_finished"))

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import contextvars
 import ctypes
-import logging
 import signal
 import sys
 import threading
@@ -24,11 +23,12 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
+from .._foreign_words import clean_logger
 from .._forks import renew_in_child
 
 __all__ = ["END", "Stepper", "Ticker", "close_when_dropped", "in_thread"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 TICK = 0.1
 """Seconds between two wake-ups of the loop: an idle loop handles an interrupt only when it wakes."""
 RESEND: Final = 0.05

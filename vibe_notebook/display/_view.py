@@ -7,13 +7,14 @@ but for its *send* function.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from .._foreign_words import clean_logger
 from .._forks import renew_in_child
+from .._forms.wording import name_in_line, whole_message
 from .._reducer.agent_log import AgentLog
 from .._reducer.run import PartBuilder
 from ..registry import Registry
@@ -25,7 +26,7 @@ from ._tree import Tree
 
 __all__ = ["View"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 
 
 class View:
@@ -58,7 +59,7 @@ class View:
         self._faults = 0
         self.number = 0
         self.head: dict[str, Any] = {
-            "title": title,
+            "title": name_in_line(title),
             "state": "live",
             "outcome": None,
             "error": None,
@@ -99,7 +100,7 @@ class View:
 
     def report(self, text: str) -> None:
         """Show a failure in the background."""
-        self.set_head(note=text)
+        self.set_head(note=whole_message(text))
 
     def set_head(self, **props: Any) -> None:
         """Change properties of the header."""
@@ -121,7 +122,8 @@ class View:
             except Exception as error:
                 # A fault of the view must never end the agent's work: the view reports it and continues.
                 log.exception("The live view could not be drawn")
-                ops = self._after_fault(f"The view could not be drawn: {type(error).__name__}: {error}")
+                reason = whole_message(f"The view could not be drawn: {type(error).__name__}: {error}")
+                ops = self._after_fault(reason)
             if ops:
                 self._tell(*ops)
             return bool(self._awaiting_pause) if ops else bool(self._awaiting_pause) or None
@@ -156,7 +158,8 @@ class View:
                 self._tree.finish()
             except Exception as error:
                 log.exception("The live view could not be finished")
-                self.head["note"] = f"The view could not be finished: {type(error).__name__}: {error}"
+                reason = f"The view could not be finished: {type(error).__name__}: {error}"
+                self.head["note"] = whole_message(reason)
             self._awaiting_pause.clear()
             self.number += 1
             self._send({"n": self.number, "ops": [["full", self.snapshot()]]})

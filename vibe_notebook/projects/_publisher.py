@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import logging
 import random
 import threading
 import uuid
@@ -20,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from .._credentials import Token
+from .._foreign_words import clean_logger
 from ..events import Event, to_json
 from ..exceptions import RemoteError, VibeNotebookError
 from ..registry import Registry, Subscription
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Publisher", "Pump", "publish"]
 
-log = logging.getLogger("vibe_notebook.projects")
+log = clean_logger("vibe_notebook.projects")
 BATCH_EVENTS: Final = 500
 """Events in one batch, at most."""
 BATCH_CHARACTERS: Final = 1024 * 1024

@@ -8,7 +8,6 @@ while the log has listeners.
 from __future__ import annotations
 
 import itertools
-import logging
 import sqlite3
 import threading
 from collections import Counter
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from .._event_loops import wait_for
+from .._foreign_words import clean_logger
 from .._limits import TAIL_BYTES, TAIL_EVENTS
 from ..exceptions import ClosedError, LogError
 from . import _sqlite_store
@@ -29,7 +29,7 @@ from ._tail import Tail
 
 __all__ = ["SqliteLog"]
 
-log = logging.getLogger("vibe_notebook.projects")
+log = clean_logger("vibe_notebook.projects")
 
 T = TypeVar("T")
 

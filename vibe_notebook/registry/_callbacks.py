@@ -7,19 +7,19 @@ dispatching thread drains the outbox after it has released the registry's lock.
 from __future__ import annotations
 
 import inspect
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
+from .._foreign_words import clean_logger
 from .._json_values import bounded_repr
 from ..events import Event, is_skip, with_id
 
 __all__ = ["Callback", "Outbox", "Registration"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 
 Callback = Callable[[Any], object]
 """A function of one event; ``Any``, because the callback's slot decides the event's class."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Collection
 
 import anyio
@@ -19,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from .._foreign_words import clean_logger
 from ..exceptions import LogError, ProtocolError, VibeNotebookError
 from ..projects import EventLog, ProjectEventStream
 from ._errors import Refused
@@ -29,7 +29,7 @@ from ._security_headers import protected
 
 __all__ = ["create_app"]
 
-logger = logging.getLogger("vibe_notebook.server")
+logger = clean_logger("vibe_notebook.server")
 
 
 def create_app(

@@ -5,7 +5,6 @@ Between ``_routes`` and a ``Listener``. The log's entries encode each frame once
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -16,12 +15,13 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
+from .._foreign_words import clean_logger
 from ..exceptions import VibeNotebookError
 from ._limits import Limits, OpenStreams
 
 __all__ = ["Feed", "Framed", "Stream"]
 
-log = logging.getLogger("vibe_notebook.server")
+log = clean_logger("vibe_notebook.server")
 
 BATCH: Final = 1_024
 """Events in one batch from the listener, at most."""

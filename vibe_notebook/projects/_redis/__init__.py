@@ -6,13 +6,13 @@ replies; ``worker`` sends the commands in a thread; ``reader`` waits there for n
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 from ..._event_loops import wait_for
+from ..._foreign_words import clean_logger
 from ..._limits import TAIL_BYTES, TAIL_EVENTS
 from ...exceptions import ClosedError
 from .._entry import BEGINNING, Id
@@ -23,7 +23,7 @@ from .worker import Worker
 
 __all__ = ["RedisLog"]
 
-log = logging.getLogger("vibe_notebook.projects")
+log = clean_logger("vibe_notebook.projects")
 
 T = TypeVar("T")
 

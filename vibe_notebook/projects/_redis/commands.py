@@ -6,12 +6,12 @@ event type) and ``d`` (the data as JSON).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
+from ..._foreign_words import clean_logger
 from ..._limits import WINDOW_BYTES
 from ...exceptions import LogError
 from .._entry import BEGINNING, Entry, Gap, Id, parse_id, text_of
@@ -32,7 +32,7 @@ __all__ = [
     "query",
 ]
 
-log = logging.getLogger("vibe_notebook.projects")
+log = clean_logger("vibe_notebook.projects")
 
 Command = tuple[Any, ...]
 

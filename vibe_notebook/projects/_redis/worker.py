@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from ..._event_loops import wait_for
+from ..._foreign_words import clean_logger
 from ...exceptions import ClosedError, LogError, MissingExtraError
 from .._entry import Id
 from .._tail import Tail
@@ -35,7 +35,7 @@ except ImportError:
 
 __all__ = ["Worker"]
 
-log = logging.getLogger("vibe_notebook.projects")
+log = clean_logger("vibe_notebook.projects")
 
 T = TypeVar("T")
 
