@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.display.browser_half import Browser, page_html
-from vibe_notebook._forms.wording import args_text, output_text
+from vibe_notebook._forms.wording import args_text, name_in_line, output_text
 from vibe_notebook._markdown.renderer import render
 from vibe_notebook._markdown.stream import MarkdownStream
 from vibe_notebook._reducer.run import PartBuilder
@@ -158,7 +158,7 @@ def content(part: Any) -> Any:
                 [content(p) for p in part.children],
             )
         case _:
-            return ("artifact", part.name or part.artifact_id)
+            return ("artifact", name_in_line(part.name) or name_in_line(part.artifact_id))
 
 
 class Stage:

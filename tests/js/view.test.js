@@ -13,7 +13,9 @@ test("the root has the classes of the saved form, and the view sends hello with 
   const { model, $ } = shown({ n: 7, head: { title: "Researcher" }, parts: [] });
   assert.ok($(".vibe.jp-RenderedHTMLCommon"));
   assert.equal($(".vibe-title").textContent, "Researcher");
-  assert.deepEqual(model.sent, [{ type: "hello", n: 7, plain: undefined }]);
+  const [{ page, ...hello }, ...others] = model.sent;
+  assert.ok(page);
+  assert.deepEqual([hello, others], [{ type: "hello", n: 7, plain: undefined }, []]);
 });
 
 test("parts are inserted at their index, inside of their parent", () => {
@@ -572,4 +574,16 @@ test("a very long list stands in several groups, whole and in order", () => {
     [...items.keys()],
   );
   assert.equal($(".vibe-text").lastChild.lastElementChild.outerHTML, "<p>after</p>");
+});
+
+test("of a long error and a long note the beginning is shown, and all of it after a click", () => {
+  const long = "x".repeat(25_000);
+  const { frame, $ } = shown();
+  frame(tool({ state: "error", error: long }), ["head", { error: "short", note: long }]);
+  assert.equal($(".vibe > .vibe-error").textContent, "short");
+  for (const box of [$(".vibe > .vibe-note"), $(".vibe-error pre")]) {
+    assert.equal(box.textContent, `${"x".repeat(10_000)}…\nShow all (25,000 characters)`);
+    box.querySelector("button").click();
+    assert.equal(box.textContent, long);
+  }
 });

@@ -21,7 +21,7 @@ from IPython.core.formatters import DisplayFormatter
 import vibe_notebook as vibe
 from tests.watching.streams import until
 from vibe_notebook._watching import pipeline as _pipeline
-from vibe_notebook._watching.finalizer import Finalizer, defer_interrupt
+from vibe_notebook._watching.finalizer import POOL, Finalizer, defer_interrupt
 from vibe_notebook.transcript import Transcript
 
 cell: contextvars.ContextVar[str] = contextvars.ContextVar("cell", default="another")
@@ -245,6 +245,19 @@ def test_a_second_interrupt_takes_effect_at_once() -> None:
     thread.join()
     may_end.set()
     ending.wait()
+
+
+def test_streams_that_end_together_share_a_few_threads_for_their_final_forms(output: Slow) -> None:
+    async def main() -> None:
+        tasks = [asyncio.create_task(drained()) for _ in range(200)]
+        await until(lambda: len(output.threads) == POOL.limit)
+        assert len([each for each in threading.enumerate() if each.name == "vibe-final"]) == POOL.limit
+        output.may_end.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+    assert len(output.shown) == 200
+    assert len(set(output.threads)) <= POOL.limit
 
 
 def test_a_second_thread_that_finalizes_waits_for_the_end_too(output: Slow) -> None:

@@ -21,6 +21,7 @@ from markdown_it.token import Token
 
 from .._json_values import scrub
 from .._markdown.highlight import language_of
+from .._markdown.images import pixels_of
 from .._markdown.math import is_formula
 from .._markdown.sanitize import is_link, is_raster
 from .._markdown.tex import is_safe_tex
@@ -35,6 +36,8 @@ from .wording import (
     clean,
     duration_of,
     in_line,
+    message_text,
+    name_in_line,
     name_of,
     output_text,
     pretty,
@@ -343,10 +346,10 @@ class _Form:
         for name, run in unclaimed_runs(transcript):
             outcome = f" · {run.outcome}" if run.outcome else ""
             body = [f"**{_escaped(name)}**{outcome}", *(self._part(part, 0) for part in run.parts)]
-            body += [f"**Error**\n\n{_fenced(clean(run.error))}"] if run.error else []
+            body += [f"**Error**\n\n{_fenced(message_text(run.error))}"] if run.error else []
             paragraphs.append(_quoted("\n\n".join(body)))
         if transcript.error:
-            paragraphs.append(f"**✗ Error**\n\n{_fenced(clean(transcript.error))}")
+            paragraphs.append(f"**✗ Error**\n\n{_fenced(message_text(transcript.error))}")
         return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
 
     def _part(self, part: Part, depth: int) -> str:
@@ -376,19 +379,19 @@ class _Form:
             is_json = pretty(part.output) == output and output[0] in "{["
             yield f"Output:\n\n{_fenced(output, is_json=is_json)}"
         if part.error:
-            yield f"Error:\n\n{_fenced(clean(part.error))}"
+            yield f"Error:\n\n{_fenced(message_text(part.error))}"
         children = [self._part(child, depth + 1) for child in children_of(part, depth)]
         if any(children):
             yield _quoted("\n\n".join(child for child in children if child))
 
 
 def _artifact(part: ArtifactPart) -> str:
-    name = _escaped(in_line(part.name or "") or "artifact")
+    name = _escaped(name_in_line(part.name) or "artifact")
     if part.url and is_link(part.url) and not re.search(r"[\s<>\\]", part.url):
         name = f"[{name}](<{part.url}>)"
     facts = [] if part.action == "created" else [in_line(part.action)]
     facts += [in_line(part.media_type)] if part.media_type else []
-    facts += [size(byte_size(part.data))] if part.data else []
+    facts += [size(byte_size(part.data)), *filter(None, [pixels_of(part.data)])] if part.data else []
     return " · ".join([f"◆ {name}", *map(_escaped, facts)])
 
 

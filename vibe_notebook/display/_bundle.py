@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..transcript import Transcript
 
-__all__ = ["bundle", "other_agent"]
+if TYPE_CHECKING:
+    from .._forms.wording import Document
+
+__all__ = ["bundle", "interim_bundle", "other_agent"]
+
+_INTERIM = "The agent was still at work when this was saved."
 
 
 def bundle(
@@ -23,32 +29,58 @@ def bundle(
     """Return the saved forms by MIME type: HTML, Markdown and text, several agents under their names.
 
     *is_open* is the user's choice by part key, *note* a last line about the view itself. *last_words* is the reason
-    why a remote stream's connection ended early, or ``None``.
+    why a remote stream's connection ended early, or ``None``. A transcript beyond ``FORM_BYTES`` is shown in part.
     """
-    from .._forms.html import transcript_html  # noqa: PLC0415 - rendering is loaded when something is shown
+    from .._forms.bounds import bounded_forms  # noqa: PLC0415 - rendering is loaded when something is shown
+    from .._forms.html import transcript_html  # noqa: PLC0415
     from .._forms.markdown import transcript_markdown  # noqa: PLC0415
     from .._forms.text import transcript_text  # noqa: PLC0415
-    from .._forms.wording import clean  # noqa: PLC0415 - rendering is loaded when something is shown
+    from .._forms.wording import clean  # noqa: PLC0415
 
-    several = len(transcripts) > 1
-    items = [(f"{title} · {name}" if several else title, t) for name, t in transcripts.items()]
-    items = items or [(title, Transcript())]
-    html = []
-    for index, (name, transcript) in enumerate(items):
-        prefix = other_agent(index)
-        chosen = {k.removeprefix(prefix): v for k, v in (is_open or {}).items() if k.startswith(prefix)}
-        notes = "\n".join(filter(None, (note, last_words))) if not index else None
-        html.append(transcript_html(transcript, title=name, is_open=chosen, note=notes or None))
-    text = [transcript_text(t, title=name) for name, t in items]
-    markdown = [transcript_markdown(t, title=name) for name, t in items]
-    if last_words is not None:
-        reason = clean(last_words)
-        text.append(f"[{reason}]")
-        markdown.append("`" + reason.replace("`", "'").replace("\n", " · ") + "`")
+    names = [f"{title} · {name}" for name in transcripts] if len(transcripts) > 1 else [title]
+
+    def render(shown: Sequence[tuple[int, Document]]) -> dict[str, str]:
+        html, text, markdown = [], [], []
+        for index, document in shown:
+            name = names[index] if index >= 0 else None
+            prefix = other_agent(index)
+            chosen = {k.removeprefix(prefix): v for k, v in (is_open or {}).items() if k.startswith(prefix)}
+            notes = "\n".join(filter(None, (note, last_words))) if not index else None
+            html.append(transcript_html(document, title=name, is_open=chosen, note=notes or None))
+            text.append(transcript_text(document, title=name))
+            markdown.append(transcript_markdown(document, title=name))
+        if last_words is not None:
+            reason = clean(last_words)
+            text.append(f"[{reason}]")
+            markdown.append("`" + reason.replace("`", "'").replace("\n", " · ") + "`")
+        return {
+            "text/plain": "\n\n".join(text),
+            "text/markdown": "\n\n".join(markdown),
+            "text/html": "\n".join(html),
+        }
+
+    return bounded_forms(list(transcripts.values()) or [Transcript()], render)
+
+
+def interim_bundle(
+    transcripts: Mapping[str, Transcript],
+    *,
+    title: str,
+    mark: str,
+    count: int,
+    is_open: Mapping[str, bool] | None = None,
+) -> dict[str, str]:
+    """Return the saved forms of agents that still work, in HTML and text; *count* forms were made so far.
+
+    By the class ``vibe-interim-MARK`` a live view of the same agents hides the HTML, by ``vibe-saved-COUNT`` it
+    recognises the last form.
+    """
+    forms = bundle(transcripts, title=title, is_open=is_open, note=_INTERIM)
+    # Of another class than the live view: the page counts it as no further view.
+    html = forms["text/html"].replace('<div class="vibe" ', '<div class="vibe-form" ')
     return {
-        "text/plain": "\n\n".join(text),
-        "text/markdown": "\n\n".join(markdown),
-        "text/html": "\n".join(html),
+        "text/plain": f"{forms['text/plain']}\n\n[{_INTERIM}]",
+        "text/html": f'<div class="vibe-interim-{mark} vibe-saved-{count}">{html}</div>',
     }
 
 

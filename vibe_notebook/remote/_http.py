@@ -6,6 +6,8 @@ would lead through the frames that hold the request and its secrets.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import socket
 import ssl
@@ -18,7 +20,9 @@ import anyio
 
 from .._addresses import Reach, is_loopback, reach_of
 from .._credentials import TokenError
+from .._foreign_words import on_one_line
 from .._json_values import scrub
+from .._limits import ANSWER_BYTES
 from ..exceptions import MissingExtraError, RemoteError
 from ._request import StreamRequest
 from ._responses import (
@@ -50,6 +54,10 @@ _HOST: Final = re.compile(r"[^\s%\[\]/?#@\\]+")
 _LONGEST_LABEL: Final = 63
 _LAST_PORT: Final = 65_535
 _PRIVATE: Final = "the server redirects to a private address, where it may not send a reader"
+_ERROR_SECONDS: Final = 2.0
+"""Seconds in which the body of an error must arrive."""
+_ERROR_WORDS: Final = 200
+"""Characters of a server's own words in the reason of a lost connection: a status is one line."""
 _NO_CONTENT: Final = 204
 _OK: Final = 200
 
@@ -271,6 +279,7 @@ class Http:
         is_stream = status == _OK and kind.partition(";")[0].strip().lower() == "text/event-stream"
         if is_stream and is_compressed(coding) is not None:
             return opened
+        said, is_permanent = await _error_of(opened, kind) if status in self._retry_statuses else ("", False)
         await opened.aclose()
         if is_stream:
             return Refused(
@@ -284,7 +293,10 @@ class Http:
                 f"its content type is {given!r}, not text/event-stream: is this the stream's URL?", status
             )
         if status in self._retry_statuses:
-            return Lost(describe_status(status), status, retry_after(response.headers.get("retry-after")))
+            reason = f"{describe_status(status)}: {said}" if said else describe_status(status)
+            if is_permanent:
+                return Refused(reason, status)
+            return Lost(reason, status, retry_after(response.headers.get("retry-after")))
         return refusal(status)
 
     @staticmethod
@@ -313,6 +325,24 @@ def _client() -> Any:
     except ImportError:
         raise MissingExtraError("Following a remote stream", "remote") from None
     return httpx2
+
+
+async def _error_of(opened: Opened, media_type: str) -> tuple[str, bool]:
+    """Return the error's words in an answer of this package's server, and True if another try cannot help."""
+    if media_type.partition(";")[0].strip().lower() != "application/json":
+        return "", False
+    body = bytearray()
+    fields = None
+    # Errors are suppressed: without its body the answer still has its status.
+    with anyio.move_on_after(_ERROR_SECONDS), contextlib.suppress(Exception):
+        async for piece in opened.body:
+            body += piece
+            if len(body) > ANSWER_BYTES:
+                return "", False
+        fields = json.loads(body)
+    if not isinstance(fields, dict) or not isinstance(fields.get("error"), str):
+        return "", False
+    return on_one_line(fields["error"], _ERROR_WORDS).rstrip("."), fields.get("permanent") is True
 
 
 def _is_http(url: httpx2.URL) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Collection
 
 import anyio
@@ -19,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..exceptions import ProtocolError, VibeNotebookError
+from .._foreign_words import clean_logger
+from ..exceptions import LogError, ProtocolError, VibeNotebookError
 from ..projects import EventLog, ProjectEventStream
 from ._errors import Refused
 from ._guard import Auth, Guard, check_auth
@@ -29,7 +29,7 @@ from ._security_headers import protected
 
 __all__ = ["create_app"]
 
-logger = logging.getLogger("vibe_notebook.server")
+logger = clean_logger("vibe_notebook.server")
 
 
 def create_app(
@@ -50,7 +50,8 @@ def create_app(
     server accepts. The server sends a comment on each stream every *heartbeat* seconds. A client waits *retry*
     seconds before it reconnects.
 
-    Each server process needs an app of its own: the app counts the open streams.
+    Each server process needs an app of its own: the app counts the open streams. At its start (ASGI's lifespan) the
+    app checks the log, and fails with a ``LogError`` if the log cannot be used.
 
     Raises:
         ValueError: *auth* is an empty token.
@@ -61,8 +62,17 @@ def create_app(
     stream = log if isinstance(log, ProjectEventStream) else ProjectEventStream(log)
     routes = Routes(stream, limits or Limits(), heartbeat=heartbeat, retry=retry, has_auth=auth is not None)
 
+    async def check_log() -> None:
+        try:
+            await stream.check()
+        except BaseException:
+            if owned:
+                await stream.aclose()
+            raise
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await check_log()
         try:
             yield
         finally:
@@ -96,6 +106,7 @@ def create_app(
     )
     app.state.open_streams = routes.open_streams
     app.state.stream = stream
+    app.state.check_log = check_log
     return app
 
 
@@ -138,9 +149,15 @@ async def _http(_: Request, error: Exception) -> Response:
 async def _log_failed(_: Request, error: Exception) -> Response:
     if isinstance(error, ProtocolError):
         return Refused(422, str(error), field=error.field).response()
-    # The logger gets the error's text; the client does not: the text may hold a password.
-    logger.error("The log failed: %s", error, exc_info=error)
-    return Refused(503, "The log does not answer; try again.", retry_after=2).response()
+    # The logger gets the error's text; the client does not: the text may hold the name of a file or a host.
+    is_known = isinstance(error, LogError)
+    logger.error("The log failed: %s", error, exc_info=None if is_known else error)
+    if not isinstance(error, LogError):
+        return Refused(503, "The log does not answer; try again.", retry_after=2).response()
+    sentence = error.reason[:1].upper() + error.reason[1:]
+    if error.is_permanent:
+        return Refused(503, f"{sentence}.", permanent=True).response()
+    return Refused(503, f"{sentence}; try again.", retry_after=2).response()
 
 
 async def _unexpected(_: Request, __: Exception) -> Response:

@@ -59,8 +59,18 @@ class Runner(uvicorn.Server):
         )
         super().__init__(config)
         self._limits = limits
+        self._check_log = app.state.check_log
         self._open_streams = app.state.open_streams
         self._ready = ready
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Check the log, then serve. uvicorn itself would only print the traceback of a failed start.
+
+        Raises:
+            LogError: the log cannot be used.
+        """
+        await self._check_log()
+        await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to answer requests."""
@@ -165,6 +175,7 @@ def serve(
 
     Raises:
         VibeNotebookError: *host* is not a loopback address, and *token* is None.
+        LogError: the log cannot be used.
         OSError: the port is in use.
         ValueError: *port* is no port, or *token* is empty.
     """
