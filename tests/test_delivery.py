@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
@@ -479,3 +480,67 @@ def test_counts_that_arrive_in_any_order_with_their_ends_among_them_are_delivere
             both.step(others[number])
     both.step(("wait", 3))
     both.end()
+
+
+delta = st.tuples(st.just("delta"), st.sampled_from("rrs"), st.integers(0, 6))
+postponing = st.lists(
+    st.one_of(
+        delta,
+        delta,
+        st.tuples(st.sampled_from(["end", "pause", "start"]), st.sampled_from("rs"), st.just(0)),
+        st.tuples(st.just("forget"), st.sampled_from("rrs"), st.just(0)),
+        st.just(("wait", "", 0)),
+    ),
+    min_size=15,
+    max_size=40,
+)
+
+
+@settings(max_examples=max(100, settings().max_examples))
+@given(steps=postponing, keep_runs=st.integers(0, 2))
+def test_whole_texts_that_are_postponed_arrive_by_their_deadline_and_never_for_a_run_that_is_gone(
+    steps: list[tuple[str, str, int]], keep_runs: int
+) -> None:
+    clock = FakeClock()
+    heard: dict[str, str] = {}
+    shown: dict[str, str] = {}
+    strays: list[str] = []
+
+    def hear(event: Any) -> None:
+        if is_waiting and event.run_id not in shown:
+            strays.append(event.run_id)
+        if event.type == "text_delta":
+            heard[event.run_id] = heard.get(event.run_id, "") + event.delta
+        elif event.type == "part_completed":
+            heard[event.run_id] = event.text
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vibe_notebook._reducer.growing_text.CREDIT", 0)
+        patch.setattr("vibe_notebook.registry._agent.EARNED_CREDIT", 0)
+        registry = Registry(hold=0, max_held=0, max_wait=1, keep_runs=keep_runs, clock=clock)
+        registry.register("a", on_event=hear)
+        for what, run, seq in [*steps, ("wait", "", 0)]:
+            base: dict[str, Any] = {"agent_id": "a", "run_id": run}
+            is_waiting = what == "wait"
+            match what:
+                case "delta":
+                    registry.dispatch(TextDelta(**base, seq=seq, delta=f"<{seq}>"))
+                case "start":
+                    registry.dispatch(RunStarted(**base))
+                case "end" | "pause":
+                    outcome = "success" if what == "end" else "interrupted"
+                    registry.dispatch(RunFinished.model_validate({**base, "outcome": outcome}))
+                case "forget":
+                    registry.forget("a", run)
+                case "wait":
+                    clock.advance(1)
+                    registry.tick()
+            shown = {
+                each.run_id: registry.transcript("a", each.run_id).text
+                for each in registry.transcript("a").runs
+            }
+            heard = {name: text for name, text in heard.items() if name in shown}
+            assert not strays
+            if what == "wait":
+                assert heard == {name: text for name, text in shown.items() if text}
+        registry.close()

@@ -105,6 +105,9 @@ MADE: dict[str, Callable[[int], Event]] = {
     "wholes and deltas": lambda i: whole(i, seq=i) if i % 3 else text(i),
     "run starts": lambda i: start(seq=i, agent_name=f"{i}"),
     "run ends": lambda i: RunFinished(**R, outcome="success", seq=i),
+    "run pauses and starts": lambda i: (
+        RunStarted(**R, seq=i) if i % 2 else RunFinished(**R, outcome="interrupted", seq=i)
+    ),
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from .._json_values import to_json_value
 from .._ordering.sequencer import DELTA_KINDS
 from ..events import (
     Artifact,
@@ -409,6 +410,8 @@ def _loads(text: str) -> Any:
     if not text:
         return None
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    # An escape may name half a character, which no form can show.
+    return to_json_value(value) if "\\ud" in text.lower() else value

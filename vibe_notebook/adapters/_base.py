@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, get_args
 
+from vibe_notebook._half_pairs import HalfPairs
 from vibe_notebook._json_values import bounded_repr, scrub
 from vibe_notebook.events import (
     Custom,
@@ -98,6 +99,7 @@ class Adapter(ABC):
         self._result: Any = None
         self.streamed = StreamedTexts()
         self._call_ids = CallIds()
+        self._half_pairs = HalfPairs()
         self._repeats: dict[Key, str] = {}
         """The arguments of calls that were announced once more, as far as they came again."""
         self._out: list[Event] = []
@@ -161,7 +163,10 @@ class Adapter(ABC):
         place: dict[str, Any] = {"agent_id": self.agent_id, "run_id": self.run_id, **self._envelope}
         if place.get("seq") is not None:
             place["sub"] = len(self._out)
-        self._out.append(cls(**{**place, **fields}))
+        kind = cls.model_fields["type"].default
+        earlier, joined = self._half_pairs.join(kind, {**place, **fields})
+        self._out += map(parse_event, earlier)
+        self._out.append(cls(**joined))
 
     def emit_unknown(self, native: object, name: str | None, **fields: Any) -> None:
         """Emit a native that this version does not know as a ``Custom`` event under its own name."""
