@@ -8,9 +8,11 @@ classes: it reduces every text again from all events, and every reader scans the
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from vibe_notebook.events import PartCompleted, ToolProgress
 
 Part = tuple[str, "str | None", str, str]
 """(run_id, message_id, kind, part_id): the contract's key of a part."""
@@ -28,6 +30,7 @@ CALLBACKS = {
 }
 TWINNED = {"text_delta": "text", "thinking_delta": "thinking", "tool_call_delta": "args"}
 PARTS = {"text_delta": "text", "thinking_delta": "thinking"}
+SLOTS = {"text": "on_result", "thinking": "on_thinking", "args": "on_tool_preparing"}
 
 
 def describe(event: Any) -> tuple[Any, ...]:
@@ -45,9 +48,41 @@ def describe(event: Any) -> tuple[Any, ...]:
 
 
 def part_of(event: Any) -> Part | None:
-    """Return the key of the text part that an event changes."""
-    kind = event.kind if event.type == "part_completed" else PARTS.get(event.type)
-    return (event.run_id, event.message_id, kind, event.part_id) if kind else None
+    """Return the key of the text that an event changes: a part's, or a call's arguments or output."""
+    match event.type:
+        case "part_completed":
+            return (event.run_id, event.message_id, event.kind, event.part_id)
+        case "text_delta" | "thinking_delta":
+            return (event.run_id, event.message_id, PARTS[event.type], event.part_id)
+        case "tool_call_delta":
+            return (event.run_id, None, "args", event.tool_call_id)
+        case "tool_started" if event.args is not None:
+            return (event.run_id, None, "args", event.tool_call_id)
+        case "tool_progress" if event.delta is not None or event.output is not None:
+            return (event.run_id, None, "output", event.tool_call_id)
+    return None
+
+
+def whole_of(event: Any) -> str | None:
+    """Return the text by which an event replaces the text before it: "REPLACES"."""
+    match event.type:
+        case "part_completed":
+            return str(event.text)
+        case "tool_started":
+            return None if event.args is None else str(event.args)
+        case "tool_progress":
+            return None if event.output is None else str(event.output)
+    return None
+
+
+def rest_of(event: Any) -> Any:
+    """Return the event without its text, if it carries more than text."""
+    match event.type:
+        case "tool_started":
+            return event.model_copy(update={"args": None})
+        case "tool_progress" if (event.progress, event.total, event.message, event.state) != (None,) * 4:
+            return event.model_copy(update={"delta": None, "output": None})
+    return None
 
 
 def is_skip(event: Any) -> bool:
@@ -87,8 +122,9 @@ class Arrived:
 
 @dataclass
 class Order:
-    """Hold a run's ordering state."""
+    """Hold a run's ordering state; *arrival* is the number of its first event."""
 
+    arrival: int
     counts: dict[tuple[str, bool], Count] = field(default_factory=dict)
     closed: bool = False
     direct: set[tuple[str | None, str]] = field(default_factory=set)
@@ -97,9 +133,10 @@ class Order:
 
 @dataclass(eq=False)
 class Shown:
-    """Hold a run of the transcript: its end, and its parent."""
+    """Hold a run of the transcript: its first arrival, its end by ``finish``, and its parent."""
 
-    ended: bool = False
+    arrival: int
+    closed: bool = False
     parent: str | None = None
 
 
@@ -126,6 +163,23 @@ class Reader:
 
 
 @dataclass(eq=False)
+class Hold:
+    """Hold a live watch: the runs from an arrival number on are its own."""
+
+    agent: Agent
+    since: int
+
+
+@dataclass(eq=False)
+class End:
+    """Hold a finished or paused request."""
+
+    agent: Agent
+    run_id: str
+    paused: bool
+
+
+@dataclass(eq=False)
 class Agent:
     """Hold one agent: its order, the runs of its transcript, and its listeners."""
 
@@ -133,14 +187,16 @@ class Agent:
     orders: dict[str, Order] = field(default_factory=dict)
     waiting: list[Count] = field(default_factory=list)
     delivering: list[Count] = field(default_factory=list)
+    arrivals: int = 0
     arrived: list[Arrived] = field(default_factory=list)
     delivered: list[Arrived] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
     runs: dict[str, Shown] = field(default_factory=dict)
     heard: dict[Part, str] = field(default_factory=dict)
     listeners: list[Listener] = field(default_factory=list)
     outbox: deque[tuple[int, Any, Any, list[Listener]]] = field(default_factory=deque)
     busy: bool = False
-    ended: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
 
     @property
     def held(self) -> int:
@@ -170,7 +226,7 @@ class DeliveryOracle:
         self.agents: dict[str, Agent] = {}
         self.counts: dict[str, Counter[str]] = {}
         self.log: list[tuple[str, tuple[Any, ...]]] = []  # "each registry … overwrites" ids: 1, 2, 3 …
-        self.ended: list[tuple[Agent, str]] = []  # oldest first
+        self.ends: list[End] = []  # oldest first
         self.readers: list[Reader] = []
         self.taps: list[Listener] = []
 
@@ -181,7 +237,7 @@ class DeliveryOracle:
         for agent_id in dict.fromkeys(event.agent_id for event in events):
             agent = self._agent(agent_id)
             self._push(agent, [event for event in events if event.agent_id == agent_id])
-            self._end_runs(agent)
+            self._count_ends(agent)
             self._call_back(agent)
 
     def finish(self, agent_id: str, run_id: str | None = None, message_id: str | None = None) -> None:
@@ -190,26 +246,31 @@ class DeliveryOracle:
         if agent is None:
             return
         self._flush(agent, run_id, message_id)
-        self._end_runs(agent)
+        self._count_ends(agent)
         if message_id is None:
             for name in [run_id] if run_id is not None else list(agent.runs):
                 run = agent.runs.get(name)
-                if run is not None and not run.ended:
-                    agent.ended.append(name)
-                    self._end_runs(agent)
+                if run is not None and not self._end_of(agent, name)[0]:
+                    run.closed = True
+                    agent.changed.append(name)
+                    self._count_ends(agent)
         self._call_back(agent)
 
     def tick(self) -> None:
         """Release the events whose wait is over."""
         late = [agent for agent in self.agents.values() if any(self._has_waited(c) for c in agent.waiting)]
         for agent in late:
-            for count in [count for count in agent.waiting if self._has_waited(count)]:
+            # Choice: the counts are released by the arrivals of their oldest held events.
+            waited = [count for count in agent.waiting if self._has_waited(count)]
+            for count in sorted(
+                waited, key=lambda count: agent.arrived.index(next(iter(count.held.values()))[0])
+            ):
                 if count.held and count.next is None:
                     # Base: "otherwise the lowest that arrived within the hold" is the base.
                     self._set_base(agent, count, min(count.held))
                 if count.held and self._has_waited(count):
                     self._release(agent, count)
-            self._end_runs(agent)
+            self._count_ends(agent)
         for agent in late:
             self._call_back(agent)
 
@@ -221,7 +282,7 @@ class DeliveryOracle:
                 listener.open = False
             agent.listeners = []
             self._flush(agent, None, None)
-            self._end_runs(agent)
+            self._count_ends(agent)
             agent.orders.clear()
         for reader in self.readers:
             if reader.agent_id == agent_id:
@@ -245,7 +306,7 @@ class DeliveryOracle:
         agents = list(self.agents.values())
         for agent in agents:
             self._flush(agent, None, None)
-            self._end_runs(agent)
+            self._count_ends(agent)
         for reader in self.readers:
             self._end(reader)
         for agent in agents:
@@ -268,6 +329,25 @@ class DeliveryOracle:
             agent = self._agent(agent_id)
             agent.listeners = [*agent.listeners, listener]
         return listener
+
+    def hold_runs(self, agent_id: str, since: int | None) -> Hold:
+        """Keep the runs of a live watch: those from an arrival number on, ``None``: from now on."""
+        agent = self._agent(agent_id)
+        hold = Hold(agent, agent.arrivals if since is None else since)
+        agent.holds.append(hold)
+        return hold
+
+    def release(self, hold: Hold) -> None:
+        """End a live watch: its runs count again, by the order of their ends."""
+        agent = hold.agent
+        if hold not in agent.holds:
+            return
+        agent.holds = [other for other in agent.holds if other is not hold]
+        for end in self.ends:
+            if end.agent is agent and agent.runs[end.run_id].arrival >= hold.since:
+                end.paused = self._end_of(agent, end.run_id)[1]
+        self._evict()
+        self._drop_idle(agent)
 
     def close_listener(self, listener: Listener) -> None:
         """Remove callbacks: "After the return the registry calls none of them any more". A tap gets the rest first."""
@@ -330,6 +410,7 @@ class DeliveryOracle:
         agent = self.agents.get(agent_id)
         parts = {part_of(item.event) for item in agent.delivered} if agent else set()
         made = {part: self._text(agent, part) for part in parts if part is not None} if agent else {}
+        made = {part: text for part, text in made.items() if part[2] in ("text", "thinking")}
         return {part: text for part, text in made.items() if text}
 
     # Order
@@ -338,7 +419,7 @@ class DeliveryOracle:
         order = None
         slot: list[Arrived] = []
         for event in events:
-            order = agent.orders.setdefault(event.run_id, Order())
+            order = self._order_of(agent, event.run_id)
             self._record_source(agent, order, event)
             count = self._count_of(order, event)
             if count is not None:
@@ -348,6 +429,7 @@ class DeliveryOracle:
                     continue
                 count.seen.add((event.seq, event.sub))
             item = Arrived(event, count)
+            agent.arrivals += 1
             agent.arrived.append(item)
             if slot and (slot[0].count is not count or slot[0].event.seq != event.seq):
                 self._accept_slot(agent, slot)
@@ -358,6 +440,9 @@ class DeliveryOracle:
                 slot.append(item)
         if slot:
             self._accept_slot(agent, slot)
+
+    def _order_of(self, agent: Agent, run_id: str) -> Order:
+        return agent.orders.setdefault(run_id, Order(agent.arrivals))
 
     def _count_of(self, order: Order, event: Any) -> Count | None:
         if event.seq is None:
@@ -464,7 +549,7 @@ class DeliveryOracle:
     def _flush(self, agent: Agent, run_id: str | None, message_id: str | None) -> None:
         orders = list(agent.orders.values())
         if run_id is not None:
-            orders = [agent.orders.setdefault(run_id, Order())]
+            orders = [self._order_of(agent, run_id)]
         for order in orders:
             if message_id is not None:
                 order.counts.setdefault((message_id, False), Count(message_id))
@@ -507,9 +592,12 @@ class DeliveryOracle:
             if event.derived and (event.run_id, event.message_id, built) == (run_id, message_id, kind):
                 gone.append(item)
         agent.delivered = [item for item in agent.delivered if item not in gone]
-        for part in dict.fromkeys(part_of(item.event) for item in gone):
+        firsts: dict[Part | None, Any] = {}
+        for item in gone:
+            firsts.setdefault(part_of(item.event), item.event)
+        for part, event in firsts.items():
             if part is not None:
-                self._emit_whole(agent, part, derived=True, recorded=None)
+                self._emit_whole(agent, part, event, derived=True, recorded=None)
 
     # Delivery
 
@@ -519,58 +607,82 @@ class DeliveryOracle:
             # "… is recorded and sent, and reaches neither callbacks nor transcript."
             self._emit(agent, event, event)
             return
-        run = agent.runs.setdefault(event.run_id, Shown())
+        run = agent.runs.setdefault(event.run_id, Shown(agent.orders[event.run_id].arrival))
         agent.delivered.append(item)
         if event.type == "run_started" and run.parent is None:
             run.parent = event.parent_run_id
-        if event.type == "run_finished":
-            agent.ended.append(event.run_id)
+        if event.type in ("run_started", "run_finished"):
+            agent.changed.append(event.run_id)
         part = part_of(event)
         if part is None:
-            self._emit(agent, event, event)
+            self._emit(agent, self._newest(agent, event) if late else event, event)
             return
-        now = self._text(agent, part)
-        if event.type == "part_completed":
-            is_exact = event.text == now
+        now, whole = self._text(agent, part), whole_of(event)
+        if whole is not None:
+            is_exact = whole == now and (event.type == "part_completed" or not late)
         else:
             is_exact = not late and agent.heard.get(part, "") + event.delta == now
         if is_exact:
             agent.heard[part] = now
             self._emit(agent, event, event)
-        else:
-            # "One that comes after its gap was released is placed right in the transcript, and
-            # callbacks and subscribers get the whole part as PartCompleted."
-            self._emit_whole(agent, part, derived=event.derived, recorded=event)
+            return
+        # "One that comes after its gap was released is placed right in the transcript, and
+        # callbacks and subscribers get the whole part as PartCompleted." Choice: the whole of a call's
+        # output is a ToolProgress that replaces it; what an event carries beside its text comes first.
+        rest = rest_of(event)
+        if rest is not None:
+            self._emit(agent, rest, event)
+        self._emit_whole(agent, part, event, derived=event.derived, recorded=event if rest is None else None)
 
-    def _emit_whole(self, agent: Agent, part: Part, *, derived: bool, recorded: Any) -> None:
+    def _newest(self, agent: Agent, event: Any) -> Any:
+        """Return the last event, in order, of those that replace each other."""
+        for other in self._in_order(agent):
+            if (other.type, other.run_id) == (event.type, event.run_id):
+                if event.type == "tool_finished" and other.tool_call_id == event.tool_call_id:
+                    event = other
+                if event.type == "artifact" and other.artifact_id == event.artifact_id:
+                    event = other
+        return event
+
+    def _emit_whole(self, agent: Agent, part: Part, event: Any, *, derived: bool, recorded: Any) -> None:
         text = agent.heard[part] = self._text(agent, part)
-        run_id, message_id, kind, part_id = part
-        emitted = ("part_completed", agent.agent_id, run_id, message_id, kind, part_id, derived, text)
-        self._emit(agent, emitted, recorded)
+        run_id, _, kind, part_id = part
+        base = {"agent_id": agent.agent_id, "run_id": run_id, "message_id": event.message_id}
+        whole: Any
+        if kind == "output":
+            whole = ToolProgress(**base, derived=derived, tool_call_id=part_id, output=text)
+        else:
+            whole = PartCompleted(**base, derived=derived, part_id=part_id, kind=kind, text=text)
+        self._emit(agent, whole, recorded)
 
     def _emit(self, agent: Agent, emitted: Any, recorded: Any) -> None:
-        row = emitted if isinstance(emitted, tuple) else describe(emitted)
-        self.log.append((agent.agent_id, row))
+        self.log.append((agent.agent_id, describe(emitted)))
         # "delivery order and resume point": one id for subscribers, callbacks and recordings.
         listeners = [*self.taps, *agent.listeners]
         if listeners:
             agent.outbox.append((len(self.log), emitted, recorded, listeners))
 
     def _text(self, agent: Agent, part: Part) -> str:
-        """Reduce a part to its text. "The transcript places by (seq, sub)": a count's events, sorted, take its arrivals."""
+        """Reduce a part to its text."""
+        text = ""
+        for event in self._in_order(agent):
+            if part_of(event) == part:
+                # PartCompleted: "REPLACES what the deltas built".
+                whole = whole_of(event)
+                text = text + event.delta if whole is None else whole
+        return text
+
+    def _in_order(self, agent: Agent) -> Iterator[Any]:
+        """Yield the transcript's events. "The transcript places by (seq, sub)": a count's events, sorted, take its arrivals."""
         counts: dict[Count, list[Arrived]] = {}
         for item in agent.arrived:
             if item.count is not None:
                 counts.setdefault(item.count, []).append(item)
         queues = {count: iter(sorted(items, key=lambda i: i.key)) for count, items in counts.items()}
-        text = ""
         for item in agent.arrived:
             placed = item if item.count is None else next(queues[item.count])
-            if placed in agent.delivered and part_of(placed.event) == part:
-                event = placed.event
-                # PartCompleted: "REPLACES what the deltas built".
-                text = event.text if event.type == "part_completed" else text + event.delta
-        return text
+            if placed in agent.delivered:
+                yield placed.event
 
     def _call_back(self, agent: Agent) -> None:
         """Call back in order: "calls are serial per agent", also where a callback dispatches."""
@@ -586,20 +698,19 @@ class DeliveryOracle:
 
     def _call_listeners(self, item: tuple[int, Any, Any, list[Listener]], listeners: list[Listener]) -> None:
         number, emitted, recorded, _ = item
-        row = emitted if isinstance(emitted, tuple) else describe(emitted)
+        row = describe(emitted)
         for listener in listeners:
             if "tap" in listener.names and recorded is not None:
                 self._call(listener, "tap", (number, describe(recorded)))
-            for name in self._names(emitted, row):
+            for name in self._names(emitted):
                 self._call(listener, name, (number, row))
 
     @staticmethod
-    def _names(emitted: Any, row: tuple[Any, ...]) -> list[str]:
-        if not isinstance(emitted, tuple) and is_skip(emitted):
+    def _names(emitted: Any) -> list[str]:
+        if is_skip(emitted):
             return []
-        if row[0] == "part_completed":
-            return ["on_result" if row[4] == "text" else "on_thinking", "on_event"]
-        return [CALLBACKS.get(row[0], ""), "on_event"]
+        slot = SLOTS[emitted.kind] if emitted.type == "part_completed" else CALLBACKS.get(emitted.type, "")
+        return [slot, "on_event"]
 
     def _call(self, listener: Listener, name: str, row: Row) -> None:
         if listener.open and name in listener.names:
@@ -641,23 +752,55 @@ class DeliveryOracle:
 
     # Retention
 
-    def _end_runs(self, agent: Agent) -> None:
-        """Evict: "Registry(keep_runs=100) evicts the oldest ended runs and counts them"."""
-        ended, agent.ended = agent.ended, []
-        for name in ended:
+    def _count_ends(self, agent: Agent) -> None:
+        """Evict: "an open run, and a run of a live watch, is kept"; ``keep_runs`` counts the other ended ones."""
+        changed, agent.changed = agent.changed, []
+        for name in changed:
             run = agent.runs.get(name)
             if run is None:
                 continue
-            run.ended = True
-            if run.parent in agent.runs or (agent, name) in self.ended:
-                continue  # a subagent's run is retained with its parent's; a second end counts as none
-            self.ended.append((agent, name))
-            while len(self.ended) > self.keep_runs:
-                oldest, oldest_name = self.ended[0]
-                self._counts(oldest.agent_id)["evicted"] += self._drop(oldest, oldest_name)
-                if not oldest.runs and not (oldest.listeners or oldest.outbox or oldest.held):
-                    # Choice: the registry evicts an agent without a run, a listener or a held event; only its counts stay.
-                    self.agents.pop(oldest.agent_id, None)
+            ended, paused = self._end_of(agent, name)
+            if ended and run.parent in agent.runs:
+                continue  # a subagent's run is retained with its parent's
+            before = next((end for end in self.ends if (end.agent, end.run_id) == (agent, name)), None)
+            if before is not None and ended and (before.paused == paused or self._is_held(before)):
+                before.paused = paused  # a second end counts as none
+                continue
+            self.ends = [end for end in self.ends if end is not before]
+            if ended:
+                self.ends.append(End(agent, name, paused))
+                self._evict()
+
+    def _end_of(self, agent: Agent, run_id: str) -> tuple[bool, bool]:
+        """Return whether a run has ended, and whether it is paused: "interrupted (… resumable)"."""
+        last, resumed = "", False
+        for event in self._in_order(agent):
+            if event.run_id == run_id and event.type == "run_finished":
+                last, resumed = event.outcome, False
+            elif event.run_id == run_id and event.type == "run_started":
+                resumed = last == "interrupted"
+        closed = agent.runs[run_id].closed
+        return closed or (bool(last) and not resumed), last == "interrupted" and not resumed
+
+    @staticmethod
+    def _is_held(end: End) -> bool:
+        return any(end.agent.runs[end.run_id].arrival >= hold.since for hold in end.agent.holds)
+
+    def _evict(self) -> None:
+        # Choice: paused runs have a count of their own, so that ended ones do not take them before the answer.
+        for paused in (False, True):
+            while True:
+                counted = [end for end in self.ends if end.paused == paused and not self._is_held(end)]
+                if len(counted) <= self.keep_runs:
+                    break
+                oldest = counted[0]
+                self._counts(oldest.agent.agent_id)["evicted"] += self._drop(oldest.agent, oldest.run_id)
+                self._drop_idle(oldest.agent)
+
+    def _drop_idle(self, agent: Agent) -> None:
+        """Choice: the registry evicts an agent without a run, a listener, a watch or a held event; its counts stay."""
+        if not (agent.runs or agent.listeners or agent.holds or agent.outbox or agent.held):
+            self.agents.pop(agent.agent_id, None)
 
     def _drop(self, agent: Agent, run_id: str) -> int:
         """Drop a run with its subagents; return the count of dropped runs."""
@@ -668,14 +811,14 @@ class DeliveryOracle:
             del agent.runs[name]
         for name in {run_id, *names}:
             self._forget_order(agent, name)
-            self.ended = [each for each in self.ended if each != (agent, name)]
+            self.ends = [end for end in self.ends if (end.agent, end.run_id) != (agent, name)]
             agent.arrived = [item for item in agent.arrived if item.event.run_id != name]
             agent.delivered = [item for item in agent.delivered if item.event.run_id != name]
             agent.heard = {part: text for part, text in agent.heard.items() if part[0] != name}
         return len(names)
 
     def _forget_order(self, agent: Agent, run_id: str) -> None:
-        order = agent.orders.pop(run_id, Order())
+        order = agent.orders.pop(run_id, Order(0))
         agent.waiting = [count for count in agent.waiting if count not in order.counts.values()]
 
     # Names

@@ -26,7 +26,7 @@ from vibe_notebook.events import (
     ToolProgress,
     ToolStarted,
 )
-from vibe_notebook.registry import Registration, Registry, Subscription
+from vibe_notebook.registry import Hold, Registration, Registry, Subscription
 from vibe_notebook.testing import FakeClock
 
 Op = tuple[Any, ...]
@@ -44,8 +44,36 @@ PARENTS = {"s": "r"}  # the run "s" is a subagent of "r"
 
 # The events to dispatch. One counter and its twins write each part: if several counters wrote a part, an event of
 # another part could move the texts between them, and no listener would get an event for that.
-RUN_COUNT = ("started", "text", "thinking", "custom", "skip", "tool", "result", "end", "message_end")
-MESSAGE_COUNT = ("opened", "text", "text", "other", "thinking", "whole", "args", "progress", "artifact")
+RUN_COUNT = (
+    "started",
+    "text",
+    "thinking",
+    "custom",
+    "skip",
+    "tool",
+    "result",
+    "pause",
+    "end",
+    "message_end",
+    "args",
+    "output",
+)
+MESSAGE_COUNT = (
+    *(
+        "opened",
+        "text",
+        "text",
+        "other",
+        "thinking",
+        "whole",
+        "args",
+        "progress",
+        "artifact",
+        "tool 2",
+        "args 2",
+    ),
+    *("output", "result"),
+)
 ENDS = ("skip", "message_end", "end")
 TWINS = ("text", "thinking", "args", "whole")
 FREE = (
@@ -56,6 +84,7 @@ FREE = (
     "whole",
     "started",
     "result",
+    "pause",
     "end",
     "message_end",
     "custom",
@@ -65,7 +94,8 @@ FREE = (
 def make_event(what: str, base: dict[str, Any], name: str, text: str) -> Event:
     """Make an event of the counter called *name* ("u": of no counter)."""
     made = make_text(what, base, name, text)
-    call = {**base, "tool_call_id": f"call-{name}"}
+    what, _, number = what.partition(" ")  # the second call has no twins
+    call = {**base, "tool_call_id": f"call{number}-{name}"}
     match what:
         case "started":
             made = RunStarted(**base, parent_run_id=PARENTS.get(base["run_id"]), input=text)
@@ -77,12 +107,16 @@ def make_event(what: str, base: dict[str, Any], name: str, text: str) -> Event:
             made = ToolStarted(**call, args=text)
         case "progress":
             made = ToolProgress(**call, delta=text)
+        case "output":
+            made = ToolProgress(**call, output=text, message=text)
         case "result":
             made = ToolFinished(**call, output=text)
         case "artifact":
             made = Artifact(**base, artifact_id=name, name=text)
         case "end":
             made = RunFinished(**base, result=text)
+        case "pause":
+            made = RunFinished(**base, outcome="interrupted")
         case "message_end":
             made = MessageFinished(**base, finish_reason=text)
     return made or Custom(**base, name=what, value=text if what == "custom" else None)
@@ -108,6 +142,9 @@ class Source:
 
     def __init__(self) -> None:
         self.events: dict[Any, Event] = {}
+        self.generation = (
+            0  # of the counters: ``unregister`` drops them, and new ones write parts of their own
+        )
 
     def native(
         self, run: str, counter: str, seq: int, whats: tuple[int, ...], *, derived: bool
@@ -116,7 +153,7 @@ class Source:
         kinds = TWINS if derived else (*(MESSAGE_COUNT if counter else RUN_COUNT), *ENDS)
         made = []
         for sub, what in enumerate(whats):
-            key = (run, counter, derived, seq, sub)
+            key = (run, counter, derived, seq, sub, self.generation)
             if key not in self.events:
                 kind = kinds[what % len(kinds)]
                 message = "m" if counter == "x" else counter or "c"
@@ -124,7 +161,8 @@ class Source:
                     message = "m"  # the run's own counter finishes a message
                 base = {"agent_id": "a", "run_id": run, "message_id": message, "derived": derived}
                 base |= {"seq": seq, "sub": sub, "counter": counter}
-                self.events[key] = make_event(kind, base, counter or "c", f"<{counter}{seq}.{sub}>")
+                name = (counter or "c") + "'" * self.generation
+                self.events[key] = make_event(kind, base, name, f"<{counter}{seq}.{sub}>")
             made.append(self.events[key])
         return made
 
@@ -150,6 +188,8 @@ class Both:
         self.listeners: list[Listener] = []
         self.subscriptions: list[Subscription] = []
         self.readers: list[Any] = []
+        self.holds: list[Hold] = []
+        self.modelled_holds: list[Any] = []
         self.prepared: dict[tuple[int, int], Op] = {}
 
     # One operation, on either side
@@ -167,6 +207,10 @@ class Both:
                 registry.unregister(agent)
             case ("forget", agent, run):
                 registry.forget(agent, run)
+            case ("hold", agent, since):
+                self.holds.append(registry.hold(agent, since))
+            case ("release", index) if self.holds:
+                self.holds[index % len(self.holds)].release()
             case ("register", agent, names):
                 heard = self.new_calls()
                 self.registrations.append(registry.register(agent, **{name: heard(name) for name in names}))
@@ -193,6 +237,10 @@ class Both:
                 oracle.unregister(agent)
             case ("forget", agent, run):
                 oracle.forget(agent, run)
+            case ("hold", agent, since):
+                self.modelled_holds.append(oracle.hold_runs(agent, since))
+            case ("release", index) if self.modelled_holds:
+                oracle.release(self.modelled_holds[index % len(self.modelled_holds)])
             case ("register", agent, names):
                 self.listeners.append(oracle.register(agent, names))
             case ("tap", agent):
@@ -261,6 +309,7 @@ class Both:
                 self.compare_texts()
         self.real(op)
         self.model(op)
+        self.source.generation += op[0] == "unregister"
         self.compare()
 
     def read(self, index: int, *, one: bool = False) -> None:
@@ -320,7 +369,7 @@ natives = st.tuples(
     runs,
     st.sampled_from(["m", "m", "m", "m", "m", "", "", "n", "x"]),
     st.sampled_from([0, 1, 2, 3, 0, 1, 2, 3, 4, 5, -2]),
-    st.lists(st.integers(0, 11), min_size=1, max_size=3).map(tuple),
+    st.lists(st.integers(0, 15), min_size=1, max_size=3).map(tuple),
     st.sampled_from([False, False, False, True]),
 )
 free = st.tuples(st.just("free"), st.sampled_from("aab"), runs, st.sampled_from(FREE))
@@ -339,6 +388,8 @@ closing = st.tuples(st.sampled_from(["close", "close_reader"]), st.integers(0, 5
 unregister = st.tuples(st.just("unregister"), st.sampled_from("ab"))
 forget = st.tuples(st.just("forget"), st.sampled_from("ab"), st.sampled_from(["r", "s", "t"]))
 tap = st.tuples(st.just("tap"), st.sampled_from(["a", "b", None]))
+hold = st.tuples(st.just("hold"), st.sampled_from("aab"), st.none() | st.integers(0, 6))
+release = st.tuples(st.just("release"), st.integers(0, 5))
 subscribe = st.tuples(
     st.just("subscribe"), st.sampled_from(["a", "a", "b", None]), st.none() | st.integers(0, 12)
 )
@@ -348,7 +399,7 @@ operations = st.one_of(
     st.tuples(st.just("wait"), st.integers(0, 3)),
     st.tuples(st.sampled_from(["read", "read_one"]), st.integers(0, 5)),
     st.tuples(st.sampled_from(["read", "read_one"]), st.integers(0, 5)),
-    finish, register, closing, unregister, forget, tap, subscribe,
+    finish, register, closing, unregister, forget, tap, subscribe, hold, release,
     st.tuples(st.just("forget"), st.sampled_from("ab"), st.none()),
     st.just(("compare_texts",)),
 )  # fmt: skip
@@ -390,7 +441,9 @@ def test_every_step_delivers_and_counts_exactly_as_the_contract_says(
     both.end()
 
 
-KINDS = st.sampled_from([1, 1, 1, 2, 5, 9, 10, 10, 11])  # of a message's count: texts and its ends
+KINDS = st.sampled_from(
+    [1, 1, 1, 2, 5, 6, 6, 7, 8, 9, 10, 11, 12, 13, 13, 14]
+)  # of a message's count: texts and its ends
 scattered = st.lists(
     st.tuples(st.permutations(range(5)), st.lists(KINDS, min_size=5, max_size=5)), min_size=1, max_size=3
 )

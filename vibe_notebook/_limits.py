@@ -21,8 +21,11 @@ __all__ = [
     "RENDERS",
     "RENDER_SECONDS",
     "TABLE_CELLS",
+    "TAIL_BYTES",
+    "TAIL_EVENTS",
     "TIME_LIMIT",
     "TRANSCRIPT_BYTES",
+    "WINDOW_BYTES",
 ]
 
 INT_LIMIT: Final = 2**63 - 1
@@ -70,3 +73,14 @@ FOREIGN_WORDS: Final = 10_000
 
 ANSWER_BYTES: Final = 64 * 1024
 """Bytes of a server's response to a batch: 500 ids are 10 KB, and a server may send without end."""
+
+WINDOW_BYTES: Final = 1 << 20
+"""Bytes of events in one read of a log, and in one batch of a listener: each slow listener holds so many. A single
+larger event passes alone."""
+
+TAIL_EVENTS: Final = 4_096
+"""Events of a project that a log in a file or in Redis holds in memory for all of its listeners."""
+
+TAIL_BYTES: Final = 8 << 20
+"""Bytes of these events; their encoded form takes as many again. Eight windows let a listener fall behind a little
+before it must read the log."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-import os
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from typing import Final
+
+from ._forks import renew_in_child
 
 __all__ = ["Job", "ThreadPool"]
 
@@ -48,9 +48,13 @@ class ThreadPool:
         self._threads = 0
         self._has_idle = False  # one thread waits for the next job's time
         self._is_starting = False  # a new thread will look for a job
-        if hasattr(os, "register_at_fork"):
-            pool = weakref.ref(self)
-            os.register_at_fork(after_in_child=lambda: _reset(pool()))
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Forget the threads and the jobs of the parent, in the child of a fork."""
+        self._changed = threading.Condition()
+        self._jobs, self._waiting = [], 0
+        self._threads, self._has_idle, self._is_starting = 0, False, False
 
     def submit(
         self,
@@ -145,10 +149,3 @@ class ThreadPool:
             self._ensure_thread()
         except RuntimeError:
             log.debug("The thread pool %s has only %d threads", self._name, self._threads)
-
-
-def _reset(pool: ThreadPool | None) -> None:
-    """Let a forked process start threads of its own: it has none of its parent's."""
-    if pool is not None:
-        pool._changed = threading.Condition()  # noqa: SLF001 - the lock may have been held at the fork
-        pool._threads, pool._has_idle, pool._is_starting = 0, False, False  # noqa: SLF001

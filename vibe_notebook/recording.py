@@ -6,23 +6,26 @@ ids; a replay is a source for ``watch``.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TextIO
+from typing import Any, BinaryIO, Final, Self, TextIO
 
 import anyio
 
+from ._forks import renew_in_child
 from .events import Event, read_event, to_json
 from .exceptions import ClosedError, ProtocolError
-from .registry import Registration, Registry, get_registry
+from .registry import OVERTAKEN, Registration, Registry, get_registry
 
 __all__ = ["Recorder", "Replay", "record", "replay"]
 
 
+_MARK: Final = f'"{OVERTAKEN}":'.encode()
 LONGEST_WAIT: Final = 86_400.0
 """Seconds: a time stamp may have any value, and no clock can wait for the largest."""
 
@@ -35,6 +38,12 @@ class Recorder:
         self._lock = threading.Lock()
         self._file: TextIO | None = self.path.open("w", encoding="utf-8", newline="\n")
         self._taps: list[Registration] = []
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Write nothing in the child of a fork: the file is the parent's."""
+        self._lock = threading.Lock()
+        self._taps, self._parents_file, self._file = [], self._file, None
 
     def write(self, event: Event) -> None:
         """Append one event. An event without a time gets the present one, so that a replay can keep its pace."""
@@ -46,7 +55,7 @@ class Recorder:
 
     def attach(self, registry: Registry, agent_id: str | None = None) -> Self:
         """Write the events that the registry delivers from now on, of one agent or of all."""
-        self._taps.append(registry.tap(agent_id, self.write))
+        self._taps.append(registry.tap(agent_id, self.write, placed=True))
         return self
 
     def close(self) -> None:
@@ -82,6 +91,39 @@ def record(
     return Recorder(path).attach(registry, agent_id)
 
 
+class _Overtaken:
+    """Find the lines of a recording whose event arrived before an event of an earlier line."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.lines: set[int] = set()
+        self.by_id: dict[Any, list[tuple[int, int]]] = {}
+        """By the id of the earlier line's event, the numbers and offsets of the lines to read before it."""
+        offset, first = 0, None
+        for number, line in enumerate(file, 1):
+            place = _place(line) if first is None or _MARK in line else None
+            if place is not None:
+                number_of, by = place
+                if by is not None and first is not None:
+                    self.lines.add(number)
+                    # A recording that began later lacks that event: its first event stands for it.
+                    self.by_id.setdefault(max(by, first), []).append((number, offset))
+                elif first is None:
+                    first = number_of
+            offset += len(line)
+
+
+def _place(line: bytes) -> tuple[int, int | None] | None:
+    """Return a line's id, and the id that its event was overtaken by; ``None`` for a line without an id."""
+    try:
+        facts = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    ident, by = (facts.get("id"), facts.get(OVERTAKEN)) if isinstance(facts, dict) else (None, None)
+    if not isinstance(ident, int):
+        return None
+    return ident, by if isinstance(by, int) and 0 < by < ident else None
+
+
 class Replay:
     """Read a recording as a source of events, sync and async; each iteration starts at the beginning.
 
@@ -112,19 +154,52 @@ class Replay:
             yield event
 
     def events(self) -> Iterator[Event]:
-        """Yield all events, without waits."""
+        """Yield all events, without waits, in the order of their arrival.
+
+        A recorder writes each event when the registry delivers it. Where an event that arrived later was delivered
+        first, the line has its id as ``overtaken_by``.
+        """
         with self.path.open("rb") as file:
+            overtaken = _Overtaken(file)
+            file.seek(0)
             for number, line in enumerate(file, 1):
-                text = line.strip()
-                if number == 1:
-                    text = text.removeprefix(b"\xef\xbb\xbf")
-                if not text:
-                    continue
-                try:
-                    yield read_event(text)
-                except ProtocolError as error:
-                    msg = f"{self.path}, line {number}: {error}"
-                    raise ProtocolError(msg, field=error.field, line=number) from None
+                if number not in overtaken.lines and (event := self._read(line, number)) is not None:
+                    yield from self._with_overtaken([event], overtaken)
+            while overtaken.by_id:  # no line has these ids
+                waiting = self._earlier(next(iter(overtaken.by_id)), overtaken)
+                yield from self._with_overtaken(waiting, overtaken)
+
+    def _with_overtaken(self, waiting: list[Event], overtaken: _Overtaken) -> Iterator[Event]:
+        """Yield the waiting events, the last one first, each after those that arrived before it."""
+        while waiting:
+            if waiting[-1].id in overtaken.by_id:
+                waiting += self._earlier(waiting[-1].id, overtaken)
+            else:
+                yield waiting.pop()
+
+    def _earlier(self, ident: Any, overtaken: _Overtaken) -> list[Event]:
+        """Return the events to yield before the one with this id, the first one last."""
+        found: list[Event] = []
+        with self.path.open("rb") as file:
+            for number, offset in reversed(overtaken.by_id.pop(ident)):
+                file.seek(offset)
+                event = self._read(file.readline(), number)
+                if event is not None:
+                    (event.__pydantic_extra__ or {}).pop(OVERTAKEN, None)
+                    found.append(event)
+        return found
+
+    def _read(self, line: bytes, number: int) -> Event | None:
+        text = line.strip()
+        if number == 1:
+            text = text.removeprefix(b"\xef\xbb\xbf")
+        if not text:
+            return None
+        try:
+            return read_event(text)
+        except ProtocolError as error:
+            msg = f"{self.path}, line {number}: {error}"
+            raise ProtocolError(msg, field=error.field, line=number) from None
 
     def _paced(self) -> Iterator[tuple[float, Event]]:
         """Yield (seconds to wait, event). Each wait counts from the start, so that delays do not add up."""

@@ -128,3 +128,39 @@ def test_every_view_recovers_from_lost_messages_before_the_stream_ends(notebook:
     assert dropped / (dropped + sent) > rate * 0.3
     book.ask("faults.rate = 0; story.open('end')")
     book.page.wait_for_selector(".vibe[data-state=success]")
+
+
+GATED = f"{PREPARE}\nstories = [Story(['first ', Gate('middle'), 'last']) for _ in range(3)]"
+GATHERED = (
+    "tasks = [asyncio.ensure_future(vibe.watch(s, title=f't{i}')._drain()) for i, s in enumerate(stories)]"
+)
+
+
+def test_agents_that_end_after_a_reload_are_whole_in_the_file_and_leave_no_dead_view(notebook: Open) -> None:
+    book = notebook(GATED + "\nimport asyncio", GATHERED)
+    book.run(0, 1)
+    book.page.wait_for_function("() => document.querySelectorAll('.vibe-live .vibe-text').length === 3")
+    book.save()
+    book.reload()
+    book.page.wait_for_function("() => document.querySelectorAll('.vibe-live').length === 3")
+    book.ask("for s in stories: s.open('middle')")
+    book.page.wait_for_function("() => document.querySelectorAll('.vibe:not(.vibe-live)').length === 3")
+    content = book.save()["cells"][1]["outputs"]
+    shown = ["".join(output["data"]["text/plain"]) for output in content]
+    assert [("first last" in text, f"t{i}" in text) for i, text in enumerate(shown)] == [(True, True)] * 3
+    assert not [kind for output in content for kind in output["data"] if "widget" in kind]
+
+
+def test_a_notebook_whose_kernel_is_restarted_in_mid_stream_holds_what_the_page_has_shown(
+    notebook: Open,
+) -> None:
+    book = notebook(GATED + "\nimport asyncio", GATHERED)
+    book.run(0, 1)
+    book.page.wait_for_function("() => document.querySelectorAll('.vibe-live .vibe-text').length === 3")
+    book.page.evaluate("async () => { await vibePages.panel().sessionContext.session.kernel.restart(); }")
+    book.page.wait_for_function("() => document.querySelectorAll('[class^=vibe-interim]').length === 3")
+    outputs = book.save()["cells"][1]["outputs"]
+    shown = ["".join(output["data"]["text/plain"]) for output in outputs]
+    assert sum("first" in text for text in shown) == 3
+    assert book.page.locator(".vibe-live").count() == 3
+    assert not book.page.locator("[class^=vibe-interim]").first.is_visible()

@@ -45,7 +45,7 @@ def test_the_snapshot_is_made_when_the_state_is_requested() -> None:
         made.append(1)
         return {"n": len(made)}
 
-    widget = StreamWidget(snapshot, lambda _: None)
+    widget = StreamWidget(snapshot, lambda _: None, mark="m")
     before = len(made)
     assert widget.get_state()["_snapshot"] == {"n": before + 1}
     assert widget.get_state("_snapshot")["_snapshot"] == {"n": before + 2}
@@ -104,17 +104,9 @@ def test_a_message_that_cannot_be_handled_is_logged(caplog: pytest.LogCaptureFix
         message = "no"
         raise ValueError(message)
 
-    widget = StreamWidget(dict, broken)
+    widget = StreamWidget(dict, broken, mark="m")
     with caplog.at_level(logging.ERROR, "vibe_notebook"):
         widget._handle_custom_msg({"type": "stop"}, [])
         widget._handle_custom_msg("not even an object", [])
     assert [record.message for record in caplog.records] == ["The view's message 'stop' could not be handled"]
-    widget.close()
-
-
-def test_a_view_that_sends_hello_is_recorded_as_mounted() -> None:
-    widget = StreamWidget(dict, lambda _: None)
-    assert not widget.mounted
-    widget._handle_custom_msg({"type": "hello", "n": 0}, [])
-    assert widget.mounted
     widget.close()

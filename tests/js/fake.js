@@ -86,6 +86,7 @@ export class Model {
   }
 
   proxy() {
+    const model = this;
     return {
       get: (name) => (name === "_snapshot" ? this.snapshot : undefined),
       on: (name, run) => {
@@ -96,7 +97,9 @@ export class Model {
         this.sent.push(message);
         this.answer(message);
       },
-      widget_manager: this.widget_manager,
+      get widget_manager() {
+        return model.widget_manager;
+      },
     };
   }
 

@@ -122,7 +122,7 @@ test("once the last view is removed, no timer is left and the kernel gets a mess
   unmount();
   assert.deepEqual(model.sentOf("bye"), []);
   second.unmount();
-  assert.deepEqual(model.sentOf("bye"), [{ type: "bye" }]);
+  assert.deepEqual(model.sentOf("bye"), [{ type: "bye", page: model.sent[0].page }]);
   assert.equal(clock.pending, 0);
   assert.equal(el.innerHTML, "");
 });
@@ -134,7 +134,9 @@ test("messages that arrive without a view are in the next view", () => {
   model.receive({ n: 9, ops: [] });
   assert.equal(clock.pending, 0);
   assert.equal(view().$(".vibe-title").textContent, "unseen");
-  assert.deepEqual(model.sent.at(-1), { type: "hello", n: 1, plain: undefined });
+  const { page, ...hello } = model.sent.at(-1);
+  assert.equal(page, model.sent[0].page);
+  assert.deepEqual(hello, { type: "hello", n: 1, plain: undefined });
 });
 
 test("a destroyed model leaves no timer", () => {

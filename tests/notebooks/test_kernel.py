@@ -6,7 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from tests.notebooks.kernel import Kernel, errors, kernel, kinds, printed
 from vibe_notebook._magics.options import OPTIONS
@@ -395,3 +398,42 @@ def test_static_is_exactly_one_display_and_the_same_in_every_run(static: Kernel,
     assert kinds(first) == kinds(second) == ["display_data"]
     assert first[-1]["content"]["data"] == second[-1]["content"]["data"]
     assert first[-1]["content"]["transient"] == {}
+
+
+AGENT = """
+import asyncio, os, vibe_notebook as vibe
+async def agent(then):
+    for number in range(50):
+        yield f"word{number} "
+    await asyncio.sleep(2)
+    then()
+    await asyncio.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("then", ["os._exit(1)", "1 / 0"])
+def test_an_unattended_notebook_whose_kernel_dies_or_whose_agent_fails_holds_what_was_written(
+    then: str,
+) -> None:
+    cells = [AGENT, f"async for _ in vibe.watch(agent(lambda: {then})): pass"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    with pytest.raises((DeadKernelError, CellExecutionError)):
+        NotebookClient(notebook, kernel_name="python3", timeout=60).execute()
+    shown = [output for output in notebook.cells[1].outputs if output.output_type == "display_data"]
+    text = "".join(output["data"]["text/plain"] for output in shown)
+    assert text.count("word49") == 1
+    is_dead = "exit" in then
+    assert ("still at work" in text) == is_dead
+    assert any("widget-view" in kind for output in shown for kind in output["data"]) == is_dead
+
+
+def test_the_form_of_the_moment_stands_in_its_own_cell_while_another_cell_runs(k: Kernel) -> None:
+    k.run("async def slow():\n    yield 'slowly '\n    await asyncio.sleep(60)")
+    first = k.send("%vibe_stream slow()")
+    k.wait(first, idle)
+    k.run("print('another cell')")
+    beside = k.wait(
+        first, lambda m: m["msg_type"] == "display_data" and "slowly" in m["content"]["data"]["text/plain"]
+    )
+    assert "vibe-interim" in beside["content"]["data"]["text/html"]
+    k.run("%vibe_stop --all")

@@ -20,6 +20,7 @@ from vibe_notebook.events import (
     ThinkingDelta,
     ToolCallDelta,
     ToolFinished,
+    ToolProgress,
     ToolStarted,
     skip,
 )
@@ -753,6 +754,143 @@ def test_an_open_run_is_never_evicted(clock: Clock) -> None:
     registry.dispatch(RunFinished(agent_id="a", run_id="s"))
     assert [run.run_id for run in registry.transcript("a").runs] == ["r"]
     assert registry.open_run("a") == "r"
+
+
+def test_a_late_piece_of_a_call_reaches_callbacks_as_the_whole_of_what_it_changed() -> None:
+    registry = Registry(hold=0, max_held=0)
+    call: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m", "tool_call_id": "c"}
+    preparing: list[Any] = []
+    registry.register("a", on_tool_preparing=preparing.append)
+    events = heard(registry)
+    reader = registry.subscribe("a")
+    registry.dispatch(ToolCallDelta(**call, seq=0, delta='{"q":'))
+    registry.dispatch(ToolCallDelta(**call, seq=2, delta="}"))
+    registry.dispatch(ToolCallDelta(**call, seq=1, delta=" 1"))
+    registry.dispatch(ToolProgress(**call, seq=4, delta="line 2"))
+    registry.dispatch(ToolProgress(**call, seq=3, delta="line 1, ", message="halfway"))
+    registry.dispatch(ToolFinished(**call, seq=6, output="new"))
+    registry.dispatch(ToolFinished(**call, seq=5, output="old"))
+    registry.dispatch(ToolStarted(**call, seq=-1, tool_name="search", args={"q": 0}))
+    registry.close()
+    late = [events[i] for i in (2, 4, 5, 7, 8, 9)]
+    assert [event.type for event in late] == [
+        "part_completed", "tool_progress", "tool_progress", "tool_finished", "tool_started", "part_completed"
+    ]  # fmt: skip
+    assert (late[0].kind, late[0].part_id, late[0].text) == ("args", "c", '{"q": 1}')
+    assert (late[1].message, late[1].delta, late[2].output) == ("halfway", None, "line 1, line 2")
+    assert late[3].output == "new"
+    assert (late[4].tool_name, late[4].args) == ("search", None)
+    assert late[5].text == registry.transcript("a").tools[0].args_text == '{"q": 0}{"q": 1}'
+    assert [event.type for event in preparing] == ["tool_call_delta"] * 2 + ["part_completed"] * 2
+    assert list(reader) == events
+
+
+def test_a_whole_argument_text_replaces_what_its_deltas_built() -> None:
+    registry = Registry()
+    call: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m"}
+    registry.dispatch(ToolCallDelta(**call, tool_call_id="c", tool_name="t", delta="x", derived=True))
+    registry.dispatch(PartCompleted(**call, part_id="c", kind="args", text='{"q": 1}', derived=True))
+    (tool,) = registry.transcript("a").tools
+    assert (tool.tool_name, tool.args, tool.args_text, tool.state) == ("t", {"q": 1}, '{"q": 1}', "preparing")
+    events = heard(registry)
+    registry.dispatch(ToolCallDelta(**call, tool_call_id="c", delta="[2]"))
+    assert [tool.args for tool in registry.transcript("a").tools] == [[2]]
+    assert [event.type for event in events] == ["part_completed", "tool_call_delta"]
+    assert (events[0].kind, events[0].text) == ("args", "")
+
+
+def paused(registry: Registry, run_id: str, agent_id: str = "a") -> None:
+    base: dict[str, Any] = {"agent_id": agent_id, "run_id": run_id}
+    registry.dispatch(RunStarted(**base))
+    registry.dispatch(TextDelta(**base, delta="before, "))
+    registry.dispatch(ToolProgress(**base, tool_call_id="t", state="running"))
+    registry.dispatch(RunFinished(**base, outcome="interrupted"))
+
+
+def end_others(registry: Registry, count: int) -> None:
+    for number in range(count):
+        registry.dispatch(RunFinished(agent_id="other", run_id=str(number)))
+
+
+def test_a_run_that_goes_on_after_its_pause_is_open_until_its_next_end(clock: Clock) -> None:
+    registry = Registry(keep_runs=2, clock=clock)
+    paused(registry, "r")
+    assert (registry.open_run("a"), registry.transcript("a").outcome) == (None, "interrupted")
+    assert registry.transcript("a").tools[0].state == "unfinished"
+    registry.dispatch(RunStarted(agent_id="a", run_id="r"))
+    assert (registry.open_run("a"), registry.transcript("a").outcome) == ("r", None)
+    assert registry.transcript("a").tools[0].state == "running"
+    for number in range(3):
+        paused(registry, str(number), "more")
+    end_others(registry, 3)
+    registry.dispatch(text("after"))
+    registry.dispatch(RunFinished(agent_id="a", run_id="r"))
+    assert registry.transcript("a").text == "before, after"
+    assert (registry.transcript("a").outcome, registry.stats("a").evicted) == ("success", 0)
+    end_others(registry, 3)
+    assert registry.stats("a").evicted == 1
+
+
+def test_a_paused_run_outlasts_finished_ones_and_as_many_paused_ones_as_finished_ones_are_kept(
+    clock: Clock,
+) -> None:
+    registry = Registry(keep_runs=2, clock=clock)
+    paused(registry, "r")
+    end_others(registry, 5)
+    assert registry.transcript("a").text == "before, "
+    assert len(registry.transcript("other").runs) == 2
+    for number in range(5):
+        paused(registry, str(number))
+    assert [run.run_id for run in registry.transcript("a").runs] == ["3", "4"]
+    registry.dispatch(RunFinished(agent_id="a", run_id="3"))  # an answer that ended it
+    assert [run.run_id for run in registry.transcript("other").runs] == ["4"]
+
+
+def test_the_runs_of_a_hold_are_kept_until_its_release_and_then_evicted_by_their_ends(clock: Clock) -> None:
+    registry = Registry(keep_runs=2, clock=clock)
+    registry.dispatch(RunFinished(agent_id="a", run_id="earlier"))
+    hold = registry.hold("a")
+    for number in range(4):
+        registry.dispatch(RunFinished(agent_id="a", run_id=str(number)))
+    end_others(registry, 2)
+    assert [run.run_id for run in registry.transcript("a").runs] == ["0", "1", "2", "3"]
+    assert len(registry.transcript("other").runs) == 2
+    hold.release()
+    assert registry.transcript("a").runs == ()  # they ended before the others
+    assert registry.stats("a").evicted == 5
+    hold.release()
+    assert registry.agents() == ["other"]
+
+
+def test_a_hold_on_all_of_an_agent_takes_its_finished_and_paused_runs_out_of_the_count(clock: Clock) -> None:
+    registry = Registry(keep_runs=1, clock=clock)
+    paused(registry, "r")
+    registry.dispatch(RunFinished(agent_id="a", run_id="s"))
+    first, second = registry.hold("a", 0), registry.hold("a", 0)
+    end_others(registry, 3)
+    paused(registry, "t", "other")
+    first.release()
+    assert [run.run_id for run in registry.transcript("a").runs] == ["r", "s"]
+    registry.forget("a", "s")
+    second.release()
+    assert registry.transcript("a").runs == ()
+    assert [run.run_id for run in registry.transcript("other").runs] == ["2", "t"]
+
+
+def test_a_hold_keeps_an_agent_without_a_run_and_its_release_ends_it(clock: Clock) -> None:
+    registry = Registry(keep_runs=0, clock=clock)
+    registry.dispatch(RunFinished(agent_id="a", run_id="r"))
+    hold = registry.hold("a")
+    assert hold.since == 0
+    registry.dispatch(RunFinished(agent_id="a", run_id="s"))
+    registry.forget("a")
+    assert registry.agents() == ["a"]
+    assert registry.hold("a").since == 1
+    registry.dispatch(RunFinished(agent_id="a", run_id="t"))
+    assert [run.run_id for run in registry.transcript("a").runs] == ["t"]
+    registry.forget("a", "t")
+    hold.release()
+    assert registry.agents() == ["a"]
 
 
 def test_forget_drops_a_run_and_its_duplicate_detection(registry: Registry) -> None:

@@ -15,10 +15,20 @@ import pytest
 
 import vibe_notebook as vibe
 from tests.remote.serving import HANG, RESET, Answer, Request, head, serving
-from vibe_notebook.events import Event, TextDelta
+from vibe_notebook.events import (
+    Artifact,
+    Event,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+)
 from vibe_notebook.exceptions import AdapterError
 from vibe_notebook.registry import Registry
 from vibe_notebook.remote import Follow, RemoteError, follow
+from vibe_notebook.remote._gaps import events_of
 from vibe_notebook.transcript import Transcript
 
 pytestmark = pytest.mark.anyio
@@ -378,22 +388,27 @@ def gap(**more: Any) -> bytes:
     return f"event: gap\ndata: {json.dumps(body)}\n\n".encode()
 
 
-def transcript_of(upto: int, *, incomplete: bool = False, text: str | None = None) -> list[bytes]:
+def transcript_of(upto: int, *, first: int = 1, incomplete: bool = False, **more: Any) -> list[bytes]:
+    """Return a server's transcript of the events from *first* to *upto*."""
     with Registry(hold=0) as registry:
-        for n in range(1, upto + 1):
+        for n in range(first, upto + 1):
             registry.dispatch(
                 {"type": "text_delta", "agent_id": "a", "run_id": "r", "seq": n, "delta": f"{n} "}
             )
         body = registry.transcript("a").model_dump(mode="json")
-    if text is not None:
-        body["parts"][0]["text"] = text
     facts = {
         "project_id": "p",
         "agents": ["a"],
+        "first_event_id": f"1700000000000-{first}",
         "last_event_id": f"1700000000000-{upto}",
         "incomplete": incomplete,
+        **more,
     }
     return [head("200 OK", "application/json"), json.dumps({**body, **facts}).encode()]
+
+
+def notes(transcript: Transcript) -> list[str | None]:
+    return [part.name for part in transcript.parts if part.kind == "artifact"]
 
 
 async def test_a_gap_is_filled_from_the_transcript() -> None:
@@ -430,12 +445,128 @@ async def test_a_gap_before_the_first_event_is_shown_after_that_event() -> None:
     assert getattr(events[1], "name", "").startswith("1 event is")
 
 
+@pytest.mark.parametrize(
+    ("first", "more", "text", "note"),
+    [
+        (7, {"incomplete": True}, "1 2 7 8 9 ", "missing here"),
+        (
+            5,
+            {"incomplete": True},
+            "1 2 5 6 7 8 9 ",
+            "2 of them missing here, the rest filled in from the transcript, as far as it goes",
+        ),
+        (3, {"incomplete": True}, "1 2 3 4 5 6 7 8 9 ", "filled in from the transcript"),
+        (2, {"incomplete": True}, "1 2 7 8 9 ", "missing here"),  # where its text begins in ours is not known
+        (2, {"incomplete": True, "first_event_id": None}, "1 2 7 8 9 ", "missing here"),
+        (1, {"first_event_id": None}, "1 2 3 4 5 6 7 8 9 ", "filled in from the transcript"),
+        (1, {"last_event_id": None}, "1 2 7 8 9 ", "missing here"),
+    ],
+)
+async def test_a_gap_never_takes_text_away_and_its_note_says_what_is_missing(
+    first: int, more: dict[str, Any], text: str, note: str
+) -> None:
+    after = stream(gap(), own(7), own(8), own(9), RESET)
+    answers = stream(own(1), own(2), RESET), after, transcript_of(8, first=first, **more), END
+    with serving(*answers) as server:
+        transcript = await transcript_of_stream(project(server.url))
+    assert transcript.text == text
+    assert notes(transcript) == [f"4 events are no longer on the server; {note}"]
+
+
+@pytest.mark.parametrize("reason", ["ahead", "gone"])
+@pytest.mark.parametrize("first", [1, 5])
+async def test_another_log_fills_nothing_that_the_log_before_it_lost(first: int, reason: str) -> None:
+    lost = gap(reason=reason, after="1600000000000-9", first=f"1700000000000-{first}", missed=None)
+    again = gap(after="1700000000000-6", first="1700000000000-8", missed=1)
+    answers: list[Answer] = [
+        stream(own(20).replace(b"1700000000000", b"1600000000000"), RESET),
+        stream(lost, *[own(n, seq=None) for n in range(first, 7)], RESET),
+        stream(again, own(8, seq=None), RESET),
+        transcript_of(8),
+        END,
+    ]
+    if reason == "gone":
+        answers.insert(2, transcript_of(6, incomplete=first > 1, first=first))
+    with serving(*answers) as server:
+        transcript = await transcript_of_stream(project(server.url))
+    # The whole transcript of the second log would take away the text of the first one.
+    assert transcript.text == "20 " + "".join(f"{n} " for n in range(first, 7)) + "8 "
+    assert notes(transcript) == [
+        "Some events are no longer on the server; missing here",
+        "1 event is no longer on the server; missing here",
+    ]
+
+
+async def test_the_trimmed_beginning_of_another_log_is_put_behind_the_text_of_the_log_before_it() -> None:
+    lost = gap(reason="gone", after="1600000000000-9", missed=None)
+    answers = (
+        stream(own(20).replace(b"1700000000000", b"1600000000000"), RESET),
+        stream(lost, *[own(n, seq=None) for n in range(7, 10)], RESET),
+        transcript_of(8),
+        END,
+    )
+    with serving(*answers) as server:
+        transcript = await transcript_of_stream(project(server.url))
+    assert transcript.text == "20 1 2 3 4 5 6 7 8 9 "
+    (note,) = notes(transcript)
+    assert note == "Some events are no longer on the server; filled in from the transcript, as far as it goes"
+
+
+async def test_ids_that_begin_anew_are_read_after_a_filled_gap() -> None:
+    lost = gap(reason="ahead", after="1700000000000-9", first="1700000000000-1", missed=None)
+    answers = (
+        stream(own(1), own(2), RESET),
+        stream(gap(), own(7), RESET),
+        transcript_of(9),
+        stream(lost, own(5, seq=None, delta="new "), RESET),
+        END,
+    )
+    with serving(*answers) as server:
+        transcript = await transcript_of_stream(project(server.url))
+    assert transcript.text == "1 2 3 4 5 6 7 8 9 new "
+
+
+def test_the_events_of_a_transcript_bring_another_one_to_its_state_and_appended_ones_take_nothing_away() -> (
+    None
+):
+    base: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
+    call: dict[str, Any] = {**base, "tool_call_id": "c"}
+    shown: list[Event] = [
+        TextDelta(**base, delta="1 "),
+        ThinkingDelta(**base, delta="hm "),
+        ToolCallDelta(**call, tool_name="t", delta='{"n": '),
+        ToolStarted(**call),
+        ToolStarted(**base, tool_call_id="d", args={"q": 1}),
+        ToolProgress(**base, tool_call_id="d", delta="line 1\n"),
+        ToolStarted(**base, tool_call_id="e"),
+    ]
+    after: list[Event] = [
+        TextDelta(**base, delta="2 "),
+        ThinkingDelta(**base, delta="so "),
+        ToolCallDelta(**call, delta="1}"),
+        ToolProgress(**base, tool_call_id="d", delta="line 2\n", progress=1),
+        ToolFinished(**base, tool_call_id="e", output="done"),
+        Artifact(**base, artifact_id="file", name="file"),
+    ]
+    preparing = ToolCallDelta(**base, tool_call_id="f", delta='{"x": 2}')
+
+    def reduced(events: list[Event]) -> Transcript:
+        with Registry() as registry:
+            registry.dispatch(list(events))
+            return registry.transcript("a")
+
+    want = reduced([*shown, *after])
+    assert reduced([*shown, *events_of(reduced([*after, preparing]), appends=True)]) == reduced(
+        [*shown, *after, preparing]
+    )
+    assert reduced([*shown, *events_of(want)]) == want
+
+
 async def test_events_of_a_restarted_stream_are_not_duplicates() -> None:
     fresh = [own(n).replace(b"1700000000000", b"1600000000000") for n in (1, 2)]
     answers = (
         stream(own(5)),
         stream(gap(reason="gone", first=None, missed=None), *fresh),
-        [head("404 No")],
         END,
     )
     with serving(*answers) as server:

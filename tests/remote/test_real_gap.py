@@ -44,9 +44,38 @@ def test_a_trimmed_log_is_filled_from_the_transcript_as_far_as_possible(*, was_r
     numbers = [int(word) for word in transcript.text.split()]
     assert last_event_id.endswith(f"-{EVENTS}")
     (gap,) = [part.name or "" for part in transcript.parts if part.kind == "artifact"]
-    assert f"{EVENTS - RETAINED} events are no longer on the server; filled in from the transcript" in gap
+    assert gap.startswith(f"{EVENTS - RETAINED} events are no longer on the server; ")
+    all_missing = "; all missing here, the rest filled in from the transcript, as far as it goes"
+    assert gap.endswith("; filled in from the transcript" if was_read else all_missing)
     if was_read:
         assert numbers == list(range(1, EVENTS + 1))
     else:
         assert numbers == list(range(EVENTS - RETAINED + 1, EVENTS + 1))
-    assert gap.endswith("as far as it goes") != was_read
+
+
+def test_a_server_that_lost_its_log_takes_nothing_away_from_its_follower() -> None:
+    first = serve_in_background()
+    port = int(first.url.rpartition(":")[2])
+    servers = [first]
+
+    async def followed() -> vibe.Transcript:
+        stream = follow(f"{first.url}/projects/p/stream", reconnect_delay=0.05)
+        watched = vibe.watch(stream, display=False)
+        async for event in watched:
+            if getattr(event, "seq", None) == RETAINED and len(servers) == 1:
+                await asyncio.to_thread(first.stop)
+                servers.append(serve_in_background(port=port))
+                await asyncio.to_thread(send, servers[1], RETAINED + 1, EVENTS)
+            if getattr(event, "seq", None) == EVENTS:
+                watched.cancel()
+        return watched.transcript
+
+    try:
+        send(first, 1, RETAINED)
+        transcript = asyncio.run(asyncio.wait_for(followed(), 20))
+    finally:
+        for server in servers:
+            server.stop()
+    assert [int(word) for word in transcript.text.split()] == list(range(1, EVENTS + 1))
+    (gap,) = [part.name or "" for part in transcript.parts if part.kind == "artifact"]
+    assert gap == "Some events are no longer on the server; missing here"

@@ -104,7 +104,7 @@ def test_last_words_are_in_every_form_as_plain_text() -> None:
 def test_the_widget_shows_the_lines_in_its_header_and_reconnects(capsys: pytest.CaptureFixture[str]) -> None:
     fake = Fake()
     controls = Controls(Control("reconnect", fake.reconnect))
-    output = WidgetOutput(Registry(), title="t", controls=controls)
+    output = WidgetOutput(Registry(), title="t", controls=controls, transcripts=dict)
     output.connection([("live", "live")], None)
     output._view.flush()
     assert output._view.snapshot()["head"]["connection"] == [["live", "live"]]

@@ -19,6 +19,7 @@ from vibe_notebook._watching import background as _background
 from vibe_notebook._watching import watch as _watch
 from vibe_notebook.events import RunFinished, RunStarted, TextDelta
 from vibe_notebook.exceptions import AdapterError, ConsumedError, ProtocolError
+from vibe_notebook.registry import Registry
 from vibe_notebook.testing import scripted
 
 
@@ -402,6 +403,26 @@ def test_our_own_events_of_several_agents_make_several_transcripts() -> None:
     list(watched)
     assert {name: made.text for name, made in watched.transcripts.items()} == {"a": "Hello", "b": "world"}
     assert (watched.agent_id, watched.transcript.agent_id) == ("a", "a")
+
+
+def test_a_watch_keeps_all_of_its_runs_and_a_paused_one_that_goes_on() -> None:
+    registry = Registry(keep_runs=3)
+
+    def source() -> Iterator[Any]:
+        yield TextDelta(agent_id="a", run_id="paused", delta="before, ")
+        yield RunFinished(agent_id="a", run_id="paused", outcome="interrupted")
+        for number in range(10):
+            registry.dispatch(RunFinished(agent_id="other", run_id=f"{number}", outcome="interrupted"))
+            yield RunFinished(agent_id="a", run_id=f"{number}")
+        yield RunStarted(agent_id="a", run_id="paused")
+        yield TextDelta(agent_id="a", run_id="paused", delta="after")
+
+    watch = vibe.watch(source(), registry=registry, display=False)
+    shown = [len(watch.transcript.runs) for _ in watch]
+    assert max(shown) == len(watch.transcript.runs) == 11
+    assert watch.transcript.text == "before, after"
+    assert watch.transcript.runs[0].outcome == "success"
+    assert len(registry.transcript("a").runs) == 3
 
 
 def test_runs_that_the_stream_left_open_are_ended() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .._ordering.counter import Counter, Place
     from ..events import Event
     from ..parts import Part
+    from .growing_text import GrowingText
 
 __all__ = ["Key", "PartBuilder", "RunLog", "position", "retain_first", "retain_last", "total", "twin"]
 
@@ -87,6 +88,15 @@ class PartBuilder(ABC):
     def places(self) -> list[Place]:
         """Return the places of all events that are left."""
 
+    def text_of(self, event: Event) -> GrowingText | None:
+        """Return the growing text that the event changes; ``None``: the event changes no text of the part."""
+        del event
+        return None
+
+    def newest_of(self, event: Event) -> Event:
+        """Return the event that counts in the place of a late *event* that a later one replaces."""
+        return event
+
     @abstractmethod
     def part(self) -> Part | None:
         """Return the part's present value; ``None`` for an empty text."""
@@ -143,6 +153,7 @@ class RunLog:
         "_kind_of",
         "_sorted",
         "_started",
+        "_starts",
         "_usages",
         "arrival",
         "closed_at",
@@ -174,6 +185,7 @@ class RunLog:
         # Of each counter, the events that its other events cannot replace.
         self._started: dict[tuple[Counter | None, str], tuple[Place, Any]] = {}
         self._finished: dict[tuple[Counter | None, str], tuple[Place, RunFinished]] = {}
+        self._starts: dict[Counter | None, Place] = {}  # of each counter, the last start
         self._usages: dict[str | None, dict[Counter | None, tuple[Place, Usage]]] = {}
         self._derived: dict[tuple[str | None, str], dict[PartBuilder, None]] = {}
         self._sorted = _UNSORTED
@@ -181,16 +193,14 @@ class RunLog:
     @property
     def ended(self) -> bool:
         """Return whether the run has ended: none of its calls may be left preparing or running."""
-        return bool(self._finished) or self.closed_at is not None or self.parent_ended_at is not None
+        is_over = self.closed_at is not None or self.parent_ended_at is not None
+        return is_over or (bool(self._finished) and not self._is_resumed)
 
     @property
     def ended_at(self) -> int | None:
         """Return the position of the run's end; ``None`` while the run is open."""
-        ends = [
-            self.closed_at,
-            self.parent_ended_at,
-            *(position(place) for place, _ in self._finished.values()),
-        ]
+        finishes = () if self._is_resumed else self._finished.values()
+        ends = [self.closed_at, self.parent_ended_at, *(position(place) for place, _ in finishes)]
         return min((end for end in ends if end is not None), default=None)
 
     @property
@@ -222,16 +232,36 @@ class RunLog:
     def final(self) -> RunFinished | None:
         """Return the RunFinished that counts: the first failure in order, else the last one.
 
-        An interrupted run can resume, so a later end replaces its interruption.
+        An interrupted run can resume: a later start opens it again, and a later end replaces its interruption.
         """
+        return None if self._is_resumed else self._last_end[1]
+
+    @property
+    def is_paused(self) -> bool:
+        """Return whether the run's end interrupted it for an answer, and it has not started again."""
+        final = self.final
+        return final is not None and final.outcome == "interrupted"
+
+    @property
+    def _last_end(self) -> tuple[Place | None, RunFinished | None]:
+        """Return the end that counts if the run has not started again, with its place."""
         ordered = self._finishes()
-        failed = (event for event in ordered if event.outcome in _FAILED)
-        return next(failed, ordered[-1] if ordered else None)
+        failed = ((place, event) for place, event in ordered if event.outcome in _FAILED)
+        return next(failed, ordered[-1] if ordered else (None, None))
+
+    @property
+    def _is_resumed(self) -> bool:
+        """Return whether the run has started again after the end that interrupted it."""
+        place, end = self._last_end
+        if place is None or end is None or end.outcome != "interrupted":
+            return False
+        at = position(place)
+        return any(position(start) > at for start in self._starts.values())
 
     @property
     def usage(self) -> Usage | None:
         """Return the usage that the run's end reports, else the sum over its messages."""
-        usages = [event.usage for event in self._finishes() if event.usage is not None]
+        usages = [event.usage for _, event in self._finishes() if event.usage is not None]
         return usages[-1] if usages else total([_ordered(u.values())[-1][1] for u in self._usages.values()])
 
     def ordered(self) -> list[PartBuilder]:
@@ -294,6 +324,7 @@ class RunLog:
     def _apply_to_run(self, event: Event, place: Place) -> None:
         counter = place[0]
         if isinstance(event, RunStarted):
+            self._starts[counter] = max(place, self._starts.get(counter, place))
             for name in _BEGINS:
                 value = getattr(event, name)
                 if value is not None:
@@ -315,10 +346,10 @@ class RunLog:
         values = [item for (_, name), item in self._started.items() if name == field]
         return _ordered(values)[0][1] if values else None
 
-    def _finishes(self) -> list[RunFinished]:
-        """Return the retained RunFinished events, in order."""
+    def _finishes(self) -> list[tuple[Place, RunFinished]]:
+        """Return the retained RunFinished events with their places, in order."""
         finishes = {place: (place, event) for place, event in self._finished.values()}
-        return [event for _, event in _ordered(finishes.values())]
+        return _ordered(finishes.values())
 
 
 def _ordered(values: Collection[tuple[Place, _T]]) -> list[tuple[Place, _T]]:

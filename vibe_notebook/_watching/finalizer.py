@@ -100,6 +100,13 @@ class Finalizer:
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
 
+    @classmethod
+    def ended(cls) -> Finalizer:
+        """Return a finalizer that has nothing left to do."""
+        made = cls()
+        made._done.set_result(None)
+        return made
+
     def start(self, work: Callable[[], None], *, in_this_thread: bool) -> None:
         """Run *work*: at once if *in_this_thread*, else in a thread that shows in the present cell."""
         if not in_this_thread:

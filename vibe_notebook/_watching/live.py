@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ValidationError
 
+from .._forks import renew_in_child
 from ..events import (
     Artifact,
     Event,
@@ -98,6 +99,11 @@ class Live(Transcribed):
         self._closed = False
         self._ticker = Ticker()
         self.usage: Usage | None = None
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Replace the lock in the child of a fork."""
+        self._lock = threading.RLock()
 
     def text(self, delta: str) -> None:
         """Append to the answer, in Markdown. After a tool call or thinking this begins a new part."""

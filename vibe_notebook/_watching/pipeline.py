@@ -20,12 +20,13 @@ from .. import adapters
 from .._controls import Control, Controls
 from .._event_loops import in_loop
 from .._foreign_words import clean_logger
+from .._forks import in_child, renew_in_child
 from .._host import host
 from ..display import Output, choose, make_output
 from ..events import Event
 from ..exceptions import AdapterError
 from ..recording import Recorder
-from ..registry import Registry
+from ..registry import Hold, Registry
 from ..transcript import Transcript
 from .connections import Connections
 from .finalizer import Finalizer, defer_interrupt, shield_interrupts
@@ -72,6 +73,7 @@ class Pipeline:
         self._output: Output | None = None
         self._place: tuple[int | None, str] = None, ""  # the cell in which it is shown, and its title
         self._since: dict[str, int] = {}
+        self._holds: list[Hold] = []  # the registry keeps the runs until the final form is shown
         self._lock = threading.Lock()
         self._unidentified: list[Any] = []
         self._finalizing = False
@@ -80,6 +82,14 @@ class Pipeline:
         self._finishing_thread: int | None = None  # the thread that ends the stream's runs
         self._finalizer = Finalizer()
         self._fault_reported = False
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Show and record nothing in the child of a fork; an end that another thread had begun is not the child's."""
+        self._lock = threading.Lock()
+        self._output = self._recorder = None
+        if self._finalizing and self._finishing_thread != threading.get_ident():
+            self._finalizer, self.finalized = Finalizer.ended(), True
 
     def begin(self) -> None:
         """Open the recording and the output. Raises their errors before the output shows anything."""
@@ -90,7 +100,13 @@ class Pipeline:
             self._recorder = Recorder(self._record)
         title = self.title or self.agent_id or "agent"
         self._place = host().current_cell() if self.is_shown else None, title
-        self._output = make_output(self.registry, title=title, controls=self._controls(), renderer=renderer)
+        self._output = make_output(
+            self.registry,
+            title=title,
+            controls=self._controls(),
+            transcripts=self.current,
+            renderer=renderer,
+        )
         if self.connections:
             self._draw_connections()
         if self.agent_id is not None and (self.passive or not self._adapter_name):
@@ -113,12 +129,14 @@ class Pipeline:
         """Show and record an agent, from now on or from its event number *since*."""
         if agent_id in self._since:
             return
-        at = self._since[agent_id] = self.registry.arrivals(agent_id) if since is None else since
+        hold = self.registry.hold(agent_id, since)
+        self._holds.append(hold)
+        self._since[agent_id] = hold.since
         self.agent_id = self.agent_id or agent_id
         if self._recorder is not None:
             self._recorder.attach(self.registry, agent_id)
         if self._output is not None:
-            self._output.watch(agent_id, at)
+            self._output.watch(agent_id, hold.since)
 
     def accept(self, native: Any) -> None:
         """Pass one native event to the adapter. Raises ``AdapterError`` for a stream that no adapter knows."""
@@ -193,7 +211,7 @@ class Pipeline:
 
     def current(self) -> dict[str, Transcript]:
         """Return the transcripts of this watch's agents at this moment."""
-        return {agent_id: self._transcript(agent_id) for agent_id in self._since} or self.transcripts
+        return {agent_id: self._transcript(agent_id) for agent_id in list(self._since)} or self.transcripts
 
     def finalize(self, exc: BaseException | None = None, *, later: bool = False) -> None:
         """End the stream's runs, close the recording, show the final form. Idempotent.
@@ -276,6 +294,7 @@ class Pipeline:
             self._finalizer.start(self._show_final_form, in_this_thread=output is None or output.is_light)
         except BaseException as error:  # noqa: BLE001 - returned, once the waiting threads are free
             self._finalizer.fail(error)
+            self._release_runs()
             failures.append(error)
         return failures[0] if failures else None
 
@@ -296,6 +315,13 @@ class Pipeline:
             with contextlib.suppress(Exception):  # logged above; the channel itself may be the fault
                 if output is not None:
                     output.report(f"The final form could not be shown: {_describe(error)}")
+        finally:
+            self._release_runs()
+
+    def _release_runs(self) -> None:
+        holds, self._holds = self._holds, []
+        for hold in holds:
+            hold.release()
 
     def _finish_runs(self, exc: BaseException | None) -> None:
         if self.passive or not (self._adapter or self._adapter_name):
@@ -381,8 +407,16 @@ class Transcribed:
         host().show(bundle(self.transcripts, title=self.title))
 
 
-_lock = threading.Lock()
+_lock: threading.Lock = threading.Lock()
 _reserved: weakref.WeakKeyDictionary[Registry, set[str]] = weakref.WeakKeyDictionary()
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - in the child of a fork
+    _lock = threading.Lock()
+
+
+in_child(_renew_lock)
 
 
 def fresh_agent_id(registry: Registry) -> str:

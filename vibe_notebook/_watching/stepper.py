@@ -24,6 +24,7 @@ import anyio
 import anyio.to_thread
 
 from .._foreign_words import clean_logger
+from .._forks import renew_in_child
 
 __all__ = ["END", "Stepper", "Ticker", "close_when_dropped", "in_thread"]
 
@@ -48,6 +49,11 @@ class Stepper:
         self.cancelled = False
         self.ended = False
         self._pending: dict[object, Callable[[], object]] = {}
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Replace the lock in the child of a fork."""
+        self.lock = threading.RLock()
 
     def cancel(self) -> bool:
         """Interrupt the pending step; return False if the source had ended or was cancelled before."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from vibe_notebook.events import Event, RunFinished, read_event
+from vibe_notebook.events import Event, Outcome, RunFinished, RunStarted, read_event
 from vibe_notebook.exceptions import ProtocolError
 
 from ._base import Adapter, is_event, is_event_line
@@ -37,7 +37,7 @@ class EventsAdapter(Adapter):
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)
         self._open: dict[tuple[str, str], None] = {}
-        self._ended: dict[tuple[str, str], None] = {}
+        self._ended: dict[tuple[str, str], Outcome] = {}
 
     def feed(self, native: object) -> list[Event]:
         """Return the event, unchanged; a ``Custom`` for another native, nothing for an empty line."""
@@ -74,11 +74,14 @@ class EventsAdapter(Adapter):
         ids = (event.agent_id, event.run_id)
         if isinstance(event, RunFinished):
             self._open.pop(ids, None)
-            self._ended[ids] = None
+            self._ended[ids] = event.outcome
             if len(self._ended) > _ENDED_LIMIT:
                 del self._ended[next(iter(self._ended))]
-        elif ids not in self._open and ids not in self._ended:
-            self._open[ids] = None
+        elif ids not in self._open:
+            if isinstance(event, RunStarted) and self._ended.get(ids) == "interrupted":
+                del self._ended[ids]  # the run goes on after its pause
+            if ids not in self._ended:
+                self._open[ids] = None
         self._is_started = True
         return event
 

@@ -13,7 +13,9 @@ from ..transcript import Transcript
 if TYPE_CHECKING:
     from .._forms.wording import Document
 
-__all__ = ["bundle", "other_agent"]
+__all__ = ["bundle", "interim_bundle", "other_agent"]
+
+_INTERIM = "The agent was still at work when this was saved."
 
 
 def bundle(
@@ -58,6 +60,28 @@ def bundle(
         }
 
     return bounded_forms(list(transcripts.values()) or [Transcript()], render)
+
+
+def interim_bundle(
+    transcripts: Mapping[str, Transcript],
+    *,
+    title: str,
+    mark: str,
+    count: int,
+    is_open: Mapping[str, bool] | None = None,
+) -> dict[str, str]:
+    """Return the saved forms of agents that still work, in HTML and text; *count* forms were made so far.
+
+    By the class ``vibe-interim-MARK`` a live view of the same agents hides the HTML, by ``vibe-saved-COUNT`` it
+    recognises the last form.
+    """
+    forms = bundle(transcripts, title=title, is_open=is_open, note=_INTERIM)
+    # Of another class than the live view: the page counts it as no further view.
+    html = forms["text/html"].replace('<div class="vibe" ', '<div class="vibe-form" ')
+    return {
+        "text/plain": f"{forms['text/plain']}\n\n[{_INTERIM}]",
+        "text/html": f'<div class="vibe-interim-{mark} vibe-saved-{count}">{html}</div>',
+    }
 
 
 def other_agent(index: int) -> str:

@@ -7,7 +7,7 @@ ever printed into another cell.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from .._host import host
@@ -95,16 +95,20 @@ def make_output(
     *,
     title: str,
     controls: Controls,
+    transcripts: Callable[[], Mapping[str, Transcript]],
     renderer: str | None = None,
 ) -> Output:
-    """Return the output of the chosen renderer. The widget offers the *controls* as buttons."""
+    """Return the output of the chosen renderer.
+
+    The widget offers the *controls* as buttons; *transcripts* returns its agents' transcripts of the moment.
+    """
     here = host()
     here.keep_log_out_of_cells()
     name = renderer or choose()
     if name == "widget":
         from ._widget_output import WidgetOutput  # noqa: PLC0415 - only here is Jupyter needed
 
-        return WidgetOutput(registry, title=title, controls=controls)
+        return WidgetOutput(registry, title=title, controls=controls, transcripts=transcripts)
     if name == "text" and not here.is_notebook:
         from ._terminal import TerminalOutput  # noqa: PLC0415
 

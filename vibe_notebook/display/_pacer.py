@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .._foreign_words import clean_logger
+from .._forks import renew_in_child
 
 __all__ = ["PACER", "PAUSE", "Drawable", "Pacer"]
 
@@ -92,6 +93,13 @@ class Pacer:
         self._slots: dict[Drawable, _Slot] = {}
         self._thread: threading.Thread | None = None
         self._drawn = -math.inf
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Forget the parent's views and thread, in the child of a fork."""
+        self._changed = threading.Condition()
+        self._slots = {}
+        self._thread = None
 
     def add(self, view: Drawable) -> None:
         """Add a view, to be drawn from now on."""

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from .._forks import renew_in_child
 from .._forms.wording import PREVIEW, STATE_MARKS, clean, message_text, name_in_line, preview
 from ..events import (
     Artifact,
@@ -65,6 +66,8 @@ class Printer:
         match event:
             case TextDelta() | ThinkingDelta():
                 self._delta(event)
+            case PartCompleted(kind="args"):
+                self._args[event.agent_id, event.run_id, event.part_id] = [event.text]
             case PartCompleted():
                 part = _part_of(event, event.kind)
                 if "".join(self._written.get(part, ())) != event.text:
@@ -191,7 +194,14 @@ class TerminalOutput:
         self._registry = registry
         self._printer = Printer()
         self._registrations: list[Registration] = []
+        renew_in_child(self)
         self._reported: set[str] = set()
+
+    def renew(self) -> None:
+        """Print nothing in the child of a fork."""
+        for registration in self._registrations:
+            registration.callbacks = {}
+        self._registrations = []
 
     def watch(self, agent_id: str, since: int) -> None:
         """Print an agent's events from now on."""

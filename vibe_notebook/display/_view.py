@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from .._foreign_words import clean_logger
+from .._forks import renew_in_child
 from .._forms.wording import name_in_line, whole_message
 from .._reducer.agent_log import AgentLog
 from .._reducer.run import PartBuilder
@@ -31,7 +32,8 @@ log = clean_logger("vibe_notebook")
 class View:
     """Draw one or more agents, each from an arrival number on.
 
-    *send* sends a message to the browser. *stoppable*: the view has a Stop button.
+    *send* sends a message to the browser. *stoppable*: the view has a Stop button. *mark* is the id by which the
+    browser finds the view's outputs in the notebook.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class View:
         title: str,
         send: Callable[[dict[str, Any]], None],
         stoppable: bool = False,
+        mark: str | None = None,
         pacer: Pacer = PACER,
     ) -> None:
         self._registry = registry
@@ -64,8 +67,18 @@ class View:
             "note": None,
             "stoppable": stoppable,
         }
+        if mark is not None:
+            self.head["mark"] = mark
         self._head_new: dict[str, Any] = {}
         pacer.add(self)
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Send nothing in the child of a fork: the browser is the parent's."""
+        self.lock = threading.RLock()
+        self._send = _send_nothing
+        self._dirty = {}
+        self._is_followed = False
 
     # Called by the registry
 
@@ -112,8 +125,7 @@ class View:
                 reason = whole_message(f"The view could not be drawn: {type(error).__name__}: {error}")
                 ops = self._after_fault(reason)
             if ops:
-                self.number += 1
-                self._send({"n": self.number, "ops": ops})
+                self._tell(*ops)
             return bool(self._awaiting_pause) if ops else bool(self._awaiting_pause) or None
 
     def resync(self, number: int) -> None:
@@ -142,8 +154,7 @@ class View:
             try:
                 # The news alone is on screen sooner than the whole of a long state.
                 if ops := self._collect():
-                    self.number += 1
-                    self._send({"n": self.number, "ops": ops})
+                    self._tell(*ops)
                 self._tree.finish()
             except Exception as error:
                 log.exception("The live view could not be finished")
@@ -152,6 +163,18 @@ class View:
             self._awaiting_pause.clear()
             self.number += 1
             self._send({"n": self.number, "ops": [["full", self.snapshot()]]})
+
+    def send_form(self, data: Mapping[str, str]) -> None:
+        """Send a saved form to a page that cannot get it as a display."""
+        with self.lock:
+            self._tell(["form", dict(data)])
+
+    def send_saved(self, count: int) -> int:
+        """Send the number of forms that were saved; return the messages since the view's opening."""
+        with self.lock:
+            self.head["saved"] = count
+            self._tell(["head", {"saved": count}])
+            return self.number
 
     def toggle(self, number: Any, *, is_open: bool) -> None:
         """Record that the user opened or closed the part with *number*."""
@@ -165,6 +188,10 @@ class View:
         with self.lock:
             head = {**self.head, "now": time.time()}
             return {"n": self.number, "head": head, "parts": self._tree.snapshot(dict(self.is_open))}
+
+    def _tell(self, *ops: Op) -> None:
+        self.number += 1
+        self._send({"n": self.number, "ops": list(ops)})
 
     def _collect(self) -> list[Op]:
         with self._registry.changed:  # the registry's lock: part builders are read, nothing is rendered
@@ -224,3 +251,7 @@ class View:
             with self._registry.reading(agent_id) as found:
                 if found is not None:
                     yield found, since
+
+
+def _send_nothing(message: dict[str, Any]) -> None:
+    del message

@@ -34,7 +34,8 @@ def _module() -> str | Path:
 class StreamWidget(anywidget.AnyWidget):
     """Connect one view to its browser views.
 
-    *snapshot* returns the view's whole state; *on_message* handles a message of the browser.
+    *snapshot* returns the view's whole state; *on_message* handles a message of the browser. *mark* is the id of the
+    widget's model.
     """
 
     # The module has the stylesheet. anywidget would set its _css, and style the page, for every view.
@@ -42,12 +43,15 @@ class StreamWidget(anywidget.AnyWidget):
     _snapshot = traitlets.Dict().tag(sync=True)
 
     def __init__(
-        self, snapshot: Callable[[], dict[str, Any]], on_message: Callable[[dict[str, Any]], None]
+        self,
+        snapshot: Callable[[], dict[str, Any]],
+        on_message: Callable[[dict[str, Any]], None],
+        *,
+        mark: str,
     ) -> None:
         self._make_snapshot = snapshot
         self._on_message = on_message
-        self.mounted = False  # a browser has sent hello
-        super().__init__()
+        super().__init__(model_id=mark)
         self.on_msg(self._receive)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - theirs
@@ -66,11 +70,8 @@ class StreamWidget(anywidget.AnyWidget):
     def _receive(self, _: Any, content: Any, __: Any) -> None:
         if not isinstance(content, dict):
             return
-        kind = content.get("type")
-        if kind == "hello":
-            self.mounted = True
         try:
             self._on_message(content)
         except Exception:
             # The comm manager would swallow the error, so it goes to the log.
-            log.exception("The view's message %r could not be handled", kind)
+            log.exception("The view's message %r could not be handled", content.get("type"))

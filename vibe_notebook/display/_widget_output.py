@@ -1,27 +1,33 @@
 """Show a watch in a notebook: the live widget, then the saved form in its place.
 
-An output of ``_output.py``: above the view, the packer and the widget.
+While the agent works, a second display holds the form of the moment, for a notebook that is saved, or reopened without
+its kernel, before the end. The page hides it as long as the widget shows the same agents. An output of ``_output.py``: above the view, the packer and the widget.
 """
 
 from __future__ import annotations
 
+import json
 import threading
-from collections import deque
-from collections.abc import Mapping, Sequence
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._forks import in_child
 from .._forms.wording import in_line, name_in_line, whole_message
 from .._host import host
 from ..events import Usage
 from ..transcript import Transcript
-from ._bundle import bundle
+from ._bundle import bundle, interim_bundle
 from ._pacer import PACER
 from ._packing import Packer
+from ._saver import SAVER
 from ._view import View
 from ._widget import StreamWidget
 
 if TYPE_CHECKING:
     from .._controls import Controls
+    from .._host import Display
     from ..registry import Registry
 
 __all__ = ["WidgetOutput"]
@@ -30,16 +36,26 @@ LINE = 1_000
 """Characters of a connection's line in the header."""
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-_LINGER = 8
-"""Ended views that still answer messages, because a reloaded page or a second view may still show them."""
+_NOTHING = {"text/plain": "", "text/html": ""}
+"""The display of the form of the moment after the end: a notebook's output cannot be taken back."""
 
-_SENDING = threading.Lock()
+_SHORT = 5.0
+"""Seconds within which most agents end. A page shows them live, and their notebooks need no second output."""
+
+_SENDING: threading.Lock = threading.Lock()
 """Lock for sending: the kernel's sockets silently lose messages if several threads send at once."""
 
-_FINAL = threading.Lock()
+_FINAL: threading.Lock = threading.Lock()
 """Lock for final forms: several at once would delay each other, and the page."""
 
-_lingering: deque[WidgetOutput] = deque()
+
+def _renew() -> None:
+    """Replace the locks in the child of a fork."""
+    global _SENDING, _FINAL
+    _SENDING, _FINAL = threading.Lock(), threading.Lock()
+
+
+in_child(_renew)
 
 
 class WidgetOutput:
@@ -51,16 +67,35 @@ class WidgetOutput:
 
     is_light = False
 
-    def __init__(self, registry: Registry, *, title: str, controls: Controls) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        title: str,
+        controls: Controls,
+        transcripts: Callable[[], Mapping[str, Transcript]],
+    ) -> None:
         self._title = title
         self._controls = controls
+        self._transcripts = transcripts
         self._last_words: str | None = None
         self._flushed_at: float | None = None
         self._packer = Packer()
-        self._view = View(registry, title=title, send=self._send, stoppable="stop" in controls)
-        self._widget: StreamWidget | None = StreamWidget(self._view.snapshot, self._receive)
+        self._mark = uuid.uuid4().hex
+        self._view = View(
+            registry, title=title, send=self._send, stoppable="stop" in controls, mark=self._mark
+        )
+        self._pages: set[Any] = set()  # that said hello and no bye; a page that is reloaded says no bye
+        self._opened = time.monotonic()
+        self._saving = threading.Lock()
+        self._saved = 0  # forms of the moment that were shown
+        self._number = 0  # of the view's last message when the last form was made
+        self._form: Mapping[str, str] = {}  # the last one
+        self._interim: Display | None = None  # shows the form of the moment
+        self._widget: StreamWidget | None = StreamWidget(self._view.snapshot, self._receive, mark=self._mark)
         data, metadata = _parts(self._widget._repr_mimebundle_())
         self._display = host().open_display({**data, **bundle({}, title=title)}, metadata)
+        SAVER.add(self)
 
     def watch(self, agent_id: str, since: int) -> None:
         """Show a further agent, from its event number *since* on."""
@@ -93,9 +128,37 @@ class WidgetOutput:
         """Wait until the other views have sent their news, for 150 ms at most."""
         PACER.wait_for_lull(self._view, self._flushed_at)
 
+    def save(self) -> int | None:
+        """Show the form of this moment; return its bytes, or ``None`` if the last form holds all news."""
+        with self._saving:
+            number = self._view.number
+            if number == self._number or self._view.head["state"] == "ended":
+                return None
+            if self._pages and not self._saved and time.monotonic() < self._opened + _SHORT:
+                return None
+            self._saved += 1
+            form = interim_bundle(
+                self._transcripts(),
+                title=self._title,
+                mark=self._mark,
+                count=self._saved,
+                is_open=dict(self._view.is_open),
+            )
+            if self._interim is not None:
+                self._interim.replace(form)
+            elif self._saved == 1:
+                self._interim = self._display.open_beside(form)
+            self._form = form
+            sent = self._view.send_saved(self._saved)
+            self._number = (
+                sent if sent == number + 1 else number
+            )  # else there is news since the form was made
+            return len(json.dumps(form))
+
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Send the whole state once, then put the static form in the widget's place."""
-        with _FINAL:
+        SAVER.remove(self)
+        with _FINAL, self._saving:
             self._finish(transcripts)
 
     def _finish(self, transcripts: Mapping[str, Transcript]) -> None:
@@ -114,21 +177,20 @@ class WidgetOutput:
             note=self._view.head["note"],
             last_words=self._last_words,
         )
+        self._form = data
+        # First the form of the moment: else the page would show both for an instant, and jump.
+        interim, self._interim = self._interim, None
+        if interim is not None:
+            interim.replace(_NOTHING)
         self._display.replace(data)
-        if self._widget is not None and not self._widget.mounted:
-            self.close()  # no browser shows the view (nbconvert, papermill), so no message needs an answer
-            return
-        _lingering.append(self)
-        while len(_lingering) > _LINGER:
-            _lingering.popleft().close()
+        if not self._pages:
+            self.close()  # no page shows the view (nbconvert, papermill), so no message needs an answer
 
     def close(self) -> None:
         """Close the comm."""
         widget, self._widget = self._widget, None
         if widget is not None:
             widget.close()
-        if self in _lingering:
-            _lingering.remove(self)
 
     def _send(self, message: dict[str, Any]) -> None:
         widget = self._widget
@@ -140,7 +202,9 @@ class WidgetOutput:
     def _receive(self, content: dict[str, Any]) -> None:
         """Handle a browser's message. A thread of the kernel may deliver it at any moment."""
         match content.get("type"):
-            case "hello" | "resync":
+            case "hello" | "resync" as kind:
+                if kind == "hello":
+                    self._pages.add(content.get("page"))
                 number = content.get("n")
                 with self._view.lock:
                     self._packer.is_plain |= content.get("plain") is True
@@ -148,8 +212,12 @@ class WidgetOutput:
                     self._view.resync(number if isinstance(number, int) else -1)
             case "toggle":
                 self._view.toggle(content.get("key"), is_open=bool(content.get("open")))
+            case "form":
+                if self._form:
+                    self._view.send_form(self._form)
             case "bye":
-                if self._view.head["state"] == "ended":
+                self._pages.discard(content.get("page"))
+                if self._view.head["state"] == "ended" and not self._pages:
                     self.close()
             case _:
                 self._controls.use(content)

@@ -57,6 +57,11 @@ class Alarm:
             self.deadline = None
             POOL.withdraw(self._job)
 
+    def renew(self) -> None:
+        """Forget the deadline, in the child of a fork."""
+        self._lock = threading.Lock()
+        self._job, self._is_ringing, self.deadline = None, False, None
+
     def _submit(self) -> None:
         """Let the pool ring at the deadline. The caller holds the lock."""
         POOL.withdraw(self._job)

@@ -12,21 +12,22 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
+from .._forks import hold_during_fork
 from .._ordering.sequencer import Delivery, Retraction, Sequencer
 from .._reducer.agent_log import AgentLog
 from ..events import EVENT_CLASSES, Event, parse_event
 from ..exceptions import ClosedError
 from ..transcript import Transcript
-from ._agent import Agent, Shared, Stats, Totals, Watcher, stats_of
+from ._agent import Agent, Hold, Shared, Stats, Totals, Watcher, stats_of
 from ._callbacks import Callback, Registration
 from ._deadlines import Alarm, Deadlines
 from ._retention import Retention
 from ._ring_buffer import RingBuffer
 from ._subscriptions import Subscription, Subscriptions
 
-__all__ = ["Registry", "get_registry"]
+__all__ = ["Registry"]
 
 
 PAST_AGENTS: Final = 1000
@@ -38,8 +39,9 @@ class Registry:
 
     ``hold`` (s): the wait of a counter's first events for lower ones while its base is unknown. ``max_held``
     (events) and ``max_wait`` (s): the bounds on events that wait for a missing one. ``keep_runs``: the finished
-    requests to retain. ``ring``: the events that a subscription can replay. With a ``clock`` of your own, call
-    ``tick()`` when the clock moves. Raises ``ValueError`` for a negative bound.
+    requests to retain, and as many that are paused for an answer; open ones and those of a live watch do not count.
+    ``ring``: the events that a subscription can replay. With a ``clock`` of your own, call ``tick()`` when the
+    clock moves. Raises ``ValueError`` for a negative bound.
     """
 
     def __init__(
@@ -74,6 +76,23 @@ class Registry:
         self._retention = Retention(keep_runs, self._evict_agent)
         self._deadlines = Deadlines()
         self._alarm = Alarm(self._on_alarm) if clock is time.monotonic else None
+        hold_during_fork(self)
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Return the lock of all state: a fork holds it."""
+        return self._lock
+
+    def renew(self) -> None:
+        """Continue in the child of a fork: the parent's views and taps are not the child's."""
+        self._lock = threading.RLock()
+        self.changed = threading.Condition(self._lock)
+        self._subscriptions.renew(self.changed)
+        self._shared.taps = ()
+        for agent in self._agents.values():
+            agent.renew()
+        if self._alarm is not None:
+            self._alarm.renew()
 
     # Sources
 
@@ -90,7 +109,7 @@ class Registry:
         if type(event) not in EVENT_CLASSES:
             self._dispatch_slot(event)
             return
-        one = cast("Event", event)
+        one: Event = event  # type: ignore[assignment]  # a cast would be one more call for each event
         with self._lock:
             agent = self._agents.get(one.agent_id)
             if agent is None or self.closed:
@@ -133,7 +152,7 @@ class Registry:
                     run = agent.log.runs.get(name)
                     if run is not None and not run.ended:
                         run.closed_at = agent.sequencer.arrivals
-                        self._end_run(agent, name)
+                        self._update_run(agent, name)
         self._notify(agent)
 
     def tick(self) -> None:
@@ -185,9 +204,13 @@ class Registry:
             self._add(registration)
         return registration
 
-    def tap(self, agent_id: str | None, callback: Callback) -> Registration:
-        """Register a callback that also gets skips, for a recorder or a sender; ``None``: all agents."""
+    def tap(self, agent_id: str | None, callback: Callback, *, placed: bool = False) -> Registration:
+        """Register a callback that also gets skips, for a recorder or a sender; ``None``: all agents.
+
+        With *placed*, an event that comes after a later arrival has that event's id as its field ``overtaken_by``.
+        """
         registration = Registration(agent_id or "", {"tap": callback}, self._remove)
+        registration.is_placed = placed
         if agent_id is None:
             with self._lock:
                 self._check_open()
@@ -208,6 +231,13 @@ class Registry:
             agent = self._agents.get(agent_id)
             if agent is not None:
                 agent.watchers = tuple(w for w in agent.watchers if w is not watcher)
+
+    def hold(self, agent_id: str, since: int | None = None) -> Hold:
+        """Keep an agent's runs from arrival number *since* on; ``None``: those that begin from now on."""
+        with self._lock:
+            agent = self._find_or_make(agent_id)
+            at = agent.sequencer.arrivals if since is None else since
+            return self._retention.hold(agent, at, self._release)
 
     def unregister(self, agent_id: str) -> None:
         """Drop an agent's callbacks and ordering state; its transcript stays.
@@ -299,7 +329,7 @@ class Registry:
                 self._retention.drop(agent, name)
             if run_id is None:
                 agent.sequencer.forget()
-                if not (agent.registrations or agent.watchers):
+                if not (agent.registrations or agent.watchers or agent.holds):
                     del self._agents[agent_id]
 
     def close(self) -> None:
@@ -387,7 +417,7 @@ class Registry:
     def _apply(self, agent: Agent, results: list[Delivery | Retraction]) -> None:
         """Apply the sequencer's results, and set the agent's deadline. The caller holds the lock."""
         for run_id in agent.apply(results):
-            self._end_run(agent, run_id)
+            self._update_run(agent, run_id)
         deadline = agent.earliest_deadline
         if deadline is None:
             return
@@ -399,7 +429,7 @@ class Registry:
             alarm.set(deadline)
         if not alarm.works and deadline <= self._clock():
             for run_id in agent.apply(agent.sequencer.tick()):
-                self._end_run(agent, run_id)
+                self._update_run(agent, run_id)
 
     def _notify(self, *agents: Agent) -> None:
         """Wake views and readers, and call back, whatever a callback raises. Not under the lock."""
@@ -413,15 +443,20 @@ class Registry:
                 calls.append(partial(agent.outbox.drain, self.changed))
         _call_each(calls)
 
-    def _end_run(self, agent: Agent, run_id: str) -> None:
+    def _update_run(self, agent: Agent, run_id: str) -> None:
+        """Count a run that has ended, or has started again. The caller holds the lock."""
         run = agent.log.runs.get(run_id)
         if run is None:
             return
-        run.version += 1
-        run.compact()
-        agent.touch(None)
-        if not agent.log.is_part(run):
-            self._retention.add(agent, run_id)
+        if run.ended:
+            run.version += 1
+            run.compact()
+            agent.touch(None)
+        self._retention.update(agent, run_id)
+
+    def _release(self, hold: Hold) -> None:
+        with self._lock:
+            self._retention.release(hold)
 
     def _count_missed(self, agent_id: str, count: int) -> None:
         agent = self._agents.get(agent_id)
@@ -446,16 +481,3 @@ def _call_each(calls: list[Callable[[], None]]) -> None:
     finally:
         if calls:
             _call_each(calls)
-
-
-_default: Registry | None = None
-_default_lock = threading.Lock()
-
-
-def get_registry() -> Registry:
-    """Return the process-wide registry of the magic and the widget; replace a closed one."""
-    global _default  # noqa: PLW0603 - the one global of the package, by design
-    with _default_lock:
-        if _default is None or _default.closed:
-            _default = Registry()
-        return _default

@@ -9,7 +9,7 @@ import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self, Unpack
+from typing import Final, Self, Unpack
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ..events import Event, with_id
@@ -18,7 +18,7 @@ from ._decoder import ServerSentEvent
 from ._dialects import GAP, PROJECT, Dialect, parse_object
 from ._duplicates import DuplicateFilter, parse_position
 from ._event_source import EventSource, event_source
-from ._gaps import Filled, events_of, fetch_snapshots, gap_artifact
+from ._gaps import Filling, ServerGap, events_of, fetch_snapshots, filling, gap_artifact
 from ._request import Options, StreamRequest
 from ._secrets import redact
 from ._status import Status
@@ -52,7 +52,8 @@ class Follow(AsyncIterator[Event]):
         self._streams = 0
         self._filled: dict[str, tuple[int, int]] = {}
         self._gap: ServerSentEvent | None = None
-        self._unshown_gaps: deque[tuple[dict[str, Any], Filled]] = deque(maxlen=_MOST_GAPS)
+        self._has_another_log = False  # the reader had events of another log than the server's present one
+        self._unshown_gaps: deque[tuple[ServerGap, Filling]] = deque(maxlen=_MOST_GAPS)
         self._latest: tuple[str, str] | None = None
         self._is_over = False
         self._error: RemoteError | None = None
@@ -202,28 +203,28 @@ class Follow(AsyncIterator[Event]):
                 source.idle_timeout = max(source.idle_timeout, _UNRESUMABLE_IDLE)
 
     async def _fill_gap(self, event: ServerSentEvent) -> None:
-        data = parse_object(event.data)
-        gap = data if isinstance(data, dict) else {}
-        snapshots = await fetch_snapshots(self._source, self._project)
+        gap = ServerGap.of(parse_object(event.data))
+        fetched = await fetch_snapshots(self._source, self._project) if gap.may_be_filled else None
         if self._is_over:
             return
         # No await from here on: the reader may be cancelled before this line, and then meets the gap again.
         self._gap = None
-        if gap.get("reason") in ("ahead", "gone"):
+        if gap.is_of_another_log:
             self._duplicates.reset()
-        filled: Filled = "not"
-        if snapshots is not None:
-            filled = "whole" if all(each.is_whole for each in snapshots) else "in part"
-            self._pending_id = min(snapshots, key=lambda each: each.position).last_event_id
-            for each in snapshots:
-                self._filled[each.transcript.agent_id] = each.position
-                for made in events_of(each.transcript):
-                    self._enqueue(made)  # the first one also flushes the waiting gaps
+            self._filled.clear()
+            self._has_another_log = True
+        filled = filling(gap, fetched or (), has_another_log=self._has_another_log)
+        if filled.snapshots:
+            self._pending_id = min(filled.snapshots, key=lambda each: each.position).last_event_id
+        for each in filled.snapshots:
+            self._filled[each.transcript.agent_id] = each.position
+            for made in events_of(each.transcript, appends=filled.appends):
+                self._enqueue(made)  # the first one also flushes the waiting gaps
         self._unshown_gaps.append((gap, filled))
         if self._latest is not None:
             self._flush_gaps()
 
-    def _show_gap(self, gap: dict[str, Any], filled: Filled) -> Event:
+    def _show_gap(self, gap: ServerGap, filled: Filling) -> Event:
         agent_id, run_id = self._latest or ("", "")
         return gap_artifact(gap, agent_id, run_id, filled)
 

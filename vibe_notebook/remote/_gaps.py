@@ -1,15 +1,16 @@
 """Fill a gap in a project's stream from the transcripts of its agents.
 
 A server that has dropped old events still has the transcripts. ``_follow`` fetches them through
-``_event_source``, and delivers them as events in the place of the dropped ones.
+``_event_source``, and delivers them as events in the place of the dropped ones. A transcript that lacks events which
+the reader had never replaces them: it comes after them, or is left out.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, Final, Literal, NamedTuple, assert_never
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, assert_never
 
 from pydantic import ValidationError
 
@@ -20,6 +21,9 @@ from ..events import (
     PartCompleted,
     RunFinished,
     RunStarted,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
     ToolFinished,
     ToolProgress,
     ToolStarted,
@@ -29,32 +33,96 @@ from ..transcript import Transcript
 from ._duplicates import parse_position
 from ._event_source import EventSource
 
-__all__ = ["AgentSnapshot", "Filled", "events_of", "fetch_snapshots", "gap_artifact"]
+__all__ = ["AgentSnapshot", "Filling", "ServerGap", "events_of", "fetch_snapshots", "filling", "gap_artifact"]
 
 _MOST_AGENTS: Final = 1000
 """Agents of one project: each costs a request."""
 
+Position = tuple[int, int]
+"""An id of the server as comparable numbers."""
+_BEGINNING: Final[Position] = (0, 0)
+"""The position of a reader that has had no event."""
 
-Filled = Literal["not", "in part", "whole"]
-"""The share of a gap that the snapshots filled."""
-_RESULTS: Final[dict[Filled, str]] = {
-    "not": "missing here",
-    "in part": "filled in from the transcript, as far as it goes",
-    "whole": "filled in from the transcript",
-}
+
+class ServerGap(NamedTuple):
+    """Hold the gap that a server reports: the reader had the events up to ``after``, the log begins at ``first``."""
+
+    reason: str
+    after: str | None
+    first: str | None
+    missed: int | None
+
+    @classmethod
+    def of(cls, data: object) -> ServerGap:
+        """Read the data of a server's event; a field of another form counts as unknown."""
+        facts = data if isinstance(data, dict) else {}
+        reason, missed = facts.get("reason"), facts.get("missed")
+        after, first = (
+            value if isinstance(value, str) else None for value in map(facts.get, ("after", "first"))
+        )
+        return cls(
+            reason if isinstance(reason, str) else "unknown",
+            after,
+            first,
+            missed if isinstance(missed, int) and missed >= 0 else None,
+        )
+
+    @property
+    def is_of_another_log(self) -> bool:
+        """Return whether the reader's events are of another log than the server's present one."""
+        return self.reason in ("ahead", "gone")
+
+    @property
+    def may_be_filled(self) -> bool:
+        """Return whether a transcript may hold events that the log has dropped."""
+        return self.reason != "ahead" and self.after is not None and self.first is not None
 
 
 class AgentSnapshot(NamedTuple):
-    """Hold one agent's transcript, and the server's id of the last event in the transcript.
+    """Hold one agent's transcript, and the server's ids of the first and the last event in the transcript.
 
-    ``position`` is that id as comparable numbers. ``is_whole`` is False for a transcript that lacks
-    events itself.
+    ``first`` and ``position`` are those ids as comparable numbers; ``first`` is ``None`` where the server does not
+    report it. ``is_whole`` is False for a transcript that lacks events itself.
     """
 
     transcript: Transcript
     last_event_id: str
-    position: tuple[int, int]
+    first: Position | None
+    position: Position
     is_whole: bool
+
+
+class Filling(NamedTuple):
+    """Hold the snapshots that fill a gap, and their mode.
+
+    ``appends``: all events of the snapshots come after those that the reader had. Otherwise the snapshots hold all
+    that the reader had, and replace it. ``lost`` is the count of events that stay missing; ``None``: unknown.
+    """
+
+    snapshots: Sequence[AgentSnapshot] = ()
+    appends: bool = False
+    lost: int | None = None
+
+
+def filling(gap: ServerGap, snapshots: Sequence[AgentSnapshot], *, has_another_log: bool) -> Filling:
+    """Return the filling of a gap; none where the snapshots could replace shown text by less.
+
+    *has_another_log*: the reader also had events of another log, which no snapshot holds.
+    """
+    after, begin = parse_position(gap.after or ""), parse_position(gap.first or "")
+    firsts = [each.first for each in snapshots]
+    if not snapshots or after is None or begin is None or gap.reason == "ahead":
+        return Filling()
+    first = max((each for each in firsts if each is not None), default=None)
+    if first is not None and None not in firsts and first > after:
+        if first >= begin and after > _BEGINNING:
+            return Filling()  # the log still has all that the transcript has
+        is_counted = gap.missed is not None and first[0] == begin[0]
+        lost = (gap.missed or 0) - (begin[1] - first[1]) if is_counted else None
+        return Filling(snapshots, appends=True, lost=None if lost is None else max(lost, 0))
+    if all(each.is_whole for each in snapshots) and not has_another_log and not gap.is_of_another_log:
+        return Filling(snapshots, lost=0)
+    return Filling()
 
 
 async def fetch_snapshots(source: EventSource, project: re.Match[str] | None) -> list[AgentSnapshot] | None:
@@ -76,7 +144,10 @@ async def fetch_snapshots(source: EventSource, project: re.Match[str] | None) ->
         position = parse_position(last_event_id) if isinstance(last_event_id, str) else None
         if position is None or not isinstance(last_event_id, str):
             return None
-        made.append(AgentSnapshot(transcript, last_event_id, position, not facts.get("incomplete")))
+        first_id = facts.get("first_event_id")
+        first = parse_position(first_id) if isinstance(first_id, str) else None
+        is_whole = not facts.get("incomplete")
+        made.append(AgentSnapshot(transcript, last_event_id, first, position, is_whole))
         known = (transcript.agent_id, *agents)
         agents += [name for name in dict.fromkeys(_agent_names(facts)) if name not in known]
         if len(agents) > _MOST_AGENTS:
@@ -97,32 +168,41 @@ def _agent_names(facts: dict[str, Any]) -> list[str]:
     return [name for name in agents if isinstance(name, str)] if isinstance(agents, list) else []
 
 
-def gap_artifact(gap: dict[str, Any], agent_id: str, run_id: str, filled: Filled) -> Artifact:
+def gap_artifact(gap: ServerGap, agent_id: str, run_id: str, filled: Filling) -> Artifact:
     """Return an artifact that shows a gap with its size, also in the recording and the saved notebook."""
-    missed = gap.get("missed")
-    size = f"{missed:,}" if isinstance(missed, int) else "Some"
-    events = "event is" if missed == 1 else "events are"
+    size = f"{gap.missed:,}" if gap.missed is not None else "Some"
+    events = "event is" if gap.missed == 1 else "events are"
+    if not filled.snapshots:
+        result = "missing here"
+    elif filled.lost is None:
+        result = "filled in from the transcript, as far as it goes"
+    elif filled.lost == 0:
+        result = "filled in from the transcript"
+    else:
+        lost = "all" if filled.lost == gap.missed else f"{filled.lost:,} of them"
+        result = f"{lost} missing here, the rest filled in from the transcript, as far as it goes"
     return Artifact(
         agent_id=agent_id,
         run_id=run_id,
-        artifact_id=f"gap:{gap.get('after')}:{gap.get('first')}",
-        action=f"gap: {gap.get('reason', 'unknown')}",
-        name=f"{size} {events} no longer on the server; {_RESULTS[filled]}",
+        artifact_id=f"gap:{gap.after}:{gap.first}",
+        action=f"gap: {gap.reason}",
+        name=f"{size} {events} no longer on the server; {result}",
     )
 
 
 # From a transcript back to events. Pure.
 
 
-def events_of(transcript: Transcript) -> list[Event]:
+def events_of(transcript: Transcript, *, appends: bool = False) -> list[Event]:
     """Return the events that bring another transcript of the same agent to the state of this one.
 
-    Each event replaces its part or call. A reader that had some parts before the gap gets no part twice.
+    Each event replaces its part or call, so that a reader that had some parts before the gap gets no part twice.
+    With *appends* the reader had none of it: text comes after the text that the reader had.
     """
-    return list(_events(transcript))
+    return list(_events(transcript, appends=appends))
 
 
-def _events(transcript: Transcript) -> Iterator[Event]:
+def _events(transcript: Transcript, *, appends: bool) -> Iterator[Event]:
     agent = transcript.agent_id
     for run in transcript.runs:
         yield RunStarted(
@@ -133,9 +213,9 @@ def _events(transcript: Transcript) -> Iterator[Event]:
             parent_tool_call_id=run.parent_tool_call_id,
             input=run.input,
         )
-    yield from _parts(agent, transcript.parts)
+    yield from _parts(agent, transcript.parts, appends=appends)
     for run in transcript.runs:
-        yield from _parts(agent, run.parts)
+        yield from _parts(agent, run.parts, appends=appends)
         if run.outcome is not None:
             yield _finished(agent, run, run.outcome)
 
@@ -152,14 +232,19 @@ def _finished(agent: str, run: Run, outcome: Outcome) -> Event:
     )
 
 
-def _parts(agent: str, parts: Iterable[Part]) -> Iterator[Event]:
+def _parts(agent: str, parts: Iterable[Part], *, appends: bool) -> Iterator[Event]:
     for part in parts:
         ids: dict[str, Any] = {"agent_id": agent, "run_id": part.run_id, "message_id": part.message_id}
         match part.kind:
             case "text" | "thinking":
-                yield PartCompleted(**ids, part_id=part.part_id, kind=part.kind, text=part.text)
+                if not appends:
+                    yield PartCompleted(**ids, part_id=part.part_id, kind=part.kind, text=part.text)
+                elif part.kind == "text":
+                    yield TextDelta(**ids, part_id=part.part_id, delta=part.text)
+                else:
+                    yield ThinkingDelta(**ids, part_id=part.part_id, delta=part.text)
             case "tool":
-                yield from _tool(agent, part, ids)
+                yield from _tool(agent, part, ids, appends=appends)
             case "artifact":
                 fields = part.model_dump(exclude={"kind", "run_id", "message_id"})
                 yield Artifact(**ids, **fields)
@@ -167,11 +252,17 @@ def _parts(agent: str, parts: Iterable[Part]) -> Iterator[Event]:
                 assert_never(part.kind)
 
 
-def _tool(agent: str, part: ToolPart, ids: dict[str, Any]) -> Iterator[Event]:
+def _tool(agent: str, part: ToolPart, ids: dict[str, Any], *, appends: bool) -> Iterator[Event]:
     call: dict[str, Any] = {**ids, "tool_call_id": part.tool_call_id}
     args = part.args if part.args is not None else part.args_text or None
-    yield ToolStarted(**call, tool_name=part.tool_name or None, args=args, ts=part.started_at)
-    yield from _parts(agent, part.children)
+    if appends and (part.state == "preparing" or not isinstance(args, dict)):
+        # The text may be the end of the arguments whose beginning the reader had.
+        if part.args_text:
+            yield ToolCallDelta(**call, tool_name=part.tool_name or None, delta=part.args_text)
+        args = None
+    if args is not None or part.state != "preparing":
+        yield ToolStarted(**call, tool_name=part.tool_name or None, args=args, ts=part.started_at)
+    yield from _parts(agent, part.children, appends=appends)
     match part.state:
         case "ok" | "error" | "denied" | "cancelled":
             yield ToolFinished(
@@ -181,7 +272,8 @@ def _tool(agent: str, part: ToolPart, ids: dict[str, Any]) -> Iterator[Event]:
             yield ToolProgress(**call, state=part.state)
         case "preparing" | "running" | "unfinished":
             now = part.progress.model_dump() if part.progress is not None else {}
+            name = "delta" if appends and isinstance(part.output, str) else "output"
             if part.output is not None or now:
-                yield ToolProgress(**call, output=part.output, **now)
+                yield ToolProgress(**call, **{name: part.output}, **now)
         case _:
             assert_never(part.state)

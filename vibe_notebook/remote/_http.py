@@ -6,6 +6,8 @@ would lead through the frames that hold the request and its secrets.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 import socket
 import ssl
@@ -17,7 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from .._addresses import Reach, is_loopback, reach_of
+from .._credentials import TokenError
+from .._foreign_words import on_one_line
 from .._json_values import scrub
+from .._limits import ANSWER_BYTES
 from ..exceptions import MissingExtraError, RemoteError
 from ._request import StreamRequest
 from ._responses import (
@@ -49,6 +54,10 @@ _HOST: Final = re.compile(r"[^\s%\[\]/?#@\\]+")
 _LONGEST_LABEL: Final = 63
 _LAST_PORT: Final = 65_535
 _PRIVATE: Final = "the server redirects to a private address, where it may not send a reader"
+_ERROR_SECONDS: Final = 2.0
+"""Seconds in which the body of an error must arrive."""
+_ERROR_WORDS: Final = 200
+"""Characters of a server's own words in the reason of a lost connection: a status is one line."""
 _NO_CONTENT: Final = 204
 _OK: Final = 200
 
@@ -106,7 +115,7 @@ class Http:
         request = await self._request(
             url, "", ours=True, wanted=StreamRequest(), accept=b"application/json", patience=patience
         )
-        if isinstance(request, Refused):
+        if isinstance(request, Refused | Lost):
             return None
         try:
             response = await self._transport(url).handle_async_request(request)
@@ -164,7 +173,7 @@ class Http:
         url, ours, wanted, source = self._url, True, self._stream_request, Reach.LOOPBACK
         for _ in range(_MOST_REDIRECTS + 1):
             request = await self._request(url, last_event_id, ours=ours, wanted=wanted)
-            if isinstance(request, Refused):
+            if isinstance(request, Refused | Lost):
                 return request
             hosts = [url.host]
             if _origin(url) != _origin(self._url):
@@ -234,7 +243,7 @@ class Http:
         wanted: StreamRequest,
         accept: bytes = b"text/event-stream",
         patience: float | None = None,
-    ) -> httpx2.Request | Refused:
+    ) -> httpx2.Request | Refused | Lost:
         headers = {
             b"host": url.netloc,
             b"accept": accept,
@@ -248,8 +257,9 @@ class Http:
                 headers[b"authorization"] = _basic(self._user)
             try:
                 headers |= await self._credentials.headers(url.host, url.port)
-            except Exception as error:  # noqa: BLE001 - the user's own callable may raise anything
-                return Refused(f"there is no token to send: {type(error).__name__}")
+            except TokenError as error:
+                reason = f"there is no token to send: {error}"
+                return Refused(reason) if error.is_lasting else Lost(reason)
         resume = last_event_id.encode().strip(b" \t")
         if resume and len(resume) <= _LONGEST_ID and _CONTROLS.isdisjoint(resume):
             headers[b"last-event-id"] = resume
@@ -269,6 +279,7 @@ class Http:
         is_stream = status == _OK and kind.partition(";")[0].strip().lower() == "text/event-stream"
         if is_stream and is_compressed(coding) is not None:
             return opened
+        said, is_permanent = await _error_of(opened, kind) if status in self._retry_statuses else ("", False)
         await opened.aclose()
         if is_stream:
             return Refused(
@@ -282,7 +293,10 @@ class Http:
                 f"its content type is {given!r}, not text/event-stream: is this the stream's URL?", status
             )
         if status in self._retry_statuses:
-            return Lost(describe_status(status), status, retry_after(response.headers.get("retry-after")))
+            reason = f"{describe_status(status)}: {said}" if said else describe_status(status)
+            if is_permanent:
+                return Refused(reason, status)
+            return Lost(reason, status, retry_after(response.headers.get("retry-after")))
         return refusal(status)
 
     @staticmethod
@@ -311,6 +325,24 @@ def _client() -> Any:
     except ImportError:
         raise MissingExtraError("Following a remote stream", "remote") from None
     return httpx2
+
+
+async def _error_of(opened: Opened, media_type: str) -> tuple[str, bool]:
+    """Return the error's words in an answer of this package's server, and True if another try cannot help."""
+    if media_type.partition(";")[0].strip().lower() != "application/json":
+        return "", False
+    body = bytearray()
+    fields = None
+    # Errors are suppressed: without its body the answer still has its status.
+    with anyio.move_on_after(_ERROR_SECONDS), contextlib.suppress(Exception):
+        async for piece in opened.body:
+            body += piece
+            if len(body) > ANSWER_BYTES:
+                return "", False
+        fields = json.loads(body)
+    if not isinstance(fields, dict) or not isinstance(fields.get("error"), str):
+        return "", False
+    return on_one_line(fields["error"], _ERROR_WORDS).rstrip("."), fields.get("permanent") is True
 
 
 def _is_http(url: httpx2.URL) -> bool:

@@ -123,6 +123,7 @@ def _body(
         **transcript.model_dump(mode="json"),
         "project_id": project.project_id,
         "agents": list(transcripts),
+        "first_event_id": project.first_id or None,
         "last_event_id": project.last_id or None,
         "incomplete": project.missed,
     }

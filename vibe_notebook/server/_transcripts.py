@@ -36,9 +36,10 @@ LONGER_THAN_ANY_HOLD: Final = 3_600.0
 
 @dataclass
 class ProjectReader:
-    """Hold the transcripts of one project up to the last event read."""
+    """Hold the transcripts of one project from the first event read to the last."""
 
     project_id: str
+    first_id: str = ""
     last_id: str = ""
     missed: bool = False
     """True if the log had dropped events before they were read."""
@@ -59,6 +60,7 @@ class ProjectReader:
             for event in self._events(row):
                 self._agents[event.agent_id] = None
                 self._registry.dispatch(event)
+            self.first_id = self.first_id or row.id
             self.last_id = row.id
         self._now += LONGER_THAN_ANY_HOLD
         self._registry.tick()

@@ -7,6 +7,7 @@
  */
 import { createInflater } from "./inflate.js";
 import { addStylesheet } from "./layout.js";
+import { hideInterim, isStale, PATIENCE, save } from "./notebook.js";
 import { createPart, isSameItem, newText, spliceText, toItem, updateText } from "./values.js";
 import { createView } from "./view.js";
 
@@ -41,6 +42,9 @@ export function createStore(model) {
   let questions = 0; // unanswered `resync` messages
   let timer = 0; // timer of the next `resync`
   let pulse = 0; // timer of the durations
+  let checking = 0; // timer of the check that the notebook has the last form
+  /** Name of this page: the kernel keeps an ended view that a page shows. */
+  const page = Math.random().toString(36).slice(2);
 
   /** @type {ReturnType<typeof createInflater> | undefined} */
   let inflate;
@@ -83,7 +87,25 @@ export function createStore(model) {
   function setHead(props) {
     Object.assign(root.props, props);
     if (props.now) skew = props.now - Date.now() / 1000;
+    if ("saved" in props || "state" in props) checkNotebook();
     touch(root);
+  }
+
+  const isNotebookStale = () => isStale(model.widget_manager, root.props);
+
+  /** Request the last form if the notebook lacks it; without a kernel save what the page shows. */
+  function checkNotebook() {
+    clearTimeout(checking);
+    const [view] = views;
+    const { mark, saved } = root.props;
+    checking = view && mark && (saved || gone || !live()) ? setTimeout(() => check(view), PATIENCE) : 0;
+  }
+
+  /** @param {View} view */
+  function check(view) {
+    if (!gone) {
+      if (isNotebookStale()) send({ type: "form" });
+    } else if (live()) save(model.widget_manager, root.props, view.copy());
   }
 
   /**
@@ -134,6 +156,9 @@ export function createStore(model) {
   const OPERATIONS = {
     full: replaceAll,
     head: setHead,
+    form(data) {
+      if (isNotebookStale()) save(model.widget_manager, root.props, data);
+    },
     add(key, kind, parent, index, props) {
       if (parts.has(key)) throw new RangeError("a part twice");
       const part = Object.assign(createPart(key, kind), { props });
@@ -202,6 +227,7 @@ export function createStore(model) {
   /** Record that the kernel is gone. */
   function leave() {
     gone = true;
+    checkNotebook();
     schedule();
     touch(root);
   }
@@ -345,13 +371,17 @@ export function createStore(model) {
       const view = createView(store, host);
       views.add(view);
       view.flush();
-      send({ type: "hello", n: last, plain });
+      const showInterim = hideInterim(root.props.mark);
+      send({ type: "hello", n: last, plain, page });
+      checkNotebook();
       wait = gap ? SILENCE_AT_MOUNT : SILENCE;
       schedule();
       return () => {
         view.close();
         views.delete(view);
-        if (!views.size) send({ type: "bye" });
+        showInterim();
+        checkNotebook();
+        if (!views.size) send({ type: "bye", page });
         schedule();
         store.beat();
       };

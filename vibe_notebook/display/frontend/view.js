@@ -15,6 +15,7 @@
  *
  * @typedef {ReturnType<typeof createView>} View
  */
+import { copyOf } from "./copy.js";
 import { div, parse, show } from "./dom.js";
 import { clipRows, contentHeight, insertPart, keepPlace, reachBelow, scrollerOf } from "./layout.js";
 import { KINDS } from "./parts.js";
@@ -211,6 +212,9 @@ export function createView(store, host) {
     /** @type {Set<Element>} rows to clip after the draw */
     rows: new Set(),
     flush,
+
+    /** Return the forms of what the view shows, for a notebook whose kernel is gone. */
+    copy: () => copyOf(/** @type {PartNode} */ (nodes.get(store.root)).el, store.root.props.mark),
 
     /** Store the view's present height, so that earlier changes do not count as growth. */
     measure() {
