@@ -85,7 +85,8 @@ def neutralize(text: str, *, is_strict: bool = False) -> str:
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable(["table", "strikethrough"])
     parser.use(math_plugin)
-    parser.validateLink = _any_address  # type: ignore[method-assign] - a refused link keeps its text
+    # A refused link keeps its text.
+    parser.validateLink = _any_address  # type: ignore[method-assign]
     parser.block.ruler.at("reference", _reference)
     return parser
 
