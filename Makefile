@@ -39,8 +39,8 @@ SUMMARY := $(BIN)/python -m tools.summary
 
 # The tests that use the packages the most, and are quick.
 LOWEST := $(addprefix tests/,magics/test_options.py magics/test_targets.py markdown/test_markdown.py \
-	projects/test_publish.py remote/test_secrets.py server/test_app.py server/test_connections.py \
-	server/test_guard.py server/test_stream.py)
+	projects/test_publish.py remote/test_follow.py remote/test_secrets.py server/test_app.py \
+	server/test_connections.py server/test_guard.py server/test_stream.py)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

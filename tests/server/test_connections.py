@@ -251,7 +251,7 @@ def test_pipelined_requests_are_answered_in_order_up_to_a_bound() -> None:
     [
         (b"", 10, 0),
         (b"\r\n", 10, 0),
-        (b"GET / HTTP/1.1\r\nHost: ", 10, 408),
+        (b"GET / HTTP/1.1\r\nHost: ", 10, 0),
         (POST + b"he", 60, 408),
         (CHUNKED + b"1\r\nx\r\n", 60, 408),
         (GET, 10, 200),
@@ -288,12 +288,12 @@ def test_a_byte_a_second_does_not_extend_the_time_of_a_head() -> None:
     async def body(run: Running) -> None:
         client = await run.connect()
         for byte in GET[:-4]:
-            if client.server.is_refused:
+            if client.server.transport.is_closing():
                 break
             client.server.data_received(bytes([byte]))
             run.pass_time(1)
         assert run.clock.now <= LIMITS.head_seconds + 2
-        assert status(await client.answer()) == 408
+        assert await client.answer() == b""
 
     check(body)
 

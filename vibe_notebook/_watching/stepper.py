@@ -23,6 +23,7 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
+from .._event_loops import in_trio
 from .._foreign_words import clean_logger
 from .._forks import renew_in_child
 
@@ -309,7 +310,7 @@ CLOSE_TIMEOUT: Final = 10
 def close_when_dropped(steps: AsyncGenerator[Any, None]) -> AsyncIterator[Any]:
     """Return an iterator that the loop closes when ``break`` drops it, without a ResourceWarning on trio."""
     trio = sys.modules.get("trio")
-    return steps if trio is None or not trio.lowlevel.in_trio_run() else _OnTrio(steps, trio)
+    return _OnTrio(steps, trio) if in_trio() else steps
 
 
 class _OnTrio(AsyncIterator[Any]):

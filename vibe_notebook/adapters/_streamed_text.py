@@ -40,6 +40,10 @@ class StreamedTexts:
         deltas = self._deltas.get(key, {})
         return "".join(deltas[at] for at in sorted(deltas))
 
+    def has(self, kind: str, whole: str) -> bool:
+        """Return whether a text of this kind is *whole*."""
+        return any(key[1] == kind and self.read(key) == whole for key in self._deltas)
+
     def forget(self, message: str | None) -> None:
         """Drop the texts of a finished message."""
         for texts in (self._deltas, self._floors):

@@ -33,6 +33,7 @@ class EventsAdapter(Adapter):
     """
 
     name = "events"
+    tells_calls_apart = False
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)

@@ -7,7 +7,6 @@ would lead through the frames that hold the request and its secrets.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import socket
 import ssl
@@ -22,7 +21,6 @@ from .._addresses import Reach, is_loopback, reach_of
 from .._credentials import TokenError
 from .._foreign_words import on_one_line
 from .._json_values import scrub
-from .._limits import ANSWER_BYTES
 from ..exceptions import MissingExtraError, RemoteError
 from ._request import StreamRequest
 from ._responses import (
@@ -37,6 +35,7 @@ from ._responses import (
 )
 from ._retry import retry_after
 from ._secrets import Credentials, redact
+from ._server_words import LIMIT, words_in
 
 if TYPE_CHECKING:
     import httpx2
@@ -52,12 +51,12 @@ _LARGEST: Final = 256 * 1024 * 1024
 _CONTROLS: Final = frozenset([*range(9), *range(10, 32), 127])
 _HOST: Final = re.compile(r"[^\s%\[\]/?#@\\]+")
 _LONGEST_LABEL: Final = 63
+_LOST_WORDS: Final = 200
+"""Characters of a server's message about a loss that the next try may mend: the header shows it on one line."""
+_WORDS_SECONDS: Final = 5
+"""Seconds for the body of a refusal: its status is known already."""
 _LAST_PORT: Final = 65_535
 _PRIVATE: Final = "the server redirects to a private address, where it may not send a reader"
-_ERROR_SECONDS: Final = 2.0
-"""Seconds in which the body of an error must arrive."""
-_ERROR_WORDS: Final = 200
-"""Characters of a server's own words in the reason of a lost connection: a status is one line."""
 _NO_CONTENT: Final = 204
 _OK: Final = 200
 
@@ -279,7 +278,7 @@ class Http:
         is_stream = status == _OK and kind.partition(";")[0].strip().lower() == "text/event-stream"
         if is_stream and is_compressed(coding) is not None:
             return opened
-        said, is_permanent = await _error_of(opened, kind) if status in self._retry_statuses else ("", False)
+        words, is_permanent = ("", False) if is_stream else await self._explanation(opened, kind)
         await opened.aclose()
         if is_stream:
             return Refused(
@@ -289,15 +288,26 @@ class Http:
             return Ended()
         if status == _OK:
             given = scrub(kind)[:80] or "nothing"
-            return Refused(
-                f"its content type is {given!r}, not text/event-stream: is this the stream's URL?", status
-            )
+            reason = f"its content type is {given!r}, not text/event-stream: is this the stream's URL?"
+            return Refused(f"{reason}; the server says: {words}" if words else reason, status)
         if status in self._retry_statuses:
-            reason = f"{describe_status(status)}: {said}" if said else describe_status(status)
+            reason = describe_status(status) + (f": {on_one_line(words, _LOST_WORDS)}" if words else "")
             if is_permanent:
                 return Refused(reason, status)
             return Lost(reason, status, retry_after(response.headers.get("retry-after")))
-        return refusal(status)
+        refused = refusal(status)
+        return Refused(f"{refused.reason}; the server says: {words}", status) if words else refused
+
+    async def _explanation(self, opened: Opened, kind: str) -> tuple[str, bool]:
+        """Return the words of an answer without a stream, and whether they say that another try cannot help."""
+        body = bytearray()
+        # Errors are suppressed: without its body the answer still has its status.
+        with anyio.move_on_after(_WORDS_SECONDS), contextlib.suppress(*self.broken):
+            async for piece in opened.body:
+                body += piece[: LIMIT - len(body)]
+                if len(body) >= LIMIT:
+                    break
+        return words_in(bytes(body), kind)
 
     @staticmethod
     def _opened(response: httpx2.Response) -> Opened:
@@ -325,24 +335,6 @@ def _client() -> Any:
     except ImportError:
         raise MissingExtraError("Following a remote stream", "remote") from None
     return httpx2
-
-
-async def _error_of(opened: Opened, media_type: str) -> tuple[str, bool]:
-    """Return the error's words in an answer of this package's server, and True if another try cannot help."""
-    if media_type.partition(";")[0].strip().lower() != "application/json":
-        return "", False
-    body = bytearray()
-    fields = None
-    # Errors are suppressed: without its body the answer still has its status.
-    with anyio.move_on_after(_ERROR_SECONDS), contextlib.suppress(Exception):
-        async for piece in opened.body:
-            body += piece
-            if len(body) > ANSWER_BYTES:
-                return "", False
-        fields = json.loads(body)
-    if not isinstance(fields, dict) or not isinstance(fields.get("error"), str):
-        return "", False
-    return on_one_line(fields["error"], _ERROR_WORDS).rstrip("."), fields.get("permanent") is True
 
 
 def _is_http(url: httpx2.URL) -> bool:

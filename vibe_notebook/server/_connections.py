@@ -125,10 +125,10 @@ class Connection(HttpToolsProtocol):
         }
         if not self.is_waiting or now - self.since <= limits[self._phase]:
             return
-        if self._phase in (Phase.HEAD, Phase.BODY):
+        if self._phase is Phase.BODY:
             self._refuse(408)
-        else:
-            self._drop("it is silent")
+        else:  # without a whole head there is no request to answer
+            self._drop("it sends no request")
 
     def make_room(self, now: float) -> None:
         """End this connection in favour of others, unless it is new."""

@@ -52,7 +52,8 @@ class Limits:
     """Bytes of a request's address and headers, at most; beyond it 431. This limit and the following ones hold for
     ``serve`` and ``serve_in_background``; another ASGI server has its own."""
     head_seconds: float = 10.0
-    """Seconds in which a request's address and headers must arrive, and for which a connection may be silent."""
+    """Seconds in which a request's address and headers must arrive, and for which a connection may be silent; then the server
+    closes it."""
     body_seconds: float = 60.0
     """Seconds in which a request's body must arrive; then 408."""
     waiting_connections: int = 4_000
