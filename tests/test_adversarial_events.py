@@ -78,7 +78,7 @@ VALUES = [
     },
 ]
 hostile = st.sampled_from(VALUES)
-CLASSES = sorted(EVENT_CLASSES, key=lambda cls: cls.__name__)
+CLASSES: list[Any] = sorted(EVENT_CLASSES, key=lambda cls: cls.__name__)
 BASE = {
     "agent_id": "a",
     "run_id": "r",

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.counting import Calls, calls
-from vibe_notebook._forms.markdown import is_safe, neutralize
+from vibe_notebook._forms.markdown import is_safe
+from vibe_notebook._forms.neutral import neutralize
 from vibe_notebook._markdown.renderer import render
 from vibe_notebook._ordering.seen_numbers import LIST_LIMIT, Intervals, Keys
 from vibe_notebook.display._pacer import Pacer

@@ -6,52 +6,130 @@ ids; a replay is a source for ``watch``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Self, TextIO
+from typing import Any, BinaryIO, Final, Self
 
 import anyio
 
+from ._files import open_private, open_to_read
+from ._foreign_words import clean_logger
 from ._forks import renew_in_child
-from .events import Event, read_event, to_json
+from .events import Custom, Event, read_event, to_json
 from .exceptions import ClosedError, ProtocolError
 from .registry import OVERTAKEN, Registration, Registry, get_registry
 
 __all__ = ["Recorder", "Replay", "record", "replay"]
 
 
+log = clean_logger("vibe_notebook")
+LINE_BYTES: Final = 256 << 20
+"""Bytes of one line: some events hold a large file, and a file of zeros has no line at all."""
+_SPARE: Final = 16
+"""Lines whose place a mark may take on a full disk."""
 _MARK: Final = f'"{OVERTAKEN}":'.encode()
 LONGEST_WAIT: Final = 86_400.0
 """Seconds: a time stamp may have any value, and no clock can wait for the largest."""
 
 
 class Recorder:
-    """Write events to a file: each line is complete, and flushed at once."""
+    """Write events to a file: each line is complete, and on the disk at once. A new file is its owner's alone.
+
+    Where the disk is full, the recorder leaves a mark in the place of the missing events: a ``gap`` event with their
+    count. ``missing`` is that count.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self.missing = 0
         self._lock = threading.Lock()
-        self._file: TextIO | None = self.path.open("w", encoding="utf-8", newline="\n")
+        self._file: int | None = open_private(self.path, "A recording")
+        self._ends: deque[int] = deque([0], maxlen=_SPARE)  # of the last lines, for a mark on a full disk
+        self._size = 0
+        self._gap = 0  # events that the last mark counts
+        self._gap_at = 0  # the place of that mark
         self._taps: list[Registration] = []
         renew_in_child(self)
 
     def renew(self) -> None:
         """Write nothing in the child of a fork: the file is the parent's."""
         self._lock = threading.Lock()
-        self._taps, self._parents_file, self._file = [], self._file, None
+        self._taps, self._file = [], None
 
     def write(self, event: Event) -> None:
-        """Append one event. An event without a time gets the present one, so that a replay can keep its pace."""
+        """Append one event. An event without a time gets the present one, so that a replay can keep its pace.
+
+        Raises ``OSError`` that names the file if the event is missing there.
+        """
         line = to_json(event if event.ts is not None else event.model_copy(update={"ts": time.time()}))
         with self._lock:
-            if self._file is not None:
-                self._file.write(line + "\n")
-                self._file.flush()
+            if self._file is None:
+                return
+            try:
+                if self._gap:  # the disk may have room again: write the mark with the new count
+                    self._replace_end(self._gap_at, f"{self._mark(event, self._gap)}\n{line}\n")
+                    self._gap = 0
+                else:
+                    self._replace_end(self._ends[-1], f"{line}\n")
+            except OSError as error:
+                self.missing += 1
+                self._leave_mark(event)
+                raise OSError(
+                    error.errno, f"The recording misses events: {error.strerror}", str(self.path)
+                ) from None
+
+    def _mark(self, event: Event, count: int) -> str:
+        return to_json(
+            Custom(agent_id=event.agent_id, run_id=event.run_id, name="gap", value={"missed": count})
+        )
+
+    def _replace_end(self, start: int, text: str) -> None:
+        """Write *text* at *start*, to the end of the file. A failure leaves the file as it was up to *start*."""
+        data = memoryview(text.encode())
+        size = len(data)
+        assert self._file is not None  # noqa: S101 - the callers check it
+        try:
+            if start < self._size:
+                os.ftruncate(self._file, start)
+            os.lseek(self._file, start, os.SEEK_SET)
+            while data:
+                data = data[os.write(self._file, data) :]
+        except OSError:
+            self._size = start
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, start)
+            raise
+        self._size = start + size
+        self._ends.append(self._size)
+
+    def _leave_mark(self, event: Event) -> None:
+        """Count the missing event in a mark at the end of the file. On a full disk it takes the place of the last lines."""
+        if self._gap:
+            self._gap += 1
+            start = self._gap_at
+        else:
+            self._gap, start = 1, self._ends[-1]
+        while True:
+            try:
+                self._replace_end(start, f"{self._mark(event, self._gap)}\n")
+            except OSError:
+                earlier = [end for end in self._ends if end < start]
+                if not earlier:
+                    self._gap_at = start
+                    return
+                start = earlier[-1]
+                self._gap += 1
+                self.missing += 1
+            else:
+                self._gap_at = start
+                return
 
     def attach(self, registry: Registry, agent_id: str | None = None) -> Self:
         """Write the events that the registry delivers from now on, of one agent or of all."""
@@ -59,13 +137,24 @@ class Recorder:
         return self
 
     def close(self) -> None:
-        """Stop writing, and close the file. Idempotent."""
+        """Stop writing, and close the file. Idempotent. A recording that misses events is named in the log."""
         for tap in self._taps:
             tap.close()
         with self._lock:
             file, self._file = self._file, None
         if file is not None:
-            file.close()
+            with contextlib.suppress(OSError):  # each line was written at once, and its failure reported
+                os.close(file)
+            if self.missing:
+                log.warning("%s", self.missing_words)
+
+    @property
+    def missing_words(self) -> str:
+        """Return a sentence about the missing events; "" without any."""
+        if not self.missing:
+            return ""
+        events = "event" if self.missing == 1 else "events"
+        return f"The recording {self.path} misses {self.missing:,} {events}: the disk was full, or failed."
 
     def __enter__(self) -> Self:
         return self
@@ -83,7 +172,7 @@ def record(
 
     The recorder writes the events of one agent or of all, from the given or the default registry. It replaces
     an existing file. Raises ``ClosedError`` for a closed registry, ``OSError`` for a path that cannot be
-    written.
+    written, or that is a pipe or a device.
     """
     registry = registry or get_registry()
     if registry.closed:
@@ -94,12 +183,12 @@ def record(
 class _Overtaken:
     """Find the lines of a recording whose event arrived before an event of an earlier line."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, lines: Iterator[bytes]) -> None:
         self.lines: set[int] = set()
         self.by_id: dict[Any, list[tuple[int, int]]] = {}
         """By the id of the earlier line's event, the numbers and offsets of the lines to read before it."""
         offset, first = 0, None
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(lines, 1):
             place = _place(line) if first is None or _MARK in line else None
             if place is not None:
                 number_of, by = place
@@ -159,15 +248,28 @@ class Replay:
         A recorder writes each event when the registry delivers it. Where an event that arrived later was delivered
         first, the line has its id as ``overtaken_by``.
         """
-        with self.path.open("rb") as file:
-            overtaken = _Overtaken(file)
+        with self._open() as file:
+            overtaken = _Overtaken(self._lines(file))
             file.seek(0)
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(self._lines(file), 1):
                 if number not in overtaken.lines and (event := self._read(line, number)) is not None:
                     yield from self._with_overtaken([event], overtaken)
             while overtaken.by_id:  # no line has these ids
                 waiting = self._earlier(next(iter(overtaken.by_id)), overtaken)
                 yield from self._with_overtaken(waiting, overtaken)
+
+    def _open(self) -> BinaryIO:
+        return open_to_read(self.path, "A recording")
+
+    def _lines(self, file: BinaryIO) -> Iterator[bytes]:
+        """Yield the lines; a file without line ends must not fill the memory."""
+        number = 0
+        while line := file.readline(LINE_BYTES + 1):
+            number += 1
+            if len(line) > LINE_BYTES:
+                msg = f"{self.path}, line {number}: more than {LINE_BYTES:,} bytes, so this is no recording."
+                raise ProtocolError(msg, line=number)
+            yield line
 
     def _with_overtaken(self, waiting: list[Event], overtaken: _Overtaken) -> Iterator[Event]:
         """Yield the waiting events, the last one first, each after those that arrived before it."""
@@ -180,7 +282,7 @@ class Replay:
     def _earlier(self, ident: Any, overtaken: _Overtaken) -> list[Event]:
         """Return the events to yield before the one with this id, the first one last."""
         found: list[Event] = []
-        with self.path.open("rb") as file:
+        with self._open() as file:
             for number, offset in reversed(overtaken.by_id.pop(ident)):
                 file.seek(offset)
                 event = self._read(file.readline(), number)

@@ -57,6 +57,7 @@ class View:
         self.is_open: dict[str, bool] = {}
         self._awaiting_pause: dict[SentText, float] = {}  # the time of each text's last draw
         self._faults = 0
+        self._channel_failed = False
         self.number = 0
         self.head: dict[str, Any] = {
             "title": name_in_line(title),
@@ -110,6 +111,15 @@ class View:
 
     # Drawing
 
+    def _post(self, message: dict[str, Any]) -> None:
+        """Send a message. A failing channel must not end the agent's work: the browser asks for what it lacks."""
+        try:
+            self._send(message)
+        except Exception:
+            if not self._channel_failed:
+                log.exception("The live view could not be sent; the stream continues")
+            self._channel_failed = True
+
     def flush(self) -> bool | None:
         """Send the news; return True if a text holds words back, to be drawn after a pause.
 
@@ -132,9 +142,9 @@ class View:
         """Answer a browser that has lost messages after *number*."""
         with self.lock:
             if number == self.number:
-                self._send({"n": self.number, "ops": []})
+                self._post({"n": self.number, "ops": []})
             else:
-                self._send({"n": self.number, "ops": [["full", self.snapshot()]]})
+                self._post({"n": self.number, "ops": [["full", self.snapshot()]]})
 
     def detach(self) -> None:
         """Detach from the registry: later events of the agents belong to another stream."""
@@ -162,7 +172,7 @@ class View:
                 self.head["note"] = whole_message(reason)
             self._awaiting_pause.clear()
             self.number += 1
-            self._send({"n": self.number, "ops": [["full", self.snapshot()]]})
+            self._post({"n": self.number, "ops": [["full", self.snapshot()]]})
 
     def send_form(self, data: Mapping[str, str]) -> None:
         """Send a saved form to a page that cannot get it as a display."""
@@ -191,7 +201,7 @@ class View:
 
     def _tell(self, *ops: Op) -> None:
         self.number += 1
-        self._send({"n": self.number, "ops": list(ops)})
+        self._post({"n": self.number, "ops": list(ops)})
 
     def _collect(self) -> list[Op]:
         with self._registry.changed:  # the registry's lock: part builders are read, nothing is rendered

@@ -6,20 +6,23 @@ On top of the registry on one side, and of ``_delivery`` (a log or its server) o
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import contextvars
 import random
 import threading
 import uuid
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urlsplit, urlunsplit
 
 from .._credentials import Token
-from .._foreign_words import clean_logger
+from .._foreign_words import clean_logger, on_one_line
 from ..events import Event, to_json
 from ..exceptions import RemoteError, VibeNotebookError
 from ..registry import Registry, Subscription
@@ -40,6 +43,8 @@ WAITING_BYTES: Final = 64 << 20
 """Bytes of JSON that wait in a publisher, about; further events wait in the registry's ring buffer."""
 LONGEST_DELAY: Final = 10.0
 """Seconds between two tries, at most."""
+AT_EXIT: Final = 1.0
+"""Seconds that the end of the process waits for a publisher that was not closed."""
 FAULT_TRIES: Final = 3
 """Tries of a batch whose sending raises an unexpected error; then the publisher leaves out the event at fault."""
 
@@ -79,7 +84,17 @@ def publish(
         TypeError: *token* is neither text nor a function without arguments.
     """
     destination = destination_for(url, project_id, headers=headers, token=token)
-    return Publisher(registry, destination, agent_id=agent_id, buffer=buffer, closes=close_project)
+    made = Publisher(registry, destination, agent_id=agent_id, buffer=buffer, closes=close_project)
+    made.label = _label(url)
+    return made
+
+
+def _label(url: str | ProjectEventStream) -> str:
+    """Return the destination's name for a message: a URL without its user, password, query and fragment."""
+    if not isinstance(url, str):
+        return "a project's log"
+    parts = urlsplit(url)
+    return on_one_line(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")), 500)
 
 
 class Publisher:
@@ -91,6 +106,7 @@ class Publisher:
     def __init__(
         self, registry: Registry, destination: Destination, *, agent_id: str | None, buffer: int, closes: bool
     ) -> None:
+        self.label = "its destination"
         self._subscription = registry.subscribe(agent_id, after=0)
         self._pump = Pump(self._subscription, destination, buffer=buffer, closes=closes)
         self._loop = asyncio.new_event_loop()
@@ -101,6 +117,7 @@ class Publisher:
             target=context.run, args=(self._work,), name="vibe-publish", daemon=True
         )
         self._thread.start()
+        _open.add(self)
 
     def __repr__(self) -> str:
         state = "at work" if self._thread.is_alive() else "closed"
@@ -157,6 +174,19 @@ class Publisher:
     ) -> None:
         await self.aclose()
 
+    def report_unsent(self) -> None:
+        """Warn about the events that were not sent, at the end of the process. Send what takes no time."""
+        self._subscription.finish()
+        self._thread.join(AT_EXIT)
+        if self._thread.is_alive() and self.pending:
+            events = "event was" if self.pending == 1 else "events were"
+            warnings.warn(
+                f"A publisher was not closed: {self.pending:,} {events} not sent to {self.label}. Close it, "
+                "or use it in a with block.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
     def _work(self) -> None:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
@@ -171,6 +201,15 @@ class Publisher:
     def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
+
+
+_open: weakref.WeakSet[Publisher] = weakref.WeakSet()
+
+
+@atexit.register
+def _report_unsent() -> None:
+    for publisher in list(_open):
+        publisher.report_unsent()
 
 
 class Pump:

@@ -5,11 +5,13 @@ Below ``_sqlite``. Each of its threads has a connection of its own.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
 import stat
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -128,6 +130,7 @@ class Tables:
         if identity is None:
             _check_kind(path)
             _make_folder(path)
+            _create(path)
         else:
             self.identity = identity
             self.check_file()
@@ -377,6 +380,23 @@ def _make_folder(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise _fault(path, "cannot be created: a part of its path is a file") from None
+
+
+def _create(path: Path) -> None:
+    """Create the file for its owner alone, if there is none: SQLite would let every user read it.
+
+    SQLite's other files take the mode of this one. The file gets its name only after it is closed: to close a file
+    drops the locks that other connections of this process have on it.
+    """
+    new = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    with contextlib.suppress(
+        OSError
+    ):  # SQLite says what is wrong; a system without hard links has its own modes
+        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        try:
+            os.link(new, path)
+        finally:
+            new.unlink()
 
 
 class _snapshot:  # noqa: N801 - used as a statement
