@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vibe_notebook._ordering.counter import Counter
-from vibe_notebook._reducer.growing_text import GrowingText
+from vibe_notebook._reducer.growing_text import SEAL, GrowingText
 
 numbers = st.lists(st.tuples(st.integers(0, 700), st.integers(0, 2)), unique=True, max_size=80)
 
@@ -40,6 +40,20 @@ def test_a_display_that_appends_tails_within_an_epoch_has_the_whole_text(order: 
         shown = shown + text.tail(len(shown)) if text.epoch == epoch else text.read()
         epoch = text.epoch
         assert shown == text.read()
+
+
+def test_a_tail_is_the_rest_after_any_offset_also_within_a_fragment_and_across_blocks() -> None:
+    text, counter = fill([(i, 0) for i in range(SEAL + 4)])
+    assert [block.count for block in text.blocks] == [SEAL, 4]
+    whole = text.read()
+    for offset in (0, 1, 500, *range(len(whole) - 40, len(whole) + 3)):
+        assert text.tail(offset) == whole[offset:]
+    seq = SEAL + 4
+    for arrival, fragment in enumerate(["new", "", "er"], start=seq):
+        counter.accept(arrival, 0, arrival)
+        text.add((counter, arrival, 0, arrival), fragment, whole=arrival == seq)
+    assert [text.tail(offset) for offset in range(7)] == ["newer", "ewer", "wer", "er", "r", "", ""]
+    assert GrowingText().tail(0) == ""
 
 
 def test_a_long_stream_has_few_blocks_and_one_after_compaction() -> None:

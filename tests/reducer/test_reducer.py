@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from vibe_notebook._reducer.subagents import NESTING
+from vibe_notebook._reducer.subagents import NESTING, STEPS, caller_of
 from vibe_notebook.events import (
     Artifact,
     MessageFinished,
@@ -69,6 +70,45 @@ def test_an_artifact_with_the_same_id_replaces_the_earlier_one() -> None:
         (Artifact, {"artifact_id": "i", "name": "1"}), (Artifact, {"artifact_id": "i", "name": "2"})
     )
     assert [part.name for part in transcript.parts] == ["2"]  # type: ignore[union-attr]
+
+
+def test_an_artifact_part_has_all_fields_of_its_event() -> None:
+    fields: dict[str, Any] = {
+        "artifact_id": "i",
+        "message_id": "m",
+        "action": "updated",
+        "name": "plot.png",
+        "media_type": "image/png",
+        "data": "AAAA",
+        "url": "https://example.org/plot.png",
+        "tool_call_id": "t",
+    }
+    (part,) = made((Artifact, fields)).parts
+    assert part.model_dump(include=set(fields)) == fields
+    assert part.run_id == "r"
+
+
+@pytest.mark.parametrize("numbered_first", [True, False])
+def test_the_last_artifact_in_order_counts_whichever_counter_it_belongs_to(*, numbered_first: bool) -> None:
+    events: list[dict[str, Any]] = [
+        {"name": "numbered", "seq": 0},
+        {"name": "free"},
+        {"name": "other", "seq": 0, "counter": "c"},
+    ]
+    if not numbered_first:
+        events.reverse()
+    (part,) = made(*((Artifact, {"artifact_id": "i", **fields}) for fields in events)).parts
+    assert part.name == events[-1]["name"]  # type: ignore[union-attr]
+
+
+def test_an_artifact_that_changes_often_retains_one_event_a_counter() -> None:
+    registry = Registry(hold=0)
+    for seq in range(100):
+        registry.dispatch(Artifact(agent_id="a", run_id="r", artifact_id="i", seq=seq, name=str(seq)))
+    with registry.reading("a") as log:
+        assert log is not None
+        (builder,) = log.runs["r"].ordered()
+        assert len(builder.latest) == 1  # type: ignore[attr-defined]
 
 
 def test_complete_arguments_are_parsed_and_tool_started_replaces_them() -> None:
@@ -167,6 +207,41 @@ def test_a_call_that_the_model_writes_again_is_a_new_call() -> None:
     assert [call.state for call in made(*events).tools] == ["unfinished", "ok"]
 
 
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        [tool(ToolStarted, run_id="s", args={"n": 1}), tool(ToolFinished, run_id="s")],
+        [tool(ToolFinished, run_id="s"), tool(ToolCallDelta, run_id="s", delta="{}")],
+    ],
+    ids=["whole arguments", "a late delta"],
+)
+def test_a_next_run_that_does_not_begin_to_write_a_call_completes_the_earlier_one(
+    repeated: list[Any],
+) -> None:
+    (call,) = made(tool(ToolStarted), (RunFinished, {}), *repeated).tools
+    assert (call.run_id, call.state) == ("r", "ok")
+
+
+def test_the_event_right_after_finish_completes_a_call_that_the_finish_left_unfinished() -> None:
+    registry = Registry(hold=0)
+    registry.dispatch(ToolStarted(agent_id="a", run_id="r", tool_call_id="t"))
+    registry.finish("a", "r")
+    registry.dispatch(ToolFinished(agent_id="a", run_id="s", tool_call_id="t"))
+    assert [(call.run_id, call.state) for call in registry.transcript("a").tools] == [("r", "ok")]
+
+
+@pytest.mark.parametrize(("others", "runs"), [(STEPS - 1, "r"), (STEPS, "s")])
+def test_a_result_is_compared_with_a_bounded_number_of_waiting_calls(others: int, runs: str) -> None:
+    names = [f"q{i}" for i in range(others)]
+    transcript = made(
+        ASKS,
+        *(tool(ToolCallDelta, run_id=name, delta="{}") for name in names),
+        tool(ToolFinished, run_id="s"),
+        *(tool(ToolProgress, run_id=name, state="awaiting_approval") for name in names),
+    )
+    assert [call.run_id for call in transcript.tools if call.state == "ok"] == [runs]
+
+
 def test_another_run_does_not_complete_a_running_call() -> None:
     events = [tool(ToolStarted), tool(ToolFinished, run_id="s"), (RunFinished, {})]
     assert [call.state for call in made(*events).tools] == ["unfinished", "ok"]
@@ -187,9 +262,9 @@ def test_a_subagents_call_never_completes_its_parents_call_of_the_same_id() -> N
     assert [(child.run_id, child.state) for child in call.children] == [("s", "ok")]  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("depth", [1, 2, STEPS])
 def test_a_subagents_result_leaves_a_call_above_it_awaiting_approval(depth: int) -> None:
-    above = ["r", *"st"[:depth]]
+    above = ["r", *(f"s{i}" for i in range(depth))]
     subagents = [(RunStarted, {"run_id": run, "parent_run_id": parent}) for parent, run in pairwise(above)]
     transcript = made(
         tool(ToolStarted), ASKS, *subagents, tool(ToolFinished, run_id=above[-1], output="its own")
@@ -279,6 +354,20 @@ def test_parents_in_a_circle_lose_nothing(events: list[Any]) -> None:
     everything = transcript.model_dump_json()
     assert everything.count("kept") == 1
     assert everything.count('"tool_call_id":"t"') == 1
+
+
+def test_the_search_for_a_caller_visits_a_bounded_number_of_runs() -> None:
+    visited: list[int] = []
+
+    class Callers(list[Any]):
+        def __reversed__(self) -> Any:
+            for each in super().__reversed__():
+                visited.append(each.arrival)
+                yield each
+
+    caller = caller_of(SimpleNamespace(arrival=1000), Callers(SimpleNamespace(arrival=i) for i in range(999)))
+    assert caller is not None
+    assert (caller.arrival, len(visited)) == (998, STEPS)
 
 
 def test_subagents_beyond_the_nesting_limit_stand_beside_the_others() -> None:

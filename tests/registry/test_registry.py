@@ -26,6 +26,7 @@ from vibe_notebook.events import (
 )
 from vibe_notebook.exceptions import ClosedError, ProtocolError
 from vibe_notebook.registry import Registry, Stats, _deadlines, get_registry
+from vibe_notebook.registry._deadlines import RETRY_PAUSE, Alarm
 
 
 class Clock:
@@ -569,6 +570,87 @@ def test_a_registration_that_closes_itself_in_a_callback_is_called_no_more(
     assert words(events) == ["1", "2", "3"]
 
 
+def test_a_closed_registration_keeps_no_agent(clock: Clock) -> None:
+    registry = Registry(keep_runs=0, clock=clock)
+    for registration in (registry.register("a", on_event=print), registry.tap("a", print)):
+        registration.close()
+    registry.dispatch(RunFinished(agent_id="a", run_id="r"))
+    assert registry.agents() == []
+
+
+def test_to_close_one_of_two_taps_leaves_the_other(registry: Registry) -> None:
+    first, second = list[Any](), list[Any]()
+    with registry.tap(None, first.append):
+        registry.tap(None, second.append)
+        registry.dispatch(text("1"))
+    registry.dispatch(text("2"))
+    assert words(first) == ["1"]
+    assert words(second) == ["1", "2"]
+
+
+@pytest.mark.parametrize("agent_id", ["a", None])
+def test_a_tap_that_a_callback_closes_gets_the_events_that_wait_for_it_once_and_does_not_wait(
+    registry: Registry, agent_id: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    waits: list[Any] = []
+    monkeypatch.setattr(registry.changed, "wait_for", lambda *given, **more: waits.append((given, more)))
+    registry.register("a", on_event=lambda event: tap.close() if event.delta == "1" else None)
+    tap = registry.tap(agent_id, sent.append)
+    registry.register("a", on_event=lambda _: None)
+    registry.dispatch([text("1"), text("2"), text("3")])
+    registry.dispatch(text("4"))
+    assert words(sent) == ["1", "2", "3"]
+    tap.close()  # now no thread drains
+    assert waits == []
+
+
+def closing_waits(registry: Registry, monkeypatch: pytest.MonkeyPatch, *, leaves_first: bool) -> list[Any]:
+    """Close a tap while another thread is in a callback; return what the closer waited for."""
+    entered, leave = threading.Event(), threading.Event()
+    left: list[bool] = []
+    waits: list[Any] = []
+    real = registry.changed.wait_for
+
+    def wait_for(predicate: Any, timeout: float | None = None) -> bool:
+        before = bool(predicate())
+        if leaves_first:
+            leave.set()
+        done = bool(real(predicate, timeout))
+        waits.append((before, done))
+        return done
+
+    def slow(_: Any) -> None:
+        entered.set()
+        left.append(leave.wait(1))
+
+    monkeypatch.setattr(registry.changed, "wait_for", wait_for)
+    tap = registry.tap("a", lambda _: None)
+    registry.register("a", on_event=slow)
+    thread = threading.Thread(target=registry.dispatch, args=(text("1"),))
+    thread.start()
+    assert entered.wait(5)
+    tap.close()
+    leave.set()
+    thread.join(5)
+    assert left == [True]
+    return waits
+
+
+def test_to_close_a_tap_waits_for_the_thread_that_is_in_a_callback(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibe_notebook.registry._callbacks.FLUSH_TIMEOUT", 2.0)
+    assert closing_waits(registry, monkeypatch, leaves_first=True) == [(False, True)]
+
+
+def test_to_close_a_tap_does_not_wait_forever_for_a_callback_that_waits_for_the_closer(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibe_notebook.registry._callbacks.FLUSH_TIMEOUT", 0.01)
+    assert closing_waits(registry, monkeypatch, leaves_first=False) == [(False, False)]
+
+
 def test_a_callback_that_raises_is_reported_once_and_never_stops_the_stream(
     registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -799,6 +881,18 @@ def test_a_whole_argument_text_replaces_what_its_deltas_built() -> None:
     assert (events[0].kind, events[0].text) == ("args", "")
 
 
+def test_the_open_run_is_the_newest_request_without_an_end(registry: Registry) -> None:
+    assert registry.open_run("nobody") is None
+    for run_id in "rqs":
+        parent = "q" if run_id == "s" else None
+        registry.dispatch(RunStarted(agent_id="a", run_id=run_id, parent_run_id=parent))
+    assert registry.open_run("a") == "q"
+    registry.dispatch(RunFinished(agent_id="a", run_id="q"))
+    assert registry.open_run("a") == "r"
+    registry.dispatch(RunFinished(agent_id="a", run_id="r"))
+    assert registry.open_run("a") is None
+
+
 def paused(registry: Registry, run_id: str, agent_id: str = "a") -> None:
     base: dict[str, Any] = {"agent_id": agent_id, "run_id": run_id}
     registry.dispatch(RunStarted(**base))
@@ -893,6 +987,63 @@ def test_a_hold_keeps_an_agent_without_a_run_and_its_release_ends_it(clock: Cloc
     assert registry.agents() == ["a"]
 
 
+def call_tool(registry: Registry, run_id: str) -> None:
+    registry.dispatch(ToolStarted(agent_id="a", run_id=run_id, tool_call_id="t"))
+
+
+def run_ids(registry: Registry) -> list[str]:
+    return [run.run_id for run in registry.transcript("a").runs]
+
+
+def test_a_forgotten_subagent_is_not_forgotten_again_with_its_parent(registry: Registry) -> None:
+    registry.dispatch(RunStarted(agent_id="a", run_id="r"))
+    registry.dispatch(RunStarted(agent_id="a", run_id="s", parent_run_id="r"))
+    registry.forget("a", "s")
+    registry.dispatch(RunStarted(agent_id="a", run_id="s"))  # a new request with that id
+    registry.forget("a", "r")
+    assert run_ids(registry) == ["s"]
+
+
+def test_a_subagent_of_a_forgotten_runs_call_is_evicted_in_its_turn(clock: Clock) -> None:
+    registry = Registry(keep_runs=1, clock=clock)
+    call_tool(registry, "r")
+    registry.forget("a", "r")
+    for run_id in "su":
+        registry.dispatch(RunStarted(agent_id="a", run_id=run_id, parent_tool_call_id="t"))
+        registry.dispatch(RunFinished(agent_id="a", run_id=run_id))
+    assert run_ids(registry) == ["u"]
+
+
+def test_a_run_that_claims_a_call_of_its_own_as_its_parent_is_evicted_in_its_turn(clock: Clock) -> None:
+    registry = Registry(keep_runs=0, clock=clock)
+    call_tool(registry, "r")
+    registry.dispatch(RunStarted(agent_id="a", run_id="r", parent_tool_call_id="t"))
+    registry.dispatch(RunFinished(agent_id="a", run_id="r"))
+    assert registry.agents() == []
+
+
+@pytest.mark.parametrize(("order", "parent"), [("rqs", "q"), ("rsq", "r"), ("sr", "r"), ("srq", "r")])
+def test_a_subagent_that_claims_only_a_call_goes_with_the_newest_earlier_caller_else_with_the_oldest(
+    registry: Registry, order: str, parent: str
+) -> None:
+    for run_id in order:
+        if run_id == "s":
+            registry.dispatch(RunStarted(agent_id="a", run_id="s", parent_tool_call_id="t"))
+        else:
+            call_tool(registry, run_id)
+    registry.forget("a", parent)
+    assert run_ids(registry) == [run_id for run_id in order if run_id not in (parent, "s")]
+
+
+def test_after_one_of_two_callers_is_forgotten_a_subagent_belongs_to_the_other(registry: Registry) -> None:
+    for run_id in "rq":
+        call_tool(registry, run_id)
+    registry.forget("a", "q")
+    registry.dispatch(RunStarted(agent_id="a", run_id="s", parent_tool_call_id="t"))
+    registry.forget("a", "r")
+    assert run_ids(registry) == []
+
+
 def test_forget_drops_a_run_and_its_duplicate_detection(registry: Registry) -> None:
     registry.dispatch(text("0", 0))
     registry.dispatch(text("s", run_id="s"))
@@ -904,6 +1055,28 @@ def test_forget_drops_a_run_and_its_duplicate_detection(registry: Registry) -> N
     registry.forget("nobody")
     assert registry.agents() == []
     assert registry.transcript("a").parts == ()
+
+
+def test_an_evicted_agent_continues_its_statistics_until_it_is_forgotten(clock: Clock) -> None:
+    registry = Registry(keep_runs=0, clock=clock)
+    end = RunFinished(agent_id="a", run_id="r")
+    registry.dispatch(end)
+    registry.dispatch(end)
+    assert registry.agents() == []
+    registry.forget("a", "r")
+    assert registry.stats("a") == Stats(delivered=2, evicted=2)
+    registry.forget("a")
+    assert registry.stats("a") == Stats()
+
+
+def test_the_statistics_of_the_last_evicted_agents_are_kept(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibe_notebook.registry._registry.PAST_AGENTS", 2)
+    registry = Registry(keep_runs=0, clock=clock)
+    for agent_id in "abc":
+        registry.dispatch(RunFinished(agent_id=agent_id, run_id="r"))
+    assert [registry.stats(agent_id).delivered for agent_id in "abc"] == [0, 1, 1]
 
 
 def test_a_run_that_is_forgotten_in_mid_stream_starts_again() -> None:
@@ -999,7 +1172,9 @@ def test_close_wakes_a_subscription_although_no_agent_has_an_event() -> None:
 
 
 def test_a_closed_default_registry_is_replaced() -> None:
+    get_registry().close()
     first = get_registry()
+    assert not first.closed
     assert get_registry() is first
     first.close()
     assert get_registry() is not first
@@ -1026,6 +1201,61 @@ def test_held_events_are_released_at_their_deadline_without_another_dispatch_and
         for thread in alarms(before):
             thread.join(5)
         assert not alarms(before)
+
+
+def test_an_alarm_rings_at_the_earlier_of_two_deadlines_that_its_ring_sets() -> None:
+    rings: list[int] = []
+    rung_again = threading.Event()
+
+    def ring() -> float | None:
+        rings.append(1)
+        if len(rings) > 1:
+            rung_again.set()
+            return None
+        alarm.set(time.monotonic())
+        return time.monotonic() + 3600
+
+    alarm = Alarm(ring)
+    alarm.set(time.monotonic())
+    assert rung_again.wait(2)
+    alarm.cancel()
+
+
+def test_an_alarm_starts_a_daemon_thread_again_after_the_last_one_has_ended() -> None:
+    before = set(threading.enumerate())
+    rung: list[bool] = []
+
+    def ring() -> None:
+        rung.append(threading.current_thread().daemon)
+
+    alarm = Alarm(ring)
+    for count in (1, 2):
+        alarm.set(time.monotonic())
+        for thread in alarms(before):
+            thread.join(5)
+        assert rung == [True] * count
+
+
+def test_an_alarm_that_fails_tries_again_after_pauses_that_double_up_to_a_bound(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    works = False
+
+    def ring() -> None:
+        if not works:
+            raise MemoryError
+
+    alarm = Alarm(ring)
+    first, longest = RETRY_PAUSE
+    pauses = [alarm._ring_or_log() for _ in range(12)]
+    assert pauses[:3] == [1000.0 + first, 1000.0 + 2 * first, 1000.0 + 4 * first]
+    assert pauses[-1] == 1000.0 + longest
+    works = True
+    assert alarm._ring_or_log() is None
+    works = False
+    assert alarm._ring_or_log() == pauses[0]
+    assert len(caplog.records) == 13
 
 
 @pytest.mark.parametrize("fault", [ValueError("broken"), MemoryError(), SystemExit(1)], ids=repr)

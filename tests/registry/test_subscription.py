@@ -63,7 +63,7 @@ def test_a_replay_from_before_the_ring_starts_with_a_gap_that_counts_the_missed_
     for subscription, missed in zip(subscriptions, (7, 5), strict=True):
         first, *rest = subscription
         assert (first.type, first.id) == ("custom", None)
-        assert first.name == "gap"  # type: ignore[union-attr]
+        assert (first.name, first.run_id) == ("gap", "")  # type: ignore[union-attr]
         assert first.value == {"missed": missed}  # type: ignore[union-attr]
         assert [event.id for event in rest] == [8, 9, 10]
     assert registry.stats("a").dropped == 7

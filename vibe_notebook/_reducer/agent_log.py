@@ -122,10 +122,10 @@ class AgentLog:
                         builder.relink(None)
                         for follower in list(builder.followers):
                             follower.relink(None)
-                        callers = self._callers.get(builder.name, {})
-                        callers.pop(run, None)
+                        callers = self._callers[builder.name]
+                        del callers[run]
                         if not callers:
-                            self._callers.pop(builder.name, None)
+                            del self._callers[builder.name]
         return dropped
 
     def is_called_elsewhere(self, builder: ToolBuilder) -> bool:

@@ -8,7 +8,6 @@ them when they are read. A late fragment splits the block that it belongs into.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, chain
 from typing import Any, Final
@@ -219,17 +218,12 @@ class GrowingText:
     def tail(self, offset: int) -> str:
         """Return the text after its first *offset* characters."""
         missing = self.size - offset  # in order from here on
+        fragments = (fragment for block in reversed(self.blocks) for fragment in block.newest_first())
         tail: list[str] = []
-        for block in reversed(self.blocks):
-            fragments = [block.text] if block.fragments is None else block.fragments
-            for fragment in reversed(fragments):
-                if missing <= 0:
-                    break
-                tail.append(fragment if len(fragment) <= missing else fragment[len(fragment) - missing :])
-                missing -= len(fragment)
-            if missing <= 0 or block.whole:
-                break
-        return "".join(reversed(tail))
+        while missing > 0:
+            tail.append(next(fragments))
+            missing -= len(tail[-1])
+        return "".join(reversed(tail))[-missing:]
 
     def compact(self) -> None:
         """Free the memory that only a growing text needs: join neighbouring blocks."""
@@ -344,6 +338,10 @@ class Block:
         """Return the block's text."""
         return self.text if self.fragments is None else "".join(self.fragments)
 
+    def newest_first(self) -> Iterable[str]:
+        """Return the fragments, the last one first; a sealed block has one."""
+        return reversed([self.text] if self.fragments is None else self.fragments)
+
     def clear(self) -> None:
         """Drop the text, which is replaced for good; retain only the place where the block began."""
         self.hi = self.lo
@@ -376,33 +374,6 @@ class Block:
         self.lengths = _packed([length for block in blocks for length in block.lengths])
         self.text = "".join([block.text for block in blocks])
 
-    def find(self, seq: int, sub: int) -> int:
-        """Return the count of fragments before (seq, sub)."""
-        at = bisect_right(self.stretches, (seq, sub), key=_block_number) - 1
-        if at < 0:
-            return 0
-        index, first, own = self.stretches[at]
-        before = seq - first + (own < sub)
-        end = self.stretches[at + 1][0] if at + 1 < len(self.stretches) else self.count
-        return index + min(before, end - index)
-
-    def split(self, index: int) -> Block:
-        """Cut off and return the rest after the first *index* fragments."""
-        fragments = self._open()
-        rest = Block((self.counter, 0, 0, -1), "", whole=False, value=None, derived=self.derived)
-        rest.fragments, self.fragments = fragments[index:], fragments[:index]
-        at = bisect_right(self.stretches, index, key=_index) - 1
-        start, seq, sub = self.stretches[at]
-        later = [(i - index, a, b) for i, a, b in self.stretches[at + 1 :]]
-        rest.lo, rest.hi = (seq + index - start, sub), self.hi
-        rest.stretches = [(0, *rest.lo), *later]
-        if rest.counter is None:
-            rest.arrival = rest.lo[0]
-        del self.stretches[at + (start < index) :]
-        start, seq, sub = self.stretches[-1]
-        self.hi = (seq + index - 1 - start, sub)
-        return rest
-
     def singles(self) -> Iterable[Block]:
         """Return the fragments as blocks of their own."""
         if self.whole or self.count == 1:
@@ -426,10 +397,6 @@ class Block:
         """Return the position of the first fragment."""
         return self.lo[0] if self.counter is None else self.counter.position(*self.lo, self.arrival)
 
-    def end(self) -> int:
-        """Return the position of the last fragment."""
-        return self.hi[0] if self.counter is None else self.counter.position(*self.hi, -1)
-
     @property
     def count(self) -> int:
         """Return the count of fragments."""
@@ -448,14 +415,6 @@ def _packed(lengths: list[int]) -> array[int]:
     """Return the lengths in the smallest array: a byte is enough for most fragments (255 characters)."""
     top = max(lengths)
     return array("B" if top < 1 << 8 else "H" if top < 1 << 16 else "Q", lengths)
-
-
-def _block_number(stretch: tuple[int, int, int]) -> tuple[int, int]:
-    return stretch[1], stretch[2]
-
-
-def _index(stretch: tuple[int, int, int]) -> int:
-    return stretch[0]
 
 
 def _shifts(block: Block) -> int:

@@ -59,8 +59,8 @@ class TextBuilder(PartBuilder):
 
     __slots__ = ("text",)
 
-    def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
-        super().__init__(run, key, message_id)
+    def __init__(self, run: RunLog, key: Key) -> None:
+        super().__init__(run, key)
         self.text = GrowingText()
 
     @property
@@ -116,8 +116,8 @@ class ToolBuilder(PartBuilder):
         "target",
     )
 
-    def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
-        super().__init__(run, key, message_id)
+    def __init__(self, run: RunLog, key: Key) -> None:
+        super().__init__(run, key)
         self.args = GrowingText()
         self.output = GrowingText()
         # By (counter, reason), the first or the last event that the counter's other events cannot replace.
@@ -370,8 +370,8 @@ class ArtifactBuilder(PartBuilder):
 
     __slots__ = ("latest",)
 
-    def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
-        super().__init__(run, key, message_id)
+    def __init__(self, run: RunLog, key: Key) -> None:
+        super().__init__(run, key)
         self.latest: dict[Counter | None, tuple[Place, Artifact]] = {}  # the last event of each counter
 
     @property

@@ -10,10 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .._ordering.sequencer import DELTA_KINDS
+from .._ordering.sequencer import builds_of
 from ..events import (
     MessageFinished,
-    PartCompleted,
     RunFinished,
     RunStarted,
     Usage,
@@ -33,7 +32,7 @@ __all__ = ["Key", "PartBuilder", "RunLog", "position", "retain_first", "retain_l
 T = TypeVar("T")
 
 Key = tuple[str, str | None, str]
-"""A part's key within its run: (kind, message id, part id)."""
+"""A part's key within its run: (kind, message id of a text, part id)."""
 
 
 class PartBuilder(ABC):
@@ -41,11 +40,9 @@ class PartBuilder(ABC):
 
     __slots__ = ("_is_outdated", "first_places", "kind", "message_id", "moves", "name", "run", "version")
 
-    def __init__(self, run: RunLog, key: tuple[str, str | None, str], message_id: str | None) -> None:
+    def __init__(self, run: RunLog, key: Key) -> None:
         self.run = run
-        self.kind, _, self.name = key
-        self.message_id = message_id
-        """The message id of the first delivered event."""
+        self.kind, self.message_id, self.name = key
         self.version = 0
         self.first_places: dict[Counter | None, Place] = {}  # by counter
         self.moves = 0  # changes of ``first_places``
@@ -169,7 +166,7 @@ class RunLog:
         run_id: str,
         arrival: int,
         kind_of: Callable[[Event], tuple[Key, type[PartBuilder]] | None],
-        callers: dict[str, dict[RunLog, None]] | None = None,
+        callers: dict[str, dict[RunLog, None]],
     ) -> None:
         self._kind_of = kind_of  # passed in: the builders' module imports this one
         self.run_id = run_id
@@ -177,7 +174,7 @@ class RunLog:
         self._compacted = False
         self._changed: dict[PartBuilder, None] = {}  # builders that changed after compact()
         self.arrival = arrival  # of its first event: runs are ordered by it
-        self.nodes: dict[tuple[str, str | None, str], PartBuilder] = {}
+        self.nodes: dict[Key, PartBuilder] = {}
         self.counters: dict[Counter, None] = {}
         self.version = 0  # changes with the set or the order of ``nodes``
         self.closed_at: int | None = None  # the agent's arrivals when finish() was called
@@ -295,9 +292,9 @@ class RunLog:
             self.version += 1
         if self._compacted:
             self._changed[builder] = None
-        if event.derived:
-            kind = event.kind if isinstance(event, PartCompleted) else DELTA_KINDS.get(event.type, "")
-            self._derived.setdefault((event.message_id, kind), {})[builder] = None
+        builds = builds_of(event) if event.derived else None
+        if builds is not None:
+            self._derived.setdefault((event.message_id, builds), {})[builder] = None
         return builder
 
     def retract(self, message_id: str | None, kind: str) -> list[PartBuilder]:
@@ -321,8 +318,8 @@ class RunLog:
         key, cls = found
         builder = self.nodes.get(key)
         if builder is None:
-            builder = self.nodes[key] = cls(self, key, event.message_id)
-            if key[0] == "tool" and self._callers is not None:
+            builder = self.nodes[key] = cls(self, key)
+            if key[0] == "tool":
                 self._callers.setdefault(key[2], {})[self] = None
         return builder
 

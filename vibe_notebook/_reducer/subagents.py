@@ -79,7 +79,7 @@ class Family:
             self.claims[run] = builder
 
     def _caller(self, run: RunLog, call: str | None) -> RunLog | None:
-        """Return the newest earlier run that made the call; else any other run that made it."""
+        """Return the newest earlier run that made the call; else the oldest other run that made it."""
         if call is None:
             return None
         callers = self._by_call.get(call)
@@ -146,16 +146,17 @@ def _target(
     at = builder.first()
     for earlier in islice(reversed(waiting), STEPS):
         since = waiting[earlier].open_since
-        if since is not None and since < at and not family.related(earlier.run, builder.run):
+        # Equal: the next event after Registry.finish().
+        if since is not None and since <= at and not family.related(earlier.run, builder.run):
             return earlier
     return None
 
 
 def caller_of(run: RunLog, callers: Reversible[RunLog]) -> RunLog | None:
-    """Return the newest of the last *callers* before the run; else any of them but the run itself."""
+    """Return the newest of the last *callers* before the run; else the oldest one but the run itself."""
     some = [each for each in islice(reversed(callers), STEPS) if each is not run]
     before = [each for each in some if each.arrival < run.arrival]
-    return max(before, key=_arrival) if before else some[0] if some else None
+    return max(before, key=_arrival) if before else min(some, key=_arrival, default=None)
 
 
 def _arrival(run: RunLog) -> int:
