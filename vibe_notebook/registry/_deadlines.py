@@ -35,6 +35,8 @@ class Alarm:
         self._thread: threading.Thread | None = None
         self.deadline: float | None = None
         """The time of the next ring, in ``time.monotonic`` seconds. Safe to read without the lock."""
+        self.works = True
+        """False where no thread can start (WebAssembly): there each dispatch must check the deadlines."""
         self._faults = 0
 
     def set(self, deadline: float) -> None:
@@ -59,7 +61,7 @@ class Alarm:
         try:
             self._thread.start()
         except RuntimeError:
-            self._thread = None  # no thread can start: dispatches check the deadline
+            self._thread, self.works = None, False
 
     def _run(self) -> None:
         try:
