@@ -61,6 +61,20 @@ def test_with_a_base_every_event_is_delivered_once_and_in_order(order: Any) -> N
     assert sequencer.earliest_deadline is None
 
 
+def test_to_forget_a_run_drops_its_held_events_and_no_other_runs_deadline() -> None:
+    now = 0.0
+    sequencer = Sequencer(clock=lambda: now)
+    for run_id in "rs":
+        sequencer.push([text(1, run_id=run_id)])
+    sequencer.forget("r")
+    assert (sequencer.held, sequencer.earliest_deadline) == (1, 0.05)
+    now = 0.05
+    assert [result.event.run_id for result in sequencer.tick() if isinstance(result, Delivery)] == ["s"]
+    sequencer.push([text(3, run_id="s")])
+    sequencer.forget("s")
+    assert (sequencer.held, sequencer.earliest_deadline, sequencer.deadline) == (0, None, None)
+
+
 def test_the_deadline_is_the_one_of_the_counter_that_has_waited_longest() -> None:
     now = 0.0
     sequencer = Sequencer(clock=lambda: now)

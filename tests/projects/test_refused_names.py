@@ -19,7 +19,7 @@ def test_a_project_id_that_no_address_reaches_is_refused_at_every_door(project_i
             door(project_id)
     for sent in (stream.send_event(project_id, "note", 1), stream.read(project_id)):
         with pytest.raises(ProtocolError, match="project id"):
-            asyncio.run(sent)  # type: ignore[arg-type]  # two coroutines of different results
+            asyncio.run(sent)
     for target in ("http://127.0.0.1:1", stream):
         with pytest.raises(ProtocolError, match="project id"):
             publish(Registry(), project_id, target)

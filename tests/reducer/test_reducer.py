@@ -242,6 +242,23 @@ def test_a_result_is_compared_with_a_bounded_number_of_waiting_calls(others: int
     assert [call.run_id for call in transcript.tools if call.state == "ok"] == [runs]
 
 
+def test_a_call_is_called_elsewhere_if_a_run_other_than_its_own_has_a_call_with_its_id() -> None:
+    registry = Registry(hold=0)
+    for agent_id, run_id in [("a", "r"), ("b", "r"), ("a", "s"), ("b", "other")]:
+        call = "u" if run_id == "other" else "t"
+        registry.dispatch(ToolStarted(agent_id=agent_id, run_id=run_id, tool_call_id=call))
+    with registry.reading("a") as log, registry.reading("b") as others:
+        assert log is not None
+        assert others is not None
+        (one,) = log.runs["r"].ordered()
+        (elsewhere,) = others.runs["r"].ordered()
+        (alone,) = others.runs["other"].ordered()
+        assert log.is_called_elsewhere(one)
+        assert others.is_called_elsewhere(one)
+        assert not others.is_called_elsewhere(elsewhere)
+        assert not log.is_called_elsewhere(alone)
+
+
 def test_another_run_does_not_complete_a_running_call() -> None:
     events = [tool(ToolStarted), tool(ToolFinished, run_id="s"), (RunFinished, {})]
     assert [call.state for call in made(*events).tools] == ["unfinished", "ok"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from vibe_notebook._reducer.growing_text import CREDIT
 from vibe_notebook._thread_pool import ThreadPool
 from vibe_notebook.events import (
     Custom,
@@ -61,6 +62,25 @@ def heard(registry: Registry, agent_id: str = "a") -> list[Any]:
 
 def words(events: list[Any]) -> list[str]:
     return [event.delta if event.type.endswith("delta") else event.text for event in events]
+
+
+class View:
+    """Record the calls of a registry to a live display."""
+
+    def __init__(self) -> None:
+        self.touches = 0
+        self.wakes = 0
+        self.reports: list[str] = []
+
+    def touch(self, builder: Any) -> None:
+        self.touches += 1
+        del builder
+
+    def wake(self) -> None:
+        self.wakes += 1
+
+    def report(self, text: str) -> None:
+        self.reports.append(text)
 
 
 # The input of dispatch
@@ -257,6 +277,42 @@ def test_a_text_that_changes_in_its_middle_is_delivered_as_the_whole_part(regist
     registry.dispatch(text("a", 0, counter="x"))
     assert registry.transcript("a").text == "a-b"
     assert words(events) == ["-", "a-", "b"]
+
+
+@pytest.mark.parametrize("derived", [False, True])
+def test_a_reader_gets_a_skip_for_a_late_event_whose_whole_text_must_wait(*, derived: bool) -> None:
+    registry = Registry(hold=0, max_held=0, clock=Clock())
+    more: dict[str, Any] = {"counter": "c", "derived": derived}
+    subscription = registry.subscribe("a")
+    much = "x" * (CREDIT + 1000)
+    registry.dispatch(text(much, 0, **more))
+    for seq, sub in [(4, 0), (3, 0), (2, 7)]:
+        registry.dispatch(text(str(seq), seq, sub=sub, **more))
+    *_, whole, skipped = [next(subscription) for _ in range(4)]
+    assert whole.type == "part_completed"
+    fields: dict[str, Any] = {
+        "type": "custom",
+        "name": "skip",
+        "agent_id": "a",
+        "run_id": "r",
+        "message_id": "m",
+    }
+    fields |= {"seq": 2, "sub": 7, **more}
+    assert skipped.model_dump(include=set(fields)) == fields
+    registry.finish("a")
+    assert words([next(subscription)]) == [much + "234"]
+
+
+def test_an_event_without_a_number_whose_whole_text_must_wait_is_a_skip_in_a_counter_of_its_own(
+    registry: Registry,
+) -> None:
+    subscription = registry.subscribe("a")
+    for letter in "abc":
+        registry.dispatch(PartCompleted(agent_id="a", run_id="r", text=letter * CREDIT, sub=3))
+    events = [next(subscription) for _ in range(3)]
+    assert [event.type for event in events] == ["part_completed", "part_completed", "custom"]
+    assert events[2].name == "skip"  # type: ignore[union-attr]
+    assert (events[2].seq, events[2].sub, events[2].counter) == (0, 0, "owed")
 
 
 def test_a_duplicate_changes_nothing_before_delivery_and_after(registry: Registry) -> None:
@@ -654,29 +710,19 @@ def test_to_close_a_tap_does_not_wait_forever_for_a_callback_that_waits_for_the_
 def test_a_callback_that_raises_is_reported_once_and_never_stops_the_stream(
     registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    notes: list[str] = []
-
-    class View:
-        def touch(self, builder: Any) -> None:
-            pass
-
-        def wake(self) -> None:
-            pass
-
-        def report(self, text: str) -> None:
-            notes.append(text)
+    view = View()
 
     def fail(event: Any) -> None:
         raise ValueError(event.delta)
 
-    registry.attach("a", View())
+    registry.attach("a", view)
     registry.register("a", on_result=fail)
     events = heard(registry)
     for i in range(3):
         registry.dispatch(text(str(i)))
     assert words(events) == ["0", "1", "2"]
     assert len(caplog.records) == 1
-    assert notes == ["The callback on_result raised ValueError('0')"]
+    assert view.reports == ["The callback on_result raised ValueError('0')"]
 
 
 def test_a_callback_that_raises_a_base_exception_raises_it_and_loses_nothing_after(
@@ -1065,6 +1111,9 @@ def test_an_evicted_agent_continues_its_statistics_until_it_is_forgotten(clock: 
     assert registry.agents() == []
     registry.forget("a", "r")
     assert registry.stats("a") == Stats(delivered=2, evicted=2)
+    registry.dispatch(text("x"))
+    assert registry.stats("a") == Stats(delivered=3, evicted=2)
+    registry.dispatch(end)
     registry.forget("a")
     assert registry.stats("a") == Stats()
 
@@ -1134,6 +1183,38 @@ def test_transcript_is_of_all_runs_or_of_one_and_empty_for_an_unknown_agent(regi
     assert registry.transcript("a", "none").text == ""
     assert registry.transcript("b").agent_id == "b"
     assert registry.stats("b") == Stats()
+
+
+def test_arrivals_counts_accepted_events_also_held_ones(registry: Registry) -> None:
+    assert registry.arrivals("a") == 0
+    for seq in (0, 2, 2):
+        registry.dispatch(text(str(seq), seq))
+    assert registry.arrivals("a") == 2
+
+
+def test_a_view_is_touched_and_woken_until_it_is_detached(registry: Registry) -> None:
+    first, second = View(), View()
+    registry.detach("a", first)  # of an unknown agent: no error
+    for view in (first, second):
+        registry.attach("a", view)
+    registry.dispatch(text("1"))
+    registry.detach("a", first)
+    registry.dispatch(text("2"))
+    assert (first.touches, first.wakes) == (1, 1)
+    assert (second.touches, second.wakes) == (2, 2)
+
+
+def test_run_of_is_the_newest_run_with_that_message_or_counter(registry: Registry) -> None:
+    assert registry.run_of("a", "m") is None
+    registry.dispatch(text("1", run_id="r"))
+    registry.dispatch(text("2", run_id="s", message_id="twin", derived=True))
+    registry.dispatch(text("3", 0, run_id="q", message_id="n", counter="c"))
+    registry.dispatch(ThinkingDelta(agent_id="a", run_id="t", message_id="thought", delta="4"))
+    registry.dispatch(text("5", 0, run_id="u", message_id="n", counter="d", derived=True))
+    found = {name: registry.run_of("a", name) for name in ("m", "twin", "c", "thought", "n", "d", "x")}
+    assert found == {"m": "r", "twin": "s", "c": "q", "thought": "t", "n": "u", "d": None, "x": None}
+    registry.dispatch(text("6", run_id="v"))
+    assert registry.run_of("a", "m") == "v"
 
 
 def test_agents_lists_agents_with_events_or_callbacks(registry: Registry) -> None:
@@ -1221,6 +1302,20 @@ def test_an_alarm_rings_at_the_earlier_of_two_deadlines_that_its_ring_sets() -> 
     alarm.cancel()
 
 
+def test_an_alarm_rings_at_its_deadline_and_not_before() -> None:
+    rings: list[bool] = []
+    rung = threading.Event()
+    deadline = time.monotonic() + 0.05
+
+    def ring() -> None:
+        rings.append(time.monotonic() >= deadline)
+        rung.set()
+
+    Alarm(ring).set(deadline)
+    assert rung.wait(5)
+    assert rings == [True]
+
+
 def test_an_alarm_starts_a_daemon_thread_again_after_the_last_one_has_ended() -> None:
     before = set(threading.enumerate())
     rung: list[bool] = []
@@ -1256,6 +1351,7 @@ def test_an_alarm_that_fails_tries_again_after_pauses_that_double_up_to_a_bound(
     works = False
     assert alarm._ring_or_log() == pauses[0]
     assert len(caplog.records) == 13
+    assert "could not be released" in caplog.text
 
 
 @pytest.mark.parametrize("fault", [ValueError("broken"), MemoryError(), SystemExit(1)], ids=repr)
@@ -1342,6 +1438,23 @@ def test_the_alarm_continues_after_a_callback_has_ended_its_thread() -> None:
         assert done.wait(5)
         for thread in alarms(before):
             thread.join(5)
+
+
+def test_the_alarm_releases_events_beyond_their_deadline_and_no_dispatch_does() -> None:
+    released = threading.Event()
+    threads: list[str] = []
+
+    def call(event: Any) -> None:
+        threads.append(threading.current_thread().name)
+        if event.delta == "2":
+            released.set()
+
+    with Registry(hold=0, max_wait=0) as registry:
+        registry.register("a", on_result=call)
+        registry.dispatch(text("0", 0))
+        registry.dispatch(text("2", 2))
+        assert released.wait(5)
+    assert threads == [threading.current_thread().name, "vibe-alarm"]
 
 
 def test_without_threads_the_next_dispatch_releases_events_beyond_their_deadline(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
+import weakref
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -80,6 +83,37 @@ def test_each_gap_of_a_slow_reader_counts_only_the_events_missed_since_the_last_
             assert gap.value == {"missed": 6}  # type: ignore[union-attr]
             assert [event.delta for event in rest] == ["6", "7"]  # type: ignore[union-attr]
     assert registry.stats("a").dropped == 18
+
+
+def test_a_reader_reads_the_ring_in_batches_and_no_further_ahead() -> None:
+    registry = Registry(ring=300)
+    subscription = registry.subscribe("a")
+    for count in (300, 10, 300):
+        registry.dispatch([text("x") for _ in range(count)])
+        next(subscription)
+    assert [event.id for event in islice(subscription, 253)] == list(range(4, 257))
+    assert next(subscription).value == {"missed": 54}  # type: ignore[union-attr]
+    assert next(subscription).id == 311
+
+
+def test_a_finished_subscription_yields_the_events_until_then() -> None:
+    registry = Registry()
+    subscription = registry.subscribe("a")
+    registry.dispatch(text("1"))
+    subscription.finish()
+    registry.dispatch(text("2"))
+    assert [event.delta for event in subscription] == ["1"]  # type: ignore[union-attr]
+
+
+def test_a_registry_keeps_no_closed_subscription() -> None:
+    registry = Registry()
+    subscription = registry.subscribe("a")
+    assert (subscription.closed, subscription.ended) == (False, False)
+    closed = weakref.ref(subscription)
+    subscription.close()
+    del subscription
+    gc.collect()
+    assert closed() is None
 
 
 def test_events_after_a_subscriptions_end_neither_push_out_its_rest_nor_count_as_missed() -> None:

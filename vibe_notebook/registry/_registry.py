@@ -427,7 +427,7 @@ class Registry:
             return
         if alarm.deadline is None or deadline < alarm.deadline:
             alarm.set(deadline)
-        if deadline <= self._clock():  # the alarm is late, or no thread can start (WebAssembly)
+        if not alarm.works and deadline <= self._clock():
             for run_id in agent.apply(agent.sequencer.tick()):
                 self._update_run(agent, run_id)
 
