@@ -9,7 +9,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test demo frontend lint unit js notebooks browser live fuzz mutants bench vibex format env clean begin
+.PHONY: help test demo frontend lint unit js notebooks browser live lowest fuzz mutants bench vibex format env clean begin
 
 VENV ?= .venv
 JOBS ?= 2
@@ -36,6 +36,11 @@ HOMELESS := env -u XDG_CACHE_HOME -u XDG_CONFIG_HOME -u XDG_DATA_HOME \
 	-u IPYTHONDIR -u JUPYTER_CONFIG_DIR -u JUPYTER_DATA_DIR -u JUPYTER_RUNTIME_DIR HOME=$(VAR)/home
 PYTEST = VIBE_SECTION=$@ $(HOMELESS) $(BIN)/python -m pytest
 SUMMARY := $(BIN)/python -m tools.summary
+
+# The tests that use the packages the most, and are quick.
+LOWEST := $(addprefix tests/,magics/test_options.py magics/test_targets.py markdown/test_markdown.py \
+	projects/test_publish.py remote/test_follow.py remote/test_secrets.py server/test_app.py \
+	server/test_connections.py server/test_guard.py server/test_stream.py)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +78,10 @@ browser: $(READY) ## the tests in a real browser
 
 live: $(READY) ## run every SDK for real, offline, in its lowest and its newest version (SDKS="agno openai" for some)
 	@$(BIN)/python -m tools.live $(SDKS)
+
+lowest: $(READY) ## a part of the tests with the lowest version of each direct dependency
+	@$(BIN)/python -m tools.lowest $(VENV)/lowest
+	@$(HOMELESS) $(abspath $(VENV))/lowest/bin/python -m pytest -q -n $(JOBS) $(or $(ARGS),$(LOWEST))
 
 fuzz: $(READY) ## the property tests, 20,000 examples each; counts those that ran (ARGS="tests/test_fuzz.py" for some)
 	@VIBE_HYPOTHESIS=fuzz $(PYTEST) -n $(JOBS) --timeout=0 -m "hypothesis and not browser and not notebooks" $(ARGS)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from vibe_notebook.events import PartCompleted, ToolProgress
+
 Part = tuple[str, "str | None", str, str]
 """(run_id, message_id, kind, part_id): the contract's key of a part."""
 
@@ -28,6 +30,7 @@ CALLBACKS = {
 }
 TWINNED = {"text_delta": "text", "thinking_delta": "thinking", "tool_call_delta": "args"}
 PARTS = {"text_delta": "text", "thinking_delta": "thinking"}
+SLOTS = {"text": "on_result", "thinking": "on_thinking", "args": "on_tool_preparing"}
 
 
 def describe(event: Any) -> tuple[Any, ...]:
@@ -45,9 +48,41 @@ def describe(event: Any) -> tuple[Any, ...]:
 
 
 def part_of(event: Any) -> Part | None:
-    """Return the key of the text part that an event changes."""
-    kind = event.kind if event.type == "part_completed" else PARTS.get(event.type)
-    return (event.run_id, event.message_id, kind, event.part_id) if kind else None
+    """Return the key of the text that an event changes: a part's, or a call's arguments or output."""
+    match event.type:
+        case "part_completed":
+            return (event.run_id, event.message_id, event.kind, event.part_id)
+        case "text_delta" | "thinking_delta":
+            return (event.run_id, event.message_id, PARTS[event.type], event.part_id)
+        case "tool_call_delta":
+            return (event.run_id, None, "args", event.tool_call_id)
+        case "tool_started" if event.args is not None:
+            return (event.run_id, None, "args", event.tool_call_id)
+        case "tool_progress" if event.delta is not None or event.output is not None:
+            return (event.run_id, None, "output", event.tool_call_id)
+    return None
+
+
+def whole_of(event: Any) -> str | None:
+    """Return the text by which an event replaces the text before it: "REPLACES"."""
+    match event.type:
+        case "part_completed":
+            return str(event.text)
+        case "tool_started":
+            return None if event.args is None else str(event.args)
+        case "tool_progress":
+            return None if event.output is None else str(event.output)
+    return None
+
+
+def rest_of(event: Any) -> Any:
+    """Return the event without its text, if it carries more than text."""
+    match event.type:
+        case "tool_started":
+            return event.model_copy(update={"args": None})
+        case "tool_progress" if (event.progress, event.total, event.message, event.state) != (None,) * 4:
+            return event.model_copy(update={"delta": None, "output": None})
+    return None
 
 
 def is_skip(event: Any) -> bool:
@@ -225,7 +260,11 @@ class DeliveryOracle:
         """Release the events whose wait is over."""
         late = [agent for agent in self.agents.values() if any(self._has_waited(c) for c in agent.waiting)]
         for agent in late:
-            for count in [count for count in agent.waiting if self._has_waited(count)]:
+            # Choice: the counts are released by the arrivals of their oldest held events.
+            waited = [count for count in agent.waiting if self._has_waited(count)]
+            for count in sorted(
+                waited, key=lambda count: agent.arrived.index(next(iter(count.held.values()))[0])
+            ):
                 if count.held and count.next is None:
                     # Base: "otherwise the lowest that arrived within the hold" is the base.
                     self._set_base(agent, count, min(count.held))
@@ -371,6 +410,7 @@ class DeliveryOracle:
         agent = self.agents.get(agent_id)
         parts = {part_of(item.event) for item in agent.delivered} if agent else set()
         made = {part: self._text(agent, part) for part in parts if part is not None} if agent else {}
+        made = {part: text for part, text in made.items() if part[2] in ("text", "thinking")}
         return {part: text for part, text in made.items() if text}
 
     # Order
@@ -552,9 +592,12 @@ class DeliveryOracle:
             if event.derived and (event.run_id, event.message_id, built) == (run_id, message_id, kind):
                 gone.append(item)
         agent.delivered = [item for item in agent.delivered if item not in gone]
-        for part in dict.fromkeys(part_of(item.event) for item in gone):
+        firsts: dict[Part | None, Any] = {}
+        for item in gone:
+            firsts.setdefault(part_of(item.event), item.event)
+        for part, event in firsts.items():
             if part is not None:
-                self._emit_whole(agent, part, derived=True, recorded=None)
+                self._emit_whole(agent, part, event, derived=True, recorded=None)
 
     # Delivery
 
@@ -572,30 +615,48 @@ class DeliveryOracle:
             agent.changed.append(event.run_id)
         part = part_of(event)
         if part is None:
-            self._emit(agent, event, event)
+            self._emit(agent, self._newest(agent, event) if late else event, event)
             return
-        now = self._text(agent, part)
-        if event.type == "part_completed":
-            is_exact = event.text == now
+        now, whole = self._text(agent, part), whole_of(event)
+        if whole is not None:
+            is_exact = whole == now and (event.type == "part_completed" or not late)
         else:
             is_exact = not late and agent.heard.get(part, "") + event.delta == now
         if is_exact:
             agent.heard[part] = now
             self._emit(agent, event, event)
-        else:
-            # "One that comes after its gap was released is placed right in the transcript, and
-            # callbacks and subscribers get the whole part as PartCompleted."
-            self._emit_whole(agent, part, derived=event.derived, recorded=event)
+            return
+        # "One that comes after its gap was released is placed right in the transcript, and
+        # callbacks and subscribers get the whole part as PartCompleted." Choice: the whole of a call's
+        # output is a ToolProgress that replaces it; what an event carries beside its text comes first.
+        rest = rest_of(event)
+        if rest is not None:
+            self._emit(agent, rest, event)
+        self._emit_whole(agent, part, event, derived=event.derived, recorded=event if rest is None else None)
 
-    def _emit_whole(self, agent: Agent, part: Part, *, derived: bool, recorded: Any) -> None:
+    def _newest(self, agent: Agent, event: Any) -> Any:
+        """Return the last event, in order, of those that replace each other."""
+        for other in self._in_order(agent):
+            if (other.type, other.run_id) == (event.type, event.run_id):
+                if event.type == "tool_finished" and other.tool_call_id == event.tool_call_id:
+                    event = other
+                if event.type == "artifact" and other.artifact_id == event.artifact_id:
+                    event = other
+        return event
+
+    def _emit_whole(self, agent: Agent, part: Part, event: Any, *, derived: bool, recorded: Any) -> None:
         text = agent.heard[part] = self._text(agent, part)
-        run_id, message_id, kind, part_id = part
-        emitted = ("part_completed", agent.agent_id, run_id, message_id, kind, part_id, derived, text)
-        self._emit(agent, emitted, recorded)
+        run_id, _, kind, part_id = part
+        base = {"agent_id": agent.agent_id, "run_id": run_id, "message_id": event.message_id}
+        whole: Any
+        if kind == "output":
+            whole = ToolProgress(**base, derived=derived, tool_call_id=part_id, output=text)
+        else:
+            whole = PartCompleted(**base, derived=derived, part_id=part_id, kind=kind, text=text)
+        self._emit(agent, whole, recorded)
 
     def _emit(self, agent: Agent, emitted: Any, recorded: Any) -> None:
-        row = emitted if isinstance(emitted, tuple) else describe(emitted)
-        self.log.append((agent.agent_id, row))
+        self.log.append((agent.agent_id, describe(emitted)))
         # "delivery order and resume point": one id for subscribers, callbacks and recordings.
         listeners = [*self.taps, *agent.listeners]
         if listeners:
@@ -607,7 +668,8 @@ class DeliveryOracle:
         for event in self._in_order(agent):
             if part_of(event) == part:
                 # PartCompleted: "REPLACES what the deltas built".
-                text = event.text if event.type == "part_completed" else text + event.delta
+                whole = whole_of(event)
+                text = text + event.delta if whole is None else whole
         return text
 
     def _in_order(self, agent: Agent) -> Iterator[Any]:
@@ -636,20 +698,19 @@ class DeliveryOracle:
 
     def _call_listeners(self, item: tuple[int, Any, Any, list[Listener]], listeners: list[Listener]) -> None:
         number, emitted, recorded, _ = item
-        row = emitted if isinstance(emitted, tuple) else describe(emitted)
+        row = describe(emitted)
         for listener in listeners:
             if "tap" in listener.names and recorded is not None:
                 self._call(listener, "tap", (number, describe(recorded)))
-            for name in self._names(emitted, row):
+            for name in self._names(emitted):
                 self._call(listener, name, (number, row))
 
     @staticmethod
-    def _names(emitted: Any, row: tuple[Any, ...]) -> list[str]:
-        if not isinstance(emitted, tuple) and is_skip(emitted):
+    def _names(emitted: Any) -> list[str]:
+        if is_skip(emitted):
             return []
-        if row[0] == "part_completed":
-            return ["on_result" if row[4] == "text" else "on_thinking", "on_event"]
-        return [CALLBACKS.get(row[0], ""), "on_event"]
+        slot = SLOTS[emitted.kind] if emitted.type == "part_completed" else CALLBACKS.get(emitted.type, "")
+        return [slot, "on_event"]
 
     def _call(self, listener: Listener, name: str, row: Row) -> None:
         if listener.open and name in listener.names:

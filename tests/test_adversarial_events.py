@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vibe_notebook.display._bundle import bundle
+from vibe_notebook.display._terminal import Printer
 from vibe_notebook.events import (
     EVENT_CLASSES,
     RunFinished,
@@ -75,7 +78,7 @@ VALUES = [
     },
 ]
 hostile = st.sampled_from(VALUES)
-CLASSES = sorted(EVENT_CLASSES, key=lambda cls: cls.__name__)
+CLASSES: list[Any] = sorted(EVENT_CLASSES, key=lambda cls: cls.__name__)
 BASE = {
     "agent_id": "a",
     "run_id": "r",
@@ -106,12 +109,15 @@ def rendered(transcript: Transcript) -> int:
 
 
 seen: Counter[str] = Counter()
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(attempts(), min_size=1, max_size=6))
 def check(rows: list[dict[str, Any]]) -> None:
     registry = Registry(hold=0, max_wait=0)
+    terminal = io.StringIO()
+    printer = Printer(terminal)
     for row in rows:
         try:
             event = parse_event(row)
@@ -124,6 +130,11 @@ def check(rows: list[dict[str, Any]]) -> None:
         assert to_json(parse_event(text)) == text
         json.dumps(json.loads(text), allow_nan=False)
         registry.dispatch(event.model_copy(update={"seq": None}))
+        printer(event)
+    printer.end()
+    terminal.getvalue().encode()
+    assert not CONTROL.search(terminal.getvalue())
+    seen["lines"] += terminal.getvalue().count("\n")
     for agent_id in registry.agents():
         transcript = registry.transcript(agent_id)
         seen["forms"] += rendered(transcript)
@@ -141,7 +152,27 @@ def test_every_hostile_event_is_refused_by_its_field_or_shown_in_every_form(
     for name, count in seen.items():
         record_property(name, count)
     assert seen["made"] > 100
+    assert seen["lines"] > 100
     assert not seen["refused without a field"]
+
+
+def test_the_terminal_writes_no_control_character_of_any_field() -> None:
+    terminal = io.StringIO()
+    printer = Printer(terminal)
+    texts = ["\x00\x1b[2J", "\x9b31m\r\x08", "a\x07\x7f"]
+    count = 0
+    for cls in CLASSES:
+        for field in cls.model_fields:
+            for text in texts:
+                row = {name: BASE[name] for name in cls.model_fields if name in BASE}
+                try:
+                    printer(parse_event({**row, "type": cls.model_fields["type"].default, field: text}))
+                except ProtocolError:
+                    continue
+                count += 1
+    printer.end()
+    assert count > 200
+    assert not CONTROL.search(terminal.getvalue())
 
 
 @pytest.mark.parametrize("ts", [*ENDS[:5], -1.0, 1e15, 253_402_300_800.0])

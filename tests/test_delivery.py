@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
@@ -44,8 +45,36 @@ PARENTS = {"s": "r"}  # the run "s" is a subagent of "r"
 
 # The events to dispatch. One counter and its twins write each part: if several counters wrote a part, an event of
 # another part could move the texts between them, and no listener would get an event for that.
-RUN_COUNT = ("started", "text", "thinking", "custom", "skip", "tool", "result", "pause", "end", "message_end")
-MESSAGE_COUNT = ("opened", "text", "text", "other", "thinking", "whole", "args", "progress", "artifact")
+RUN_COUNT = (
+    "started",
+    "text",
+    "thinking",
+    "custom",
+    "skip",
+    "tool",
+    "result",
+    "pause",
+    "end",
+    "message_end",
+    "args",
+    "output",
+)
+MESSAGE_COUNT = (
+    *(
+        "opened",
+        "text",
+        "text",
+        "other",
+        "thinking",
+        "whole",
+        "args",
+        "progress",
+        "artifact",
+        "tool 2",
+        "args 2",
+    ),
+    *("output", "result"),
+)
 ENDS = ("skip", "message_end", "end")
 TWINS = ("text", "thinking", "args", "whole")
 FREE = (
@@ -66,7 +95,8 @@ FREE = (
 def make_event(what: str, base: dict[str, Any], name: str, text: str) -> Event:
     """Make an event of the counter called *name* ("u": of no counter)."""
     made = make_text(what, base, name, text)
-    call = {**base, "tool_call_id": f"call-{name}"}
+    what, _, number = what.partition(" ")  # the second call has no twins
+    call = {**base, "tool_call_id": f"call{number}-{name}"}
     match what:
         case "started":
             made = RunStarted(**base, parent_run_id=PARENTS.get(base["run_id"]), input=text)
@@ -78,6 +108,8 @@ def make_event(what: str, base: dict[str, Any], name: str, text: str) -> Event:
             made = ToolStarted(**call, args=text)
         case "progress":
             made = ToolProgress(**call, delta=text)
+        case "output":
+            made = ToolProgress(**call, output=text, message=text)
         case "result":
             made = ToolFinished(**call, output=text)
         case "artifact":
@@ -111,6 +143,9 @@ class Source:
 
     def __init__(self) -> None:
         self.events: dict[Any, Event] = {}
+        self.generation = (
+            0  # of the counters: ``unregister`` drops them, and new ones write parts of their own
+        )
 
     def native(
         self, run: str, counter: str, seq: int, whats: tuple[int, ...], *, derived: bool
@@ -119,7 +154,7 @@ class Source:
         kinds = TWINS if derived else (*(MESSAGE_COUNT if counter else RUN_COUNT), *ENDS)
         made = []
         for sub, what in enumerate(whats):
-            key = (run, counter, derived, seq, sub)
+            key = (run, counter, derived, seq, sub, self.generation)
             if key not in self.events:
                 kind = kinds[what % len(kinds)]
                 message = "m" if counter == "x" else counter or "c"
@@ -127,7 +162,8 @@ class Source:
                     message = "m"  # the run's own counter finishes a message
                 base = {"agent_id": "a", "run_id": run, "message_id": message, "derived": derived}
                 base |= {"seq": seq, "sub": sub, "counter": counter}
-                self.events[key] = make_event(kind, base, counter or "c", f"<{counter}{seq}.{sub}>")
+                name = (counter or "c") + "'" * self.generation
+                self.events[key] = make_event(kind, base, name, f"<{counter}{seq}.{sub}>")
             made.append(self.events[key])
         return made
 
@@ -274,6 +310,7 @@ class Both:
                 self.compare_texts()
         self.real(op)
         self.model(op)
+        self.source.generation += op[0] == "unregister"
         self.compare()
 
     def read(self, index: int, *, one: bool = False) -> None:
@@ -333,7 +370,7 @@ natives = st.tuples(
     runs,
     st.sampled_from(["m", "m", "m", "m", "m", "", "", "n", "x"]),
     st.sampled_from([0, 1, 2, 3, 0, 1, 2, 3, 4, 5, -2]),
-    st.lists(st.integers(0, 12), min_size=1, max_size=3).map(tuple),
+    st.lists(st.integers(0, 15), min_size=1, max_size=3).map(tuple),
     st.sampled_from([False, False, False, True]),
 )
 free = st.tuples(st.just("free"), st.sampled_from("aab"), runs, st.sampled_from(FREE))
@@ -405,7 +442,9 @@ def test_every_step_delivers_and_counts_exactly_as_the_contract_says(
     both.end()
 
 
-KINDS = st.sampled_from([1, 1, 1, 2, 5, 9, 10, 10, 11])  # of a message's count: texts and its ends
+KINDS = st.sampled_from(
+    [1, 1, 1, 2, 5, 6, 6, 7, 8, 9, 10, 11, 12, 13, 13, 14]
+)  # of a message's count: texts and its ends
 scattered = st.lists(
     st.tuples(st.permutations(range(5)), st.lists(KINDS, min_size=5, max_size=5)), min_size=1, max_size=3
 )
@@ -441,3 +480,67 @@ def test_counts_that_arrive_in_any_order_with_their_ends_among_them_are_delivere
             both.step(others[number])
     both.step(("wait", 3))
     both.end()
+
+
+delta = st.tuples(st.just("delta"), st.sampled_from("rrs"), st.integers(0, 6))
+postponing = st.lists(
+    st.one_of(
+        delta,
+        delta,
+        st.tuples(st.sampled_from(["end", "pause", "start"]), st.sampled_from("rs"), st.just(0)),
+        st.tuples(st.just("forget"), st.sampled_from("rrs"), st.just(0)),
+        st.just(("wait", "", 0)),
+    ),
+    min_size=15,
+    max_size=40,
+)
+
+
+@settings(max_examples=max(100, settings().max_examples))
+@given(steps=postponing, keep_runs=st.integers(0, 2))
+def test_whole_texts_that_are_postponed_arrive_by_their_deadline_and_never_for_a_run_that_is_gone(
+    steps: list[tuple[str, str, int]], keep_runs: int
+) -> None:
+    clock = FakeClock()
+    heard: dict[str, str] = {}
+    shown: dict[str, str] = {}
+    strays: list[str] = []
+
+    def hear(event: Any) -> None:
+        if is_waiting and event.run_id not in shown:
+            strays.append(event.run_id)
+        if event.type == "text_delta":
+            heard[event.run_id] = heard.get(event.run_id, "") + event.delta
+        elif event.type == "part_completed":
+            heard[event.run_id] = event.text
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vibe_notebook._reducer.growing_text.CREDIT", 0)
+        patch.setattr("vibe_notebook.registry._agent.EARNED_CREDIT", 0)
+        registry = Registry(hold=0, max_held=0, max_wait=1, keep_runs=keep_runs, clock=clock)
+        registry.register("a", on_event=hear)
+        for what, run, seq in [*steps, ("wait", "", 0)]:
+            base: dict[str, Any] = {"agent_id": "a", "run_id": run}
+            is_waiting = what == "wait"
+            match what:
+                case "delta":
+                    registry.dispatch(TextDelta(**base, seq=seq, delta=f"<{seq}>"))
+                case "start":
+                    registry.dispatch(RunStarted(**base))
+                case "end" | "pause":
+                    outcome = "success" if what == "end" else "interrupted"
+                    registry.dispatch(RunFinished.model_validate({**base, "outcome": outcome}))
+                case "forget":
+                    registry.forget("a", run)
+                case "wait":
+                    clock.advance(1)
+                    registry.tick()
+            shown = {
+                each.run_id: registry.transcript("a", each.run_id).text
+                for each in registry.transcript("a").runs
+            }
+            heard = {name: text for name, text in heard.items() if name in shown}
+            assert not strays
+            if what == "wait":
+                assert heard == {name: text for name, text in shown.items() if text}
+        registry.close()

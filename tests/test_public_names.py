@@ -40,7 +40,7 @@ NAMES = {
     "projects.history": "Gathering append_message history_file load_history",
     "projects.messages": MESSAGES,
     "recording": "Recorder Replay record replay",
-    "registry": "Callback Hold Registration Registry Stats Subscription Watcher get_registry",
+    "registry": "OVERTAKEN Callback Hold Registration Registry Stats Subscription Watcher get_registry",
     "remote": "EventSource Follow Merged RemoteError SSEDecoder ServerSentEvent Status event_source follow redact",
     "server": "Auth BackgroundServer Limits create_app serve serve_in_background",
     "server_extension": "prompt",

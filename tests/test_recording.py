@@ -10,12 +10,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from vibe_notebook import recording
-from vibe_notebook.events import RunFinished, TextDelta, skip, to_json
+from vibe_notebook.events import RunFinished, TextDelta, ToolStarted, skip, to_json, with_id
 from vibe_notebook.exceptions import ClosedError, ProtocolError
 from vibe_notebook.recording import Recorder, record, replay
 from vibe_notebook.registry import Registry
+from vibe_notebook.testing import FakeClock
 
 
 def text(delta: str, seq: int | None = None, **more: Any) -> TextDelta:
@@ -69,6 +72,72 @@ def test_a_replay_ends_in_the_transcript_that_was_recorded_with_gaps_late_parts_
     want = registry.transcript("a")
     assert [part.text for part in want.parts] == ["<0>", "<1><4><5>", "<2>", "<3>"]  # type: ignore[union-attr]
     assert again.transcript("a") == want
+
+
+OUT_OF_ORDER = st.lists(
+    st.tuples(st.sampled_from(["x", "y", "", None]), st.integers(0, 6), st.sampled_from(["text", "tool"])),
+    max_size=25,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(events=OUT_OF_ORDER, waits=st.sets(st.integers(0, 24)), max_held=st.sampled_from([0, 3, 256]))
+def test_a_replay_ends_in_the_transcript_of_several_counters_that_came_out_of_order(
+    path: Path, events: list[tuple[str | None, int, str]], waits: set[int], max_held: int
+) -> None:
+    clock = FakeClock()
+    registry, again = Registry(clock=clock, max_held=max_held), Registry(hold=0, clock=clock)
+    with record(path, registry=registry):
+        for index, (counter, seq, kind) in enumerate(events):
+            base: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": counter, "ts": 1.0}
+            if counter is not None:
+                base |= {"seq": seq, "counter": counter}
+            name = f"{counter}{seq if counter is not None else index}"
+            if kind == "text":
+                registry.dispatch(TextDelta(**base, part_id=str(seq % 3), delta=f"{name} "))
+            else:
+                registry.dispatch(ToolStarted(**base, tool_call_id=name))
+            if index in waits:
+                clock.advance(0.6)
+                registry.tick()
+        registry.finish("a")
+    played = list(replay(path, speed=None))
+    for event in played:
+        assert not event.__pydantic_extra__
+        again.dispatch(event)
+    again.finish("a")
+    assert again.transcript("a") == registry.transcript("a")
+    assert sorted(event.id for event in played) == list(range(1, len(played) + 1))  # type: ignore[type-var]
+
+
+def test_a_recording_names_the_event_that_overtook_another_and_a_replay_keeps_the_arrivals(
+    path: Path,
+) -> None:
+    clock = FakeClock()
+    with Registry(clock=clock) as registry:
+        registry.dispatch(text("held ", 1, counter="m"))
+        registry.dispatch(text("not recorded ", message_id="n"))
+        with record(path, registry=registry):
+            registry.dispatch(text("free ", message_id="n"))
+            registry.dispatch(text("first ", 0, counter="m"))
+            registry.dispatch(text("last ", 2, counter="m"))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["id"], line.get("overtaken_by")) for line in lines] == [
+        (2, None),
+        (3, None),
+        (4, 2),
+        (5, None),
+    ]
+    events: list[Any] = list(replay(path, speed=None))
+    assert [event.delta for event in events] == ["held ", "free ", "first ", "last "]
+
+
+def test_a_recording_of_another_program_loses_no_line_that_names_an_unknown_id(path: Path) -> None:
+    lines = [to_json(with_id(text(name), n)) for n, name in ((5, "a"), (9, "b"), (8, "c"), (10, "d"))]
+    for index, by in ((1, 7), (2, 6), (3, "5")):
+        lines[index] = lines[index][:-1] + f',"overtaken_by":{json.dumps(by)}}}'
+    path.write_text("\n".join(lines))
+    assert [event.delta for event in replay(path, speed=None)] == ["a", "d", "b", "c"]  # type: ignore[union-attr]
 
 
 def test_closing_waits_for_another_threads_pending_write(path: Path) -> None:

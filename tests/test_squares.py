@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.counting import Calls, calls
-from vibe_notebook._forms.markdown import is_safe, neutralize
+from vibe_notebook._forms.markdown import is_safe
+from vibe_notebook._forms.neutral import neutralize
 from vibe_notebook._markdown.renderer import render
 from vibe_notebook._ordering.seen_numbers import LIST_LIMIT, Intervals, Keys
 from vibe_notebook.display._pacer import Pacer
@@ -105,6 +106,9 @@ MADE: dict[str, Callable[[int], Event]] = {
     "wholes and deltas": lambda i: whole(i, seq=i) if i % 3 else text(i),
     "run starts": lambda i: start(seq=i, agent_name=f"{i}"),
     "run ends": lambda i: RunFinished(**R, outcome="success", seq=i),
+    "run pauses and starts": lambda i: (
+        RunStarted(**R, seq=i) if i % 2 else RunFinished(**R, outcome="interrupted", seq=i)
+    ),
 }
 
 

@@ -17,7 +17,7 @@ from vibe_notebook.registry import Registry
 @pytest.fixture(autouse=True)
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     with Registry(clock=lambda: 0.0) as registry:
-        monkeypatch.setattr("vibe_notebook.registry._registry._default", registry)
+        monkeypatch.setattr("vibe_notebook.registry._default._default", registry)
         yield registry
 
 

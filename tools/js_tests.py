@@ -25,7 +25,9 @@ def main() -> int:
         tap = Path(folder, "tap")
         reporters = ["--test-reporter=spec", "--test-reporter-destination=stdout"]
         reporters += ["--test-reporter=tap", f"--test-reporter-destination={tap}"]
-        code = subprocess.run(["node", "--test", *reporters, *files], cwd=ROOT, check=False).returncode
+        environment = {**os.environ, "VIBE_PYTHON": sys.executable}
+        command = ["node", "--test", *reporters, *files]
+        code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
         report = tap.read_text(encoding="utf-8")
     counts = {name: int(number) for name, number in re.findall(r"^# (\w+) (\d+)$", report, re.MULTILINE)}
     skipped = re.findall(r"^\s*ok \d+ - (.*) # SKIP", report, re.MULTILINE)

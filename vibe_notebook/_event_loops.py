@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
-__all__ = ["in_loop", "wait_for", "waker"]
+__all__ = ["in_loop", "in_trio", "wait_for", "waker"]
 
 T = TypeVar("T")
 
@@ -23,10 +23,21 @@ def in_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        # Another thread may be importing trio: a module without its names runs no loop yet.
-        lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
-        in_trio_run = getattr(lowlevel, "in_trio_run", None)
-        return in_trio_run is not None and bool(in_trio_run())
+        return in_trio()
+    return True
+
+
+def in_trio() -> bool:
+    """Return whether this thread runs trio's event loop, of any version of trio."""
+    # Another thread may be importing trio: a module without its names runs no loop yet.
+    lowlevel = getattr(sys.modules.get("trio"), "lowlevel", None)
+    current_token = getattr(lowlevel, "current_trio_token", None)
+    if current_token is None:
+        return False
+    try:
+        current_token()
+    except RuntimeError:
+        return False
     return True
 
 

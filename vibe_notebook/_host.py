@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from ._event_loops import in_loop
+from ._forks import in_child
 from .transcript import Transcript
 
 __all__ = ["Display", "Host", "host"]
@@ -70,7 +71,21 @@ def host() -> Host:
     # A half-imported IPython has no get_ipython yet.
     get_shell = getattr(sys.modules.get("IPython"), "get_ipython", None)
     shell = None if get_shell is None else get_shell()
-    return _Plain() if shell is None else _IPython(shell)
+    return _Plain() if shell is None or shell is _parents_shell else _IPython(shell)
+
+
+_parents_shell: Any = None
+
+
+def _leave_notebook() -> None:
+    """Act as plain Python in the child of a kernel's fork: the kernel's connections are the parent's."""
+    global _parents_shell  # noqa: PLW0603 - in the child of a fork
+    here = host()
+    if isinstance(here, _IPython) and here.is_notebook:
+        _parents_shell = here.shell
+
+
+in_child(_leave_notebook)
 
 
 class _Plain:
@@ -113,22 +128,22 @@ class _IPython:
     """Implement the host for IPython's shell, in a Jupyter kernel or a terminal."""
 
     def __init__(self, shell: Any) -> None:
-        self._shell = shell
+        self.shell = shell
         self.is_notebook = getattr(shell, "kernel", None) is not None
 
     def show(self, data: Mapping[str, Any]) -> None:
-        self._shell.display_pub.publish(data=dict(data), metadata={})
+        self.shell.display_pub.publish(data=dict(data), metadata={})
 
     def open_display(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> Display:
-        display = _IPythonDisplay(self._shell.display_pub)
+        display = _IPythonDisplay(self.shell.display_pub)
         display.publish(data, metadata, update=False)
         return display
 
     def current_cell(self) -> int | None:
-        return int(self._shell.execution_count) if self.is_notebook else None
+        return int(self.shell.execution_count) if self.is_notebook else None
 
     def at_cell_end(self, ended: Callable[[BaseException | None], object]) -> bool:
-        events = self._shell.events
+        events = self.shell.events
 
         def cell_ends(result: Any) -> None:
             with contextlib.suppress(ValueError):  # cells of subshells can end at the same time
@@ -152,10 +167,10 @@ class _IPython:
     def remember(self, transcripts: Iterable[Transcript], cell: int | None, title: str) -> None:
         if cell is None:  # a terminal, or a watch without a view
             return
-        formatter = self._shell.display_formatter.mimebundle_formatter
+        formatter = self.shell.display_formatter.mimebundle_formatter
         known = formatter.type_printers.get(Transcript)
         if not isinstance(known, _TranscriptFormatter):
-            known = _TranscriptFormatter(self._shell)
+            known = _TranscriptFormatter(self.shell)
             formatter.for_type(Transcript, known)
         known.shown = [shown for shown in known.shown if shown[0] == cell]
         known.shown += [(cell, weakref.ref(transcript), title) for transcript in transcripts]
@@ -196,14 +211,14 @@ class _TranscriptFormatter:
     """
 
     def __init__(self, shell: Any) -> None:
-        self._shell = shell
+        self.shell = shell
         self.shown: list[tuple[int, weakref.ref[Transcript], str]] = []
 
     def __call__(self, transcript: Transcript, **options: Any) -> dict[str, str]:
         # ipykernel's hook has a message only while it shows a cell's result, not during display().
-        is_result = getattr(self._shell.displayhook, "msg", None) is not None
+        is_result = getattr(self.shell.displayhook, "msg", None) is not None
         for cell, seen, title in self.shown if is_result else ():
-            if cell == self._shell.execution_count and seen() is transcript:
+            if cell == self.shell.execution_count and seen() is transcript:
                 return {"text/plain": f"<transcript of {title!r}, shown above>"}
         return transcript._repr_mimebundle_(**options)
 

@@ -11,14 +11,21 @@ __all__ = [
     "ANSWER_BYTES",
     "COUNT_LIMIT",
     "FOREIGN_WORDS",
+    "FORM_BYTES",
     "ID_LIMIT",
+    "IMAGE_PIXELS",
     "INT_LIMIT",
+    "MESSAGE_SHOWN",
     "NAME_LIMIT",
+    "NAME_SHOWN",
     "RENDERS",
     "RENDER_SECONDS",
     "TABLE_CELLS",
+    "TAIL_BYTES",
+    "TAIL_EVENTS",
     "TIME_LIMIT",
     "TRANSCRIPT_BYTES",
+    "WINDOW_BYTES",
 ]
 
 INT_LIMIT: Final = 2**63 - 1
@@ -36,6 +43,10 @@ TABLE_CELLS: Final = 20_000
 TRANSCRIPT_BYTES: Final = 16 << 20
 """Bytes of one transcript's HTML, Markdown or text in a server's response: more bytes stall a browser."""
 
+FORM_BYTES: Final = 5_000_000
+"""Bytes that the final form of one view adds to a notebook, in HTML, Markdown and text together: a browser needs
+seconds for more, and each save of the notebook sends all of it."""
+
 RENDERS: Final = 4
 """Transcripts that one server renders at once: each needs a thread and memory."""
 
@@ -48,8 +59,28 @@ ID_LIMIT: Final = 1_000
 NAME_LIMIT: Final = 1_000
 """Characters of a name in an event: forms show fewer."""
 
+NAME_SHOWN: Final = 200
+"""Characters of a name that a form, a view or a terminal shows: a longer one hides the line around it."""
+
+MESSAGE_SHOWN: Final = 10_000
+"""Characters of an error or a note that a form shows at once: more hides the work around it."""
+
+IMAGE_PIXELS: Final = 100_000_000
+"""Pixels of an image that a browser gets: it decodes four bytes for each, whatever the file's size."""
+
 FOREIGN_WORDS: Final = 10_000
 """Characters of a peer's message that an error, a warning or a log repeats: more hides the lines around it."""
 
 ANSWER_BYTES: Final = 64 * 1024
 """Bytes of a server's response to a batch: 500 ids are 10 KB, and a server may send without end."""
+
+WINDOW_BYTES: Final = 1 << 20
+"""Bytes of events in one read of a log, and in one batch of a listener: each slow listener holds so many. A single
+larger event passes alone."""
+
+TAIL_EVENTS: Final = 4_096
+"""Events of a project that a log in a file or in Redis holds in memory for all of its listeners."""
+
+TAIL_BYTES: Final = 8 << 20
+"""Bytes of these events; their encoded form takes as many again. Eight windows let a listener fall behind a little
+before it must read the log."""

@@ -131,7 +131,8 @@ Amount = Annotated[Number | None, AfterValidator(_amount)]
 """A sum of money; a sum beyond 2**53-1 becomes ``None``."""
 Whole = Annotated[int, Field(ge=-INT_LIMIT, le=INT_LIMIT)]
 """A place in the order; the model refuses one beyond 64 bits."""
-PartKind = Literal["text", "thinking"]
+PartKind = Literal["text", "thinking", "args"]
+"""``args``: the argument text of the tool call whose id is the event's ``part_id``."""
 Outcome = Literal["success", "error", "cancelled", "interrupted"]
 ToolStatus = Literal["ok", "error", "denied", "cancelled"]
 

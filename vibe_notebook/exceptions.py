@@ -56,7 +56,18 @@ class ClosedError(VibeNotebookError, RuntimeError):
 
 
 class LogError(VibeNotebookError, OSError):
-    """Report a project's event log that cannot be written or read; the message names the log and the reason."""
+    """Report a project's event log that cannot be written or read; the message names the log and the reason.
+
+    ``reason`` is the cause in a few words, without the name of a file or a host: a server may send it to any client.
+    ``is_permanent`` is True if no later call can succeed until an operator mends the log.
+    """
+
+    def __init__(
+        self, message: str, *, reason: str = "the event log does not answer", is_permanent: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.is_permanent = is_permanent
 
 
 class MissingExtraError(VibeNotebookError, ImportError):

@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from ._magics import cells as _cells
-from ._magics.options import OPTIONS, Options, headers, params, split
+from ._magics.options import OPTIONS, Options, check_url, headers, params, split
 from ._magics.targets import Target, TargetError, find
 from ._watching.background import start
 from ._watching.watch import Watch, live_watches, watch, watch_agent
@@ -128,6 +128,8 @@ class VibeMagics(Magics):
         if options.after and len(urls) > 1:
             msg = "--after: an id belongs to one stream; give one URL."
             raise UsageError(msg)
+        for url in urls:
+            check_url(url)
         sent_headers = headers(options.header)
         query = params(options.param)
         try:

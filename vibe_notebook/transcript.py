@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ._forms.bounds import bounded_forms
 from ._forms.html import transcript_html
 from ._forms.markdown import transcript_markdown
 from ._forms.text import transcript_text
@@ -72,8 +73,11 @@ class Transcript(_Value):
         self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
     ) -> dict[str, str]:
         del include, exclude  # IPython filters by itself
-        return {
-            "text/plain": self.to_text(),
-            "text/markdown": self.to_markdown(),
-            "text/html": self.to_html(),
-        }
+        return bounded_forms(
+            [self],
+            lambda shown: {
+                "text/plain": "\n\n".join(transcript_text(document) for _, document in shown),
+                "text/markdown": "\n\n".join(transcript_markdown(document) for _, document in shown),
+                "text/html": "\n".join(transcript_html(document) for _, document in shown),
+            },
+        )

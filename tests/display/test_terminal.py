@@ -9,6 +9,7 @@ import pytest
 
 from vibe_notebook import events as ev
 from vibe_notebook.display._terminal import Printer
+from vibe_notebook.registry import Registry
 
 IDS = {"agent_id": "a", "run_id": "r"}
 STORY: list[ev.Event] = [
@@ -91,6 +92,16 @@ def test_streamed_arguments_are_printed_when_the_call_starts() -> None:
         printer(ev.ToolCallDelta(**IDS, tool_call_id="c", tool_name="search", delta=delta))
     printer(ev.ToolStarted(**IDS, tool_call_id="c", tool_name="search"))
     assert stream.getvalue() == '→ search {"q": "rain"}\n'
+
+
+def test_a_late_piece_of_streamed_arguments_is_printed_in_its_place() -> None:
+    with Registry(hold=0, max_held=0) as registry:
+        stream = io.StringIO()
+        registry.register("a", on_event=Printer(stream))
+        for seq, delta in ((0, '{"q": "o'), (2, 'e"}'), (1, "n")):
+            registry.dispatch(ev.ToolCallDelta(**IDS, tool_call_id="c", seq=seq, delta=delta))
+        registry.dispatch(ev.ToolStarted(**IDS, tool_call_id="c", tool_name="search", seq=3))
+    assert stream.getvalue() == '→ search {"q": "one"}\n'
 
 
 def test_several_agents_at_once_have_lines_of_their_own_that_begin_with_their_names() -> None:

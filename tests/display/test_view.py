@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.display.browser_half import Browser, page_html
-from vibe_notebook._forms.wording import args_text, output_text
+from vibe_notebook._forms.wording import args_text, name_in_line, output_text
 from vibe_notebook._markdown.renderer import render
 from vibe_notebook._markdown.stream import MarkdownStream
 from vibe_notebook._reducer.run import PartBuilder
@@ -158,7 +158,7 @@ def content(part: Any) -> Any:
                 [content(p) for p in part.children],
             )
         case _:
-            return ("artifact", part.name or part.artifact_id)
+            return ("artifact", name_in_line(part.name) or name_in_line(part.artifact_id))
 
 
 class Stage:
@@ -411,3 +411,27 @@ def test_an_agent_that_appears_while_the_view_is_drawn_disturbs_nothing(
     assert stage.browser.head["note"] is None
     stage.view.finish()
     assert visible(page_html(stage.browser.tree()[0]["blocks"])) == "one"
+
+
+def test_a_channel_that_fails_ends_no_dispatch_and_the_browser_can_ask_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sent: list[dict[str, Any]] = []
+    is_broken = True
+
+    def send(message: dict[str, Any]) -> None:
+        if is_broken:
+            raise OSError("the channel is closed")
+        sent.append(message)
+
+    with Registry() as registry:
+        view = View(registry, title="t", send=send, pacer=Pacer(lambda: 0.0, threads=False))
+        view.watch("a")
+        for number in range(5):
+            registry.dispatch(TextDelta(agent_id="a", run_id="r", delta=f"{number} "))
+            view.flush()
+        is_broken = False
+        view.resync(-1)
+        view.finish()
+    assert caplog.text.count("The live view could not be sent") == 1
+    assert "0 1 2 3 4" in str(sent)

@@ -575,3 +575,15 @@ test("a very long list stands in several groups, whole and in order", () => {
   );
   assert.equal($(".vibe-text").lastChild.lastElementChild.outerHTML, "<p>after</p>");
 });
+
+test("of a long error and a long note the beginning is shown, and all of it after a click", () => {
+  const long = "x".repeat(25_000);
+  const { frame, $ } = shown();
+  frame(tool({ state: "error", error: long }), ["head", { error: "short", note: long }]);
+  assert.equal($(".vibe > .vibe-error").textContent, "short");
+  for (const box of [$(".vibe > .vibe-note"), $(".vibe-error pre")]) {
+    assert.equal(box.textContent, `${"x".repeat(10_000)}…\nShow all (25,000 characters)`);
+    box.querySelector("button").click();
+    assert.equal(box.textContent, long);
+  }
+});

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.error import UsageError
 
-from vibe_notebook._magics.options import OPTIONS, headers, split
+from vibe_notebook._magics.options import OPTIONS, headers, params, split
 
 
 def test_options_come_first_and_the_rest_is_target_unchanged() -> None:
@@ -53,16 +55,70 @@ def test_a_wrong_line_is_a_usage_error_that_names_the_fault(line: str, message: 
         split(line)
 
 
-@pytest.mark.parametrize("name", ["Authorization", "cookie", "AUTHORIZATION", "Proxy-Authorization"])
-def test_a_literal_secret_is_refused_and_not_repeated(name: str) -> None:
-    with pytest.raises(UsageError, match="NAME") as caught:
-        split(f"--header {name}=hunter2 http://x")
+SECRET_NAMES = [
+    "Authorization", "cookie", "AUTHORIZATION", "Proxy-Authorization", "Set-Cookie", "key", "X-Api-Key", "x_api_key",
+    "apikey", "APIKey", "apiKey", "xApiKey", "api.key", "token", "access_token", "accessToken", "X-Auth-Token",
+    "page_token", "secret", "client_secret", "ClientSecret", "password", "PASSWD", "passphrase", "pwd", "auth", "sig",
+    "signature", "X-Amz-Signature", "X-Amz-Credential", "credentials", "session", "session_id", "PHPSESSID", "JSESSIONID",
+    "sessionToken", "jwt", "X-JWT", "bearer", "AWSAccessKeyId", "subscription-key", "Ocp-Apim-Subscription-Key",
+    "private_key", "X-Goog-Api-Key", "otp", "\uff54oken",
+]  # fmt: skip
+PLAIN_NAMES = [
+    "topic", "q", "page", "max_tokens", "tokenizer", "keyboard", "monkey", "keywords", "author", "authors", "design",
+    "signal", "sessions", "Accept", "X-Request-Id", "User-Agent", "passenger", "compass", "Last-Event-ID", "secretary",
+]  # fmt: skip
+SECRET_VALUES = [
+    "sk-1234567890abcdef", "sk-proj-Ab_12-34567890", "sk-ant-api03-hunter2hunter2", "sk_live_1234567890ab",
+    "ghp_hunter2hunter2hunter2", "gho_hunter2", "github_pat_hunter2hunter2", "glpat-hunter2hunter2",
+    "xoxb-hunter2-hunter2", "xoxp-1234567890", "AKIAIOSFODNN7EXAMPLE", "ASIAIOSFODNN7EXAMPLE",
+    "AIzaSyhunter2hunter2hunter2hunter2hunter2", "ya29.hunter2hunter2",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.hunter2", "Bearer hunter2hunter2", "bearer hunter2", "Basic aHVudGVyMjpodW50ZXIy",
+    "hf_hunter2hunter2", "-----BEGIN PRIVATE KEY-----", "https://ann:hunter2@host/", "prefix:sk-1234567890abcdef",
+]  # fmt: skip
+PLAIN_VALUES = [
+    "5", "topic", "risk-averse", "sk-learn", "task-1234567890", "basic training", "bearer", "eyJ", "a" * 200,
+    "0f8fad5b-d9cb-469f-a165-70873728950e", "https://host/path?q=a@b", "ann@example.org", "$5.00", "$", "",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--header", "--param"])
+@pytest.mark.parametrize("name", SECRET_NAMES)
+def test_a_literal_value_of_a_secret_name_is_refused_and_not_repeated(option: str, name: str) -> None:
+    with pytest.raises(UsageError, match=r"NAME\b") as caught:
+        split(f"{option} {name}=hunter2 http://x")
     assert "hunter2" not in str(caught.value)
+    assert f"{name}=$NAME" in str(caught.value)
 
 
-def test_a_header_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("option", ["--header", "--param"])
+@pytest.mark.parametrize("value", SECRET_VALUES)
+def test_a_literal_secret_is_refused_whatever_its_name(option: str, value: str) -> None:
+    for item in (f"topic={value}", f"{value.replace('=', '')}=topic"):
+        if " " in item and not item.startswith("topic"):
+            continue
+        with pytest.raises(UsageError, match="NAME") as caught:
+            split(f"{option} '{item}' http://x")
+        assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", PLAIN_NAMES)
+def test_a_plain_name_may_have_a_literal_value(name: str) -> None:
+    assert split(f"--param {name}=5 --header {name}=5 http://x")[1] == "http://x"
+
+
+@pytest.mark.parametrize("value", PLAIN_VALUES)
+def test_a_plain_value_is_passed_on(value: str) -> None:
+    assert params([f"topic={value}"]) == headers([f"topic={value}"]) == {"topic": value}
+
+
+@pytest.mark.parametrize("read", [headers, params])
+def test_a_header_and_a_parameter_read_the_environment(
+    read: Callable[[list[str]], dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TOKEN", "Bearer s3cret")
-    assert headers(["Authorization=$TOKEN", "X=y=z"]) == {"Authorization": "Bearer s3cret", "X": "y=z"}
+    assert read(["Authorization=$TOKEN", "X=y=z"]) == {"Authorization": "Bearer s3cret", "X": "y=z"}
+    with pytest.raises(UsageError, match="the environment has no NO_SUCH_NAME"):
+        read(["token=$NO_SUCH_NAME"])
 
 
 @given(

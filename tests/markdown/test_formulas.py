@@ -210,12 +210,12 @@ def test_a_viewers_page_of_the_markdown_form_gets_no_tex_beyond_the_list(text: s
 @pytest.mark.parametrize(
     ("text", "markdown"),
     [
-        ("costs $5 or $6", "costs `$`5 or `$`6"),
+        ("costs $5 or $6", r"costs \$5 or \$6"),
         (r"so $x^2$ and \(y\)", "so $x^2$ and $y$"),
         (r"so $\href{javascript:x}{y}$.", r"so `$\href{javascript:x}{y}$`."),
-        (r"C:\dir\file \input{/etc/passwd}", r"C:`\dir\file` `\input`\{/etc/passwd}"),
+        (r"C:\dir\file \input{/etc/passwd}", r"C&#58;`\dir\file` `\input`\{/etc/passwd}"),
         (r"\begin{align}x\end{align}", r"`\begin`\{align}x`\end`\{align}"),
-        (r"\\(x\\) \$5", r"`\`(x`\`) `$`5"),
+        (r"\\(x\\) \$5", r"`\`(x`\`) \$5"),
         ("`x`{=latex}", r"`x`\{=latex}"),
         ("``` {=latex}\n\\input{x}\n```", "```\n\\input{x}\n```"),
         ("```python {.raw}\n$x\n```", "```python\n$x\n```"),

@@ -17,10 +17,11 @@ DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 class RedisServer:
     """Start a Redis server, which a test may kill and start again on the same port and folder."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, is_sentinel: bool = False) -> None:
         self.folder = folder
         self.options = options
-        self.port = _free_port()
+        self.is_sentinel = is_sentinel
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -30,7 +31,13 @@ class RedisServer:
 
     def start(self) -> None:
         assert PROGRAM is not None
-        where = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder), "--save", ""]
+        where = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
+        if self.is_sentinel:
+            file = self.folder / "sentinel.conf"
+            file.touch()
+            where = [str(file), "--sentinel", *where]
+        else:
+            where += ["--save", ""]
         self.process = subprocess.Popen([PROGRAM, *where, *self.options], stdout=subprocess.DEVNULL)
         end = time.monotonic() + 20
         while not self._answers():
@@ -51,11 +58,11 @@ class RedisServer:
             socket.create_connection(("127.0.0.1", self.port), 1) as connection,
         ):
             connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
+            return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
+import logging
 import sys
 import threading
 import time
@@ -14,12 +16,15 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
 
 from vibe_notebook.events import Event, TextDelta, to_json
 from vibe_notebook.exceptions import ClosedError, MissingExtraError
 from vibe_notebook.projects import Entry, ProjectEventStream, publish
 from vibe_notebook.registry import Registry
-from vibe_notebook.server import Limits, serve_in_background
+from vibe_notebook.server import Limits, create_app, serve_in_background
+from vibe_notebook.server._serve import Runner, bind
 from vibe_notebook.testing import scripted, shuffled
 from vibe_notebook.transcript import Transcript
 
@@ -36,6 +41,23 @@ def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
 def transcript(url: str, project: str = "p", **headers: str) -> Transcript:
     answer = httpx2.get(f"{url}/projects/{project}/transcript", headers=headers)
     return Transcript.model_validate(answer.json())
+
+
+@contextlib.contextmanager
+def running(app: Starlette) -> Iterator[str]:
+    """Run an app of the test in a thread."""
+    listening, url = bind("127.0.0.1", 0, None)
+    ready = threading.Event()
+    runner = Runner(app, Limits(), ready.set)
+    thread = threading.Thread(target=runner.run, args=([listening],))
+    thread.start()
+    assert ready.wait(20)
+    try:
+        yield url
+    finally:
+        runner.should_exit = True
+        thread.join(20)
+        listening.close()
 
 
 def stored(stream: ProjectEventStream, project: str = "p") -> list[Entry]:
@@ -196,6 +218,96 @@ def test_a_refused_token_ends_the_publisher_and_never_appears_in_log_or_error(
             publisher.close()
     assert "401" in caplog.text
     assert "wr0ng" not in caplog.text + repr(publisher) + str(publisher.error)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_token_function_that_raises_or_hangs_loses_no_event(
+    *, is_async: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("vibe_notebook._credentials.TOKEN_SECONDS", 0.05)
+    calls: list[int] = []
+    released = threading.Event()
+
+    def token() -> str:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ConnectionError("s3cret: the identity provider cannot be reached")
+        if len(calls) == 2 and not is_async:
+            released.wait(10)
+        return "s3cret"
+
+    async def later() -> str:
+        if len(calls) == 1:
+            calls.append(1)
+            await asyncio.Event().wait()
+        return token()
+
+    registry = Registry()
+    registry.dispatch(SCRIPT)
+    with serve_in_background(token="s3cret") as server:  # noqa: S106
+        with publish(registry, "p", server.url, token=later if is_async else token) as publisher:
+            wait_until(lambda: "did not return within" in caplog.text)
+            released.set()
+        assert publisher.sent == len(SCRIPT)
+        assert publisher.error is None
+    assert "the token function raised ConnectionError" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+def test_a_token_function_is_called_again_after_a_refused_token_and_not_for_each_batch() -> None:
+    given = iter(["old", "new", "new"])
+    valid = ["old"]
+    registry = Registry()
+    app = create_app(auth=lambda request: request.headers["authorization"] == f"Bearer {valid[0]}")
+    with running(app) as url:
+        publisher = publish(registry, "p", url, token=lambda: next(given))
+        registry.dispatch(SCRIPT[:10])
+        wait_until(lambda: publisher.sent == 10)
+        registry.dispatch(SCRIPT[10:20])
+        wait_until(lambda: publisher.sent == 20)
+        valid[0] = "new"
+        registry.dispatch(SCRIPT[20:])
+        wait_until(lambda: publisher.sent == len(SCRIPT))
+        valid[0] = "other"
+        registry.dispatch(SCRIPT[-1].model_copy(update={"run_id": "last"}))
+        wait_until(lambda: publisher.error)
+        with pytest.warns(RuntimeWarning, match="401"):
+            publisher.close()
+    assert list(given) == []
+
+
+def test_a_mistake_in_a_token_function_ends_the_publisher() -> None:
+    def token() -> str:
+        raise NameError("s3cret")
+
+    registry = Registry()
+    registry.dispatch(SCRIPT)
+    publisher = publish(registry, "p", "http://127.0.0.1:9", token=token)
+    wait_until(lambda: publisher.error)
+    with pytest.warns(RuntimeWarning, match="the token function raised NameError"):
+        publisher.close()
+
+
+def test_a_password_in_a_servers_url_is_sent_and_reaches_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    seen: list[str] = []
+
+    def auth(request: Request) -> bool:
+        seen.append(request.headers["authorization"])
+        return True
+
+    registry = Registry()
+    registry.dispatch(SCRIPT)
+    with running(create_app(auth=auth)) as url:
+        with publish(registry, "p", url.replace("http://", "http://us%40er:g%3Aheim@")) as publisher:
+            pass
+        assert publisher.error is None
+    assert seen[0] == f"Basic {base64.b64encode(b'us@er:g:heim').decode()}"
+    assert "heim" not in caplog.text
+    for wrong in ("?token=geheim", "#geheim"):
+        with pytest.raises(ValueError, match="query") as caught:
+            publish(registry, "p", f"http://127.0.0.1:9/{wrong}")
+        assert "geheim" not in str(caught.value)
 
 
 def test_one_event_that_is_too_large_does_not_stop_the_others(

@@ -200,7 +200,7 @@ async def test_a_fault_in_the_thread_fails_all_waiting_callers(
         raise RuntimeError("a fault of ours")
 
     with monkeypatch.context() as patched:
-        patched.setattr(_redis_reader, "entries", broken)
+        patched.setattr(_redis_reader, "page", broken)
         with contextlib.suppress(LogError):  # the reader may fail before or after this append
             await send(stream, 2)
         with pytest.raises(LogError, match="a fault of ours"):

@@ -12,7 +12,7 @@ import pytest
 from tests.projects.conftest import Open
 from tests.projects.listening import numbers, receive, send, stored
 from vibe_notebook.exceptions import LogError, ProtocolError
-from vibe_notebook.projects import ProjectEventStream, _sqlite, open_log
+from vibe_notebook.projects import ProjectEventStream, _sqlite_worker, open_log
 
 pytestmark = pytest.mark.anyio
 
@@ -67,7 +67,7 @@ async def test_senders_and_listeners_get_an_error_for_a_file_that_is_no_log(
 async def test_a_file_locked_for_too_long_fails_the_append_and_the_log_works_on(
     url: str, tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vibe_notebook.projects._sqlite_store.BUSY", 0.05)
+    monkeypatch.setattr("vibe_notebook.projects._sqlite_store.WRITE_SECONDS", 0.05)
     stream = opened(url)
     await send(stream, 1)
     other = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
@@ -83,7 +83,7 @@ async def test_a_file_locked_for_too_long_fails_the_append_and_the_log_works_on(
 async def test_an_idle_thread_ends_and_the_next_call_starts_another(
     stream: ProjectEventStream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_sqlite, "IDLE", 0.01)
+    monkeypatch.setattr(_sqlite_worker, "IDLE", 0.01)
     await send(stream, 1)
     for _ in range(2_000):
         if not [thread for thread in threading.enumerate() if thread.name == "vibe event log"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -19,9 +20,10 @@ from tests.projects.listening import SECONDS, numbers, receive, send, stored
 from vibe_notebook.events import TextDelta
 from vibe_notebook.exceptions import LogError
 from vibe_notebook.projects import ProjectEventStream, open_log, publish
+from vibe_notebook.projects._redis import reader as _redis_reader
 from vibe_notebook.projects._redis import worker as _redis_worker
 from vibe_notebook.projects._sqlite_store import Tables
-from vibe_notebook.registry import Registry
+from vibe_notebook.registry import Registry, Subscription
 from vibe_notebook.server import serve_in_background
 
 Open = Callable[..., ProjectEventStream]
@@ -168,6 +170,30 @@ async def test_all_waiting_callers_get_an_error_when_the_thread_of_sqlite_ends(
     record_property("callers with an error", len(errors))
 
 
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+async def test_a_fault_of_the_writer_of_sqlite_ends_no_listener_and_a_fault_of_an_opening_fails_only_its_callers(
+    tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch, fault: BaseException
+) -> None:
+    stream = opened(f"sqlite:///{tmp_path}/events.db")
+
+    def broken(*_: object) -> object:
+        raise fault
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Tables, "_prepare", broken)
+        for call in (stream.projects(), send(stream, 0)):
+            with anyio.fail_after(SECONDS), pytest.raises(LogError, match=type(fault).__name__):
+                await call
+    listener = stream.create_stream("p")
+    await send(stream, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(Tables, "append", broken)
+        with anyio.fail_after(SECONDS), pytest.raises(LogError, match=type(fault).__name__):
+            await send(stream, 2)
+    await send(stream, 3)
+    assert numbers(await receive(listener, 2)) == [1, 3]
+
+
 async def test_a_batch_that_no_table_accepts_fails_alone(tmp_path: Path, opened: Open) -> None:
     stream = opened(f"sqlite:///{tmp_path}/events.db")
     failed: list[BaseException] = []
@@ -236,6 +262,55 @@ async def test_any_error_in_the_thread_of_redis_raises_in_the_callers_and_the_ne
         await send(stream, 3)
         assert stored(await stream.read("p")) == [1, 3]
         await stream.aclose()
+
+
+@pytest.mark.parametrize("kind", ["redis"], indirect=True)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+async def test_any_error_in_the_reader_of_redis_raises_in_the_listeners_and_the_next_call_works(
+    stream: ProjectEventStream,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fault: BaseException,
+) -> None:
+    listener = stream.create_stream("p")
+    await send(stream, 1)
+    assert numbers(await receive(listener, 1)) == [1]
+
+    async def broken(*_: object) -> object:
+        raise fault
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_redis_reader.Reader, "_fill", broken)
+        with contextlib.suppress(LogError):  # the reader may fail before or after this append
+            await send(stream, 2)
+        with anyio.fail_after(SECONDS), pytest.raises(LogError, match=type(fault).__name__):
+            await listener.get()
+    assert type(fault).__name__ in caplog.text
+    again = stream.create_stream("p")
+    with anyio.fail_after(SECONDS):
+        await send(stream, 3)
+        assert numbers(await receive(again, 1)) == [3]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+def test_a_publisher_reads_on_after_any_error_of_its_reading(
+    fault: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry, stream = Registry(), ProjectEventStream()
+    real, faults = Subscription.__anext__, [fault]
+
+    async def read(subscription: Subscription) -> object:
+        if faults:
+            raise faults.pop()
+        return await real(subscription)
+
+    monkeypatch.setattr(Subscription, "__anext__", read)
+    publisher = publish(registry, "p", stream)
+    registry.dispatch([_word("a"), _word("b")])
+    with pytest.warns(RuntimeWarning, match=type(fault).__name__):
+        publisher.close(timeout=SECONDS)
+    assert publisher.sent == 2
+    assert type(fault).__name__ in caplog.text
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)

@@ -23,6 +23,7 @@ from vibe_notebook.events import (
     ToolProgress,
     ToolStarted,
 )
+from vibe_notebook.parts import Progress
 from vibe_notebook.registry import Registry, Stats
 from vibe_notebook.transcript import Transcript
 
@@ -78,6 +79,20 @@ def test_a_thousand_finished_streams_leave_no_thread_and_little_beyond_their_tra
         assert all_of_it[0] - of_the_transcripts[0] < 10 * MEGABYTE
         assert threading.active_count() == threads
         assert len(shown) == 1001
+
+
+def test_of_many_progress_updates_of_one_call_the_last_is_retained() -> None:
+    registry = Registry(ring=1)
+    base: dict[str, Any] = {"agent_id": "a", "run_id": "r", "tool_call_id": "c"}
+    with traced() as left:
+        for number in range(2_000):
+            registry.dispatch(
+                ToolProgress(**base, output=f"{number} {'x' * 500}", progress=number, message=str(number))
+            )
+        call = registry.transcript("a").tools[0]
+    assert call.output == f"1999 {'x' * 500}"
+    assert call.progress == Progress(progress=1999, message="1999")
+    assert left[0] < MEGABYTE / 20
 
 
 def test_a_forgotten_agent_frees_its_memory() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from vibe_notebook._reducer.part_builders import CREDIT
+from vibe_notebook._reducer.growing_text import CREDIT
+from vibe_notebook._thread_pool import ThreadPool
 from vibe_notebook.events import (
     Custom,
     MessageFinished,
@@ -25,7 +26,7 @@ from vibe_notebook.events import (
     skip,
 )
 from vibe_notebook.exceptions import ClosedError, ProtocolError
-from vibe_notebook.registry import Registry, Stats, get_registry
+from vibe_notebook.registry import Registry, Stats, _deadlines, get_registry
 from vibe_notebook.registry._deadlines import RETRY_PAUSE, Alarm
 
 
@@ -883,6 +884,49 @@ def test_an_open_run_is_never_evicted(clock: Clock) -> None:
     assert registry.open_run("a") == "r"
 
 
+def test_a_late_piece_of_a_call_reaches_callbacks_as_the_whole_of_what_it_changed() -> None:
+    registry = Registry(hold=0, max_held=0)
+    call: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m", "tool_call_id": "c"}
+    preparing: list[Any] = []
+    registry.register("a", on_tool_preparing=preparing.append)
+    events = heard(registry)
+    reader = registry.subscribe("a")
+    registry.dispatch(ToolCallDelta(**call, seq=0, delta='{"q":'))
+    registry.dispatch(ToolCallDelta(**call, seq=2, delta="}"))
+    registry.dispatch(ToolCallDelta(**call, seq=1, delta=" 1"))
+    registry.dispatch(ToolProgress(**call, seq=4, delta="line 2"))
+    registry.dispatch(ToolProgress(**call, seq=3, delta="line 1, ", message="halfway"))
+    registry.dispatch(ToolFinished(**call, seq=6, output="new"))
+    registry.dispatch(ToolFinished(**call, seq=5, output="old"))
+    registry.dispatch(ToolStarted(**call, seq=-1, tool_name="search", args={"q": 0}))
+    registry.close()
+    late = [events[i] for i in (2, 4, 5, 7, 8, 9)]
+    assert [event.type for event in late] == [
+        "part_completed", "tool_progress", "tool_progress", "tool_finished", "tool_started", "part_completed"
+    ]  # fmt: skip
+    assert (late[0].kind, late[0].part_id, late[0].text) == ("args", "c", '{"q": 1}')
+    assert (late[1].message, late[1].delta, late[2].output) == ("halfway", None, "line 1, line 2")
+    assert late[3].output == "new"
+    assert (late[4].tool_name, late[4].args) == ("search", None)
+    assert late[5].text == registry.transcript("a").tools[0].args_text == '{"q": 0}{"q": 1}'
+    assert [event.type for event in preparing] == ["tool_call_delta"] * 2 + ["part_completed"] * 2
+    assert list(reader) == events
+
+
+def test_a_whole_argument_text_replaces_what_its_deltas_built() -> None:
+    registry = Registry()
+    call: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m"}
+    registry.dispatch(ToolCallDelta(**call, tool_call_id="c", tool_name="t", delta="x", derived=True))
+    registry.dispatch(PartCompleted(**call, part_id="c", kind="args", text='{"q": 1}', derived=True))
+    (tool,) = registry.transcript("a").tools
+    assert (tool.tool_name, tool.args, tool.args_text, tool.state) == ("t", {"q": 1}, '{"q": 1}', "preparing")
+    events = heard(registry)
+    registry.dispatch(ToolCallDelta(**call, tool_call_id="c", delta="[2]"))
+    assert [tool.args for tool in registry.transcript("a").tools] == [[2]]
+    assert [event.type for event in events] == ["part_completed", "tool_call_delta"]
+    assert (events[0].kind, events[0].text) == ("args", "")
+
+
 def test_the_open_run_is_the_newest_request_without_an_end(registry: Registry) -> None:
     assert registry.open_run("nobody") is None
     for run_id in "rqs":
@@ -1336,8 +1380,9 @@ def test_held_events_are_released_although_the_alarm_failed_once(
 
 
 def test_a_deadline_beyond_the_timeout_limit_of_a_lock_ends_no_alarm(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_deadlines, "POOL", ThreadPool("vibe-alarm", limit=1))
     before = set(threading.enumerate())
     with Registry(hold=1e300, max_wait=1e300) as registry:
         registry.dispatch(text("1", 1))
@@ -1348,6 +1393,32 @@ def test_a_deadline_beyond_the_timeout_limit_of_a_lock_ends_no_alarm(
     alarm[0].join(5)
     assert not alarms(before)
     assert caplog.text == ""
+
+
+def test_hundreds_of_registries_that_hold_events_share_a_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_deadlines, "POOL", ThreadPool("vibe-alarm", limit=3))
+    before = set(threading.enumerate())
+    released, may_go_on = threading.Semaphore(0), threading.Event()
+
+    def call(event: Any) -> None:
+        if event.delta == "3":
+            released.release()
+            assert may_go_on.wait(10)
+
+    registries = [Registry(hold=0.01, max_wait=0.01) for _ in range(200)]
+    for registry in registries:
+        registry.register("a", on_result=call)
+        registry.dispatch(text("1", 1))
+        registry.dispatch(text("3", 3))
+    assert all(released.acquire(timeout=10) for _ in range(3))
+    assert len(alarms(before)) == 3
+    may_go_on.set()
+    assert all(released.acquire(timeout=10) for _ in range(197))
+    for registry in registries:
+        registry.close()
+    for thread in alarms(before):
+        thread.join(5)
+    assert not alarms(before)
 
 
 def test_the_alarm_continues_after_a_callback_has_ended_its_thread() -> None:
@@ -1367,23 +1438,6 @@ def test_the_alarm_continues_after_a_callback_has_ended_its_thread() -> None:
         assert done.wait(5)
         for thread in alarms(before):
             thread.join(5)
-
-
-def test_the_alarm_releases_events_beyond_their_deadline_and_no_dispatch_does() -> None:
-    released = threading.Event()
-    threads: list[str] = []
-
-    def call(event: Any) -> None:
-        threads.append(threading.current_thread().name)
-        if event.delta == "2":
-            released.set()
-
-    with Registry(hold=0, max_wait=0) as registry:
-        registry.register("a", on_result=call)
-        registry.dispatch(text("0", 0))
-        registry.dispatch(text("2", 2))
-        assert released.wait(5)
-    assert threads == [threading.current_thread().name, "vibe-alarm"]
 
 
 def test_without_threads_the_next_dispatch_releases_events_beyond_their_deadline(

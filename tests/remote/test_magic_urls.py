@@ -70,7 +70,7 @@ def test_a_url_is_followed_to_its_end_with_the_lines_options(
     assert (made.transcript.text, made.transcript.outcome, made.title) == (
         "hello",
         "success",
-        f"{server.url}?a=b",
+        f"{server.url}?a=***",
     )
     request = server.requests[0]
     assert request.target == "/stream?a=b&q=k1&r=%24none"
@@ -148,16 +148,42 @@ def test_a_wrong_line_is_a_usage_error_without_secrets(run: Run, line: str, mess
     assert "geheim" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://u:geheim@localhost/x", "--header Authorization=\\$NAME"),
+        ("http://geheim@localhost/x", "--header Authorization=\\$NAME"),
+        ("http://localhost/x?token=geheim", "--param token=\\$NAME"),
+        ("http://localhost/x?a=1&apiKey=geheim", "--param apiKey=\\$NAME"),
+        ("http://localhost/x?a=1;sig=geheim", "--param sig=\\$NAME"),
+        ("http://localhost/x?%74oken=geheim", "--param token=\\$NAME"),
+        ("http://localhost/x?q=ghp_geheim12345678", "--param q=\\$NAME"),
+        ("http://localhost/x?ghp_geheim12345678", "--param K=\\$NAME"),
+        ("http://localhost/x#access_token=geheim", "--param access_token=\\$NAME"),
+        ("http://localhost/x#ghp_geheim12345678", "--param K=\\$NAME"),
+        ("http://localhost/xoxb-geheim-12345678/x", "from the environment"),
+        ("http://localhost/x http://localhost/y?password=geheim", "--param password=\\$NAME"),
+    ],
+)
+def test_a_url_that_holds_a_secret_is_refused_with_the_way_to_pass_it(
+    run: Run, url: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        run(f"%vibe_stream {url}")
+    assert "geheim" not in str(caught.value)
+
+
 def test_the_saved_output_has_the_reason_of_a_refusal_and_no_secret(
     shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MY_KEY", "geheim")
     monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "static")
     with serving([head("404 No")]) as server:
-        url = server.url.replace("http://", "http://u:geheim@") + "?token=geheim"
+        url = f"{server.url}?q=geheim#geheim"
         with capture_output() as captured:
-            shell.run_cell(f"%vibe_stream --header X-Key=$MY_KEY --param k=$MY_KEY {url}")
+            shell.run_cell(f"%vibe_stream --header X-Key=$MY_KEY --param token=$MY_KEY {url}")
     assert server.requests[0].headers["x-key"] == b"geheim"
+    assert server.requests[0].target == "/stream?q=geheim&token=geheim"
     shown = captured.stdout + captured.stderr + "".join(json.dumps(out.data) for out in captured.outputs)
     assert "there is no such stream here" in shown
     assert "geheim" not in shown.replace(f"{url}", "")

@@ -129,6 +129,49 @@ async def test_a_live_stream_survives_a_passing_status_unless_the_standard_is_re
     assert found.error.status == status
 
 
+def failed(body: bytes, media_type: str = "application/json") -> list[bytes]:
+    """Return the answer of a project server whose log fails."""
+    return [head("503 Service Unavailable", media_type), body]
+
+
+async def test_a_passing_status_is_reported_with_the_servers_own_cause() -> None:
+    long = b'{"error": "The log is \\u001b[31mlocked\\n' + b"x" * 1_000 + b'."}'
+    with serving(LIVE, failed(b'{"error": "The log is locked."}'), failed(long), LIVE, END) as server:
+        found = await outcome(server.url)
+    assert found.events == ["live", "live"]
+    reasons = [each.reason or "" for each in found.statuses if each.state == "reconnecting"]
+    assert "503 Service Unavailable: The log is locked" in reasons
+    (cut,) = [reason for reason in reasons if "xxx" in reason]
+    assert len(cut) < 300
+    assert cut.isprintable()
+
+
+async def test_a_permanent_cause_ends_a_live_stream_with_its_words() -> None:
+    with serving(LIVE, failed(b'{"error": "The file was deleted.", "permanent": true}')) as server:
+        found = await outcome(server.url)
+    assert len(server.requests) == 2
+    assert found.events == ["live"]
+    assert found.error is not None
+    assert found.error.status == 503
+    assert "503 Service Unavailable: The file was deleted" in str(found.error)
+    assert found.statuses[-1].state == "refused"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"not JSON", b'{"error": 7, "permanent": true}', b'{"error": "' + b"x" * 100_000 + b'"}'],
+)
+async def test_a_body_that_names_no_cause_changes_nothing(body: bytes) -> None:
+    with serving(
+        LIVE, failed(body), failed(b'{"error": "x", "permanent": true}', "text/plain"), LIVE, END
+    ) as server:
+        found = await outcome(server.url)
+    assert found.events == ["live", "live"]
+    assert {each.reason for each in found.statuses if "503" in (each.reason or "")} == {
+        "503 Service Unavailable"
+    }
+
+
 async def test_the_caller_chooses_the_statuses_that_are_tried_again() -> None:
     with serving(answer(404), answer(404), LIVE, END) as server:
         assert (await outcome(server.url, retry_statuses={404})).events == ["live"]

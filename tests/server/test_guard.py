@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from starlette.requests import Request
+from starlette.types import Message
 
 from vibe_notebook.server import create_app
 
@@ -17,7 +18,7 @@ EVENT = {"event_type": "note", "data": 1}
 
 def ask(app: Any, method: str, path: str, **options: Any) -> httpx2.Response:
     async def asked() -> httpx2.Response:
-        transport = httpx2.ASGITransport(app=app)
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as client:
             return await client.request(method, path, **options)
 
@@ -96,6 +97,23 @@ def test_a_page_of_another_origin_may_not_send() -> None:
     assert status("https://friend.example") == 201
 
 
+@pytest.mark.parametrize(
+    "origin", ["http://[", "http://", "", "a b", "http://127.0.0.1:8000/x", "http://a@b"]
+)
+def test_a_malformed_origin_is_refused_for_every_method_and_every_cors(origin: str) -> None:
+    for cors in ([], ["*"]):
+        app = create_app(cors=cors)
+        assert ask(app, "GET", "/health", headers={"Origin": origin}).status_code == 403
+        assert (
+            ask(app, "POST", "/projects/p/events", json=EVENT, headers={"Origin": origin}).status_code == 403
+        )
+
+
+def test_the_servers_own_origin_may_send_in_any_spelling() -> None:
+    headers = {"Host": "[0:0::1]:8000", "Origin": "http://[::1]:8000"}
+    assert ask(create_app(), "POST", "/projects/p/events", json=EVENT, headers=headers).status_code == 201
+
+
 def test_only_pages_of_allowed_origins_may_read() -> None:
     origin = {"Origin": "https://friend.example"}
     assert "access-control-allow-origin" not in ask(create_app(), "GET", "/projects", headers=origin).headers
@@ -113,12 +131,80 @@ def test_only_pages_of_allowed_origins_may_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/health", "GET", 200),
+        ("/health/", "GET", 307),
+        ("/nothing", "GET", 404),
+        ("/health", "DELETE", 405),
+        ("/projects/p/transcript", "GET", 404),
+        ("/projects/p/transcript?format=pdf", "GET", 400),
+        ("/projects/p/events", "POST", 400),
+        ("/projects/p/events", "OPTIONS", 200),
+        ("/projects/done/stream", "GET", 204),
+        ("/fails", "GET", 500),
+    ],
+)
+def test_every_answer_of_the_app_has_the_security_headers(path: str, method: str, status: int) -> None:
+    def auth(request: Request) -> bool:
+        if request.url.path == "/fails":
+            raise RuntimeError("the check failed")
+        return True
+
+    app = create_app(cors=["https://friend.example"], auth=auth)
+    if status == 204:
+        ask(app, "POST", "/projects/done/events", json=EVENT)
+        ask(app, "POST", "/projects/done/close")
+    headers = {"Origin": "https://friend.example", "Access-Control-Request-Method": "POST"}
+    answer = ask(app, method, path, headers=headers)
+    assert answer.status_code == status
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_a_request_that_a_shutdown_cuts_is_answered_503_with_the_security_headers() -> None:
+    async def hangs(_: Request) -> bool:
+        entered.set()
+        await asyncio.Event().wait()
+        return True
+
+    async def main() -> list[Message]:
+        scope = {"type": "http", "method": "GET", "path": "/projects", "headers": [], "query_string": b""}
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        task = asyncio.create_task(create_app(auth=hangs)(scope, receive, send))
+        await entered.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return sent
+
+    entered = asyncio.Event()
+    start, _ = asyncio.run(main())
+    assert start["status"] == 503
+    assert dict(start["headers"])[b"x-content-type-options"] == b"nosniff"
+
+
+@pytest.mark.parametrize(
     ("host", "status"),
     [
         ("localhost", 200),
         ("localhost:1234", 200),
         ("LOCALHOST", 200),
         ("[::1]:80", 200),
+        ("[0:0:0:0:0:0:0:1]", 200),
+        ("[::0001]", 200),
+        ("localhost.", 200),
+        ("[::ffff:127.0.0.1]", 403),
+        ("127.evil.example", 403),
+        ("[::1", 403),
+        ("localhost:x", 403),
         ("evil.example", 403),
         ("localhost.evil.example", 403),
         ("localhost@evil.example", 403),

@@ -180,7 +180,10 @@ def test_without_a_token_the_server_answers_only_to_local_host_names() -> None:
         assert httpx2.get(f"{local}/health").status_code == 200
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104 - the server must refuse it
+@pytest.mark.parametrize(
+    "host",
+    ["0.0.0.0", "::", "192.0.2.1", "127.evil.example", "0", "0x0", "::ffff:0.0.0.0", "", "localhost.example"],  # noqa: S104 - the server must refuse it
+)
 def test_the_command_refuses_a_public_address_without_a_token(
     host: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +22,7 @@ from IPython.core.formatters import DisplayFormatter
 import vibe_notebook as vibe
 from tests.watching.streams import until
 from vibe_notebook._watching import pipeline as _pipeline
-from vibe_notebook._watching.finalizer import Finalizer, defer_interrupt
+from vibe_notebook._watching.finalizer import POOL, Finalizer, defer_interrupt
 from vibe_notebook.transcript import Transcript
 
 cell: contextvars.ContextVar[str] = contextvars.ContextVar("cell", default="another")
@@ -36,6 +37,7 @@ class Slow:
     def __init__(self) -> None:
         self.began = threading.Event()
         self.may_end = threading.Event()
+        self.ended = threading.Event()
         self.shown: list[str] = []
         self.cells: list[str] = []
         self.threads: list[threading.Thread] = []
@@ -60,6 +62,7 @@ class Slow:
         self.meanwhile()
         assert self.may_end.wait(10)
         self.shown += [transcript.text for transcript in transcripts.values()]
+        self.ended.set()
 
 
 @pytest.fixture
@@ -219,6 +222,69 @@ def test_an_interrupt_while_the_final_form_is_rendered_is_raised_after_it(
     assert output.threads != [threading.main_thread()]
 
 
+def stopped_words() -> Iterator[str]:
+    yield "a"
+    yield "b"
+    signal.raise_signal(signal.SIGINT)
+    yield from iter(lambda: "more", None)
+
+
+async def stopped_words_async() -> AsyncIterator[str]:
+    for word in ("a", "b"):
+        yield word
+    signal.raise_signal(signal.SIGINT)
+    await anyio.sleep_forever()
+
+
+def stop_for(run: vibe.Watch) -> None:
+    for _ in run:
+        pass
+
+
+def stop_with(run: vibe.Watch) -> None:
+    with run:
+        stop_for(run)
+
+
+async def stop_async_for(run: vibe.Watch) -> None:
+    async for _ in run:
+        pass
+
+
+async def stop_await(run: vibe.Watch) -> None:
+    await run
+
+
+async def stop_async_with(run: vibe.Watch) -> None:
+    async with run:
+        await stop_async_for(run)
+
+
+@pytest.mark.parametrize("form", [stop_for, stop_with, stop_async_for, stop_await, stop_async_with])
+def test_three_interrupts_end_a_watch_with_its_final_form_and_free_whoever_waits(
+    form: Callable[[vibe.Watch], Any], output: Slow
+) -> None:
+    sent = threading.Event()
+
+    def interrupt_twice() -> None:
+        for _ in range(2):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            sent.wait(0.05)  # the main thread may end its wait now
+        output.may_end.set()
+
+    output.meanwhile = interrupt_twice
+    is_async = asyncio.iscoroutinefunction(form)
+    run = watched(stopped_words_async() if is_async else stopped_words())
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(form(run)) if is_async else form(run)
+    with contextlib.suppress(KeyboardInterrupt):  # the third, where the second has ended the wait
+        output.ended.wait(10)
+    assert output.ended.wait(10)
+    assert output.shown == ["ab"]
+    assert (run.done(), run.transcript.outcome) == (True, "cancelled")
+    asyncio.run(asyncio.wait_for(run._pipeline.wait_until_finalized(), 10))
+
+
 def test_a_second_interrupt_takes_effect_at_once() -> None:
     may_end = threading.Event()
     ending = Finalizer()
@@ -245,6 +311,19 @@ def test_a_second_interrupt_takes_effect_at_once() -> None:
     thread.join()
     may_end.set()
     ending.wait()
+
+
+def test_streams_that_end_together_share_a_few_threads_for_their_final_forms(output: Slow) -> None:
+    async def main() -> None:
+        tasks = [asyncio.create_task(drained()) for _ in range(200)]
+        await until(lambda: len(output.threads) == POOL.limit)
+        assert len([each for each in threading.enumerate() if each.name == "vibe-final"]) == POOL.limit
+        output.may_end.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+    assert len(output.shown) == 200
+    assert len(set(output.threads)) <= POOL.limit
 
 
 def test_a_second_thread_that_finalizes_waits_for_the_end_too(output: Slow) -> None:

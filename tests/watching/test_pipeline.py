@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 import trio
 
+import vibe_notebook as vibe
 from vibe_notebook._watching import pipeline as _pipeline
 from vibe_notebook._watching.pipeline import Pipeline, fresh_agent_id
+from vibe_notebook.adapters import Adapter
+from vibe_notebook.events import Event, TextDelta, ToolStarted
 from vibe_notebook.registry import Registry
 from vibe_notebook.testing import scripted
 from vibe_notebook.transcript import Transcript
@@ -27,18 +30,25 @@ class Recorded:
     is_alone = True
 
     def __init__(self, *, fails: bool = False) -> None:
+        self.fails_always = False
         self.calls: list[Any] = []
         self.lulls = 0
         self.fails = fails
 
     def watch(self, agent_id: str, since: int) -> None:
         self.calls.append(("watch", agent_id, since))
+        self.fail()
 
     def report(self, text: str) -> None:
         self.calls.append(("report", text))
+        self.fail()
 
     def flush(self) -> None:
-        pass
+        self.fail()
+
+    def fail(self) -> None:
+        if self.fails_always:
+            raise OSError("the channel is closed")
 
     def wait_for_lull(self) -> None:
         self.lulls += 1
@@ -195,6 +205,8 @@ def test_a_fault_at_the_end_frees_the_waiting_threads_and_is_raised_or_reported(
     if step == "finish" and isinstance(fault, Exception):
         assert raised is None  # the stream's own error matters more
         assert any(call[0] == "report" and type(fault).__name__ in call[1] for call in output.calls)
+    elif step in ("flush", "close") and isinstance(fault, ValueError):
+        assert raised is None  # the caller gets the value
     else:
         assert raised is fault
     if step in ("current", "close"):
@@ -229,4 +241,47 @@ def test_repeated_interrupts_do_not_keep_the_end_from_its_waiters(output: Record
         made.finalize()
     assert interrupts == 5
     assert made.finalized
+    made._finalizer.wait()  # the second interrupt did not
     assert [call[0] for call in output.calls] == ["watch", "finish"]
+
+
+class Unfinished(Adapter):
+    """Fail to end the stream; an adapter."""
+
+    name = "unfinished"
+
+    def feed(self, native: Any) -> list[Event]:
+        started = ToolStarted(agent_id=self.agent_id, run_id="r", tool_call_id="c", tool_name="f", args={})
+        return [started, TextDelta(agent_id=self.agent_id, run_id="r", delta=str(native))]
+
+    def _read(self, native: Any) -> None:
+        raise NotImplementedError
+
+    def finish(self, exc: BaseException | None = None) -> list[Event]:
+        del exc
+        raise KeyError("no such run")
+
+
+def test_an_adapter_that_fails_to_end_the_stream_costs_the_caller_nothing(output: Recorded) -> None:
+    watch = vibe.watch(iter("ab"), adapter=Unfinished(agent_id="a"), registry=Registry())
+    assert list(watch) == ["a", "b"]
+    assert watch.transcript.text == "ab"
+    assert [call.state for call in watch.transcript.tools] == ["unfinished"]
+    assert (
+        "report",
+        "The adapter unfinished could not end the stream: KeyError: 'no such run'",
+    ) in output.calls
+
+
+def test_an_output_that_fails_at_every_step_costs_the_caller_nothing(
+    output: Recorded, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    output.fails = output.fails_always = True
+    watch = vibe.watch(iter("ab"), registry=Registry(), record=tmp_path / "run.jsonl")
+    assert asyncio.run(awaited(watch)).text == "ab"
+    assert watch.transcript.outcome == "success"
+    assert "the channel is closed" in caplog.text
+
+
+async def awaited(watch: vibe.Watch) -> Transcript:
+    return await watch

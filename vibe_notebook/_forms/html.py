@@ -13,6 +13,7 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, assert_never
 
+from .._markdown.images import pixels_of
 from .._markdown.math import isolate
 from .._markdown.renderer import render
 from .._markdown.sanitize import is_link, is_raster
@@ -24,9 +25,11 @@ from .wording import (
     byte_size,
     children_of,
     clean,
+    cut_message,
     duration_of,
     in_line,
     is_table,
+    name_in_line,
     name_of,
     output_text,
     preview,
@@ -34,6 +37,7 @@ from .wording import (
     size,
     unclaimed_runs,
     usage_text,
+    whole_message,
 )
 
 if TYPE_CHECKING:
@@ -146,7 +150,7 @@ class _Page:
         if transcript.error:
             yield _error(transcript.error)
         if note:
-            yield f'<p class="vibe-note" style="{_SMALL}">{_text(note)}</p>\n'
+            yield _note(note)
         yield "</div>"
 
     def _parts(self, parts: Sequence[Part], depth: int) -> Iterator[str]:
@@ -209,7 +213,7 @@ class _Page:
         elif output := output_text(part):
             yield _section("Output", _pre(output))
         if part.error:
-            yield _section("Error", _pre(clean(part.error)))
+            yield _section("Error", _message(part.error))
         if part.children:
             yield '<div class="vibe-children" style="margin:.5em 0 0">\n'
             yield from self._parts(children_of(part, depth), depth + 1)
@@ -251,18 +255,18 @@ def _head(transcript: Document, title: str | None) -> str:
 
 
 def _artifact(part: ArtifactPart) -> str:
-    name = _text(in_line(part.name or "") or "artifact")
+    name = _text(name_in_line(part.name) or "artifact")
     if part.url and is_link(part.url):
         href = escape(part.url)
         name = f'<a href="{href}" target="_blank" rel="noopener noreferrer">{name}</a>'
-    facts = [] if part.action == "created" else [_text(in_line(part.action))]
-    facts += [_text(in_line(part.media_type))] if part.media_type else []
-    facts += [size(byte_size(part.data))] if part.data else []
+    facts = [] if part.action == "created" else [_text(name_in_line(part.action))]
+    facts += [_text(name_in_line(part.media_type))] if part.media_type else []
+    facts += [size(byte_size(part.data)), *filter(None, [pixels_of(part.data)])] if part.data else []
     about = f' <span style="{_SMALL}">· {" · ".join(facts)}</span>' if facts else ""
     image = ""
     source = f"data:{part.media_type};base64,{part.data}"
     if part.data and is_raster(source):
-        alt = escape(in_line(part.name or ""))
+        alt = escape(name_in_line(part.name))
         image = f'<br><img src="{escape(source)}" alt="{alt}" style="display:block;max-width:100%">'
     return f'<div class="vibe-artifact" style="margin:0 0 .5em">◆ {name}{about}{image}</div>\n'
 
@@ -291,7 +295,23 @@ def _cell(value: object) -> str:
 
 def _error(text: str) -> str:
     box = _BOX.format(line=_LINE, left=f"3px solid {_BAD}")
-    return f'<div class="vibe-failure" style="{box}"><strong style="color:{_BAD}">✗ Error</strong>\n{_pre(clean(text))}</div>\n'
+    return f'<div class="vibe-failure" style="{box}"><strong style="color:{_BAD}">✗ Error</strong>\n{_message(text)}</div>\n'
+
+
+def _note(text: str) -> str:
+    if cut_message(text)[1]:
+        return f'<div class="vibe-note" style="{_SMALL}">{_message(text)}</div>\n'
+    return f'<p class="vibe-note" style="{_SMALL}">{_text(text)}</p>\n'
+
+
+def _message(text: str) -> str:
+    """Return the start of an error or a note, and a fold with all of it if it is long."""
+    shown, omitted = cut_message(text)
+    if not omitted:
+        return _pre(shown)
+    summary = f"Show all ({len(shown) + omitted:,} characters)"
+    fold = _fold("vibe-all", (_LINED, f"{_SUMMARY};{_MUTED}"), summary, is_open=False)
+    return f"{_pre(f'{shown}…')}\n{fold}{_pre(whole_message(text))}</details>\n"
 
 
 def _pre(text: str) -> str:

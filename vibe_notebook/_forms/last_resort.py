@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Final, Literal, assert_never
 
+from .._foreign_words import clean_logger
 from .._json_values import bounded_repr, scrub
 from .wording import clean
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Form", "render_or_fall_back"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 
 Form = Literal["html", "markdown", "text"]
 

@@ -1,12 +1,9 @@
-r"""Render a transcript as Markdown, for GitHub, plain editors and ``text/markdown``.
+"""Render a transcript as Markdown, for GitHub, plain editors and ``text/markdown``.
 
-Viewers render this form by themselves, and may let HTML through. So ``neutralize`` turns an agent's raw HTML into text,
-its images into links, and closes its fences. TeX outside of code stays only as a safe formula: pandoc's LaTeX obeys
-every ``\input``, and JupyterLab's MathJax reads the page that its Markdown made of the text, in which an escaped
-dollar is a dollar again. So every other ``$`` and backslash is a code span, which all of these viewers leave alone.
-
-Code stays unchanged, as far as it is code behind any other text. ``is_safe`` reads the whole form as such a viewer
-does. If that check fails, ``transcript_markdown`` renders the form again, strictly: with escapes in code too.
+Viewers render this form by themselves, and may let HTML, TeX and any address through. So ``neutral.py`` writes an
+agent's text anew. Code stays unchanged, as far as every viewer reads it as code: ``is_safe`` reads the whole form as
+JupyterLab does, which removes formulas before it parses. If that check fails, ``transcript_markdown`` renders the form
+again, strictly: with escapes in code too.
 """
 
 from __future__ import annotations
@@ -19,22 +16,21 @@ from typing import TYPE_CHECKING, assert_never
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from .._json_values import scrub
-from .._markdown.highlight import language_of
-from .._markdown.math import is_formula
-from .._markdown.sanitize import is_link, is_raster
+from .._markdown.images import pixels_of
+from .._markdown.sanitize import is_raster
 from .._markdown.tex import is_safe_tex
-from .._markdown.unparsed_blocks import OpenFence
 from .last_resort import render_or_fall_back
+from .neutral import code_span, escape_text, fence, link, neutralize, quote
 from .wording import (
     OUTCOME_MARKS,
     STATE_MARKS,
     args_text,
     byte_size,
     children_of,
-    clean,
     duration_of,
     in_line,
+    message_text,
+    name_in_line,
     name_of,
     output_text,
     pretty,
@@ -48,39 +44,13 @@ if TYPE_CHECKING:
     from ..parts import ArtifactPart, Part, ToolPart
     from .wording import Document
 
-__all__ = ["is_safe", "neutralize", "transcript_markdown"]
+__all__ = ["is_safe", "transcript_markdown"]
 
 
-_BACKTICKS = re.compile(r"`+")
-_INLINE = re.compile(
-    r"(?P<tex>\\\((?P<inline>(?:[^`\n$\\]|\\[^`\n$()\[\]]){1,2000})\\\)"
-    r"|\\\[(?P<display>(?:[^`\n$\\]|\\[^`\n$()\[\]]){1,2000})\\\])"
-    r"|(?P<shown>(?:\\[A-Za-z]+)+|(?:\\[\\$])+|\\(?![!-/:-@\[-`{-~\n]))"
-    r"|(?P<escaped>\\[!-/:-@\[-`{-~])"
-    r"|(?P<code>`+)"
-    r"|(?P<link><(?:https?://|mailto:)[^\s<>`]*>)"
-    r"|(?P<target>\]\([^()\s<>`]*+(?: \"[^\"<>`\n]*+\")?\))"
-    r"|(?P<raster>!\[[^\[\]\\`<\n]*\]\(data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=]*\))"
-    r"|(?P<math>\$\$[^$`]{1,2000}\$\$|\$(?:[^$`\n\\]|\\[^`\n]){1,2000}\$)"
-    r"|(?P<dollar>\$+)"
-    r"|(?P<image>!\[)"
-    r"|(?P<tag><(?=[A-Za-z/!?]))"
-)
-_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _RISK = re.compile(r"<[A-Za-z/!?]|!\[|[$\\]|`\{")
 """Marks of every tag, every image and all TeX: text without them needs no parser."""
-_INFO = re.compile(r"(`{3,}|~{3,})(.*)")
-_ADDRESS = str.maketrans({"$": "%24", "\\": "%5C"})
-_TITLE = str.maketrans({"$": "&#36;", "\\": "&#92;"})
-"""Entities, for a link's title: a code span would show its backticks there."""
-_FOOTNOTE = re.compile(r"([ >]*\[\^[^\]\n]+\]:)(.*)")
-_DEFINITION = re.compile(r"([ >]*\[[^\]\n]+\]:[ \t]*\S+)(.*)")
-_WIDE = str.maketrans({"<": "&lt;", "$": "\uff04", "\\": "\uff3c"})
 WORK_LIMIT = 100_000_000
 """Characters to read, at worst, to find the dollars that JupyterLab reads as code. Beyond, the form is strict."""
-_CODE = ("fence", "code_block")
-_STARTS_TEX = re.compile(r"\$|\\(?:[(\[]|begin|end|ref|eqref)")
-"""Marks that MathJax would read as TeX in a page's text."""
 _JUPYTER_CODE = re.compile(
     r"^(?P<fence>`{3,}|~{3,})[^`\n]*\n[\s\S]*?^(?P=fence)`*$"
     r"|(?:^|(?<=[^\\]))(?P<ticks>`+)[^\n]*?[^`\n](?P=ticks)(?!`)",
@@ -89,44 +59,6 @@ _JUPYTER_CODE = re.compile(
 _JUPYTER_MATH = re.compile(
     r"(\$\$?|\\(?:begin|end)\{[a-z]*\*?\}|\\[{}$]|[{}]|(?:\n\s*)+|\\\\[()\[\]])", re.IGNORECASE
 )
-
-
-def neutralize(text: str, *, is_strict: bool = False) -> str:
-    """Return *text* as Markdown that shows the same text, but cannot fetch, run or hide anything.
-
-    With *is_strict* code is escaped too, and shows the escapes.
-    """
-    text = clean(scrub(text))
-    is_harmless = not _RISK.search(text)
-    if is_harmless and "```" not in text and "~~~" not in text:
-        return text
-    tokens = _blocks(html=False).parse(text)
-    lines = text.split("\n")
-    out = [_definition(line) for line in lines]
-    for first, last, kind in _regions(tokens):
-        source = "\n".join(lines[first:last])
-        if kind == "fence":
-            # pandoc reads attributes from this line, and one of them makes LaTeX of the code.
-            opening = _INFO.sub(lambda found: found[1] + language_of(found[2]), lines[first], count=1)
-            out[first:last] = [opening, *lines[first + 1 : last]]
-        elif kind == "table":
-            out[first:last] = ["|".join(map(_inline, _cells(line))) for line in lines[first:last]]
-        else:
-            out[first:last] = (source if kind == "code_block" else _inline(source)).split("\n")
-    result = text.translate(_WIDE).replace("![", "🖼 [") if is_strict else "\n".join(out)
-    return result + _closing(tokens, lines)
-
-
-def _definition(line: str) -> str:
-    """Return a line that is no block of its own: a footnote's text, or a link's address and title."""
-    footnote = _FOOTNOTE.fullmatch(line)
-    if footnote is not None:
-        return footnote[1] + _inline(footnote[2])
-    line = _TAG.sub("&lt;", line)
-    definition = _DEFINITION.fullmatch(line)
-    if definition is None:
-        return line.translate(_ADDRESS)
-    return definition[1].translate(_ADDRESS) + definition[2].translate(_TITLE)
 
 
 def is_safe(markdown: str) -> bool:
@@ -208,112 +140,10 @@ def _is_unsafe(tokens: Sequence[Token]) -> bool:
     return any(
         token.type == "html_inline"
         or (token.type == "image" and not is_raster(str(token.attrs.get("src", ""))))
-        or (token.type == "text" and _STARTS_TEX.search(token.content))
+        or (token.type == "text" and "\\" in token.content)
         or (token.children and _is_unsafe(token.children))
         for token in tokens
     )
-
-
-def _regions(tokens: Sequence[Token]) -> Iterator[tuple[int, int, str]]:
-    """Yield (first line, line after the last, kind) of code, tables and other inline text."""
-    in_table = 0
-    for token in tokens:
-        if token.type in ("table_open", "table_close"):
-            in_table += token.nesting
-        if token.map is None:
-            continue
-        first, last = token.map
-        if token.type == "table_open":
-            yield first, last, "table"
-        elif token.type in _CODE:
-            yield first, last, token.type
-        elif token.type == "inline" and not in_table:
-            yield first, last, "inline"
-
-
-def _cells(line: str) -> list[str]:
-    return re.split(r"(?<!\\)\|", line)
-
-
-def _inline(source: str) -> str:
-    """Return *source* with tags, images and unsafe TeX escaped outside of code spans."""
-    out: list[str] = []
-    position = 0
-    while match := _INLINE.search(source, position):
-        out.append(source[position : match.start()])
-        position = match.end()
-        kind, found = match.lastgroup, match[0]
-        is_code = kind == "code"
-        if kind == "code" and (end := _end_of_code(source, found, position)):
-            found, position = source[match.start() : end], end
-            # A line that begins with a tag is raw HTML, even within a code span.
-            found = _TAG.sub("< ", found) if "\n" in found else found
-        elif kind in ("math", "tex", "shown", "dollar"):
-            formula, is_code = _formula(source, match)
-            position = match.start() + 1 if formula is None else position
-            found = "`$`" if formula is None else formula
-        elif kind in ("link", "target"):
-            address, space, title = found.partition(" ")
-            found = f"{address.translate(_ADDRESS)}{space}{title.translate(_TITLE)}"
-        elif kind == "image":
-            found = "🖼 ["
-        elif kind == "tag":
-            found = "&lt;"
-        if is_code:
-            # Adjacent backticks would be one run, and pandoc reads attributes after code.
-            gap = (
-                " "
-                if out[-1].endswith("`") or (not out[-1] and len(out) > 1 and out[-2].endswith("`"))
-                else ""
-            )
-            after = source[position : position + 1]
-            found = gap + found + ("\\" if after == "{" else " " if after == "`" else "")
-        out.append(found)
-    return "".join(out) + source[position:]
-
-
-def _formula(source: str, match: re.Match[str]) -> tuple[str | None, bool]:
-    """Return TeX as a formula or as code, and whether it is code; ``None`` for a lone dollar."""
-    found, kind = match[0], match.lastgroup
-    if kind in ("shown", "dollar"):
-        return f"`{_unescaped(found)}`", True
-    if kind == "tex":
-        content, marks = (match["inline"], "$") if match["inline"] else (match["display"], "$$")
-    else:
-        marks = "$$" if found.startswith("$$") else "$"
-        content = found[len(marks) : -len(marks)]
-        if marks == "$" and not is_formula(source, match.start(), match.end() - 1):
-            return None, True
-    if is_safe_tex(content.strip()):
-        # An entity would be part of the formula. A space is not, and opens no tag either.
-        return _TAG.sub("< ", f"{marks}{content.strip()}{marks}" if kind == "tex" else found), False
-    return (None, True) if "\n" in content else (f"`{marks}{content}{marks}`", True)
-
-
-def _unescaped(found: str) -> str:
-    return re.sub(r"\\([\\$])", r"\1", found)
-
-
-def _end_of_code(source: str, ticks: str, position: int) -> int:
-    for match in _BACKTICKS.finditer(source, position):
-        if match[0] == ticks:
-            return match.end()
-    return 0
-
-
-def _closing(tokens: Sequence[Token], lines: list[str]) -> str:
-    """Return the line that closes a fence that the text left open, or ""."""
-    last = tokens[-1] if tokens else None
-    if last is None or last.type != "fence" or last.map is None:
-        return ""
-    start = last.map[0]
-    fence = OpenFence(lines[start] + "\n")
-    _, rest = fence.feed("\n".join(lines[start + 1 :]) + "\n")
-    return f"\n{fence.marks}" if rest is None else ""
-
-
-_SPECIAL = re.compile(r"[`*_{}\[\]<>#|~&!()]|(?P<tex>[$\\]+)")
-_TICKS = re.compile(r"`+")
 
 
 def transcript_markdown(transcript: Document, *, title: str | None = None) -> str:
@@ -334,19 +164,19 @@ class _Form:
         self._is_strict = is_strict
 
     def write(self, transcript: Document, title: str | None) -> str:
-        head = [f"**{_escaped(in_line(title, 200))}**"] if title and title.strip() else []
+        head = [f"**{escape_text(in_line(title, 200))}**"] if title and title.strip() else []
         if transcript.outcome:
             head.append(f"{OUTCOME_MARKS[transcript.outcome]} {transcript.outcome}")
         if usage := usage_text(transcript.usage):
-            head.append(_escaped(usage))
+            head.append(escape_text(usage))
         paragraphs = [" · ".join(head), *(self._part(part, 0) for part in transcript.parts)]
         for name, run in unclaimed_runs(transcript):
             outcome = f" · {run.outcome}" if run.outcome else ""
-            body = [f"**{_escaped(name)}**{outcome}", *(self._part(part, 0) for part in run.parts)]
-            body += [f"**Error**\n\n{_fenced(clean(run.error))}"] if run.error else []
-            paragraphs.append(_quoted("\n\n".join(body)))
+            body = [f"**{escape_text(name)}**{outcome}", *(self._part(part, 0) for part in run.parts)]
+            body += [f"**Error**\n\n{_fenced(message_text(run.error))}"] if run.error else []
+            paragraphs.append(quote("\n\n".join(body)))
         if transcript.error:
-            paragraphs.append(f"**✗ Error**\n\n{_fenced(clean(transcript.error))}")
+            paragraphs.append(f"**✗ Error**\n\n{_fenced(message_text(transcript.error))}")
         return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
 
     def _part(self, part: Part, depth: int) -> str:
@@ -355,7 +185,7 @@ class _Form:
                 return self._neutral(part.text)
             case "thinking":
                 text = self._neutral(part.text)
-                return _quoted(f"*Thinking*\n\n{text}") if text.strip() else ""
+                return quote(f"*Thinking*\n\n{text}") if text.strip() else ""
             case "tool":
                 return "\n\n".join(self._tool(part, depth))
             case "artifact":
@@ -368,7 +198,10 @@ class _Form:
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
         facts = ["" if part.state == "ok" else part.state.replace("_", " "), duration_of(part)]
         short = preview(part.args_text if part.args is None else part.args)
-        words = [f"**{STATE_MARKS[part.state]}** {_code(name_of(part))}", *([_code(short)] if short else [])]
+        words = [
+            f"**{STATE_MARKS[part.state]}** {code_span(name_of(part))}",
+            *([code_span(short)] if short else []),
+        ]
         yield " · ".join([" ".join(words), *(fact for fact in facts if fact)])
         if short.endswith("…") and (args := args_text(part)):
             yield f"Arguments:\n\n{_fenced(args, is_json=part.args is not None and args[0] in '{[')}"
@@ -376,38 +209,24 @@ class _Form:
             is_json = pretty(part.output) == output and output[0] in "{["
             yield f"Output:\n\n{_fenced(output, is_json=is_json)}"
         if part.error:
-            yield f"Error:\n\n{_fenced(clean(part.error))}"
+            yield f"Error:\n\n{_fenced(message_text(part.error))}"
         children = [self._part(child, depth + 1) for child in children_of(part, depth)]
         if any(children):
-            yield _quoted("\n\n".join(child for child in children if child))
+            yield quote("\n\n".join(child for child in children if child))
 
 
 def _artifact(part: ArtifactPart) -> str:
-    name = _escaped(in_line(part.name or "") or "artifact")
-    if part.url and is_link(part.url) and not re.search(r"[\s<>\\]", part.url):
-        name = f"[{name}](<{part.url}>)"
+    name = name_in_line(part.name) or "artifact"
+    name = (
+        link({"href": part.url or ""}, escape_text(name, is_link_text=True))
+        if part.url
+        else escape_text(name)
+    )
     facts = [] if part.action == "created" else [in_line(part.action)]
     facts += [in_line(part.media_type)] if part.media_type else []
-    facts += [size(byte_size(part.data))] if part.data else []
-    return " · ".join([f"◆ {name}", *map(_escaped, facts)])
-
-
-def _escaped(text: str) -> str:
-    """Return plain text escaped; possible TeX becomes code, because an escaped dollar is a dollar in the page."""
-    return _SPECIAL.sub(lambda match: f"`{match[0]}`" if match["tex"] else f"\\{match[0]}", text)
-
-
-def _code(line: str) -> str:
-    """Return one line as a code span, with more backticks around it than any run inside has."""
-    ticks = "`" * (max(map(len, _TICKS.findall(line)), default=0) + 1)
-    gap = " " if line[0] == "`" or line[-1] == "`" else ""
-    return f"{ticks}{gap}{line}{gap}{ticks}"
+    facts += [size(byte_size(part.data)), *filter(None, [pixels_of(part.data)])] if part.data else []
+    return " · ".join([f"◆ {name}", *map(escape_text, facts)])
 
 
 def _fenced(text: str, *, is_json: bool = False) -> str:
-    ticks = "`" * max(3, max(map(len, _TICKS.findall(text)), default=0) + 1)
-    return f"{ticks}{'json' if is_json else ''}\n{text}\n{ticks}"
-
-
-def _quoted(text: str) -> str:
-    return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
+    return fence(text, "json" if is_json else "")

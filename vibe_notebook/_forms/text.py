@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, assert_never
 
+from .._markdown.images import pixels_of
 from .._markdown.sanitize import is_link
 from .last_resort import render_or_fall_back
 from .wording import (
@@ -20,6 +21,8 @@ from .wording import (
     children_of,
     clean,
     in_line,
+    message_text,
+    name_in_line,
     name_of,
     output_text,
     preview,
@@ -48,10 +51,10 @@ def _write(transcript: Document, title: str | None) -> str:
     paragraphs = [" · ".join(head), *(_part(part, 0) for part in transcript.parts)]
     for name, run in unclaimed_runs(transcript):
         body = [_part(part, 0) for part in run.parts]
-        body += [f"error: {clean(run.error)}"] if run.error else []
+        body += [f"error: {message_text(run.error)}"] if run.error else []
         paragraphs.append(f"{name}:\n" + _indented("\n".join(body)))
     if transcript.error:
-        paragraphs.append(f"error: {clean(transcript.error)}")
+        paragraphs.append(f"error: {message_text(transcript.error)}")
     text = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
     return _ADDRESS.sub("at 0x…", text)
 
@@ -79,7 +82,7 @@ def _tool(part: ToolPart, depth: int) -> Iterator[str]:
     if output := output_text(part):
         yield _indented(output, "  → ", "    ")
     if part.error:
-        yield _indented(clean(part.error), "  ✗ ", "    ")
+        yield _indented(message_text(part.error), "  ✗ ", "    ")
     for child in children_of(part, depth):
         if text := _part(child, depth + 1):
             yield _indented(text)
@@ -87,11 +90,11 @@ def _tool(part: ToolPart, depth: int) -> Iterator[str]:
 
 def _artifact(part: ArtifactPart) -> str:
     facts = [in_line(part.media_type or "")]
-    facts += [size(byte_size(part.data))] if part.data else []
+    facts += [size(byte_size(part.data)), pixels_of(part.data)] if part.data else []
     facts += [in_line(part.url, 500)] if part.url and is_link(part.url) else []
     about = ", ".join(fact for fact in facts if fact)
     action = "" if part.action == "created" else f" {in_line(part.action)}"
-    return f"+ {in_line(part.name or '') or 'artifact'}{action}" + (f" ({about})" if about else "")
+    return f"+ {name_in_line(part.name) or 'artifact'}{action}" + (f" ({about})" if about else "")
 
 
 def _indented(text: str, first: str = "    ", rest: str = "    ") -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeGuard
 
-from .._limits import COUNT_LIMIT, INT_LIMIT, TABLE_CELLS, TIME_LIMIT
+from .._limits import COUNT_LIMIT, INT_LIMIT, MESSAGE_SHOWN, NAME_SHOWN, TABLE_CELLS, TIME_LIMIT
+from .._symbols import show_controls, show_hidden
 from ..events import Outcome, Usage
 from ..parts import Part, Run, ToolPart, ToolState
 
@@ -21,13 +22,18 @@ __all__ = [
     "PREVIEW",
     "STATE_MARKS",
     "Document",
+    "LiveText",
     "args_text",
     "byte_size",
     "children_of",
     "clean",
+    "clean_code",
+    "cut_message",
     "duration_of",
     "in_line",
     "is_table",
+    "message_text",
+    "name_in_line",
     "name_of",
     "output_text",
     "pretty",
@@ -37,6 +43,7 @@ __all__ = [
     "size",
     "unclaimed_runs",
     "usage_text",
+    "whole_message",
 ]
 
 
@@ -92,30 +99,60 @@ DEPTH = 30
 """Nesting of subagents beyond which calls are listed side by side."""
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_OPEN_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*)?")
+_SEQUENCE = 1_000
+"""Characters of a terminal sequence at most, from which on its beginning is shown."""
+_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_HAS_CODE = re.compile("`|~~~|^(?: {4}|\t)", re.MULTILINE)
 _SPACE = re.compile(r"\s+")
 
 
 def clean(text: str) -> str:
-    """Return *text* without terminal sequences and direction marks, and with visible control characters.
+    """Return prose without terminal sequences and direction marks, and with visible control characters.
 
-    Only line feed and tab stay unchanged.
+    Only line feed and tab stay unchanged. In Markdown with code the direction marks become visible.
     """
-    text = _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    return _HIDDEN.sub(lambda match: _picture(match[0]), text)
+    text = _without_sequences(text)
+    if _DIRECTIONS.search(text):
+        text = show_hidden(text) if _HAS_CODE.search(text) else _DIRECTIONS.sub("", text)
+    return show_controls(text)
 
 
-def _picture(character: str) -> str:
-    code = ord(character)
-    if code < 0x20:  # noqa: PLR2004 - the C0 controls have their pictures in the same order
-        return chr(0x2400 + code)
-    return "␡" if code == 0x7F else "" if code > 0x9F else "�"  # noqa: PLR2004 - DEL, and the C1 controls
+def clean_code(text: str) -> str:
+    """Return code, a name or a message as ``clean`` does, but with visible direction marks."""
+    return show_hidden(_without_sequences(text))
+
+
+def _without_sequences(text: str) -> str:
+    return _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+class LiveText:
+    """Clean a growing text piece by piece, without the terminal sequences that the pieces cut."""
+
+    def __init__(self, clean: Callable[[str], str] | None = None) -> None:
+        self._clean = clean or clean_code
+        self._held = ""
+
+    def reset(self) -> None:
+        """Begin another text."""
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """Return the clean text of the next piece, but for the beginning of a sequence or a line end at its end."""
+        text = self._held + text
+        last = max(
+            text.rfind("\x1b", max(0, len(text) - _SEQUENCE)), len(text) - 1 if text.endswith("\r") else -1
+        )
+        is_open = last >= 0 and (text[last] == "\r" or _OPEN_ANSI.fullmatch(text, last))
+        self._held = text[last:] if is_open else ""
+        return self._clean(text[:last] if is_open else text)
 
 
 def in_line(text: str, limit: int = PREVIEW) -> str:
     """Return *text* on one line, at most *limit* characters of it."""
     # Only a bounded start is read, so that a megabyte of arguments stays cheap.
-    line = _SPACE.sub(" ", clean(text[: 4 * limit])).strip()
+    line = _SPACE.sub(" ", clean_code(text[: 4 * limit])).strip()
     is_cut = len(line) > limit or len(text) > 4 * limit
     return f"{line[: limit - 1]}…" if is_cut else line
 
@@ -206,7 +243,7 @@ def output_text(part: ToolPart) -> str:
 
 
 def _shorten_clean(text: str) -> str:
-    text, note = shorten(clean(text))
+    text, note = shorten(clean_code(text))
     return f"{text}\n{note}" if note else text
 
 
@@ -314,7 +351,29 @@ def usage_text(usage: Usage | None) -> str:
 
 def name_of(part: ToolPart) -> str:
     """Return a tool's name on one line. The call's id is never shown, because it differs with every run."""
-    return in_line(part.tool_name) or "tool"
+    return name_in_line(part.tool_name) or "tool"
+
+
+def name_in_line(name: str | None) -> str:
+    """Return the name of a tool, an agent or a file on one line; a line feed in it cannot fake another line."""
+    return in_line(name or "", NAME_SHOWN)
+
+
+def cut_message(text: str) -> tuple[str, int]:
+    """Return the start of an error or a note as a form shows it, and the number of characters left out."""
+    text = clean_code(text)
+    return text[:MESSAGE_SHOWN], max(0, len(text) - MESSAGE_SHOWN)
+
+
+def whole_message(text: str) -> str:
+    """Return an error or a note for a form with folds: all of it, as far as a form shows any output."""
+    return "\n".join(filter(None, shorten(clean_code(text))))
+
+
+def message_text(text: str) -> str:
+    """Return an error or a note for a form without folds: its start, and a note about the rest."""
+    shown, omitted = cut_message(text)
+    return f"{shown}\n[{omitted:,} characters are left out here]" if omitted else shown
 
 
 def children_of(part: ToolPart, depth: int) -> tuple[Part, ...]:
@@ -334,4 +393,4 @@ def children_of(part: ToolPart, depth: int) -> tuple[Part, ...]:
 
 def unclaimed_runs(transcript: Document) -> list[tuple[str, Run]]:
     """Return the subagents without a known tool call, with their names."""
-    return [(in_line(run.agent_name or "") or "subagent", run) for run in transcript.runs if run.parts]
+    return [(name_in_line(run.agent_name) or "subagent", run) for run in transcript.runs if run.parts]

@@ -9,14 +9,18 @@ import io
 import keyword
 import math
 import os
+import re
 import shlex
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from IPython.core.error import UsageError
 
-__all__ = ["OPTIONS", "Options", "headers", "pairs", "params", "split"]
+from .._credentials import is_secret_name, looks_secret
 
-_SECRET = frozenset(("authorization", "cookie", "proxy-authorization"))
+__all__ = ["OPTIONS", "Options", "check_url", "headers", "pairs", "params", "split"]
+
+_VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
 @dataclass(slots=True)
@@ -73,7 +77,7 @@ def split(line: str) -> tuple[Options, str]:
         else:
             setattr(options, option[2:].replace("-", "_"), True)
     headers(options.header)
-    pairs(options.param, "--param")
+    params(options.param)
     return options, rest
 
 
@@ -117,23 +121,65 @@ def _next_value(text: str, option: str, *, joined: bool) -> tuple[str, str]:
 
 def headers(items: list[str]) -> dict[str, str]:
     """Return ``K=V`` pairs as a dict; ``K=$NAME`` reads the environment, so a notebook saves no secret."""
-    found = pairs(items, "--header")
-    for name, value in found.items():
-        if value.startswith("$"):
-            if value[1:] not in os.environ:
-                msg = f"--header {name}: the environment has no {value[1:]}."
-                raise UsageError(msg)
-            found[name] = os.environ[value[1:]]
-        elif name.strip().lower() in _SECRET:
-            msg = f"--header {name}: a literal secret would be saved in the notebook; write {name}=$NAME."
-            raise UsageError(msg)
-    return found
+    return _read(items, "--header")
 
 
 def params(items: list[str]) -> dict[str, str]:
     """Return ``K=V`` pairs for a URL; ``K=$NAME`` reads the environment if it has that name."""
-    found = pairs(items, "--param")
-    return {name: os.environ.get(v[1:], v) if v[:1] == "$" else v for name, v in found.items()}
+    return _read(items, "--param")
+
+
+def check_url(url: str) -> None:
+    """Check that a URL holds no secret: the notebook would save it.
+
+    Raises:
+        UsageError: a part of the URL holds one; the error names the option to pass it by.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return  # the reader of the URL refuses it
+    if "@" in parts.netloc:
+        msg = (
+            "%vibe_stream: a user or password in a URL would be saved in the notebook; write "
+            "--header Authorization=$NAME, where NAME holds 'Basic …' or 'Bearer …'."
+        )
+        raise UsageError(msg)
+    for part in (parts.query, parts.fragment):
+        for name, value in parse_qsl(part.replace(";", "&"), keep_blank_values=True):
+            if looks_secret(name) or (not value and looks_secret(unquote(name))):
+                msg = "%vibe_stream: a key in a URL would be saved in the notebook; write --param K=$NAME."
+                raise UsageError(msg)
+            if value and (is_secret_name(name) or looks_secret(value)):
+                msg = (
+                    f"%vibe_stream: the value of {name} in the URL would be saved in the notebook; write "
+                    f"--param {name}=$NAME."
+                )
+                raise UsageError(msg)
+    if looks_secret(unquote(parts.path)):
+        msg = (
+            "%vibe_stream: a key in a URL's path would be saved in the notebook; read the URL from the environment: "
+            "%vibe_stream follow(os.environ['NAME'])."
+        )
+        raise UsageError(msg)
+
+
+def _read(items: list[str], option: str) -> dict[str, str]:
+    found = pairs(items, option)
+    for name, value in found.items():
+        variable = _VARIABLE.fullmatch(value)
+        if variable is not None and variable[1] in os.environ:
+            found[name] = os.environ[variable[1]]
+        elif variable is not None and (option == "--header" or is_secret_name(name)):
+            msg = f"{option} {name}: the environment has no {variable[1]}."
+            raise UsageError(msg)
+        elif looks_secret(name):
+            msg = f"{option}: a key would be saved in the notebook; write K=$NAME."
+            raise UsageError(msg)
+        elif value and (is_secret_name(name) or looks_secret(value)):
+            msg = f"{option} {name}: a literal secret would be saved in the notebook; write {name}=$NAME."
+            raise UsageError(msg)
+    return found
 
 
 def pairs(items: list[str], option: str) -> dict[str, str]:

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 from markdown_it.rules_block import table
 from markdown_it.token import Token
 
+from .._symbols import show_controls, show_hidden
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import StateBlock
@@ -188,8 +190,9 @@ def _simple_html(text: str) -> str | None:
 
 
 def _html(token: Token) -> str:
-    html = _TAGS.get(token.type) or escape(token.content)
-    return f"<code>{html}</code>" if token.type == "code_inline" else html
+    if token.type == "code_inline":
+        return f"<code>{escape(show_hidden(token.content))}</code>"
+    return _TAGS.get(token.type) or escape(show_controls(token.content))
 
 
 def _style(token: Token) -> str:

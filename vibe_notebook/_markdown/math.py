@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
+from .._symbols import show_hidden
 from .tex import is_safe_tex
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _supported(environment: re.Match[str]) -> str:
 
 def _code(source: str, *, display: bool) -> str:
     marks = "$$" if display else "$"
-    return f"<code>{escape(f'{marks}{source}{marks}')}</code>"
+    return f"<code>{escape(show_hidden(f'{marks}{source}{marks}'))}</code>"
 
 
 def math_plugin(md: MarkdownIt) -> None:

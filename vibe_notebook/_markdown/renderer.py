@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from markdown_it import MarkdownIt
 
 from .._json_values import scrub
+from .._symbols import show_controls, show_hidden
 from .fast_paths import inline_plugin, tables_plugin
 from .highlight import highlight, language_of, runs
 from .math import isolate, math_plugin, mathml, tex
@@ -119,6 +120,8 @@ def _parser() -> MarkdownIt:
     md.validateLink = _any_address  # type: ignore[method-assign]
     for name, rule in (
         ("text", _text),
+        ("code_inline", _code),
+        ("code_block", _code),
         ("fence", _fence),
         ("math_inline", _formula),
         ("math_display", _formula),
@@ -134,13 +137,18 @@ def _any_address(url: str) -> bool:
 
 
 def _text(_self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
-    html = escape(tokens[index].content)
+    html = escape(show_controls(tokens[index].content))
     return isolate(html) if env["math"] == "tex" else html
+
+
+def _code(_self: object, tokens: Sequence[Token], index: int, *_: object) -> str:
+    html = f"<code>{escape(show_hidden(tokens[index].content))}</code>"
+    return html if tokens[index].type == "code_inline" else f"<pre>{html}</pre>\n"
 
 
 def _fence(_self: object, tokens: Sequence[Token], index: int, _options: OptionsDict, env: EnvType) -> str:
     token = tokens[index]
-    language, code = language_of(token.info), token.content
+    language, code = language_of(token.info), show_hidden(token.content)
     is_plain = not language or token is env["growing"]
     if env["colours"] is not None:
         env["colours"].append("" if is_plain else runs(code, language))

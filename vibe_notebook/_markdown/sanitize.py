@@ -10,6 +10,8 @@ import re
 
 import nh3
 
+from .images import is_decodable
+
 __all__ = ["clean", "clean_rows", "is_link", "is_raster"]
 
 _TEXT = (
@@ -37,8 +39,8 @@ def is_link(url: str) -> bool:
 
 
 def is_raster(url: str) -> bool:
-    """Return whether *url* is itself a PNG, JPEG, GIF or WebP image, so that the browser needs no request."""
-    return _RASTER.fullmatch(url) is not None
+    """Return whether *url* is itself a PNG, JPEG, GIF or WebP image that a browser may decode, without a request."""
+    return _RASTER.fullmatch(url) is not None and is_decodable(url[url.index(",") + 1 :])
 
 
 def clean(html: str) -> str:

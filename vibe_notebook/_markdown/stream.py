@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._json_values import scrub
+from .._symbols import show_hidden
 from .highlight import language_of, runs
 from .long_blocks import GROUP_FROM, LEAVE, PARAGRAPH_FACTOR, Group, Paragraph, make_item, opens_group
 from .renderer import Block, Math, parse, render_block, render_code
@@ -340,6 +341,7 @@ class MarkdownStream(UpdateTracker):
         rest: str | None = None
         if isinstance(self._growing, OpenFence):
             shown, rest = self._growing.feed(text, is_last=is_last)
+            shown = show_hidden(shown)
             if rest is not None:
                 code = self.tail + shown
                 lines, last = code[: code.rfind("\n") + 1], code[code.rfind("\n") + 1 :]
@@ -351,6 +353,7 @@ class MarkdownStream(UpdateTracker):
                 return rest
         elif self._growing:
             shown, is_finished = self._growing.feed(text)
+            shown = show_hidden(shown)
             if is_finished:
                 source, self._growing = self._growing.source, None
                 self._check_from = 2 * len(source)

@@ -114,6 +114,11 @@ class Sequencer:
         return sum(counter.holding for counter in self._waiting)
 
     @property
+    def is_holding(self) -> bool:
+        """Return whether an event waits for a missing one."""
+        return bool(self._waiting)
+
+    @property
     def new_deadline(self) -> float:
         """Return the deadline of an event that arrives now."""
         return self._clock() + self._max_wait
@@ -195,14 +200,16 @@ class Sequencer:
         """Release the events whose deadline has passed."""
         now = self._clock()
         out: Results = []
-        late: dict[Counter, None] = {}
+        passed: dict[Counter, None] = {}
         while self._deadlines and self._deadlines[0][0] <= now:
             deadline, _, counter = heapq.heappop(self._deadlines)
             if self._waiting.get(counter) == deadline:
                 if self._deadline_of(counter) <= now:
-                    late[counter] = None
+                    passed[counter] = None
                 else:
                     self._set_deadline(counter)
+        # By the arrival of their oldest event, whatever moved their deadlines.
+        late = sorted(passed, key=_oldest_arrival)
         for counter in late:
             # A finish among the events released before may have released this counter too.
             if counter.held and counter.next is None:
@@ -437,6 +444,11 @@ def opens(event: Event) -> bool:
 def builds_of(event: Event) -> str | None:
     """Return the text of a message that the event builds and that a better source may build too."""
     return event.kind if event.type == "part_completed" else DELTA_KINDS.get(event.type)
+
+
+def _oldest_arrival(counter: Counter) -> int:
+    """Return the arrival of the event that the counter has held longest."""
+    return next(iter(counter.held.values()))[1][0][1][3]
 
 
 def _index(counter: Counter) -> int:

@@ -20,6 +20,8 @@ __all__ = ["SEAL", "Block", "GrowingText"]
 SEAL = 512
 """Fragments after which a block joins them: a str object costs 50 bytes before its first character."""
 _NONE: Final[array[int]] = array("B")
+CREDIT: Final = 100_000
+"""Characters that a text may deliver as repeated whole texts before its new events must earn more."""
 SMALL: Final = 8
 """Blocks up to which each whole text starts a search for replaced text."""
 EAGER: Final = 64
@@ -43,6 +45,8 @@ class GrowingText:
         "_retracted",
         "_size",
         "blocks",
+        "credit",
+        "delivered_epoch",
         "epoch",
         "mixed",
         "shifts",
@@ -55,6 +59,8 @@ class GrowingText:
         self.mixed = False  # several counters write the text: blocks are compared by position
         self.wholes = 0
         self.shifts = 0  # of all its counters when the blocks were last ordered; -1: order them again
+        self.credit = CREDIT
+        self.delivered_epoch = 0  # the epoch of the text that callbacks have got
         self._size = 0
         self._newest = -1  # the greatest arrival
         self._late: list[Block] = []
@@ -203,6 +209,11 @@ class GrowingText:
         """Return (whether one value is the whole text, that value); a later fragment makes it False."""
         self._reorder()
         return self._fold(len(self.blocks))[1:]
+
+    def ends_with_whole(self, value: Any) -> bool:
+        """Return whether the newest fragment is *value* itself, and replaced all text before it."""
+        last = self.blocks[-1] if self.blocks else None
+        return last is not None and last.whole and last.value is value
 
     def tail(self, offset: int) -> str:
         """Return the text after its first *offset* characters."""

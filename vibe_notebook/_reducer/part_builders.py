@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from .._json_values import to_json_value
 from .._ordering.sequencer import DELTA_KINDS
 from ..events import (
     Artifact,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["ArtifactBuilder", "CallState", "PartBuilder", "TextBuilder", "ToolBuilder", "kind_of", "position"]
 
 
-CREDIT: Final = 100_000
-"""Characters that a text may deliver as repeated whole texts before its new events must earn more."""
 _FIELDS: Final = ("progress", "total", "message", "state")
 _Source = tuple["Counter | None", "tuple[str | None] | None"]
 """(counter, (message id,) of a derived delta)."""
@@ -47,6 +46,8 @@ def kind_of(event: Event) -> tuple[Key, type[PartBuilder]] | None:
     if isinstance(event, (ToolCallDelta, ToolStarted, ToolProgress, ToolFinished)):
         return ("tool", None, event.tool_call_id), ToolBuilder
     if isinstance(event, PartCompleted):
+        if event.kind == "args":
+            return ("tool", None, event.part_id), ToolBuilder
         return (event.kind, event.message_id, event.part_id), TextBuilder
     if isinstance(event, Artifact):
         return ("artifact", None, event.artifact_id), ArtifactBuilder
@@ -56,17 +57,19 @@ def kind_of(event: Event) -> tuple[Key, type[PartBuilder]] | None:
 class TextBuilder(PartBuilder):
     """Build a text or thinking part."""
 
-    __slots__ = ("credit", "delivered_epoch", "text")
+    __slots__ = ("text",)
 
     def __init__(self, run: RunLog, key: Key) -> None:
         super().__init__(run, key)
         self.text = GrowingText()
-        self.credit = CREDIT
-        self.delivered_epoch = 0  # the epoch of the text that callbacks have got
 
     @property
     def is_empty(self) -> bool:
         return self.text.is_empty
+
+    def text_of(self, event: Event) -> GrowingText | None:
+        del event
+        return self.text
 
     def places(self) -> list[Place]:
         self.text.refresh()
@@ -141,6 +144,18 @@ class ToolBuilder(PartBuilder):
         self.output.refresh()
         texts = [block.place() for text in (self.args, self.output) for block in text.blocks]
         return [*texts, *self._event_places.values()]
+
+    def text_of(self, event: Event) -> GrowingText | None:
+        if isinstance(event, ToolProgress):
+            return self.output if event.delta is not None or event.output is not None else None
+        if isinstance(event, ToolStarted):
+            return self.args if event.args is not None else None
+        return self.args if isinstance(event, (ToolCallDelta, PartCompleted)) else None
+
+    def newest_of(self, event: Event) -> Event:
+        if not isinstance(event, ToolFinished):
+            return event
+        return next(e for e in reversed(self.own_events()) if isinstance(e, ToolFinished))
 
     def is_written_here(self) -> bool:
         """Return whether the call's first event in order is a delta of its arguments, in its own run."""
@@ -249,13 +264,17 @@ class ToolBuilder(PartBuilder):
     def _apply(self, event: Event, place: Place) -> None:
         name = getattr(event, "tool_name", None)
         # A retraction drops only derived deltas: the call's other derived events stay.
-        source = twin(event) if isinstance(event, ToolCallDelta) else None
+        is_text = isinstance(event, (ToolCallDelta, PartCompleted))
+        source = twin(event) if is_text else None
         key = (place[0], source)
         if name:
             retain_last(self.names, key, place, name)
         retain_first(self.messages, key, place, event.message_id)
         if isinstance(event, ToolCallDelta):
-            self.args.add(place, event.delta, derived=twin(event))
+            self.args.add(place, event.delta, derived=source)
+            return
+        if isinstance(event, PartCompleted):
+            self.args.add(place, event.text, whole=True, value=event.text, derived=source)
             return
         if isinstance(event, ToolStarted) and event.args is not None:
             text = event.args if isinstance(event.args, str) else json.dumps(event.args, ensure_ascii=False)
@@ -359,6 +378,10 @@ class ArtifactBuilder(PartBuilder):
     def is_empty(self) -> bool:
         return not self.latest
 
+    def newest_of(self, event: Event) -> Event:
+        del event
+        return max(self.latest.values(), key=lambda item: position(item[0]))[1]
+
     def places(self) -> list[Place]:
         return list(self.first_places.values())
 
@@ -387,6 +410,8 @@ def _loads(text: str) -> Any:
     if not text:
         return None
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    # An escape may name half a character, which no form can show.
+    return to_json_value(value) if "\\ud" in text.lower() else value

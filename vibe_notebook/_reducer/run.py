@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .._ordering.counter import Counter, Place
     from ..events import Event
     from ..parts import Part
+    from .growing_text import GrowingText
 
 __all__ = ["Key", "PartBuilder", "RunLog", "position", "retain_first", "retain_last", "total", "twin"]
 
@@ -83,6 +84,15 @@ class PartBuilder(ABC):
     @abstractmethod
     def places(self) -> list[Place]:
         """Return the places of all events that are left."""
+
+    def text_of(self, event: Event) -> GrowingText | None:
+        """Return the growing text that the event changes; ``None``: the event changes no text of the part."""
+        del event
+        return None
+
+    def newest_of(self, event: Event) -> Event:
+        """Return the event that counts in the place of a late *event* that a later one replaces."""
+        return event
 
     @abstractmethod
     def part(self) -> Part | None:
@@ -226,7 +236,7 @@ class RunLog:
     @property
     def is_paused(self) -> bool:
         """Return whether the run's end interrupted it for an answer, and it has not started again."""
-        final = self.final
+        final = self.final if self._has_pause else None
         return final is not None and final.outcome == "interrupted"
 
     @property
@@ -239,11 +249,16 @@ class RunLog:
     @property
     def _is_resumed(self) -> bool:
         """Return whether the run has started again after the end that interrupted it."""
+        if not (self._starts and self._has_pause):
+            return False
         place, end = self._last_end
         if place is None or end is None or end.outcome != "interrupted":
             return False
-        at = position(place)
-        return any(position(start) > at for start in self._starts.values())
+        return any(_follows(start, place) for start in self._starts.values())
+
+    @property
+    def _has_pause(self) -> bool:
+        return any(event.outcome == "interrupted" for _, event in self._finished.values())
 
     @property
     def usage(self) -> Usage | None:
@@ -339,8 +354,19 @@ class RunLog:
         return _ordered(finishes.values())
 
 
+def _follows(place: Place, other: Place) -> bool:
+    """Return whether *place* stands after *other*; places of one counter need no positions, which cost more."""
+    return place > other if place[0] is other[0] else position(place) > position(other)
+
+
 def _ordered(values: Collection[tuple[Place, _T]]) -> list[tuple[Place, _T]]:
-    return sorted(values, key=lambda item: position(item[0])) if len(values) > 1 else list(values)
+    if len({item[0][0] for item in values}) <= 1:
+        return sorted(values, key=_number)
+    return sorted(values, key=lambda item: position(item[0]))
+
+
+def _number(item: tuple[Place, Any]) -> tuple[int, int, int]:
+    return item[0][1:]
 
 
 def total(usages: list[Usage]) -> Usage | None:

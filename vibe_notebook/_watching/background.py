@@ -13,11 +13,12 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from .._foreign_words import clean_logger
 from .watch import Watch
 
 __all__ = ["start"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 
 _tasks: set[asyncio.Task[None]] = set()
 

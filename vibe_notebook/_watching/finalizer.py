@@ -14,15 +14,20 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
+from functools import partial
 from types import FrameType
+from typing import Final
 
 import anyio
 
 from .._event_loops import waker
 from .._host import host
+from .._thread_pool import ThreadPool
 
 __all__ = ["Finalizer", "defer_interrupt", "shield_interrupts"]
 
+POOL: Final = ThreadPool("vibe-final", limit=4)
+"""Threads that render final forms: hundreds of streams may end at once, and Python renders one form at a time."""
 STEP = 0.1
 """Seconds between two checks for signals where a wait cannot be interrupted (Windows)."""
 
@@ -93,22 +98,28 @@ class Finalizer:
     def __init__(self) -> None:
         self._done: Future[None] = Future()
         self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+
+    @classmethod
+    def ended(cls) -> Finalizer:
+        """Return a finalizer that has nothing left to do."""
+        made = cls()
+        made._done.set_result(None)
+        return made
 
     def start(self, work: Callable[[], None], *, in_this_thread: bool) -> None:
         """Run *work*: at once if *in_this_thread*, else in a thread that shows in the present cell."""
         if not in_this_thread:
             # The static renderer's one display has no id: the context decides in which cell it lands.
             context = contextvars.copy_context()
-            self._thread = threading.Thread(
-                target=context.run, args=(self._run, work), name="vibe-final", daemon=True
-            )
             try:
-                self._thread.start()
+                POOL.submit(partial(context.run, self._run, work), after=self._release)
             except RuntimeError:  # no threads here (WebAssembly): the loop waits instead
-                self._thread = None
+                pass
             else:
                 return
         self._run(work)
+        self._release(is_last=False)
 
     def wait(self) -> None:
         """Wait for the end. The caller is in a ``defer_interrupt`` block, as an interrupt can come at any line."""
@@ -159,11 +170,19 @@ class Finalizer:
             self._done.result()
 
     def _run(self, work: Callable[[], None]) -> None:
+        self._thread = threading.current_thread()
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - raised in each waiting thread
-            self.fail(error)
-        else:
+            self._failure = error
+
+    def _release(self, is_last: bool) -> None:  # noqa: FBT001 - the pool calls this
+        """Release the waiting threads and tasks; they wait for the thread too, if this work is its last."""
+        if not is_last:
+            self._thread = None
+        if self._failure is not None:
+            self.fail(self._failure)
+        elif not self._done.done():
             self._done.set_result(None)
 
     def fail(self, error: BaseException) -> None:

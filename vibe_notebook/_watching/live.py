@@ -15,6 +15,8 @@ from typing import Any, Literal, Self
 
 from pydantic import ValidationError
 
+from .._forks import renew_in_child
+from .._half_pairs import HalfPairs
 from ..events import (
     Artifact,
     Event,
@@ -27,6 +29,7 @@ from ..events import (
     ToolStarted,
     Usage,
     not_valid,
+    parse_event,
 )
 from ..exceptions import ClosedError
 from ..recording import Recorder
@@ -93,11 +96,17 @@ class Live(Transcribed):
         self._lock = threading.RLock()
         self._run_id = uuid.uuid4().hex
         self._numbers = itertools.count()
+        self._half_pairs = HalfPairs()
         self._part: tuple[str, str] | None = None
         self._begun = False
         self._closed = False
         self._ticker = Ticker()
         self.usage: Usage | None = None
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Replace the lock in the child of a fork."""
+        self._lock = threading.RLock()
 
     def text(self, delta: str) -> None:
         """Append to the answer, in Markdown. After a tool call or thinking this begins a new part."""
@@ -205,11 +214,15 @@ class Live(Transcribed):
 
     def _dispatch(self, cls: type[Any], **payload: Any) -> None:
         """Dispatch an event. The caller does not hold the lock: callbacks run here, and may emit more."""
+        kind = cls.model_fields["type"].default
+        with self._lock:
+            fields = {"agent_id": self.agent_id, "run_id": self._run_id, **payload}
+            earlier, joined = self._half_pairs.join(kind, fields)
         try:
-            event: Event = cls(agent_id=self.agent_id, run_id=self._run_id, **payload)
+            event: Event = cls(**joined)
         except ValidationError as error:
-            raise not_valid(error, cls.model_fields["type"].default) from None
-        self._pipeline.dispatch([event])
+            raise not_valid(error, kind) from None
+        self._pipeline.dispatch([*map(parse_event, earlier), event])
 
 
 def live(

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
 import os
 import threading
 import time
 import weakref
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import adapters
 from .._controls import Control, Controls
 from .._event_loops import in_loop
+from .._foreign_words import clean_logger
+from .._forks import in_child, renew_in_child
 from .._host import host
 from ..display import Output, choose, make_output
 from ..events import Event
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline", "Transcribed", "fresh_agent_id"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 _MAX_UNIDENTIFIED = 8
 """Number of native events within which a stream must show its SDK; later the watch fails."""
 _TIMED_TYPES = frozenset(("run_started", "tool_started", "tool_finished", "run_finished"))
@@ -81,6 +83,14 @@ class Pipeline:
         self._finishing_thread: int | None = None  # the thread that ends the stream's runs
         self._finalizer = Finalizer()
         self._fault_reported = False
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Show and record nothing in the child of a fork; an end that another thread had begun is not the child's."""
+        self._lock = threading.Lock()
+        self._output = self._recorder = None
+        if self._finalizing and self._finishing_thread != threading.get_ident():
+            self._finalizer, self.finalized = Finalizer.ended(), True
 
     def begin(self) -> None:
         """Open the recording and the output. Raises their errors before the output shows anything."""
@@ -126,8 +136,7 @@ class Pipeline:
         self.agent_id = self.agent_id or agent_id
         if self._recorder is not None:
             self._recorder.attach(self.registry, agent_id)
-        if self._output is not None:
-            self._output.watch(agent_id, hold.since)
+        self._show(lambda output: output.watch(agent_id, hold.since))
 
     def accept(self, native: Any) -> None:
         """Pass one native event to the adapter. Raises ``AdapterError`` for a stream that no adapter knows."""
@@ -192,13 +201,19 @@ class Pipeline:
 
     def report(self, text: str) -> None:
         """Show a failure in the view."""
-        output = self._output  # another thread may set it to None
-        if output is not None:
-            output.report(text)
+        self._show(lambda output: output.report(text))
 
     def _draw_connections(self) -> None:
-        if (output := self._output) is not None:
-            output.connection(self.connections.lines(), self.connections.last_words())
+        self._show(lambda output: output.connection(self.connections.lines(), self.connections.last_words()))
+
+    def _show(self, show: Callable[[Output], object]) -> None:
+        """Show something in the output. A fault of the output must not end the agent's work."""
+        output = self._output  # another thread may set it to None
+        try:
+            if output is not None:
+                show(output)
+        except Exception:
+            log.exception("The output of %r failed", self.title or self.agent_id)
 
     def current(self) -> dict[str, Transcript]:
         """Return the transcripts of this watch's agents at this moment."""
@@ -261,22 +276,28 @@ class Pipeline:
         return True
 
     def _start_final_form(self) -> BaseException | None:
-        """Start the final form in spite of failures before it; return the first failure."""
+        """Start the final form in spite of failures before it; return the first one that the caller must get."""
         self._finishing_thread = None
         failures: list[BaseException] = []
+        raised: list[BaseException] = []
 
-        def attempt(step: Callable[[], object]) -> None:
+        def attempt(step: Callable[[], object], *, is_value: bool = False) -> None:
             try:
                 step()
             except BaseException as error:
                 log.exception("A step of the end of %r failed", self.title or self.agent_id)
                 failures.append(error)
+                # A failure of the view or of the file must not cost the caller the value of the watch.
+                if is_value or not isinstance(error, Exception) or isinstance(error, MemoryError):
+                    raised.append(error)
 
-        attempt(self._keep_transcripts)
+        attempt(self._keep_transcripts, is_value=True)
         self.finalized = True
         if self._recorder is not None and self._recorder is not self._record:
             attempt(self._recorder.close)
         output = self._output
+        if output is not None and self._recorder is not None and (words := self._recorder.missing_words):
+            attempt(partial(output.report, words))
         if output is not None:
             if failures:
                 attempt(lambda: output.report(f"The end is incomplete: {_describe(failures[0])}"))
@@ -286,8 +307,8 @@ class Pipeline:
         except BaseException as error:  # noqa: BLE001 - returned, once the waiting threads are free
             self._finalizer.fail(error)
             self._release_runs()
-            failures.append(error)
-        return failures[0] if failures else None
+            raised.append(error)
+        return raised[0] if raised else None
 
     def _keep_transcripts(self) -> None:
         self.transcripts = self.current()
@@ -324,7 +345,15 @@ class Pipeline:
         natives, self._unidentified = self._unidentified, []
         for native in natives:
             self.dispatch(self.feed(adapter, native))
-        events = adapter.finish(exc)
+        try:
+            events = adapter.finish(exc)
+        except Exception as error:
+            # An adapter's fault must not end the agent's work: its runs end without an outcome.
+            log.exception("The adapter %s could not end the stream", adapter.name)
+            self.report(f"The adapter {adapter.name} could not end the stream: {_describe(error)}")
+            events = []
+            for agent_id in list(self._since):
+                self.registry.finish(agent_id)
         self.dispatch(events)
         is_reported = any(event.type == "run_finished" and event.outcome == "error" for event in events)
         if isinstance(exc, Exception) and not isinstance(exc, CancelledError) and not is_reported:
@@ -398,8 +427,16 @@ class Transcribed:
         host().show(bundle(self.transcripts, title=self.title))
 
 
-_lock = threading.Lock()
+_lock: threading.Lock = threading.Lock()
 _reserved: weakref.WeakKeyDictionary[Registry, set[str]] = weakref.WeakKeyDictionary()
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - in the child of a fork
+    _lock = threading.Lock()
+
+
+in_child(_renew_lock)
 
 
 def fresh_agent_id(registry: Registry) -> str:

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import contextvars
 import ctypes
-import logging
 import signal
 import sys
 import threading
@@ -24,9 +23,13 @@ from typing import Any, Final
 import anyio
 import anyio.to_thread
 
+from .._event_loops import in_trio
+from .._foreign_words import clean_logger
+from .._forks import renew_in_child
+
 __all__ = ["END", "Stepper", "Ticker", "close_when_dropped", "in_thread"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 TICK = 0.1
 """Seconds between two wake-ups of the loop: an idle loop handles an interrupt only when it wakes."""
 RESEND: Final = 0.05
@@ -47,6 +50,11 @@ class Stepper:
         self.cancelled = False
         self.ended = False
         self._pending: dict[object, Callable[[], object]] = {}
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Replace the lock in the child of a fork."""
+        self.lock = threading.RLock()
 
     def cancel(self) -> bool:
         """Interrupt the pending step; return False if the source had ended or was cancelled before."""
@@ -302,7 +310,7 @@ CLOSE_TIMEOUT: Final = 10
 def close_when_dropped(steps: AsyncGenerator[Any, None]) -> AsyncIterator[Any]:
     """Return an iterator that the loop closes when ``break`` drops it, without a ResourceWarning on trio."""
     trio = sys.modules.get("trio")
-    return steps if trio is None or not trio.lowlevel.in_trio_run() else _OnTrio(steps, trio)
+    return _OnTrio(steps, trio) if in_trio() else steps
 
 
 class _OnTrio(AsyncIterator[Any]):

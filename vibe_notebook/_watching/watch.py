@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
@@ -17,6 +16,7 @@ from types import AsyncGeneratorType, GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from .. import adapters
+from .._foreign_words import clean_logger
 from .._host import host
 from ..exceptions import ConsumedError
 from ..recording import Recorder, Replay
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Watch", "last", "live_watches", "watch", "watch_agent"]
 
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 
 
 class Watch(Transcribed):

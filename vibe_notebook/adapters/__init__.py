@@ -9,13 +9,13 @@ point in the group ``vibe_notebook.adapters`` (see docs/adapters.md).
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, Final
 
 from vibe_notebook.exceptions import AdapterError
 
+from .._foreign_words import clean_logger
 from ._base import Adapter
 from ._entry_points import Shipped, load, shipped
 
@@ -51,7 +51,7 @@ _ALIASES: Final = {
     "vercel": "vercel_ai_ui",
 }
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 
 _FAMILIES: Final = {"openai": ("openai_responses", "openai_chat")}
 """The adapters that share one name; ``choose`` picks one of them by the first natives."""

@@ -13,10 +13,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, get_args
 
+from vibe_notebook._half_pairs import HalfPairs
 from vibe_notebook._json_values import bounded_repr, scrub
 from vibe_notebook.events import (
     Custom,
     Event,
+    MessageFinished,
     PartCompleted,
     RunFinished,
     RunStarted,
@@ -28,7 +30,9 @@ from vibe_notebook.events import (
 )
 from vibe_notebook.exceptions import ProtocolError
 
+from ._call_ids import CallIds
 from ._fields import bounded, get, ident, text
+from ._finish_reasons import problem_of
 from ._streamed_text import Key, StreamedTexts
 
 __all__ = ["Adapter", "is_event", "is_event_line"]
@@ -69,6 +73,8 @@ class Adapter(ABC):
     name: ClassVar[str]
     cancellations: ClassVar[frozenset[str]] = frozenset()
     """The names of the SDK's exception classes that mean "the user stopped the run"."""
+    tells_calls_apart: ClassVar[bool] = True
+    """True if a call's id that comes again names another call; False for events that this package has made."""
 
     def __init__(
         self,
@@ -87,9 +93,15 @@ class Adapter(ABC):
         self._is_started = False
         self._is_finished = False
         self._outcome: dict[str, Any] = {}
+        self._last_problem: dict[str, Any] = {}
+        """The outcome if the last message stays the last: the run's last message counts."""
         self._usage: Usage | None = None
         self._result: Any = None
         self.streamed = StreamedTexts()
+        self._call_ids = CallIds()
+        self._half_pairs = HalfPairs()
+        self._repeats: dict[Key, str] = {}
+        """The arguments of calls that were announced once more, as far as they came again."""
         self._out: list[Event] = []
         self._envelope: dict[str, Any] = {}
         """``message_id`` and ``derived``; also ``seq`` and ``counter`` of a source that numbers its natives."""
@@ -99,7 +111,7 @@ class Adapter(ABC):
         if is_event(native):
             own = self._own_event(native)
             if own is not None:
-                return [own]
+                return [self._call_ids.rename(own) if self.tells_calls_apart else own]
         self._envelope = {}
         self._read(native)
         return self._flush()
@@ -127,6 +139,7 @@ class Adapter(ABC):
         self._envelope = {}
         self._close()
         self._envelope = {}
+        self._outcome = self._outcome or self._last_problem
         self.emit(RunFinished, usage=self._usage, result=self._result, **self._outcome)
         return self._flush()
 
@@ -145,10 +158,15 @@ class Adapter(ABC):
 
     def emit(self, cls: type[Any], **fields: Any) -> None:
         """Emit one event for the current native; *fields* override the envelope."""
+        if cls is MessageFinished:
+            self._judge(ident(fields.get("finish_reason")))
         place: dict[str, Any] = {"agent_id": self.agent_id, "run_id": self.run_id, **self._envelope}
         if place.get("seq") is not None:
             place["sub"] = len(self._out)
-        self._out.append(cls(**{**place, **fields}))
+        kind = cls.model_fields["type"].default
+        earlier, joined = self._half_pairs.join(kind, {**place, **fields})
+        self._out += map(parse_event, earlier)
+        self._out.append(cls(**joined))
 
     def emit_unknown(self, native: object, name: str | None, **fields: Any) -> None:
         """Emit a native that this version does not know as a ``Custom`` event under its own name."""
@@ -170,9 +188,27 @@ class Adapter(ABC):
 
     def emit_args(self, call_id: str, name: str | None, delta: str) -> None:
         """Emit a delta of a tool call's argument text; an empty *delta* only shows the call."""
+        key = self._key("args", call_id)
+        if key in self._repeats:
+            whole = self._repeats[key] = self._repeats[key] + delta
+            if not self.streamed.read(key).startswith(whole):
+                self.emit_rest_of_args(call_id, name, whole)
+            return
         if delta:
             self._record_delta("args", call_id, delta)
         self.emit(ToolCallDelta, tool_call_id=call_id, tool_name=name or None, delta=delta)
+
+    def announce_call(self, call_id: str, name: str | None) -> None:
+        """Emit the beginning of a call: of an open one the arguments come again, after a result it is another."""
+        key = self._key("args", call_id)
+        is_open = self._call_ids.is_open(self._envelope.get("run_id", self.run_id), call_id)
+        if self.streamed.read(key):
+            if is_open:
+                self._repeats[key] = ""
+                return
+            self.streamed.replace(key, "")
+        self._repeats.pop(key, None)
+        self.emit_args(call_id, name, "")
 
     def emit_rest_of_args(self, call_id: str, name: str | None, whole: str) -> bool:
         """Emit the rest of *whole* after the streamed argument text.
@@ -198,12 +234,23 @@ class Adapter(ABC):
         return self._envelope.get("message_id"), kind, name
 
     def end(self, outcome: str, error: str | None = None, code: str | None = None) -> None:
-        """Store the run's outcome, unless an outcome is stored already."""
-        if not self._outcome:
+        """Store the run's outcome, unless an outcome other than success is stored already."""
+        if self._outcome.get("outcome", "success") == "success":
             self._outcome = {"outcome": outcome, "error": error, "code": code}
 
+    def settle(self) -> None:
+        """Store the SDK's own verdict that the run is a success: it outweighs the last message's reason."""
+        self.end("success")
+
+    def _judge(self, reason: str | None) -> None:
+        problem = problem_of(reason)
+        self._last_problem = {"outcome": "error", "error": problem, "code": reason} if problem else {}
+
     def _flush(self) -> list[Event]:
-        out, self._out = self._out, []
+        out, self._out = (
+            [self._call_ids.rename(event) if self.tells_calls_apart else event for event in self._out],
+            [],
+        )
         if out and not self._is_started and out[0].run_id == self.run_id:
             self._is_started = True
             out.insert(0, RunStarted(agent_id=self.agent_id, run_id=self.run_id, **self._origin()))

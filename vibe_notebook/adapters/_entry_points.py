@@ -8,19 +8,19 @@ The module loads an entry point at its first use.
 from __future__ import annotations
 
 import inspect
-import logging
 import sys
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
+from .._foreign_words import clean_logger
 from ._base import Adapter
 
 __all__ = ["GROUP", "Shipped", "load", "shipped"]
 
 GROUP = "vibe_notebook.adapters"
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 
 Shipped = tuple[type[Adapter], Callable[[object], bool]]
 """The class of an adapter, and the function that recognises its natives."""

@@ -20,6 +20,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from vibe_notebook._half_pairs import scrub_inside
 from vibe_notebook._json_values import bounded_repr, scrub, to_json_value
 from vibe_notebook.events import Usage
 
@@ -90,8 +91,8 @@ def fields_of(native: object) -> dict[str, Any]:
 
 
 def text(value: object) -> str:
-    """Return *value* if it is a string, else ""."""
-    return scrub(value) if isinstance(value, str) else ""
+    """Return *value* if it is a string, else "". Half of a character may stand at its ends."""
+    return scrub_inside(value) if isinstance(value, str) else ""
 
 
 def ident(value: object) -> str | None:

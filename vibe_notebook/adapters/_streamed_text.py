@@ -6,6 +6,8 @@ late delta changes nothing.
 
 from __future__ import annotations
 
+from vibe_notebook._json_values import scrub
+
 __all__ = ["Key", "StreamedTexts"]
 
 Key = tuple[str | None, str, str]
@@ -38,7 +40,11 @@ class StreamedTexts:
     def read(self, key: Key) -> str:
         """Return the text so far."""
         deltas = self._deltas.get(key, {})
-        return "".join(deltas[at] for at in sorted(deltas))
+        return scrub("".join(deltas[at] for at in sorted(deltas)))
+
+    def has(self, kind: str, whole: str) -> bool:
+        """Return whether a text of this kind is *whole*."""
+        return any(key[1] == kind and self.read(key) == whole for key in self._deltas)
 
     def forget(self, message: str | None) -> None:
         """Drop the texts of a finished message."""

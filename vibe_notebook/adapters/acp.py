@@ -165,8 +165,11 @@ class ACPAdapter(Adapter):
             return
         self._is_over, self._part = True, ("tool", self._part[1])
         self._envelope = {}
-        is_new = call_id not in self._calls
-        call = self._calls.setdefault(call_id, _Call())
+        call = self._calls.get(call_id)
+        is_done = call is not None and call.status in ("completed", "failed")
+        is_new = call is None or (is_done and text(camel(update, "sessionUpdate")) == "tool_call")
+        if call is None or is_new:
+            call = self._calls[call_id] = _Call()
         call.name = text(get(update, "title")) or call.name or text(get(update, "kind")) or None
         changed = self._changed(call, update)
         before, call.status = call.status, text(get(update, "status")) or call.status or "pending"

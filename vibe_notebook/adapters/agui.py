@@ -9,6 +9,7 @@ the AG-UI 1.0 specification, ``ag_ui.core``. The adapter also reads the older ``
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any, Final
 
 from vibe_notebook.events import (
@@ -24,7 +25,7 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
-from ._fields import camel, get, ident, integer, items, plain, text
+from ._fields import camel, get, ident, integer, items, parsed, plain, text
 from ._tool_results import message_result
 
 __all__ = ["AGUIAdapter", "matches"]
@@ -75,8 +76,13 @@ class AGUIAdapter(Adapter):
         self._hidden: set[str] = set()
         self._runs: dict[str, str] = {}
         self._results: dict[str, dict[str, Any]] = {}
-        self._calls: dict[str, None] = {}
-        self._texts: dict[str, None] = {}
+        self._calls: dict[str, str | None] = {}
+        """The message of each call."""
+        self._texts: dict[str, int] = {}
+        """The number of the present text part, by message: a message that starts again has another part."""
+        self._history: set[str] | None = None
+        """The messages of the first snapshot, if it came before everything else: earlier turns."""
+        self._snapshots: list[Any] = []
 
     def _read(self, native: object) -> None:  # noqa: C901, PLR0912 - one flat table of the protocol's types
         kind = text(get(native, "type"))
@@ -107,7 +113,7 @@ class AGUIAdapter(Adapter):
             case "THINKING_TEXT_MESSAGE_CONTENT":  # the older events have no ids
                 self._thinking(f"thinking:{self._thoughts}", delta)
             case "TOOL_CALL_START" | "TOOL_CALL_ARGS" | "TOOL_CALL_CHUNK":
-                self._args(native, delta)
+                self._args(native, delta, is_start=kind == "TOOL_CALL_START")
             case "TOOL_CALL_END":
                 # The arguments are complete, so the tool can start. No other event reports its start.
                 if (call_id := ident(camel(native, "toolCallId"))) is not None:
@@ -163,6 +169,8 @@ class AGUIAdapter(Adapter):
                 self.emit(Custom, name="interrupt", value=plain(interrupt))
 
     def _close(self) -> None:
+        if not (self._texts or self._calls or self._thought or self._thoughts):
+            self._show_unseen(self._snapshots)  # the run is only a snapshot
         for message_id in list(self._open):
             self._text_end(message_id)
         for run_id in reversed(self._runs.values()):  # the stream did not end these subagents
@@ -179,8 +187,11 @@ class AGUIAdapter(Adapter):
             self.emit_unknown(native, "TEXT_MESSAGE_START")
         elif self._text not in self._open:
             self._open[self._text] = self._envelope.get("run_id", self.run_id)
-            self._texts[self._text] = None
             self._envelope["message_id"] = self._text
+            if self._text in self._texts:
+                self._texts[self._text] += 1
+                return
+            self._texts[self._text] = 0
             self.emit(MessageStarted, agent_name=ident(get(native, "name")))
 
     def _text_delta(self, native: object, delta: str) -> None:
@@ -190,7 +201,7 @@ class AGUIAdapter(Adapter):
             message_id = self._text
         if message_id not in self._hidden:
             self._text = self._envelope["message_id"] = message_id
-            self.emit_text("text", "0", delta)
+            self.emit_text("text", str(self._texts[message_id]), delta)
 
     def _text_end(self, message_id: str) -> None:
         run_id = self._open.pop(message_id, None)
@@ -204,14 +215,20 @@ class AGUIAdapter(Adapter):
 
     # Tool calls.
 
-    def _args(self, native: object, delta: str) -> None:
+    def _args(self, native: object, delta: str, *, is_start: bool) -> None:
         self._call = ident(camel(native, "toolCallId")) or self._call
         if not self._call:
             self.emit_unknown(native, text(get(native, "type")))
             return
-        self._calls[self._call] = None
-        self._envelope["message_id"] = ident(camel(native, "parentMessageId"))
-        self.emit_args(self._call, text(camel(native, "toolCallName")) or None, delta)
+        parent = ident(camel(native, "parentMessageId"))
+        if parent is not None or is_start or self._call not in self._calls:
+            self._calls[self._call] = parent
+        self._envelope["message_id"] = self._calls[self._call]
+        name = text(camel(native, "toolCallName")) or None
+        if is_start:
+            self.announce_call(self._call, name)
+        if delta or not is_start:
+            self.emit_args(self._call, name, delta)
 
     def _tool_result(self, native: object) -> None:
         call_id = ident(camel(native, "toolCallId"))
@@ -244,7 +261,15 @@ class AGUIAdapter(Adapter):
 
     def _snapshot(self, native: object) -> None:
         """Correct known calls and texts by a snapshot of the messages; show no earlier history."""
-        for message in items(get(native, "messages")):
+        self._snapshots = items(get(native, "messages"))
+        if self._history is None:
+            is_first = not (self._texts or self._calls or self._thought or self._thoughts)
+            self._history = {ident(get(one, "id")) or "" for one in self._snapshots} if is_first else set()
+            if not is_first:
+                self._show_unseen(self._snapshots)
+        else:
+            self._show_unseen(self._snapshots, self._history)
+        for message in self._snapshots:
             message_id, call_id = ident(get(message, "id")), ident(camel(message, "toolCallId"))
             error = text(get(message, "error"))
             if call_id in self._calls and error:
@@ -252,8 +277,37 @@ class AGUIAdapter(Adapter):
                 self.emit(ToolFinished, tool_call_id=call_id, status="error", output=output, error=error)
             elif message_id in self._texts and (whole := text(get(message, "content"))):
                 self._envelope = {"message_id": message_id}
-                self.emit_whole("text", "0", whole)
+                if not self._texts[message_id]:  # of several parts nothing says where each ends
+                    self.emit_whole("text", "0", whole)
                 self._envelope = {}
+
+    def _show_unseen(self, messages: list[Any], known: Collection[str] = ()) -> None:
+        """Show what the assistant said and did since the user's last message, and no event has told."""
+        start = max((i for i, one in enumerate(messages) if get(one, "role") == "user"), default=-1) + 1
+        seen = [
+            i for i, one in enumerate(messages) if ident(get(one, "id")) in {*self._texts, *self._results}
+        ]
+        for message in messages[max(start, seen[0] if seen else 0) :]:
+            message_id, role = ident(get(message, "id")) or "", text(get(message, "role"))
+            content = text(get(message, "content"))
+            if message_id in known or (content and self.streamed.has("text", content)):
+                continue  # some servers give a message another id in the snapshot
+            if role == "assistant" and message_id not in self._texts:
+                self._texts[message_id] = 0
+                self._envelope = {"message_id": message_id or None}
+                self.emit(MessageStarted, agent_name=ident(get(message, "name")))
+                self.emit_text("text", "0", content)
+                for call in items(camel(message, "toolCalls")):
+                    call_id, name = ident(get(call, "id")), text(get(call, "function", "name")) or None
+                    if call_id is not None and call_id not in self._calls:
+                        self._calls[call_id] = None
+                        args = parsed(get(call, "function", "arguments"))
+                        self.emit(ToolStarted, tool_call_id=call_id, tool_name=name, args=args)
+                self.emit(MessageFinished)
+                self._envelope = {}
+            elif role == "tool" and message_id not in self._results:
+                self._envelope = {}
+                self._tool_result(message)
 
 
 def _usage(native: object) -> Usage | None:

@@ -43,7 +43,6 @@ _RAW: Final = frozenset(
 _TWINS: Final = frozenset(("text", "thinking", "input_json"))
 _QUIET: Final = frozenset(("ping", "signature", "citation", "compaction"))
 _TEXTS: Final = {"text_delta": ("text", "text"), "thinking_delta": ("thinking", "thinking")}
-_INCOMPLETE: Final = frozenset(("max_tokens", "model_context_window_exceeded", "refusal"))
 
 
 def matches(native: object) -> bool:
@@ -68,11 +67,14 @@ class _Block:
     kind: str
     call_id: str = ""
     name: str | None = None
+    preset: str = ""
+    """The whole input that came with the block's start: the call's arguments, unless deltas repeat them."""
 
 
 @dataclass
 class _Message:
     id: str
+    native_id: str | None = None
     model: str | None = None
     blocks: dict[int, _Block] = field(default_factory=dict)
     latest: int = 0
@@ -88,6 +90,9 @@ class AnthropicAdapter(Adapter):
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)
         self._message: _Message | None = None
+        self._last: _Message | None = None
+        """The last finished message: a whole message may follow its deltas."""
+        self._used: set[str] = set()
         self._count = 0
 
     def _read(self, native: object) -> None:
@@ -127,9 +132,14 @@ class AnthropicAdapter(Adapter):
 
     def _message_start(self, body: object) -> _Message:
         self._message_over()
-        made = f"{self.run_id}:{self._count}"
+        self._forget_last()
+        made, native_id = f"{self.run_id}:{self._count}", ident(get(body, "id"))
         self._count += 1
-        message = _Message(ident(get(body, "id")) or made, ident(get(body, "model")))
+        is_used = native_id is None or native_id in self._used  # some servers give all messages the same id
+        message = _Message(
+            native_id if native_id and not is_used else made, native_id, ident(get(body, "model"))
+        )
+        self._used.add(message.id)
         message.counts |= token_counts(get(body, "usage"))
         self._message = message
         self._envelope = {"message_id": message.id}
@@ -141,12 +151,7 @@ class AnthropicAdapter(Adapter):
         message.counts |= token_counts(
             get(native, "usage")
         )  # counts are cumulative; an event has only the changed ones
-        self._stopped(message, get(native, "delta"))
-
-    def _stopped(self, message: _Message, body: object) -> None:
-        reason = message.stop_reason = ident(get(body, "stop_reason")) or message.stop_reason
-        if reason in _INCOMPLETE:
-            self.end("error", f"The message is incomplete: {reason}.", reason)
+        message.stop_reason = ident(get(native, "delta", "stop_reason")) or message.stop_reason
 
     def _close(self) -> None:
         self._message_over()
@@ -158,15 +163,39 @@ class AnthropicAdapter(Adapter):
         self._envelope = {"message_id": message.id}
         usage = usage_from(message.counts, message.model)
         self.emit(MessageFinished, finish_reason=message.stop_reason, usage=usage)
-        self.streamed.forget(message.id)
+        self._forget_last()
+        self._last = message
+
+    def _forget_last(self) -> None:
+        last, self._last = self._last, None
+        if last is not None:
+            self.streamed.forget(last.id)
 
     def _whole_message(self, body: object) -> None:
+        streamed = self._message or self._last
+        if streamed is not None and streamed.native_id == ident(get(body, "id")) and streamed.blocks:
+            self._compare(streamed, body)
+            return
         self._message_start(body)
         for i, block in enumerate(items(get(body, "content"))):
             self._block_start(i, block)
             self._block_stop(i, block)
-        self._stopped(self._open(), body)
+        message = self._open()
+        message.stop_reason = ident(get(body, "stop_reason")) or message.stop_reason
         self._message_over()
+
+    def _compare(self, message: _Message, body: object) -> None:
+        """Show what the whole of a message has, and its deltas had not."""
+        self._envelope = {"message_id": message.id}
+        for i, block in enumerate(items(get(body, "content"))):
+            kind = text(get(block, "type"))
+            if kind in ("text", "thinking") and (whole := text(get(block, kind))):
+                self.emit_whole(kind, str(i), whole)
+            elif kind in _CALLS and (known := message.blocks.get(i)) is not None and known.call_id:
+                args = plain(get(block, "input"))
+                written = self.streamed.read((message.id, "args", known.call_id))
+                if args and parsed(written) != args:
+                    self.emit(ToolStarted, tool_call_id=known.call_id, tool_name=known.name, args=args)
 
     # Blocks.
 
@@ -180,8 +209,9 @@ class AnthropicAdapter(Adapter):
         elif kind in _CALLS:
             block.call_id = ident(get(body, "id")) or f"{message.id}:{index}"
             block.name = text(get(body, "name")) or None
-            # Streamed calls start with an empty input, whole calls with their full input.
-            self.emit_args(block.call_id, block.name, json_text(get(body, "input") or None))
+            # Streamed calls start with an empty input, whole calls with their full input; some servers do both.
+            block.preset = json_text(get(body, "input") or None)
+            self.emit_args(block.call_id, block.name, "")
         elif _is_server_result(kind):
             self._server_result(body)
         elif kind not in ("redacted_thinking", "compaction"):
@@ -203,11 +233,15 @@ class AnthropicAdapter(Adapter):
         block = message.blocks.get(index)
         # Without the start of its block, the id of a call is unknown.
         if block is not None and block.call_id and text(delta):
+            block.preset = ""
             self.emit_args(block.call_id, block.name, text(delta))
 
     def _block_stop(self, index: int, body: object) -> None:
         message = self._open()
         block = message.blocks.setdefault(index, _Block(text(get(body, "type"))))
+        preset, block.preset = block.preset, ""
+        if preset:
+            self.emit_args(block.call_id, block.name, preset)
         if block.kind in ("text", "thinking"):
             if whole := text(get(body, block.kind)):  # only the helper repeats the whole text
                 self.emit_whole(block.kind, str(index), whole)

@@ -212,6 +212,8 @@ class ClaudeAgentSDKAdapter(AnthropicAdapter):
         elif get(native, "is_error") is True or kind.startswith("error"):
             errors = "\n".join(text(error) for error in items(get(native, "errors")) if text(error))
             self.end("error", text(whole) or errors or kind or "error", kind or None)
+        elif kind == "success":
+            self.settle()
         if structured is not None or whole is not None:
             self._result = plain(whole if structured is None else structured)
         self._usage = _usage(native, self._model) or self._usage

@@ -33,6 +33,7 @@ class EventsAdapter(Adapter):
     """
 
     name = "events"
+    tells_calls_apart = False
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)
@@ -45,13 +46,18 @@ class EventsAdapter(Adapter):
             if not native.strip():
                 return []
             native = _loaded(native)
+        earlier: list[Event] = []
+        if isinstance(native, dict) and isinstance(kind := native.get("type"), str):
+            halves, joined = self._half_pairs.join(kind, native)
+            earlier = [read_event(half) for half in halves]
+            native = dict(joined)
         try:
             event = read_event(native)  # type: ignore[arg-type]  # read_event raises for every other type
         except ProtocolError:
             self._envelope = {}
             self._read(native)
             return [self._remember(event) for event in self._flush()]
-        return [self._remember(event)]
+        return [self._remember(event) for event in (*earlier, event)]
 
     def finish(self, exc: BaseException | None = None) -> list[Event]:
         """Return the end of every open run, the latest run first."""
@@ -62,9 +68,12 @@ class EventsAdapter(Adapter):
         self._is_finished = True
         if exc is not None:
             self._end_by_exception(exc)
-        return [
-            RunFinished(agent_id=agent, run_id=run, **self._outcome) for agent, run in reversed(self._open)
-        ]
+        ends: list[Event] = []
+        for agent, run in reversed(self._open):
+            end = RunFinished(agent_id=agent, run_id=run, **self._outcome)
+            ends += map(read_event, self._half_pairs.join(end.type, dict(end))[0])
+            ends.append(end)
+        return ends
 
     def _read(self, native: object) -> None:
         ids = {name: value for name in ("agent_id", "run_id") if (value := ident(get(native, name)))}

@@ -9,18 +9,27 @@ or as our events. Source: the API's reference, ``openai.types.chat``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, ToolFinished, Usage
+from vibe_notebook.events import (
+    Artifact,
+    MessageFinished,
+    MessageStarted,
+    ToolFinished,
+    ToolStarted,
+    Usage,
+)
 
 from ._base import Adapter
-from ._fields import get, ident, integer, items, json_text, text, usage_of
+from ._fields import get, ident, integer, items, json_text, parsed, text, usage_of
 from ._tool_results import message_result, report_event
 
 __all__ = ["OpenAIChatAdapter", "matches"]
 
-_OBJECTS: Final = frozenset(("chat.completion.chunk", "chat.completion"))
+_OBJECTS: Final = frozenset(("chat.completion.chunk", "chat.completion", "text_completion"))
+_CHOICE: Final = ("delta", "message", "text", "finish_reason")
 _TWINS: Final = frozenset(
     (
         "content.delta",
@@ -35,13 +44,15 @@ _TWINS: Final = frozenset(
         "logprobs.refusal.done",
     )
 )
+_REFUSAL: Final = frozenset(
+    ("error", "code", "status", "message", "request_id", "object", "id", "created", "model")
+)
 _REASONING: Final = ("reasoning_content", "reasoning")
-_INCOMPLETE: Final = frozenset(("length", "content_filter"))
 
 
 def matches(native: object) -> bool:
     """Return whether *native* is a completion, its chunk, an event of the helper, or a tool's message."""
-    if _is_completion(native):
+    if _is_completion(native) or _is_refusal(native):
         return True
     kind = text(get(native, "type"))
     if kind == "chunk":
@@ -53,12 +64,29 @@ def matches(native: object) -> bool:
 
 
 def _is_completion(native: object) -> bool:
-    return text(get(native, "object")) in _OBJECTS
+    kind = get(native, "object")
+    if kind is None or kind == "":  # some servers leave it out, or empty
+        choices = get(native, "choices")
+        if not isinstance(choices, list) or text(get(native, "type")):
+            return False
+        if not choices:  # a first chunk of filters, or a last one of usage
+            return get(native, "usage") is not None or get(native, "prompt_filter_results") is not None
+        return any(get(choices[0], name) is not None for name in _CHOICE)
+    return text(kind) in _OBJECTS
+
+
+def _is_refusal(native: object) -> bool:
+    """Return whether *native* is only an error, as a server sends it in the place of a chunk."""
+    if not isinstance(native, Mapping) or not set(native) <= _REFUSAL:
+        return False
+    error = native.get("error")
+    return bool(text(error) or text(get(error, "message")))
 
 
 @dataclass
 class _Call:
     id: str
+    native_id: str | None
     name: str | None = None
 
 
@@ -68,6 +96,7 @@ class _Message:
     native_id: str | None
     model: str | None = None
     calls: dict[int, _Call] = field(default_factory=dict)
+    call_ids: set[str] = field(default_factory=set)
     finish_reason: str | None = None
     usage: Usage | None = None
     is_finished: bool = False
@@ -91,6 +120,8 @@ class OpenAIChatAdapter(Adapter):
             self._twin(native, kind)
         elif _is_completion(chunk) or (not kind and get(chunk, "choices") is not None):
             self._chunk(chunk)
+        elif _is_refusal(chunk):
+            self._problem(get(chunk, "error"))
         else:
             self._app(native, kind)
 
@@ -103,9 +134,13 @@ class OpenAIChatAdapter(Adapter):
         if choice is not None:
             message = self._open(chunk, get(choice, "delta"))
             self._problem(get(choice, "error"))
-            is_whole = get(choice, "delta") is None
-            self._delta(message, get(choice, "message" if is_whole else "delta"))
-            self._stopped(message, ident(get(choice, "finish_reason")))
+            if get(choice, "delta") is not None:
+                self._delta(message, get(choice, "delta"))
+            elif get(choice, "message") is not None:
+                self._whole(message, get(choice, "message"))
+            else:  # the older API of completions
+                self.emit_text("text", "0", text(get(choice, "text")))
+            message.finish_reason = ident(get(choice, "finish_reason")) or message.finish_reason
         current = self._message
         if current is None or get(chunk, "usage") is None:
             return
@@ -135,14 +170,13 @@ class OpenAIChatAdapter(Adapter):
         if native_id is None or native_id == message.native_id:
             # Some servers give all completions the same id.
             fields = ("content", *_REASONING, "tool_calls")
-            return message.is_finished and any(get(delta, name) for name in fields)
+            is_over = message.is_finished or message.finish_reason is not None
+            has_news = any(get(delta, name) for name in fields)
+            return is_over and (
+                has_news or (not message.is_finished and text(get(delta, "role")) == "assistant")
+            )
         # Other servers give each chunk of a completion another id.
         return message.finish_reason is not None or text(get(delta, "role")) == "assistant"
-
-    def _stopped(self, message: _Message, reason: str | None) -> None:
-        message.finish_reason = reason or message.finish_reason
-        if reason in _INCOMPLETE:
-            self.end("error", f"The message is incomplete: {reason}.", reason)
 
     def _finish_message(self, message: _Message) -> None:
         # The usage comes after the last choice, or not at all.
@@ -162,18 +196,39 @@ class OpenAIChatAdapter(Adapter):
             code = ident(get(error, "code"))
             self.end("error", text(get(error, "message")) or text(error) or code or "error", code)
 
-    # Deltas, and whole messages of completions without a stream.
+    # Deltas, and whole messages: of completions without a stream, or after the deltas of the same message.
 
     def _delta(self, message: _Message, delta: object) -> None:
-        thinking = next((found for name in _REASONING if (found := text(get(delta, name)))), "")
-        self.emit_text("thinking", "0", thinking)
-        content = get(delta, "content")
-        self.emit_text("text", "0", text(content))
-        for part in items(content):  # Mistral sends a list of parts
-            inner = items(get(part, "thinking"))
-            self.emit_text("thinking", "0", "".join(text(get(one, "text")) for one in inner))
-            self.emit_text("text", "0", text(get(part, "text")))
-        self.emit_text("text", "refusal", text(get(delta, "refusal")))
+        for kind, part, value in _texts_in(delta):
+            self.emit_text(kind, part, value)
+        self._calls_in(message, delta)
+
+    def _whole(self, message: _Message, body: object) -> None:
+        wholes: dict[tuple[str, str], str] = {}
+        for kind, part, value in _texts_in(body):
+            wholes[kind, part] = wholes.get((kind, part), "") + value
+        for (kind, part), whole in wholes.items():
+            if self.streamed.read((message.id, kind, part)):
+                self.emit_whole(kind, part, whole)
+            else:
+                self.emit_text(kind, part, whole)
+        known = {call.native_id: call for call in message.calls.values() if call.native_id}
+        calls = items(get(body, "tool_calls"))
+        rest = [call for call in calls if (ident(get(call, "id")) or "") not in known]
+        for native in calls:
+            call = known.get(ident(get(native, "id")) or "")
+            if call is not None:
+                function = get(native, "function") or get(native, "custom")
+                self._whole_args(call, _args_in(function))
+        self._calls_in(message, {"tool_calls": rest, "function_call": get(body, "function_call")})
+
+    def _whole_args(self, call: _Call, whole: str) -> None:
+        written = self.streamed.read((self._envelope.get("message_id"), "args", call.id))
+        is_same = parsed(written) == parsed(whole)
+        if whole and not is_same and not self.emit_rest_of_args(call.id, call.name, whole):
+            self.emit(ToolStarted, tool_call_id=call.id, tool_name=call.name, args=parsed(whole))
+
+    def _calls_in(self, message: _Message, delta: object) -> None:
         for i, call in enumerate(items(get(delta, "tool_calls"))):
             place = integer(get(call, "index"))
             self._call(message, i if place is None else place, call)
@@ -183,22 +238,50 @@ class OpenAIChatAdapter(Adapter):
 
     def _call(self, message: _Message, index: int, native: object) -> None:
         function = get(native, "function") or get(native, "custom")
-        call_id = ident(get(native, "id"))
+        call_id, name, delta = (
+            ident(get(native, "id")),
+            text(get(function, "name")) or None,
+            _args_in(function),
+        )
         call = message.calls.get(index)
-        # Some servers give every call the index 0.
-        is_new = call is None or (call_id is not None and call_id != call.id and self._names(function))
+        is_new = call is None or self._is_other(message, call, call_id, name, delta)
         if call is None or is_new:
-            call = _Call(call_id or f"{message.id}:{index}")
-            message.calls[index] = call
-        call.name = call.name or text(get(function, "name")) or None
-        args = get(function, "arguments")
-        delta = json_text(get(function, "input") if args is None else args)
-        if delta or is_new:
+            call = message.calls[index] = _Call(self._fresh_id(message, call_id, index), call_id)
+        # Some servers name the call after the beginning of its arguments.
+        is_named_late = not is_new and name is not None and call.name is None
+        call.name = call.name or name
+        if delta or is_new or is_named_late:
             self.emit_args(call.id, call.name, delta)
+        if call_id is not None and (call.native_id is None or is_new):
+            call.native_id = call_id
+            if call_id != call.id:
+                # The events so far name the call, and the list of calls knows them from here on.
+                self._out = [self._call_ids.rename(event) for event in self._out]
+                self._call_ids.share(self.run_id, call.id, call_id)
+
+    def _is_other(
+        self, message: _Message, call: _Call, call_id: str | None, name: str | None, delta: str
+    ) -> bool:
+        """Return whether a piece begins another call at the place of *call*: some servers have one place for all."""
+        if call_id is not None and call.native_id is not None and call_id != call.native_id:
+            return name is not None
+        if name is None or call.name is None:
+            return False
+        if name != call.name:
+            return True
+        # The same name: in every piece of one call, or of a next call.
+        written = self.streamed.read((message.id, "args", call.id))
+        return bool(delta) and isinstance(parsed(written), dict)
 
     @staticmethod
-    def _names(function: object) -> bool:
-        return bool(text(get(function, "name")))
+    def _fresh_id(message: _Message, call_id: str | None, index: int) -> str:
+        """Return the call's own id, unless another call of the message has it; else one made of its place."""
+        name, count = call_id or f"{message.id}:{index}", 1
+        while name in message.call_ids:
+            count += 1
+            name = f"{message.id}:{index}.{count}"
+        message.call_ids.add(name)
+        return name
 
     # The helper's twins.
 
@@ -219,7 +302,7 @@ class OpenAIChatAdapter(Adapter):
         index = integer(get(native, "index")) or 0
         name = text(get(native, "name")) or None
         # Only the repeated chunk, which may be absent, has the call's id.
-        call = message.calls.get(index) or _Call(f"{message.id}:{index}", name)
+        call = message.calls.get(index) or _Call(f"{message.id}:{index}", None, name)
         if verb == "delta":
             self._envelope["derived"] = True
             self.emit_args(call.id, call.name, text(get(native, "arguments_delta")))
@@ -249,6 +332,23 @@ class OpenAIChatAdapter(Adapter):
         if message is not None and message.finish_reason is not None:
             self._finish_message(message)
         self._envelope = {}
+
+
+def _texts_in(body: object) -> Iterator[tuple[str, str, str]]:
+    """Yield the kind, the part and the text of each text in a delta or a message."""
+    yield "thinking", "0", next((found for name in _REASONING if (found := text(get(body, name)))), "")
+    content = get(body, "content")
+    yield "text", "0", text(content)
+    for part in items(content):  # Mistral sends a list of parts
+        inner = items(get(part, "thinking"))
+        yield "thinking", "0", "".join(text(get(one, "text")) for one in inner)
+        yield "text", "0", text(get(part, "text"))
+    yield "text", "refusal", text(get(body, "refusal"))
+
+
+def _args_in(function: object) -> str:
+    args = get(function, "arguments")
+    return json_text(get(function, "input") if args is None else args)
 
 
 def _usage(native: object, model: str | None) -> Usage | None:

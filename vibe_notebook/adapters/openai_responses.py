@@ -9,7 +9,7 @@ dicts, as the reports of ``_tool_results``, or as our events. Source: the API's 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vibe_notebook.events import (
@@ -64,8 +64,11 @@ def matches(native: object) -> bool:
 @dataclass
 class _Response:
     key: str
-    """The response's id, or an id made here for a stream that was resumed in the middle."""
+    """The response's id, or an id made here: for a stream resumed in the middle, for an id that begins anew."""
     id: str | None = None
+    is_over: bool = False
+    numbers: dict[int, int] | None = field(default_factory=dict)
+    """A digest of the event with each number; ``None`` of a server whose numbers tell nothing."""
 
 
 @dataclass
@@ -90,21 +93,28 @@ class OpenAIResponsesAdapter(Adapter):
         self._response: _Response | None = None
         self._responses: dict[str, _Response] = {}
         self._items: dict[str, _Item] = {}
+        self._all: list[_Response] = []
         self._places: dict[tuple[str, int | None], str] = {}
         self._awaiting: dict[str, None] = {}
+        self._is_app_next = False
+        """The application has reported something since the last event of the API."""
 
     def _read(self, native: object) -> None:
         kind = text(get(native, "type"))
         if not kind.startswith("response.") and kind != "error":
+            self._is_app_next = True
             self._app(native, kind)
             return
         kind = kind.removeprefix("response.")
         item_id = ident(get(native, "item_id")) or ident(get(native, "item", "id"))
-        response = self._response_of(native, item_id)
         seq = integer(get(native, "sequence_number"))
+        response = self._response_of(native, item_id, kind, seq)
+        self._is_app_next = False
         self._envelope = {"message_id": response.key}
-        if seq is not None:
+        if seq is not None and not _tells_nothing(response, seq, native, kind):
             self._envelope |= {"seq": seq, "counter": response.key}
+        else:
+            seq = None
         self._event(native, kind, response, item_id or f"{get(native, 'output_index')}")
         if seq is not None and not self._out:
             self._out.append(skip(self.agent_id, self.run_id, **self._envelope))
@@ -157,22 +167,49 @@ class OpenAIResponsesAdapter(Adapter):
 
     # Responses. Few events name their response, and a resumed stream starts in the middle of a response.
 
-    def _response_of(self, native: object, item_id: str | None) -> _Response:
+    def _response_of(
+        self, native: object, item_id: str | None, kind: str = "", seq: int | None = None
+    ) -> _Response:
         response_id = ident(get(native, "response", "id"))
-        if response_id is None and item_id in self._items:
-            return self._items[item_id].response
-        if response_id in self._responses:
-            return self._responses[response_id]
+        known = self._responses.get(response_id or "")
+        if known is not None and kind == "created" and known.is_over and (seq is None or self._is_app_next):
+            known = self._response = _Response(f"{response_id}#{len(self._all)}", response_id)
+            self._responses[response_id or ""] = known
+            self._all.append(known)
+        if known is not None:
+            return known
+        item = self._items.get(item_id or "") if response_id is None else None
+        if item is not None and not self._begins_anew(item, native, kind, seq):
+            return item.response
         response = self._response
         if response is None or (response_id is not None and response.id is not None):
             response = _Response(response_id or f"{self.run_id}:{len(self._responses)}")
+            self._all.append(response)
         if response_id is not None:
             response.id = response_id
             self._responses[response_id] = response
         self._response = response
         return response
 
-    def _response_done(self, body: object, status: str, response: _Response) -> None:
+    def _begins_anew(self, item: _Item, native: object, kind: str, seq: int | None) -> bool:
+        """Return whether an event begins another item with the id of *item*, and forget *item* then."""
+        now = self._response
+        if (
+            kind != "output_item.added"
+            or not item.is_done
+            or now is None
+            or now is item.response
+            or now.is_over
+        ):
+            return False
+        is_next = seq is None or seq > max(now.numbers or (-1,))
+        if not is_next and (item.response.numbers or {}).get(seq or 0) == _digest(native, kind):
+            return False  # a duplicate
+        self._items = {key: one for key, one in self._items.items() if one is not item}
+        return True
+
+    def _response_done(self, body: object, verb: str, response: _Response) -> None:
+        status = verb
         for i, item in enumerate(items(get(body, "output"))):
             item_id = self._places.get((response.key, i)) or ident(get(item, "id")) or str(i)
             if not self._items.setdefault(item_id, _Item(response)).is_done:
@@ -184,8 +221,6 @@ class OpenAIResponsesAdapter(Adapter):
             self.end("cancelled")
         elif status == "incomplete":
             status = code = ident(get(body, "incomplete_details", "reason")) or status
-            if code != "steered":  # the user added input, and the next response continues
-                self.end("error", f"The response is incomplete: {code}.", code)
         usage = usage_of(
             get(body, "usage"),
             cached=("input_tokens_details", "cached_tokens"),
@@ -193,7 +228,16 @@ class OpenAIResponsesAdapter(Adapter):
             model=ident(get(body, "model")),
         )
         self.emit(MessageFinished, finish_reason=status, usage=usage)
+        if (
+            verb == "incomplete" and status != "steered"
+        ):  # else the user added input, and the next one continues
+            self._last_problem = {
+                "outcome": "error",
+                "error": f"The response is incomplete: {code}.",
+                "code": code,
+            }
         self.streamed.forget(response.key)
+        response.is_over = True
 
     # Text and thinking.
 
@@ -288,3 +332,19 @@ class OpenAIResponsesAdapter(Adapter):
             self.emit(ToolFinished, **finish_fields(native))
         else:
             self.emit_unknown(native, kind)
+
+
+def _digest(native: object, kind: str) -> int:
+    fields = ("item_id", "output_index", "content_index", "summary_index", "delta", "text", "arguments")
+    values = [get(native, name) for name in fields]
+    ids = (ident(get(native, "item", "id")), ident(get(native, "response", "id")))
+    return hash((kind, *ids, *(value for value in values if isinstance(value, str | int))))
+
+
+def _tells_nothing(response: _Response, seq: int, native: object, kind: str) -> bool:
+    """Return whether the response's numbers repeat for different events: some servers send only zeros."""
+    if response.numbers is not None:
+        digest = _digest(native, kind)
+        if response.numbers.setdefault(seq, digest) != digest:
+            response.numbers = None
+    return response.numbers is None

@@ -71,6 +71,9 @@ class VercelAIUIAdapter(Adapter):
         self._steps = 0
         self._files = 0
         self._parts: dict[tuple[str, str], None] = {}
+        self._names: dict[tuple[str, str], str] = {}
+        """The part of each id of the source: after its end, an id that starts again is another part."""
+        self._over: set[tuple[str, str]] = set()
         self._awaiting: dict[str, str] = {}
 
     def _read(self, native: object) -> None:
@@ -94,11 +97,8 @@ class VercelAIUIAdapter(Adapter):
                 self.end("cancelled")
             case "error":
                 self.end("error", text(camel(native, "errorText")) or "error")
-            case _ if verb == "delta" and topic in _TEXTS:
-                part_id = ident(get(native, "id")) or "0"
-                self._step_start(is_needed=True)
-                self._parts[_TEXTS[topic], part_id] = None
-                self.emit_text(_TEXTS[topic], part_id, text(get(native, "delta")))
+            case _ if topic in _TEXTS and verb in ("start", "delta", "end"):
+                self._text(_TEXTS[topic], ident(get(native, "id")) or "0", verb, text(get(native, "delta")))
             case _ if kind.startswith("tool-") and kind in _KINDS:
                 self._tool(native, kind)
             case "file" | "reasoning-file" | "source-url" | "source-document":
@@ -107,6 +107,20 @@ class VercelAIUIAdapter(Adapter):
                 self._metadata(native)
             case _:
                 self.emit_unknown(native, kind)
+
+    def _text(self, kind: str, native_id: str, verb: str, delta: str) -> None:
+        key = kind, native_id
+        if verb == "end":
+            self._over.add(key)
+            return
+        if key in self._over:
+            self._over.discard(key)
+            self._names[key] = f"{native_id}#{len(self._parts) + 1}"
+        if verb == "delta":
+            self._step_start(is_needed=True)
+            part_id = self._names.get(key, native_id)
+            self._parts[kind, part_id] = None
+            self.emit_text(kind, part_id, delta)
 
     # Steps.
 
@@ -123,6 +137,8 @@ class VercelAIUIAdapter(Adapter):
         step, self._step = self._step, None
         if step is not None:
             self._parts.clear()
+            self._names.clear()
+            self._over.clear()
             self._envelope = {"message_id": step}
             reason = ident(camel(native, "finishReason"))
             self.emit(MessageFinished, finish_reason=reason, usage=_usage(get(native, "usage")))
@@ -169,7 +185,7 @@ class VercelAIUIAdapter(Adapter):
         match kind:
             case "tool-input-start":
                 self._step_start(is_needed=True)
-                self.emit_args(call_id, name, "")
+                self.announce_call(call_id, name)
             case "tool-input-delta":
                 self.emit_args(call_id, name, text(camel(native, "inputTextDelta")))
             case "tool-input-available":

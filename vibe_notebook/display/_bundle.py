@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..transcript import Transcript
+
+if TYPE_CHECKING:
+    from .._forms.wording import Document
 
 __all__ = ["bundle", "interim_bundle", "other_agent"]
 
@@ -25,25 +29,37 @@ def bundle(
     """Return the saved forms by MIME type: HTML, Markdown and text, several agents under their names.
 
     *is_open* is the user's choice by part key, *note* a last line about the view itself. *last_words* is the reason
-    why a remote stream's connection ended early, or ``None``.
+    why a remote stream's connection ended early, or ``None``. A transcript beyond ``FORM_BYTES`` is shown in part.
     """
-    from .._forms.markdown import transcript_markdown  # noqa: PLC0415 - rendering is loaded when something is shown
+    from .._forms.bounds import bounded_forms  # noqa: PLC0415 - rendering is loaded when something is shown
+    from .._forms.html import transcript_html  # noqa: PLC0415
+    from .._forms.markdown import transcript_markdown  # noqa: PLC0415
     from .._forms.text import transcript_text  # noqa: PLC0415
     from .._forms.wording import clean  # noqa: PLC0415
 
-    items = _items(transcripts, title)
-    html = _html(items, is_open, "\n".join(filter(None, (note, last_words))))
-    text = [transcript_text(t, title=name) for name, t in items]
-    markdown = [transcript_markdown(t, title=name) for name, t in items]
-    if last_words is not None:
-        reason = clean(last_words)
-        text.append(f"[{reason}]")
-        markdown.append("`" + reason.replace("`", "'").replace("\n", " · ") + "`")
-    return {
-        "text/plain": "\n\n".join(text),
-        "text/markdown": "\n\n".join(markdown),
-        "text/html": html,
-    }
+    names = [f"{title} · {name}" for name in transcripts] if len(transcripts) > 1 else [title]
+
+    def render(shown: Sequence[tuple[int, Document]]) -> dict[str, str]:
+        html, text, markdown = [], [], []
+        for index, document in shown:
+            name = names[index] if index >= 0 else None
+            prefix = other_agent(index)
+            chosen = {k.removeprefix(prefix): v for k, v in (is_open or {}).items() if k.startswith(prefix)}
+            notes = "\n".join(filter(None, (note, last_words))) if not index else None
+            html.append(transcript_html(document, title=name, is_open=chosen, note=notes or None))
+            text.append(transcript_text(document, title=name))
+            markdown.append(transcript_markdown(document, title=name))
+        if last_words is not None:
+            reason = clean(last_words)
+            text.append(f"[{reason}]")
+            markdown.append("`" + reason.replace("`", "'").replace("\n", " · ") + "`")
+        return {
+            "text/plain": "\n\n".join(text),
+            "text/markdown": "\n\n".join(markdown),
+            "text/html": "\n".join(html),
+        }
+
+    return bounded_forms(list(transcripts.values()) or [Transcript()], render)
 
 
 def interim_bundle(
@@ -59,36 +75,13 @@ def interim_bundle(
     By the class ``vibe-interim-MARK`` a live view of the same agents hides the HTML, by ``vibe-saved-COUNT`` it
     recognises the last form.
     """
-    from .._forms.text import transcript_text  # noqa: PLC0415 - rendering is loaded when something is shown
-
-    items = _items(transcripts, title)
-    html = _html(items, is_open, _INTERIM)
-    html = html.replace(
-        '<div class="vibe" ', '<div class="vibe-form" '
-    )  # the page counts it as no further view
-    text = [*(transcript_text(t, title=name) for name, t in items), f"[{_INTERIM}]"]
+    forms = bundle(transcripts, title=title, is_open=is_open, note=_INTERIM)
+    # Of another class than the live view: the page counts it as no further view.
+    html = forms["text/html"].replace('<div class="vibe" ', '<div class="vibe-form" ')
     return {
-        "text/plain": "\n\n".join(text),
+        "text/plain": f"{forms['text/plain']}\n\n[{_INTERIM}]",
         "text/html": f'<div class="vibe-interim-{mark} vibe-saved-{count}">{html}</div>',
     }
-
-
-def _items(transcripts: Mapping[str, Transcript], title: str) -> list[tuple[str, Transcript]]:
-    several = len(transcripts) > 1
-    items = [(f"{title} · {name}" if several else title, t) for name, t in transcripts.items()]
-    return items or [(title, Transcript())]
-
-
-def _html(items: list[tuple[str, Transcript]], is_open: Mapping[str, bool] | None, notes: str) -> str:
-    from .._forms.html import transcript_html  # noqa: PLC0415 - rendering is loaded when something is shown
-
-    html = []
-    for index, (name, transcript) in enumerate(items):
-        prefix = other_agent(index)
-        chosen = {k.removeprefix(prefix): v for k, v in (is_open or {}).items() if k.startswith(prefix)}
-        note = notes if notes and not index else None
-        html.append(transcript_html(transcript, title=name, is_open=chosen, note=note))
-    return "\n".join(html)
 
 
 def other_agent(index: int) -> str:

@@ -8,16 +8,18 @@ in the thread that made it. A thread of the pacer draws only the changes that ar
 from __future__ import annotations
 
 import contextvars
-import logging
 import math
 import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
 
+from .._foreign_words import clean_logger
+from .._forks import renew_in_child
+
 __all__ = ["PACER", "PAUSE", "Drawable", "Pacer"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 
 VIEW_INTERVAL = 1 / 29
 """Seconds between two messages of one view: 30 in any second, the first message included. An interval of 16 ms
@@ -91,6 +93,13 @@ class Pacer:
         self._slots: dict[Drawable, _Slot] = {}
         self._thread: threading.Thread | None = None
         self._drawn = -math.inf
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Forget the parent's views and thread, in the child of a fork."""
+        self._changed = threading.Condition()
+        self._slots = {}
+        self._thread = None
 
     def add(self, view: Drawable) -> None:
         """Add a view, to be drawn from now on."""
@@ -147,9 +156,12 @@ class Pacer:
             return 0.0
         return max(0.0, min(self._drawn + LULL, since + PATIENCE) - self.clock())
 
-    def wait_for_lull(self, view: Drawable) -> None:
-        """Wait for a lull, but not in the main thread: its event loop may draw the other views."""
-        since = self.clock()
+    def wait_for_lull(self, view: Drawable, since: float | None = None) -> None:
+        """Wait for a lull, but not in the main thread: its event loop may draw the other views.
+
+        *since* is the time from which the view waits, if not from now on.
+        """
+        since = self.clock() if since is None else since
         while threading.current_thread() is not threading.main_thread():
             left = self.lull_in(view, since)
             if not left:

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._forms.wording import args_text, is_table, output_text, preview
+from .._forms.wording import (
+    LiveText,
+    args_text,
+    byte_size,
+    is_table,
+    name_in_line,
+    output_text,
+    preview,
+    whole_message,
+)
+from .._markdown.images import pixels_of
+from .._markdown.sanitize import is_link, is_raster
 from ..parts import ArtifactPart, ToolPart
 from ._text_diffs import Field, Op, TextReader
 
@@ -84,13 +95,14 @@ class SentTool(SentPart):
     def __init__(self, key: int) -> None:
         super().__init__(key)
         self._args, self._output = TextReader(), TextReader()
+        self._cleaners = {"args": LiveText(), "output": LiveText()}
         self._pending: list[tuple[str, bool, str]] = []
         self._whole: ToolPart | None = None
         self._seen: object = None
 
     def read(self, builder: ToolBuilder) -> None:
         state = builder.state()
-        self._new |= {"name": builder.tool_name(), "state": state}
+        self._new |= {"name": name_in_line(builder.tool_name()), "state": state}
         if state == "preparing":
             self._pending.append(("args", *self._args.read(builder.args)))
             if builder.args.size <= PREVIEW_SOURCE:
@@ -118,16 +130,23 @@ class SentTool(SentPart):
                 "preview": preview(part.args_text if part.args is None else part.args),
                 "t0": part.started_at,
                 "t1": part.finished_at,
-                "error": part.error,
+                "error": whole_message(part.error) if part.error else part.error,
             }
             if is_table(part.output) != self.props.get("wide", False):
                 self._new["wide"] = is_table(part.output)
             if part.progress is not None:
                 self._new |= part.progress.model_dump()
+                self._new["message"] = name_in_line(part.progress.message) or None
+            for cleaner in self._cleaners.values():
+                cleaner.reset()
             ops += self._replace("args", args_text(part))
             ops += self._replace("output", output_text(part))
         for name, replaces, text in self._pending:
-            ops += self._replace(name, text) if replaces else self._append(name, text)
+            cleaner = self._cleaners[name]
+            if replaces:
+                cleaner.reset()
+            shown = cleaner.feed(text)
+            ops += self._replace(name, shown) if replaces else self._append(name, shown)
         self._pending = []
         return ops + super().ops()
 
@@ -145,14 +164,16 @@ class SentArtifact(SentPart):
 
 def artifact_props(part: ArtifactPart) -> dict[str, Any]:
     """Return an artifact's props. Only raster images are sent as data; a URL is a link, never fetched."""
-    raster = part.media_type in ("image/png", "image/jpeg", "image/gif", "image/webp")
+    source = f"data:{part.media_type};base64,{part.data}" if part.data else ""
+    is_image = bool(source) and is_raster(source)
+    pixels = pixels_of(part.data) if part.data and source.startswith("data:image/") else ""
     return {
-        "name": part.name or part.artifact_id,
-        "action": part.action,
-        "media_type": part.media_type,
-        "url": part.url,
-        "src": f"data:{part.media_type};base64,{part.data}" if raster and part.data else None,
-        "size": len(part.data) * 3 // 4 if part.data else None,
+        "name": name_in_line(part.name) or name_in_line(part.artifact_id),
+        "action": name_in_line(part.action),
+        "media_type": " · ".join(filter(None, (name_in_line(part.media_type), pixels))) or None,
+        "url": part.url if part.url and is_link(part.url) else None,
+        "src": source if is_image else None,
+        "size": byte_size(part.data) if part.data else None,
     }
 
 
@@ -164,6 +185,6 @@ class SentRun(SentPart):
     def read(self, builder: RunLog) -> None:
         final = builder.final
         self._new |= {
-            "name": builder.agent_name or builder.run_id,
+            "name": name_in_line(builder.agent_name) or name_in_line(builder.run_id),
             "state": final.outcome if final else "running",
         }

@@ -7,16 +7,18 @@ a dead widget. Between the pacer, which only draws, and ``_widget_output.py``, w
 from __future__ import annotations
 
 import contextvars
-import logging
 import math
 import threading
 import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from .._foreign_words import clean_logger
+from .._forks import renew_in_child
+
 __all__ = ["SAVER", "Savable", "Saver"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 
 FIRST: Final = 1.0
 """Seconds from a view's opening to its first form: many views end earlier, and need none."""
@@ -65,6 +67,12 @@ class Saver:
         self._slots: dict[Savable, _Slot] = {}
         self._free_at = -math.inf  # no form before it
         self._thread: threading.Thread | None = None
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Forget the views and the thread of the parent, in the child of a fork."""
+        self._changed = threading.Condition()
+        self._slots, self._thread = {}, None
 
     def add(self, view: Savable) -> None:
         """Add a view: it is saved from now on."""

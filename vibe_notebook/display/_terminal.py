@@ -14,7 +14,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from .._forms.wording import PREVIEW, STATE_MARKS, clean, preview
+from .._forks import renew_in_child
+from .._forms.wording import PREVIEW, STATE_MARKS, clean, message_text, name_in_line, preview
 from ..events import (
     Artifact,
     Event,
@@ -65,6 +66,8 @@ class Printer:
         match event:
             case TextDelta() | ThinkingDelta():
                 self._delta(event)
+            case PartCompleted(kind="args"):
+                self._args[event.agent_id, event.run_id, event.part_id] = [event.text]
             case PartCompleted():
                 part = _part_of(event, event.kind)
                 if "".join(self._written.get(part, ())) != event.text:
@@ -84,11 +87,13 @@ class Printer:
                 text = event.error if event.error is not None else event.output
                 self._call(event, STATE_MARKS[event.status], _TINTS.get(event.status, ""), ": ", text)
             case Artifact():
-                self._write_line(event.agent_id, f"+ {clean(event.name or event.artifact_id)}")
+                self._write_line(
+                    event.agent_id, f"+ {name_in_line(event.name) or name_in_line(event.artifact_id)}"
+                )
             case RunFinished():
                 if event.outcome != "success":
                     outcome = self._paint(_TINTS.get(event.outcome, ""), f"[{event.outcome}]")
-                    self._write_line(event.agent_id, f"{outcome} {clean(event.error or '')}".rstrip())
+                    self._write_line(event.agent_id, f"{outcome} {_indented(event.error or '')}".rstrip())
                 if self._open and self._open[1] == event.agent_id:
                     self._end_line()
             case _:
@@ -106,12 +111,12 @@ class Printer:
         self, event: ToolStarted | ToolFinished, mark: str, tint: str, between: str, text: object
     ) -> None:
         """Write one line for a call, cut to the window: a terminal would break the line within a word."""
-        name = clean(event.tool_name or event.tool_call_id)
+        name = name_in_line(event.tool_name) or name_in_line(event.tool_call_id)
         room = PREVIEW
         if self._is_terminal:
             taken = len(f"{self._prefix(event.agent_id)}{mark} {name}{between}")
             room = max(shutil.get_terminal_size().columns - taken, _LEAST)
-        short = clean(preview(text, room))
+        short = preview(text, room)
         line = f"{self._paint(tint, mark)} {self._paint(_BOLD, name)}" + (
             f"{between}{short}" if short else ""
         )
@@ -157,7 +162,7 @@ class Printer:
 
     def _prefix(self, agent_id: str) -> str:
         """Return the beginning of an agent's line: its name, if there are several agents."""
-        return f"{clean(agent_id)}: " if len(self._agents) > 1 else ""
+        return f"{name_in_line(agent_id)}: " if len(self._agents) > 1 else ""
 
     def _end_line(self, text: str = "") -> None:
         """End the unfinished line, then write the line *text*."""
@@ -168,6 +173,11 @@ class Printer:
 
     def _paint(self, tint: str, text: str) -> str:
         return f"\x1b[{tint}m{text}\x1b[0m" if tint and text and self._has_colours else text
+
+
+def _indented(text: str) -> str:
+    """Return an error or a note with its further lines indented: none of them can fake a call's line."""
+    return message_text(text).replace("\n", "\n  ")
 
 
 def _part_of(event: TextDelta | ThinkingDelta | PartCompleted, kind: str) -> tuple[str, ...]:
@@ -184,7 +194,14 @@ class TerminalOutput:
         self._registry = registry
         self._printer = Printer()
         self._registrations: list[Registration] = []
+        renew_in_child(self)
         self._reported: set[str] = set()
+
+    def renew(self) -> None:
+        """Print nothing in the child of a fork."""
+        for registration in self._registrations:
+            registration.callbacks = {}
+        self._registrations = []
 
     def watch(self, agent_id: str, since: int) -> None:
         """Print an agent's events from now on."""
@@ -193,14 +210,14 @@ class TerminalOutput:
 
     def report(self, text: str) -> None:
         """Write a failure in the background to standard error."""
-        sys.stderr.write(f"{clean(text)}\n")
+        sys.stderr.write(f"{_indented(text)}\n")
 
     def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
         """Write each new trouble of a connection to standard error."""
         del last_words
         for state, text in lines:
             if state in ("reconnecting", "refused") and text not in self._reported:
-                sys.stderr.write(f"[{clean(text)}]\n")
+                sys.stderr.write(f"[{_indented(text)}]\n")
         self._reported = {text for _, text in lines}
 
     def flush(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._forms.wording import LiveText, clean
 from .._markdown.stream import MarkdownStream, Update
 from .._markdown.units import utf16
 from ._parts import SentPart
@@ -148,6 +149,7 @@ class SentThinking(SentPart):
     def __init__(self, key: int) -> None:
         super().__init__(key)
         self._follow = TextReader()
+        self._cleaner = LiveText(clean)
         self._pending: list[tuple[bool, str]] = []
 
     def read(self, builder: TextBuilder) -> None:
@@ -160,6 +162,9 @@ class SentThinking(SentPart):
     def ops(self) -> list[Op]:
         ops: list[Op] = []
         for replaces, text in self._pending:
-            ops += self._replace("text", text) if replaces else self._append("text", text)
+            if replaces:
+                self._cleaner.reset()
+            shown = self._cleaner.feed(text)
+            ops += self._replace("text", shown) if replaces else self._append("text", shown)
         self._pending = []
         return ops + super().ops()

@@ -7,12 +7,14 @@ but for its *send* function.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from .._foreign_words import clean_logger
+from .._forks import renew_in_child
+from .._forms.wording import name_in_line, whole_message
 from .._reducer.agent_log import AgentLog
 from .._reducer.run import PartBuilder
 from ..registry import Registry
@@ -24,7 +26,7 @@ from ._tree import Tree
 
 __all__ = ["View"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 
 
 class View:
@@ -55,9 +57,10 @@ class View:
         self.is_open: dict[str, bool] = {}
         self._awaiting_pause: dict[SentText, float] = {}  # the time of each text's last draw
         self._faults = 0
+        self._channel_failed = False
         self.number = 0
         self.head: dict[str, Any] = {
-            "title": title,
+            "title": name_in_line(title),
             "state": "live",
             "outcome": None,
             "error": None,
@@ -69,6 +72,14 @@ class View:
             self.head["mark"] = mark
         self._head_new: dict[str, Any] = {}
         pacer.add(self)
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Send nothing in the child of a fork: the browser is the parent's."""
+        self.lock = threading.RLock()
+        self._send = _send_nothing
+        self._dirty = {}
+        self._is_followed = False
 
     # Called by the registry
 
@@ -90,7 +101,7 @@ class View:
 
     def report(self, text: str) -> None:
         """Show a failure in the background."""
-        self.set_head(note=text)
+        self.set_head(note=whole_message(text))
 
     def set_head(self, **props: Any) -> None:
         """Change properties of the header."""
@@ -99,6 +110,15 @@ class View:
         self.wake()
 
     # Drawing
+
+    def _post(self, message: dict[str, Any]) -> None:
+        """Send a message. A failing channel must not end the agent's work: the browser asks for what it lacks."""
+        try:
+            self._send(message)
+        except Exception:
+            if not self._channel_failed:
+                log.exception("The live view could not be sent; the stream continues")
+            self._channel_failed = True
 
     def flush(self) -> bool | None:
         """Send the news; return True if a text holds words back, to be drawn after a pause.
@@ -112,7 +132,8 @@ class View:
             except Exception as error:
                 # A fault of the view must never end the agent's work: the view reports it and continues.
                 log.exception("The live view could not be drawn")
-                ops = self._after_fault(f"The view could not be drawn: {type(error).__name__}: {error}")
+                reason = whole_message(f"The view could not be drawn: {type(error).__name__}: {error}")
+                ops = self._after_fault(reason)
             if ops:
                 self._tell(*ops)
             return bool(self._awaiting_pause) if ops else bool(self._awaiting_pause) or None
@@ -121,9 +142,9 @@ class View:
         """Answer a browser that has lost messages after *number*."""
         with self.lock:
             if number == self.number:
-                self._send({"n": self.number, "ops": []})
+                self._post({"n": self.number, "ops": []})
             else:
-                self._send({"n": self.number, "ops": [["full", self.snapshot()]]})
+                self._post({"n": self.number, "ops": [["full", self.snapshot()]]})
 
     def detach(self) -> None:
         """Detach from the registry: later events of the agents belong to another stream."""
@@ -147,10 +168,11 @@ class View:
                 self._tree.finish()
             except Exception as error:
                 log.exception("The live view could not be finished")
-                self.head["note"] = f"The view could not be finished: {type(error).__name__}: {error}"
+                reason = f"The view could not be finished: {type(error).__name__}: {error}"
+                self.head["note"] = whole_message(reason)
             self._awaiting_pause.clear()
             self.number += 1
-            self._send({"n": self.number, "ops": [["full", self.snapshot()]]})
+            self._post({"n": self.number, "ops": [["full", self.snapshot()]]})
 
     def send_form(self, data: Mapping[str, str]) -> None:
         """Send a saved form to a page that cannot get it as a display."""
@@ -179,7 +201,7 @@ class View:
 
     def _tell(self, *ops: Op) -> None:
         self.number += 1
-        self._send({"n": self.number, "ops": list(ops)})
+        self._post({"n": self.number, "ops": list(ops)})
 
     def _collect(self) -> list[Op]:
         with self._registry.changed:  # the registry's lock: part builders are read, nothing is rendered
@@ -239,3 +261,7 @@ class View:
             with self._registry.reading(agent_id) as found:
                 if found is not None:
                     yield found, since
+
+
+def _send_nothing(message: dict[str, Any]) -> None:
+    del message

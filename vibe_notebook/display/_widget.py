@@ -6,7 +6,6 @@ in docs/wire.md.
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +14,11 @@ from typing import Any
 import anywidget
 import traitlets
 
+from .._foreign_words import clean_logger
+
 __all__ = ["StreamWidget"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 
 _BUNDLE = Path(__file__).parent / "static" / "widget.js"
 

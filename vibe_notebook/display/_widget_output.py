@@ -13,7 +13,10 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .._forks import in_child
+from .._forms.wording import in_line, name_in_line, whole_message
 from .._host import host
+from ..events import Usage
 from ..transcript import Transcript
 from ._bundle import bundle, interim_bundle
 from ._pacer import PACER
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["WidgetOutput"]
 
+LINE = 1_000
+"""Characters of a connection's line in the header."""
+
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _NOTHING = {"text/plain": "", "text/html": ""}
 """The display of the form of the moment after the end: a notebook's output cannot be taken back."""
@@ -36,11 +42,20 @@ _NOTHING = {"text/plain": "", "text/html": ""}
 _SHORT = 5.0
 """Seconds within which most agents end. A page shows them live, and their notebooks need no second output."""
 
-_SENDING = threading.Lock()
+_SENDING: threading.Lock = threading.Lock()
 """Lock for sending: the kernel's sockets silently lose messages if several threads send at once."""
 
-_FINAL = threading.Lock()
+_FINAL: threading.Lock = threading.Lock()
 """Lock for final forms: several at once would delay each other, and the page."""
+
+
+def _renew() -> None:
+    """Replace the locks in the child of a fork."""
+    global _SENDING, _FINAL
+    _SENDING, _FINAL = threading.Lock(), threading.Lock()
+
+
+in_child(_renew)
 
 
 class WidgetOutput:
@@ -64,6 +79,7 @@ class WidgetOutput:
         self._controls = controls
         self._transcripts = transcripts
         self._last_words: str | None = None
+        self._flushed_at: float | None = None
         self._packer = Packer()
         self._mark = uuid.uuid4().hex
         self._view = View(
@@ -93,12 +109,15 @@ class WidgetOutput:
     def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
         """Show a remote stream's connections in the header."""
         self._last_words = last_words
-        self._view.set_head(connection=[list(line) for line in lines])
+        self._view.set_head(connection=[[state, in_line(text, LINE)] for state, text in lines])
 
     def flush(self) -> None:
         """Send the last news at once: streams that end together would wait for each other's final forms."""
         self._view.detach()
         PACER.draw_last(self._view)
+        self._flushed_at = (
+            PACER.clock()
+        )  # the final form may wait for a thread: it need not wait for a lull then
 
     @property
     def is_alone(self) -> bool:
@@ -107,7 +126,7 @@ class WidgetOutput:
 
     def wait_for_lull(self) -> None:
         """Wait until the other views have sent their news, for 150 ms at most."""
-        PACER.wait_for_lull(self._view)
+        PACER.wait_for_lull(self._view, self._flushed_at)
 
     def save(self) -> int | None:
         """Show the form of this moment; return its bytes, or ``None`` if the last form holds all news."""
@@ -146,8 +165,8 @@ class WidgetOutput:
         first = next(iter(transcripts.values()), Transcript())
         self._view.finish(
             outcome=first.outcome,
-            error=first.error,
-            usage=first.usage.model_dump(exclude_none=True) if first.usage else None,
+            error=whole_message(first.error) if first.error else None,
+            usage=_usage(first.usage) if first.usage else None,
         )
         with self._view.lock:
             self._packer.begin()  # frees its memory
@@ -202,6 +221,13 @@ class WidgetOutput:
                     self.close()
             case _:
                 self._controls.use(content)
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    """Return the usage for the header, without the peer's other fields."""
+    model = name_in_line(usage.model) or None
+    known = usage.model_dump(exclude_none=True, include=set(Usage.model_fields))
+    return {**known, "model": model} if model else known
 
 
 def _parts(made: Any) -> tuple[dict[str, Any], dict[str, Any]]:

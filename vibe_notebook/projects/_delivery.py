@@ -6,12 +6,14 @@ So the publisher can send a batch again after it lost the acknowledgement.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
 from .._addresses import is_loopback
+from .._credentials import Token, TokenError, TokenSource, checked_header
 from .._foreign_words import on_one_line
 from .._limits import ANSWER_BYTES
 from ..exceptions import MissingExtraError, RemoteError, VibeNotebookError
@@ -25,6 +27,7 @@ __all__ = ["DelayedError", "Destination", "RejectedError", "destination_for"]
 _TIMEOUT: Final = 30.0
 _TOO_LARGE: Final = 413
 _NO_EVENT: Final = 422
+_NO_TOKEN: Final = 401
 _TEMPORARY: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
@@ -64,7 +67,7 @@ def destination_for(
     project_id: str,
     *,
     headers: Mapping[str, str] | None,
-    token: str | None,
+    token: Token | None,
 ) -> Destination:
     """Return the destination for *target*: a server's URL, a log's URL or a ``ProjectEventStream``.
 
@@ -107,17 +110,30 @@ class _LogDestination:
 
 class _HttpDestination:
     def __init__(
-        self, url: str, project_id: str, *, headers: Mapping[str, str] | None, token: str | None
+        self, url: str, project_id: str, *, headers: Mapping[str, str] | None, token: Token | None
     ) -> None:
         try:
             import httpx2  # noqa: PLC0415 - an extra
         except ModuleNotFoundError as error:
             raise MissingExtraError("Publishing to a server", "remote") from error
         self._http = httpx2
-        self._path = f"{url.rstrip('/')}/projects/{quote(project_id, safe='')}"
-        self._host = urlsplit(url).netloc.rpartition("@")[2]
-        self._is_this_machine = is_loopback(urlsplit(url).hostname or "")
-        self._headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
+        parts = urlsplit(url)
+        if parts.query or parts.fragment:
+            raise ValueError(
+                "The URL of a server has no query and no fragment; pass a secret by token= or headers=."
+            )
+        user, _, self._host = parts.netloc.rpartition("@")
+        # The client would write a URL's password to the logger.
+        base = SplitResult(parts.scheme, self._host, parts.path, "", "").geturl()
+        self._path = f"{base.rstrip('/')}/projects/{quote(project_id, safe='')}"
+        self._is_this_machine = is_loopback(parts.hostname or "")
+        self._headers = dict(checked_header(name, value) for name, value in (headers or {}).items())
+        if user:
+            basic = base64.b64encode(unquote_to_bytes(user)).decode()
+            self._headers = {"Authorization": f"Basic {basic}", **self._headers}
+        self._tokens = None if token is None else TokenSource(token)
+        self._token: str | None = None
+        self._has_token = False
         self._client: httpx2.AsyncClient | None = None
 
     async def send(self, events: Sequence[str], key: str) -> None:
@@ -132,12 +148,40 @@ class _HttpDestination:
             await self._client.aclose()
 
     async def _post(self, to: str, body: bytes, headers: dict[str, str]) -> None:
+        is_new = await self._ask_for_token()
+        try:
+            await self._post_once(to, body, headers)
+        except RemoteError as error:
+            if error.status != _NO_TOKEN or self._tokens is None or is_new:
+                raise
+            # The token may have expired since its function was called: the next try has a new one.
+            self._has_token = False
+            raise DelayedError(str(error), 0.0) from None
+
+    async def _ask_for_token(self) -> bool:
+        """Ask for a token unless one is there; return True if it is a new one."""
+        if self._tokens is None or self._has_token:
+            return False
+        failure: VibeNotebookError | None = None
+        try:
+            self._token = await self._tokens.ask()
+        except TokenError as error:
+            message = f"There is no token for {self._host}: {error}."
+            failure = RemoteError(message) if error.is_lasting else DelayedError(message)
+        if failure is not None:
+            raise failure
+        self._has_token = True
+        return True
+
+    async def _post_once(self, to: str, body: bytes, headers: dict[str, str]) -> None:
         if self._client is None:
             # An explicit transport ignores the proxy settings: events for this machine must not leave it.
             transport = self._http.AsyncHTTPTransport() if self._is_this_machine else None
             self._client = self._http.AsyncClient(
                 headers=self._headers, timeout=_TIMEOUT, transport=transport
             )
+        if self._token is not None:
+            headers = {**headers, "Authorization": f"Bearer {self._token}"}
         try:
             async with self._client.stream(
                 "POST", f"{self._path}/{to}", content=body, headers=headers

@@ -7,12 +7,26 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from .._limits import WINDOW_BYTES
 from ..exceptions import ProtocolError
 
-__all__ = ["BEGINNING", "END", "Entry", "Gap", "Id", "parse_id", "valid_event"]
+__all__ = [
+    "BEGINNING",
+    "END",
+    "Entry",
+    "Gap",
+    "Id",
+    "fill_window",
+    "parse_id",
+    "size_of",
+    "text_of",
+    "valid_event",
+]
 
 Id = tuple[int, int]
 """An id as numbers, (milliseconds, count). Ids ascend in the order of the log."""
@@ -48,6 +62,11 @@ def parse_id(text: str) -> Id:
     )
 
 
+def text_of(place: Id) -> str:
+    """Return an id as text."""
+    return f"{place[0]}-{place[1]}"
+
+
 def valid_event(event: str) -> str:
     """Check an event type, and return it unchanged. On the wire an event type is one line.
 
@@ -60,6 +79,10 @@ def valid_event(event: str) -> str:
             field="event_type",
         )
     return event
+
+
+size_of: Final = sys.getsizeof
+"""Return the bytes of memory that a text takes, in constant time: four for each character of some texts."""
 
 
 class Entry:
@@ -80,12 +103,34 @@ class Entry:
             self._frame = f"id: {self.id}\nevent: {self.event}\ndata: {self.data}\n\n".encode()
         return self._frame
 
+    @property
+    def size(self) -> int:
+        """Return the bytes of memory that the data takes."""
+        return size_of(self.data)
+
     def as_dict(self) -> dict[str, str]:
         """Return the entry in the form of a listener's ``get()``."""
         return {"id": self.id, "event": self.event, "data": self.data}
 
     def __repr__(self) -> str:
         return f"Entry({self.id!r}, {self.event!r}, {self.data!r:.60})"
+
+
+def fill_window(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the first entries, at most ``WINDOW_BYTES`` of them. A single larger entry passes alone.
+
+    The function asks for one entry more than it returns.
+    """
+    window: list[Entry] = []
+    room = WINDOW_BYTES
+    for entry in entries:
+        room -= entry.size
+        if room < 0 and window:
+            break
+        window.append(entry)
+        if room <= 0:
+            break
+    return window
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +140,7 @@ class Gap:
     ``reason`` is one of:
 
     - *trimmed*: the log dropped the entries;
-    - *gone*: the id belongs to an earlier stream of the same name;
+    - *gone*: the id belongs to an earlier stream of the same name, or the log has lost its entry;
     - *ahead*: the id is greater than the last id of the stream;
     - *slow*: the log dropped the entries before a slow listener read them.
 

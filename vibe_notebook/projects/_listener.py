@@ -24,7 +24,7 @@ BATCH: Final = 256
 class Listener(AsyncIterator[dict[str, str]]):
     """Receive the events of a project at the listener's own pace, independent of other listeners.
 
-    A listener holds at most one batch. If the tail has dropped entries that a slow listener still needs, the listener
+    A listener holds at most one batch: a window of bytes, or one larger entry. If the tail has dropped entries that a slow listener still needs, the listener
     reads them from the log; a gap stands for entries that the log has dropped too (``missed`` counts them). The
     listener ends at ``close_stream``, after all events sent before, or at ``close``. One consumer at a time.
     """
@@ -36,14 +36,18 @@ class Listener(AsyncIterator[dict[str, str]]):
         self._tail: Tail | None = log.attach(project_id)
         self._number: int | None = None  # the next entry's number in the tail; None while it reads the log
         self._place = after  # the id of the last entry received, unless `_newest` holds a later one
-        self._newest: Entry | None = None
+        self._newest: str | None = (
+            None  # an id, not its entry: a listener must not hold an entry it has passed on
+        )
         self._is_ahead = False  # the listener has read further in the log than the tail has grown
-        self._has_read_log = after is None
+        self._must_read_log = after is not None
+        self._is_first_read = after is not None  # the next read of the log is the one from the given id
         self._start: Id | None = None  # the last id of the stream when the listener began
         self._is_at_mark = False  # the last entry was the mark of a closed stream
         self._ended = False
         self._ready: deque[dict[str, str]] = deque()
         with self._tail.lock:
+            self._restarts = self._tail.restarts
             self._start = self._tail.id_before(self._tail.end)
             if after is None:
                 self._number, self._place = self._tail.end, self._start
@@ -59,6 +63,7 @@ class Listener(AsyncIterator[dict[str, str]]):
         Raises:
             LogError: the log cannot be read. The caller may listen again after the last id.
         """
+        drained = -1  # the tail's end at the last read of the log that found nothing
         while True:
             tail = self._tail
             if tail is None or self._ended:
@@ -66,7 +71,8 @@ class Listener(AsyncIterator[dict[str, str]]):
             waiting = None
             with tail.lock:
                 batch = self._read_tail(tail, max_events)
-                if batch is not None and not batch and not self._ended:
+                end = tail.end
+                if (end == drained if batch is None else not batch) and not self._ended:
                     waiting = tail.prepare_wait()
             if waiting is not None:
                 if self._tail is None:  # another thread closed the listener, perhaps before `waiting` existed
@@ -74,7 +80,10 @@ class Listener(AsyncIterator[dict[str, str]]):
                 await tail.wait(waiting)
                 continue
             if batch is None:
+                place = self._last_id()
                 batch = await self._read_log(max_events)
+                if not batch and self._last_id() == place:
+                    drained = end
             if batch:
                 return batch if self._tail is not None else []
 
@@ -143,15 +152,14 @@ class Listener(AsyncIterator[dict[str, str]]):
             number = self._locate(tail)
             if number is None:
                 return [] if self._is_ahead else None
-        start = number - tail.first
-        entries = tail.entries[start : start + limit]
+        entries = tail.window(number, limit)
         if not entries:
             self._ended = self._is_at_mark
             return []
         self._number = number + len(entries)
         if tail.marks:
             return self._without_marks(entries)
-        self._newest, self._is_at_mark = entries[-1], False
+        self._newest, self._is_at_mark = entries[-1].id, False
         return list[Entry | Gap](entries)
 
     def _locate(self, tail: Tail) -> int | None:
@@ -167,28 +175,31 @@ class Listener(AsyncIterator[dict[str, str]]):
             self._place = self._start
         if self._number is not None and self._number < tail.first:
             self._number = None  # the tail has dropped the entry
+        if tail.restarts != self._restarts:
+            self._restarts, self._must_read_log = tail.restarts, True
         self._is_ahead = tail.anchor is None
         place = self._last_id()
-        if self._number is None and self._has_read_log and place is not None:
+        if self._number is None and not self._must_read_log and place is not None:
             newest = tail.id_before(tail.end)
             # The log may have entries that have not reached the tail yet.
             self._is_ahead = newest is not None and newest < place
-            if not self._is_ahead:
+            # Where the tail never held the last entry received, the log tells whether it has lost this entry.
+            if not self._is_ahead and tail.knows(place):
                 self._number = tail.number_after(place)
         return self._number
 
     def _last_id(self) -> Id | None:
         """Return the id of the last entry received."""
-        return self._place if self._newest is None else parse_id(self._newest.id)
+        return self._place if self._newest is None else parse_id(self._newest)
 
     async def _read_log(self, limit: int) -> list[Entry | Gap]:
         page = await self._log.read(self.project_id, self._last_id() or BEGINNING, limit)
-        slow, self._has_read_log = self._has_read_log, True
+        is_slow, self._is_first_read, self._must_read_log = not self._is_first_read, False, False
         entries = self._without_marks(page.entries)
         self._place, self._newest = page.place, None
         gap = page.gap
         if gap is not None:
-            if slow:
+            if is_slow and gap.reason == "trimmed":
                 gap = Gap("slow", gap.after, gap.first, gap.last, gap.missed)
             self.missed += gap.missed or 0
             return [gap, *entries]
@@ -202,7 +213,7 @@ class Listener(AsyncIterator[dict[str, str]]):
         """
         if not entries:
             return []
-        self._newest = entries[-1]
+        self._newest = entries[-1].id
         self._is_at_mark = entries[-1].event == END
         events: list[Entry | Gap] = []
         for entry in entries:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ._entry import BEGINNING, Entry, Gap, Id
+from ._entry import BEGINNING, Entry, Gap, Id, text_of
 from ._tail import Tail
 
 __all__ = ["EventLog", "Item", "Page", "Project", "gap_before"]
@@ -63,7 +63,10 @@ class EventLog(ABC):
 
     @abstractmethod
     async def read(self, project_id: str, after: Id, limit: int) -> Page:
-        """Return at most *limit* entries after an id, with a gap if the log has dropped some of them."""
+        """Return the next entries after an id, with a gap if the log has dropped some of them.
+
+        A page holds at most *limit* entries, and at most ``WINDOW_BYTES`` of them or one entry.
+        """
 
     @abstractmethod
     def attach(self, project_id: str) -> Tail:
@@ -89,6 +92,14 @@ class EventLog(ABC):
     def knows(self, project_id: str) -> bool:
         """Return True if the project has events and is not closed."""
 
+    async def check(self) -> None:
+        """Check that the log can be read, and at its first use that it can be used at all.
+
+        Raises:
+            LogError: the log cannot be used; ``is_permanent`` is True if an operator must mend it.
+        """
+        await self.project("check")
+
     @abstractmethod
     async def aclose(self) -> None:
         """Finish the pending calls; then end threads and close files and connections."""
@@ -102,18 +113,14 @@ def gap_before(after: Id, oldest: int, newest: Id) -> Gap | None:
     """
     epoch, count = newest
     if count == 0:
-        return None if after == BEGINNING else Gap("gone", _text(after))
-    first, last = f"{epoch}-{oldest}", _text(newest)
+        return None if after == BEGINNING else Gap("gone", text_of(after))
+    first, last = f"{epoch}-{oldest}", text_of(newest)
     if after == BEGINNING:
         return Gap("trimmed", "0-0", first, last, oldest - 1) if oldest > 1 else None
     if after[0] != epoch:
-        return Gap("gone", _text(after), first, last)
+        return Gap("gone", text_of(after), first, last)
     if after[1] > count:
-        return Gap("ahead", _text(after), first, last)
+        return Gap("ahead", text_of(after), first, last)
     if after[1] + 1 < oldest:
-        return Gap("trimmed", _text(after), first, last, oldest - after[1] - 1)
+        return Gap("trimmed", text_of(after), first, last, oldest - after[1] - 1)
     return None
-
-
-def _text(place: Id) -> str:
-    return f"{place[0]}-{place[1]}"

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from ..exceptions import ClosedError
-from ._entry import BEGINNING, END, Entry, Id, parse_id
+from ._entry import BEGINNING, END, Entry, Id, parse_id, size_of
 from ._log import EventLog, Item, Page, Project, gap_before
 from ._tail import Tail
 
@@ -44,7 +44,10 @@ class _Stream(Tail):
             new_id = f"{self._prefix}{count}"
             entries = self.entries
             entries.append(Entry(new_id, event, data))
-            self.size = size = self.size + len(data)
+            new_size = size_of(data)
+            if new_size > self.largest:  # noqa: PLR1730 - max() takes longer
+                self.largest = new_size
+            self.size = size = self.size + new_size
             if not event:  # the mark of a closed stream
                 self.marks += 1
             if size > self.drop_above_size or len(entries) > self.drop_above_entries:
@@ -68,8 +71,8 @@ class _Stream(Tail):
 class MemoryLog(EventLog):
     """Hold each project's newest events in memory.
 
-    *max_events* bounds the events of a project (an eighth more between two drops), *max_bytes* the characters of
-    their JSON.
+    *max_events* bounds the events of a project (an eighth more between two drops), *max_bytes* the bytes of
+    their JSON in memory; the form for listeners takes as many again.
     """
 
     def __init__(self, max_events: int = 10_000, max_bytes: int = 64 << 20) -> None:
@@ -118,8 +121,7 @@ class MemoryLog(EventLog):
             newest = (stream.epoch, stream.count)
             gap = gap_before(after, stream.count - len(stream.entries) + 1, newest)
             number = stream.number_after(after)
-            start = 0 if number is None else number - stream.first
-            entries = stream.entries[start : start + limit]
+            entries = stream.window(stream.first if number is None else number, limit)
             return Page(entries, gap, parse_id(entries[-1].id) if entries else newest)
 
     def attach(self, project_id: str) -> Tail:

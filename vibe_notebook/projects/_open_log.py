@@ -6,7 +6,7 @@ Between ``ProjectEventStream`` and the three logs: imports only the module of th
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from .._limits import INT_LIMIT
 from ..exceptions import ProtocolError
@@ -39,6 +39,11 @@ def open_log(url: str | EventLog) -> EventLog:
     scheme, _, rest = place.partition(":")
     options = dict(parse_qsl(query, keep_blank_values=True))
     known = OPTIONS.get(scheme)
+    for word, name in (("sentinel", "a Sentinel"), ("cluster", "a cluster")):
+        if known is None and word in scheme:
+            raise ProtocolError(
+                f"the log cannot use {name}; use the URL of one server: redis://host:6379/0", field="log"
+            )
     if known is None:
         raise ProtocolError(
             f"{scheme[:20]!r} names no event log; use memory:, sqlite:///file.db or redis://host:6379/0",
@@ -61,12 +66,23 @@ def open_log(url: str | EventLog) -> EventLog:
             return SqliteLog(unquote(rest.removeprefix("///")), **options)
         from ._redis import RedisLog  # noqa: PLC0415 - as above
 
+        _check_redis_address(place)
         named: dict[str, Any] = dict(options)
         if "max_events" in named:
             named["max_events"] = _parse_count("max_events", named["max_events"])
         return RedisLog(place, **named)
     except ValueError as error:
         raise ProtocolError(f"the log {scheme}: {error}", field="log") from None
+
+
+def _check_redis_address(place: str) -> None:
+    """Check the host and the database's number: redis-py reads a wrong number as 0."""
+    address = urlsplit(place)
+    if "," in address.netloc.rpartition("@")[2]:
+        raise ValueError("the URL names several servers; use the URL of one server")
+    number = address.path.removeprefix("/")
+    if number and not (number.isascii() and number.isdigit()):
+        raise ValueError(f"a database of Redis has a number, not the name {number[:40]!r}")
 
 
 def _parse_count(name: str, value: str) -> int:

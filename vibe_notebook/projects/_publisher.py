@@ -6,36 +6,45 @@ On top of the registry on one side, and of ``_delivery`` (a log or its server) o
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import contextvars
-import logging
 import random
 import threading
 import uuid
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urlsplit, urlunsplit
 
-from ..events import to_json
+from .._credentials import Token
+from .._foreign_words import clean_logger, on_one_line
+from ..events import Event, to_json
 from ..exceptions import RemoteError, VibeNotebookError
 from ..registry import Registry, Subscription
 from ._delivery import DelayedError, Destination, RejectedError, destination_for
+from ._entry import size_of
 
 if TYPE_CHECKING:
     from ._stream import ProjectEventStream
 
 __all__ = ["Publisher", "Pump", "publish"]
 
-log = logging.getLogger("vibe_notebook.projects")
+log = clean_logger("vibe_notebook.projects")
 BATCH_EVENTS: Final = 500
 """Events in one batch, at most."""
 BATCH_CHARACTERS: Final = 1024 * 1024
 """Characters of JSON in one batch, at most; a single larger event is a batch of its own."""
+WAITING_BYTES: Final = 64 << 20
+"""Bytes of JSON that wait in a publisher, about; further events wait in the registry's ring buffer."""
 LONGEST_DELAY: Final = 10.0
 """Seconds between two tries, at most."""
+AT_EXIT: Final = 1.0
+"""Seconds that the end of the process waits for a publisher that was not closed."""
 FAULT_TRIES: Final = 3
 """Tries of a batch whose sending raises an unexpected error; then the publisher leaves out the event at fault."""
 
@@ -46,7 +55,7 @@ def publish(
     url: str | ProjectEventStream,
     *,
     headers: Mapping[str, str] | None = None,
-    token: str | None = None,
+    token: Token | None = None,
     agent_id: str | None = None,
     buffer: int = 10_000,
     close_project: bool = False,
@@ -58,20 +67,34 @@ def publish(
         with publish(vibe.get_registry(), "trip", "http://localhost:8000"):
             await vibe.watch(agent.run_stream_events("…"))
 
-    *url* is the URL of a server (with the bearer *token* that the server requires), the URL of a log
-    (``sqlite:///…``, ``redis://…``) or a ``ProjectEventStream``. The publisher first sends the events that the
-    registry still holds. While the destination does not answer, up to *buffer* events wait in the publisher, and
-    further ones in the registry's ring buffer. If the ring buffer overflows, ``error`` names the lost events, and the
-    project's followers see a gap. With *agent_id* the publisher sends only this agent's events; with *close_project*
+    *url* is the URL of a server, the URL of a log (``sqlite:///…``, ``redis://…``) or a ``ProjectEventStream``.
+    *token* is the bearer token that the server requires, or a function, sync or async, that returns one: the
+    publisher calls the function before the first request and after each refused token. A function that fails or
+    hangs counts as a server that does not answer, except for a function that needs arguments. The publisher first
+    sends the events that the registry still holds. While the destination does not answer, up to *buffer* events, or
+    64 MiB of them, wait in the publisher, and further ones in the registry's ring buffer. If the ring buffer
+    overflows, ``error`` names the lost events, and the project's followers see a gap. With *agent_id* the publisher
+    sends only this agent's events; with *close_project*
     it closes the project after the last event.
 
     Raises:
         MissingExtraError: *url* needs an extra that is not installed.
         ClosedError: the registry is closed.
-        ValueError: *url* names no server and no log with another reader.
+        ValueError: *url* names no server and no log with another reader, or *token* cannot be sent.
+        TypeError: *token* is neither text nor a function without arguments.
     """
     destination = destination_for(url, project_id, headers=headers, token=token)
-    return Publisher(registry, destination, agent_id=agent_id, buffer=buffer, closes=close_project)
+    made = Publisher(registry, destination, agent_id=agent_id, buffer=buffer, closes=close_project)
+    made.label = _label(url)
+    return made
+
+
+def _label(url: str | ProjectEventStream) -> str:
+    """Return the destination's name for a message: a URL without its user, password, query and fragment."""
+    if not isinstance(url, str):
+        return "a project's log"
+    parts = urlsplit(url)
+    return on_one_line(urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")), 500)
 
 
 class Publisher:
@@ -83,6 +106,7 @@ class Publisher:
     def __init__(
         self, registry: Registry, destination: Destination, *, agent_id: str | None, buffer: int, closes: bool
     ) -> None:
+        self.label = "its destination"
         self._subscription = registry.subscribe(agent_id, after=0)
         self._pump = Pump(self._subscription, destination, buffer=buffer, closes=closes)
         self._loop = asyncio.new_event_loop()
@@ -93,6 +117,7 @@ class Publisher:
             target=context.run, args=(self._work,), name="vibe-publish", daemon=True
         )
         self._thread.start()
+        _open.add(self)
 
     def __repr__(self) -> str:
         state = "at work" if self._thread.is_alive() else "closed"
@@ -149,6 +174,19 @@ class Publisher:
     ) -> None:
         await self.aclose()
 
+    def report_unsent(self) -> None:
+        """Warn about the events that were not sent, at the end of the process. Send what takes no time."""
+        self._subscription.finish()
+        self._thread.join(AT_EXIT)
+        if self._thread.is_alive() and self.pending:
+            events = "event was" if self.pending == 1 else "events were"
+            warnings.warn(
+                f"A publisher was not closed: {self.pending:,} {events} not sent to {self.label}. Close it, "
+                "or use it in a with block.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
     def _work(self) -> None:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
@@ -163,6 +201,15 @@ class Publisher:
     def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
+
+
+_open: weakref.WeakSet[Publisher] = weakref.WeakSet()
+
+
+@atexit.register
+def _report_unsent() -> None:
+    for publisher in list(_open):
+        publisher.report_unsent()
 
 
 class Pump:
@@ -188,6 +235,8 @@ class Pump:
         self._closes = closes
         self._pause = pause
         self._waiting: deque[str] = deque()
+        self._waiting_size = 0
+        self._agent_id = ""  # of the last event
         self._sending = 0
         self._reason = "the time for closing was over"
         self._name = uuid.uuid4().hex
@@ -233,30 +282,50 @@ class Pump:
         self.fail(error)
 
     async def _read(self) -> None:
-        agent_id = ""
-        async for event in self._subscription:
-            outgoing = event
-            if event.type == "custom" and event.name == "gap" and event.id is None:
-                lost = VibeNotebookError(
-                    f"The registry received events faster than they were sent; lost: {event.value}."
-                )
-                self.fail(lost)
-                outgoing = event.model_copy(update={"agent_id": event.agent_id or agent_id})
-            agent_id = outgoing.agent_id
+        """Read until the subscription ends; after an unexpected error, begin anew."""
+        faults = 0
+        while True:
             try:
-                self._waiting.append(to_json(outgoing))
-            except asyncio.CancelledError:
+                async for event in self._subscription:
+                    await self._accept(event)
+                    faults = 0
+            except (asyncio.CancelledError, VibeNotebookError):
                 raise
-            except BaseException as error:  # noqa: BLE001 - one event must not end the reading of the others
-                lost = VibeNotebookError(f"An event ({outgoing.type}) was not sent: {error!r}")
-                lost.__cause__ = error
-                self.fail(lost)
-                continue
-            self._changed.set()
-            # Unread events stay in the registry's ring buffer. It is bounded, and reports lost events as a gap.
-            if len(self._waiting) >= self._buffer:
-                self._room.clear()
-            await self._room.wait()
+            except BaseException as error:
+                self.fail_unexpectedly(error)
+                faults += 1
+                if faults == FAULT_TRIES:
+                    raise VibeNotebookError(f"No further event can be read: {error!r}") from error
+                await self._pause(0.1)
+            else:
+                return
+
+    async def _accept(self, event: Event) -> None:
+        """Enqueue an event, then wait for room."""
+        outgoing = event
+        if event.type == "custom" and event.name == "gap" and event.id is None:
+            lost = VibeNotebookError(
+                f"The registry received events faster than they were sent; lost: {event.value}."
+            )
+            self.fail(lost)
+            outgoing = event.model_copy(update={"agent_id": event.agent_id or self._agent_id})
+        self._agent_id = outgoing.agent_id
+        try:
+            encoded = to_json(outgoing)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - one event must not end the reading of the others
+            lost = VibeNotebookError(f"An event ({outgoing.type}) was not sent: {error!r}")
+            lost.__cause__ = error
+            self.fail(lost)
+            return
+        self._waiting.append(encoded)
+        self._waiting_size += size_of(encoded)
+        self._changed.set()
+        # Unread events stay in the registry's ring buffer. It is bounded, and reports lost events as a gap.
+        if len(self._waiting) >= self._buffer or self._waiting_size >= WAITING_BYTES:
+            self._room.clear()
+        await self._room.wait()
 
     async def _batch(self, reader: asyncio.Task[None]) -> list[str]:
         """Wait for events and return a batch; an empty batch is the end."""
@@ -275,6 +344,7 @@ class Pump:
             and (not batch or size + len(self._waiting[0]) <= BATCH_CHARACTERS)
         ):
             batch.append(self._waiting.popleft())
+            self._waiting_size -= size_of(batch[-1])
             size += len(batch[-1])
         self._sending = len(batch)
         self._room.set()

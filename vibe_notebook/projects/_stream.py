@@ -96,7 +96,10 @@ class ProjectEventStream:
         return _events(self.listen(project_id, after=last_event_id))
 
     async def read(self, project_id: str, after: str = "", limit: int = 1_000) -> list[Entry | Gap]:
-        """Return at most *limit* events after an id, without waiting; an empty list is the end of the log."""
+        """Return the next events after an id, without waiting; an empty list is the end of the log.
+
+        A list holds at most *limit* events, and at most a megabyte of them or one event.
+        """
         place, gap = parse_id(after), None
         while True:
             page = await self.log.read(_valid(project_id), place, limit)
@@ -120,6 +123,14 @@ class ProjectEventStream:
         """Return True if the stream was closed and no event has followed."""
         found = await self.log.project(_valid(project_id))
         return found is not None and found.closed
+
+    async def check(self) -> None:
+        """Check that the log can be used: its file, or its server.
+
+        Raises:
+            LogError: the log cannot be used; the message names the cause.
+        """
+        await self.log.check()
 
     async def projects(self) -> list[Project]:
         """Return all projects of the log: name, number of events, last id, closed or not."""

@@ -13,7 +13,8 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
 
 from .._event_loops import waker
-from ._entry import END, Entry, Id, parse_id
+from .._limits import WINDOW_BYTES
+from ._entry import END, Entry, Id, fill_window, parse_id, size_of
 
 __all__ = ["Tail"]
 
@@ -23,7 +24,7 @@ Waiting = asyncio.Future[None] | tuple[Callable[[], Awaitable[object]], Callable
 
 
 class Tail:
-    """Hold the entries after ``anchor`` without a gap; drop the oldest beyond *limit* entries or *room* characters.
+    """Hold the entries after ``anchor`` without a gap; drop the oldest beyond *limit* entries or *room* bytes.
 
     ``lock`` guards every attribute. Entries have numbers from 0 on; ``first`` is the number of the oldest one held.
     ``anchor`` is the id before the oldest entry, and None until the log has started the tail; ``origin`` is the first
@@ -40,6 +41,8 @@ class Tail:
         self.entries: list[Entry] = []
         self.first = 0
         self.size = 0
+        self.restarts = 0
+        self.largest = 0  # the size of the largest entry so far
         self.error: Exception | None = None
         self.marks = 0
         self.awaited = False
@@ -72,7 +75,9 @@ class Tail:
         """Add new entries. The caller holds the lock."""
         self.entries.extend(entries)
         for entry in entries:
-            self.size += len(entry.data)
+            size = size_of(entry.data)
+            self.size += size
+            self.largest = max(self.largest, size)
             if entry.event == END:
                 self.marks += 1
         if len(self.entries) > self.drop_above_entries or self.size > self.drop_above_size:
@@ -81,6 +86,7 @@ class Tail:
     def restart(self, anchor: Id) -> None:
         """Restart the tail after *anchor*: listeners must read the entries up to *anchor* from the log."""
         with self.lock:
+            self.restarts += 1
             self.first = self.end + 1
             self.entries.clear()
             self.anchor, self.size, self.marks = anchor, 0, 0
@@ -92,14 +98,14 @@ class Tail:
             return self.drop(limit, self.room)
 
     def drop(self, limit: int, room: int) -> int:
-        """Drop the oldest beyond *limit* entries or *room* characters; return the number dropped.
+        """Drop the oldest beyond *limit* entries or *room* bytes; return the number dropped.
 
         The caller holds the lock.
         """
         count = max(0, len(self.entries) - limit)
-        size = self.size - sum(len(entry.data) for entry in self.entries[:count])
+        size = self.size - sum(entry.size for entry in self.entries[:count])
         while size > room and count < len(self.entries) - 1:
-            size -= len(self.entries[count].data)
+            size -= self.entries[count].size
             count += 1
         if count:
             self.anchor = parse_id(self.entries[count - 1].id)
@@ -108,6 +114,15 @@ class Tail:
             self.first += count
             self.size = size
         return count
+
+    def window(self, number: int, limit: int) -> list[Entry]:
+        """Return the next entries from a number on: at most *limit*, and a window of bytes or one entry.
+
+        The caller holds the lock.
+        """
+        start = number - self.first
+        entries = self.entries[start : start + limit]
+        return entries if len(entries) * self.largest <= WINDOW_BYTES else fill_window(entries)
 
     def fail(self, error: Exception) -> None:
         """Report to all listeners that the log cannot be read."""
@@ -123,6 +138,14 @@ class Tail:
         if self.anchor is None or place < self.anchor:
             return None
         return self.first + bisect_right(self.entries, place, key=_id_of)
+
+    def knows(self, place: Id) -> bool:
+        """Return True if the tail has held the entry *place*: only then do its next entries follow this entry.
+
+        A log that has lost the entry has other entries around its id. The caller holds the lock.
+        """
+        index = bisect_right(self.entries, place, key=_id_of)
+        return place == (_id_of(self.entries[index - 1]) if index else self.anchor)
 
     def id_before(self, number: int) -> Id | None:
         """Return the id just before the entry with this number. The caller holds the lock."""

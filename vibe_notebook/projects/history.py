@@ -18,11 +18,14 @@ from typing import IO, Any, Final
 
 from pydantic import ValidationError
 
+from .._files import open_private, open_to_read
+from .._foreign_words import on_one_line
 from ._payload import encode
 from .messages import Message, StreamChunk, TextPart
 
 __all__ = ["Gathering", "append_message", "history_file", "load_history"]
 
+_WHAT: Final = "The history"
 OPEN_STEPS: Final = 1_000
 """Unfinished steps in memory at one time; beyond it the oldest step is saved unfinished."""
 
@@ -36,12 +39,15 @@ def append_message(taskspace_path: str | os.PathLike[str], message: Message) -> 
     """Append a message, and return when it is on disk. Lines of other processes stay whole.
 
     Raises:
-        OSError: the message could not be saved.
+        OSError: the message could not be saved, or the history is no regular file of the task space. Agents may write
+            in a task space: a link there could lead to any file of the user.
     """
     path = history_file(taskspace_path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _check_folder(path.parent)
     line = encode(message).encode() + b"\n"
-    with path.open("a+b", buffering=0) as file, _exclusive(file):
+    descriptor = open_private(path, _WHAT, appends=True, follows_links=False)
+    with os.fdopen(descriptor, "a+b", buffering=0) as file, _exclusive(file):
         size = file.seek(0, os.SEEK_END)
         if size:
             file.seek(size - 1)
@@ -63,11 +69,16 @@ def load_history(taskspace_path: str | os.PathLike[str]) -> list[Message]:
     """Return the messages of a task space in the order of their saving; none if there is no history.
 
     A line that is not a message, such as the half line of a crash, causes a warning and is left out.
+
+    Raises:
+        OSError: the history is no regular file of the task space.
     """
     path = history_file(taskspace_path)
     found: list[Message] = []
     try:
-        lines = path.read_bytes().split(b"\n")
+        _check_folder(path.parent)
+        with open_to_read(path, _WHAT, follows_links=False) as file:
+            lines = file.read().split(b"\n")
     except FileNotFoundError:
         return []
     for number, line in enumerate(lines, 1):
@@ -76,13 +87,19 @@ def load_history(taskspace_path: str | os.PathLike[str]) -> list[Message]:
         try:
             found.append(Message.model_validate(json.loads(line)))
         except (ValidationError, ValueError, RecursionError) as error:
-            reason = str(error).splitlines()[0]
+            reason = on_one_line(str(error).splitlines()[0], 200)
             warnings.warn(
                 f"{path}, line {number} is not a message and is left out: {reason}",
                 RuntimeWarning,
                 stacklevel=2,
             )
     return found
+
+
+def _check_folder(folder: Path) -> None:
+    """Check that the folder of the history is in the task space, and not behind a link."""
+    if folder.is_symlink():
+        raise OSError(f"{_WHAT} must be in its task space, and {folder} is a link.")
 
 
 @contextlib.contextmanager

@@ -7,8 +7,19 @@ recording, projects and watching stand above.
 from __future__ import annotations
 
 from ._agent import Hold, Stats, Watcher
-from ._callbacks import Callback, Registration
-from ._registry import Registry, get_registry
+from ._callbacks import OVERTAKEN, Callback, Registration
+from ._default import get_registry
+from ._registry import Registry
 from ._subscriptions import Subscription
 
-__all__ = ["Callback", "Hold", "Registration", "Registry", "Stats", "Subscription", "Watcher", "get_registry"]
+__all__ = [
+    "OVERTAKEN",
+    "Callback",
+    "Hold",
+    "Registration",
+    "Registry",
+    "Stats",
+    "Subscription",
+    "Watcher",
+    "get_registry",
+]

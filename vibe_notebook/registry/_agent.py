@@ -6,14 +6,15 @@ registry's lock.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from .._ordering.sequencer import Delivery, Retraction, Sequencer
 from .._reducer.agent_log import AgentLog
-from .._reducer.part_builders import TextBuilder
+from .._reducer.part_builders import TextBuilder, ToolBuilder
 from .._reducer.run import PartBuilder
-from ..events import Custom, PartCompleted, is_skip
+from ..events import Custom, PartCompleted, ToolProgress, ToolStarted, is_skip
 from ._callbacks import Outbox, Registration
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from .._ordering.counter import Place
     from .._ordering.sequencer import Counts
-    from ..events import Event
+    from .._reducer.growing_text import GrowingText
+    from ..events import Event, PartKind
     from ._ring_buffer import RingBuffer, Tally
 
 __all__ = ["Agent", "Ends", "Hold", "Shared", "Stats", "Totals", "Watcher", "stats_of"]
@@ -97,6 +99,7 @@ class Agent:
     """Reduce, number and deliver the events that one agent's sequencer releases."""
 
     __slots__ = (
+        "_is_releasing",
         "_shared",
         "deadline",
         "dropped",
@@ -104,6 +107,7 @@ class Agent:
         "holds",
         "log",
         "outbox",
+        "overtakers",
         "postponed_deadline",
         "postponed_texts",
         "registrations",
@@ -124,10 +128,13 @@ class Agent:
         self.evicted = 0
         self.deadline: float | None = None
         """The time at which the registry releases held events whose wait is over."""
-        self.postponed_texts: dict[TextBuilder, bool] = {}
-        """Texts whose changed middle callbacks have not got yet, each with whether its event was derived."""
+        self.postponed_texts: dict[GrowingText, tuple[PartBuilder, bool]] = {}
+        """Texts whose changed middle callbacks have not got yet, with the part and whether the event was derived."""
         self.postponed_deadline: float | None = None
         """The time by which the agent delivers the postponed texts."""
+        self.overtakers: list[tuple[int, int]] = []
+        """(arrival, id) of the events delivered while earlier arrivals waited, by arrival."""
+        self._is_releasing = False  # the sequencer has released further events
         self._shared = shared
 
     @property
@@ -135,6 +142,13 @@ class Agent:
         """Return a time no later than the deadlines of held events and postponed texts; ``None``: none exists."""
         held, postponed = self.sequencer.earliest_deadline, self.postponed_deadline
         return held if postponed is None else postponed if held is None else min(held, postponed)
+
+    def renew(self) -> None:
+        """Drop the views, the taps and the waiting calls of the parent, in the child of a fork."""
+        self.watchers = ()
+        self.registrations = tuple(each for each in self.registrations if "tap" not in each.callbacks)
+        if self.outbox is not None:
+            self.outbox.renew()
 
     def report(self, text: str) -> None:
         """Show a failure in the agent's views."""
@@ -168,6 +182,7 @@ class Agent:
     def apply(self, results: list[Delivery | Retraction]) -> list[str]:
         """Apply the sequencer's results; return the ids of the runs that started or ended."""
         changed: list[str] = []
+        self._is_releasing = len(results) > 1
         for result in results:
             if isinstance(result, Delivery):
                 event, place, late = result
@@ -177,14 +192,20 @@ class Agent:
                 continue
             for builder in self.log.retract(result):
                 self.touch(builder)
-                if isinstance(builder, TextBuilder):
-                    self._emit(self._whole_text(builder, derived=True), None)
+                text = builder.text if isinstance(builder, TextBuilder) else None
+                if isinstance(builder, ToolBuilder):
+                    text = builder.args
+                if text is not None:
+                    self._emit(self._whole_text(builder, text, derived=True), None)
+        self._is_releasing = False
+        if self.overtakers and not self.sequencer.is_holding:
+            self.overtakers = []
         return changed
 
     def deliver(self, event: Event, place: Place, *, late: bool = False) -> None:
         """Deliver one event whose turn it is."""
         if event.type == "custom" and is_skip(event):
-            self._emit(event, event)
+            self._emit(event, event, place)
             return
         if self.postponed_texts and event.type == "run_finished":
             run = self.log.runs.get(event.run_id)
@@ -193,21 +214,45 @@ class Agent:
         builder = self.log.apply(event, place)
         if self.watchers and (builder is not None or event.type in _RUN_EVENTS):
             self.touch(builder)
-        if isinstance(builder, TextBuilder) and (late or builder.text.epoch != builder.delivered_epoch):
-            # More than the end of the text changed: a callback that appends deltas needs the whole text.
-            builder.credit += EARNED_CREDIT
-            if builder.credit <= 0:
-                self.postponed_texts[builder] = event.derived
-                if self.postponed_deadline is None:
-                    self.postponed_deadline = self.sequencer.new_deadline
-                self._emit(_skip_of(event), event)
-                return
-            self.postponed_texts.pop(builder, None)
-            whole = self._whole_text(builder, derived=event.derived)
-            is_same = isinstance(event, PartCompleted) and event.text == whole.text
-            self._emit(event if is_same else whole, event)
+        text = builder.text_of(event) if builder is not None else None
+        if builder is None or not (late or (text is not None and text.epoch != text.delivered_epoch)):
+            self._emit(event, event, place)
+        elif text is None:
+            self._emit(builder.newest_of(event), event, place)
         else:
-            self._emit(event, event)
+            self._deliver_change(event, place, builder, text, late=late)
+
+    def _deliver_change(
+        self, event: Event, place: Place, builder: PartBuilder, text: GrowingText, *, late: bool
+    ) -> None:
+        """Deliver an event that changed more than the end of a text: a callback that appends needs the whole text."""
+        whole = _whole_of(event)
+        if not late and whole is not None and text.ends_with_whole(whole):
+            text.delivered_epoch = text.epoch
+            self.postponed_texts.pop(text, None)
+            self._emit(event, event, place)
+            return
+        text.credit += EARNED_CREDIT
+        rest = _rest_of(event)
+        if text.credit <= 0:
+            self.postponed_texts[text] = builder, event.derived
+            if self.postponed_deadline is None:
+                self.postponed_deadline = self.sequencer.new_deadline
+            self._emit(_skip_of(event) if rest is None else rest, event, place)
+            return
+        self.postponed_texts.pop(text, None)
+        made = self._whole_text(builder, text, derived=event.derived)
+        if isinstance(event, PartCompleted) and isinstance(made, PartCompleted):
+            is_same = event.text == made.text
+        else:
+            is_same = not late and whole is not None and text.value()[1] is whole
+        if is_same:
+            self._emit(event, event, place)
+        elif rest is None:
+            self._emit(made, event, place)
+        else:
+            self._emit(rest, event, place)
+            self._emit(made, None)
 
     def deliver_postponed_texts(self, *, run_id: str | None = None, now: float | None = None) -> None:
         """Deliver the postponed texts: all, one run's, or with *now* all if their deadline has passed."""
@@ -215,15 +260,15 @@ class Agent:
             now is not None and (self.postponed_deadline is None or self.postponed_deadline > now)
         ):
             return
-        for builder, derived in list(self.postponed_texts.items()):
+        for text, (builder, derived) in list(self.postponed_texts.items()):
             if run_id in (None, builder.run.run_id):
-                del self.postponed_texts[builder]
+                del self.postponed_texts[text]
                 if self.log.runs.get(builder.run.run_id) is builder.run:
-                    self._emit(self._whole_text(builder, derived=derived), None)
+                    self._emit(self._whole_text(builder, text, derived=derived), None)
         if not self.postponed_texts:
             self.postponed_deadline = None
 
-    def _emit(self, event: Event, recorded: Event | None) -> None:
+    def _emit(self, event: Event, recorded: Event | None, place: Place | None = None) -> None:
         """Append the event to the ring, and enqueue it for callbacks.
 
         Taps get *recorded* instead: a replay places late events by itself.
@@ -232,22 +277,39 @@ class Agent:
         if self.registrations or self._shared.taps:
             if self.outbox is None:
                 self.outbox = Outbox(self.report)
-            self.outbox.enqueue(number, event, recorded, self._shared.taps + self.registrations)
+            before = None
+            waits = self._is_releasing or self.overtakers or self.sequencer.is_holding
+            if waits and recorded is not None and place is not None:
+                before = self._overtaker(place[3], number)
+            self.outbox.enqueue(number, event, recorded, self._shared.taps + self.registrations, before)
 
-    def _whole_text(self, builder: TextBuilder, *, derived: bool) -> PartCompleted:
-        """Return the part's present text as an event."""
-        text = builder.text.read()
-        builder.delivered_epoch = builder.text.epoch
-        builder.credit -= len(text) + FRAGMENT_COST * builder.text.count
-        return PartCompleted(
-            agent_id=self.log.agent_id,
-            run_id=builder.run.run_id,
-            message_id=builder.message_id,
-            derived=derived,
-            part_id=builder.name,
-            kind="thinking" if builder.kind == "thinking" else "text",
-            text=text,
-        )
+    def _overtaker(self, arrival: int, number: int) -> int | None:
+        """Return the id of the next later arrival that was delivered before this one; ``None``: none was."""
+        at = bisect_left(self.overtakers, (arrival,))
+        before = self.overtakers[at][1] if at < len(self.overtakers) else None
+        self.overtakers.insert(at, (arrival, number))
+        return before
+
+    def _whole_text(self, builder: PartBuilder, text: GrowingText, *, derived: bool) -> Event:
+        """Return one of the part's texts, as it is now, as an event that replaces it."""
+        whole = text.read()
+        text.delivered_epoch = text.epoch
+        text.credit -= len(whole) + FRAGMENT_COST * text.count
+        base: dict[str, Any] = {
+            "agent_id": self.log.agent_id,
+            "run_id": builder.run.run_id,
+            "message_id": builder.message_id,
+            "derived": derived,
+        }
+        if isinstance(builder, ToolBuilder) and text is builder.output:
+            is_value, value = text.value()
+            return ToolProgress(
+                **base, tool_call_id=builder.tool_call_id, output=value if is_value else whole
+            )
+        kind: PartKind = "args"
+        if not isinstance(builder, ToolBuilder):
+            kind = "thinking" if builder.kind == "thinking" else "text"
+        return PartCompleted(**base, part_id=builder.name, kind=kind, text=whole)
 
 
 Ends = dict[tuple["Agent", str], int]
@@ -266,6 +328,24 @@ class Hold:
     def release(self) -> None:
         """Let the registry evict the runs in their turn. Idempotent."""
         self._release(self)
+
+
+def _whole_of(event: Event) -> Any:
+    """Return the value by which a tool's event replaces a text; ``None``: the event appends."""
+    if isinstance(event, ToolStarted):
+        return event.args
+    return event.output if isinstance(event, ToolProgress) else None
+
+
+def _rest_of(event: Event) -> Event | None:
+    """Return the event without its text; ``None``: the event carries nothing else."""
+    if isinstance(event, ToolStarted):
+        return event.model_copy(update={"args": None})
+    if isinstance(event, ToolProgress) and any(
+        value is not None for value in (event.progress, event.total, event.message, event.state)
+    ):
+        return event.model_copy(update={"delta": None, "output": None})
+    return None
 
 
 def _skip_of(event: Event) -> Custom:

@@ -7,19 +7,19 @@ dispatching thread drains the outbox after it has released the registry's lock.
 from __future__ import annotations
 
 import inspect
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
+from .._foreign_words import clean_logger
 from .._json_values import bounded_repr
 from ..events import Event, is_skip, with_id
 
 __all__ = ["Callback", "Outbox", "Registration"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 
 Callback = Callable[[Any], object]
 """A function of one event; ``Any``, because the callback's slot decides the event's class."""
@@ -35,6 +35,8 @@ _SLOTS: Final = {
     "tool_finished": "on_tool_finished",
     "run_finished": "on_finished",
 }
+_DELTAS: Final = {"text": "text_delta", "thinking": "thinking_delta", "args": "tool_call_delta"}
+"""By the kind of a whole text, the deltas that it replaces."""
 
 
 class Registration:
@@ -46,6 +48,8 @@ class Registration:
         self.agent_id = agent_id
         self.callbacks = {name: _checked(name, call) for name, call in callbacks.items() if call is not None}
         self._remove = remove
+        self.is_placed = False
+        """True for a tap whose events name their place where they come after a later arrival."""
         self.failed: set[str] = set()
 
     def close(self) -> None:
@@ -70,10 +74,7 @@ class Registration:
         """Return the names of the callbacks that the event is for, without a tap."""
         if is_skip(event):
             return []
-        if event.type == "part_completed":
-            slot = "on_result" if event.kind == "text" else "on_thinking"
-        else:
-            slot = _SLOTS.get(event.type, "")
+        slot = _SLOTS.get(_DELTAS[event.kind] if event.type == "part_completed" else event.type, "")
         return [name for name in (slot, "on_event") if name in self.callbacks]
 
 
@@ -87,7 +88,9 @@ def _checked(name: str, call: Callback) -> Callback:
     return call
 
 
-_Item = tuple[int, Event, "Event | None", tuple[Registration, ...]]
+OVERTAKEN: Final = "overtaken_by"
+"""The field of a recorded event with the id of an event that arrived later and was delivered first."""
+_Item = tuple[int, Event, "Event | None", tuple[Registration, ...], int | None]
 
 
 class Outbox:
@@ -103,10 +106,24 @@ class Outbox:
         self._report = report
 
     def enqueue(
-        self, number: int, event: Event, recorded: Event | None, registrations: tuple[Registration, ...]
+        self,
+        number: int,
+        event: Event,
+        recorded: Event | None,
+        registrations: tuple[Registration, ...],
+        before: int | None = None,
     ) -> None:
-        """Enqueue an event for the present registrations; *recorded* is its form for taps."""
-        self.waiting.append((number, event, recorded, registrations))
+        """Enqueue an event for the present registrations; *recorded* is its form for taps.
+
+        *before* is the id of an event that arrived after this one and was delivered before it.
+        """
+        self.waiting.append((number, event, recorded, registrations, before))
+
+    def renew(self) -> None:
+        """Drop the calls that the parent makes, in the child of a fork; a thread that drained is gone."""
+        self.waiting.clear()
+        if self._drainer != threading.get_ident():
+            self._drainer = None
 
     def drain(self, changed: threading.Condition) -> None:
         """Call back for each waiting event, unless another thread drains already. Not under the lock."""
@@ -141,11 +158,14 @@ class Outbox:
         changed.notify_all()
 
     def _call_back(self, item: _Item, registrations: tuple[Registration, ...]) -> None:
-        number, event, recorded, _ = item
+        number, event, recorded, _, before = item
         event = with_id(event, number)
         for registration in registrations:
             if recorded is not None and "tap" in registration.callbacks:
-                self._call(registration, "tap", event if recorded is item[1] else with_id(recorded, number))
+                made = event if recorded is item[1] else with_id(recorded, number)
+                if before is not None and registration.is_placed:
+                    made = made.model_copy(update={OVERTAKEN: before})
+                self._call(registration, "tap", made)
             for name in registration.names(event):
                 self._call(registration, name, event)
 

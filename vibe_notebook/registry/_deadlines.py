@@ -1,81 +1,86 @@
 """Release held events at their deadline, even if no thread dispatches.
 
-At the registry's edge: the only place of the core that starts a thread. The thread lives only while a deadline
-is set, so a finished stream leaves no thread behind.
+At the registry's edge: the only place of the core that needs threads. All registries share a few, and these live
+only while a deadline is set, so a finished stream leaves no thread behind.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
+
+from .._foreign_words import clean_logger
+from .._thread_pool import Job, ThreadPool
 
 if TYPE_CHECKING:
     from ._agent import Agent
 
 __all__ = ["Alarm", "Deadlines"]
 
-log = logging.getLogger("vibe_notebook")
+log = clean_logger("vibe_notebook")
 RETRY_PAUSE: Final = 0.1, 60.0
 """Seconds between a failed ring and the next one: after the first failure, and at most."""
-LONGEST_WAIT: Final = 3_600.0
-"""Seconds of one wait: a lock refuses a timeout beyond its own limit."""
+POOL: Final = ThreadPool("vibe-alarm", limit=8)
+"""Threads that ring, for all registries: more than one, as a callback may block its thread."""
 
 
 class Alarm:
-    """Call ``ring`` at the deadline, on a thread of its own; ``ring`` returns the next deadline or ``None``."""
+    """Call ``ring`` at the deadline, on a thread of the pool; ``ring`` returns the next deadline or ``None``."""
 
     def __init__(self, ring: Callable[[], float | None]) -> None:
         self._ring = ring
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._job: Job | None = None
+        self._is_ringing = False
         self.deadline: float | None = None
         """The time of the next ring, in ``time.monotonic`` seconds. Safe to read without the lock."""
-        self.works = True
-        """False where no thread can start (WebAssembly): there each dispatch must check the deadlines."""
         self._faults = 0
 
     def set(self, deadline: float) -> None:
         """Ring at *deadline*, or at an earlier deadline that is already set."""
-        with self._changed:
+        with self._lock:
             if self.deadline is not None and self.deadline <= deadline:
                 return
             self.deadline = deadline
-            if self._thread is None:
-                self._start()
-            else:
-                self._changed.notify()
+            if not self._is_ringing:
+                self._submit()
 
     def cancel(self) -> None:
         """Drop the deadline."""
-        with self._changed:
+        with self._lock:
             self.deadline = None
-            self._changed.notify()
+            POOL.withdraw(self._job)
 
-    def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="vibe-alarm", daemon=True)
+    def renew(self) -> None:
+        """Forget the deadline, in the child of a fork."""
+        self._lock = threading.Lock()
+        self._job, self._is_ringing, self.deadline = None, False, None
+
+    def _submit(self) -> None:
+        """Let the pool ring at the deadline. The caller holds the lock."""
+        POOL.withdraw(self._job)
         try:
-            self._thread.start()
+            self._job = POOL.submit(self._run, at=self.deadline)
         except RuntimeError:
-            self._thread, self.works = None, False
+            self._job = None  # no thread can start: dispatches check the deadline
 
     def _run(self) -> None:
-        try:
-            while self._wait():
-                after = self._ring_or_log()
-                if after is not None:
-                    with self._changed:
-                        self.deadline = after if self.deadline is None else min(self.deadline, after)
-        finally:
-            with self._changed:
-                self._thread = None
-                # A callback may have ended this thread (SystemExit): a new one serves the deadline.
-                if self.deadline is not None:
-                    self._start()
+        """Ring, and never twice at once."""
+        with self._lock:
+            if self.deadline is None or self._is_ringing:
+                return
+            self.deadline, self._is_ringing = None, True
+        after = self._ring_or_log()
+        with self._lock:
+            self._is_ringing = False
+            if after is not None and (self.deadline is None or after < self.deadline):
+                self.deadline = after
+            if self.deadline is not None:
+                self._submit()
 
     def _ring_or_log(self) -> float | None:
         """Ring; log a failure, SystemExit included, and ring again later."""
@@ -89,17 +94,6 @@ class Alarm:
             return time.monotonic() + pause
         self._faults = 0
         return after
-
-    def _wait(self) -> bool:
-        """Wait for the deadline; return False once no deadline is set."""
-        with self._changed:
-            while self.deadline is not None:
-                left = self.deadline - time.monotonic()
-                if left <= 0:
-                    self.deadline = None
-                    return True
-                self._changed.wait(min(left, LONGEST_WAIT))
-            return False
 
 
 class Deadlines:

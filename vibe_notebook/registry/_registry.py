@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
+from .._forks import hold_during_fork
 from .._ordering.sequencer import Delivery, Retraction, Sequencer
 from .._reducer.agent_log import AgentLog
 from ..events import EVENT_CLASSES, Event, parse_event
@@ -26,7 +27,7 @@ from ._retention import Retention
 from ._ring_buffer import RingBuffer
 from ._subscriptions import Subscription, Subscriptions
 
-__all__ = ["Registry", "get_registry"]
+__all__ = ["Registry"]
 
 
 PAST_AGENTS: Final = 1000
@@ -75,6 +76,23 @@ class Registry:
         self._retention = Retention(keep_runs, self._evict_agent)
         self._deadlines = Deadlines()
         self._alarm = Alarm(self._on_alarm) if clock is time.monotonic else None
+        hold_during_fork(self)
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Return the lock of all state: a fork holds it."""
+        return self._lock
+
+    def renew(self) -> None:
+        """Continue in the child of a fork: the parent's views and taps are not the child's."""
+        self._lock = threading.RLock()
+        self.changed = threading.Condition(self._lock)
+        self._subscriptions.renew(self.changed)
+        self._shared.taps = ()
+        for agent in self._agents.values():
+            agent.renew()
+        if self._alarm is not None:
+            self._alarm.renew()
 
     # Sources
 
@@ -91,7 +109,7 @@ class Registry:
         if type(event) not in EVENT_CLASSES:
             self._dispatch_slot(event)
             return
-        one = cast("Event", event)
+        one: Event = event  # type: ignore[assignment]  # a cast would be one more call for each event
         with self._lock:
             agent = self._agents.get(one.agent_id)
             if agent is None or self.closed:
@@ -186,9 +204,13 @@ class Registry:
             self._add(registration)
         return registration
 
-    def tap(self, agent_id: str | None, callback: Callback) -> Registration:
-        """Register a callback that also gets skips, for a recorder or a sender; ``None``: all agents."""
+    def tap(self, agent_id: str | None, callback: Callback, *, placed: bool = False) -> Registration:
+        """Register a callback that also gets skips, for a recorder or a sender; ``None``: all agents.
+
+        With *placed*, an event that comes after a later arrival has that event's id as its field ``overtaken_by``.
+        """
         registration = Registration(agent_id or "", {"tap": callback}, self._remove)
+        registration.is_placed = placed
         if agent_id is None:
             with self._lock:
                 self._check_open()
@@ -394,20 +416,21 @@ class Registry:
 
     def _apply(self, agent: Agent, results: list[Delivery | Retraction]) -> None:
         """Apply the sequencer's results, and set the agent's deadline. The caller holds the lock."""
-        for run_id in agent.apply(results):
-            self._update_run(agent, run_id)
-        deadline = agent.earliest_deadline
+        self._apply_results(agent, results)
+        alarm, deadline = self._alarm, agent.earliest_deadline
+        if alarm is not None and deadline is not None and deadline <= self._clock():
+            # The alarm is late, or no thread can start (WebAssembly).
+            self._apply_results(agent, agent.sequencer.tick())
+            deadline = agent.earliest_deadline
         if deadline is None:
             return
         self._deadlines.add(agent, deadline)
-        alarm = self._alarm
-        if alarm is None:
-            return
-        if alarm.deadline is None or deadline < alarm.deadline:
+        if alarm is not None and (alarm.deadline is None or deadline < alarm.deadline):
             alarm.set(deadline)
-        if not alarm.works and deadline <= self._clock():
-            for run_id in agent.apply(agent.sequencer.tick()):
-                self._update_run(agent, run_id)
+
+    def _apply_results(self, agent: Agent, results: list[Delivery | Retraction]) -> None:
+        for run_id in agent.apply(results):
+            self._update_run(agent, run_id)
 
     def _notify(self, *agents: Agent) -> None:
         """Wake views and readers, and call back, whatever a callback raises. Not under the lock."""
@@ -459,16 +482,3 @@ def _call_each(calls: list[Callable[[], None]]) -> None:
     finally:
         if calls:
             _call_each(calls)
-
-
-_default: Registry | None = None
-_default_lock = threading.Lock()
-
-
-def get_registry() -> Registry:
-    """Return the process-wide registry of the magic and the widget; replace a closed one."""
-    global _default  # noqa: PLW0603 - the one global of the package, by design
-    with _default_lock:
-        if _default is None or _default.closed:
-            _default = Registry()
-        return _default

@@ -163,6 +163,12 @@ class Subscriptions:
         self.open: dict[Subscription, None] = {}
         """Subscriptions that have not ended; read only."""
 
+    def renew(self, changed: threading.Condition) -> None:
+        """Continue with a new condition, in the child of a fork: the parent's event loops are not the child's."""
+        self.changed = changed
+        for subscription in self.open:
+            subscription.pop_wakers()
+
     def add(self, agent_id: str | None, after: int | None) -> Subscription:
         """Add a subscription. The caller holds the lock."""
         subscription = Subscription(self, self._ring.cursor(agent_id, after))

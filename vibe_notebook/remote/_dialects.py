@@ -17,6 +17,7 @@ from ..adapters import Adapter
 from ..events import Event
 from ..exceptions import AdapterError
 from ._decoder import ServerSentEvent
+from ._server_words import words_of
 
 __all__ = ["GAP", "PROJECT", "Dialect", "parse_object"]
 
@@ -44,6 +45,10 @@ _LAST: Final = {
     "vercel_ai_ui": ("finish", "abort", "error"),
 }
 """By dialect, the types after which the end of the body is the end of the stream."""
+_ERROR_FIELDS: Final = frozenset(
+    ("error", "code", "status", "message", "type", "object", "id", "request_id", "detail")
+)
+"""The fields of an error that a server sends in the place of an event."""
 _PATIENCE: Final = 32
 """Unknown events, after which the stream's events are shown under their own names."""
 
@@ -120,6 +125,8 @@ class Dialect:
         if not event.data or event.event in _NOISE or _type_of(data) in _NOISE:
             return False
         name = self._detect(event, data)
+        if name in (None, PROJECT) and _is_servers_error(event, data):
+            name = _CHAT  # any dialect will do: the error is all that there is
         if name is None:
             # Unknown events with a name are a project's own. Those without one may be only an opening.
             if event.event == "message" and len(self._early) < _PATIENCE:
@@ -159,6 +166,14 @@ class Dialect:
             return adapter.feed(_native(event))
         data = parse_object(event.data)
         type_name = _type_of(data)
+        if (
+            adapter.name != OWN
+            and type_name not in _LAST.get(adapter.name, ())
+            and _is_servers_error(event, data)
+        ):
+            self.is_over = True
+            adapter.end("error", *words_of(data))
+            return []
         if type_name in _LAST.get(adapter.name, ()) or _is_last_of_chat(data):
             self.is_over = True
         if type_name in _NOISE:
@@ -199,6 +214,14 @@ def _is_own(data: Any) -> bool:
     return (
         isinstance(get("agent_id"), str) and isinstance(get("run_id"), str) and isinstance(get("type"), str)
     )
+
+
+def _is_servers_error(event: ServerSentEvent, data: Any) -> bool:
+    """Return whether an event is a server's error. A project's own event of that name has an id."""
+    is_bare = (
+        isinstance(data, dict) and "error" in data and set(data) <= _ERROR_FIELDS and bool(data["error"])
+    )
+    return (event.event == "error" and not event.id) or is_bare
 
 
 def _native(event: ServerSentEvent) -> dict[str, Any]:

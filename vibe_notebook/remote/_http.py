@@ -6,6 +6,7 @@ would lead through the frames that hold the request and its secrets.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import ssl
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from .._addresses import Reach, is_loopback, reach_of
+from .._credentials import TokenError
+from .._foreign_words import on_one_line
 from .._json_values import scrub
 from ..exceptions import MissingExtraError, RemoteError
 from ._request import StreamRequest
@@ -32,6 +35,7 @@ from ._responses import (
 )
 from ._retry import retry_after
 from ._secrets import Credentials, redact
+from ._server_words import LIMIT, words_in
 
 if TYPE_CHECKING:
     import httpx2
@@ -47,6 +51,10 @@ _LARGEST: Final = 256 * 1024 * 1024
 _CONTROLS: Final = frozenset([*range(9), *range(10, 32), 127])
 _HOST: Final = re.compile(r"[^\s%\[\]/?#@\\]+")
 _LONGEST_LABEL: Final = 63
+_LOST_WORDS: Final = 200
+"""Characters of a server's message about a loss that the next try may mend: the header shows it on one line."""
+_WORDS_SECONDS: Final = 5
+"""Seconds for the body of a refusal: its status is known already."""
 _LAST_PORT: Final = 65_535
 _PRIVATE: Final = "the server redirects to a private address, where it may not send a reader"
 _NO_CONTENT: Final = 204
@@ -106,7 +114,7 @@ class Http:
         request = await self._request(
             url, "", ours=True, wanted=StreamRequest(), accept=b"application/json", patience=patience
         )
-        if isinstance(request, Refused):
+        if isinstance(request, Refused | Lost):
             return None
         try:
             response = await self._transport(url).handle_async_request(request)
@@ -164,7 +172,7 @@ class Http:
         url, ours, wanted, source = self._url, True, self._stream_request, Reach.LOOPBACK
         for _ in range(_MOST_REDIRECTS + 1):
             request = await self._request(url, last_event_id, ours=ours, wanted=wanted)
-            if isinstance(request, Refused):
+            if isinstance(request, Refused | Lost):
                 return request
             hosts = [url.host]
             if _origin(url) != _origin(self._url):
@@ -234,7 +242,7 @@ class Http:
         wanted: StreamRequest,
         accept: bytes = b"text/event-stream",
         patience: float | None = None,
-    ) -> httpx2.Request | Refused:
+    ) -> httpx2.Request | Refused | Lost:
         headers = {
             b"host": url.netloc,
             b"accept": accept,
@@ -248,8 +256,9 @@ class Http:
                 headers[b"authorization"] = _basic(self._user)
             try:
                 headers |= await self._credentials.headers(url.host, url.port)
-            except Exception as error:  # noqa: BLE001 - the user's own callable may raise anything
-                return Refused(f"there is no token to send: {type(error).__name__}")
+            except TokenError as error:
+                reason = f"there is no token to send: {error}"
+                return Refused(reason) if error.is_lasting else Lost(reason)
         resume = last_event_id.encode().strip(b" \t")
         if resume and len(resume) <= _LONGEST_ID and _CONTROLS.isdisjoint(resume):
             headers[b"last-event-id"] = resume
@@ -269,6 +278,7 @@ class Http:
         is_stream = status == _OK and kind.partition(";")[0].strip().lower() == "text/event-stream"
         if is_stream and is_compressed(coding) is not None:
             return opened
+        words, is_permanent = ("", False) if is_stream else await self._explanation(opened, kind)
         await opened.aclose()
         if is_stream:
             return Refused(
@@ -278,12 +288,26 @@ class Http:
             return Ended()
         if status == _OK:
             given = scrub(kind)[:80] or "nothing"
-            return Refused(
-                f"its content type is {given!r}, not text/event-stream: is this the stream's URL?", status
-            )
+            reason = f"its content type is {given!r}, not text/event-stream: is this the stream's URL?"
+            return Refused(f"{reason}; the server says: {words}" if words else reason, status)
         if status in self._retry_statuses:
-            return Lost(describe_status(status), status, retry_after(response.headers.get("retry-after")))
-        return refusal(status)
+            reason = describe_status(status) + (f": {on_one_line(words, _LOST_WORDS)}" if words else "")
+            if is_permanent:
+                return Refused(reason, status)
+            return Lost(reason, status, retry_after(response.headers.get("retry-after")))
+        refused = refusal(status)
+        return Refused(f"{refused.reason}; the server says: {words}", status) if words else refused
+
+    async def _explanation(self, opened: Opened, kind: str) -> tuple[str, bool]:
+        """Return the words of an answer without a stream, and whether they say that another try cannot help."""
+        body = bytearray()
+        # Errors are suppressed: without its body the answer still has its status.
+        with anyio.move_on_after(_WORDS_SECONDS), contextlib.suppress(*self.broken):
+            async for piece in opened.body:
+                body += piece[: LIMIT - len(body)]
+                if len(body) >= LIMIT:
+                    break
+        return words_in(bytes(body), kind)
 
     @staticmethod
     def _opened(response: httpx2.Response) -> Opened:

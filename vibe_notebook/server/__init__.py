@@ -29,7 +29,7 @@ _MODULES = {
     "serve": "._serve",
     "serve_in_background": "._background",
 }
-_NEEDED = frozenset(("sse_starlette", "starlette", "uvicorn"))
+_NEEDED = frozenset(("httptools", "sse_starlette", "starlette", "uvicorn"))
 
 
 def __getattr__(name: str) -> Any:

@@ -47,7 +47,18 @@ class Limits:
     stream_seconds: float | None = None
     """Seconds after which the server ends a stream, so that its client resumes, perhaps at another server."""
     send_seconds: float = 30.0
-    """Seconds for which a listener may read nothing; then the server drops its connection."""
+    """Seconds for which a client may read nothing; then the server drops its connection."""
+    head_bytes: int = 32 * 1024
+    """Bytes of a request's address and headers, at most; beyond it 431. This limit and the following ones hold for
+    ``serve`` and ``serve_in_background``; another ASGI server has its own."""
+    head_seconds: float = 10.0
+    """Seconds in which a request's address and headers must arrive, and for which a connection may be silent; then the server
+    closes it."""
+    body_seconds: float = 60.0
+    """Seconds in which a request's body must arrive; then 408."""
+    waiting_connections: int = 4_000
+    """Connections without a stream and without a whole request, at most, and at most a quarter of the process's open
+    files; beyond it the server closes those that have waited longest."""
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

@@ -37,6 +37,7 @@ _ERROR: Final[Schema] = {
         "item": {"type": "integer", "description": "The number of the wrong event, counted from 0."},
         "field": {"type": ["string", "null"]},
         "agents": {"type": "array", "items": {"type": "string"}},
+        "permanent": {"const": True, "description": "An operator must mend the log before another try."},
     },
 }
 _ERROR_DESCRIPTIONS: Final = {
@@ -104,6 +105,10 @@ def _query(name: str, text: str, schema: Schema) -> Schema:
 
 def _health() -> Schema:
     success = _json("The log answers.", {"status": {"const": "ok"}, "listeners": {"type": "integer"}})
+    success["content"]["application/json"]["schema"]["properties"]["log"] = {
+        "type": "string",
+        "description": "The cause of the last write's failure, until a write succeeds.",
+    }
     return {"operationId": "health", "responses": _responses({"200": success})}
 
 

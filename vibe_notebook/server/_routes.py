@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
+import anyio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ..exceptions import LogError
 from ..projects import ProjectEventStream
 from ._errors import Refused
 from ._formats import requested_form, transcript_response
@@ -29,6 +31,10 @@ FEW: Final = 8
 """Events to read for the question whether a project has any."""
 
 
+HEALTH_SECONDS: Final = 1.0
+"""Seconds in which the log must answer a check of the server's health; monitors wait for a few seconds."""
+
+
 class Routes:
     """Answer the requests of all addresses from one ``ProjectEventStream``."""
 
@@ -44,6 +50,7 @@ class Routes:
         self._transcripts = Transcripts(stream)
         self._renders = Renders()
         self._description = description(limits, has_auth=has_auth)
+        self._write_fault: str | None = None  # the cause of the last write's failure
         self.open_streams = OpenStreams(limits)
 
     def all(self) -> list[Route]:
@@ -89,7 +96,12 @@ class Routes:
                 503, "The server accepts no further projects; send to an existing project.", retry_after=60
             )
         self._rate.admit(project_id, len(items))
-        ids = await self._stream.send_events(project_id, items, key=key)
+        try:
+            ids = await self._stream.send_events(project_id, items, key=key)
+        except LogError as error:
+            self._write_fault = error.reason
+            raise
+        self._write_fault = None
         return JSONResponse({"ids": ids}, 201)
 
     async def close(self, request: Request) -> Response:
@@ -126,10 +138,19 @@ class Routes:
         return JSONResponse({"projects": rows}, headers={"Cache-Control": "no-store"})
 
     async def health(self, _: Request) -> Response:
-        """Answer ``GET /health``; an error means that the log does not answer."""
+        """Answer ``GET /health``; an error means that the log does not answer.
+
+        ``log`` is the cause of the last write's failure, as long as the log answers reads.
+        """
         self.open_streams.check_open()
-        await self._stream.closed("health")
-        return JSONResponse({"status": "ok", "listeners": len(self.open_streams)})
+        with anyio.move_on_after(HEALTH_SECONDS) as patience:
+            await self._stream.check()
+        if patience.cancelled_caught:
+            raise Refused(503, "The event log does not answer; try again.", retry_after=2)
+        facts = {"status": "ok", "listeners": len(self.open_streams)}
+        if self._write_fault is not None:
+            facts["log"] = self._write_fault
+        return JSONResponse(facts)
 
     async def openapi(self, _: Request) -> Response:
         """Answer ``GET /openapi.json`` with the OpenAPI description of the server."""

@@ -5,18 +5,24 @@ On top of ``_app``. ``vibe-notebook serve`` and ``_background`` use it.
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 import socket
+import time
 from collections.abc import Callable, Collection
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import uvicorn
 from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 
+from .._addresses import is_loopback
 from ..exceptions import VibeNotebookError
 from ..projects import EventLog, ProjectEventStream
 from ._app import create_app
-from ._guard import is_loopback, loopback_hosts
+from ._connections import Connection, sweep
+from ._guard import loopback_hosts
 from ._limits import Limits
 
 __all__ = ["Runner", "serve"]
@@ -24,8 +30,11 @@ __all__ = ["Runner", "serve"]
 _GRACE: Final = 5
 """Seconds in which requests must end at a shutdown."""
 
-_OTHER_CONNECTIONS: Final = 200
-"""Connections beside the streams, at most."""
+_WAITING_SHARE: Final = 4
+"""The connections without a stream have one of so many parts of the process's open files."""
+
+_TICKS: Final = 10
+"""Ticks of uvicorn's main loop in a second."""
 
 _OPEN_FILES: Final = 65_536
 """Open files of the process, at most: each listener needs one."""
@@ -44,12 +53,24 @@ class Runner(uvicorn.Server):
             lifespan="on",
             server_header=False,
             timeout_graceful_shutdown=_GRACE,
-            # uvicorn counts a connection with a stalled reader until the reader ends: leave room for these too.
-            limit_concurrency=limits.listeners + _OTHER_CONNECTIONS,
+            # uvicorn only calls it. `sweep` bounds the connections: uvicorn's own limit counts silent ones too.
+            http=cast("type[asyncio.Protocol]", partial(Connection, limits=limits)),
+            ws="none",
         )
         super().__init__(config)
+        self._limits = limits
+        self._check_log = app.state.check_log
         self._open_streams = app.state.open_streams
         self._ready = ready
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Check the log, then serve. uvicorn itself would only print the traceback of a failed start.
+
+        Raises:
+            LogError: the log cannot be used.
+        """
+        await self._check_log()
+        await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to answer requests."""
@@ -57,6 +78,13 @@ class Runner(uvicorn.Server):
         AppStatus.should_exit = False
         await super().startup(sockets)
         self._ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """End slow connections once a second; return True at a shutdown."""
+        if counter % _TICKS == 0:
+            room = min(self._limits.waiting_connections, open_files() // _WAITING_SHARE)
+            sweep(self.server_state.connections, room, time.monotonic())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, so that their clients resume elsewhere; then end the server."""
@@ -73,17 +101,16 @@ def bind(host: str, port: int, token: object) -> tuple[socket.socket, str]:
         ValueError: *port* is no port.
     """
     if token is None and not is_loopback(host):
-        msg = (
-            f"Other machines can reach {host}: without a token they could read and send. Give a token "
-            "(--token, or VIBE_NOTEBOOK_TOKEN), or use 127.0.0.1."
-        )
-        raise VibeNotebookError(msg)
+        raise _reachable(host)
     if not 0 <= port <= _LAST_PORT:
         msg = f"port={port}: a port is a number from 0 (any free port) to {_LAST_PORT}."
         raise ValueError(msg)
     family, kind, proto, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
+    # The address that a client calls this machine by, 0.0.0.0, is at a server that of every network.
+    if token is None and not ipaddress.ip_address(address[0]).is_loopback:
+        raise _reachable(host)
     listening = socket.socket(family, kind, proto)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -94,6 +121,24 @@ def bind(host: str, port: int, token: object) -> tuple[socket.socket, str]:
         raise
     name = f"[{host}]" if ":" in host else host
     return listening, f"http://{name}:{listening.getsockname()[1]}"
+
+
+def _reachable(host: str) -> VibeNotebookError:
+    msg = (
+        f"Other machines can reach {host}: without a token they could read and send. Give a token "
+        "(--token, or VIBE_NOTEBOOK_TOKEN), or use 127.0.0.1."
+    )
+    return VibeNotebookError(msg)
+
+
+def open_files() -> int:
+    """Return the process's limit of open files."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return _OPEN_FILES
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _OPEN_FILES if soft == resource.RLIM_INFINITY else soft
 
 
 def raise_file_limit() -> None:
@@ -130,6 +175,7 @@ def serve(
 
     Raises:
         VibeNotebookError: *host* is not a loopback address, and *token* is None.
+        LogError: the log cannot be used.
         OSError: the port is in use.
         ValueError: *port* is no port, or *token* is empty.
     """

@@ -5,8 +5,8 @@ Between ``_routes`` and a ``Listener``. The log's entries encode each frame once
 
 from __future__ import annotations
 
-import logging
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Final, Protocol, cast
 
@@ -15,18 +15,20 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
+from .._foreign_words import clean_logger
 from ..exceptions import VibeNotebookError
 from ._limits import Limits, OpenStreams
 
 __all__ = ["Feed", "Framed", "Stream"]
 
-log = logging.getLogger("vibe_notebook.server")
+log = clean_logger("vibe_notebook.server")
 
 BATCH: Final = 1_024
 """Events in one batch from the listener, at most."""
 
 CHUNK: Final = 256 * 1024
-"""Bytes in one send, about. For a slow listener the server holds so many bytes."""
+"""Bytes in one send, at most; a single larger event passes alone. A send must not end inside of an event: the server
+could send a heartbeat there."""
 
 _GRACE: Final = 2.0
 """Seconds in which a stream must end at a shutdown."""
@@ -101,13 +103,14 @@ async def _frames(
     yield b"retry: %d\n\n" % (retry * 1000)
     ends_at = None if seconds is None else time.monotonic() + seconds
     try:
-        while batch := await _next(feed, ends_at):
-            for chunk in _chunks(batch):
+        while waiting := deque(await _next(feed, ends_at)):
+            is_full = len(waiting) == BATCH
+            for chunk in _chunks(waiting):
                 yield chunk
             # Events that arrive during the pause go out in one send, which costs the same for one event as for many.
             # The pause is a checkpoint too. Neither a batch from memory nor a send to a closed connection is one:
             # without the pause, a client that leaves in the middle of a replay would block the server.
-            await anyio.sleep(0 if len(batch) == BATCH else pause())
+            await anyio.sleep(0 if is_full else pause())
     except (VibeNotebookError, OSError):
         # The headers are sent already: the stream can only end. The client reconnects and resumes.
         log.exception("A stream ends early: the log failed.")
@@ -121,18 +124,23 @@ async def _next(feed: Feed, ends_at: float | None) -> Sequence[Framed]:
     return []
 
 
-def _chunks(batch: Sequence[Framed]) -> Iterator[bytes]:
-    """Join frames into chunks of about ``CHUNK`` bytes."""
-    if len(batch) == 1:
-        yield batch[0].frame
-        return
+def _chunks(waiting: deque[Framed]) -> Iterator[bytes]:
+    """Join frames into chunks of about ``CHUNK`` bytes. A larger frame is a chunk of its own.
+
+    The function takes the events out of *waiting*: while a slow listener reads a chunk, the server holds this chunk and
+    the events behind it, and no event that it has sent.
+    """
     frames: list[bytes] = []
     size = 0
-    for framed in batch:
-        frames.append(framed.frame)
-        size += len(framed.frame)
-        if size >= CHUNK:
-            yield b"".join(frames)
-            frames, size = [], 0
+    while waiting:
+        frame = waiting.popleft().frame
+        if frames and size + len(frame) > CHUNK:
+            chunk, frames, size = b"".join(frames), [], 0
+            yield chunk
+        if len(frame) >= CHUNK:
+            yield frame
+        else:
+            frames.append(frame)
+            size += len(frame)
     if frames:
-        yield b"".join(frames)
+        yield frames[0] if len(frames) == 1 else b"".join(frames)

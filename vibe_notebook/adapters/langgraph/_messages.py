@@ -64,8 +64,12 @@ class Calls:
 
     def __init__(self, streamed: StreamedTexts) -> None:
         self.known: dict[str, Call] = {}
+        """The newest call of each id: some models number their calls anew in each message."""
+        self._all: dict[tuple[str, str], Call] = {}
         self._streamed = streamed
         self._results: dict[str, dict[str, Any]] = {}
+        self._messages: dict[str, dict[str, Any]] = {}
+        """The results by the ids of the messages that brought them: a state repeats all messages."""
 
     def of_chunk(self, message: Message, chunk: object) -> tuple[str, Call]:
         """Return the id and the call of a chunk of arguments."""
@@ -74,11 +78,19 @@ class Calls:
         if slot not in message.slots or (call_id and name and call_id != message.slots[slot]):
             message.slots[slot] = call_id or f"{message.id}:{slot}"
         call_id = message.slots[slot]
-        return call_id, self.known.setdefault(call_id, Call(message, name))
+        return call_id, self.of(message, call_id, name)
 
-    def streamed_args(self, call_id: str) -> str:
-        """Return the streamed argument text of a known call."""
-        return self._streamed.read((self.known[call_id].message.id, "args", call_id))
+    def of(self, message: Message, call_id: str, name: str | None) -> Call:
+        """Return the call of a message; an earlier message's call of the same id is another one."""
+        call = self._all.get((message.id, call_id))
+        if call is None:
+            call = self._all[message.id, call_id] = self.known[call_id] = Call(message, name)
+            self._results.pop(call_id, None)
+        return call
+
+    def streamed_args(self, call_id: str, call: Call) -> str:
+        """Return the streamed argument text of a call."""
+        return self._streamed.read((call.message.id, "args", call_id))
 
     def streamed_text(self, message: Message, kind: str) -> str:
         """Return the streamed text, or the streamed thinking, of a message."""
@@ -87,9 +99,11 @@ class Calls:
 
     def repeated(self, native: object, messages: list[Message]) -> Message | None:
         """Return the message that *native* repeats under another id, by its calls or its text."""
-        owners = [self.known.get(ident(get(call, "id")) or "") for call in items(get(native, "tool_calls"))]
-        if owners:
-            return owners[0].message if owners[0] is not None and all(owners) else None
+        ids = [ident(get(call, "id")) or "" for call in items(get(native, "tool_calls"))]
+        if ids:
+            owner = self.known.get(ids[0])
+            is_repeat = all(one in self.known and one not in self._results for one in ids)
+            return owner.message if owner is not None and is_repeat else None
         whole = "".join(body for (kind, _), body in whole_texts(native).items() if kind == "text")
         alike = (
             one for one in reversed(messages) if not one.is_whole and self.streamed_text(one, "text") == whole
@@ -102,7 +116,7 @@ class Calls:
         The order of calls with equal names and arguments does not matter.
         """
         for call_id, call in self.known.items():
-            call_args = parsed(self.streamed_args(call_id)) if call.args is None else call.args
+            call_args = parsed(self.streamed_args(call_id, call)) if call.args is None else call.args
             is_over = call.is_started or call_id in self._results
             if not is_over and call.name == name and call_args == args:
                 return call_id
@@ -117,10 +131,14 @@ class Calls:
         if call_id in self.known:
             self.known[call_id].is_started = True
 
-    def answer(self, call_id: str, result: dict[str, Any]) -> bool:
-        """Store a result; return False for a repeated result."""
+    def answer(self, call_id: str, result: dict[str, Any], message_id: str | None = None) -> bool:
+        """Store a result, and the id of the message that brought it; return False for a repeated result."""
+        if message_id is not None and self._messages.get(message_id) == result:
+            return False
         is_new = self._results.get(call_id) != result
         self._results[call_id] = result
+        if message_id is not None:
+            self._messages[message_id] = result
         return is_new
 
 
@@ -260,9 +278,9 @@ class MessagesAdapter(Adapter):
         call_id, name = ident(get(native, "id")), text(get(native, "name")) or None
         if call_id is None:
             return
-        call = self._calls.known.setdefault(call_id, Call(message, name))
+        call = self._calls.of(message, call_id, name)
         call.args = plain(get(native, "args"))
-        streamed = self._calls.streamed_args(call_id)
+        streamed = self._calls.streamed_args(call_id, call)
         is_repeat = streamed != "" and parsed(streamed) == parsed(call.args)
         if not is_repeat and not self.emit_rest_of_args(call_id, name, json_text(call.args)):
             # Chunks are missing in the middle. Only ToolStarted replaces streamed arguments.
@@ -279,7 +297,7 @@ class MessagesAdapter(Adapter):
             self.emit_unknown(message, "tool")
             return
         fields, files = message_result(call_id, message, is_error=text(get(message, "status")) == "error")
-        if not self._calls.answer(call_id, fields):
+        if not self._calls.answer(call_id, fields, ident(get(message, "id"))):
             return
         if call_id in self._calls.known:
             self._finish(self._calls.known[call_id].message)

@@ -3,11 +3,14 @@
  *
  * @import { GrowingText } from "./values.js"
  */
+import { counted } from "./wording.js";
 
 /** Characters of a growing text in one box: at each change in a box the browser lays out the whole box. */
 export const BOX_LENGTH = 8192;
 /** Characters up to which a text node is extended: extending a node copies it. */
 const NODE_LENGTH = 4096;
+/** Characters of an error or a note that are shown at once (MESSAGE_SHOWN in the kernel). */
+const MESSAGE_LENGTH = 10_000;
 /** Values of `nodeType`; the front end's tests have no global `Node`. */
 export const [ELEMENT, TEXT] = [1, 3];
 
@@ -90,6 +93,36 @@ export function show(el, value) {
   const text = String(value || "");
   if (el.textContent !== text) el.textContent = text;
   el.hidden = !text;
+}
+
+/**
+ * Show an error or a note in an element: of a long one the beginning, and a button that shows all of it.
+ * @param {HTMLElement} el
+ */
+export function message(el) {
+  let shown = "";
+  let isWhole = false;
+  el.hidden = true;
+  return (/** @type {any} */ value) => {
+    const text = String(value || "");
+    if (text === shown) return;
+    shown = text;
+    el.hidden = !text;
+    if (isWhole || text.length <= MESSAGE_LENGTH) {
+      el.textContent = text;
+      return;
+    }
+    el.textContent = `${text.slice(0, MESSAGE_LENGTH)}…`;
+    const all = document.createElement("button");
+    all.type = "button";
+    all.className = "vibe-all";
+    all.textContent = `Show all (${counted(text.length, "characters")})`;
+    all.onclick = () => {
+      isWhole = true;
+      el.textContent = shown;
+    };
+    el.append("\n", all);
+  };
 }
 
 /** Find where appended text belongs: the innermost last element that can hold text. @param {HTMLElement} el */

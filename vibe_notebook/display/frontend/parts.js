@@ -21,7 +21,7 @@
  * @typedef {(el: HTMLElement, at: Elements, part: Part, store: PartsStore, view: PartsView) => () => void} Build
  *   Prepares a part's element and returns the function that updates the element
  */
-import { div, growing, show } from "./dom.js";
+import { div, growing, message, show } from "./dom.js";
 import { createText } from "./text.js";
 import { fieldOf } from "./values.js";
 import { counted, dotted, KERNEL_GONE, stateWords } from "./wording.js";
@@ -86,6 +86,8 @@ function createRoot(el, at, part, store) {
   at.reconnect.onclick = store.reconnect;
   at.word.role = "status";
   let lines = "";
+  const showError = message(at.error);
+  const showNote = message(at.note);
   return () => {
     const { title, outcome, error, usage, note, stoppable, connection } = part.props;
     const state = store.live() ? (store.gone() ? "disconnected" : "live") : (outcome ?? "ended");
@@ -105,8 +107,8 @@ function createRoot(el, at, part, store) {
     }
     at.net.hidden = !connection?.length;
     at.reconnect.hidden = state !== "live";
-    show(at.error, error);
-    show(at.note, dotted(note, state === "disconnected" && KERNEL_GONE));
+    showError(error);
+    showNote(dotted(note, state === "disconnected" && KERNEL_GONE));
   };
 }
 
@@ -128,8 +130,9 @@ function createTool(el, at, part, store, view) {
   const fold = createFold(at, part, store, view);
   const growArgs = growing(at.args.lastChild, view.scrolls);
   const growOutput = growing(at.output.lastChild, view.scrolls);
+  const showError = message(at.error.lastChild);
   return () => {
-    const { name, state, preview, progress, total, message, error, open, wide } = part.props;
+    const { name, state, preview, progress, total, error, open, wide } = part.props;
     const args = fieldOf(part, "args");
     const output = fieldOf(part, "output");
     const isBusy = /^(preparing|running|awaiting_approval)$/.test(state);
@@ -137,7 +140,7 @@ function createTool(el, at, part, store, view) {
     show(at.name, name);
     show(at.preview, preview);
     show(at.word, state === "ok" ? "" : stateWords(state));
-    show(at.progress, isBusy && dotted(total ? `${progress ?? 0}/${total}` : progress, message));
+    show(at.progress, isBusy && dotted(total ? `${progress ?? 0}/${total}` : progress, part.props.message));
     at.bar.hidden = !isBusy || !(total > 0);
     at.bar.firstChild.style.width = `${Math.min(Math.max((100 * progress) / total || 0, 0), 100)}%`;
     at.args.hidden = !args.length;
@@ -145,7 +148,7 @@ function createTool(el, at, part, store, view) {
     at.output.hidden = !output.length;
     growArgs(args);
     growOutput(output);
-    show(at.error.lastChild, error);
+    showError(error);
     at.error.hidden = !error;
     fold(!!open);
     view.rows.add(at.row);

@@ -6,28 +6,26 @@ replies; ``worker`` sends the commands in a thread; ``reader`` waits there for n
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 from ..._event_loops import wait_for
+from ..._foreign_words import clean_logger
+from ..._limits import TAIL_BYTES, TAIL_EVENTS
 from ...exceptions import ClosedError
 from .._entry import BEGINNING, Id
 from .._log import EventLog, Item, Page, Project
 from .._tail import Tail
-from .commands import Keys, append, close, page, project, query
+from .commands import LAST, Keys, StreamState, append, check_server, close, page, parse_state, project, query
 from .worker import Worker
 
 __all__ = ["RedisLog"]
 
-log = logging.getLogger("vibe_notebook.projects")
+log = clean_logger("vibe_notebook.projects")
 
 T = TypeVar("T")
-
-TAIL: Final = (4_096, 16 << 20)
-"""Entries and characters in the tail of each project: listeners share them in memory."""
 
 PAGE: Final = 1_000
 """Keys that one SCAN of the server covers."""
@@ -49,7 +47,7 @@ class RedisLog(EventLog):
         self._keys = Keys(prefix)
         self._lock = threading.Lock()
         self._tails: dict[str, tuple[Tail, int]] = {}
-        self._worker = Worker(url, max_events, lambda: bool(self._tails), self._fail_all)
+        self._worker = Worker(url, lambda: bool(self._tails), self._fail_all)
 
     async def append(self, project_id: str, items: Sequence[Item], key: str | None = None) -> list[str]:
         stream = self._keys.stream(project_id)
@@ -66,7 +64,7 @@ class RedisLog(EventLog):
         return self._worker.submit(close(self._keys.stream(project_id), self._max), lambda _: None)
 
     async def read(self, project_id: str, after: Id, limit: int) -> Page:
-        return await wait_for(self._query(project_id, lambda reply: page(reply, after), after, limit))
+        return await wait_for(self._query(project_id, lambda state: page(state, after), after, limit))
 
     async def trim(self, project_id: str, keep: int) -> int:
         return await wait_for(
@@ -94,24 +92,31 @@ class RedisLog(EventLog):
         found = self._project(project_id).result()
         return found is not None and not found.closed
 
-    def _project(self, name: str) -> Future[Project | None]:
-        return self._query(name, lambda reply: project(name, reply))
+    async def check(self) -> None:
+        await wait_for(self._worker.submit(("HELLO",), lambda reply: check_server(reply, self._worker.label)))
+        await self.project("check")
 
-    def _query(self, project_id: str, parse: Callable[[Any], T], *place: Any) -> Future[T]:
-        return self._worker.submit(query(self._keys.stream(project_id), *place), parse)
+    def _project(self, name: str) -> Future[Project | None]:
+        return self._query(name, lambda state: project(name, state))
+
+    def _query(
+        self, project_id: str, parse: Callable[[StreamState | None], T], after: Id = LAST, limit: int = 0
+    ) -> Future[T]:
+        command = query({self._keys.stream(project_id): after}, limit)
+        return self._worker.submit(command, lambda replies: parse(parse_state(replies[0])))
 
     def attach(self, project_id: str) -> Tail:
         with self._lock:
-            tail, count = self._tails.get(project_id) or (Tail(*TAIL), 0)
+            tail, count = self._tails.get(project_id) or (Tail(TAIL_EVENTS, TAIL_BYTES), 0)
             self._tails[project_id] = tail, count + 1
         if count == 0:
-            start = self._query(project_id, lambda reply: self._start_tail(project_id, tail, reply))
+            start = self._query(project_id, lambda state: self._start_tail(project_id, tail, state))
             start.add_done_callback(lambda done: self._fail_tail(project_id, tail, done))
         return tail
 
-    def _start_tail(self, project_id: str, tail: Tail, reply: Any) -> None:
+    def _start_tail(self, project_id: str, tail: Tail, state: StreamState | None) -> None:
         """Start the tail after the stream's last id. Runs in the worker's event loop."""
-        place = page(reply, BEGINNING).place
+        place = BEGINNING if state is None else state.last
         with self._lock:
             wanted = self._tails.get(project_id, (None,))[0] is tail
         if wanted:

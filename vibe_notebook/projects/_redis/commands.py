@@ -6,18 +6,33 @@ event type) and ``d`` (the data as JSON).
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
+from ..._foreign_words import clean_logger
+from ..._limits import WINDOW_BYTES
 from ...exceptions import LogError
-from .._entry import BEGINNING, END, Entry, Gap, Id, parse_id
+from .._entry import BEGINNING, Entry, Gap, Id, parse_id, text_of
 from .._log import Item, Page, Project
 
-__all__ = ["Keys", "append", "close", "entries", "gap", "page", "project", "query"]
+__all__ = [
+    "LAST",
+    "Keys",
+    "StreamState",
+    "append",
+    "check_server",
+    "close",
+    "entries",
+    "gap",
+    "page",
+    "parse_state",
+    "project",
+    "query",
+]
 
-log = logging.getLogger("vibe_notebook.projects")
+log = clean_logger("vibe_notebook.projects")
 
 Command = tuple[Any, ...]
 
@@ -47,10 +62,35 @@ if redis.call('EXISTS', KEYS[1]) == 1 and not (last and last[2][2] == '') then
 end
 """
 
+# The reply for each stream: nil for an unknown one, else [length, entries added, last id, first id, 1 if closed, 1 if
+# the entry of the given id exists, entries]. A script reads one state. XRANGE returns few entries at once: only their
+# sizes tell how many fit into the window.
 _QUERY: Final = """
-if redis.call('EXISTS', KEYS[1]) == 0 then return false end
-local found = redis.call('XREAD', 'COUNT', ARGV[2], 'STREAMS', KEYS[1], ARGV[1])
-return {redis.call('XINFO', 'STREAM', KEYS[1]), found and found[1][2] or {}}
+local function state(key, after, limit, room)
+  if redis.call('EXISTS', key) == 0 then return false end
+  local info, flat = {}, redis.call('XINFO', 'STREAM', key)
+  for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
+  local newest, oldest = info['last-entry'], info['first-entry']
+  local rows, from, is_full = {}, '(' .. after, false
+  while not is_full and #rows < limit do
+    local found = redis.call('XRANGE', key, from, '+', 'COUNT', math.min(8, limit - #rows))
+    if #found == 0 then break end
+    for _, row in ipairs(found) do
+      for _, field in ipairs(row[2]) do room = room - #field end
+      is_full = room <= 0
+      if room >= 0 or #rows == 0 then rows[#rows + 1] = row end
+      if is_full then break end
+    end
+    from = '(' .. found[#found][1]
+  end
+  return {
+    info['length'], info['entries-added'] or false, info['last-generated-id'], oldest and oldest[1] or false,
+    newest and newest[2][2] == '' and 1 or 0, #redis.call('XRANGE', key, after, after), rows
+  }
+end
+local replies = {}
+for i, key in ipairs(KEYS) do replies[i] = state(key, ARGV[i + 2], tonumber(ARGV[1]), tonumber(ARGV[2])) end
+return replies
 """
 
 
@@ -92,10 +132,15 @@ def close(stream: str, limit: int) -> Command:
     return "EVAL", _CLOSE, 1, stream, limit
 
 
-def query(stream: str, after: Id = LAST, limit: int = 1) -> Command:
-    """Return the command that reads a stream's state and, atomically, its entries after an id."""
-    ms, count = min(after, LAST)
-    return "EVAL", _QUERY, 1, stream, f"{ms}-{count}", limit
+def query(places: Mapping[str, Id], limit: int) -> Command:
+    """Return the command that reads, atomically, the state of each stream and its entries after an id.
+
+    A reply holds at most *limit* entries of a stream, and at most a window of bytes or one entry.
+    """
+    if LAST in places.values():
+        limit = 0  # no entry follows the greatest id, and XRANGE refuses it as an open bound
+    ids = (text_of(min(place, LAST)) for place in places.values())
+    return "EVAL", _QUERY, len(places), *places, limit, WINDOW_BYTES, *ids
 
 
 def entries(rows: Any) -> Iterator[Entry]:
@@ -108,61 +153,104 @@ def entries(rows: Any) -> Iterator[Entry]:
         yield Entry(name.decode(), event, data)
 
 
-def _state(reply: Any) -> dict[str, Any]:
-    state = dict(zip((name.decode() for name in reply[0][::2]), reply[0][1::2], strict=True))
-    if "entries-added" not in state:
-        raise LogError(
-            "the Redis log needs Redis 7 or newer: this server does not count the entries added to a stream"
-        )
-    return state
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """Hold the reply to ``query`` for one stream.
+
+    ``dropped`` counts the entries that the server has dropped; ``knows_place`` is True if the entry of the given id
+    exists.
+    """
+
+    length: int
+    dropped: int
+    last: Id
+    first: Id | None
+    is_closed: bool
+    knows_place: bool
+    rows: Sequence[Any]
 
 
-def _last(state: dict[str, Any]) -> Id:
-    return parse_id(state["last-generated-id"].decode())
-
-
-def page(reply: Any, after: Id) -> Page:
-    """Return the page of a reply to ``query``."""
-    missing = gap(reply, after)
+def parse_state(reply: Any) -> StreamState | None:
+    """Parse the reply for one stream; return None for an unknown stream."""
     if reply is None:
+        return None
+    length, added, last, first, is_closed, knows_place, rows = reply
+    if added is None:
+        raise LogError(
+            "the Redis log needs Redis 7 or newer: this server does not count the entries added to a stream",
+            reason="the event log needs Redis 7 or newer",
+            is_permanent=True,
+        )
+    return StreamState(
+        length,
+        added - length,
+        parse_id(last.decode()),
+        None if first is None else parse_id(first.decode()),
+        bool(is_closed),
+        bool(knows_place),
+        rows,
+    )
+
+
+def page(state: StreamState | None, after: Id) -> Page:
+    """Return the page of a stream after an id."""
+    missing = gap(state, after)
+    if state is None:
         return Page([], missing, BEGINNING)
-    place = parse_id(reply[1][-1][0].decode()) if reply[1] else _last(_state(reply))
-    return Page(list(entries(reply[1])), missing, place)
+    place = parse_id(state.rows[-1][0].decode()) if state.rows else state.last
+    return Page(list(entries(state.rows)), missing, place)
 
 
-def gap(reply: Any, after: Id) -> Gap | None:
+def gap(state: StreamState | None, after: Id) -> Gap | None:
     """Return the gap after the id *after*, or None if the stream still has every entry after it.
+
+    The entry of the id is the witness: a stream that lacks it, though the stream has older entries, has lost it (a
+    failover to a replica without the newest entries), or is another stream (FLUSHALL).
 
     Redis does not count the entries between two ids: the number of missing entries is known only for a read from the
     beginning. For the same reason a read after the newest dropped entry reports a gap, though nothing is missing.
     """
-    wanted = f"{after[0]}-{after[1]}"
-    if reply is None:
+    wanted = text_of(after)
+    if state is None:
         return None if after == BEGINNING else Gap("gone", wanted)
-    state = _state(reply)
-    last = _last(state)
-    ends: dict[str, Any] = {"last": f"{last[0]}-{last[1]}"}
-    dropped = state["entries-added"] - state["length"]
-    oldest = state["first-entry"]
-    if oldest:
-        ends["first"] = oldest[0].decode()
-    if after > last:
+    ends: dict[str, Any] = {"last": text_of(state.last)}
+    if state.first is not None:
+        ends["first"] = text_of(state.first)
+    if after > state.last:
         return Gap("ahead", wanted, **ends)
-    if after == last or (oldest and after >= parse_id(oldest[0].decode())):
-        return None
     if after == BEGINNING:
-        return Gap("trimmed", wanted, missed=dropped, **ends) if dropped else None
-    return Gap("trimmed" if dropped else "gone", wanted, **ends)
+        return Gap("trimmed", wanted, missed=state.dropped, **ends) if state.dropped else None
+    if after == state.last or state.knows_place:
+        return None
+    if state.first is not None and after > state.first:
+        return Gap("gone", wanted, **ends)
+    return Gap("trimmed" if state.dropped else "gone", wanted, **ends)
 
 
-def project(name: str, reply: Any) -> Project | None:
+def project(name: str, state: StreamState | None) -> Project | None:
     """Return the description of a project.
 
     ``events`` leaves out a mark at the end of the stream, but counts the marks before it.
     """
-    if reply is None:
+    if state is None:
         return None
-    state = _state(reply)
-    newest = state["last-entry"]
-    closed = bool(newest) and newest[1][1] == END.encode()
-    return Project(name, state["length"] - closed, state["last-generated-id"].decode(), closed)
+    return Project(name, state.length - state.is_closed, text_of(state.last), state.is_closed)
+
+
+def check_server(reply: Any, label: str) -> None:
+    """Check the reply to HELLO: the log needs a single server that accepts events.
+
+    Raises:
+        LogError: the server is a Sentinel, a part of a cluster, or a replica.
+    """
+    facts = {
+        key.decode(): value.decode() if isinstance(value, bytes) else value
+        for key, value in zip(reply[::2], reply[1::2], strict=True)
+    }
+    for name, value, words in (
+        ("mode", "sentinel", "is a Sentinel, which stores no events; use the URL of the master"),
+        ("mode", "cluster", "is a Redis cluster; use a single server, with replicas if you like"),
+        ("role", "replica", "is a replica, which accepts no events; use the URL of the master"),
+    ):
+        if facts.get(name) == value:
+            raise LogError(f"{label} {words}", reason=f"the event log {words}", is_permanent=True)

@@ -1,18 +1,19 @@
-"""The reader of a process: one XREAD waits for all projects with listeners here, and fills their tails.
+"""The reader of a process: one XREAD waits for all projects with listeners here; then a query fills their tails.
 
-``worker`` runs the reader in its event loop.
+``worker`` runs the reader in its event loop. The XREAD only tells which streams have new entries: its reply is not
+bounded in bytes, and does not tell whether the last entry read is still there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
-from .._entry import Id, parse_id
+from .._entry import Id, text_of
 from .._tail import Tail
-from .commands import entries, gap, query
+from .commands import page, parse_state, query
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -23,10 +24,10 @@ BLOCK: Final = 5.0
 """Seconds for which one XREAD waits, at most."""
 
 COUNT: Final = 1_000
-"""Entries of each stream in one reply to XREAD, at most."""
+"""Entries of each stream in one reply to a query, at most."""
 
-CHECK_FROM: Final = 64
-"""Entries in one reply from which the reader checks for a gap: the server may have trimmed unread entries."""
+STREAMS: Final = 16
+"""Streams in one query, at most: a reply holds so many windows of bytes."""
 
 UNBLOCK_TRIES: Final = 100
 """Tries to interrupt an XREAD; after them the XREAD ends by itself."""
@@ -41,11 +42,10 @@ class Reader:
     *client* has one connection, for the reader alone. The reader passes an error to *failed*.
     """
 
-    def __init__(self, client: Redis, max_events: int, failed: Callable[[Exception], None]) -> None:
+    def __init__(self, client: Redis, failed: Callable[[Exception], None]) -> None:
         self._client = client
         self._failed = failed
-        self._check_from = min(CHECK_FROM, max_events)
-        self._tails: dict[bytes, tuple[Tail, str]] = {}
+        self._tails: dict[str, tuple[Tail, Id]] = {}
         self._has_tails = asyncio.Event()
         self._client_id: int | None = None  # of the connection, for CLIENT UNBLOCK
         self._reads = 0
@@ -54,15 +54,14 @@ class Reader:
 
     def follow(self, stream: str, tail: Tail, place: Id) -> None:
         """Fill a tail with the entries after *place*."""
-        self._tails[stream.encode()] = tail, f"{place[0]}-{place[1]}"
+        self._tails[stream] = tail, place
         self._stale = True
         self._has_tails.set()
 
     def unfollow(self, stream: str, tail: Tail) -> None:
         """Stop filling a tail: its last listener has ended."""
-        name = stream.encode()
-        if name in self._tails and self._tails[name][0] is tail:
-            del self._tails[name]
+        if self._tails.get(stream, (None,))[0] is tail:
+            del self._tails[stream]
 
     async def refresh(self, client: Redis) -> None:
         """Interrupt the waiting XREAD with another *client* if it lacks the stream of a new tail."""
@@ -97,30 +96,32 @@ class Reader:
     async def _read(self) -> None:
         while True:
             self._reads += 1
-            tails = self._tails
-            names = [NO_STREAM.encode(), *tails]
-            places = ["0-0", *(place for _, place in tails.values())]
+            names = [NO_STREAM, *self._tails]
+            places = ["0-0", *(text_of(place) for _, place in self._tails.values())]
             self._waiting_read, self._stale = self._reads, False
             reply = await self._client.execute_command(
-                "XREAD", "COUNT", COUNT, "BLOCK", int(BLOCK * 1000), "STREAMS", *names, *places
+                "XREAD", "COUNT", 1, "BLOCK", int(BLOCK * 1000), "STREAMS", *names, *places
             )
             self._waiting_read = 0
-            for name, rows in reply or ():
-                await self._fill(name, rows)
+            # After a silence the reader checks every stream: one that is gone sends nothing.
+            found = [name.decode() for name, _ in reply] if reply else list(self._tails)
+            for start in range(0, len(found), STREAMS):
+                await self._fill(found[start : start + STREAMS])
 
-    async def _fill(self, name: bytes, rows: Any) -> None:
-        tail, place = self._tails.get(name, (None, ""))
-        if tail is None:
+    async def _fill(self, names: Sequence[str]) -> None:
+        """Extend the tails of the streams *names* by their next entries."""
+        tails = {name: self._tails[name] for name in names if name in self._tails}
+        if not tails:
             return
-        newest = rows[-1][0].decode()
-        lost = False
-        if len(rows) >= self._check_from:
-            lost = gap(await self._client.execute_command(*query(name.decode())), parse_id(place)) is not None
-        if self._tails.get(name, (None,))[0] is not tail:
-            return
-        self._tails[name] = tail, newest
-        if lost:
-            # Listeners read the remaining entries, and the gap, from the log.
-            tail.restart(parse_id(newest))
-        else:
-            tail.extend(list(entries(rows)))
+        places = {name: place for name, (_, place) in tails.items()}
+        replies = await self._client.execute_command(*query(places, COUNT))
+        for (name, (tail, place)), reply in zip(tails.items(), replies, strict=True):
+            if self._tails.get(name, (None,))[0] is not tail:
+                continue
+            new = page(parse_state(reply), place)
+            self._tails[name] = tail, new.place
+            if new.gap is not None:
+                # Listeners read the remaining entries, and the gap, from the log.
+                tail.restart(new.place)
+            elif new.entries:
+                tail.extend(new.entries)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -17,10 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from ..._event_loops import wait_for
+from ..._foreign_words import clean_logger
 from ...exceptions import ClosedError, LogError, MissingExtraError
 from .._entry import Id
 from .._tail import Tail
 from .commands import Command
+from .faults import log_error
 from .reader import BLOCK, Reader
 
 try:
@@ -34,7 +35,7 @@ except ImportError:
 
 __all__ = ["Worker"]
 
-log = logging.getLogger("vibe_notebook.projects")
+log = clean_logger("vibe_notebook.projects")
 
 T = TypeVar("T")
 
@@ -58,11 +59,12 @@ class _Job:
     parse: Callable[[Any], Any]
     done: Future[Any] = field(default_factory=Future)
 
-    def finish(self, reply: Any) -> None:
+    def finish(self, reply: Any, label: str) -> None:
         """Parse the reply and set the future."""
+        if isinstance(reply, Exception):
+            self.done.set_exception(log_error(label, reply))
+            return
         try:
-            if isinstance(reply, Exception):
-                raise reply  # noqa: TRY301 - one path for a failed command and a failed parser
             self.done.set_result(self.parse(reply))
         except LogError as error:
             self.done.set_exception(error)
@@ -81,13 +83,10 @@ class Worker:
     *busy* returns True while the log has listeners. The worker passes an error of the reader to *failed*.
     """
 
-    def __init__(
-        self, url: str, max_events: int, busy: Callable[[], bool], failed: Callable[[Exception], None]
-    ) -> None:
+    def __init__(self, url: str, busy: Callable[[], bool], failed: Callable[[Exception], None]) -> None:
         address = parse_url(url)
-        self._label = f"the event log at {address.get('host', 'localhost')}:{address.get('port', 6379)}"
+        self.label = f"the event log at {address.get('host', 'localhost')}:{address.get('port', 6379)}"
         self._url = url
-        self._max = max_events
         self._busy = busy
         self._failed = failed
         self._lock = threading.Lock()
@@ -105,7 +104,7 @@ class Worker:
         job = _Job(command, parse)
         with self._lock:
             if self._closing:
-                raise ClosedError(f"{self._label} is closed")
+                raise ClosedError(f"{self.label} is closed")
             if self._ended is None:
                 ended: Future[None] = Future()
                 # A daemon: at the end of the interpreter no caller waits for an acknowledgement any more.
@@ -156,10 +155,10 @@ class Worker:
             asyncio.run(self._main())
         except BaseException as error:  # noqa: BLE001 - SystemExit too: senders and listeners get the error
             cause = _first_error(error)
-            failure = LogError(f"{self._label}: {cause!r}")
+            failure = LogError(f"{self.label}: {cause!r}")
             failure.__cause__ = cause
             try:
-                log.exception("The thread of %s ended: %r", self._label, cause)
+                log.exception("The thread of %s ended: %r", self.label, cause)
             finally:  # a handler of the logger may fail too
                 self._fail_all(failure)
         finally:
@@ -170,7 +169,7 @@ class Worker:
             self._connect(PATIENCE),
             self._connect(BLOCK + PATIENCE, single_connection_client=True),
         )
-        reader = Reader(reading, self._max, lambda error: self._failed(self._error(error)))
+        reader = Reader(reading, lambda error: self._failed(self._error(error)))
         with self._lock:
             self._loop, self._reader, self._has_work = asyncio.get_running_loop(), reader, asyncio.Event()
             self._notified = False
@@ -200,7 +199,7 @@ class Worker:
             retry=Retry(NoBackoff(), 0),  # a repeated append could be in the log twice
             **options,
         )
-        for command in ("XREAD", "SCAN"):
+        for command in ("XREAD", "SCAN", "HELLO"):
             client.set_response_callback(command, _raw)
         return client
 
@@ -237,10 +236,10 @@ class Worker:
         except ERRORS as error:
             replies = [error] * len(jobs)
         for job, reply in zip(jobs, replies, strict=True):
-            job.finish(self._error(reply) if isinstance(reply, Exception) else reply)
+            job.finish(reply, self.label)
 
     def _error(self, error: Exception) -> LogError:
-        return LogError(f"{self._label}: {error}")
+        return log_error(self.label, error)
 
     def _fail_all(self, error: LogError) -> None:
         """Report the error to all waiting senders and listeners."""

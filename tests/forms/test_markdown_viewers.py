@@ -1,0 +1,207 @@
+"""Test that no viewer of the Markdown form finds a script, a handler, a foreign element, a remote image or an odd link.
+
+The viewers let everything through that they can: HTML, attributes, TeX.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cmarkgfm
+import mistune
+import pypandoc
+import pytest
+from cmarkgfm.cmark import Options
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from tests.forms.hostile_markdown import HOSTILE, documents, forms, joined
+from tests.markdown.markdown_documents import Page, visible
+from vibe_notebook._forms.neutral import neutralize
+from vibe_notebook._markdown.sanitize import is_link, is_raster
+from vibe_notebook._markdown.tex import is_safe_tex
+from vibe_notebook.parts import TextPart
+from vibe_notebook.transcript import Transcript
+
+ELEMENTS = frozenset((
+    "a", "blockquote", "br", "code", "dd", "del", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img",
+    "input", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul",
+))  # fmt: skip
+ATTRIBUTES = {
+    "align",
+    "alt",
+    "checked",
+    "class",
+    "disabled",
+    "href",
+    "id",
+    "src",
+    "start",
+    "style",
+    "title",
+    "type",
+}
+
+
+def attacks(html: str) -> Iterator[str]:
+    """Yield each element, attribute or address that no agent may bring into a page."""
+    page = Page(html)
+    for tag, attributes in page.elements:
+        for name, value in attributes.items():
+            is_wrong = name not in ATTRIBUTES or (name == "style" and not value.startswith("text-align"))
+            is_wrong |= name == "href" and not is_link(value)
+            is_wrong |= name == "src" and not is_raster(value)
+            if is_wrong:
+                yield f"<{tag} {name}={value}>"
+        if tag not in ELEMENTS or (tag == "input" and attributes.get("type") != "checkbox"):
+            yield f"<{tag}>"
+    yield from (f"<!--{comment}-->" for comment in page.comments)
+
+
+def markdown_it(markdown: str) -> str:
+    made = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    made.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005 - the parser's name
+    return str(made.render(markdown))
+
+
+def with_mistune(markdown: str) -> str:
+    names = "strikethrough footnotes table url task_lists def_list superscript subscript mark insert"
+    renderer = mistune.HTMLRenderer(escape=False, allow_harmful_protocols=True)
+    made = mistune.create_markdown(renderer=renderer, plugins=names.split())
+    return str(made(markdown))
+
+
+def cmark_gfm(markdown: str) -> str:
+    options = Options.CMARK_OPT_UNSAFE | Options.CMARK_OPT_FOOTNOTES
+    return str(
+        cmarkgfm.markdown_to_html_with_extensions(
+            markdown, options=options, extensions=["table", "strikethrough", "autolink", "tasklist"]
+        )
+    )
+
+
+VIEWERS: list[Callable[[str], str]] = [markdown_it, with_mistune, cmark_gfm]
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+def test_no_viewer_finds_an_attack_in_any_form(viewer: Callable[[str], str]) -> None:
+    found = [(list(attacks(viewer(form))), form) for form in forms()]
+    assert [each for each in found if each[0]] == []
+    assert len(found) == 3 * len(HOSTILE)
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+@settings(deadline=None)
+@given(st.lists(documents, min_size=1, max_size=3))
+def test_no_viewer_finds_an_attack_in_joined_fragments(
+    viewer: Callable[[str], str], texts: list[str]
+) -> None:
+    assert list(attacks(viewer(joined(*texts).to_markdown()))) == []
+
+
+# pandoc
+
+PANDOC = [
+    "markdown",
+    "markdown+tex_math_single_backslash+tex_math_double_backslash+autolink_bare_uris+mark+emoji+alerts",
+    "gfm+raw_attribute+attributes",
+    "commonmark_x+raw_html",
+]
+
+
+def pandoc_attacks(node: Any) -> Iterator[str]:
+    """Yield each raw part, attribute, address or formula of pandoc's document that no agent may bring in."""
+    if isinstance(node, list):
+        for each in node:
+            yield from pandoc_attacks(each)
+    elif isinstance(node, dict):
+        content: Any = node.get("c")
+        match node.get("t"):
+            case "RawInline" | "RawBlock":
+                yield f"raw {content}"
+            case "Math" if not is_safe_tex(content[1].strip()):
+                yield f"TeX {content[1]}"
+            case "Link" if not is_link(content[2][0]):
+                yield f"link {content[2][0]}"
+            case "Image" if not is_raster(content[2][0]):
+                yield f"image {content[2][0]}"
+            case "Code" | "CodeBlock" | "Span" | "Div" | "Header" if content[
+                1 if node["t"] == "Header" else 0
+            ][2]:
+                yield f"attributes {content}"
+        yield from pandoc_attacks(content)
+
+
+def parsed(markdown: list[str], folder: Path, kind: str) -> list[Any]:
+    """Return pandoc's document of each text, from one process."""
+    files = []
+    for number, text in enumerate(markdown):
+        file = folder / f"{number:04}.md"
+        file.write_text(f"{text}\n\n", encoding="utf-8")
+        files.append(str(file))
+    pandoc = json.loads(pypandoc.convert_file(files, "json", format=kind, extra_args=["--file-scope"]))
+    assert pandoc["meta"] == {}
+    return list(pandoc["blocks"])
+
+
+@pytest.mark.parametrize("kind", PANDOC)
+def test_pandoc_finds_no_attack_in_any_form(kind: str, tmp_path: Path) -> None:
+    assert list(pandoc_attacks(parsed(list(forms()), tmp_path, kind))) == []
+
+
+@pytest.mark.parametrize("kind", PANDOC)
+@settings(deadline=None, max_examples=3, phases=[Phase.generate])
+@given(texts=st.lists(st.lists(documents, min_size=1, max_size=3), min_size=25, max_size=25))
+def test_pandoc_finds_no_attack_in_joined_fragments(
+    kind: str, texts: list[list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    made = [joined(*each).to_markdown() for each in texts]
+    assert list(pandoc_attacks(parsed(made, tmp_path_factory.mktemp("pandoc"), kind))) == []
+
+
+def test_pandocs_latex_has_no_command_of_the_agent(tmp_path: Path) -> None:
+    made = [neutralize(text) for text in HOSTILE if "input" in text]
+    file = tmp_path / "x.md"
+    file.write_text("\n\n".join(made))
+    latex = pypandoc.convert_file(
+        str(file), "latex", format="markdown", extra_args=["--syntax-highlighting=none"]
+    )
+    outside = re.sub(r"\\begin\{verbatim\}.*?\\end\{verbatim\}", "", latex, flags=re.DOTALL)
+    assert len(made) > 15
+    assert not re.findall(r"\\(?:input|immediate|write18|let|def\\x)\b", outside)
+
+
+# What a reader sees
+
+
+@pytest.mark.parametrize("viewer", VIEWERS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$5 and $6",
+        "a < b and b > c & d",
+        "`$HOME` costs $5, {braces} [brackets] (x)",
+        "1986\\. A year. C:\\new\\table",
+        "snake_case_name and 2*3*4 and ~/x",
+    ],
+)
+def test_ordinary_text_stays_readable(text: str, viewer: Callable[[str], str]) -> None:
+    plain = visible(MarkdownIt("commonmark").render(text))
+    assert visible(viewer(neutralize(text))) == plain
+
+
+def test_money_is_no_code() -> None:
+    assert (
+        Transcript(parts=(TextPart(text="It costs $5 and $6."),)).to_markdown() == "It costs \\$5 and \\$6.\n"
+    )
+
+
+@given(documents)
+def test_neutral_text_is_neutral_already(text: str) -> None:
+    made = neutralize(text)
+    assert visible(markdown_it(neutralize(made))) == visible(markdown_it(made))

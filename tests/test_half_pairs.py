@@ -1,0 +1,118 @@
+"""Join characters that a source cut in half, in every text, whatever stands between the halves."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import vibe_notebook as vibe
+from vibe_notebook import adapters
+from vibe_notebook.events import Event
+from vibe_notebook.registry import Registry
+from vibe_notebook.transcript import Transcript
+
+WORDS = "a \U0001f600 and \U0001f468\u200d\U0001f469 ü."
+UNITS = [chr(int.from_bytes(WORDS.encode("utf-16-le")[i : i + 2], "little")) for i in range(0, 2 * 17, 2)]
+"""The UTF-16 code units of the words: each half of a pair is one of them."""
+BASE: dict[str, Any] = {"agent_id": "a", "run_id": "r", "message_id": "m"}
+
+
+def reduced(name: str, natives: list[Any]) -> Transcript:
+    adapter = adapters.get(name, agent_id="a")
+    events: list[Event] = [event for native in natives for event in adapter.feed(native)]
+    with Registry() as registry:
+        registry.dispatch(events + adapter.finish())
+        transcript = registry.transcript("a")
+    for form in (transcript.to_html(), transcript.to_markdown(), transcript.to_text()):
+        form.encode()
+    assert Transcript.model_validate_json(transcript.model_dump_json()) == transcript
+    return transcript
+
+
+def own(pieces: list[str]) -> list[Any]:
+    """Send the pieces as each kind of delta in turn, as dicts and as JSON lines."""
+    natives: list[Any] = []
+    for piece in pieces:
+        natives += [
+            {**BASE, "type": "text_delta", "delta": piece},
+            json.dumps({**BASE, "type": "thinking_delta", "delta": piece}),
+            {**BASE, "type": "tool_call_delta", "tool_call_id": "c", "delta": piece},
+            {**BASE, "type": "tool_progress", "tool_call_id": "d", "delta": piece},
+            {**BASE, "type": "text_delta", "part_id": "1", "delta": f"{piece}|"},
+        ]
+    return natives
+
+
+@given(st.sets(st.integers(1, 16)))
+def test_a_text_cut_at_any_code_unit_is_the_text(cuts: set[int]) -> None:
+    ends = sorted({0, 17, *cuts})
+    pieces = ["".join(UNITS[a:b]) for a, b in itertools.pairwise(ends)]
+    transcript = reduced("events", own(pieces))
+    calls = {tool.tool_call_id: tool for tool in transcript.tools}
+    assert transcript.parts[0].text == transcript.thinking == WORDS  # type: ignore[union-attr]
+    assert (calls["c"].args_text, calls["d"].output) == (WORDS, WORDS)
+
+
+VERCEL: Callable[[str], Any] = lambda delta: {"type": "text-delta", "id": "1", "delta": delta}  # noqa: E731
+AGUI: Callable[[str], Any] = lambda delta: {"type": "TEXT_MESSAGE_CONTENT", "messageId": "m", "delta": delta}  # noqa: E731
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "native"),
+    [
+        ("text", [], str),
+        ("vercel_ai_ui", [{"type": "start"}, {"type": "text-start", "id": "1"}], VERCEL),
+        ("agui", [{"type": "RUN_STARTED", "threadId": "t", "runId": "r"}], AGUI),
+    ],
+)
+def test_every_adapter_waits_for_the_other_half(
+    name: str, first: list[Any], native: Callable[[str], Any]
+) -> None:
+    transcript = reduced(name, [*first, *(native(unit) for unit in UNITS)])
+    assert transcript.text == WORDS
+
+
+@pytest.mark.parametrize("end", ["message_finished", "run_finished", None])
+def test_a_half_that_stays_alone_is_shown_as_one_at_the_end_of_its_message(end: str | None) -> None:
+    ends = [] if end is None else [{**BASE, "type": end}]
+    transcript = reduced("events", [{**BASE, "type": "text_delta", "delta": "cut \ud83d"}, *ends])
+    assert transcript.text == "cut \ufffd"
+
+
+def test_a_whole_text_ends_the_wait_for_the_other_half() -> None:
+    natives = [
+        {**BASE, "type": "text_delta", "delta": "cut \ud83d"},
+        {**BASE, "type": "part_completed", "text": "whole"},
+        {**BASE, "type": "tool_call_delta", "tool_call_id": "c", "delta": "\ud83d"},
+        {**BASE, "type": "tool_started", "tool_call_id": "c", "args": {}},
+    ]
+    transcript = reduced("events", natives)
+    assert (transcript.text, transcript.tools[0].args_text) == ("whole", "{}")
+
+
+def test_halves_pushed_by_hand_are_joined() -> None:
+    with vibe.live("x", display=False) as live:
+        for unit in UNITS:
+            live.thinking(unit)
+        with live.tool("f") as tool:
+            for unit in UNITS:
+                tool.write(unit)
+        live.text("cut \ud83d")
+    assert (live.transcript.thinking, live.transcript.tools[0].output) == (WORDS, WORDS)
+    assert live.transcript.text == "cut \ufffd"
+
+
+def test_half_a_character_in_arguments_or_results_leaves_every_form_valid() -> None:
+    half = '{"q": "\\ud83d"}'
+    natives = [
+        {**BASE, "type": "tool_call_delta", "tool_call_id": "c", "delta": half},
+        {**BASE, "type": "tool_finished", "tool_call_id": "c", "output": half},
+    ]
+    (tool,) = reduced("events", natives).tools
+    assert (tool.args, tool.args_text) == ({"q": "\ufffd"}, half)
