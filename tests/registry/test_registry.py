@@ -1440,23 +1440,6 @@ def test_the_alarm_continues_after_a_callback_has_ended_its_thread() -> None:
             thread.join(5)
 
 
-def test_the_alarm_releases_events_beyond_their_deadline_and_no_dispatch_does() -> None:
-    released = threading.Event()
-    threads: list[str] = []
-
-    def call(event: Any) -> None:
-        threads.append(threading.current_thread().name)
-        if event.delta == "2":
-            released.set()
-
-    with Registry(hold=0, max_wait=0) as registry:
-        registry.register("a", on_result=call)
-        registry.dispatch(text("0", 0))
-        registry.dispatch(text("2", 2))
-        assert released.wait(5)
-    assert threads == [threading.current_thread().name, "vibe-alarm"]
-
-
 def test_without_threads_the_next_dispatch_releases_events_beyond_their_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -38,8 +38,6 @@ class Alarm:
         self._is_ringing = False
         self.deadline: float | None = None
         """The time of the next ring, in ``time.monotonic`` seconds. Safe to read without the lock."""
-        self.works = True
-        """False where no thread can start (WebAssembly): there each dispatch must check the deadlines."""
         self._faults = 0
 
     def set(self, deadline: float) -> None:
@@ -68,7 +66,7 @@ class Alarm:
         try:
             self._job = POOL.submit(self._run, at=self.deadline)
         except RuntimeError:
-            self._job, self.works = None, False
+            self._job = None  # no thread can start: dispatches check the deadline
 
     def _run(self) -> None:
         """Ring, and never twice at once."""

@@ -416,20 +416,21 @@ class Registry:
 
     def _apply(self, agent: Agent, results: list[Delivery | Retraction]) -> None:
         """Apply the sequencer's results, and set the agent's deadline. The caller holds the lock."""
-        for run_id in agent.apply(results):
-            self._update_run(agent, run_id)
-        deadline = agent.earliest_deadline
+        self._apply_results(agent, results)
+        alarm, deadline = self._alarm, agent.earliest_deadline
+        if alarm is not None and deadline is not None and deadline <= self._clock():
+            # The alarm is late, or no thread can start (WebAssembly).
+            self._apply_results(agent, agent.sequencer.tick())
+            deadline = agent.earliest_deadline
         if deadline is None:
             return
         self._deadlines.add(agent, deadline)
-        alarm = self._alarm
-        if alarm is None:
-            return
-        if alarm.deadline is None or deadline < alarm.deadline:
+        if alarm is not None and (alarm.deadline is None or deadline < alarm.deadline):
             alarm.set(deadline)
-        if not alarm.works and deadline <= self._clock():
-            for run_id in agent.apply(agent.sequencer.tick()):
-                self._update_run(agent, run_id)
+
+    def _apply_results(self, agent: Agent, results: list[Delivery | Retraction]) -> None:
+        for run_id in agent.apply(results):
+            self._update_run(agent, run_id)
 
     def _notify(self, *agents: Agent) -> None:
         """Wake views and readers, and call back, whatever a callback raises. Not under the lock."""
