@@ -1,6 +1,6 @@
-"""Define the bounds that hold in more than one module, each with its unit, its value and its reason.
+"""Define the bounds that users and peers can meet, each with its unit, its value and its reason.
 
-At the bottom of the package: imports nothing of it. A bound that only one module uses stays in that module.
+At the bottom of the package: imports nothing of it. A bound of one module's own work stays in that module.
 """
 
 from __future__ import annotations

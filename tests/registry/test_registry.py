@@ -1423,7 +1423,7 @@ def test_hundreds_of_registries_that_hold_events_share_a_few_threads(monkeypatch
 
 def test_the_alarm_continues_after_a_callback_has_ended_its_thread() -> None:
     before = set(threading.enumerate())
-    with Registry(hold=0.01) as registry:
+    with Registry(hold=0.2) as registry:  # longer than a dispatch takes: the alarm must deliver
         done = threading.Event()
 
         def call(event: Any) -> None:
