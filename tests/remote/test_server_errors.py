@@ -102,3 +102,18 @@ def test_a_servers_words_are_bounded() -> None:
 )
 def test_a_refusals_body_is_read_if_it_is_json(body: bytes, kind: str, expected: tuple[str, bool]) -> None:
     assert words_in(body, kind) == expected
+
+
+@pytest.mark.parametrize("first", ['"hello"', "[1,2]", "0.5", "plain words", '{"a": 1}'])
+def test_a_named_event_is_shown_under_its_name_whatever_its_data(first: str) -> None:
+    dialect = Dialect(agent_id="a")
+    events = [
+        ServerSentEvent("note", first, "e-1"),
+        ServerSentEvent("progress", "0.5", "e-2"),
+        ServerSentEvent("note", '{"b": 2}', "e-3"),
+    ]
+    made = [one for event in events for one in dialect.read(event)]
+    shown = [(one.name, one.value) for one in made if one.type == "custom"]
+    value = first if first == "plain words" else json.loads(first)
+    assert shown == [("note", value), ("progress", 0.5), ("note", {"b": 2})]
+    assert not [one for one in made if one.type == "text_delta"]

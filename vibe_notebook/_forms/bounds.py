@@ -33,7 +33,7 @@ TRIES: Final = 8
 _LINE: Final = 2_000
 """Characters within which a cut looks for the end of a line."""
 _FENCE: Final = re.compile(r"^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,})[^\n]*$", re.MULTILINE)
-_REST: Final = "`vibe.last().transcript` has all of it, and so has a recording."
+_REST: Final = "The `transcript` of the view has all of it (of the last watch: `vibe.last().transcript`), and so has a recording."
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
+import anyio
 from pydantic import BaseModel
 
 from ..registry import Registry, Subscription
@@ -37,6 +38,8 @@ __all__ = [
 
 _DEPTH = 8
 """Steps from an awaitable to the context manager that it yields, and so on: more are a circle."""
+_END_SECONDS = 5
+"""Seconds that the end of a watch waits for its run's end: its tools may hold on to it."""
 _NEVER = (str, bytes, bytearray, dict, type, type(None))
 """Types that are no stream of events, though some of them can be iterated."""
 
@@ -98,8 +101,13 @@ def open_sync(source: Any, stack: contextlib.ExitStack) -> Iterator[Any]:
     raise _not_a_stream(source)
 
 
-async def open_async(source: Any, stack: contextlib.AsyncExitStack) -> AsyncIterator[Any]:
-    """Open a source for ``async for``; *stack* closes it. Worker threads step a sync source."""
+async def open_async(
+    source: Any, stack: contextlib.AsyncExitStack, is_over: Callable[[], bool] = lambda: True
+) -> AsyncIterator[Any]:
+    """Open a source for ``async for``; *stack* closes it. Worker threads step a sync source.
+
+    A run that only hands out its events goes on without a reader: *stack* ends it too, unless *is_over*.
+    """
     for _ in range(_DEPTH):
         if isinstance(source, _NEVER):
             break
@@ -118,10 +126,23 @@ async def open_async(source: Any, stack: contextlib.AsyncExitStack) -> AsyncIter
             stack.push_async_callback(made.aclose)
             return made
         elif callable(getattr(source, "stream_events", None)):
+            stack.push_async_callback(_end_run, source, is_over)
             source = source.stream_events()
         else:
             break
     raise _not_a_stream(source)
+
+
+async def _end_run(run: Any, is_over: Callable[[], bool]) -> None:
+    """End a run by its SDK's own method: llama-index has ``cancel_run``, openai-agents ``cancel``."""
+    end = _method(run, "cancel_run") or _method(run, "cancel")
+    if end is None or is_over():
+        return
+    # An error of the run that it raises while it ends is shown as the watch's end already.
+    with anyio.move_on_after(_END_SECONDS, shield=True), contextlib.suppress(Exception):
+        done = end()
+        if inspect.isawaitable(done):
+            await done
 
 
 def closer(source: Any, iterator: Any) -> Callable[[], object] | None:

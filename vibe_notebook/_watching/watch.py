@@ -254,12 +254,13 @@ class Watch(Transcribed):
 
     async def _asteps(self) -> AsyncGenerator[Any, None]:
         failure: BaseException | None = None
+        is_over = False  # the source has given all its events
         try:
             self.begin()
             if self._stepper.cancelled:
                 return
             async with contextlib.AsyncExitStack() as stack:
-                iterator = await self._stepper.astep(lambda: open_async(self._source, stack))
+                iterator = await self._stepper.astep(lambda: open_async(self._source, stack, lambda: is_over))
 
                 async def advance() -> Any:
                     try:
@@ -270,6 +271,7 @@ class Watch(Transcribed):
                 while iterator is not END and (native := await self._stepper.astep(advance)) is not END:
                     self._pipeline.accept(native)
                     yield native
+                is_over = not self._stepper.cancelled
                 self._pipeline.exhausted(self._source)
         except BaseException as error:
             failure = self._failure(error)

@@ -105,7 +105,8 @@ class VibexAdapter(Adapter):
                     self._ended(data)
             case _:
                 name = kind or ident(get(native, "type"))
-                self.emit_unknown(data if kind in _KINDS else native, name)
+                given = get(native, "data")
+                self.emit_unknown(native if given is None else given if data is None else data, name)
 
     # Messages.
 

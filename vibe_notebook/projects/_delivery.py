@@ -17,6 +17,7 @@ from .._credentials import Token, TokenError, TokenSource, checked_header
 from .._foreign_words import on_one_line
 from .._limits import ANSWER_BYTES
 from ..exceptions import MissingExtraError, RemoteError, VibeNotebookError
+from ._entry import valid_project
 from ._stream import ProjectEventStream
 
 if TYPE_CHECKING:
@@ -73,8 +74,10 @@ def destination_for(
 
     Raises:
         MissingExtraError: *target* needs an extra that is not installed.
+        ProtocolError: *project_id* is no project's id.
         ValueError: *target* is none of the three.
     """
+    valid_project(project_id)
     if isinstance(target, ProjectEventStream):
         return _LogDestination(target, project_id, owned=False)
     scheme = urlsplit(target).scheme

@@ -67,12 +67,40 @@ def text_of(place: Id) -> str:
     return f"{place[0]}-{place[1]}"
 
 
+RESERVED: Final = frozenset(("gap",))
+"""The event types that only the server sends on a stream."""
+
+
+def valid_project(project_id: str) -> str:
+    """Check a project's id, and return it unchanged. A path's segment holds it: no server reaches another one.
+
+    Raises:
+        ProtocolError: *project_id* is empty, longer than 200 characters, has control characters or is no segment.
+    """
+    if (
+        not isinstance(project_id, str)
+        or not project_id
+        or len(project_id) > _EVENT_LIMIT
+        or not project_id.isprintable()
+        or "/" in project_id
+        or project_id in (".", "..")
+    ):
+        raise ProtocolError(
+            f"a project id is a printable, non-empty string of at most {_EVENT_LIMIT} characters, without '/', "
+            "and neither '.' nor '..'",
+            field="project_id",
+        )
+    return project_id
+
+
 def valid_event(event: str) -> str:
     """Check an event type, and return it unchanged. On the wire an event type is one line.
 
     Raises:
-        ProtocolError: *event* is empty, longer than 200 characters or has control characters.
+        ProtocolError: *event* is empty, longer than 200 characters, has control characters or is reserved.
     """
+    if event in RESERVED:
+        raise ProtocolError(f"{event!r} is a type that only the server sends", field="event_type")
     if not isinstance(event, str) or not event or len(event) > _EVENT_LIMIT or not event.isprintable():
         raise ProtocolError(
             f"an event type is a printable string of 1 to {_EVENT_LIMIT} characters, not {event!r:.60}",

@@ -8,16 +8,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Self
 
-from ..exceptions import ProtocolError
-from ._entry import Entry, Gap, parse_id, valid_event
+from ._entry import Entry, Gap, parse_id, valid_event, valid_project
 from ._listener import Listener
 from ._log import EventLog, Project
 from ._open_log import open_log
 from ._payload import encode
 
 __all__ = ["ProjectEventStream", "event_stream_manager"]
-
-NAME_LIMIT = 200
 
 
 class ProjectEventStream:
@@ -43,7 +40,7 @@ class ProjectEventStream:
 
         A project is known after its first event, or after ``create_stream``.
         """
-        project_id = _valid(project_id)
+        project_id = valid_project(project_id)
         if project_id not in self._created and not self.log.knows(project_id):
             return None
         return self.listen(project_id)
@@ -54,7 +51,7 @@ class ProjectEventStream:
         Raises:
             ProtocolError: *after* is not an id.
         """
-        project_id = _valid(project_id)
+        project_id = valid_project(project_id)
         place = None if after is None else parse_id(after)
         return Listener(self.log, project_id, place)
 
@@ -66,7 +63,7 @@ class ProjectEventStream:
             LogError: the log cannot be written.
         """
         item = valid_event(event_type), encode(data)
-        return (await self.log.append(_valid(project_id), [item]))[0]
+        return (await self.log.append(valid_project(project_id), [item]))[0]
 
     async def send_events(
         self, project_id: str, items: Sequence[tuple[str, Any]], *, key: str | None = None
@@ -79,7 +76,7 @@ class ProjectEventStream:
             ProtocolError: a pair's data holds a value without a JSON form; the message names the field.
             LogError: the log cannot be written.
         """
-        project_id = _valid(project_id)
+        project_id = valid_project(project_id)
         encoded = [(valid_event(event), encode(data)) for event, data in items]
         if not encoded:
             return []
@@ -102,7 +99,7 @@ class ProjectEventStream:
         """
         place, gap = parse_id(after), None
         while True:
-            page = await self.log.read(_valid(project_id), place, limit)
+            page = await self.log.read(valid_project(project_id), place, limit)
             gap = gap or page.gap
             found: list[Entry | Gap] = [entry for entry in page.entries if entry.event]
             if found or not page.entries:
@@ -111,17 +108,17 @@ class ProjectEventStream:
 
     def close_stream(self, project_id: str) -> None:
         """Close the stream: its listeners end after the events sent before. A later event opens it again."""
-        self._created.discard(_valid(project_id))
+        self._created.discard(valid_project(project_id))
         self.log.close_soon(project_id)
 
     async def aclose_stream(self, project_id: str) -> None:
         """Close the stream as ``close_stream`` does, and wait for the log's acknowledgement."""
-        self._created.discard(_valid(project_id))
+        self._created.discard(valid_project(project_id))
         await self.log.close(project_id)
 
     async def closed(self, project_id: str) -> bool:
         """Return True if the stream was closed and no event has followed."""
-        found = await self.log.project(_valid(project_id))
+        found = await self.log.project(valid_project(project_id))
         return found is not None and found.closed
 
     async def check(self) -> None:
@@ -151,20 +148,6 @@ async def _events(listener: Listener) -> AsyncIterator[dict[str, str]]:
     with listener:
         async for event in listener:
             yield event
-
-
-def _valid(project_id: str) -> str:
-    if (
-        not isinstance(project_id, str)
-        or not project_id
-        or len(project_id) > NAME_LIMIT
-        or not project_id.isprintable()
-    ):
-        raise ProtocolError(
-            f"a project id is a printable, non-empty string of at most {NAME_LIMIT} characters",
-            field="project_id",
-        )
-    return project_id
 
 
 event_stream_manager = ProjectEventStream()

@@ -142,6 +142,8 @@ class Dialect:
                 return adapters.choose(self._requested, data)
             except AdapterError:
                 return None
+        if event.event != "message" and not isinstance(data, dict):
+            return PROJECT  # a named event, to be shown under its name
         try:
             return adapters.detect(data)
         except AdapterError:

@@ -1,0 +1,136 @@
+"""Test that the end of a watch is the end of the run, where the SDK's run goes on without a reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+import vibe_notebook as vibe
+from vibe_notebook.registry import Registry
+
+
+class Run:
+    """Act in a task of its own, as the runs of openai-agents and llama-index do; readers only listen."""
+
+    def __init__(self, steps: int = 5) -> None:
+        self.events: asyncio.Queue[str | None] = asyncio.Queue()
+        self.acted: list[int] = []
+        self.ended = asyncio.Event()
+        self.task = asyncio.ensure_future(self._act(steps))
+
+    async def _act(self, steps: int) -> None:
+        try:
+            for step in range(steps):
+                self.events.put_nowait(f"step {step} ")
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                self.acted.append(step)
+            self.events.put_nowait(None)
+        finally:
+            self.ended.set()
+
+    async def stream_events(self) -> AsyncIterator[str]:
+        while (event := await self.events.get()) is not None:
+            yield event
+
+
+class OpenAIRun(Run):
+    """Have the method of openai-agents."""
+
+    cancels = 0
+
+    def cancel(self) -> None:
+        self.cancels += 1
+        self.task.cancel()
+
+
+class LlamaIndexRun(Run):
+    """Have the method of llama-index, whose plain ``cancel`` ends the future and not the run."""
+
+    cancels = 0
+
+    def cancel(self) -> None:
+        pass
+
+    async def cancel_run(self) -> None:
+        self.cancels += 1
+        self.task.cancel()
+        await self.ended.wait()
+
+
+async def by_break(watch: Any) -> None:
+    async for _ in watch:
+        break
+    # The loop closes the dropped iterator in a task of its own.
+    while not watch.done():  # noqa: ASYNC110 - a watch has no event for its end
+        await asyncio.sleep(0)
+
+
+async def by_block(watch: Any) -> None:
+    async with watch:
+        async for _ in watch:
+            break
+
+
+async def by_cancel(watch: Any) -> None:
+    async for _ in watch:
+        watch.cancel()
+
+
+async def by_an_error(watch: Any) -> None:
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the block is what is tested
+        async with watch:
+            async for _ in watch:
+                1 / 0  # noqa: B018
+
+
+@pytest.mark.parametrize("kind", [OpenAIRun, LlamaIndexRun])
+@pytest.mark.parametrize("end", [by_break, by_block, by_cancel, by_an_error])
+def test_an_agent_does_nothing_after_the_watch_has_ended(
+    kind: type[Any], end: Callable[[Any], Awaitable[None]]
+) -> None:
+    async def main() -> None:
+        run = kind()
+        watch = vibe.watch(run, display=False, registry=Registry())
+        await end(watch)
+        await asyncio.wait_for(run.ended.wait(), 10)  # a cancelled task ends in the loop's next turn
+        assert run.cancels == 1
+        assert len(run.acted) < 5
+        assert watch.transcript.outcome == ("error" if end is by_an_error else "cancelled")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", [OpenAIRun, LlamaIndexRun])
+def test_a_run_that_was_read_to_its_end_is_not_cancelled(kind: type[Any]) -> None:
+    async def main() -> None:
+        run = kind()
+        transcript = await vibe.watch(run, display=False, registry=Registry())
+        assert (run.cancels, len(run.acted), transcript.outcome) == (0, 5, "success")
+
+    asyncio.run(main())
+
+
+def test_a_run_that_refuses_to_end_does_not_hold_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vibe_notebook._watching.sources._END_SECONDS", 0)
+
+    class Stubborn(Run):
+        async def cancel_run(self) -> None:
+            await asyncio.Event().wait()
+
+    class Broken(Run):
+        def cancel(self) -> None:
+            raise RuntimeError("no")
+
+    async def main() -> None:
+        for kind in (Stubborn, Broken):
+            run = kind()
+            watch = vibe.watch(run, display=False, registry=Registry())
+            await by_block(watch)
+            assert watch.transcript.outcome == "cancelled"
+            run.task.cancel()
+
+    asyncio.run(main())
