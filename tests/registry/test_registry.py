@@ -202,6 +202,16 @@ def test_a_later_part_of_a_held_native_does_not_lengthen_its_wait(registry: Regi
     assert words(events) == ["0", "2", "2b"]
 
 
+def test_with_a_clock_of_the_callers_own_only_tick_releases_events(registry: Registry, clock: Clock) -> None:
+    events = heard(registry)
+    registry.dispatch(text("1", 1))
+    clock.now = 1.0
+    registry.dispatch(text("3", 3))
+    assert events == []
+    registry.tick()
+    assert words(events) == ["1"]
+
+
 def test_once_the_base_is_known_an_early_event_waits_no_longer_than_max_wait(clock: Clock) -> None:
     registry = Registry(hold=2, max_wait=0.5, clock=clock)
     events = heard(registry)
