@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import vibe_notebook as vibe
 from vibe_notebook import adapters
+from vibe_notebook._half_pairs import HalfPairs
 from vibe_notebook.events import Event
 from vibe_notebook.registry import Registry
 from vibe_notebook.transcript import Transcript
@@ -116,3 +117,32 @@ def test_half_a_character_in_arguments_or_results_leaves_every_form_valid() -> N
     ]
     (tool,) = reduced("events", natives).tools
     assert (tool.args, tool.args_text) == ({"q": "\ufffd"}, half)
+
+
+@pytest.mark.parametrize(
+    ("held", "whole"),
+    [
+        (
+            {"type": "text_delta", "message_id": "m", "delta": "a\ud83d", "derived": True},
+            {"type": "part_completed", "message_id": "m", "text": "a😀"},
+        ),
+        (
+            {"type": "tool_call_delta", "message_id": "m", "tool_call_id": "c", "delta": "{\ud83d"},
+            {"type": "tool_started", "tool_call_id": "c", "args": {"a": "😀"}},
+        ),
+        (
+            {"type": "tool_progress", "tool_call_id": "c", "delta": "x\ud83d"},
+            {"type": "tool_progress", "tool_call_id": "c", "output": "new"},
+        ),
+        (
+            {"type": "tool_progress", "tool_call_id": "c", "delta": "x\ud83d"},
+            {"type": "tool_finished", "tool_call_id": "c", "output": "new"},
+        ),
+    ],
+)
+def test_a_whole_text_replaces_a_half_that_waits(held: dict[str, Any], whole: dict[str, Any]) -> None:
+    pairs = HalfPairs()
+    envelope: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
+    pairs.join(held["type"], envelope | held)
+    pairs.join(whole["type"], envelope | whole)
+    assert pairs.join("run_finished", envelope)[0] == []

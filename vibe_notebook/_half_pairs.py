@@ -49,9 +49,11 @@ class HalfPairs:
         if kind in ("run_finished", "message_finished"):
             return self._end(kind, fields), fields
         if kind == "part_completed":
-            self._held.pop(_key(f"{fields.get('kind', 'text')}_delta", fields, "part_id"), None)
+            self._replace(_key(f"{fields.get('kind', 'text')}_delta", fields, "part_id"), (0, 1, 2, 3, 4))
         elif kind == "tool_started" and fields.get("args") is not None:
-            self._held.pop(_key("tool_call_delta", fields, "tool_call_id"), None)
+            self._replace(_key("tool_call_delta", fields, "tool_call_id"), (0, 1, 2, 4))
+        elif kind in ("tool_progress", "tool_finished") and fields.get("output") is not None:
+            self._replace(_key("tool_progress", fields, "tool_call_id"), (0, 1, 2, 4))
         if kind not in _NAMES or not isinstance(delta, str):
             return [], fields
         key = _key(kind, fields, _NAMES[kind])
@@ -59,6 +61,14 @@ class HalfPairs:
         if is_open:
             self._held[key], delta = delta[-1], delta[:-1]
         return [], {**fields, "delta": delta}
+
+    def _replace(self, whole: _Key, places: tuple[int, ...]) -> None:
+        """Drop the halves of a text that came whole; only the *places* of the key tell the text.
+
+        A whole replaces derived deltas too, and a call's start may come under another message.
+        """
+        for key in [key for key in self._held if all(key[i] == whole[i] for i in places)]:
+            del self._held[key]
 
     def _end(self, kind: str, fields: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Release the halves of a run or of a message."""

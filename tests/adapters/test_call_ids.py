@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -135,7 +137,7 @@ def test_results_go_to_the_newest_call_without_one_and_within_a_message_in_order
         ids.rename(one)
     ids.share("r", "d", "c")
     answers = [ids.rename(finished(output=n)) for n in range(3)]
-    assert [one.tool_call_id for one in answers] == ["c", "d", "d"]  # type: ignore[union-attr]
+    assert [one.tool_call_id for one in answers] == ["c", "d", "c"]  # type: ignore[union-attr]
 
 
 def test_the_answer_in_a_later_run_goes_to_the_call_that_waits() -> None:
@@ -160,3 +162,33 @@ def test_an_id_that_the_source_has_itself_is_not_given_to_another_call() -> None
     own = ToolCallDelta(**ENVELOPE | {"tool_call_id": "c#2", "message_id": "m1", "delta": "x"})
     made = names(own, delta(message_id="m1"), delta(message_id="m2"))
     assert made == ["c#2", "c", "c#2'"]
+
+
+def test_an_id_that_was_given_to_another_call_is_no_other_calls_id() -> None:
+    own = ToolCallDelta(**ENVELOPE | {"tool_call_id": "c#2", "message_id": "m3", "delta": "x"})
+    assert names(delta(message_id="m1"), delta(message_id="m2"), own) == ["c", "c#2", "c#2'"]
+
+
+def test_ten_thousand_calls_of_one_id_need_no_search() -> None:
+    ids = CallIds()
+    counted: Counter[str] = Counter()
+
+    def count(frame: Any, kind: str, argument: Any) -> None:
+        del frame, argument
+        counted[kind] += 1
+
+    made: list[int] = []
+    for size in (100, 1000):
+        events = [
+            event
+            for n in range(size)
+            for event in (delta(message_id=f"{size}:{n}"), started({"n": n}, message_id=f"{size}:{n}"))
+        ]
+        answers = [finished() for _ in range(size)]
+        counted.clear()
+        sys.setprofile(count)
+        for event in (*events, *answers):
+            ids.rename(event)
+        sys.setprofile(None)
+        made.append(counted.total() // size)
+    assert made[1] <= made[0] * 1.1

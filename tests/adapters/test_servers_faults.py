@@ -386,3 +386,41 @@ def test_a_cut_message_of_langchain_and_of_adk_makes_the_run_an_error() -> None:
     assert outcome("langgraph", both)[0] == "success"
     body = {"invocationId": "i", "author": "a", "content": {"role": "model", "parts": [{"text": "half"}]}}
     assert outcome("google_adk", [{**body, "partial": False, "finishReason": "MAX_TOKENS"}])[0] == "error"
+
+
+def test_two_calls_of_one_message_with_one_id_are_two_calls() -> None:
+    start, *_, delta, stop = message("")
+    blocks = []
+    for index, name in enumerate("fg"):
+        block = {"type": "tool_use", "id": "x", "name": name, "input": {}}
+        piece = {"type": "input_json_delta", "partial_json": f'{{"n": {index}}}'}
+        blocks += [
+            {"type": "content_block_start", "index": index, "content_block": block},
+            {"type": "content_block_delta", "index": index, "delta": piece},
+            {"type": "content_block_stop", "index": index},
+        ]
+    results = [{"type": "tool_result", "tool_use_id": "x", "content": f"R{index}"} for index in range(2)]
+    natives = [start, *blocks, delta, stop, {"role": "user", "content": results}]
+    assert calls("anthropic", natives) == [("f", {"n": 0}, "R0"), ("g", {"n": 1}, "R1")]
+
+
+def test_two_calls_of_one_response_with_one_id_are_two_calls() -> None:
+    body = {"id": "r1", "object": "response", "output": [], "model": "m"}
+    items = [
+        {"type": "function_call", "id": f"i{n}", "call_id": "x", "name": name, "arguments": f'{{"n": {n}}}'}
+        for n, name in enumerate("fg")
+    ]
+    natives = [
+        {"type": "response.created", "response": body},
+        *(
+            {"type": "response.output_item.added", "output_index": n, "item": {**one, "arguments": ""}}
+            for n, one in enumerate(items)
+        ),
+        *(
+            {"type": "response.output_item.done", "output_index": n, "item": one}
+            for n, one in enumerate(items)
+        ),
+        {"type": "response.completed", "response": {**body, "status": "completed"}},
+        *({"type": "function_call_output", "call_id": "x", "output": f"R{n}"} for n in range(2)),
+    ]
+    assert calls("openai_responses", natives) == [("f", {"n": 0}, "R0"), ("g", {"n": 1}, "R1")]

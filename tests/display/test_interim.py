@@ -120,7 +120,7 @@ def test_a_view_that_a_page_shows_gets_no_second_output_in_its_first_seconds(cel
     cell.output._receive({"type": "hello", "n": 0, "page": "p"})
     cell.say("one ")
     assert cell.output.save() is None
-    cell.now += 5
+    cell.now += 8
     assert cell.output.save()
     assert len(cell.host.outputs) == 2
 
@@ -137,7 +137,7 @@ def test_a_page_that_asks_gets_the_last_form_and_after_the_end_the_final_one(
     cell.output._receive({"type": "form"})
     assert not [op for message in sent for op in message["ops"] if op[0] == "form"]
     cell.say("one ")
-    cell.now += 5
+    cell.now += 8
     cell.output.save()
     cell.output._receive({"type": "form"})
     cell.output.finish(cell.transcripts())

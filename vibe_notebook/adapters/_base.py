@@ -165,8 +165,8 @@ class Adapter(ABC):
             place["sub"] = len(self._out)
         kind = cls.model_fields["type"].default
         earlier, joined = self._half_pairs.join(kind, {**place, **fields})
-        self._out += map(parse_event, earlier)
-        self._out.append(cls(**joined))
+        made = [*map(parse_event, earlier), cls(**joined)]
+        self._out += map(self._call_ids.rename, made) if self.tells_calls_apart else made
 
     def emit_unknown(self, native: object, name: str | None, **fields: Any) -> None:
         """Emit a native that this version does not know as a ``Custom`` event under its own name."""
@@ -247,8 +247,9 @@ class Adapter(ABC):
         self._last_problem = {"outcome": "error", "error": problem, "code": reason} if problem else {}
 
     def _flush(self) -> list[Event]:
+        # A subagent has renamed its own calls; its start names its caller, one of this run's calls.
         out, self._out = (
-            [self._call_ids.rename(event) if self.tells_calls_apart else event for event in self._out],
+            [self._call_ids.rename(event) if isinstance(event, RunStarted) else event for event in self._out],
             [],
         )
         if out and not self._is_started and out[0].run_id == self.run_id:

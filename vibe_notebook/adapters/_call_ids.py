@@ -8,7 +8,7 @@ id of its own ("call_0#2"). What follows belongs to the newest call of that id, 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vibe_notebook.events import Artifact, Event, RunStarted, ToolCallDelta, ToolFinished, ToolStarted
@@ -22,10 +22,18 @@ _UNKNOWN: Final = object()
 class _Call:
     id: str
     message: str | None
-    text: str = ""
+    pieces: list[str] = field(default_factory=list)
     args: Any = _UNKNOWN
     finished_at: int | None = None
     """The number of the event that brought the result; -1 of a source without numbers."""
+    homes: list[_Calls] = field(default_factory=list)
+    """The lists that hold the call: of its own id, and of each other id of it."""
+
+    def finish(self, number: int) -> None:
+        """Record the result."""
+        self.finished_at = number
+        for home in self.homes:
+            home.drop(self)
 
     @property
     def is_finished(self) -> bool:
@@ -36,16 +44,64 @@ class _Call:
         if self.args is not _UNKNOWN:
             return bool(self.args == args)
         try:
-            return bool(json.loads(self.text) == args)
-        except ValueError:
-            return not self.text
+            return bool(json.loads("".join(self.pieces)) == args)
+        except (ValueError, RecursionError):
+            return not self.pieces
+
+
+class _Calls:
+    """Hold the calls that have one id in the source."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.newest: _Call | None = None
+        self.by_message: dict[str | None, _Call] = {}
+        self._open: dict[str | None, dict[str, _Call]] = {}
+
+    def add(self, call: _Call) -> None:
+        """Add a call that begins."""
+        self.count += 1
+        self.newest = call
+        self.by_message[call.message] = call
+        self.expect_result(call)
+
+    def expect_result(self, call: _Call) -> None:
+        """Add a call of another id, whose result may come under this one."""
+        self._open.setdefault(call.message, {})[call.id] = call
+        call.homes.append(self)
+
+    def name_message(self, call: _Call, message: str) -> None:
+        """Record the message of a call, which an earlier event has left open."""
+        before = self._open.get(call.message, {})
+        if before.pop(call.id, None) is not None:
+            self._open.setdefault(message, {})[call.id] = call
+        if not before:
+            self._open.pop(call.message, None)
+        self.by_message[message] = call
+
+    def drop(self, call: _Call) -> None:
+        """Record that a call has its result."""
+        of_message = self._open.get(call.message, {})
+        of_message.pop(call.id, None)
+        if not of_message:
+            self._open.pop(call.message, None)
+
+    @property
+    def next_answered(self) -> _Call | None:
+        """Return the call to which a result belongs: of the newest message's open calls the first."""
+        if not self._open:
+            return self.newest
+        return next(iter(self._open[next(reversed(self._open))].values()))
 
 
 class CallIds:
     """Hold the calls of an adapter's runs, by the ids that the source gave to them."""
 
     def __init__(self) -> None:
-        self._calls: dict[tuple[str, str], list[_Call]] = {}
+        self._calls: dict[tuple[str, str], _Calls] = {}
+        self._newest: dict[str, _Calls] = {}
+        """The calls of an id in the run that used it last."""
+        self._given: set[tuple[str, str]] = set()
         self._seen: set[tuple[str, str, int, int]] = set()
 
     def rename(self, event: Event) -> Event:
@@ -59,9 +115,11 @@ class CallIds:
         if isinstance(event, ToolCallDelta | ToolStarted):
             call = self._begun(raw, event)
         else:
-            call = self._latest(event.run_id, raw)
+            # The answer to a call that an earlier run made, and paused for, comes in a later run.
+            calls = self._calls.get((event.run_id, raw)) or self._newest.get(raw)
+            call = calls.next_answered if calls is not None else None
             if call is not None and isinstance(event, ToolFinished):
-                call.finished_at = -1 if event.seq is None else event.seq
+                call.finish(-1 if event.seq is None else event.seq)
         if call is None or call.id == raw:
             return event
         changes: dict[str, Any] = {"tool_call_id": call.id}
@@ -72,32 +130,38 @@ class CallIds:
     def share(self, run_id: str, call_id: str, other: str) -> None:
         """Let *other* name the call that events call *call_id* too: its results may come under that id."""
         known = self._calls.get((run_id, call_id))
-        if known:
-            self._calls.setdefault((run_id, other), []).append(known[-1])
+        if known is not None and known.newest is not None:
+            self._of(run_id, other).expect_result(known.newest)
 
     def is_open(self, run_id: str, call_id: str) -> bool:
         """Return whether the newest call of this id has begun, and has no result."""
-        known = self._calls.get((run_id, call_id), [])
-        return bool(known) and not known[-1].is_finished
+        known = self._calls.get((run_id, call_id))
+        return known is not None and known.newest is not None and not known.newest.is_finished
+
+    def _of(self, run_id: str, raw: str) -> _Calls:
+        calls = self._newest[raw] = self._calls.setdefault((run_id, raw), _Calls())
+        return calls
 
     def _rename_parent(self, event: RunStarted) -> Event:
         raw = event.parent_tool_call_id
         known = self._calls.get((event.parent_run_id or "", raw or ""))
-        if not known or known[-1].id == raw:
+        if known is None or known.newest is None or known.newest.id == raw:
             return event
-        return event.model_copy(update={"parent_tool_call_id": known[-1].id})
+        return event.model_copy(update={"parent_tool_call_id": known.newest.id})
 
     def _begun(self, raw: str, event: ToolCallDelta | ToolStarted) -> _Call:
-        calls = self._calls.setdefault((event.run_id, raw), [])
+        calls = self._of(event.run_id, raw)
         is_repeat = self._is_repeat(event)
-        own = [each for each in calls if each.message == event.message_id] or calls
-        call = own[-1] if own else None
+        call = calls.by_message.get(event.message_id) or calls.newest
         if call is None or (not is_repeat and _is_another(call, event)):
-            call = _Call(self._fresh(event.run_id, raw, len(calls)), event.message_id)
-            calls.append(call)
-        call.message = call.message or event.message_id
+            call = _Call(self._fresh(event.run_id, raw, calls.count), event.message_id)
+            calls.add(call)
+        elif call.message is None and event.message_id is not None:
+            calls.name_message(call, event.message_id)
+            call.message = event.message_id
         if isinstance(event, ToolCallDelta):
-            call.text += "" if event.derived else event.delta
+            if not event.derived and event.delta:
+                call.pieces.append(event.delta)
         elif event.args is not None:
             call.args = event.args
         return call
@@ -112,22 +176,12 @@ class CallIds:
         return is_known
 
     def _fresh(self, run_id: str, raw: str, count: int) -> str:
+        """Return an id that no other call of the run has."""
         name = f"{raw}#{count + 1}" if count else raw
-        while count and (run_id, name) in self._calls:
+        while (run_id, name) in self._given or (count and (run_id, name) in self._calls):
             name += "'"
+        self._given.add((run_id, name))
         return name
-
-    def _latest(self, run_id: str, raw: str) -> _Call | None:
-        calls = self._calls.get((run_id, raw))
-        if calls is None:
-            # The answer to a call that an earlier run made, and paused for.
-            others = [found for (_, name), found in self._calls.items() if name == raw]
-            calls = others[-1] if others else []
-        open_calls = [call for call in calls if not call.is_finished]
-        if not open_calls:
-            return calls[-1] if calls else None
-        # Calls of one message are answered in their order.
-        return next(call for call in open_calls if call.message == open_calls[-1].message)
 
 
 def _is_another(call: _Call, event: ToolCallDelta | ToolStarted) -> bool:

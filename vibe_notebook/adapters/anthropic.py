@@ -78,6 +78,8 @@ class _Message:
     model: str | None = None
     blocks: dict[int, _Block] = field(default_factory=dict)
     latest: int = 0
+    call_ids: dict[str, int] = field(default_factory=dict)
+    """The block that has an id first."""
     counts: dict[str, int] = field(default_factory=dict)
     stop_reason: str | None = None
 
@@ -207,11 +209,17 @@ class AnthropicAdapter(Adapter):
         if kind in ("text", "thinking"):
             self.emit_text(kind, str(index), text(get(body, kind)))
         elif kind in _CALLS:
-            block.call_id = ident(get(body, "id")) or f"{message.id}:{index}"
+            native_id = ident(get(body, "id")) or f"{message.id}:{index}"
+            is_own = (
+                message.call_ids.setdefault(native_id, index) == index
+            )  # some servers give all the same id
+            block.call_id = native_id if is_own else f"{message.id}:{index}"
             block.name = text(get(body, "name")) or None
             # Streamed calls start with an empty input, whole calls with their full input; some servers do both.
             block.preset = json_text(get(body, "input") or None)
             self.emit_args(block.call_id, block.name, "")
+            if block.call_id != native_id:
+                self._call_ids.share(self.run_id, block.call_id, native_id)
         elif _is_server_result(kind):
             self._server_result(body)
         elif kind not in ("redacted_thinking", "compaction"):

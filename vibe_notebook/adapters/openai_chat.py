@@ -255,8 +255,6 @@ class OpenAIChatAdapter(Adapter):
         if call_id is not None and (call.native_id is None or is_new):
             call.native_id = call_id
             if call_id != call.id:
-                # The events so far name the call, and the list of calls knows them from here on.
-                self._out = [self._call_ids.rename(event) for event in self._out]
                 self._call_ids.share(self.run_id, call.id, call_id)
 
     def _is_other(

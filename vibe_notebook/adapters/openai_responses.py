@@ -67,6 +67,8 @@ class _Response:
     """The response's id, or an id made here: for a stream resumed in the middle, for an id that begins anew."""
     id: str | None = None
     is_over: bool = False
+    call_ids: dict[str, str] = field(default_factory=dict)
+    """The item that has a call id first."""
     numbers: dict[int, int] | None = field(default_factory=dict)
     """A digest of the event with each number; ``None`` of a server whose numbers tell nothing."""
 
@@ -273,13 +275,17 @@ class OpenAIResponsesAdapter(Adapter):
 
     def _call(self, item: object, item_id: str, call: _Item, *, is_done: bool) -> None:
         is_new, call.is_known = not call.is_known, True
-        call.call_id, call.name = call_id_of(item) or item_id, name_of(item)
+        native_id, call.name = call_id_of(item) or item_id, name_of(item)
+        is_own = call.response.call_ids.setdefault(native_id, item_id) == item_id
+        call.call_id = native_id if is_own else f"{call.response.key}:{item_id}"
         self._awaiting.pop(call.call_id, None)
         is_server = text(get(item, "type")) in SERVER_TOOLS
         if is_server and (is_new or not is_done):
             self._tool_started(call)
         elif is_new or not is_done:
             self.emit_args(call.call_id, call.name, "")
+        if is_new and not is_own:  # two calls of a response with one id
+            self._call_ids.share(self.run_id, call.call_id, native_id)
         if not is_done:
             return
         self._args_whole(call, args_of(item))

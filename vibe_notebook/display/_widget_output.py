@@ -39,7 +39,7 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 _NOTHING = {"text/plain": "", "text/html": ""}
 """The display of the form of the moment after the end: a notebook's output cannot be taken back."""
 
-_SHORT = 5.0
+_SHORT = 8.0
 """Seconds within which most agents end. A page shows them live, and their notebooks need no second output."""
 
 _SENDING: threading.Lock = threading.Lock()

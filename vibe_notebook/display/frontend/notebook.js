@@ -24,6 +24,18 @@ export function hideInterim(mark) {
   return () => style.remove();
 }
 
+/** Milliseconds after news of a form at which the page may have rendered it. */
+export const RENDERED = [0, 100, 400];
+
+/**
+ * Empty the page's rendering of the form of the moment: the page's search, and a screen reader, find each text once. The
+ * notebook itself keeps the form.
+ * @param {string | undefined} mark
+ */
+export function emptyInterim(mark) {
+  if (mark) for (const el of document.querySelectorAll(`.vibe-interim-${mark}`)) el.replaceChildren();
+}
+
 /**
  * Find the outputs of one live view.
  * @param {any} manager the host's widget manager

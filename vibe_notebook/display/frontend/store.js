@@ -7,7 +7,7 @@
  */
 import { createInflater } from "./inflate.js";
 import { addStylesheet } from "./layout.js";
-import { hideInterim, isStale, PATIENCE, save } from "./notebook.js";
+import { emptyInterim, hideInterim, isStale, PATIENCE, RENDERED, save } from "./notebook.js";
 import { createPart, isSameItem, newText, spliceText, toItem, updateText } from "./values.js";
 import { createView } from "./view.js";
 
@@ -99,10 +99,12 @@ export function createStore(model) {
     const [view] = views;
     const { mark, saved } = root.props;
     checking = view && mark && (saved || gone || !live()) ? setTimeout(() => check(view), PATIENCE) : 0;
+    if (view && saved) for (const after of RENDERED) setTimeout(emptyInterim, after, mark);
   }
 
   /** @param {View} view */
   function check(view) {
+    emptyInterim(root.props.mark);
     if (!gone) {
       if (isNotebookStale()) send({ type: "form" });
     } else if (live()) save(model.widget_manager, root.props, view.copy());
