@@ -30,7 +30,7 @@ async def test_every_listener_gets_every_event_in_order(stream: ProjectEventStre
 
 
 async def test_projects_do_not_mix(stream: ProjectEventStream) -> None:
-    names = ["a", "a:b", "a*", "å/…?#", "p" * 200]
+    names = ["a", "a:b", "a*", "å…?#", "p" * 200]
     listeners = [stream.create_stream(name) for name in names]
     for number, name in enumerate(names):
         await send(stream, number, project=name)

@@ -319,6 +319,7 @@ class RunLog:
         builder = self.nodes.get(key)
         if builder is None:
             builder = self.nodes[key] = cls(self, key)
+            builder.message_id = event.message_id  # a call's key names no message, its whole arguments do
             if key[0] == "tool":
                 self._callers.setdefault(key[2], {})[self] = None
         return builder
