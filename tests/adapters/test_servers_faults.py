@@ -424,3 +424,17 @@ def test_two_calls_of_one_response_with_one_id_are_two_calls() -> None:
         *({"type": "function_call_output", "call_id": "x", "output": f"R{n}"} for n in range(2)),
     ]
     assert calls("openai_responses", natives) == [("f", {"n": 0}, "R0"), ("g", {"n": 1}, "R1")]
+
+
+def test_a_call_that_is_announced_twice_loses_no_argument() -> None:
+    def pieces(*deltas: str) -> list[dict[str, Any]]:
+        begun = [{"type": "tool-input-start", "toolCallId": "c", "toolName": "f"}]
+        return begun + [
+            {"type": "tool-input-delta", "toolCallId": "c", "inputTextDelta": delta} for delta in deltas
+        ]
+
+    def text_of(*deltas: str) -> str:
+        return transcript("vercel_ai_ui", ui(*pieces('{"a"'), *pieces(*deltas))).tools[0].args_text
+
+    assert text_of('{"', 'a": ', "1}") == '{"a": 1}'
+    assert text_of('{"', 'b": 1}') == '{"a"{"b": 1}'

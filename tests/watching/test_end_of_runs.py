@@ -114,7 +114,9 @@ def test_a_run_that_was_read_to_its_end_is_not_cancelled(kind: type[Any]) -> Non
     asyncio.run(main())
 
 
-def test_a_run_that_refuses_to_end_does_not_hold_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_refuses_to_end_does_not_hold_the_watch_and_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr("vibe_notebook._watching.sources._END_SECONDS", 0)
 
     class Stubborn(Run):
@@ -134,3 +136,4 @@ def test_a_run_that_refuses_to_end_does_not_hold_the_watch(monkeypatch: pytest.M
             run.task.cancel()
 
     asyncio.run(main())
+    assert len(caplog.records) == 2

@@ -18,6 +18,7 @@ from typing import Any, Final
 import anyio
 from pydantic import BaseModel
 
+from .._foreign_words import clean_logger
 from ..registry import Registry, Subscription
 from .stepper import END, Stepper, in_thread
 
@@ -36,6 +37,7 @@ __all__ = [
     "type_name",
 ]
 
+log = clean_logger("vibe_notebook")
 _DEPTH = 8
 """Steps from an awaitable to the context manager that it yields, and so on: more are a circle."""
 _END_SECONDS = 5
@@ -138,11 +140,16 @@ async def _end_run(run: Any, is_over: Callable[[], bool]) -> None:
     end = _method(run, "cancel_run") or _method(run, "cancel")
     if end is None or is_over():
         return
-    # An error of the run that it raises while it ends is shown as the watch's end already.
-    with anyio.move_on_after(_END_SECONDS, shield=True), contextlib.suppress(Exception):
-        done = end()
-        if inspect.isawaitable(done):
-            await done
+    try:
+        with anyio.move_on_after(_END_SECONDS, shield=True) as scope:
+            done = end()
+            if inspect.isawaitable(done):
+                await done
+        if scope.cancelled_caught:
+            log.warning("The run of %s had not ended after %s seconds", source_name(run), _END_SECONDS)
+    except Exception:
+        # The user's own error, or the watch's end, matters more; but the agent may go on.
+        log.exception("The run of %s could not be ended", source_name(run))
 
 
 def closer(source: Any, iterator: Any) -> Callable[[], object] | None:

@@ -100,8 +100,8 @@ class Adapter(ABC):
         self.streamed = StreamedTexts()
         self._call_ids = CallIds()
         self._half_pairs = HalfPairs()
-        self._repeats: dict[Key, str] = {}
-        """The arguments of calls that were announced once more, as far as they came again."""
+        self._repeats: dict[Key, tuple[str, int]] = {}
+        """The arguments of calls that were announced once more, and how many characters came again."""
         self._out: list[Event] = []
         self._envelope: dict[str, Any] = {}
         """``message_id`` and ``derived``; also ``seq`` and ``counter`` of a source that numbers its natives."""
@@ -190,10 +190,14 @@ class Adapter(ABC):
         """Emit a delta of a tool call's argument text; an empty *delta* only shows the call."""
         key = self._key("args", call_id)
         if key in self._repeats:
-            whole = self._repeats[key] = self._repeats[key] + delta
-            if not self.streamed.read(key).startswith(whole):
-                self.emit_rest_of_args(call_id, name, whole)
-            return
+            written, at = self._repeats[key]
+            if written.startswith(delta, at):
+                self._repeats[key] = written, at + len(delta)
+                return
+            del self._repeats[key]
+            rest = written[at:]
+            # They go on where they had stopped; or they are others, and are shown rather than lost.
+            delta = delta[len(rest) :] if delta.startswith(rest) else written[:at] + delta
         if delta:
             self._record_delta("args", call_id, delta)
         self.emit(ToolCallDelta, tool_call_id=call_id, tool_name=name or None, delta=delta)
@@ -202,9 +206,9 @@ class Adapter(ABC):
         """Emit the beginning of a call: of an open one the arguments come again, after a result it is another."""
         key = self._key("args", call_id)
         is_open = self._call_ids.is_open(self._envelope.get("run_id", self.run_id), call_id)
-        if self.streamed.read(key):
+        if written := self.streamed.read(key):
             if is_open:
-                self._repeats[key] = ""
+                self._repeats[key] = written, 0
                 return
             self.streamed.replace(key, "")
         self._repeats.pop(key, None)
