@@ -277,6 +277,70 @@ def test_an_interrupt_pauses_the_run_and_its_call() -> None:
     assert end.outcome == "interrupted"
 
 
+# Messages that a node writes in short.
+
+SHORT = [
+    ("assistant", "Hi"),
+    ["ai", "Hi"],
+    {"role": "assistant", "content": "Hi"},
+    {"role": "assistant", "content": [{"type": "text", "text": "Hi"}]},
+]
+
+
+@pytest.mark.parametrize("message", SHORT)
+@pytest.mark.parametrize("mode", ["messages", "updates", "values", "tasks", "bare"])
+def test_a_message_in_short_is_shown(message: Any, mode: str) -> None:
+    state = {"messages": [("user", "Who?"), message]}
+    native: Any = {
+        "messages": ("messages", (message, {"langgraph_node": "a"})),
+        "updates": ("updates", {"a": state}),
+        "values": ("values", state),
+        "tasks": ("tasks", {"id": "t", "name": "a", "result": state}),
+        "bare": {"a": state},
+    }[mode]
+    assert adapters.detect(native) == "langgraph"
+    assert parts(shown("langgraph", [native])) == [("text", "Hi")]
+
+
+def test_a_state_repeats_a_message_in_short_once() -> None:
+    update = ("updates", {"a": {"messages": [("assistant", "Hi")]}})
+    plain = ("values", {"messages": [("user", "Who?"), ("assistant", "Hi")]})
+    reduced = ("values", {"messages": [ai("Hi", "m1")]})
+    assert parts(shown("langgraph", [update, plain, plain])) == [("text", "Hi")]
+    assert parts(shown("langgraph", [update, reduced, reduced])) == [("text", "Hi")]
+    twice = ("values", {"messages": [("assistant", "Hi"), ("assistant", "Hi")]})
+    assert parts(shown("langgraph", [update, twice, twice])) == [("text", "Hi"), ("text", "Hi")]
+
+
+def test_calls_and_results_in_the_form_of_chat_completions_are_shown() -> None:
+    call = {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "get_weather", "arguments": '{"city": "Paris"}'},
+    }
+    asked = {"role": "assistant", "content": None, "tool_calls": [call]}
+    result = {"role": "tool", "tool_call_id": "c1", "content": "18"}
+    (tool,) = shown(
+        "langgraph", [("updates", {"a": {"messages": [asked]}}), ("updates", {"t": {"messages": result}})]
+    )
+    assert (tool["name"], tool["args"], tool["output"]) == ("get_weather", {"city": "Paris"}, "18")
+
+
+def test_a_paused_graph_is_known_by_its_interrupt_alone() -> None:
+    assert adapters.detect({"__interrupt__": [{"value": "Which city?", "id": "i"}]}) == "langgraph"
+
+
+def test_the_mode_debug_is_read_without_its_name() -> None:
+    task = {"type": "task_result", "step": 1, "timestamp": "", "payload": {"id": "t", "result": [ai("Hi")]}}
+    assert adapters.detect(task) == "langgraph"
+    assert parts(shown("langgraph", [task])) == [("text", "Hi")]
+
+
+def test_two_strings_that_are_no_message_are_not_shown_as_one() -> None:
+    natives = [("updates", {"a": ["assistant", "Hi"]}), ("updates", {"a": {"messages": ["assistant"]}})]
+    assert shown("langgraph", natives) == []
+
+
 # astream_events(version="v2").
 
 

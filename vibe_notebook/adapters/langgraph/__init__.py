@@ -14,7 +14,7 @@ from typing import Any
 from vibe_notebook.events import ToolFinished
 
 from .._fields import get, ident, items, plain, reason, text
-from ._langchain_messages import is_message, messages_in
+from ._langchain_messages import is_message, messages_in, short_message
 from ._modes import calls_in, is_event, is_known, is_protocol, mode_of, namespace_of, state_mode
 from ._protocol import ProtocolAdapter
 
@@ -61,7 +61,7 @@ class LangGraphAdapter(ProtocolAdapter):
     def _mode(self, mode: str, data: Any) -> None:
         if mode == "messages":
             message, metadata = (*items(data), None, None)[:2]
-            self._any_message(message, metadata)
+            self._any_message(short_message(message) or message, metadata)
         elif mode == "custom":
             self._custom("custom", data)
         elif mode in ("updates", "values"):
@@ -86,7 +86,7 @@ class LangGraphAdapter(ProtocolAdapter):
         else:
             updates = data.values() if isinstance(data, Mapping) else ()
             found = [message for update in updates for message in messages_in(update)]
-        for message in found:
+        for message in self._without_repeats(found) if is_whole else found:
             self._any_message(message, None)
 
     def _event(self, native: object, kind: str) -> None:

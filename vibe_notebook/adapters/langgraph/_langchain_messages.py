@@ -7,22 +7,24 @@ shape of a block depends on its provider (Anthropic's ``thinking``, OpenAI's ``r
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from vibe_notebook.events import Usage
 
-from .._fields import get, ident, integer, items, text
+from .._fields import get, ident, integer, items, parsed, text
 from .._files import block_file
 
 __all__ = [
     "ContentPart",
+    "ShortMessage",
     "finish_reason_in",
     "is_message",
     "kind_of",
     "messages_in",
     "parts_in_block",
     "parts_of",
+    "short_message",
     "usage_in",
     "whole_texts",
 ]
@@ -43,6 +45,18 @@ _CALLS: Final = frozenset(
     ("tool_use", "input_json_delta", "function_call", "tool_call", "tool_call_chunk", "custom_tool_call")
 )
 """The blocks that a message's ``tool_calls`` or ``tool_call_chunks`` repeat."""
+
+_ROLES: Final = {
+    "ai": "ai",
+    "assistant": "ai",
+    "developer": "system",
+    "function": "tool",
+    "human": "human",
+    "system": "system",
+    "tool": "tool",
+    "user": "human",
+}
+"""The kinds of messages by the roles that a node may write instead of a message."""
 
 _QUIET: Final = _CALLS | {"redacted_thinking", "invalid_tool_call"}
 
@@ -115,6 +129,42 @@ def finish_reason_in(message: object) -> str | None:
     return next((r for name in names if (r := ident(get(message, "response_metadata", name)))), None)
 
 
+class ShortMessage(dict[str, Any]):
+    """Hold a message in LangChain's shape that a node wrote in short."""
+
+
+def short_message(value: object) -> ShortMessage | None:
+    """Return the message that *value* is short for: ``("assistant", "Hi")`` or ``{"role": "assistant", …}``.
+
+    LangGraph's reducer takes both, and a node's update repeats them as the node wrote them.
+    """
+    if isinstance(value, Mapping):
+        role, content = get(value, "role"), get(value, "content")
+        fields = {name: get(value, name) for name in ("id", "name", "tool_call_id", "status")}
+        calls = [_short_call(call) for call in items(get(value, "tool_calls"))]
+    else:
+        pair = items(value)
+        role, content = pair if len(pair) == len(("role", "content")) else (None, None)
+        fields, calls = {}, []
+    kind = _ROLES.get(role) if isinstance(role, str) else None
+    content = "" if content is None and calls else content
+    if kind is None or not isinstance(content, str | list | tuple):
+        return None
+    return ShortMessage(type=kind, content=content, tool_calls=calls, **fields)
+
+
+def _short_call(call: object) -> dict[str, Any]:
+    """Return a call in LangChain's shape, or in that of Chat Completions, in LangChain's."""
+    function = get(call, "function")
+    if function is None:
+        return {"id": get(call, "id"), "name": get(call, "name"), "args": get(call, "args")}
+    return {
+        "id": get(call, "id"),
+        "name": get(function, "name"),
+        "args": parsed(text(get(function, "arguments"))),
+    }
+
+
 def messages_in(value: object, depth: int = 3) -> list[Any]:
     """Return the messages in a node's result: a message, a list of messages, or a state with messages."""
     if is_message(value):
@@ -122,7 +172,11 @@ def messages_in(value: object, depth: int = 3) -> list[Any]:
     if depth == 0:
         return []
     found = get(value, "messages")
-    inner = items(value) if found is None else items(found) or [found]
+    if found is None:
+        return [message for item in items(value) for message in messages_in(item, depth - 1)]
+    if (only := short_message(found)) is not None:
+        return [only]
+    inner = [short_message(item) or item for item in items(found) or [found]]
     return [message for item in inner for message in messages_in(item, depth - 1)]
 
 

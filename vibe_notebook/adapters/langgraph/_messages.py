@@ -7,6 +7,7 @@ repeated result by its call.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -105,8 +106,13 @@ class Calls:
             is_repeat = all(one in self.known and one not in self._results for one in ids)
             return owner.message if owner is not None and is_repeat else None
         whole = "".join(body for (kind, _), body in whole_texts(native).items() if kind == "text")
+        has_id = ident(get(native, "id")) is not None
         alike = (
-            one for one in reversed(messages) if not one.is_whole and self.streamed_text(one, "text") == whole
+            one
+            for one in reversed(messages)
+            # A node may write a message without an id, and the state repeats the message with one.
+            if (not one.is_whole or (has_id and one.native_id is None))
+            and self.streamed_text(one, "text") == whole
         )
         return next(alike, None) if whole else None
 
@@ -176,6 +182,18 @@ class MessagesAdapter(Adapter):
 
     # Messages.
 
+    def _without_repeats(self, state: list[Any]) -> list[Any]:
+        """Return the messages of a whole state except those without an id that the stream has shown."""
+        shown = Counter(self._calls.streamed_text(message, "text") for message in self._messages)
+        new = []
+        for message in state:
+            body = "".join(one for (kind, _), one in whole_texts(message).items() if kind == "text")
+            if kind_of(message) == "ai" and ident(get(message, "id")) is None and body and shown[body]:
+                shown[body] -= 1
+            else:
+                new.append(message)
+        return new
+
     def _any_message(self, message: object, metadata: object, run: str | None = None) -> None:
         kind = kind_of(message) if is_message(message) else ""
         key = run or ident(get(metadata, "langgraph_checkpoint_ns")) or ""
@@ -189,7 +207,11 @@ class MessagesAdapter(Adapter):
             native_id = ident(get(message, "id"))
             known = self._by_id.get(native_id or "") or self._calls.repeated(message, self._messages)
             self._whole(known or self._new(message, metadata), message)
-            self._finish(self._messages[-1] if known is None else known)
+            found = self._messages[-1] if known is None else known
+            if native_id:
+                found.native_id = found.native_id or native_id
+                self._by_id[native_id] = found
+            self._finish(found)
         elif kind == "tool":
             namespace = text(get(metadata, "langgraph_checkpoint_ns")).rpartition("|")[2]
             self._tool_result(message, namespace)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from .._fields import get, ident, items, plain, text
-from ._langchain_messages import is_message, kind_of, messages_in
+from ._langchain_messages import ShortMessage, is_message, kind_of, messages_in
 
 __all__ = ["calls_in", "is_event", "is_known", "is_protocol", "mode_of", "namespace_of", "state_mode"]
 
@@ -18,11 +18,16 @@ _OTHERS: Final = ("event", "event_kind", "method", "object", "type")
 
 _MODES: Final = frozenset(("messages", "updates", "values", "custom", "tasks", "checkpoints", "debug"))
 
+_STEPS: Final = frozenset(("checkpoint", "task", "task_result"))
+"""The kinds of natives that the mode "debug" yields."""
+
 
 def mode_of(native: object) -> tuple[str, Any] | None:
     """Return the stream mode and the data of *native*; ``None`` without a mode."""
     if isinstance(native, Mapping):
         mode = text(get(native, "type"))
+        if mode in _STEPS and "step" in native and "payload" in native:
+            return "debug", native
         return (mode, get(native, "data")) if mode in _MODES and "ns" in native else None
     parts = items(native)
     if len(parts) == len(("namespace", "mode", "data")) and _is_namespace(parts[0]):
@@ -63,7 +68,7 @@ def state_mode(native: object) -> str | None:
     """Return "values" for a state with messages, "updates" for an update with messages, else ``None``."""
     if not isinstance(native, Mapping):
         return None
-    if messages_in(get(native, "messages")):
+    if messages_in({"messages": get(native, "messages")}):
         return "values"
     has_messages = any(messages_in(update) for update in native.values())
     return "updates" if has_messages or "__interrupt__" in native else None
@@ -88,11 +93,16 @@ def is_known(native: object) -> bool:
 def _is_state(native: object) -> bool:
     if not isinstance(native, Mapping) or any(isinstance(get(native, name), str) for name in _OTHERS):
         return False
-    found = [
-        message for value in (native, *native.values()) for message in messages_in(get(value, "messages"))
-    ]
-    # Other SDKs name the roles "user" and "assistant", or have no ``additional_kwargs``.
-    return bool(found) and all(get(one, "additional_kwargs") is not None for one in found)
+    if items(get(native, "__interrupt__")):
+        return True
+    states = [value for value in (native, *native.values()) if get(value, "messages") is not None]
+    found = [message for state in states for message in messages_in(state)]
+    # Messages of other SDKs have no ``additional_kwargs``, and a state with messages in short may be anybody's.
+    is_update = "messages" not in native and all(v is None or isinstance(v, Mapping) for v in native.values())
+    return bool(found) and all(
+        is_update if isinstance(one, ShortMessage) else get(one, "additional_kwargs") is not None
+        for one in found
+    )
 
 
 def calls_in(value: object) -> list[dict[str, Any]]:
