@@ -28,7 +28,16 @@ from vibe_notebook.events import (
 from vibe_notebook.exceptions import ProtocolError
 
 BASE: dict[str, Any] = {"agent_id": "a", "run_id": "r"}
-NEEDED = {"delta": "x", "text": "x", "tool_call_id": "t", "artifact_id": "i", "name": "n"}
+NEEDED = {
+    "action": "accept",
+    "artifact_id": "i",
+    "citation_id": "c",
+    "delta": "x",
+    "name": "n",
+    "request_id": "q",
+    "text": "x",
+    "tool_call_id": "t",
+}
 any_text = st.text(st.characters(codec=None), max_size=20)
 
 
@@ -37,9 +46,10 @@ def sample(cls: type[Any]) -> Any:
     return cls(**BASE, **{k: v for k, v in NEEDED.items() if k in fields and fields[k].is_required()})
 
 
-def test_the_union_has_thirteen_events_with_a_snake_case_type_each() -> None:
+def test_the_union_has_seventeen_events_with_a_snake_case_type_each() -> None:
     names = """run_started run_finished message_started text_delta thinking_delta part_completed
-        message_finished tool_call_delta tool_started tool_progress tool_finished artifact custom"""
+        message_finished tool_call_delta tool_started tool_progress tool_finished artifact plan citation
+        input_requested input_answered custom"""
     assert sorted(sample(cls).type for cls in EVENT_CLASSES) == sorted(names.split())
     for cls in EVENT_CLASSES:
         assert type(parse_event(to_json(sample(cls)))) is cls

@@ -14,7 +14,7 @@ import pytest
 
 import vibe_notebook
 
-PARTS = "ArtifactPart Part Progress Run TextPart ThinkingPart ToolPart ToolState"
+PARTS = "ArtifactPart CustomPart InputPart Message Part PlanPart Progress Run TextPart ThinkingPart ToolPart ToolState Turn"
 MESSAGES = (
     "ArtifactPart ErrorPart FilePart ImagePart Message MessagePart ReasoningPart StepStartPart StreamChunk "
     "TextPart ToolCallPart ToolResultPart"
@@ -26,13 +26,14 @@ NAMES = {
     "adapters": "Adapter choose detect get is_open names",
     "cli": "main",
     "display": "Output Printer bundle choose configure make_output",
-    "events": "EVENT_CLASSES Artifact Custom Envelope Event Id Json MessageFinished MessageStarted Name Number "
-    "Outcome PartCompleted PartKind RunFinished RunStarted Text TextDelta ThinkingDelta ToolCallDelta ToolFinished "
-    "ToolProgress ToolStarted ToolStatus Usage is_skip not_valid parse_event read_event skip to_json with_id",
+    "events": "EVENT_CLASSES Artifact Citation Custom Envelope Event Id InputAnswered InputRequested Json "
+    "MessageFinished MessageStarted Name Number Option Outcome PartCompleted PartKind Plan PlanEntry PlanStatus "
+    "RunFinished RunStarted Text TextDelta ThinkingDelta ToolCallDelta ToolFinished ToolProgress ToolStarted "
+    "ToolStatus Usage first_edition is_skip not_valid parse_event read_event skip to_json with_id",
     "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError ProtocolError RemoteError "
     "VibeNotebookError",
     "magic": "VibeMagics load unload",
-    "parts": PARTS,
+    "parts": f"Answer CitationValue RequestValue Role role_of {PARTS}",
     "projects": "Entry EventLog Gap Listener Project ProjectEventStream Publisher event_stream_manager load_history "
     "open_log parse_id publish send_agent_status send_artifact_update send_complete_message send_message_object "
     "send_message_part send_project_update send_stream_chunk send_streaming_chunk send_task_update send_tool_call "

@@ -18,6 +18,8 @@ __all__ = [
     "MESSAGE_SHOWN",
     "NAME_LIMIT",
     "NAME_SHOWN",
+    "OPTIONS_LIMIT",
+    "PLAN_LIMIT",
     "RENDERS",
     "RENDER_SECONDS",
     "TABLE_CELLS",
@@ -61,6 +63,12 @@ NAME_LIMIT: Final = 1_000
 
 NAME_SHOWN: Final = 200
 """Characters of a name that a form, a view or a terminal shows: a longer one hides the line around it."""
+
+PLAN_LIMIT: Final = 500
+"""Steps of one plan: each update of the plan sends all of them."""
+
+OPTIONS_LIMIT: Final = 100
+"""Answers that a request offers: nobody reads more of them."""
 
 MESSAGE_SHOWN: Final = 10_000
 """Characters of an error or a note that a form shows at once: more hides the work around it."""

@@ -1,4 +1,4 @@
-"""Define the thirteen event models, their envelope, their union and their JSON form.
+"""Define the seventeen event models, their envelope, their union and their JSON form.
 
 First on the path of a delta: adapters, remote streams and ``live()`` make events; all other modules only read
 them. Events are frozen. Fields of a newer peer that this version does not know survive a round trip. The model
@@ -10,40 +10,56 @@ cut, a time beyond the year 9999 and a count beyond 2**53-1 become ``None``. It 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from ._json_values import bounded_repr, scrub, to_json_value
-from ._limits import COUNT_LIMIT, ID_LIMIT, INT_LIMIT, NAME_LIMIT, TIME_LIMIT
+from ._event_fields import (
+    Amount,
+    Count,
+    Display,
+    Id,
+    Json,
+    Name,
+    Number,
+    Offset,
+    Outcome,
+    PartKind,
+    PlanStatus,
+    Text,
+    Time,
+    ToolStatus,
+    Whole,
+    options_of,
+    plan_status,
+    steps_of,
+)
+from ._json_values import bounded_repr
 from .exceptions import ProtocolError
 
 __all__ = [
     "EVENT_CLASSES",
     "Artifact",
+    "Citation",
     "Custom",
     "Envelope",
     "Event",
     "Id",
+    "InputAnswered",
+    "InputRequested",
     "Json",
     "MessageFinished",
     "MessageStarted",
     "Name",
     "Number",
+    "Option",
     "Outcome",
     "PartCompleted",
     "PartKind",
+    "Plan",
+    "PlanEntry",
+    "PlanStatus",
     "RunFinished",
     "RunStarted",
     "Text",
@@ -55,6 +71,7 @@ __all__ = [
     "ToolStarted",
     "ToolStatus",
     "Usage",
+    "first_edition",
     "is_skip",
     "not_valid",
     "parse_event",
@@ -65,78 +82,6 @@ __all__ = [
 ]
 
 
-# The fields' types
-
-Json = Annotated[Any, BeforeValidator(to_json_value)]
-"""Any value; a value that is not JSON becomes a summary when the event is made."""
-Text = Annotated[str, AfterValidator(scrub)]
-"""Valid Unicode: half a surrogate pair, which no encoder accepts, becomes U+FFFD."""
-
-
-def _id(text: str) -> str:
-    if len(text) <= ID_LIMIT:
-        return scrub(text)
-    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return scrub(f"{text[: ID_LIMIT - len(mark) - 1]}…{mark}")
-
-
-Id = Annotated[str, AfterValidator(_id)]
-"""At most 1,000 characters: the end of a longer id becomes its hash, so that equal ids stay equal."""
-
-
-def _name(text: str) -> str:
-    return scrub(text if len(text) <= NAME_LIMIT else f"{text[: NAME_LIMIT - 1]}…")
-
-
-Name = Annotated[str, AfterValidator(_name)]
-"""At most 1,000 characters: a longer name is cut."""
-
-
-def _float(value: Any) -> Any:
-    return None if isinstance(value, int) and value.bit_length() > _FLOAT_BITS else value
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-_FLOAT_BITS: Final = 1_000
-"""Bits of a whole number that any float can hold."""
-Number = Annotated[float | None, BeforeValidator(_float), AfterValidator(_finite)]
-"""A finite number; NaN, infinity (JSON has neither) and numbers beyond a float become ``None``."""
-
-
-def _count(value: Any) -> Any:
-    """Return ``None`` for a count that no provider bills: a wrong count must not cost the event."""
-    return None if isinstance(value, int | float) and not 0 <= value <= COUNT_LIMIT else value
-
-
-Count = Annotated[int | None, BeforeValidator(_count), AfterValidator(_count)]
-"""Tokens, from 0 to 2**53-1; a number beyond becomes ``None``."""
-
-
-def _time(value: float | None) -> float | None:
-    return value if value is not None and 0 <= value < TIME_LIMIT else None
-
-
-Time = Annotated[Number | None, AfterValidator(_time)]
-"""Seconds since the epoch, up to the year 9999; a value beyond, or no number, becomes ``None``."""
-
-
-def _amount(value: float | None) -> float | None:
-    return value if value is not None and abs(value) <= COUNT_LIMIT else None
-
-
-Amount = Annotated[Number | None, AfterValidator(_amount)]
-"""A sum of money; a sum beyond 2**53-1 becomes ``None``."""
-Whole = Annotated[int, Field(ge=-INT_LIMIT, le=INT_LIMIT)]
-"""A place in the order; the model refuses one beyond 64 bits."""
-PartKind = Literal["text", "thinking", "args"]
-"""``args``: the argument text of the tool call whose id is the event's ``part_id``."""
-Outcome = Literal["success", "error", "cancelled", "interrupted"]
-ToolStatus = Literal["ok", "error", "denied", "cancelled"]
-
-
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
     # A newer peer's fields may be hostile too.
@@ -144,14 +89,19 @@ class _Model(BaseModel):
 
 
 class Usage(_Model):
-    """Report the usage of a run or a message: tokens, and ``cost`` in the provider's currency."""
+    """Report the usage of a run or a message: tokens, and ``cost`` in US dollars."""
 
     input_tokens: Count = None
     output_tokens: Count = None
     cached_input_tokens: Count = None
     reasoning_tokens: Count = None
+    cache_write_tokens: Count = None
     cost: Amount = None
+    """US dollars."""
     model: Name | None = None
+    provider: Name | None = None
+    includes_children: bool = False
+    """True if the counts of a run include those of its subagents."""
 
 
 class Envelope(_Model):
@@ -258,6 +208,7 @@ class ToolStarted(Envelope):
     tool_call_id: Id
     tool_name: Name | None = None
     args: Json = None
+    display: Display = None
 
 
 class ToolProgress(Envelope):
@@ -271,6 +222,7 @@ class ToolProgress(Envelope):
     total: Number | None = None
     message: Text | None = None
     state: Literal["running", "awaiting_approval"] | None = None
+    display: Display = None
 
 
 class ToolFinished(Envelope):
@@ -282,6 +234,7 @@ class ToolFinished(Envelope):
     status: ToolStatus = "ok"
     output: Json = None
     error: Text | None = None
+    display: Display = None
 
 
 class Artifact(Envelope):
@@ -296,15 +249,91 @@ class Artifact(Envelope):
     url: Text | None = None
     tool_call_id: Id | None = None
     part_id: Id | None = None
+    display: Display = None
+
+
+class PlanEntry(_Model):
+    """Hold one step of a plan, and its state."""
+
+    text: Text
+    status: Annotated[PlanStatus, BeforeValidator(plan_status)] = "pending"
+    id: Id | None = None
+    priority: Name | None = None
+
+
+class Plan(Envelope):
+    """Show the agent's plan; the same ``plan_id`` of a run REPLACES it in its first place."""
+
+    type: Literal["plan"] = "plan"
+    plan_id: Id = "plan"
+    entries: Annotated[tuple[PlanEntry, ...], BeforeValidator(steps_of)] = ()
+    tool_call_id: Id | None = None
+    """The call that wrote the plan."""
+
+
+class Citation(Envelope):
+    """Name a source of a text; the same ``citation_id`` of a message REPLACES it. It may precede its text.
+
+    ``start`` and ``end`` count code points of the part's final text; a place outside of the text, or reversed, makes
+    no mark there.
+    """
+
+    type: Literal["citation"] = "citation"
+    citation_id: Id
+    part_id: Id = "0"
+    url: Text | None = None
+    title: Text | None = None
+    quote: Text | None = None
+    source: Text | None = None
+    """The file or document."""
+    start: Offset = None
+    end: Offset = None
+
+
+class Option(_Model):
+    """Offer one answer to a request."""
+
+    value: Json = None
+    label: Text = ""
+
+
+class InputRequested(Envelope):
+    """Ask the user for an approval or an answer. ``message`` is Markdown, ``answer_schema`` JSON Schema."""
+
+    type: Literal["input_requested"] = "input_requested"
+    request_id: Id
+    kind: Literal["approval", "question"] = "question"
+    tool_call_id: Id | None = None
+    message: Text | None = None
+    answer_schema: Json = None
+    """One object of flat fields, as in MCP's elicitation."""
+    options: Annotated[tuple[Option, ...], BeforeValidator(options_of)] = ()
+    default: Json = None
+    expires_at: Time = None
+
+
+class InputAnswered(Envelope):
+    """Answer a request. An answer that precedes its request answers nothing."""
+
+    type: Literal["input_answered"] = "input_answered"
+    request_id: Id
+    action: Literal["accept", "decline", "cancel"]
+    value: Json = None
+    """Of an approval: the changed arguments; ``None`` as asked."""
+    reason: Text | None = None
+    by: Name | None = None
+    request_run_id: Id | None = None
+    """The run of the request, if the answer comes in a later run."""
 
 
 class Custom(Envelope):
-    """Carry any other message of a protocol, by name."""
+    """Carry any other message of a protocol, by name; ``shown``: it is a line for the reader."""
 
     type: Literal["custom"] = "custom"
     name: Name
     value: Json = None
     tool_call_id: Id | None = None
+    shown: bool = False
 
 
 Event = Annotated[
@@ -320,16 +349,21 @@ Event = Annotated[
     | ToolProgress
     | ToolFinished
     | Artifact
+    | Plan
+    | Citation
+    | InputRequested
+    | InputAnswered
     | Custom,
     Field(discriminator="type"),
 ]
-"""Any of the thirteen events; ``type`` is the discriminator."""
+"""Any of the seventeen events; ``type`` is the discriminator."""
 WRONG_NAME_LIMIT = 100
 """Characters of a wrong name that an error message repeats."""
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
 EVENT_CLASSES: frozenset[type] = frozenset(get_args(get_args(Event)[0]))
 _TYPES: frozenset[str] = frozenset(cls.model_fields["type"].default for cls in EVENT_CLASSES)  # type: ignore[attr-defined]
 _ENVELOPE: frozenset[str] = frozenset(Envelope.model_fields)
+_SECOND_EDITION: Final = frozenset(("plan", "citation", "input_requested", "input_answered"))
 
 
 def parse_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
@@ -360,7 +394,40 @@ def read_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
             envelope = {k: v for k, v in obj.items() if k in _ENVELOPE}
             value = {k: v for k, v in obj.items() if k not in _ENVELOPE and k != "type"}
             obj = {**envelope, "type": "custom", "name": kind, "value": value}
+        elif kind == "custom":
+            obj = _second_edition(obj)
     return parse_event(obj)
+
+
+_FIRST_EDITION: Final = "vibe:"
+"""Begins the name of a ``Custom`` that carries an event through a server of the first edition."""
+
+
+def _second_edition(obj: dict[str, Any]) -> dict[str, Any]:
+    """Return the event that a ``Custom`` carries through a server of the first edition, else *obj*."""
+    name, value = obj.get("name"), obj.get("value")
+    if not isinstance(name, str) or not name.startswith(_FIRST_EDITION) or not isinstance(value, dict):
+        return obj
+    kind = name.removeprefix(_FIRST_EDITION)
+    if kind not in _SECOND_EDITION:
+        return obj
+    envelope = {k: v for k, v in obj.items() if k in _ENVELOPE}
+    event = {**value, **envelope, "type": kind}
+    try:
+        parse_event(event)
+    except ProtocolError:
+        return obj  # not one of ours: shown as what it is
+    return event
+
+
+def first_edition(event: Event) -> Event:
+    """Return *event* as a server of the first edition takes it: a new type as ``Custom(name="vibe:TYPE")``."""
+    if event.type not in _SECOND_EDITION:
+        return event
+    fields = event.model_dump(mode="json", exclude_defaults=True)
+    envelope = {name: fields.pop(name) for name in _ENVELOPE if name in fields}
+    fields.pop("type", None)
+    return Custom(**envelope, name=f"{_FIRST_EDITION}{event.type}", value=fields)
 
 
 def to_json(event: Event) -> str:

@@ -1,4 +1,4 @@
-"""Define the values of a transcript: its parts (text, thinking, tool, artifact) and its runs.
+"""Define the values of a transcript: its parts, messages, turns and runs.
 
 The reducer's part builders make these values from events; ``Transcript``, every form and the view show them.
 They are plain and frozen: to read a value never changes it, and its JSON reads back equal.
@@ -10,9 +10,30 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .events import Outcome, Usage
+from .events import Option, Outcome, PlanEntry, Usage
 
-__all__ = ["ArtifactPart", "Part", "Progress", "Run", "TextPart", "ThinkingPart", "ToolPart", "ToolState"]
+__all__ = [
+    "Answer",
+    "ArtifactPart",
+    "CitationValue",
+    "CustomPart",
+    "InputPart",
+    "Message",
+    "Part",
+    "PlanPart",
+    "Progress",
+    "RequestValue",
+    "Role",
+    "Run",
+    "TextPart",
+    "ThinkingPart",
+    "ToolPart",
+    "ToolState",
+    "Turn",
+    "role_of",
+]
+
+Role = Literal["user", "assistant", "system", "tool"]
 
 ToolState = Literal[
     "preparing", "running", "awaiting_approval", "ok", "error", "denied", "cancelled", "unfinished"
@@ -23,9 +44,73 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+_ROLES: dict[str, Role] = {
+    "developer": "system",
+    "function": "tool",
+    "human": "user",
+    "system": "system",
+    "tool": "tool",
+    "user": "user",
+}
+
+
+def role_of(name: str | None) -> Role:
+    """Return the role that an SDK's name for it means; an unknown name is the assistant's."""
+    return _ROLES.get((name or "").lower(), "assistant")
+
+
 class _Part(_Value):
+    """Hold what all parts have; the times are the least and the greatest ``ts`` of the part's events."""
+
     run_id: str = ""
     message_id: str | None = None
+    role: Role = "assistant"
+    started_at: float | None = None
+    finished_at: float | None = None
+
+
+class CitationValue(_Value):
+    """Hold a source of a text; ``start`` and ``end`` are code points of the text, ``None`` without a place in it."""
+
+    citation_id: str
+    url: str | None = None
+    title: str | None = None
+    quote: str | None = None
+    source: str | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+class Answer(_Value):
+    """Hold the answer to a request; ``value`` of an approval: the changed arguments, ``None`` as asked."""
+
+    action: Literal["accept", "decline", "cancel"]
+    value: Any = None
+    reason: str | None = None
+    by: str | None = None
+
+    def __bool__(self) -> bool:
+        """Return whether the answer is a yes."""
+        return self.action == "accept"
+
+
+class RequestValue(_Value):
+    """Hold a request of an agent, and its answer; ``is_open``: it waits for one.
+
+    The times are seconds since the epoch. A request without an answer that is not open ended with its run.
+    """
+
+    request_id: str
+    kind: Literal["approval", "question"] = "question"
+    message: str | None = None
+    answer_schema: Any = None
+    options: tuple[Option, ...] = ()
+    default: Any = None
+    expires_at: float | None = None
+    answer: Answer | None = None
+    is_open: bool = True
+    asked_at: float | None = None
+    answered_at: float | None = None
 
 
 class TextPart(_Part):
@@ -34,6 +119,7 @@ class TextPart(_Part):
     kind: Literal["text"] = "text"
     part_id: str = "0"
     text: str = ""
+    citations: tuple[CitationValue, ...] = ()
 
     @property
     def key(self) -> str:
@@ -66,7 +152,8 @@ class ToolPart(_Part):
     """Hold a tool call: its arguments, state and result, and its subagents' parts in ``children``.
 
     ``args`` is the parsed value once the argument text is complete JSON, ``args_text`` the argument text so far;
-    ``started_at`` and ``finished_at`` are seconds since the epoch.
+    ``executed_at`` is the ``ts`` of its first start, after its arguments were written. ``plan_id`` names the plan
+    that the call wrote.
     """
 
     kind: Literal["tool"] = "tool"
@@ -78,8 +165,10 @@ class ToolPart(_Part):
     output: Any = None
     error: str | None = None
     progress: Progress | None = None
-    started_at: float | None = None
-    finished_at: float | None = None
+    executed_at: float | None = None
+    display: dict[str, Any] | None = None
+    request: RequestValue | None = None
+    plan_id: str | None = None
     children: tuple[Part, ...] = ()
 
     @property
@@ -99,6 +188,7 @@ class ArtifactPart(_Part):
     data: str | None = None
     url: str | None = None
     tool_call_id: str | None = None
+    display: dict[str, Any] | None = None
 
     @property
     def key(self) -> str:
@@ -106,7 +196,80 @@ class ArtifactPart(_Part):
         return _key("artifact", self.run_id, self.artifact_id)
 
 
-Part = Annotated[TextPart | ThinkingPart | ToolPart | ArtifactPart, Field(discriminator="kind")]
+class PlanPart(_Part):
+    """Hold the agent's plan in its last state."""
+
+    kind: Literal["plan"] = "plan"
+    plan_id: str = "plan"
+    entries: tuple[PlanEntry, ...] = ()
+    tool_call_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Return the key that identifies the part in every form and in the view."""
+        return _key("plan", self.run_id, self.plan_id)
+
+
+class InputPart(_Part):
+    """Hold a request without a tool call; a call's own request is the call's ``request``."""
+
+    kind: Literal["input"] = "input"
+    request: RequestValue
+
+    @property
+    def key(self) -> str:
+        """Return the key that identifies the part in every form and in the view."""
+        return _key("input", self.run_id, self.request.request_id)
+
+
+class CustomPart(_Part):
+    """Hold a line that the agent's author emitted for the reader."""
+
+    kind: Literal["custom"] = "custom"
+    custom_id: str
+    name: str = ""
+    value: Any = None
+    tool_call_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Return the key that identifies the part in every form and in the view."""
+        return _key("custom", self.run_id, self.custom_id)
+
+
+Part = Annotated[
+    TextPart | ThinkingPart | ToolPart | ArtifactPart | PlanPart | InputPart | CustomPart,
+    Field(discriminator="kind"),
+]
+
+
+class Message(_Value):
+    """Hold one message of a run: a model call, or what the user said.
+
+    ``first_at`` is the time of its first word; ``model``, ``provider`` and ``usage`` are those of a model call.
+    """
+
+    message_id: str
+    run_id: str
+    role: Role = "assistant"
+    model: str | None = None
+    provider: str | None = None
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    started_at: float | None = None
+    first_at: float | None = None
+    finished_at: float | None = None
+
+
+class Turn(_Value):
+    """Hold what the user said, and all parts up to the next turn; ``input`` is ``None`` in a turn without a beginning.
+
+    ``input`` is the text of the user's message, whose parts are among ``parts`` too, or the input of the run.
+    """
+
+    input: Any = None
+    run_ids: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
 
 
 class Run(_Value):

@@ -12,12 +12,32 @@ from ._forms.bounds import bounded_forms
 from ._forms.html import transcript_html
 from ._forms.markdown import transcript_markdown
 from ._forms.text import transcript_text
+from ._forms.turns import turns_of
 from .events import Outcome, Usage
-from .parts import ArtifactPart, Part, Progress, Run, TextPart, ThinkingPart, ToolPart, ToolState, _Value
+from .parts import (
+    ArtifactPart,
+    CustomPart,
+    InputPart,
+    Message,
+    Part,
+    PlanPart,
+    Progress,
+    Run,
+    TextPart,
+    ThinkingPart,
+    ToolPart,
+    ToolState,
+    Turn,
+    _Value,
+)
 
 __all__ = [
     "ArtifactPart",
+    "CustomPart",
+    "InputPart",
+    "Message",
     "Part",
+    "PlanPart",
     "Progress",
     "Run",
     "TextPart",
@@ -25,6 +45,7 @@ __all__ = [
     "ToolPart",
     "ToolState",
     "Transcript",
+    "Turn",
 ]
 
 
@@ -41,11 +62,17 @@ class Transcript(_Value):
     outcome: Outcome | None = None
     error: str | None = None
     usage: Usage | None = None
+    messages: tuple[Message, ...] = ()
 
     @property
     def text(self) -> str:
-        """Return the agent's answer: its text parts, exactly as streamed, joined."""
-        return "".join(part.text for part in self.parts if part.kind == "text")
+        """Return the agent's answer: its own text parts, exactly as streamed, joined."""
+        return "".join(part.text for part in self.parts if part.kind == "text" and part.role == "assistant")
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """Return the turns of the conversation: each begins with what the user said."""
+        return tuple(turns_of(self))
 
     @property
     def thinking(self) -> str:

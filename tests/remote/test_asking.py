@@ -196,7 +196,7 @@ def items(transcript: Transcript) -> list[Any]:
     return [
         (part.tool_call_id, part.tool_name, part.args) if part.kind == "tool" else (part.kind, part.text)
         for part in transcript.parts
-        if part.kind != "artifact"
+        if part.kind in ("tool", "text", "thinking")
     ]
 
 

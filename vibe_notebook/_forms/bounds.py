@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from .._limits import FORM_BYTES
+from .._limits import FORM_BYTES, MESSAGE_SHOWN
 from ..parts import Part, Run, TextPart, ThinkingPart, ToolPart
 from .wording import CHARACTERS, children_of, unclaimed_runs
 
@@ -82,7 +82,14 @@ def _bytes(forms: Mapping[str, str]) -> int:
 
 
 def _size_of_documents(documents: Sequence[Document]) -> int:
-    return sum(sum(map(_size_of_parts, _groups(document))) + OVERHEAD for document in documents)
+    return sum(
+        sum(map(_size_of_parts, _groups(document))) + _size_of_inputs(document) + OVERHEAD
+        for document in documents
+    )
+
+
+def _size_of_inputs(document: Document) -> int:
+    return sum(OVERHEAD + min(_size_of_value(run.input), MESSAGE_SHOWN) for run in document.runs if run.input)
 
 
 def _groups(document: Document) -> list[Sequence[Part]]:
@@ -105,6 +112,12 @@ def _size(part: Part) -> int:
                 remaining += one.children
             case "artifact":
                 size += OVERHEAD + len(one.data or "") // 3  # in one of the three forms
+            case "plan":
+                size += OVERHEAD + sum(OVERHEAD + len(entry.text) for entry in one.entries)
+            case "input":
+                size += OVERHEAD + len(one.request.message or "")
+            case "custom":
+                size += OVERHEAD + _size_of_value(one.value)
     return size
 
 
@@ -152,7 +165,8 @@ def _excerpt(document: Document, budget: int) -> _Excerpt:
         size = sum(_size_of_parts(run.parts) for run in omitted)
         parts = (*parts, _note(sum(len(run.parts) for run in omitted), size))
     shown = [run.model_copy(update={"parts": kept}) for run, kept in zip(runs, cut, strict=True)]
-    return _Excerpt(parts, shown, document.outcome, document.error, document.usage)
+    heads = [run for run in document.runs if not run.parts]  # they have what the user said
+    return _Excerpt(parts, [*heads, *shown], document.outcome, document.error, document.usage)
 
 
 def _ends(count: int, room: int) -> tuple[int, int]:

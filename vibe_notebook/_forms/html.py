@@ -17,6 +17,8 @@ from .._markdown.images import pixels_of
 from .._markdown.math import isolate
 from .._markdown.renderer import render
 from .._markdown.sanitize import is_link, is_raster
+from .conversation import Sources, document_parts, is_hidden
+from .html_conversation import answer_html, cited_html, line_html, plan_html, said_html, sources_html
 from .last_resort import render_or_fall_back
 from .wording import (
     OUTCOME_MARKS,
@@ -41,10 +43,10 @@ from .wording import (
 )
 
 if TYPE_CHECKING:
-    from ..parts import ArtifactPart, Part, Run, ToolPart
+    from ..parts import ArtifactPart, Part, RequestValue, Run, TextPart, ToolPart
     from .wording import Document
 
-__all__ = ["cluster_title", "clusters", "transcript_html"]
+__all__ = ["cluster_title", "clusters", "transcript_html", "wait_html"]
 
 
 # Clusters: a long transcript folds its calls and thoughts together. Without scripts, each call and thought of the
@@ -144,7 +146,7 @@ class _Page:
     def write(self, transcript: Document, title: str | None, note: str | None) -> Iterator[str]:
         yield f'<div class="vibe" style="{_ROOT}">\n'
         yield _head(transcript, title)
-        yield from self._parts(transcript.parts, 0)
+        yield from self._parts(document_parts(transcript), 0)
         for name, run in unclaimed_runs(transcript):
             yield from self._run(name, run)
         if transcript.error:
@@ -154,14 +156,14 @@ class _Page:
         yield "</div>"
 
     def _parts(self, parts: Sequence[Part], depth: int) -> Iterator[str]:
-        calls = 0
-        for cluster in clusters(parts):
+        calls, sources = 0, Sources(parts)
+        for cluster in clusters([part for part in parts if not is_hidden(part)]):
             if len(cluster) > 1:
                 yield self._cluster(cluster, calls)
-                yield from self._each(cluster, depth)
+                yield from self._each(cluster, depth, sources)
                 yield "</details>\n"
             else:
-                yield from self._each(cluster, depth)
+                yield from self._each(cluster, depth, sources)
             calls += sum(part.kind == "tool" for part in cluster)
 
     def _cluster(self, cluster: Sequence[Part], calls: int) -> str:
@@ -171,12 +173,13 @@ class _Page:
             title += f' · <strong style="color:{_BAD}">{failed} {STATE_MARKS["error"]}</strong>'
         return _fold("vibe-cluster", (_LINED, f"{_SUMMARY};{_MUTED}"), title, is_open=is_open)
 
-    def _each(self, parts: Sequence[Part], depth: int) -> Iterator[str]:
+    def _each(self, parts: Sequence[Part], depth: int, sources: Sources) -> Iterator[str]:
         for part in parts:
             match part.kind:
                 case "text":
                     if part.text.strip():
-                        yield f'<div class="vibe-text" style="{_TEXT}">\n{render(part.text)}</div>\n'
+                        yield self._text(part, sources)
+                    yield sources_html(sources.after(part))
                 case "thinking":
                     if part.text.strip():
                         yield self._thinking(part.key, part.text)
@@ -184,8 +187,19 @@ class _Page:
                     yield from self._tool(part, depth)
                 case "artifact":
                     yield _artifact(part)
+                case "plan":
+                    yield plan_html(part)
+                case "input":
+                    yield wait_html(part.request)
+                case "custom":
+                    yield line_html(part, is_open=self._is_open.get(part.key, False))
                 case _:
                     assert_never(part.kind)
+
+    def _text(self, part: TextPart, sources: Sources) -> str:
+        if part.role in ("user", "system"):
+            return said_html(part, is_open=self._is_open.get(part.key, False))
+        return f'<div class="vibe-text" style="{_TEXT}">\n{cited_html(part, sources, render)}</div>\n'
 
     def _thinking(self, key: str, text: str) -> str:
         styles = _LINED, f"{_SUMMARY};{_MUTED}"
@@ -214,6 +228,8 @@ class _Page:
             yield _section("Output", _pre(output))
         if part.error:
             yield _section("Error", _message(part.error))
+        if part.request is not None:
+            yield wait_html(part.request)
         if part.children:
             yield '<div class="vibe-children" style="margin:.5em 0 0">\n'
             yield from self._parts(children_of(part, depth), depth + 1)
@@ -269,6 +285,11 @@ def _artifact(part: ArtifactPart) -> str:
         alt = escape(name_in_line(part.name))
         image = f'<br><img src="{escape(source)}" alt="{alt}" style="display:block;max-width:100%">'
     return f'<div class="vibe-artifact" style="margin:0 0 .5em">◆ {name}{about}{image}</div>\n'
+
+
+def wait_html(request: RequestValue) -> str:
+    """Return a request with its answer, in the colour of waiting."""
+    return answer_html(request, _WAIT)
 
 
 def _section(label: str, html: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, assert_never
 
 from .._foreign_words import clean_logger
 from .._json_values import bounded_repr, scrub
+from .conversation import each_text
 from .wording import clean
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def _texts(transcript: Document) -> Iterator[str]:
                     if value is not None:
                         yield value if isinstance(value, str) else bounded_repr(value)
                 remaining += part.children[::-1]
+            case "plan" | "input" | "custom":
+                yield from each_text([part])
             case _:
                 assert_never(part.kind)
     if transcript.error:

@@ -19,6 +19,18 @@ from markdown_it.token import Token
 from .._markdown.images import pixels_of
 from .._markdown.sanitize import is_raster
 from .._markdown.tex import is_safe_tex
+from .conversation import (
+    PLAN_MARKS,
+    Source,
+    Sources,
+    answer_words,
+    document_parts,
+    is_hidden,
+    line_words,
+    marked_text,
+    plan_summary,
+    question_of,
+)
 from .last_resort import render_or_fall_back
 from .neutral import code_span, escape_text, fence, link, neutralize, quote
 from .wording import (
@@ -35,13 +47,14 @@ from .wording import (
     output_text,
     pretty,
     preview,
+    shorten,
     size,
     unclaimed_runs,
     usage_text,
 )
 
 if TYPE_CHECKING:
-    from ..parts import ArtifactPart, Part, ToolPart
+    from ..parts import ArtifactPart, CustomPart, Part, PlanPart, RequestValue, TextPart, ToolPart
     from .wording import Document
 
 __all__ = ["is_safe", "transcript_markdown"]
@@ -169,20 +182,26 @@ class _Form:
             head.append(f"{OUTCOME_MARKS[transcript.outcome]} {transcript.outcome}")
         if usage := usage_text(transcript.usage):
             head.append(escape_text(usage))
-        paragraphs = [" · ".join(head), *(self._part(part, 0) for part in transcript.parts)]
+        paragraphs = [" · ".join(head), *self._parts(document_parts(transcript), 0)]
         for name, run in unclaimed_runs(transcript):
             outcome = f" · {run.outcome}" if run.outcome else ""
-            body = [f"**{escape_text(name)}**{outcome}", *(self._part(part, 0) for part in run.parts)]
+            body = [f"**{escape_text(name)}**{outcome}", *self._parts(run.parts, 0)]
             body += [f"**Error**\n\n{_fenced(message_text(run.error))}"] if run.error else []
             paragraphs.append(quote("\n\n".join(body)))
         if transcript.error:
             paragraphs.append(f"**✗ Error**\n\n{_fenced(message_text(transcript.error))}")
         return "\n\n".join(paragraph for paragraph in paragraphs if paragraph) + "\n"
 
-    def _part(self, part: Part, depth: int) -> str:
+    def _parts(self, parts: Sequence[Part], depth: int) -> Iterator[str]:
+        sources = Sources(parts)
+        for part in parts:
+            if not is_hidden(part):
+                yield self._part(part, depth, sources)
+
+    def _part(self, part: Part, depth: int, sources: Sources) -> str:
         match part.kind:
             case "text":
-                return self._neutral(part.text)
+                return self._text(part, sources)
             case "thinking":
                 text = self._neutral(part.text)
                 return quote(f"*Thinking*\n\n{text}") if text.strip() else ""
@@ -190,7 +209,31 @@ class _Form:
                 return "\n\n".join(self._tool(part, depth))
             case "artifact":
                 return _artifact(part)
+            case "plan":
+                return _plan(part)
+            case "input":
+                return self._request(part.request)
+            case "custom":
+                return _line(part)
         assert_never(part.kind)
+
+    def _text(self, part: TextPart, sources: Sources) -> str:
+        text, pair = marked_text(part, sources)
+        text = self._neutral(text)
+        if pair:
+            text = re.sub(f"{pair[0]}(\\d+){pair[1]}", r"\\[\1\\]", text)
+        if part.role in ("user", "system"):
+            who = "" if part.role == "user" else "*System prompt*\n\n"
+            return quote(f"{who}{text}") if text.strip() else ""
+        listed = "\n".join(_source(source) for source in sources.after(part))
+        return "\n\n".join(filter(None, (text, listed)))
+
+    def _request(self, request: RequestValue) -> str:
+        question = self._neutral(question_of(request))
+        labels = ", ".join(name_in_line(option.label) for option in request.options)
+        words = [question, *([escape_text(labels)] if labels else [])]
+        mark = "‖" if request.is_open else "↳"
+        return quote("\n\n".join([*words, f"{mark} {escape_text(answer_words(request))}"]))
 
     def _neutral(self, text: str) -> str:
         return neutralize(text, is_strict=self._is_strict).strip("\n")
@@ -210,9 +253,40 @@ class _Form:
             yield f"Output:\n\n{_fenced(output, is_json=is_json)}"
         if part.error:
             yield f"Error:\n\n{_fenced(message_text(part.error))}"
-        children = [self._part(child, depth + 1) for child in children_of(part, depth)]
+        if part.request is not None:
+            yield self._request(part.request)
+        children = list(self._parts(children_of(part, depth), depth + 1))
         if any(children):
             yield quote("\n\n".join(child for child in children if child))
+
+
+def _plan(part: PlanPart) -> str:
+    steps = [
+        f"- {PLAN_MARKS[entry.status]} {_step(escape_text(in_line(entry.text, 500)), entry.status)}"
+        for entry in part.entries
+    ]
+    return "\n".join([f"**Plan** · {escape_text(plan_summary(part))}", "", *steps])
+
+
+def _step(text: str, status: str) -> str:
+    if status in ("completed", "cancelled"):
+        return f"~~{text}~~"
+    return f"**{text}**" if status == "in_progress" else text
+
+
+def _source(source: Source) -> str:
+    title = escape_text(source.title, is_link_text=True)
+    title = link({"href": source.url}, title) if source.url else title
+    words = [title, *(escape_text(word) for word in (source.host, source.quote) if word)]
+    return f"- \\[{source.number}\\] {' · '.join(words)}"
+
+
+def _line(part: CustomPart) -> str:
+    name, short, whole = line_words(part)
+    line = "◇ " + " ".join(
+        [*([f"**{escape_text(name)}**"] if name else []), *([code_span(short)] if short else [])]
+    )
+    return f"{line}\n\n{_fenced(shorten(whole)[0], is_json=whole[:1] in '{[')}" if whole else line
 
 
 def _artifact(part: ArtifactPart) -> str:

@@ -7,11 +7,22 @@ characters are removed, because an agent's text could control a terminal with th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, assert_never
 
 from .._markdown.images import pixels_of
 from .._markdown.sanitize import is_link
+from .conversation import (
+    PLAN_MARKS,
+    Sources,
+    answer_words,
+    document_parts,
+    is_hidden,
+    line_words,
+    marked_text,
+    plan_summary,
+    question_of,
+)
 from .last_resort import render_or_fall_back
 from .wording import (
     OUTCOME_MARKS,
@@ -26,12 +37,13 @@ from .wording import (
     name_of,
     output_text,
     preview,
+    shorten,
     size,
     unclaimed_runs,
 )
 
 if TYPE_CHECKING:
-    from ..parts import ArtifactPart, Part, ToolPart
+    from ..parts import ArtifactPart, Part, RequestValue, TextPart, ToolPart
     from .wording import Document
 
 __all__ = ["clean", "transcript_text"]
@@ -48,9 +60,9 @@ def _write(transcript: Document, title: str | None) -> str:
     head = [in_line(title, 200)] if title else []
     if transcript.outcome and (title or transcript.outcome != "success"):
         head.append(f"{OUTCOME_MARKS[transcript.outcome]} {transcript.outcome}")
-    paragraphs = [" · ".join(head), *(_part(part, 0) for part in transcript.parts)]
+    paragraphs = [" · ".join(head), *_parts(document_parts(transcript), 0)]
     for name, run in unclaimed_runs(transcript):
-        body = [_part(part, 0) for part in run.parts]
+        body = list(_parts(run.parts, 0))
         body += [f"error: {message_text(run.error)}"] if run.error else []
         paragraphs.append(f"{name}:\n" + _indented("\n".join(body)))
     if transcript.error:
@@ -59,10 +71,17 @@ def _write(transcript: Document, title: str | None) -> str:
     return _ADDRESS.sub("at 0x…", text)
 
 
-def _part(part: Part, depth: int) -> str:
+def _parts(parts: Sequence[Part], depth: int) -> Iterator[str]:
+    sources = Sources(parts)
+    for part in parts:
+        if not is_hidden(part):
+            yield _part(part, depth, sources)
+
+
+def _part(part: Part, depth: int, sources: Sources) -> str:
     match part.kind:
         case "text":
-            return clean(part.text).strip("\n")
+            return _text(part, sources)
         case "thinking":
             text = clean(part.text).strip()
             return f"thinking:\n{_indented(text)}" if text else ""
@@ -70,7 +89,41 @@ def _part(part: Part, depth: int) -> str:
             return "\n".join(_tool(part, depth))
         case "artifact":
             return _artifact(part)
+        case "plan":
+            steps = [f"{PLAN_MARKS[one.status]} {in_line(one.text, 500)}" for one in part.entries]
+            return "\n".join([f"plan: {plan_summary(part)}", *map(_indented, steps)])
+        case "input":
+            return _request(part.request)
+        case "custom":
+            name, short, whole = line_words(part)
+            line = "◇ " + ": ".join(filter(None, (name, short)))
+            return f"{line}\n{_indented(shorten(whole)[0])}" if short.endswith("…") else line
     assert_never(part.kind)
+
+
+def _text(part: TextPart, sources: Sources) -> str:
+    text, pair = marked_text(part, sources)
+    text = clean(text).strip("\n")
+    if pair:
+        text = re.sub(f"{pair[0]}(\\d+){pair[1]}", r"[\1]", text)
+    if part.role in ("user", "system"):
+        return _quoted(f"{part.role}: {text.strip()}") if text.strip() else ""
+    listed = [
+        f"[{source.number}] " + " · ".join(filter(None, (source.title, in_line(source.url or "", 500))))
+        for source in sources.after(part)
+    ]
+    return "\n".join([*([text] if text else []), *listed])
+
+
+def _quoted(text: str) -> str:
+    return "> " + text.replace("\n", "\n> ")
+
+
+def _request(request: RequestValue) -> str:
+    question = clean(question_of(request)).strip()
+    labels = ", ".join(name_in_line(option.label) for option in request.options)
+    lines = [f"? {question}", *([_indented(labels)] if labels else []), f"  → {answer_words(request)}"]
+    return "\n".join(lines)
 
 
 def _tool(part: ToolPart, depth: int) -> Iterator[str]:
@@ -83,8 +136,10 @@ def _tool(part: ToolPart, depth: int) -> Iterator[str]:
         yield _indented(output, "  → ", "    ")
     if part.error:
         yield _indented(message_text(part.error), "  ✗ ", "    ")
-    for child in children_of(part, depth):
-        if text := _part(child, depth + 1):
+    if part.request is not None:
+        yield _indented(_request(part.request), "  ", "  ")
+    for text in _parts(children_of(part, depth), depth + 1):
+        if text:
             yield _indented(text)
 
 

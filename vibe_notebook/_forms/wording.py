@@ -18,6 +18,7 @@ from ..events import Outcome, Usage
 from ..parts import Part, Run, ToolPart, ToolState
 
 __all__ = [
+    "OPEN_STATES",
     "OUTCOME_MARKS",
     "PREVIEW",
     "STATE_MARKS",
@@ -81,6 +82,8 @@ STATE_MARKS: Final[Mapping[ToolState, str]] = {
     "cancelled": "■",
     "unfinished": "○",
 }
+OPEN_STATES: Final = frozenset(("running", "awaiting_approval", "unfinished"))
+"""States of a call that has begun and has no result."""
 OUTCOME_MARKS: Final[Mapping[Outcome, str]] = {
     "success": "✓",
     "error": "✗",
@@ -300,9 +303,10 @@ def _table_text(table: Mapping[str, Any]) -> str:
 
 def duration_of(part: ToolPart) -> str:
     """Return a call's duration, such as ``1.2 s``; "" unless its start and end are known."""
-    if part.started_at is None or part.finished_at is None:
+    started_at = part.started_at if part.executed_at is None else part.executed_at
+    if started_at is None or part.finished_at is None or part.state in OPEN_STATES:
         return ""
-    seconds = max(0.0, part.finished_at - part.started_at)
+    seconds = max(0.0, part.finished_at - started_at)
     if not seconds < TIME_LIMIT:
         return ""  # no possible duration, or not a number
     if round(seconds, 1) < 60:  # noqa: PLR2004

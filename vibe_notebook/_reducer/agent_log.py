@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..parts import Part, Run, ToolPart
+from ..parts import Part, Run, TextPart, ToolPart
 from ..transcript import Transcript
 from .part_builders import ToolBuilder, kind_of
-from .run import PartBuilder, RunLog, total
+from .run import Answers, PartBuilder, RunLog, total
 from .subagents import STEPS, Family, caller_of, complete_across_runs
 
 if TYPE_CHECKING:
     from .._ordering.counter import Place
     from .._ordering.sequencer import Retraction, Sequencer
-    from ..events import Event
+    from ..events import Event, InputAnswered, Usage
 
 __all__ = ["AgentLog", "RunLog"]
 
@@ -27,12 +27,13 @@ __all__ = ["AgentLog", "RunLog"]
 class AgentLog:
     """Hold all of one agent's runs; ``order`` gives each run's first arrival."""
 
-    __slots__ = ("_by_parent", "_callers", "_order", "_parent_keys", "agent_id", "runs")
+    __slots__ = ("_answers", "_by_parent", "_callers", "_order", "_parent_keys", "agent_id", "runs")
 
     def __init__(self, agent_id: str, order: Sequencer) -> None:
         self.agent_id = agent_id
         self._order = order
         self.runs: dict[str, RunLog] = {}
+        self._answers: dict[str, Answers] | None = None  # by the run of the request; ``None`` without any
         self._callers: dict[str, dict[RunLog, None]] = {}  # by call id, the runs that made the call
         # The runs that claim a run, or a call (a NUL before its id), as their parent.
         self._by_parent: dict[str, dict[RunLog, None]] = {}
@@ -43,11 +44,29 @@ class AgentLog:
         run = self.runs.get(event.run_id)
         if run is None:
             arrival = self._order.first_arrival(event.run_id)
-            run = self.runs[event.run_id] = RunLog(event.run_id, arrival, kind_of, self._callers)
+            run = RunLog(event.run_id, arrival, kind_of, self._callers)
+            self.runs[event.run_id] = run
+            if self._answers is not None and event.run_id in self._answers:
+                run.answers = self._answers[event.run_id]
         builder = run.apply(event, place)
         if event.type == "run_started":
             self._index_parent(run)
+        elif event.type == "input_answered" and event.request_run_id not in (None, event.run_id):
+            return self._answer(event, place) or builder
         return builder
+
+    def _answer(self, event: InputAnswered, place: Place) -> PartBuilder | None:
+        """Apply the answer to a request of an earlier run; return the part that it changed."""
+        run_id = event.request_run_id or ""
+        if self._answers is None:
+            self._answers = {}
+        answers = self._answers.setdefault(run_id, {})
+        answers.setdefault(event.request_id, []).append((place, event))
+        run = self.runs.get(run_id)
+        if run is None:
+            return None
+        run.answers = answers
+        return run.touch_request(event.request_id)
 
     def _index_parent(self, run: RunLog) -> None:
         """Index the run under the run, or the call, that it claims as its parent."""
@@ -113,20 +132,25 @@ class AgentLog:
             for run in runs:
                 del self.runs[run.run_id]
                 dropped.append(run.run_id)
+                if self._answers is not None:
+                    self._answers.pop(run.run_id, None)
                 if key := self._parent_keys.pop(run, None):
                     del self._by_parent[key][run]
                     if not self._by_parent[key]:
                         del self._by_parent[key]
-                for builder in run.nodes.values():
-                    if isinstance(builder, ToolBuilder):
-                        builder.relink(None)
-                        for follower in list(builder.followers):
-                            follower.relink(None)
-                        callers = self._callers[builder.name]
-                        del callers[run]
-                        if not callers:
-                            del self._callers[builder.name]
+                self._drop_calls(run)
         return dropped
+
+    def _drop_calls(self, run: RunLog) -> None:
+        for builder in run.nodes.values():
+            if isinstance(builder, ToolBuilder):
+                builder.relink(None)
+                for follower in list(builder.followers):
+                    follower.relink(None)
+                callers = self._callers[builder.name]
+                del callers[run]
+                if not callers:
+                    del self._callers[builder.name]
 
     def is_called_elsewhere(self, builder: ToolBuilder) -> bool:
         """Return whether another run has a call with the same id."""
@@ -171,6 +195,7 @@ class AgentLog:
                     inner = tuple(p for child in nested[builder] for p in parts(child))
                     part = part.model_copy(update={"children": inner})
                 yield part
+            yield from _sources_alone(run)
 
         newest = tops[-1].final if tops else None
         return Transcript(
@@ -179,7 +204,45 @@ class AgentLog:
             runs=tuple(_run(run, tuple(parts(run)) if run in unclaimed else ()) for run in runs),
             outcome=newest.outcome if newest else None,
             error=newest.error if newest else None,
-            usage=total([run.usage for run in tops if run.usage is not None]),
+            usage=self._usage(tops, nested, alone if run_id is None else []),
+            messages=tuple(message for run in runs for message in run.messages()),
+        )
+
+    def _usage(
+        self, tops: list[RunLog], nested: dict[ToolBuilder, list[RunLog]], alone: list[RunLog]
+    ) -> Usage | None:
+        """Return the sum of all runs' usage; a run that includes its subagents' counts them itself."""
+        children: dict[RunLog, list[RunLog]] = {}
+        for builder, runs in nested.items():
+            children.setdefault(builder.run, []).extend(runs)
+        found: list[Usage] = []
+        waiting = [*tops, *(run for run in alone if run not in tops)]
+        while waiting:
+            run = waiting.pop()
+            usage = run.usage
+            if usage is not None:
+                found.append(usage)
+            if usage is None or not usage.includes_children:
+                waiting += children.get(run, [])
+        return total(found)
+
+
+def _sources_alone(run: RunLog) -> Iterator[Part]:
+    """Yield an empty text for each cited text that the run does not have: its sources are not lost."""
+    if not run.citations:
+        return
+    known = {
+        (builder.message_id, builder.name)
+        for builder in run.nodes.values()
+        if builder.kind == "text" and builder.part() is not None
+    }
+    for message_id, part_id in run.citations.without_text(known):
+        yield TextPart(
+            run_id=run.run_id,
+            message_id=message_id,
+            role=run.role_of(message_id),
+            part_id=part_id,
+            citations=run.citations.of(message_id, part_id, 0),
         )
 
 

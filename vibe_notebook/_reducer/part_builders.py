@@ -13,7 +13,11 @@ from .._json_values import to_json_value
 from .._ordering.sequencer import DELTA_KINDS
 from ..events import (
     Artifact,
+    Custom,
+    InputAnswered,
+    InputRequested,
     PartCompleted,
+    Plan,
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
@@ -21,9 +25,12 @@ from ..events import (
     ToolProgress,
     ToolStarted,
 )
-from ..parts import ArtifactPart, Part, Progress, TextPart, ThinkingPart, ToolPart, ToolState
+from ..parts import Part, Progress, RequestValue, TextPart, ThinkingPart, ToolPart, ToolState
 from .growing_text import GrowingText
-from .run import Key, PartBuilder, position, retain_first, retain_last, twin
+from .latest_builders import ArtifactBuilder, CustomBuilder, PlanBuilder
+from .places import position, retain_first, retain_last, twin
+from .requests import RequestBuilder
+from .run import Key, PartBuilder
 
 if TYPE_CHECKING:
     from .._ordering.counter import Counter, Place
@@ -51,6 +58,12 @@ def kind_of(event: Event) -> tuple[Key, type[PartBuilder]] | None:
         return (event.kind, event.message_id, event.part_id), TextBuilder
     if isinstance(event, Artifact):
         return ("artifact", None, event.artifact_id), ArtifactBuilder
+    if isinstance(event, Custom):
+        return (("custom", None, ""), CustomBuilder) if event.shown else None
+    if isinstance(event, Plan):
+        return ("plan", None, event.plan_id), PlanBuilder
+    if isinstance(event, (InputRequested, InputAnswered)):
+        return ("input", None, event.request_id), RequestBuilder
     return None
 
 
@@ -78,12 +91,13 @@ class TextBuilder(PartBuilder):
     def part(self) -> Part | None:
         self.text.refresh()
         text = self.text.read()
-        cls = ThinkingPart if self.kind == "thinking" else TextPart
-        return (
-            cls(run_id=self.run.run_id, message_id=self.message_id, part_id=self.name, text=text)
-            if text
-            else None
-        )
+        if not text:
+            return None
+        common = self.common(self.message_id)
+        if self.kind == "thinking":
+            return ThinkingPart(**common, part_id=self.name, text=text)
+        citations = self.run.citations.of(self.message_id, self.name, len(text))
+        return TextPart(**common, part_id=self.name, text=text, citations=citations)
 
     def compact(self) -> None:
         self.text.compact()
@@ -195,8 +209,7 @@ class ToolBuilder(PartBuilder):
             output = self.progress_output()
         started = next((e.ts for e in events if isinstance(e, ToolStarted) and e.ts is not None), None)
         return ToolPart(
-            run_id=self.run.run_id,
-            message_id=min(self.messages.values(), key=lambda item: position(item[0]))[1],
+            **self.common(min(self.messages.values(), key=lambda item: position(item[0]))[1]),
             tool_call_id=self.tool_call_id,
             tool_name=self.tool_name(),
             args=args,
@@ -205,9 +218,30 @@ class ToolBuilder(PartBuilder):
             output=output,
             error=finished.error if finished is not None else None,
             progress=self.progress(events),
-            started_at=started,
-            finished_at=finished.ts if finished is not None else None,
+            executed_at=started,
+            display=self.display(events),
+            request=self.request(),
+            plan_id=self.run.plan_calls.get(self.tool_call_id),
         )
+
+    def display(self, events: list[Event]) -> dict[str, Any] | None:
+        """Return the last bundle that the call's events carry."""
+        bundles = (getattr(event, "display", None) for event in reversed(events))
+        return next((bundle for bundle in bundles if bundle is not None), None)
+
+    def request(self) -> RequestValue | None:
+        """Return the call's newest request; an open one first."""
+        requests = [value for one in self.requests() if (value := one.request()) is not None]
+        return next((one for one in requests if one.is_open), requests[-1] if requests else None)
+
+    def requests(self) -> list[RequestBuilder]:
+        """Return the requests about this call, in order."""
+        return [
+            one
+            for builder in (self, *self.followers)
+            for one in builder.run.requests_of(builder.tool_call_id)
+            if isinstance(one, RequestBuilder)
+        ]
 
     def tool_name(self) -> str:
         """Return the tool's name by the last event, in order, that has one."""
@@ -331,11 +365,12 @@ class CallState:
         self._latest: ToolState = "preparing"
         self._asked_at = -1
         self._run: RunLog | None = None
+        self._open: set[str] = set()  # requests without an answer
 
     def apply(self, builder: ToolBuilder) -> None:
-        """Apply the next builder's events."""
+        """Apply the next builder's events, and the requests about it."""
         self._run = builder.run
-        for place, event in builder.placed_events():
+        for place, event in _with_requests(builder):
             if isinstance(event, ToolFinished):
                 self._status = event.status
             elif isinstance(event, ToolStarted):
@@ -344,6 +379,13 @@ class CallState:
                 self._latest = event.state or ("running" if self._latest == "preparing" else self._latest)
                 if event.state == "awaiting_approval":
                     self._asked_at = max(self._asked_at, position(place))
+            elif isinstance(event, InputRequested):
+                self._latest = "awaiting_approval"
+                self._open.add(event.request_id)
+                self._asked_at = max(self._asked_at, position(place))
+            elif isinstance(event, InputAnswered):
+                self._open.discard(event.request_id)
+                self._latest = "awaiting_approval" if self._open else _ANSWERS[event.action]
 
     @property
     def state(self) -> ToolState:
@@ -351,6 +393,8 @@ class CallState:
         if self._status is not None:
             return self._status
         is_over = self._run is not None and self._run.ended
+        if self._open and self._run is not None and self._run.has_settled:
+            return "cancelled"
         return "unfinished" if is_over and self._latest in ("preparing", "running") else self._latest
 
     @property
@@ -365,45 +409,20 @@ class CallState:
         return self._asked_at if state == "awaiting_approval" and self._asked_at >= 0 else None
 
 
-class ArtifactBuilder(PartBuilder):
-    """Build the part of a file, image or document: the last event with its id counts."""
+_ANSWERS: Final[dict[str, ToolState]] = {"accept": "running", "decline": "denied", "cancel": "cancelled"}
 
-    __slots__ = ("latest",)
 
-    def __init__(self, run: RunLog, key: Key) -> None:
-        super().__init__(run, key)
-        self.latest: dict[Counter | None, tuple[Place, Artifact]] = {}  # the last event of each counter
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.latest
-
-    def newest_of(self, event: Event) -> Event:
-        del event
-        return max(self.latest.values(), key=lambda item: position(item[0]))[1]
-
-    def places(self) -> list[Place]:
-        return list(self.first_places.values())
-
-    def part(self) -> Part | None:
-        _, event = max(self.latest.values(), key=lambda item: position(item[0]))
-        return ArtifactPart(
-            run_id=self.run.run_id,
-            message_id=event.message_id,
-            **event.model_dump(
-                include={"artifact_id", "action", "name", "media_type", "data", "url", "tool_call_id"}
-            ),
-        )
-
-    def compact(self) -> None:
-        """Free nothing: a builder retains one event a counter."""
-
-    def _apply(self, event: Event, place: Place) -> None:
-        if isinstance(event, Artifact):
-            retain_last(self.latest, place[0], place, event)
-
-    def _drop_derived(self, message_id: str | None) -> None:
-        """Drop nothing: artifacts have no derived deltas."""
+def _with_requests(builder: ToolBuilder) -> list[tuple[Place, Event]]:
+    """Return the call's events with the requests about it and their answers, in order."""
+    events = builder.placed_events()
+    steps: list[tuple[Place, Event]] = [
+        step
+        for request in builder.run.requests_of(builder.tool_call_id)
+        if isinstance(request, RequestBuilder)
+        for step in (request.asked(), request.answered())
+        if step is not None
+    ]
+    return sorted([*events, *steps], key=lambda item: position(item[0])) if steps else events
 
 
 def _loads(text: str) -> Any:

@@ -7,38 +7,57 @@ sub), so a late event lands where it belongs. Every property is reduced in that 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from .._ordering.sequencer import builds_of
 from ..events import (
-    MessageFinished,
+    Citation,
+    Custom,
+    InputRequested,
+    MessageStarted,
     RunFinished,
     RunStarted,
     Usage,
 )
+from ..parts import Message, Role, role_of
+from .citations import Citations
+from .messages import MessageLog
+from .places import follows, in_order, position, retain_first, retain_last, twin
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from .._ordering.counter import Counter, Place
     from ..events import Event
     from ..parts import Part
     from .growing_text import GrowingText
 
-__all__ = ["Key", "PartBuilder", "RunLog", "position", "retain_first", "retain_last", "total", "twin"]
+__all__ = ["Answers", "Key", "PartBuilder", "RunLog", "total"]
 
-
-T = TypeVar("T")
 
 Key = tuple[str, str | None, str]
 """A part's key within its run: (kind, message id of a text, part id)."""
+
+_Times = tuple[tuple[str | None] | None, float, float]
+"""(Message of derived deltas, the least and the greatest ``ts``)."""
+Answers = dict[str, list[tuple["Place", "Event"]]]
+"""By the id of a request, the answers that came in later runs of the agent."""
 
 
 class PartBuilder(ABC):
     """Build one part from its events; ``version`` changes whenever the part does."""
 
-    __slots__ = ("_is_outdated", "first_places", "kind", "message_id", "moves", "name", "run", "version")
+    __slots__ = (
+        "_is_outdated",
+        "_times",
+        "first_places",
+        "kind",
+        "message_id",
+        "moves",
+        "name",
+        "run",
+        "version",
+    )
 
     def __init__(self, run: RunLog, key: Key) -> None:
         self.run = run
@@ -47,6 +66,7 @@ class PartBuilder(ABC):
         self.first_places: dict[Counter | None, Place] = {}  # by counter
         self.moves = 0  # changes of ``first_places``
         self._is_outdated = False  # some of ``first_places`` may be retracted
+        self._times: tuple[_Times, ...] = ()
 
     def apply(self, event: Event, place: Place) -> None:
         """Apply one event."""
@@ -55,6 +75,8 @@ class PartBuilder(ABC):
         if first is None or place < first:  # places of one counter compare by (seq, sub, arrival)
             self.first_places[place[0]] = place
             self.moves += 1
+        if event.ts is not None:
+            self._set_times(event, event.ts)
         self._apply(event, place)
 
     def first(self) -> int:
@@ -68,9 +90,37 @@ class PartBuilder(ABC):
                     self.first_places[place[0]] = place
         return min(position(place) for place in self.first_places.values())
 
+    def _set_times(self, event: Event, ts: float) -> None:
+        # A retraction drops only derived deltas: they have times of their own.
+        source = twin(event) if event.derived and builds_of(event) is not None else None
+        for index, (of, least, greatest) in enumerate(self._times):
+            if of == source:
+                if not least <= ts <= greatest:
+                    new = source, min(least, ts), max(greatest, ts)
+                    self._times = (*self._times[:index], new, *self._times[index + 1 :])
+                return
+        self._times = (*self._times, (source, ts, ts))
+
+    def times(self) -> tuple[float | None, float | None]:
+        """Return the least and the greatest ``ts`` of the part's events; ``None`` without any."""
+        least = min((times[1] for times in self._times), default=None)
+        return least, max((times[2] for times in self._times), default=None)
+
+    def common(self, message_id: str | None) -> dict[str, Any]:
+        """Return the fields that every part has."""
+        started_at, finished_at = self.times()
+        return {
+            "run_id": self.run.run_id,
+            "message_id": message_id,
+            "role": self.run.role_of(message_id),
+            "started_at": started_at,
+            "finished_at": finished_at,
+        }
+
     def drop_derived(self, message_id: str | None) -> None:
         """Drop the text that derived deltas of the message built."""
         self.version += 1
+        self._times = tuple(times for times in self._times if times[0] != (message_id,))
         self._drop_derived(message_id)
         self._is_outdated = (
             True  # first() finds the places again, later: one call may lose thousands of messages
@@ -84,6 +134,11 @@ class PartBuilder(ABC):
     @abstractmethod
     def places(self) -> list[Place]:
         """Return the places of all events that are left."""
+
+    @property
+    def call_id(self) -> str | None:
+        """Return the id of the call in which the part is shown, if it is a request about one."""
+        return None
 
     def text_of(self, event: Event) -> GrowingText | None:
         """Return the growing text that the event changes; ``None``: the event changes no text of the part."""
@@ -109,30 +164,8 @@ class PartBuilder(ABC):
     def _drop_derived(self, message_id: str | None) -> None: ...
 
 
-def retain_first(retained: dict[Any, tuple[Place, T]], key: Any, place: Place, value: T) -> None:
-    """Retain *value* unless the key, which names the counter, has an earlier one."""
-    if key not in retained or place < retained[key][0]:
-        retained[key] = place, value
-
-
-def retain_last(retained: dict[Any, tuple[Place, T]], key: Any, place: Place, value: T) -> None:
-    """Retain *value* unless the key, which names the counter, has a later one."""
-    if key not in retained or place >= retained[key][0]:
-        retained[key] = place, value
-
-
-def position(place: Place) -> int:
-    """Return the event's position among all events of its agent."""
-    counter, seq, sub, arrival = place
-    return arrival if counter is None else counter.position(seq, sub, arrival)
-
-
-def twin(event: Event) -> tuple[str | None] | None:
-    """Return (message_id,) of a derived event, by which a retraction finds it; ``None`` for a direct one."""
-    return (event.message_id,) if event.derived else None
-
-
-_T = TypeVar("_T")
+_NONE: Final[Mapping[Any, Any]] = MappingProxyType({})
+_NO_CITATIONS: Final = Citations()
 _BEGINS: Final = ("agent_name", "parent_run_id", "parent_tool_call_id", "input")
 _FAILED: Final = ("error", "cancelled")
 _UNSORTED: tuple[int, int, list[PartBuilder]] = (-1, 0, [])
@@ -148,15 +181,20 @@ class RunLog:
         "_derived",
         "_finished",
         "_kind_of",
+        "_lines",
+        "_messages",
+        "_requests_by_call",
         "_sorted",
         "_started",
         "_starts",
-        "_usages",
+        "answers",
         "arrival",
+        "citations",
         "closed_at",
         "counters",
         "nodes",
         "parent_ended_at",
+        "plan_calls",
         "run_id",
         "version",
     )
@@ -183,9 +221,15 @@ class RunLog:
         self._started: dict[tuple[Counter | None, str], tuple[Place, Any]] = {}
         self._finished: dict[tuple[Counter | None, str], tuple[Place, RunFinished]] = {}
         self._starts: dict[Counter | None, Place] = {}  # of each counter, the last start
-        self._usages: dict[str | None, dict[Counter | None, tuple[Place, Usage]]] = {}
         self._derived: dict[tuple[str | None, str], dict[PartBuilder, None]] = {}
         self._sorted = _UNSORTED
+        self._messages = MessageLog()
+        self._lines = 0  # shown lines without a number
+        # Few runs have these: an empty one is shared, so that a run without them stays small.
+        self._requests_by_call: Mapping[str, dict[PartBuilder, None]] = _NONE
+        self.answers: Mapping[str, list[tuple[Place, Event]]] = _NONE  # set by ``AgentLog``
+        self.citations = _NO_CITATIONS
+        self.plan_calls: Mapping[str, str] = _NONE  # by the id of a call that wrote a plan, the plan's id
 
     @property
     def ended(self) -> bool:
@@ -254,7 +298,7 @@ class RunLog:
         place, end = self._last_end
         if place is None or end is None or end.outcome != "interrupted":
             return False
-        return any(_follows(start, place) for start in self._starts.values())
+        return any(follows(start, place) for start in self._starts.values())
 
     @property
     def _has_pause(self) -> bool:
@@ -264,7 +308,41 @@ class RunLog:
     def usage(self) -> Usage | None:
         """Return the usage that the run's end reports, else the sum over its messages."""
         usages = [event.usage for _, event in self._finishes() if event.usage is not None]
-        return usages[-1] if usages else total([_ordered(u.values())[-1][1] for u in self._usages.values()])
+        return usages[-1] if usages else total(self._messages.usages())
+
+    @property
+    def has_settled(self) -> bool:
+        """Return whether the run is over and asks nobody any more: its open requests are cancelled."""
+        return self.ended and not self.is_paused
+
+    def role_of(self, message_id: str | None) -> Role:
+        """Return the role of a message; the assistant's without a message."""
+        return self._messages.role_of(message_id)
+
+    @property
+    def has_user_message(self) -> bool:
+        """Return whether a message of the run is the user's."""
+        return self._messages.has_user
+
+    def requests_of(self, tool_call_id: str) -> list[PartBuilder]:
+        """Return the requests about a call, in order."""
+        found = [one for one in self._requests_by_call.get(tool_call_id, ()) if not one.is_empty]
+        return sorted(found, key=lambda one: one.first())
+
+    def set_plan_call(self, tool_call_id: str, plan_id: str) -> None:
+        """Record that a call wrote a plan."""
+        if not isinstance(self.plan_calls, dict):
+            self.plan_calls = {}
+        self.plan_calls[tool_call_id] = plan_id
+
+    def call(self, call_id: str | None) -> PartBuilder | None:
+        """Return the call with this id, if the run has it."""
+        call = self.nodes.get(("tool", None, call_id)) if call_id is not None else None
+        return call if call is not None and not call.is_empty else None
+
+    def messages(self) -> list[Message]:
+        """Return the messages in the order of their first events."""
+        return self._messages.read(self.run_id, self.ordered())
 
     def ordered(self) -> list[PartBuilder]:
         """Return the part builders in the order of their first appearance."""
@@ -282,16 +360,17 @@ class RunLog:
         counter = place[0]
         if counter is not None and counter not in self.counters:
             self.counters[counter] = None
-        builder = self._builder_of(event)
+        builder = self._builder_of(event, place)
         if builder is None:
-            self._apply_to_run(event, place)
-            return None
+            return self._apply_to_run(event, place)
         before = builder.moves
         builder.apply(event, place)
         if builder.moves != before:
             self.version += 1
         if self._compacted:
             self._changed[builder] = None
+        if builder.kind == "input":
+            return self._apply_request(event, builder)
         builds = builds_of(event) if event.derived else None
         if builds is not None:
             self._derived.setdefault((event.message_id, builds), {})[builder] = None
@@ -311,11 +390,36 @@ class RunLog:
             builder.compact()
         self._compacted, self._changed = True, {}
 
-    def _builder_of(self, event: Event) -> PartBuilder | None:
+    def _apply_request(self, event: Event, builder: PartBuilder) -> PartBuilder:
+        """Index a request; return the call that it is about, else the request."""
+        if isinstance(event, InputRequested) and event.tool_call_id is not None:
+            if not isinstance(self._requests_by_call, dict):
+                self._requests_by_call = {}
+            self._requests_by_call.setdefault(event.tool_call_id, {})[builder] = None
+        return self._touched(builder)
+
+    def touch_request(self, request_id: str) -> PartBuilder | None:
+        """Record that a later run answered a request; return the part that shows it."""
+        builder = self.nodes.get(("input", None, request_id))
+        if builder is None:
+            return None
+        builder.version += 1
+        return self._touched(builder)
+
+    def _touched(self, request: PartBuilder) -> PartBuilder:
+        call = self.call(request.call_id)
+        if call is None:
+            return request
+        call.version += 1
+        return call
+
+    def _builder_of(self, event: Event, place: Place) -> PartBuilder | None:
         found = self._kind_of(event)
         if found is None:
             return None
         key, cls = found
+        if isinstance(event, Custom):  # each line is a part of its own
+            key = key[0], key[1], self._line_id(event, place)
         builder = self.nodes.get(key)
         if builder is None:
             builder = self.nodes[key] = cls(self, key)
@@ -324,7 +428,14 @@ class RunLog:
                 self._callers.setdefault(key[2], {})[self] = None
         return builder
 
-    def _apply_to_run(self, event: Event, place: Place) -> None:
+    def _line_id(self, event: Event, place: Place) -> str:
+        if place[0] is not None:
+            return f"{event.counter}:{event.seq}:{event.sub}"
+        self._lines += 1
+        return str(self._lines)
+
+    def _apply_to_run(self, event: Event, place: Place) -> PartBuilder | None:
+        """Apply an event about the run as a whole; return the part that shows it, if any."""
         counter = place[0]
         if isinstance(event, RunStarted):
             self._starts[counter] = max(place, self._starts.get(counter, place))
@@ -341,42 +452,49 @@ class RunLog:
             if event.usage is not None:
                 retain_last(self._finished, (counter, "usage"), place, event)
             self.version += 1
-        elif isinstance(event, MessageFinished) and event.usage is not None:
-            retain_last(self._usages.setdefault(event.message_id, {}), counter, place, event.usage)
+        elif isinstance(event, Citation):
+            if self.citations is _NO_CITATIONS:
+                self.citations = Citations()
+            self.citations.apply(event, place)
+            text = self.nodes.get(("text", event.message_id, event.part_id))
+            if text is not None:
+                text.version += 1
+            return text
+        else:
+            self._messages.apply(event, place)
+            if isinstance(event, MessageStarted) and role_of(event.role) == "user":
+                self.version += 1  # the run's input is not shown beside the user's own words
+        return None
 
     def _started_value(self, field: str) -> Any:
         """Return the field's first value, in order, over the run's RunStarted events."""
         values = [item for (_, name), item in self._started.items() if name == field]
-        return _ordered(values)[0][1] if values else None
+        return in_order(values)[0][1] if values else None
 
     def _finishes(self) -> list[tuple[Place, RunFinished]]:
         """Return the retained RunFinished events with their places, in order."""
         finishes = {place: (place, event) for place, event in self._finished.values()}
-        return _ordered(finishes.values())
-
-
-def _follows(place: Place, other: Place) -> bool:
-    """Return whether *place* stands after *other*; places of one counter need no positions, which cost more."""
-    return place > other if place[0] is other[0] else position(place) > position(other)
-
-
-def _ordered(values: Collection[tuple[Place, _T]]) -> list[tuple[Place, _T]]:
-    if len({item[0][0] for item in values}) <= 1:
-        return sorted(values, key=_number)
-    return sorted(values, key=lambda item: position(item[0]))
-
-
-def _number(item: tuple[Place, Any]) -> tuple[int, int, int]:
-    return item[0][1:]
+        return in_order(finishes.values())
 
 
 def total(usages: list[Usage]) -> Usage | None:
     """Return the sum of the usages; a field that no usage has stays ``None``."""
     if len(usages) <= 1:
         return usages[0] if usages else None
-    fields = ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cost")
-    sums = {}
+    fields = (
+        "input_tokens",
+        "output_tokens",
+        "cached_input_tokens",
+        "reasoning_tokens",
+        "cache_write_tokens",
+        "cost",
+    )
+    sums: dict[str, Any] = {}
     for field in fields:
         known = [value for usage in usages if (value := getattr(usage, field)) is not None]
         sums[field] = sum(known) if known else None
-    return Usage(**sums, model=next((u.model for u in reversed(usages) if u.model), None))
+    names: dict[str, Any] = {
+        name: next((value for usage in reversed(usages) if (value := getattr(usage, name))), None)
+        for name in ("model", "provider")
+    }
+    return Usage(**sums, **names)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._forms.html import wait_html
 from .._forms.wording import (
+    OPEN_STATES,
     LiveText,
     args_text,
     byte_size,
@@ -112,7 +114,12 @@ class SentTool(SentPart):
         calls = [builder, *builder.followers]
         for call in calls:
             call.args.refresh()
-        seen = state, [(call.news, call.args.epoch, call.args.size, call.run.shifts) for call in calls]
+        requests = [one.version for one in builder.requests()]
+        seen = (
+            state,
+            requests,
+            [(call.news, call.args.epoch, call.args.size, call.run.shifts) for call in calls],
+        )
         if seen == self._seen and not builder.output.wholes and len(calls) == 1:
             if builder.output.size <= OUTPUT_LIMIT:
                 self._pending.append(("output", *self._output.read(builder.output)))
@@ -128,12 +135,14 @@ class SentTool(SentPart):
         if part is not None:
             self._new |= {
                 "preview": preview(part.args_text if part.args is None else part.args),
-                "t0": part.started_at,
-                "t1": part.finished_at,
+                "t0": part.executed_at,
+                "t1": part.finished_at if part.state not in OPEN_STATES else None,
                 "error": whole_message(part.error) if part.error else part.error,
             }
             if is_table(part.output) != self.props.get("wide", False):
                 self._new["wide"] = is_table(part.output)
+            if part.request is not None:
+                self._new["request"] = wait_html(part.request)
             if part.progress is not None:
                 self._new |= part.progress.model_dump()
                 self._new["message"] = name_in_line(part.progress.message) or None

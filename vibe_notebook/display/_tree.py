@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._reducer.agent_log import AgentLog
-from .._reducer.part_builders import ArtifactBuilder, TextBuilder, ToolBuilder
+from .._reducer.latest_builders import ArtifactBuilder, CustomBuilder, PlanBuilder
+from .._reducer.part_builders import TextBuilder, ToolBuilder
+from .._reducer.requests import RequestBuilder
 from .._reducer.run import PartBuilder, RunLog
 from ..parts import _key as part_key
 from ._bundle import other_agent
+from ._cards import RunInput, SentCard, SourceList, cards_after, has_sources
 from ._parts import SentArtifact, SentPart, SentRun, SentTool
 from ._text_diffs import Op
 from ._texts import SentText, SentThinking
@@ -57,6 +60,8 @@ class Tree:
         self._run_states: dict[RunLog, _RunState] = {}
         self._claims: set[str | None] = set()
         self._counts: list[int] = []
+        self.cards: list[SentPart] = []
+        """Cards without a part builder that the last ``arrange`` has read."""
 
     def key_of(self, number: int) -> str | None:
         """Return the key of the part that has *number* on the wire."""
@@ -104,7 +109,7 @@ class Tree:
         """
         earlier = self._run_states
         self._counts = [len(found.runs) for found, _ in logs]
-        self._run_states = {}
+        self._run_states, self.cards = {}, []
         self._claims = {run.parent[1] for found, _ in logs for run in found.runs.values()}
         wanted: _Wanted = {"": []}
         last: dict[str, RunLog] = {}
@@ -172,11 +177,16 @@ class Tree:
             last[parent] = run
             end = builders[-1].first() if builders else -1
             self._run_states[run] = _RunState(run.version, run.shifts, run.ended, end, None, prefix)
-            for builder in builders:
+            if run.parent == (None, None) and run.input not in (None, "") and not run.has_user_message:
+                head = prefix + part_key("text", run.run_id, None, "vibe-input")
+                wanted.setdefault(parent, []).append((head, RunInput(run)))
+            for index, builder in enumerate(builders):
                 if _is_blank(builder):
                     continue
                 key = prefix + _key(run, builder)
                 wanted.setdefault(parent, []).append((key, builder))
+                if (sources := cards_after(builder, builders[index + 1 :])) is not None:
+                    wanted[parent].append((f"{key}/sources", sources))
                 if isinstance(builder, ToolBuilder) and builder in nested:
                     wanted[key] = []
                     stack += [(key, child) for child in reversed(nested[builder])]
@@ -191,9 +201,13 @@ class Tree:
         return (before.shifts, before.ended) != (now.shifts, now.ended)
 
     def _is_related(self, builder: PartBuilder, logs: Logs) -> bool:
-        """Return whether a call may concern other runs: its subagents, or a later run that completes it."""
+        """Return whether a part may concern others: a call other runs, its requests or its plan, a text its sources."""
+        if isinstance(builder, TextBuilder):
+            return has_sources(builder.run, builder.message_id)
         if not isinstance(builder, ToolBuilder):
             return False
+        if builder.run.requests_of(builder.tool_call_id):
+            return True
         if builder not in self.parts and builder.tool_call_id in self._claims:
             return True
         return any(found.is_called_elsewhere(builder) for found, _ in logs)
@@ -254,6 +268,9 @@ class Tree:
                 elif isinstance(item, RunLog):
                     shown.read(item)
                     ops += shown.ops()
+                elif isinstance(item, RunInput | SourceList):
+                    shown.read(item)
+                    self.cards.append(shown)
                 if isinstance(shown, SentThinking):
                     shown.set_done(
                         is_done=index < len(items) - 1 or (isinstance(item, PartBuilder) and item.run.ended)
@@ -271,7 +288,12 @@ def _is_blank(builder: PartBuilder) -> bool:
     if isinstance(builder, TextBuilder):
         builder.text.refresh()
         return builder.text.size == 0
-    return isinstance(builder, ToolBuilder) and builder.target is not None
+    if isinstance(builder, RequestBuilder):
+        return builder.is_empty or builder.run.call(builder.call_id) is not None
+    if not isinstance(builder, ToolBuilder):
+        return False
+    is_plan = builder.tool_call_id in builder.run.plan_calls and builder.state() == "ok"
+    return builder.target is not None or is_plan
 
 
 def _key(run: RunLog, builder: PartBuilder) -> str:
@@ -286,7 +308,11 @@ def _shown(number: int, key: str, item: Any) -> SentPart:
         return SentTool(number)
     if isinstance(item, ArtifactBuilder):
         return SentArtifact(number)
+    if isinstance(item, PlanBuilder | RequestBuilder | CustomBuilder | RunInput | SourceList):
+        return SentCard(number)
     if isinstance(item, TextBuilder):
+        if item.run.role_of(item.message_id) in ("user", "system"):
+            return SentCard(number)
         return SentThinking(number) if item.kind == "thinking" else SentText(number)
     if item is not None and not isinstance(item, RunLog):
         # A new kind of part: drawn as anything else it would be wrong in silence.

@@ -226,10 +226,11 @@ class View:
         touched = [builder for builder in dirty if builder is not None]
         logs = list(self._logs())
         ops = None if None in dirty else self._tree.add(touched, logs)
+        changed: list[SentPart] = []
         if ops is None:
             ops, stale = self._tree.arrange(logs)
             touched = [*dict.fromkeys([*touched, *stale])]
-        changed = []
+            changed += self._tree.cards
         for builder in touched:
             shown = self._tree.parts.get(builder)
             if shown is not None:

@@ -16,9 +16,16 @@ from pydantic import ValidationError
 
 from ..events import (
     Artifact,
+    Citation,
+    Custom,
     Event,
+    InputAnswered,
+    InputRequested,
+    MessageFinished,
+    MessageStarted,
     Outcome,
     PartCompleted,
+    Plan,
     RunFinished,
     RunStarted,
     TextDelta,
@@ -28,7 +35,7 @@ from ..events import (
     ToolProgress,
     ToolStarted,
 )
-from ..parts import Part, Run, ToolPart
+from ..parts import Message, Part, RequestValue, Run, ToolPart
 from ..transcript import Transcript
 from ._duplicates import parse_position
 from ._event_source import EventSource
@@ -213,11 +220,25 @@ def _events(transcript: Transcript, *, appends: bool) -> Iterator[Event]:
             parent_tool_call_id=run.parent_tool_call_id,
             input=run.input,
         )
+    for message in transcript.messages:
+        yield MessageStarted(**_ids(agent, message), role=message.role, ts=message.started_at)
     yield from _parts(agent, transcript.parts, appends=appends)
+    for message in transcript.messages:
+        if message.finished_at is not None or message.finish_reason or message.usage is not None:
+            yield MessageFinished(
+                **_ids(agent, message),
+                finish_reason=message.finish_reason,
+                usage=message.usage,
+                ts=message.finished_at,
+            )
     for run in transcript.runs:
         yield from _parts(agent, run.parts, appends=appends)
         if run.outcome is not None:
             yield _finished(agent, run, run.outcome)
+
+
+def _ids(agent: str, message: Message) -> dict[str, Any]:
+    return {"agent_id": agent, "run_id": message.run_id, "message_id": message.message_id}
 
 
 def _finished(agent: str, run: Run, outcome: Outcome) -> Event:
@@ -243,13 +264,35 @@ def _parts(agent: str, parts: Iterable[Part], *, appends: bool) -> Iterator[Even
                     yield TextDelta(**ids, part_id=part.part_id, delta=part.text)
                 else:
                     yield ThinkingDelta(**ids, part_id=part.part_id, delta=part.text)
+                if part.kind == "text":
+                    for citation in part.citations:
+                        yield Citation(**ids, part_id=part.part_id, **citation.model_dump())
             case "tool":
                 yield from _tool(agent, part, ids, appends=appends)
             case "artifact":
-                fields = part.model_dump(exclude={"kind", "run_id", "message_id"})
-                yield Artifact(**ids, **fields)
+                yield Artifact(**ids, **part.model_dump(exclude=_COMMON))
+            case "plan":
+                yield Plan(**ids, **part.model_dump(exclude=_COMMON))
+            case "input":
+                yield from _request(part.request, ids, None)
+            case "custom":
+                fields = part.model_dump(exclude={*_COMMON, "custom_id"})
+                yield Custom(**ids, **fields, shown=True)
             case _:
                 assert_never(part.kind)
+
+
+_COMMON: Final = {"kind", "run_id", "message_id", "role", "started_at", "finished_at"}
+"""Fields of every part that are no field of an event."""
+
+
+def _request(request: RequestValue, ids: dict[str, Any], tool_call_id: str | None) -> Iterator[Event]:
+    names = {"request_id", "kind", "message", "answer_schema", "options", "default", "expires_at"}
+    asked = request.model_dump(include=names)
+    yield InputRequested(**ids, **asked, tool_call_id=tool_call_id, ts=request.asked_at)
+    if request.answer is not None:
+        answer = request.answer.model_dump()
+        yield InputAnswered(**ids, request_id=request.request_id, **answer, ts=request.answered_at)
 
 
 def _tool(agent: str, part: ToolPart, ids: dict[str, Any], *, appends: bool) -> Iterator[Event]:
@@ -261,12 +304,19 @@ def _tool(agent: str, part: ToolPart, ids: dict[str, Any], *, appends: bool) -> 
             yield ToolCallDelta(**call, tool_name=part.tool_name or None, delta=part.args_text)
         args = None
     if args is not None or part.state != "preparing":
-        yield ToolStarted(**call, tool_name=part.tool_name or None, args=args, ts=part.started_at)
+        yield ToolStarted(**call, tool_name=part.tool_name or None, args=args, ts=part.executed_at)
+    if part.request is not None:
+        yield from _request(part.request, ids, part.tool_call_id)
     yield from _parts(agent, part.children, appends=appends)
     match part.state:
         case "ok" | "error" | "denied" | "cancelled":
             yield ToolFinished(
-                **call, status=part.state, output=part.output, error=part.error, ts=part.finished_at
+                **call,
+                status=part.state,
+                output=part.output,
+                error=part.error,
+                display=part.display,
+                ts=part.finished_at,
             )
         case "awaiting_approval":
             yield ToolProgress(**call, state=part.state)

@@ -28,6 +28,19 @@ export function parse(html) {
 }
 
 /**
+ * @param {Element} el
+ * @returns a function that shows the kernel's HTML in `el`, and leaves it alone while it is the same
+ */
+export function card(el) {
+  let shown = "";
+  return (/** @type {string | undefined} */ html = "") => {
+    if (html === shown) return;
+    shown = html;
+    el.replaceChildren(parse(html));
+  };
+}
+
+/**
  * Make the nodes of `box` after `last` those of `wanted`, and keep the nodes that are the same.
  * @param {Node} box
  * @param {ChildNode | null} last the node before the first to patch; null: patch from the beginning

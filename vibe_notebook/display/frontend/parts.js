@@ -21,7 +21,7 @@
  * @typedef {(el: HTMLElement, at: Elements, part: Part, store: PartsStore, view: PartsView) => () => void} Build
  *   Prepares a part's element and returns the function that updates the element
  */
-import { div, growing, message, show } from "./dom.js";
+import { card, div, growing, message, show } from "./dom.js";
 import { createText } from "./text.js";
 import { fieldOf } from "./values.js";
 import { counted, dotted, KERNEL_GONE, stateWords } from "./wording.js";
@@ -131,6 +131,7 @@ function createTool(el, at, part, store, view) {
   const growArgs = growing(at.args.lastChild, view.scrolls);
   const growOutput = growing(at.output.lastChild, view.scrolls);
   const showError = message(at.error.lastChild);
+  const showRequest = card(at.request);
   return () => {
     const { name, state, preview, progress, total, error, open, wide } = part.props;
     const args = fieldOf(part, "args");
@@ -150,7 +151,9 @@ function createTool(el, at, part, store, view) {
     growOutput(output);
     showError(error);
     at.error.hidden = !error;
-    fold(!!open);
+    showRequest(part.props.request);
+    at.request.hidden = !part.props.request;
+    fold(open ?? state === "awaiting_approval");
     view.rows.add(at.row);
   };
 }
@@ -180,6 +183,12 @@ function createArtifact(el, { link, name, facts }, part) {
 }
 
 /** @type {Build} */
+function createCard(el, _, part) {
+  const showHtml = card(el);
+  return () => showHtml(part.props.html);
+}
+
+/** @type {Build} */
 function createRun(el, { name, word }, part) {
   return () => {
     el.dataset.state = part.props.state ?? "";
@@ -200,4 +209,5 @@ export const KINDS = {
   tool: createTool,
   artifact: createArtifact,
   run: createRun,
+  card: createCard,
 };

@@ -46,11 +46,12 @@ export const TEMPLATES = {
     '<bdi class="vibe-preview"></bdi><span class="vibe-bar"><i></i></span><bdi class="vibe-progress"></bdi>',
     `${WORD}${TIME}</span></div>`,
     `<div class="vibe-body">${field("args", "Arguments")}${field("output", "Output")}${field("error", "Error")}`,
-    `${PARTS}</div></div>`,
+    `<div class="vibe-request"></div>${PARTS}</div></div>`,
   ),
   artifact: html(
     '<div class="vibe-artifact"><a class="vibe-link" target="_blank" rel="noopener noreferrer">',
     `${NAME}</a><span class="vibe-facts"></span></div>`,
   ),
+  card: '<div class="vibe-card"></div>',
   run: `<div class="vibe-run"><div class="vibe-summary">${MARK}${NAME}${WORD}</div>${PARTS}</div>`,
 };

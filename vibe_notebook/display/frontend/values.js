@@ -4,7 +4,7 @@
  * @typedef {{ chunks: string[], length: number }} GrowingText A text that grows at its end. A reader keeps the object
  *   and counts the chunks it has shown. A text that was cut is another object.
  * @typedef {string | { html: string, colours: string, tail: GrowingText }} Item A closed piece of a text part
- * @typedef {"root" | "text" | "thinking" | "tool" | "artifact" | "run"} Kind
+ * @typedef {"root" | "text" | "thinking" | "tool" | "artifact" | "run" | "card"} Kind
  * @typedef {object} Part
  * @property {number} key
  * @property {Kind} kind

@@ -1,0 +1,257 @@
+"""Arrange what all forms share of a conversation: the user's turns, plans, sources, requests and shown lines.
+
+Below the forms and the live view. Everything from an agent is plain text here; each form escapes it in its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from .._limits import MESSAGE_SHOWN
+from .._markdown.sanitize import is_link
+from ..parts import CitationValue, TextPart
+from .wording import clean_code, in_line, name_in_line, pretty, preview
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..events import PlanStatus
+    from ..parts import CustomPart, Part, PlanPart, RequestValue, Run
+    from .wording import Document
+
+__all__ = [
+    "PLAN_MARKS",
+    "PLAN_WORDS",
+    "Source",
+    "Sources",
+    "answer_words",
+    "document_parts",
+    "each_text",
+    "input_text",
+    "is_hidden",
+    "line_words",
+    "marked_text",
+    "plan_summary",
+    "question_of",
+    "request_words",
+]
+
+PLAN_MARKS: Final[Mapping[PlanStatus, str]] = {
+    "pending": "○",
+    "in_progress": "▸",
+    "completed": "✓",
+    "cancelled": "⊘",
+}
+PLAN_WORDS: Final[Mapping[PlanStatus, str]] = {
+    "pending": "to do",
+    "in_progress": "in progress",
+    "completed": "done",
+    "cancelled": "cancelled",
+}
+
+
+# What the user said
+
+
+def document_parts(document: Document) -> list[Part]:
+    """Return the parts to show: the input of a run heads it, and a call that only wrote a plan is that plan."""
+    inputs = {run.run_id: text for run in document.runs if (text := input_text(run))}
+    said = {part.run_id for part in document.parts if part.role == "user"}
+    found: list[Part] = []
+    began: set[str] = set()
+    for part in document.parts:
+        if part.run_id not in began:
+            began.add(part.run_id)
+            if part.run_id in inputs and part.run_id not in said:
+                found.append(_bubble(part.run_id, inputs[part.run_id]))
+        found.append(part)
+    found += [_bubble(run_id, text) for run_id, text in inputs.items() if run_id not in began]
+    return found
+
+
+def _bubble(run_id: str, text: str) -> TextPart:
+    return TextPart(run_id=run_id, part_id="vibe-input", role="user", text=text)
+
+
+def input_text(run: Run) -> str:
+    """Return the input of a top-level run as Markdown; "" without one."""
+    if run.parent_run_id is not None or run.parent_tool_call_id is not None or run.input in (None, ""):
+        return ""
+    return shown_input(run.input)
+
+
+def shown_input(value: Any) -> str:
+    """Return an input as Markdown: text as it is, any other value as JSON."""
+    text = value if isinstance(value, str) else pretty(value)
+    if len(text) > MESSAGE_SHOWN:
+        text = f"{text[:MESSAGE_SHOWN]}\n\n[{len(text) - MESSAGE_SHOWN:,} characters are left out here]"
+    return text if isinstance(value, str) else f"~~~~json\n{text}\n~~~~"
+
+
+def is_hidden(part: Part) -> bool:
+    """Return whether a form shows the part elsewhere: a call that wrote a plan is shown as the plan."""
+    return part.kind == "tool" and part.plan_id is not None and part.state == "ok" and not part.children
+
+
+# Plans
+
+
+def plan_summary(part: PlanPart) -> str:
+    """Return a plan on one line: "2 of 5 done · Run the tests"."""
+    steps = [entry for entry in part.entries if entry.status != "cancelled"]
+    done = sum(entry.status == "completed" for entry in steps)
+    now = next((entry.text for entry in steps if entry.status == "in_progress"), "")
+    words = [f"{done} of {len(steps)} done"] if steps else ["no steps"]
+    return " · ".join([*words, *([in_line(now, 80)] if now else [])])
+
+
+# Sources
+
+_MARKS: Final = ("⁅⁆", "⦗⦘", "⸦⸧", "⟬⟭")
+"""Pairs of characters, one of which encloses the number of a source in a text until the form replaces it. They are
+punctuation, so that they do not change what Markdown reads around them."""
+MARKS_TOGETHER: Final = 5
+"""Marks at one place of a text; the others are in the list only."""
+
+
+class Source(NamedTuple):
+    """Hold one source of a message: its number, and the words and the address that a form shows."""
+
+    number: int
+    title: str
+    url: str | None
+    host: str
+    quote: str
+
+
+class Sources:
+    """Number the sources of each message, and tell which part their list follows."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._numbers: dict[tuple[str, str | None], dict[tuple[Any, ...], int]] = {}
+        self._firsts: dict[tuple[str, str | None], list[CitationValue]] = {}
+        self._last: dict[tuple[str, str | None], str] = {}
+        for part in parts:
+            if part.kind == "text":
+                for citation in part.citations:
+                    self._add((part.run_id, part.message_id), citation)
+        for part in parts:
+            if part.kind == "text" and (part.run_id, part.message_id) in self._firsts:
+                self._last[part.run_id, part.message_id] = part.key
+
+    def _add(self, message: tuple[str, str | None], citation: CitationValue) -> None:
+        numbers = self._numbers.setdefault(message, {})
+        key = _identity(citation)
+        if key not in numbers:
+            numbers[key] = len(numbers) + 1
+            self._firsts.setdefault(message, []).append(citation)
+
+    def number(self, part: TextPart, citation: CitationValue) -> int:
+        """Return the number of a citation's source within its message."""
+        return self._numbers[part.run_id, part.message_id][_identity(citation)]
+
+    def after(self, part: TextPart) -> list[Source]:
+        """Return the sources whose list follows the part: those of its message, after the message's last text."""
+        message = part.run_id, part.message_id
+        if self._last.get(message) != part.key:
+            return []
+        return [_source(number + 1, one) for number, one in enumerate(self._firsts[message])]
+
+
+def _identity(citation: CitationValue) -> tuple[Any, ...]:
+    return (citation.url, citation.source) if citation.url or citation.source else (citation.citation_id,)
+
+
+def _source(number: int, citation: CitationValue) -> Source:
+    url = citation.url if citation.url and is_link(citation.url) else None
+    address = in_line(citation.url or "", 200)
+    title = name_in_line(citation.title) or name_in_line(citation.source) or address or "source"
+    host = _host(url) if url else ""
+    return Source(number, title, url, "" if host == title else host, in_line(citation.quote or "", 300))
+
+
+def _host(url: str) -> str:
+    try:
+        return in_line(urlsplit(url).hostname or "", 100)
+    except ValueError:
+        return ""
+
+
+def marked_text(part: TextPart, sources: Sources) -> tuple[str, str]:
+    """Return the text with a number in two characters at each cited place, and these characters ("" without any)."""
+    places: dict[int, list[int]] = {}
+    for citation in part.citations:
+        if citation.end is not None:
+            number = sources.number(part, citation)
+            numbers = places.setdefault(citation.end, [])
+            if number not in numbers and len(numbers) < MARKS_TOGETHER:
+                numbers.append(number)
+    pair = next((pair for pair in _MARKS if not any(mark in part.text for mark in pair)), "")
+    if not places or not pair:
+        return part.text, ""
+    pieces, start = [], 0
+    for end in sorted(places):
+        pieces += [part.text[start:end], *(f"{pair[0]}{number}{pair[1]}" for number in places[end])]
+        start = end
+    return "".join([*pieces, part.text[start:]]), pair
+
+
+# Requests and lines
+
+
+def question_of(request: RequestValue) -> str:
+    """Return the request's own words, or the words for its kind."""
+    if request.message:
+        return request.message
+    return "May the tool run?" if request.kind == "approval" else "The agent asks for an answer."
+
+
+def request_words(request: RequestValue) -> str:
+    """Return the state of a request in words."""
+    if request.is_open:
+        return "waiting for you"
+    if request.answer is None:
+        return "not answered"
+    return {"accept": "accepted", "decline": "declined", "cancel": "cancelled"}[request.answer.action]
+
+
+def answer_words(request: RequestValue) -> str:
+    """Return the answer on one line: its words, the value, the reason and who gave it."""
+    words, answer = [request_words(request)], request.answer
+    if answer is not None:
+        if answer.value is not None:
+            words.append(_label_of(request, answer.value))
+        if answer.reason:
+            words.append(in_line(answer.reason, 300))
+        if answer.by:
+            words.append(f"by {name_in_line(answer.by)}")
+    return " · ".join(words)
+
+
+def _label_of(request: RequestValue, value: Any) -> str:
+    label = next((option.label for option in request.options if option.value == value and option.label), None)
+    return in_line(label, 300) if label else preview(value, 300)
+
+
+def line_words(part: CustomPart) -> tuple[str, str, str]:
+    """Return a shown line: its name, its words on one line, and the whole value ("" if the line has all of it)."""
+    name = name_in_line(part.name)
+    if part.value is None:
+        return name, "", ""
+    short = preview(part.value)
+    whole = clean_code(pretty(part.value))
+    return name, short, "" if isinstance(part.value, str) and whole == short else whole
+
+
+def each_text(parts: Sequence[Part]) -> Iterator[str]:
+    """Yield the words of plans, requests and lines, for a form that shows nothing else of them."""
+    for part in parts:
+        match part.kind:
+            case "plan":
+                yield from (f"{PLAN_MARKS[entry.status]} {entry.text}" for entry in part.entries)
+            case "input":
+                yield f"{question_of(part.request)} {answer_words(part.request)}"
+            case "custom":
+                yield ": ".join(word for word in line_words(part)[:2] if word)

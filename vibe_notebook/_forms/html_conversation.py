@@ -1,0 +1,161 @@
+"""Write the HTML of a conversation's other parts: the user's words, plans, sources, requests and shown lines.
+
+``html.py`` writes the transcript and calls these functions; the same rules hold: no stylesheet, safe for any text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+from .._markdown.math import isolate
+from .._markdown.renderer import render
+from .conversation import (
+    PLAN_MARKS,
+    PLAN_WORDS,
+    Source,
+    Sources,
+    answer_words,
+    line_words,
+    marked_text,
+    plan_summary,
+    question_of,
+)
+from .wording import clean, in_line, name_in_line, shorten
+
+if TYPE_CHECKING:
+    from ..parts import CustomPart, PlanPart, RequestValue, TextPart
+
+__all__ = ["answer_html", "cited_html", "line_html", "plan_html", "said_html", "sources_html"]
+
+LINES = 5
+"""Lines of the user's words beyond which the form folds them."""
+CHARACTERS = 500
+"""Characters of them."""
+_RULE = "border-left:3px solid rgba(128,128,128,.35);padding-left:.8em"
+_SAID = f"margin:1em 0 .5em;{_RULE}"
+_SMALL = "opacity:.65;font-size:86%"
+_LIST = "margin:.2em 0 .6em;padding:0;list-style:none"
+_ROW = "margin:.1em 0"
+_PRE = (
+    "margin:.2em 0;padding:.4em .6em;max-height:24em;overflow:auto;border-radius:4px;"
+    "background:rgba(128,128,128,.13);font-size:90%;white-space:pre-wrap;overflow-wrap:break-word"
+)
+_TAG: Final = re.compile(r"""<(?P<end>/?)(?P<name>[a-zA-Z][a-zA-Z0-9]*)(?:[^"'>]|"[^"]*"|'[^']*')*>""")
+_NO_MARKS: Final = frozenset(("code", "pre", "a", "math", "svg"))
+"""Elements in which a mark would change what is shown."""
+
+
+def said_html(part: TextPart, *, is_open: bool) -> str:
+    """Return the words of the user, or of a system message, right of a rule; long ones are folded."""
+    text = part.text.strip()
+    body = f'<div class="vibe-said" dir="auto">{render(text)}</div>'
+    if part.role == "system":
+        return _folded("vibe-system", "System prompt", body, is_open=is_open)
+    if text.count("\n") < LINES and len(text) <= CHARACTERS:
+        return f'<div class="vibe-user" style="{_SAID}">{body}</div>\n'
+    return _folded("vibe-user", _text(in_line(text, 120)), body, is_open=is_open)
+
+
+def _folded(name: str, summary: str, body: str, *, is_open: bool) -> str:
+    opened = " open" if is_open else ""
+    return (
+        f'<details class="{name}"{opened} style="{_SAID}"><summary dir="auto" style="display:list-item;'
+        f'cursor:pointer">{summary}</summary>\n{body}</details>\n'
+    )
+
+
+def plan_html(part: PlanPart) -> str:
+    """Return a plan: its counts, and a line for each step."""
+    rows = "".join(
+        f'<li style="{_ROW}"><strong title="{PLAN_WORDS[entry.status]}">{PLAN_MARKS[entry.status]}</strong> '
+        f"{_step(_text(in_line(entry.text, 500)), entry.status)}</li>\n"
+        for entry in part.entries
+    )
+    head = f'<div style="{_SMALL}">Plan · {_text(plan_summary(part))}</div>'
+    return (
+        f'<div class="vibe-plan" style="margin:.3em 0 .6em">{head}\n<ul style="{_LIST}">\n{rows}</ul></div>\n'
+    )
+
+
+def _step(text: str, status: str) -> str:
+    if status in ("completed", "cancelled"):
+        return f'<s style="opacity:.65" dir="auto">{text}</s>'
+    return (
+        f'<strong dir="auto">{text}</strong>'
+        if status == "in_progress"
+        else f'<span dir="auto">{text}</span>'
+    )
+
+
+def cited_html(part: TextPart, sources: Sources, render_text: Callable[[str], str]) -> str:
+    """Return a text with the numbers of its sources at their places."""
+    text, pair = marked_text(part, sources)
+    html = render_text(text)
+    return _with_marks(html, pair) if pair else html
+
+
+def _with_marks(html: str, pair: str) -> str:
+    mark = re.compile(f"{pair[0]}(\\d+){pair[1]}")
+    pieces, start, inside = [], 0, 0
+    for tag in _TAG.finditer(html):
+        pieces.append(mark.sub("" if inside else _MARK, html[start : tag.start()]))
+        pieces.append(mark.sub("", tag[0]))
+        if tag["name"].lower() in _NO_MARKS and not tag[0].endswith("/>"):
+            inside = max(0, inside + (-1 if tag["end"] else 1))
+        start = tag.end()
+    return "".join([*pieces, mark.sub(_MARK, html[start:])])
+
+
+_MARK: Final = r'<sup class="vibe-cite">[\1]</sup>'
+
+
+def sources_html(sources: Sequence[Source]) -> str:
+    """Return the numbered list of a message's sources; only http(s) addresses are links."""
+    if not sources:
+        return ""
+    rows = "".join(f'<li style="{_ROW}">{_source(source)}</li>\n' for source in sources)
+    return f'<ul class="vibe-sources" style="{_LIST};{_SMALL}">\n{rows}</ul>\n'
+
+
+def _source(source: Source) -> str:
+    title = f'<span dir="auto">{_text(source.title)}</span>'
+    if source.url:
+        title = f'<a href="{escape(source.url)}" target="_blank" rel="noopener noreferrer">{title}</a>'
+    host = f" · {_text(source.host)}" if source.host else ""
+    quote = f' · <q dir="auto">{_text(source.quote)}</q>' if source.quote else ""
+    return f"[{source.number}] {title}{host}{quote}"
+
+
+def answer_html(request: RequestValue, tint: str) -> str:
+    """Return a request: its question, what could be answered, and the answer."""
+    options = ", ".join(name_in_line(option.label) for option in request.options)
+    offered = f'<div style="{_SMALL}" dir="auto">{_text(options)}</div>\n' if options else ""
+    return (
+        f'<div class="vibe-request" style="margin:.3em 0 .6em;border-left:3px solid {tint};padding-left:.8em">\n'
+        f'<div dir="auto">{render(question_of(request))}</div>\n{offered}'
+        f'<div dir="auto"><strong>{"‖" if request.is_open else "↳"}</strong> {_text(answer_words(request))}</div></div>\n'
+    )
+
+
+def line_html(part: CustomPart, *, is_open: bool) -> str:
+    """Return a shown line, foldable if its value is longer than the line."""
+    name, short, whole = line_words(part)
+    words = f"<strong>{_text(name)}</strong>" if name else ""
+    if short:
+        words += f' <span dir="auto">{_text(short)}</span>'
+    if not whole:
+        return f'<div class="vibe-line" style="margin:.2em 0 .5em">◇ {words}</div>\n'
+    opened = " open" if is_open else ""
+    shown = "\n".join(filter(None, shorten(whole)))
+    return (
+        f'<details class="vibe-line"{opened} style="margin:.2em 0 .5em"><summary style="display:list-item;cursor:pointer">'
+        f'{words}</summary>\n<pre style="{_PRE}"><code style="background:none" dir="auto">{escape(shown)}</code></pre></details>\n'
+    )
+
+
+def _text(text: str) -> str:
+    """Return plain text escaped for HTML and for MathJax."""
+    return isolate(escape(clean(text)))
