@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import random
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.display.browser_half import Browser, page_html
+from vibe_notebook._forms.conversation import Sources, document_parts, is_hidden
+from vibe_notebook._forms.html import wait_html
+from vibe_notebook._forms.html_conversation import line_html, plan_html, said_html, sources_html
 from vibe_notebook._forms.wording import args_text, name_in_line, output_text
 from vibe_notebook._markdown.renderer import render
 from vibe_notebook._markdown.stream import MarkdownStream
@@ -20,8 +24,14 @@ from vibe_notebook.display._pacer import PAUSE, Pacer
 from vibe_notebook.display._view import View
 from vibe_notebook.events import (
     Artifact,
+    Citation,
+    Custom,
     Event,
+    InputAnswered,
+    InputRequested,
+    MessageStarted,
     PartCompleted,
+    Plan,
     RunFinished,
     RunStarted,
     TextDelta,
@@ -60,7 +70,7 @@ def some_events(rng: random.Random, count: int) -> list[Event]:
             base["derived"] = True
         call = rng.choice(["t1", "t2"])
         text = rng.choice(WORDS)
-        match rng.randrange(12):
+        match rng.randrange(18):
             case 0 | 1 | 2 | 3:
                 event: Event = TextDelta(**base, part_id=rng.choice("01"), delta=text)
             case 4:
@@ -91,13 +101,34 @@ def some_events(rng: random.Random, count: int) -> list[Event]:
                 event = Artifact(
                     **base, artifact_id=rng.choice("xy"), name=text, media_type="image/png", data="AAAA"
                 )
+            case 11 | 12 | 13 | 14 | 15 | 16:
+                event = said(rng, base, text, call)
             case _:
                 known: Event = RunStarted(
                     agent_id="a", run_id="sub", parent_run_id="r1", parent_tool_call_id="t1"
                 )
+                known = rng.choice([known, RunStarted(agent_id="a", run_id=run, input=text)])
                 event = rng.choice([known, RunFinished(agent_id="a", run_id=run)])
         made.append(event)
     return made
+
+
+def said(rng: random.Random, base: dict[str, Any], text: str, call: str) -> Event:
+    """Return an event of the conversation around the agent's own words."""
+    asked = rng.choice([None, call, "t3"])
+    action = rng.choice(["accept", "decline", "cancel"])
+    user = {**base, "message_id": "said"}
+    made: list[Event] = [
+        Plan(**base, entries=[text, "next"], tool_call_id=rng.choice([None, call])),
+        Citation(**base, citation_id=rng.choice("cd"), part_id=rng.choice("012"), title=text),
+        InputRequested(**base, request_id=rng.choice("pq"), tool_call_id=asked, message=text),
+        InputAnswered(**base, request_id=rng.choice("pq"), action=action),
+        InputAnswered(**base, request_id="p", action=action, request_run_id="r1"),
+        Custom(**base, name="line", value=text, shown=rng.random() < 0.7),
+        MessageStarted(**user, role="user"),
+        TextDelta(**user, delta=text),
+    ]
+    return rng.choice(made)
 
 
 def in_order(count: int) -> list[Event]:
@@ -136,13 +167,34 @@ def sent_content(part: dict[str, Any]) -> Any:
             )
         case "artifact":
             return ("artifact", part["props"]["name"])
+        case "card":
+            return ("card", visible(part["props"]["html"]))
         case _:
             return ("run", part["props"]["name"], inside)
+
+
+def contents(parts: Iterable[Any]) -> list[Any]:
+    """Return the contents of the shown parts of the transcript, with the sources after their texts."""
+    found, sources = [], Sources(list(parts))
+    for part in parts:
+        if not is_hidden(part) and (part.kind != "text" or part.text):
+            found.append(content(part))
+        if part.kind == "text" and (after := sources.after(part)):
+            found.append(("card", visible(sources_html(after))))
+    return found
 
 
 def content(part: Any) -> Any:
     """Return the content of a part of the transcript."""
     match part.kind:
+        case "text" if part.role in ("user", "system"):
+            return ("card", visible(said_html(part, is_open=False)))
+        case "plan":
+            return ("card", visible(plan_html(part)))
+        case "input":
+            return ("card", visible(wait_html(part.request)))
+        case "custom":
+            return ("card", visible(line_html(part, is_open=False)))
         case "text":
             return ("text", visible(render(part.text, math="mathml")))
         case "thinking":
@@ -155,7 +207,7 @@ def content(part: Any) -> Any:
                 part.state,
                 args,
                 output_text(part),
-                [content(p) for p in part.children],
+                contents(part.children),
             )
         case _:
             return ("artifact", name_in_line(part.name) or name_in_line(part.artifact_id))
@@ -226,10 +278,10 @@ def test_the_view_ends_with_the_content_of_the_transcript(seed: int, count: int)
     stage.view.finish()
     transcript = stage.registry.transcript("a")
     top = [part for part in stage.browser.tree() if part["kind"] != "run"]
-    assert [sent_content(part) for part in top] == [content(part) for part in transcript.parts]
+    assert [sent_content(part) for part in top] == contents(document_parts(transcript))
     unclaimed = [part for part in stage.browser.tree() if part["kind"] == "run"]
     assert [[sent_content(p) for p in run["parts"]] for run in unclaimed] == [
-        [content(p) for p in run.parts]
+        contents(run.parts)
         for run in transcript.runs
         if run.parts or (run.parent_run_id and not run.parts and unclaimed and run.run_id in str(unclaimed))
     ]

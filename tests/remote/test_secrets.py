@@ -182,7 +182,7 @@ def test_a_mistake_in_a_token_function_ends_the_stream_at_its_first_call(kind: t
     assert server.requests == []
 
 
-@pytest.mark.parametrize("returned", [b"t", 57, "t\n", "t\u00e9", "\u2603"])
+@pytest.mark.parametrize("returned", [b"t", 574_839_201, "t\n", "t\u00e9", "\u2603"])
 def test_a_token_function_that_returns_no_token_that_can_be_sent_ends_the_stream(returned: Any) -> None:
     with serving(END) as server, pytest.raises(RemoteError, match="the token function returned") as caught:
         read(server.url, token=lambda: returned)

@@ -58,21 +58,21 @@ PLAN_WORDS: Final[Mapping[PlanStatus, str]] = {
 def document_parts(document: Document) -> list[Part]:
     """Return the parts to show: the input of a run heads it, and a call that only wrote a plan is that plan."""
     inputs = {run.run_id: text for run in document.runs if (text := input_text(run))}
-    said = {part.run_id for part in document.parts if part.role == "user"}
-    found: list[Part] = []
-    began: set[str] = set()
+    if not inputs:
+        return list(document.parts)
+    by_run: dict[str, list[Part]] = {run.run_id: [] for run in document.runs}
     for part in document.parts:
-        if part.run_id not in began:
-            began.add(part.run_id)
-            if part.run_id in inputs and part.run_id not in said:
-                found.append(_bubble(part.run_id, inputs[part.run_id]))
-        found.append(part)
-    found += [_bubble(run_id, text) for run_id, text in inputs.items() if run_id not in began]
+        by_run.setdefault(part.run_id, []).append(part)
+    found: list[Part] = []
+    for run_id, parts in by_run.items():
+        if run_id in inputs and not any(part.role == "user" for part in parts):
+            found.append(_bubble(run_id, inputs[run_id]))
+        found += parts
     return found
 
 
 def _bubble(run_id: str, text: str) -> TextPart:
-    return TextPart(run_id=run_id, part_id="vibe-input", role="user", text=text)
+    return TextPart(run_id=run_id, message_id="vibe-input", role="user", text=text)
 
 
 def input_text(run: Run) -> str:
@@ -138,8 +138,10 @@ class Sources:
                 for citation in part.citations:
                     self._add((part.run_id, part.message_id), citation)
         for part in parts:
-            if part.kind == "text" and (part.run_id, part.message_id) in self._firsts:
-                self._last[part.run_id, part.message_id] = part.key
+            message = part.run_id, part.message_id
+            # A source may cite a text that never came: its part is empty.
+            if part.kind == "text" and message in self._firsts and (part.text or message not in self._last):
+                self._last[message] = part.key
 
     def _add(self, message: tuple[str, str | None], citation: CitationValue) -> None:
         numbers = self._numbers.setdefault(message, {})

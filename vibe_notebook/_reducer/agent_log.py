@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .._ordering.sequencer import Retraction, Sequencer
     from ..events import Event, InputAnswered, Usage
 
-__all__ = ["AgentLog", "RunLog"]
+__all__ = ["AgentLog", "RunLog", "sources_alone"]
 
 
 class AgentLog:
@@ -195,7 +195,7 @@ class AgentLog:
                     inner = tuple(p for child in nested[builder] for p in parts(child))
                     part = part.model_copy(update={"children": inner})
                 yield part
-            yield from _sources_alone(run)
+            yield from sources_alone(run)
 
         newest = tops[-1].final if tops else None
         return Transcript(
@@ -227,7 +227,7 @@ class AgentLog:
         return total(found)
 
 
-def _sources_alone(run: RunLog) -> Iterator[Part]:
+def sources_alone(run: RunLog) -> Iterator[TextPart]:
     """Yield an empty text for each cited text that the run does not have: its sources are not lost."""
     if not run.citations:
         return

@@ -66,11 +66,6 @@ class MessageLog:
         starts = self._events(message_id, "start") if message_id is not None and self._found else None
         return role_of(getattr(starts[0], "role", None)) if starts else "assistant"
 
-    @property
-    def has_user(self) -> bool:
-        """Return whether a message is the user's."""
-        return any(self.role_of(message_id) == "user" for message_id in self._found)
-
     def usages(self) -> list[Usage]:
         """Return the usage of each message that reports one."""
         usages = [_usage(self._events(message_id, "usage")) for message_id in self._found]

@@ -319,14 +319,9 @@ class RunLog:
         """Return the role of a message; the assistant's without a message."""
         return self._messages.role_of(message_id)
 
-    @property
-    def has_user_message(self) -> bool:
-        """Return whether a message of the run is the user's."""
-        return self._messages.has_user
-
     def requests_of(self, tool_call_id: str) -> list[PartBuilder]:
         """Return the requests about a call, in order."""
-        found = [one for one in self._requests_by_call.get(tool_call_id, ()) if not one.is_empty]
+        found = [one for one in self._requests_by_call.get(tool_call_id, ()) if one.call_id == tool_call_id]
         return sorted(found, key=lambda one: one.first())
 
     def set_plan_call(self, tool_call_id: str, plan_id: str) -> None:
@@ -363,14 +358,14 @@ class RunLog:
         builder = self._builder_of(event, place)
         if builder is None:
             return self._apply_to_run(event, place)
-        before = builder.moves
+        before, call_id = builder.moves, builder.call_id
         builder.apply(event, place)
         if builder.moves != before:
             self.version += 1
         if self._compacted:
             self._changed[builder] = None
         if builder.kind == "input":
-            return self._apply_request(event, builder)
+            return self._apply_request(event, builder, call_id)
         builds = builds_of(event) if event.derived else None
         if builds is not None:
             self._derived.setdefault((event.message_id, builds), {})[builder] = None
@@ -390,8 +385,11 @@ class RunLog:
             builder.compact()
         self._compacted, self._changed = True, {}
 
-    def _apply_request(self, event: Event, builder: PartBuilder) -> PartBuilder:
-        """Index a request; return the call that it is about, else the request."""
+    def _apply_request(self, event: Event, builder: PartBuilder, before: str | None) -> PartBuilder:
+        """Index a request, of the call *before* so far; return the call that it is about, else the request."""
+        former = self.call(before)
+        if former is not None:
+            former.version += 1
         if isinstance(event, InputRequested) and event.tool_call_id is not None:
             if not isinstance(self._requests_by_call, dict):
                 self._requests_by_call = {}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .._forms.conversation import Source, Sources, input_text
 from .._forms.html import wait_html
 from .._forms.html_conversation import line_html, plan_html, said_html, sources_html
+from .._reducer.agent_log import sources_alone
 from ..parts import CustomPart, InputPart, PlanPart, Run, TextPart
 from ._parts import SentPart
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .._reducer.run import PartBuilder, RunLog
     from ._text_diffs import Op
 
-__all__ = ["RunInput", "SentCard", "SourceList", "cards_after", "has_sources"]
+__all__ = ["RunInput", "SentCard", "SourceList", "cards_after", "cards_alone", "has_sources"]
 
 _Value = TextPart | PlanPart | InputPart | CustomPart | tuple[Source, ...] | None
 
@@ -32,7 +33,7 @@ class RunInput:
 
     def value(self) -> _Value:
         run = Run(run_id=self.run.run_id, input=self.run.input)
-        return TextPart(run_id=run.run_id, part_id="vibe-input", role="user", text=input_text(run))
+        return TextPart(run_id=run.run_id, message_id="vibe-input", role="user", text=input_text(run))
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,20 @@ class SourceList:
             if builder.kind == "text" and builder.message_id == self.message_id
             if isinstance(part := builder.part(), TextPart)
         ]
+        parts += [part for part in sources_alone(self.run) if part.message_id == self.message_id]
         sources = Sources(parts)
         return tuple(source for part in parts for source in sources.after(part))
+
+
+def cards_alone(run: RunLog) -> list[SourceList]:
+    """Return the sources of messages without a text: they stand at the run's end."""
+    if not run.citations:
+        return []
+    with_text = {
+        one.message_id for one in run.nodes.values() if one.kind == "text" and one.part() is not None
+    }
+    messages = dict.fromkeys(part.message_id for part in sources_alone(run))
+    return [SourceList(run, message_id) for message_id in messages if message_id not in with_text]
 
 
 def has_sources(run: RunLog, message_id: str | None) -> bool:

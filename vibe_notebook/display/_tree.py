@@ -17,7 +17,7 @@ from .._reducer.requests import RequestBuilder
 from .._reducer.run import PartBuilder, RunLog
 from ..parts import _key as part_key
 from ._bundle import other_agent
-from ._cards import RunInput, SentCard, SourceList, cards_after, has_sources
+from ._cards import RunInput, SentCard, SourceList, cards_after, cards_alone, has_sources
 from ._parts import SentArtifact, SentPart, SentRun, SentTool
 from ._text_diffs import Op
 from ._texts import SentText, SentThinking
@@ -80,7 +80,7 @@ class Tree:
         new: dict[RunLog, list[tuple[int, PartBuilder]]] = {}
         for builder in touched:
             state = self._run_states.get(builder.run)
-            if state is None or _is_blank(builder):
+            if state is None or _is_blank(builder) or _wrote_plan(builder):
                 return None
             if self._is_related(builder, logs):
                 return None
@@ -177,11 +177,12 @@ class Tree:
             last[parent] = run
             end = builders[-1].first() if builders else -1
             self._run_states[run] = _RunState(run.version, run.shifts, run.ended, end, None, prefix)
-            if run.parent == (None, None) and run.input not in (None, "") and not run.has_user_message:
-                head = prefix + part_key("text", run.run_id, None, "vibe-input")
+            if _shows_input(run) and not any(map(_is_said, builders)):
+                head = prefix + part_key("text", run.run_id, "vibe-input", "0")
                 wanted.setdefault(parent, []).append((head, RunInput(run)))
+            builders = [one for one in builders if not _is_blank(one)]
             for index, builder in enumerate(builders):
-                if _is_blank(builder):
+                if _wrote_plan(builder) and builder not in nested:
                     continue
                 key = prefix + _key(run, builder)
                 wanted.setdefault(parent, []).append((key, builder))
@@ -190,20 +191,31 @@ class Tree:
                 if isinstance(builder, ToolBuilder) and builder in nested:
                     wanted[key] = []
                     stack += [(key, child) for child in reversed(nested[builder])]
+            for sources in cards_alone(run):
+                key = prefix + part_key("sources", run.run_id, sources.message_id)
+                wanted.setdefault(parent, []).append((key, sources))
 
     def _is_stale(self, builder: PartBuilder, shown: SentPart, earlier: Mapping[RunLog, _RunState]) -> bool:
         """Return whether the part must be read again. The end of a run changes its unfinished calls, without events."""
         before, now = earlier.get(builder.run), self._run_states[builder.run]
         if shown.version != builder.version or before is None:
             return True
-        if isinstance(builder, ToolBuilder) and builder.followers:
+        if isinstance(builder, RequestBuilder) and builder.run.answers:
+            return True  # the order of two runs' events may have changed
+        if isinstance(builder, ToolBuilder) and (
+            builder.followers or builder.run.requests_of(builder.tool_call_id)
+        ):
             return True
         return (before.shifts, before.ended) != (now.shifts, now.ended)
 
     def _is_related(self, builder: PartBuilder, logs: Logs) -> bool:
         """Return whether a part may concern others: a call other runs, its requests or its plan, a text its sources."""
         if isinstance(builder, TextBuilder):
+            if _shows_input(builder.run) and _is_said(builder):
+                return True
             return has_sources(builder.run, builder.message_id)
+        if isinstance(builder, PlanBuilder):
+            return bool(builder.run.plan_calls)
         if not isinstance(builder, ToolBuilder):
             return False
         if builder.run.requests_of(builder.tool_call_id):
@@ -241,8 +253,8 @@ class Tree:
 
     def _diff(self, wanted: _Wanted) -> list[Op]:
         ops: list[Op] = []
-        wanted_keys = {key for items in wanted.values() for key, _ in items}
-        for key in [key for key in self._shown if key not in wanted_keys]:
+        wanted_items = {key: item for items in wanted.values() for key, item in items}
+        for key in [key for key, one in self._shown.items() if not _still_fits(one, key, wanted_items)]:
             gone = self._shown.pop(key)
             siblings = self._places.get(gone.parent)
             if siblings is not None and key in siblings:
@@ -284,16 +296,44 @@ class Tree:
         return ops
 
 
+def _still_fits(shown: SentPart, key: str, wanted: Mapping[str, Any]) -> bool:
+    """Return whether a part is still wanted, and as this kind: a text becomes the user's when its role comes late."""
+    if key not in wanted:
+        return False
+    return not isinstance(shown, SentText | SentCard) or isinstance(shown, SentCard) == _is_card(wanted[key])
+
+
+def _shows_input(run: RunLog) -> bool:
+    """Return whether the run's input heads it, unless a message of the run is the user's."""
+    return run.parent == (None, None) and run.input not in (None, "")
+
+
+def _is_said(builder: PartBuilder) -> bool:
+    return builder.run.role_of(builder.message_id) == "user" and not _is_blank(builder)
+
+
+def _is_card(item: Any) -> bool:
+    if isinstance(item, TextBuilder):
+        return item.kind == "text" and item.run.role_of(item.message_id) in ("user", "system")
+    return isinstance(item, PlanBuilder | RequestBuilder | CustomBuilder | RunInput | SourceList)
+
+
 def _is_blank(builder: PartBuilder) -> bool:
     if isinstance(builder, TextBuilder):
         builder.text.refresh()
         return builder.text.size == 0
     if isinstance(builder, RequestBuilder):
         return builder.is_empty or builder.run.call(builder.call_id) is not None
-    if not isinstance(builder, ToolBuilder):
-        return False
-    is_plan = builder.tool_call_id in builder.run.plan_calls and builder.state() == "ok"
-    return builder.target is not None or is_plan
+    return isinstance(builder, ToolBuilder) and builder.target is not None
+
+
+def _wrote_plan(builder: PartBuilder) -> bool:
+    """Return whether a call only wrote a plan: the plan is shown in its place."""
+    return (
+        isinstance(builder, ToolBuilder)
+        and builder.tool_call_id in builder.run.plan_calls
+        and builder.state() == "ok"
+    )
 
 
 def _key(run: RunLog, builder: PartBuilder) -> str:
@@ -308,11 +348,9 @@ def _shown(number: int, key: str, item: Any) -> SentPart:
         return SentTool(number)
     if isinstance(item, ArtifactBuilder):
         return SentArtifact(number)
-    if isinstance(item, PlanBuilder | RequestBuilder | CustomBuilder | RunInput | SourceList):
+    if _is_card(item):
         return SentCard(number)
     if isinstance(item, TextBuilder):
-        if item.run.role_of(item.message_id) in ("user", "system"):
-            return SentCard(number)
         return SentThinking(number) if item.kind == "thinking" else SentText(number)
     if item is not None and not isinstance(item, RunLog):
         # A new kind of part: drawn as anything else it would be wrong in silence.

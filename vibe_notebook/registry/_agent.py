@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Agent", "Ends", "Hold", "Shared", "Stats", "Totals", "Watcher", "stats_of"]
 
 _RUN_EVENTS: Final = frozenset(("run_started", "run_finished"))
+_AROUND: Final = frozenset(("citation", "input_requested"))
+"""Events that change what stands beside other parts."""
 """Events of no part that change the form of parts: a view then reads all parts again."""
 
 EARNED_CREDIT: Final = 500
@@ -212,8 +214,11 @@ class Agent:
             if run is not None and not run.ended:
                 self.deliver_postponed_texts(run_id=event.run_id)
         builder = self.log.apply(event, place)
-        if self.watchers and (builder is not None or event.type in _RUN_EVENTS):
-            self.touch(builder)
+        if self.watchers:
+            if event.type in _AROUND or (event.type == "message_started" and event.role != "assistant"):
+                self.touch(None)  # they change what stands beside parts
+            elif builder is not None or event.type in _RUN_EVENTS:
+                self.touch(builder)
         text = builder.text_of(event) if builder is not None else None
         if builder is None or not (late or (text is not None and text.epoch != text.delivered_epoch)):
             self._emit(event, event, place)
