@@ -10,7 +10,7 @@ WORDS = [
     "alpha", "beta", "**bold**", "*em*", "`code`", "~~gone~~", "a_b_c", "naïve", "日本語", "👩‍🔬", "&amp;", "&lt;",
     "<b>", "</div>", "<!-- x -->", "<script>", "[link](https://example.com)", "[ref]", "[text][ref]", "[^1]",
     "![pic](https://example.com/p.png)", "https://example.com/a?b=c", "<https://example.com>", "$x^2$", "$5",
-    r"\(y\)", r"\[z\]", r"\*", "\\\\", "**half", "`tick", "[open", "](", "$$", "|", "a|b", "#", "-", "1.", ">",
+    r"\(y\)", r"\[z\]", r"\begin{cases} a \end{cases}", r"\*", "\\\\", "**half", "`tick", "[open", "](", "$$", "|", "a|b", "#", "-", "1.", ">",
     "&", "\u00a0", "\u2028", "_", "*", "!", "=", "+", "~", "``", "\x0b",
 ]  # fmt: skip
 
@@ -73,6 +73,13 @@ _leaves = st.one_of(
     st.tuples(st.sampled_from(["$$", "\\["]), bodies, st.sampled_from(["$$", "\\]", "", "x $$"])).map(
         lambda t: "\n".join([t[0], *t[1], t[2]])
     ),
+    st.tuples(
+        st.sampled_from([r"\begin{align}", r"\begin{equation*} a", r"\begin{itemize}"]),
+        bodies,
+        st.sampled_from(
+            [r"\end{align}", r"\end{equation*}", r"\end{align}.", r"x\end{equation*} and", "", "&= 1"]
+        ),
+    ).map(lambda t: "\n".join([t[0], *t[1], t[2]])),
     st.sampled_from(
         ["$$x$$", "$$x", "\\[ a \\]", "text $$b$$ text", "$$", "<div>", "<details>\n<summary>s</summary>"]
     ),

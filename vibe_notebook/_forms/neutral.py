@@ -20,9 +20,9 @@ from markdown_it.rules_block import reference
 
 from .._json_values import scrub
 from .._markdown.highlight import language_of
-from .._markdown.math import math_plugin
+from .._markdown.math import ENVIRONMENT, math_plugin
 from .._markdown.sanitize import is_link, is_raster
-from .._markdown.tex import is_safe_tex
+from .._markdown.tex import TEXT_COMMANDS, is_safe_tex, plain_tex
 from .wording import clean
 
 if TYPE_CHECKING:
@@ -58,6 +58,17 @@ _WIDE: Final = str.maketrans({"<": "&lt;", "$": "\uff04", "\\": "\uff3c"})
 """For code that some viewer does not read as code: it shows these characters in its place."""
 _OUTSIDE_FORMULAS: Final = re.compile(r"[`|]|\][(\[:{]|!\[|~~~|\n\s*\n")
 """Marks that a viewer without formulas would read as links, images, code or tables."""
+_PORTABLE: Final = re.compile(
+    rf"(?P<text>\\(?:{'|'.join(sorted(TEXT_COMMANDS))})\*?[ \n]*\{{[^{{}}]*\}})|(?P<end>\\\\(?:\[[^\]]*\])?(?P<gap>\s?))"
+    r"|\\. ?|\* ?|(?<![A-Za-z0-9\\])_(?=\S)",
+    re.DOTALL,
+)
+"""Marks that a viewer without formulas would read as an escape or as emphasis."""
+_SAME: Final = {
+    "\\{": "\\lbrace ", "\\}": "\\rbrace ", "\\|": "\\Vert ", "*": "\\ast ", "_": "_ ", "\\!": "",
+    **dict.fromkeys(("\\,", "\\:", "\\;", "\\>"), "\\thinspace "),
+}  # fmt: skip
+"""TeX of the same meaning that every viewer leaves alone."""
 _UNQUOTED: Final = re.compile(r"[^\w.,;()+-]+")
 _BLANK: Final = re.compile(r"[\s\x00-\x20\x7f]")
 _TAG: Final = re.compile(r"<(?=[A-Za-z/!?])")
@@ -206,7 +217,7 @@ class _Writer:
                 case "table_open":
                     yield self._table(inside)
                 case "math_block":
-                    yield _apart(self._formula(token.content, "$$", is_block=True))
+                    yield _apart(self._formula(token, "$$", is_block=True))
                 case "hr":
                     yield "* * *"
                 case _:
@@ -251,14 +262,18 @@ class _Writer:
     def _code(self, code: str) -> str:
         return code.translate(_WIDE) if self._is_strict else code
 
-    def _formula(self, content: str, marks: str, *, is_block: bool = False, in_table: bool = False) -> str:
+    def _formula(self, token: Token, marks: str, *, is_block: bool = False, in_table: bool = False) -> str:
         """Return a safe formula; any other as code."""
+        content = _portable(plain_tex(token.content))
         is_shown = is_safe_tex(content) and not _OUTSIDE_FORMULAS.search(content) and not self._is_strict
         if is_shown and not (in_table and "\n" in content):
             # An entity would be part of the formula. A space is not, and opens no tag either.
             content = _TAG.sub("< ", content)
             return f"$$\n{content}\n$$" if is_block else f"{marks}{content}{marks}"
+        content, marks = token.content, "" if token.markup == ENVIRONMENT else marks
         if is_block and "\n" in content:
+            if not marks:
+                return fence(self._code(content))
             return fence(self._code(f"$$\n{content}\n$$"))
         return self._span(f"{marks}{content}{marks}", in_table=in_table)
 
@@ -284,9 +299,9 @@ class _Writer:
                 case "code_inline":
                     yield self._span(token.content, in_table=in_table)
                 case "math_inline":
-                    yield self._formula(token.content, "$", in_table=in_table)
+                    yield self._formula(token, "$", in_table=in_table)
                 case "math_display":
-                    yield self._formula(token.content, "$$", in_table=in_table)
+                    yield self._formula(token, "$$", in_table=in_table)
                 case "softbreak":
                     yield "\n"
                 case "hardbreak":
@@ -327,6 +342,21 @@ def link(attrs: Mapping[str, Any], text: str, *, is_auto: bool = False) -> str:
         return f"<{address.removeprefix('mailto:')}>" if address.startswith("mailto:") else f"<{address}>"
     title = str(attrs.get("title", "")).translate(_TITLE)
     return f'[{text}]({address} "{title}")' if title else f"[{text}]({address})"
+
+
+def _portable(tex: str) -> str:
+    """Return *tex* in words that a viewer without formulas reads as it stands."""
+    return _PORTABLE.sub(_same, tex).strip()
+
+
+def _same(match: re.Match[str]) -> str:
+    return (
+        match[0]
+        if match["text"]
+        else "\\\\" + (match["gap"] or " ")
+        if match["end"]
+        else _SAME.get(match[0].rstrip(" "), match[0])
+    )
 
 
 def _at_line_start(match: re.Match[str]) -> str:

@@ -18,7 +18,7 @@ from .._json_values import scrub
 from .._symbols import show_controls, show_hidden
 from .fast_paths import inline_plugin, tables_plugin
 from .highlight import highlight, language_of, runs
-from .math import isolate, math_plugin, mathml, tex
+from .math import ENVIRONMENT, isolate, math_plugin, mathml, tex
 from .sanitize import clean, clean_rows
 from .syntax import rules_plugin
 from .unclosed import healing_plugin, hold
@@ -165,7 +165,7 @@ def _formula(_self: object, tokens: Sequence[Token], index: int, _options: Optio
     token = tokens[index]
     display = token.type != "math_inline"
     convert = mathml if env["math"] == "mathml" else tex
-    html = convert(token.content, display=display)
+    html = convert(token.content, display=display, is_bare=token.markup == ENVIRONMENT)
     tag = "div" if token.block else "span"
     return f'<{tag} class="math">{html}</{tag}>' + ("\n" if token.block else "")
 

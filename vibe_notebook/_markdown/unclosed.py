@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from markdown_it.rules_inline.state_inline import Delimiter
 
-from .math import INLINE_LIMIT
+from .math import INLINE_LIMIT, environment_end
+from .tex import environment_at
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -53,6 +54,7 @@ _PROSE = re.compile(r"(?<![\\{A-Za-z])[A-Za-z]{2,}[,.:;]?\s+[A-Za-z]{2,}")
 _TAG = re.compile(r"<(?:[A-Za-z/!?][^\s<>]{0,60})?")
 _ADDRESS = re.compile(r"<(https?://[^\s<>]*)", re.IGNORECASE)
 _ENTITY = re.compile(r"&[#\w]{0,31}")
+_BEGIN = re.compile(r"\\(?:b(?:e(?:g(?:i(?:n(?:\{[a-zA-Z]{0,16}\*?)?)?)?)?)?)?")
 _FORMULAS = {"$$": "$", "\\[": "\\", "\\(": "\\", "$": ""}
 
 
@@ -72,13 +74,21 @@ def _is_open_end(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - ma
 
 
 def _formula(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
-    r"""Heal half a formula: hold back ``\(`` and ``$``, show the TeX of ``$$`` and ``\[`` as code."""
+    r"""Heal half a formula: hold back ``\(`` and ``$``, show the TeX of ``$$``, ``\[`` and environments as code."""
     if not _is_open_end(state, silent):
         return False
+    if state.src[state.pos] == "\\" and (environment := environment_at(state.src, state.pos)):
+        rest = state.src[state.pos :]
+        if len(rest) > INLINE_LIMIT and state.pos:
+            return False
+        return environment_end(rest, environment, 0, len(rest)) < 0 and _show_code(state, rest.rstrip("\\"))
     opener = state.src[state.pos : state.pos + 2]
-    opener = opener if opener in _FORMULAS else opener[:1]
-    if opener == "\\":
-        return _hold(state) if state.pos + 1 == state.posMax else False
+    if opener not in _FORMULAS and opener[:1] != "\\":
+        opener = opener[:1]
+    if opener[:1] == "\\" and opener not in _FORMULAS:
+        is_half = _BEGIN.fullmatch(state.src, state.pos)
+        is_held = is_half and (len(is_half[0]) == 1 or not state.env.get("is_paused"))
+        return _hold(state) if is_held else False
     if opener not in _FORMULAS:
         return False
     rest = state.src[state.pos + len(opener) :]
