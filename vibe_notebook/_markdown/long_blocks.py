@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from .html_tags import IMPLIED
 from .renderer import Block, Math, parse, render_block
 
 if TYPE_CHECKING:
@@ -233,4 +234,6 @@ class Paragraph:
 
 def _is_open(token: Token) -> bool:
     """Return whether *token* may have a mark that later text would close."""
+    if token.type == "html_tag":
+        return token.info == IMPLIED
     return token.type == "text" and bool(_OPEN.search(_INSIDE_A_WORD.sub("", token.content)))

@@ -16,8 +16,10 @@ from markdown_it import MarkdownIt
 
 from .._json_values import scrub
 from .._symbols import show_controls, show_hidden
+from .emphasis import emphasis_plugin
 from .fast_paths import inline_plugin, tables_plugin
 from .highlight import highlight, language_of, runs
+from .html_tags import html_tags_plugin
 from .math import ENVIRONMENT, isolate, math_plugin, mathml, tex
 from .sanitize import clean, clean_rows
 from .syntax import rules_plugin
@@ -67,16 +69,18 @@ def parse(
     *,
     is_open: bool = False,
     is_paused: bool = False,
+    is_partial: bool = False,
 ) -> list[Block]:
     """Return the top-level blocks of *source*, and add its link references to *references*.
 
     Where the source *is_open*, the parser heals unclosed marks at its end, or holds text back that may still
-    change its meaning. Where the source *is_paused* too, the parser shows all words and holds back only marks.
+    change its meaning. Where the source *is_paused* too, the parser shows all words and holds back only marks. Where the
+    source *is_partial*, its end is rendered as it is, but more text follows.
     """
     blocks: list[Block] = []
     level = 0
     source = hold(source, is_paused=is_paused) if is_open else source
-    env = {"references": references, "is_open": is_open, "is_paused": is_paused}
+    env = {"references": references, "is_open": is_open, "is_paused": is_paused, "is_partial": is_partial}
     for token in _parser().parse(source, env):
         if level == 0 and token.nesting >= 0:
             blocks.append(Block([]))
@@ -115,7 +119,9 @@ def render_code(language: str, code: str = "") -> str:
 def _parser() -> MarkdownIt:
     md = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False, "maxNesting": 100})
     md.enable(["table", "strikethrough"])
-    md.use(inline_plugin).use(tables_plugin).use(rules_plugin).use(math_plugin).use(healing_plugin)
+    md.use(emphasis_plugin).use(inline_plugin).use(tables_plugin).use(rules_plugin).use(math_plugin).use(
+        html_tags_plugin
+    ).use(healing_plugin)
     # The parser accepts every address as a link, so that a refused link loses its address, not its text.
     md.validateLink = _any_address  # type: ignore[method-assign]
     for name, rule in (

@@ -100,7 +100,7 @@ class UpdateTracker:
         self._is_reopened = True
 
 
-_FINAL = frozenset({"heading_open", "hr", "math_block"})
+_FINAL = frozenset({"heading_open", "hr", "math_block", "comment"})
 """Kinds of blocks that end with their last complete line."""
 
 
@@ -192,9 +192,10 @@ class MarkdownStream(UpdateTracker):
         *,
         is_open: bool = False,
         is_paused: bool = False,
+        is_partial: bool = False,
     ) -> list[Block]:
         whole = self._group.lead + source if self._group else source
-        return parse(whole, references, is_open=is_open, is_paused=is_paused)
+        return parse(whole, references, is_open=is_open, is_paused=is_paused, is_partial=is_partial)
 
     def _parse_open(self, text: str) -> str | None:
         """Parse the open block with *text* added, close the finished blocks and show the rest.
@@ -238,7 +239,7 @@ class MarkdownStream(UpdateTracker):
         """Close the blocks that later text cannot change; return the open block, if there is one."""
         references: ChainMap[str, Any] = ChainMap({}, self._references)
         source = self._source[:complete]
-        blocks = self._parse(source, references)
+        blocks = self._parse(source, references, is_partial=True)
         if self._group:
             return self._cut_group(self._group, blocks, complete, references)
         if not blocks:
@@ -363,7 +364,8 @@ class MarkdownStream(UpdateTracker):
         return None
 
     def _close(self, blocks: Sequence[Block]) -> None:
-        self._add([make_item(block, self._math) for block in blocks])
+        items = [make_item(block, self._math) for block in blocks]
+        self._add([item for item in items if item] if items else items)
 
 
 def _normalised(text: str) -> str:
