@@ -117,8 +117,8 @@ def documents(draw: st.DrawFn) -> str:
     text = DEFINITIONS * draw(st.booleans()) + "".join(
         part + gap for part, gap in zip(parts, gaps, strict=True)
     )
-    if not text.startswith(DEFINITIONS):
-        text = text.replace("]:", "] :")
+    if draw(st.booleans()):
+        text = f"{text}\n\n{DEFINITIONS}{draw(blocks)}"
     if draw(st.booleans()):
         text = text.rstrip("\n")
     return text.replace("\n", draw(st.sampled_from(["\n", "\n", "\r\n", "\r"])))

@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 
 from .._json_values import scrub
 from .._markdown.emphasis import emphasis_plugin, is_inside_a_word
+from .._markdown.fast_paths import dispatch_plugin
 from .._markdown.highlight import language_of
 from .._markdown.html_tags import INLINE_TAGS, html_tags_plugin
 from .._markdown.math import ENVIRONMENT, math_plugin
@@ -107,7 +108,7 @@ def neutralize(text: str, *, is_strict: bool = False) -> str:
 @cache
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable(["table", "strikethrough"])
-    parser.use(emphasis_plugin).use(rules_plugin).use(math_plugin).use(html_tags_plugin)
+    parser.use(emphasis_plugin).use(rules_plugin).use(math_plugin).use(html_tags_plugin).use(dispatch_plugin)
     # A refused link keeps its text.
     parser.validateLink = _any_address  # type: ignore[method-assign]
     return parser

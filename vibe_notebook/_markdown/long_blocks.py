@@ -92,13 +92,18 @@ class Group:
             _loosen(block)
         return _children(block)
 
+    @property
+    def source(self) -> str:
+        """Return the source of the closed items."""
+        return "".join(self._closed_source)
+
     def append_closed(self, source: str) -> None:
-        """Store the source of closed items: ``render_whole`` needs it if the list becomes loose."""
+        """Store the source of closed items: the stream renders it again if the list becomes loose."""
         self._closed_source.append(source)
 
     def render_whole(self, references: MutableMapping[str, Any]) -> list[Item]:
         """Return the items of the whole list, rendered anew."""
-        return [make_item(block, self._math) for block in parse("".join(self._closed_source), references)]
+        return [make_item(block, self._math) for block in parse(self.source, references)]
 
 
 def _children(block: Block) -> list[Block]:
@@ -180,6 +185,11 @@ class Paragraph:
         return [Block([inline])]
 
     items = children
+
+    @property
+    def source(self) -> str:
+        """Return the source of the closed pieces."""
+        return "".join(self.closed_source)
 
     def append_closed(self, source: str) -> None:
         """Store the source of a closed piece."""

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from .._json_values import scrub
 from .._symbols import show_controls, show_hidden
 from .emphasis import emphasis_plugin
-from .fast_paths import inline_plugin, tables_plugin
+from .fast_paths import dispatch_plugin, inline_plugin, tables_plugin
 from .highlight import highlight, language_of, runs
 from .html_tags import html_tags_plugin
 from .math import ENVIRONMENT, isolate, math_plugin, mathml, tex
@@ -122,6 +122,7 @@ def _parser() -> MarkdownIt:
     md.use(emphasis_plugin).use(inline_plugin).use(tables_plugin).use(rules_plugin).use(math_plugin).use(
         html_tags_plugin
     ).use(healing_plugin)
+    md.use(dispatch_plugin)
     # The parser accepts every address as a link, so that a refused link loses its address, not its text.
     md.validateLink = _any_address  # type: ignore[method-assign]
     for name, rule in (
