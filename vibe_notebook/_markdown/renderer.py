@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from markdown_it.utils import EnvType, OptionsDict
 
-__all__ = ["Block", "Math", "lean", "parse", "render", "render_block", "render_code"]
+__all__ = ["Block", "Math", "directed", "lean", "parse", "render", "render_block", "render_code"]
 
 Math = Literal["mathml", "tex"]
 """Form of a formula: MathML, or TeX for the page's MathJax."""
@@ -183,3 +183,20 @@ def render(text: str, *, math: Math = "tex") -> str:
     ``math="tex"`` keeps formulas as ``$…$`` for the page's MathJax; ``"mathml"`` converts them.
     """
     return "".join(render_block(block, math) for block in parse(scrub(text), {}))
+
+
+_FROM_THE_RIGHT = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+_DIRECTED = re.compile(r"\A<(?:p|h[1-6]|ul|ol|table|blockquote|details)(?=[ >])")
+
+
+def directed(text: str) -> str:
+    """Return the HTML of *text*, a whole Markdown document, in which each block has the direction of its own words.
+
+    Code and formulas keep the direction of the page. A text without words from right to left needs no direction.
+    """
+    if not _FROM_THE_RIGHT.search(text):
+        return render(text)
+    htmls = (render_block(block, "tex").lstrip("\n") for block in parse(scrub(text), {}))
+    return "".join(_DIRECTED.sub(r'\g<0> dir="auto"', html, count=1) for html in htmls)
