@@ -187,6 +187,7 @@ def _details(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # 
     group.map = [start, line]
     token = state.push("details_open", "details", 1)
     token.map = [start, line]
+    token.attrs["style"] = "margin:0 0 1em"  # as a paragraph has
     if opening[1] and _OPEN.search(opening[1]):
         token.attrs["open"] = ""
     source = _push_summary(state, source, [start, line])

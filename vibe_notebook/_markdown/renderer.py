@@ -188,7 +188,7 @@ def render(text: str, *, math: Math = "tex") -> str:
 _FROM_THE_RIGHT = re.compile(
     "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
-_DIRECTED = re.compile(r"\A<(?:p|h[1-6]|ul|ol|table|blockquote|details)(?=[ >])")
+_DIRECTED = re.compile(r"\A<(?:p|h[1-6]|ul|ol|table|blockquote)(?=[ >])")
 
 
 def directed(text: str) -> str:
@@ -199,4 +199,6 @@ def directed(text: str) -> str:
     if not _FROM_THE_RIGHT.search(text):
         return render(text)
     htmls = (render_block(block, "tex").lstrip("\n") for block in parse(scrub(text), {}))
-    return "".join(_DIRECTED.sub(r'\g<0> dir="auto"', html, count=1) for html in htmls)
+    return "".join(
+        _DIRECTED.sub(r'\g<0> dir="auto" style="text-align:start"', html, count=1) for html in htmls
+    )

@@ -71,7 +71,7 @@ _CLEANER = nh3.Cleaner(
     attributes={
         "*": {"class"},
         "a": {"href", "title"},
-        "details": {"open"},
+        "details": {"open", "style"},
         "div": {"style"},
         "img": {"alt", "src", "title"},
         "li": {"style"},
