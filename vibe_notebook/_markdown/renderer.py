@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
+from unicodedata import bidirectional
 
 from markdown_it import MarkdownIt
 
@@ -188,6 +189,7 @@ def render(text: str, *, math: Math = "tex") -> str:
 _FROM_THE_RIGHT = re.compile(
     "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
 )
+_ANY_TAG = re.compile(r"<[^>]*>|&\w+;")
 _DIRECTED = re.compile(r"\A<(?:p|h[1-6]|ul|ol|table|blockquote)(?=[ >])")
 
 
@@ -199,6 +201,12 @@ def directed(text: str) -> str:
     if not _FROM_THE_RIGHT.search(text):
         return render(text)
     htmls = (render_block(block, "tex").lstrip("\n") for block in parse(scrub(text), {}))
-    return "".join(
-        _DIRECTED.sub(r'\g<0> dir="auto" style="text-align:start"', html, count=1) for html in htmls
+    return "".join(_DIRECTED.sub(rf'\g<0> dir="auto"{_alignment(html)}', html, count=1) for html in htmls)
+
+
+def _alignment(html: str) -> str:
+    """Return the style of a block from right to left; JupyterLab removes the value that would fit both."""
+    kinds = (bidirectional(letter) for letter in _ANY_TAG.sub("", html))
+    return (
+        ' style="text-align:right"' if next((k for k in kinds if k in ("L", "R", "AL")), "L") != "L" else ""
     )
