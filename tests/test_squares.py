@@ -326,19 +326,48 @@ MARKS = (
         "://",
     ),
 )
+TAGS = (
+    *("<sub>", "</sub>", "<sub> </sub>", "**<kbd>", "<!--", "<!-- -->", "<details>\n", "</details>\n"),
+    *(
+        "<details>\n\na\n\n",
+        "<summary>",
+        "<details><summary>a\n",
+        "- <details>\n",
+        "<!--\n\n",
+        "<!-- a -->\n\n",
+    ),
+    *(
+        "\\begin{align}",
+        "\\begin{align}\n",
+        "\\end{align}\n",
+        "$\\begin{a}$ ",
+        "(_a",
+        "\uff1a**\u8bf7",
+        "\u8be6http://a\u3002",
+    ),
+)
 BLOCKS = (
     *("> ", "> a\n", "- ", "- a\n", "1. ", "#", "a\n=\n", "a\n---\n", "a | ", "[a]: b\n", "[^a]: b\n", "\n"),
     *("a\n", "a  \n", "```\n", "~~~\na\n", "\ta\n", "- a\n\n", "---\n", "> [!NOTE]\n", "- [ ] a\n", "$$\n"),
 )
 
 
-@pytest.mark.parametrize("unit", [*MARKS, *BLOCKS])
+@pytest.mark.parametrize("unit", [*MARKS, *TAGS, *BLOCKS])
 def test_twice_as_much_markdown_makes_twice_as_many_calls(unit: str) -> None:
     once, twice = (unit * (size // len(unit)) for size in (1_000, 2_000))
     for work in (render, lambda source: is_safe(neutralize(source))):
         few, many = calls(lambda: work(once)), calls(lambda: work(twice))  # noqa: B023 - called at once
         print(f"{unit!r}: {few:,} calls, {many / few:.2f} times as many for twice as much")  # noqa: T201
         assert many <= GROWTH * few + 200
+
+
+@pytest.mark.parametrize(("unit", "bound"), [("\u00e9&<", 20), ("[*", 60)])
+def test_a_mark_asks_few_rules_in_each_form(unit: str, bound: int) -> None:
+    for work in (render, lambda source: is_safe(neutralize(source))):
+        few, many = calls(lambda: work(unit * 500)), calls(lambda: work(unit * 1_000))  # noqa: B023 - called at once
+        per = (many - few) / (500 * len(unit))
+        print(f"{unit!r}: {per:.0f} calls a character")  # noqa: T201
+        assert per < bound
 
 
 def test_a_bracket_that_nothing_closes_is_not_read_on_from() -> None:

@@ -292,7 +292,10 @@ def test_code_in_output_cannot_end_its_fence() -> None:
         ("![a](data:image/png;base64,AAAA)", "![a](data:image/png;base64,AAAA)"),
         ("$a<b$\n\n$$\nx<y\n$$", "$a< b$\n\n$$\nx< y\n$$"),
         ("|a|b|c|\n|-|-|-|\n|`|<b>|`|", "| a | b | c |\n|---|---|---|\n| &#96; | &lt;b> | &#96; |"),
-        ("<!-- hidden -->", "&lt;!-- hidden -->"),
+        ("a <!-- hidden --> b", "a  b"),
+        ("x<sup>2 and H<sub onclick=x>2</sub>O", "x<sup>2 and H<sub>2</sub>O</sup>"),
+        ("**\u91cd\u8981\uff1a**\u8bf7", "**\u91cd\u8981\uff1a**&#35831;"),
+        ("<details><summary>a</summary>\n\nb\n\n</details>", "a\n\nb"),
     ],
 )
 def test_markdown_stays_unchanged_but_for_html_and_images(text: str, expected: str) -> None:
@@ -345,10 +348,10 @@ def test_a_markdown_file_with_the_page_in_it_reads_nothing_of_it_as_markdown() -
 @pytest.mark.parametrize(
     ("text", "form"),
     [
-        ("a[^1]\n\n[^1]: $x^2$", "a[&#94;1]\n\n[&#94;1]&#58; $x^2$"),
-        ("[^1]: $5", "[&#94;1]&#58; \\$5"),
-        (r"> [^1]: $\let\x\y$", r"> [&#94;1]&#58; `$\let\x\y$`"),
-        ("[^1]: ![x](http://a.example/y.png)", "[&#94;1]&#58; 🖼 [x](http://a.example/y.png)"),
+        ("a[^1]\n\n[^1]: $x^2$", "a&#91;1&#93;\n\n&#91;1&#93; $x^2$"),
+        ("[^1]: $5", "&#91;1&#93; \\$5"),
+        (r"> [^1]: $\let\x\y$", r"> &#91;1&#93; `$\let\x\y$`"),
+        ("[^1]: ![x](http://a.example/y.png)", "&#91;1&#93; 🖼 [x](http://a.example/y.png)"),
         ('[r]\n\n[r]: http://a.example "costs $5"', '[r](http://a.example "costs &#36;5")'),
         (r'[x](http://a.example/$ "\let $5")', '[x](http://a.example/%24 "&#92;let &#36;5")'),
     ],

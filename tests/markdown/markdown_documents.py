@@ -10,8 +10,9 @@ WORDS = [
     "alpha", "beta", "**bold**", "*em*", "`code`", "~~gone~~", "a_b_c", "naïve", "日本語", "👩‍🔬", "&amp;", "&lt;",
     "<b>", "</div>", "<!-- x -->", "<script>", "[link](https://example.com)", "[ref]", "[text][ref]", "[^1]",
     "![pic](https://example.com/p.png)", "https://example.com/a?b=c", "<https://example.com>", "$x^2$", "$5",
-    r"\(y\)", r"\[z\]", r"\*", "\\\\", "**half", "`tick", "[open", "](", "$$", "|", "a|b", "#", "-", "1.", ">",
-    "&", "\u00a0", "\u2028", "_", "*", "!", "=", "+", "~", "``", "\x0b",
+    r"\(y\)", r"\[z\]", r"\begin{cases} a \end{cases}", r"\*", "\\\\", "**half", "`tick", "[open", "](", "$$", "|", "a|b", "#", "-", "1.", ">",
+    "&", "<sub>", "</sub>", "<kbd>k</kbd>", "<!--", "-->", "<mark class=x>", "</details>", "注意\uff1a", "**重要\uff1a**请",
+    "**「a」**", "“**b**”", "见https://example.com/c\uff08d\uff09", "\u00a0", "\u2028", "_", "*", "!", "=", "+", "~", "``", "\x0b",
 ]  # fmt: skip
 
 words = st.lists(st.sampled_from(WORDS), min_size=1, max_size=6).map(" ".join)
@@ -61,7 +62,24 @@ def _containers(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(lists(), quotes, alerts, notes)
 
 
+@st.composite
+def _details(draw: st.DrawFn) -> str:
+    opening = draw(
+        st.sampled_from(["<details>", "<details open>", "<details><summary>a</summary>", "<details> b"])
+    )
+    summary = draw(
+        st.sampled_from(["", "<summary>**c**</summary>", "<summary>\nd\n</summary>", "<summary>e"])
+    )
+    closing = draw(st.sampled_from(["</details>", "</details>", "</details> rest", "", "f</details>"]))
+    gap = draw(st.sampled_from(["\n", "\n\n"]))
+    return gap.join([opening, *([summary] if summary else []), *draw(bodies), closing])
+
+
 _leaves = st.one_of(
+    _details(),
+    st.tuples(
+        st.sampled_from(["<!--", "<!-- a -->", "<!-- a"]), bodies, st.sampled_from(["-->", "", "--> b"])
+    ).map(lambda t: "\n".join([t[0], *t[1], t[2]])),
     st.lists(lines, min_size=1, max_size=3).map("\n".join),
     st.tuples(st.integers(1, 7), words).map(lambda t: "#" * t[0] + " " + t[1]),
     st.tuples(words, st.sampled_from(["===", "---", "-", "= ="])).map("\n".join),
@@ -73,6 +91,13 @@ _leaves = st.one_of(
     st.tuples(st.sampled_from(["$$", "\\["]), bodies, st.sampled_from(["$$", "\\]", "", "x $$"])).map(
         lambda t: "\n".join([t[0], *t[1], t[2]])
     ),
+    st.tuples(
+        st.sampled_from([r"\begin{align}", r"\begin{equation*} a", r"\begin{itemize}"]),
+        bodies,
+        st.sampled_from(
+            [r"\end{align}", r"\end{equation*}", r"\end{align}.", r"x\end{equation*} and", "", "&= 1"]
+        ),
+    ).map(lambda t: "\n".join([t[0], *t[1], t[2]])),
     st.sampled_from(
         ["$$x$$", "$$x", "\\[ a \\]", "text $$b$$ text", "$$", "<div>", "<details>\n<summary>s</summary>"]
     ),
@@ -92,8 +117,8 @@ def documents(draw: st.DrawFn) -> str:
     text = DEFINITIONS * draw(st.booleans()) + "".join(
         part + gap for part, gap in zip(parts, gaps, strict=True)
     )
-    if not text.startswith(DEFINITIONS):
-        text = text.replace("]:", "] :")
+    if draw(st.booleans()):
+        text = f"{text}\n\n{DEFINITIONS}{draw(blocks)}"
     if draw(st.booleans()):
         text = text.rstrip("\n")
     return text.replace("\n", draw(st.sampled_from(["\n", "\n", "\r\n", "\r"])))

@@ -21,6 +21,7 @@ from vibe_notebook._markdown.math import mathml
 from vibe_notebook._markdown.renderer import render
 from vibe_notebook._markdown.stream import MarkdownStream
 from vibe_notebook._markdown.tex import (
+    _FENCES,
     COMMAND_LIMIT,
     COMMANDS,
     DEPTH_LIMIT,
@@ -136,6 +137,56 @@ def test_a_formula_with_a_command_that_is_not_on_the_list_is_shown_as_its_code(t
         assert f"{marks}{tex}{marks}" in "".join(_all_text(render(f"Total: {marks}{tex}{marks}")))
 
 
+ENVIRONMENT_TEX = [
+    rf"\begin{{{name}}}{option} a &= b \\ c &= d \end{{{name}}}"
+    for name, option in (
+        ("align", ""), ("align*", ""), ("aligned", ""), ("alignat", "{2}"), ("alignat*", "{2}"), ("alignedat", "{2}"),
+        ("flalign", ""), ("gather", ""), ("gathered", ""), ("multline", ""), ("multline*", ""), ("eqnarray", ""),
+        ("eqnarray*", ""), ("split", ""), ("cases", ""), ("dcases", ""), ("rcases", ""), ("pmatrix*", "[r]"),
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tex", ENVIRONMENT_TEX)
+@pytest.mark.parametrize("text", ["$${}$$", "{}", "as {} is", "As\n{}\nis", "> {}"])
+def test_an_environment_is_laid_out_live_and_saved_with_marks_and_without(tex: str, text: str) -> None:
+    live = render(text.replace("{}", tex), math="mathml")
+    assert "<mtable" in live
+    assert not set("&\\$1") & set("".join(_all_text(live)))
+    (piece,) = typeset(render(text.replace("{}", tex)))
+    assert r"\\ c" in piece
+
+
+def test_an_equation_without_dollars_is_a_formula_and_an_unknown_environment_is_text() -> None:
+    text = "so\n\\begin{equation*}\nE = mc^2\n\\end{equation*}.\n"
+    assert typeset(render(text)) == ["$$E = mc^2$$"]
+    assert "<msup>" in render(text, math="mathml")
+    assert typeset(render("\\begin{itemize}\n\\item a\n\\end{itemize}")) == []
+    refused = r"\begin{align}\href{a}{b}\end{align}"
+    assert f"<code>{refused}</code>" in render(refused, math="mathml")
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS - {"left", "right", "middle", "backslash", "hline"}))
+def test_no_command_of_the_list_is_shown_by_its_name_while_live(name: str) -> None:
+    html = mathml(rf"\sum\{name}{{a}}{{b}}_1 x", display=True)
+    assert html.startswith("<code>") or "\\" not in "".join(_all_text(html))
+    assert f"{name}{{" not in "".join(_all_text(html)) or html.startswith("<code>")
+
+
+@pytest.mark.parametrize("size", ["bigl", "Bigg", "left"])
+@pytest.mark.parametrize("name", sorted(_FENCES | {"{", "}", "|"}))
+def test_a_fence_of_any_size_is_shown_as_its_character(size: str, name: str) -> None:
+    tex = rf"\{size}\{name} x" + (r"\right." if size == "left" else "")
+    assert is_safe_tex(tex)
+    shown = "".join(_all_text(mathml(tex, display=False)))
+    assert len(shown) == 2
+    assert shown != f"\\{name}x"
+
+
+def test_an_escape_in_text_is_the_character_alone() -> None:
+    assert "".join(_all_text(mathml(r"\text{50\% \& \_}", display=False))) == "50%\u00a0&\u00a0_"
+
+
 @pytest.mark.parametrize("tex", SAFE)
 def test_a_safe_formula_is_typeset_in_both_forms(tex: str) -> None:
     assert is_safe_tex(tex)
@@ -214,7 +265,9 @@ def test_a_viewers_page_of_the_markdown_form_gets_no_tex_beyond_the_list(text: s
         (r"so $x^2$ and \(y\)", "so $x^2$ and $y$"),
         (r"so $\href{javascript:x}{y}$.", r"so `$\href{javascript:x}{y}$`."),
         (r"C:\dir\file \input{/etc/passwd}", r"C&#58;`\dir\file` `\input`\{/etc/passwd}"),
-        (r"\begin{align}x\end{align}", r"`\begin`\{align}x`\end`\{align}"),
+        (r"\begin{align}x\end{align}", "$$\n\\begin{align}x\\end{align}\n$$"),
+        (r"\begin{tabular}x\end{tabular}", r"`\begin`\{tabular}x`\end`\{tabular}"),
+        (r"so $a_1*\{b\},\,c$", r"so $a_1\ast \lbrace b\rbrace ,\thinspace c$"),
         (r"\\(x\\) \$5", r"`\`(x`\`) \$5"),
         ("`x`{=latex}", r"`x`\{=latex}"),
         ("``` {=latex}\n\\input{x}\n```", "```\n\\input{x}\n```"),

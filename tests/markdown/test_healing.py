@@ -266,3 +266,35 @@ def test_the_cost_of_healing_grows_no_faster_than_the_block(unit: str, *, is_pau
         return next(calls)
 
     assert cost(4000) <= 3 * cost(2000)
+
+
+BESIDE_POINTS = [
+    "**\u6ce8\u610f\uff1a**\u8bf7\u770b", "\u8fd9\u662f**\u201c\u8bcd\u201d**\u7684", "**\u91cd\u8981\uff08\u6ce8\uff09\u3002**\u6b21",
+    "\u542b**\u300c\u70b9\u300d**\u5185", "~~\u300c\u65e7\u300d~~\u65b0", "*\u5f3a\u3002*\u540e", '**"\uacf5\uac1c"**\ub294',
+    "__\u6ce8\uff1a__\u8bf7", "***\u91cd\uff01***\u8bf7", "**Note:**text", "\u8bf7**`x`**\u7684", "**100%**\u7684", "**\u300aa\u300b**b",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BESIDE_POINTS)
+def test_emphasis_beside_points_is_emphasis_from_its_first_letter_to_the_end(text: str) -> None:
+    marks = ("strong", "em", "s")
+    final = {tag for tag, _ in Page(render(text)).elements} & set(marks)
+    assert final
+    assert "*" not in visible(render(text))
+    for end in range(1, len(text)):
+        for is_paused in (False, True):
+            elements = {tag for tag, _ in Page(healed(text[:end], is_paused=is_paused)).elements}
+            assert elements & set(marks) <= final
+
+
+@pytest.mark.parametrize(
+    "text", ["_half_name", "a __init__x", "(_a_b", "snake_case_name", "a**b**(c)**d", "2**(3)**x"]
+)
+def test_a_name_or_a_sum_is_never_emphasis_for_a_while(text: str) -> None:
+    final = tags_of(render(text))
+    for end in range(1, len(text)):
+        assert tags_of(healed(text[:end])) <= final | {"p"}
+
+
+def tags_of(html: str) -> set[str]:
+    return {tag for tag, _ in Page(html).elements}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -43,12 +44,41 @@ def test_a_task_list_shows_boxes_as_text_and_needs_no_form_elements() -> None:
 
 
 @pytest.mark.parametrize("tag", ["<br>", "<br/>", "<br />", "<BR>"])
-def test_a_line_break_is_the_only_tag_that_is_accepted(tag: str) -> None:
+def test_a_line_break_is_accepted_without_attributes(tag: str) -> None:
     (row,) = [line for line in render(f"|a|\n|-|\n|1{tag}2|\n|3|").splitlines() if "1" in line]
     assert row == '<td style="text-align:left">1<br>'
     assert render(f"x{tag}y `{tag}` <br onclick=x> <b>") == (
         f"<p>x<br>\ny <code>{tag.replace('<', '&lt;').replace('>', '&gt;')}</code> &lt;br onclick=x&gt; &lt;b&gt;</p>\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("H<sub>2</sub>O, x<SUP id=a>2</SUP>", "<p>H<sub>2</sub>O, x<sup>2</sup></p>"),
+        ("<kbd>Ctrl</kbd> <mark style='x'>a</mark>", "<p><kbd>Ctrl</kbd> <mark>a</mark></p>"),
+        ("a<sub>b\n\nc", "<p>a<sub>b</sub></p><p>c</p>"),
+        ("**a<sup>b** c</sup>", "<p><strong>a<sup>b</sup></strong> c</p>"),
+        ("a</sub>b <details> <summary>c", "<p>ab  c</p>"),
+        ("a <!-- b --> c", "<p>a  c</p>"),
+        ("<!-- a\n\nb -->\n\nc", "<p>c</p>"),
+        ("<!-- a\n\nb", "<p>&lt;!-- a</p><p>b</p>"),
+        ("`<sub>a</sub>`", "<p><code>&lt;sub&gt;a&lt;/sub&gt;</code></p>"),
+        (
+            "<details>\n<summary>**a**</summary>\n\n- b\n</details>\n\nc",
+            "<details><summary><strong>a</strong></summary><ul><li>b</li></ul></details><p>c</p>",
+        ),
+        ("<details open ontoggle=x>\n\na", '<details open=""><p>a</p></details>'),
+        ("<details>\n```\n</details>\n```\n</details>", None),
+        ("- <details>\n  a\n- b", "<ul><li><details><p>a</p></details></li><li>b</li></ul>"),
+    ],
+)
+def test_small_tags_folds_and_comments_are_shown_as_in_jupyterlabs_markdown(
+    text: str, html: str | None
+) -> None:
+    made = render(text).replace("\n", "").replace(' style="margin:0 0 1em"', "")
+    assert made == (html or made)
+    assert made.count("<details") == made.count("</details>") == ("<details" in made)
 
 
 def test_an_alert_names_its_kind() -> None:
@@ -75,11 +105,23 @@ def test_table_cells_have_their_own_alignment_because_jupyterlab_aligns_them_rig
         ("https://example.com/x?a=1&b=2!", "https://example.com/x?a=1&b=2"),
         ("[t](https://example.com/y)", "https://example.com/y"),
         ("<mailto:a@example.com>", "mailto:a@example.com"),
+        ("\u89c1 https://example.com/docs\uff08\u8bf4\u660e\uff09", "https://example.com/docs"),
+        ("\u8be6\u89c1https://example.com\u3002", "https://example.com"),
+        ("\u300chttps://example.com/c\u300d\u3001", "https://example.com/c"),
+        ("\u201chttps://example.com/d\u201d\u2026", "https://example.com/d"),
+        ("https://example.com/e\u060c \u062b\u0645", "https://example.com/e"),
+        ("\u0430https://example.com/f\u2014\u0431", "https://example.com/f"),
+        ("https://example.com/\u0939\u093f\u0964", "https://example.com/%E0%A4%B9%E0%A4%BF"),
     ],
 )
 def test_addresses_become_links_that_open_elsewhere_without_a_referrer(text: str, link: str) -> None:
     (attrs,) = [attrs for tag, attrs in Page(render(text)).elements if tag == "a"]
     assert attrs == {"href": link, "target": "_blank", "rel": "noopener noreferrer"}
+
+
+def test_two_addresses_beside_an_ideographic_comma_are_two_links() -> None:
+    html = render("https://a.example\u3001https://b.example/(x)\u3002ahttps://c.example")
+    assert re.findall('href="([^"]*)"', html) == ["https://a.example", "https://b.example/(x)"]
 
 
 def test_a_remote_image_becomes_a_link_and_one_in_a_link_only_its_name() -> None:

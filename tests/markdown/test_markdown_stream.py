@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.counting import calls
 from tests.display.browser_half import Browser, page_html
 from tests.markdown.markdown_documents import split_documents, visible
 from vibe_notebook._markdown.long_blocks import GROUP_FROM, Item
@@ -118,3 +119,43 @@ def test_the_ops_of_a_text_build_its_snapshot(split: Split, group_from: int, sta
             assert browser.part(1) == shown.snapshot()
     browser.apply([*shown.ops(), *shown.finish()])
     assert browser.part(1) == shown.snapshot()
+
+
+@pytest.mark.parametrize("group_from", [0, GROUP_FROM])
+def test_a_link_becomes_one_when_its_definition_comes_also_in_what_was_sent(group_from: int) -> None:
+    stream, screen = MarkdownStream(group_from=group_from), Screen()
+    for piece in ("As [shown][1].\n\n- in [2]\n- b\n\n```\n[1]\n```\n\n", "More [3].\n\n"):
+        stream.append(piece)
+        screen.apply(stream.update())
+    assert "href" not in page_html(screen.closed, screen.open)
+    stream.append("[1]: https://e.example/1\n[2]: https://e.example/2\n\nand")
+    screen.apply(stream.update())
+    assert page_html(screen.closed, screen.open).count("<a href=") == 2
+    stream.append(" so\n\n[3]: https://e.example/3")
+    screen.apply(stream.update())
+    screen.apply(stream.finish())
+    assert page_html(screen.closed).count("<a href=") == 3
+    assert screen.closed == stream.blocks
+
+
+def test_definitions_one_by_one_cost_twice_as_much_for_twice_as_many() -> None:
+    def work(count: int) -> int:
+        text = "".join(f"See [a{n}].\n\n" for n in range(count))
+        text += "".join(f"[a{n}]: https://e.example/{n}\n\nword\n\n" for n in range(count))
+        stream, sent = MarkdownStream(), 0
+
+        def streamed() -> None:
+            nonlocal sent
+            for line in text.splitlines(keepends=True):
+                stream.append(line)
+                sent += len(str(stream.update().closed))
+            sent += len(str(stream.finish().closed))
+
+        made = calls(streamed)
+        assert page_html(stream.blocks).count("<a href=") == count
+        assert sent < 30 * len(text)
+        return made
+
+    once, twice = work(100), work(200)
+    print(f"{once:,} calls, {twice / once:.2f} times as many for twice as many")  # noqa: T201
+    assert twice <= 2.4 * once

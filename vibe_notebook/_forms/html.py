@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from .._markdown.images import pixels_of
 from .._markdown.math import isolate
-from .._markdown.renderer import render
+from .._markdown.renderer import directed
 from .._markdown.sanitize import is_link, is_raster
 from .conversation import Sources, document_parts, is_hidden
 from .html_conversation import answer_html, cited_html, line_html, plan_html, said_html, sources_html
@@ -199,20 +199,21 @@ class _Page:
     def _text(self, part: TextPart, sources: Sources) -> str:
         if part.role in ("user", "system"):
             return said_html(part, is_open=self._is_open.get(part.key, False))
-        return f'<div class="vibe-text" style="{_TEXT}">\n{cited_html(part, sources, render)}</div>\n'
+        html = cited_html(part, sources, directed)
+        return f'<div class="vibe-text" dir="auto" style="{_TEXT}">\n{html}</div>\n'
 
     def _thinking(self, key: str, text: str) -> str:
         styles = _LINED, f"{_SUMMARY};{_MUTED}"
         fold = _fold("vibe-thinking", styles, "Thought", is_open=self._is_open.get(key, False))
-        return f'{fold}<div style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
+        return f'{fold}<div dir="auto" style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
         short = preview(part.args_text if part.args is None else part.args)
         state = "" if part.state == "ok" else part.state.replace("_", " ")  # the mark already shows it
         facts = " · ".join(fact for fact in (state, duration_of(part)) if fact)
-        row = f'{_mark(STATE_MARKS, part.state, "min-width:.8em")} <code style="{_NAME}">{escape(name_of(part))}</code> '
+        row = f'{_mark(STATE_MARKS, part.state, "min-width:.8em")} <code dir="auto" style="{_NAME}">{escape(name_of(part))}</code> '
         if short:
-            row += f'<code style="{_PREVIEW}">{escape(short)}</code> '
+            row += f'<code dir="auto" style="{_PREVIEW}">{escape(short)}</code> '
         if facts:
             row += f'<span style="flex:none;{_MUTED}">{facts}</span>'
         summary = f'<span style="{_ROW}">{row}</span>'
@@ -238,7 +239,7 @@ class _Page:
 
     def _run(self, name: str, run: Run) -> Iterator[str]:
         state = f"{_mark(OUTCOME_MARKS, run.outcome)} {run.outcome}" if run.outcome else "open"
-        yield f'<div class="vibe-run" style="margin:0 0 .5em">\n<div style="font-size:93%"><strong>{_text(name)}</strong> '
+        yield f'<div class="vibe-run" style="margin:0 0 .5em">\n<div style="font-size:93%"><strong dir="auto">{_text(name)}</strong> '
         yield f'{state}</div>\n<div class="vibe-parts" style="{_INSIDE}">\n'
         yield from self._parts(run.parts, 0)
         if run.error:
@@ -260,7 +261,7 @@ def _mark(marks: Mapping[Any, str], state: str, style: str = "") -> str:
 
 
 def _head(transcript: Document, title: str | None) -> str:
-    words = [f"<strong>{_text(in_line(title, 200))}</strong>"] if title else []
+    words = [f'<strong dir="auto">{_text(in_line(title, 200))}</strong>'] if title else []
     if transcript.outcome:
         words.append(f"{_mark(OUTCOME_MARKS, transcript.outcome)} {transcript.outcome}")
     if usage := usage_text(transcript.usage):
@@ -271,7 +272,7 @@ def _head(transcript: Document, title: str | None) -> str:
 
 
 def _artifact(part: ArtifactPart) -> str:
-    name = _text(name_in_line(part.name) or "artifact")
+    name = f"<bdi>{_text(name_in_line(part.name) or 'artifact')}</bdi>"
     if part.url and is_link(part.url):
         href = escape(part.url)
         name = f'<a href="{href}" target="_blank" rel="noopener noreferrer">{name}</a>'
@@ -298,9 +299,11 @@ def _section(label: str, html: str) -> str:
 
 def _table(table: Mapping[str, Any]) -> str:
     columns, rows, note = shown_table(table)
-    head = "".join(f'<th style="text-align:left">{_cell(name)}</th>' for name in columns)
+    head = "".join(f'<th dir="auto" style="text-align:left">{_cell(name)}</th>' for name in columns)
     body = "".join(
-        "<tr>" + "".join(f'<td style="text-align:left">{_cell(cell)}</td>' for cell in row) + "</tr>\n"
+        "<tr>"
+        + "".join(f'<td dir="auto" style="text-align:left">{_cell(cell)}</td>' for cell in row)
+        + "</tr>\n"
         for row in rows
     )
     note = note or f"showing {len(rows):,} of {len(rows):,} rows"
@@ -322,7 +325,7 @@ def _error(text: str) -> str:
 def _note(text: str) -> str:
     if cut_message(text)[1]:
         return f'<div class="vibe-note" style="{_SMALL}">{_message(text)}</div>\n'
-    return f'<p class="vibe-note" style="{_SMALL}">{_text(text)}</p>\n'
+    return f'<p class="vibe-note" dir="auto" style="{_SMALL}">{_text(text)}</p>\n'
 
 
 def _message(text: str) -> str:
@@ -337,7 +340,7 @@ def _message(text: str) -> str:
 
 def _pre(text: str) -> str:
     # Without <code>, nbconvert uses the font of the text.
-    return f'<pre style="{_PRE}"><code style="background:none">{escape(text)}</code></pre>'
+    return f'<pre dir="auto" style="{_PRE}"><code style="background:none">{escape(text)}</code></pre>'
 
 
 def _text(text: str) -> str:

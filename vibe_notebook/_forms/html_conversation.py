@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from .._markdown.math import isolate
-from .._markdown.renderer import render
+from .._markdown.renderer import directed
 from .conversation import (
     PLAN_MARKS,
     PLAN_WORDS,
@@ -51,7 +51,7 @@ _NO_MARKS: Final = frozenset(("code", "pre", "a", "math", "svg"))
 def said_html(part: TextPart, *, is_open: bool) -> str:
     """Return the words of the user, or of a system message, right of a rule; long ones are folded."""
     text = part.text.strip()
-    body = f'<div class="vibe-said" dir="auto">{render(text)}</div>'
+    body = f'<div class="vibe-said" dir="auto">{directed(text)}</div>'
     if part.role == "system":
         return _folded("vibe-system", "System prompt", body, is_open=is_open)
     if text.count("\n") < LINES and len(text) <= CHARACTERS:
@@ -135,7 +135,7 @@ def answer_html(request: RequestValue, tint: str) -> str:
     offered = f'<div style="{_SMALL}" dir="auto">{_text(options)}</div>\n' if options else ""
     return (
         f'<div class="vibe-request" style="margin:.3em 0 .6em;border-left:3px solid {tint};padding-left:.8em">\n'
-        f'<div dir="auto">{render(question_of(request))}</div>\n{offered}'
+        f'<div dir="auto">{directed(question_of(request))}</div>\n{offered}'
         f'<div dir="auto"><strong>{"‖" if request.is_open else "↳"}</strong> {_text(answer_words(request))}</div></div>\n'
     )
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, assert_never
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from .._markdown.html_tags import INLINE_TAGS
 from .._markdown.images import pixels_of
 from .._markdown.sanitize import is_raster
 from .._markdown.tex import is_safe_tex
@@ -62,6 +63,8 @@ __all__ = ["is_safe", "transcript_markdown"]
 
 _RISK = re.compile(r"<[A-Za-z/!?]|!\[|[$\\]|`\{")
 """Marks of every tag, every image and all TeX: text without them needs no parser."""
+_TAGS = frozenset({"<br>"} | {f"<{end}{name}>" for name in INLINE_TAGS for end in ("", "/")})
+"""Tags of this form: it writes them anew, in pairs and without attributes."""
 WORK_LIMIT = 100_000_000
 """Characters to read, at worst, to find the dollars that JupyterLab reads as code. Beyond, the form is strict."""
 _JUPYTER_CODE = re.compile(
@@ -151,7 +154,7 @@ def _blocks(*, html: bool) -> MarkdownIt:
 
 def _is_unsafe(tokens: Sequence[Token]) -> bool:
     return any(
-        token.type == "html_inline"
+        (token.type == "html_inline" and token.content not in _TAGS)
         or (token.type == "image" and not is_raster(str(token.attrs.get("src", ""))))
         or (token.type == "text" and "\\" in token.content)
         or (token.children and _is_unsafe(token.children))

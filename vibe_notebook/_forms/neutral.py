@@ -16,23 +16,26 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import reference
 
 from .._json_values import scrub
+from .._markdown.emphasis import emphasis_plugin, is_inside_a_word
+from .._markdown.fast_paths import dispatch_plugin
 from .._markdown.highlight import language_of
-from .._markdown.math import math_plugin
+from .._markdown.html_tags import INLINE_TAGS, html_tags_plugin
+from .._markdown.math import ENVIRONMENT, math_plugin
 from .._markdown.sanitize import is_link, is_raster
-from .._markdown.tex import is_safe_tex
+from .._markdown.syntax import BARE, rules_plugin
+from .._markdown.tex import TEXT_COMMANDS, is_safe_tex, plain_tex
 from .wording import clean
 
 if TYPE_CHECKING:
-    from markdown_it.rules_block import StateBlock
     from markdown_it.token import Token
 
 __all__ = ["code_span", "escape_text", "fence", "link", "neutralize", "quote"]
 
 _RISK: Final = re.compile(
-    r"[<\\`$~&{\[\]|!^@]|^[ \t]*(?:[-:%=+]|\d+[.)])|^(?: {4}|\t)|\b[a-z]+:", re.MULTILINE | re.IGNORECASE
+    r"[<\\`$~&{\[\]|!^@]|^[ \t]*(?:[-:%=+]|\d+[.)])|^(?: {4}|\t)|\b[a-z]+:|[^\x00-\x7f]\*|\*[^\x00-\x7f]|[^\w\s*]\*\*\w",
+    re.MULTILINE | re.IGNORECASE,
 )
 """Marks of everything that viewers may read in different ways: text without them is written unchanged."""
 _SPECIAL: Final = re.compile(
@@ -40,7 +43,7 @@ _SPECIAL: Final = re.compile(
     r"|(?P<www>(?<![a-z0-9])www(?=\.))"
     r"|(?P<tex>(?:\\[A-Za-z]+)+|\\+)"
     r"|(?P<after>(?<=\])[(:{])"
-    r"|(?P<note>(?<=\[)\^|\^(?=\[))"
+    r"|(?P<note>\[(?=\^)|(?<=\[)\^|\^(?=\[))"
     r"|(?P<image>!(?=\[|\Z))"
     r"|(?P<amp>&(?=#?\w{1,40};))"
     r"|(?P<tag><(?=[A-Za-z/!?]))"
@@ -58,6 +61,27 @@ _WIDE: Final = str.maketrans({"<": "&lt;", "$": "\uff04", "\\": "\uff3c"})
 """For code that some viewer does not read as code: it shows these characters in its place."""
 _OUTSIDE_FORMULAS: Final = re.compile(r"[`|]|\][(\[:{]|!\[|~~~|\n\s*\n")
 """Marks that a viewer without formulas would read as links, images, code or tables."""
+_PORTABLE: Final = re.compile(
+    rf"(?P<text>\\(?:{'|'.join(sorted(TEXT_COMMANDS))})\*?[ \n]*\{{[^{{}}]*\}})|(?P<end>\\\\(?:\[[^\]]*\])?(?P<gap>\s?))"
+    r"|\\. ?|\* ?|(?<![A-Za-z0-9\\])_(?=\S)",
+    re.DOTALL,
+)
+"""Marks that a viewer without formulas would read as an escape or as emphasis."""
+_SAME: Final = {
+    "\\{": "\\lbrace ", "\\}": "\\rbrace ", "\\|": "\\Vert ", "*": "\\ast ", "_": "_ ", "\\!": "",
+    **dict.fromkeys(("\\,", "\\:", "\\;", "\\>"), "\\thinspace "),
+}  # fmt: skip
+"""TeX of the same meaning that every viewer leaves alone."""
+_MARKS: Final = {"em": "*", "strong": "**", "s": "~~"}
+_OPENING: Final = "\1"
+_CLOSING: Final = "\2"
+"""Places before an opening and after a closing mark of emphasis, until its neighbours are known."""
+_OPENINGS: Final = re.compile(
+    rf"([^{_OPENING}{_CLOSING}]?)((?:{_OPENING}(?:\*\*?|~~))+)(?=\0*(.))", re.DOTALL
+)
+_CLOSINGS: Final = re.compile(
+    rf"(?<=(.))((?:(?:\*\*?|~~){_CLOSING})+)(\0*)([^{_OPENING}{_CLOSING}]?)", re.DOTALL
+)
 _UNQUOTED: Final = re.compile(r"[^\w.,;()+-]+")
 _BLANK: Final = re.compile(r"[\s\x00-\x20\x7f]")
 _TAG: Final = re.compile(r"<(?=[A-Za-z/!?])")
@@ -84,23 +108,15 @@ def neutralize(text: str, *, is_strict: bool = False) -> str:
 @cache
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable(["table", "strikethrough"])
-    parser.use(math_plugin)
+    parser.use(emphasis_plugin).use(rules_plugin).use(math_plugin).use(html_tags_plugin).use(dispatch_plugin)
     # A refused link keeps its text.
     parser.validateLink = _any_address  # type: ignore[method-assign]
-    parser.block.ruler.at("reference", _reference)
     return parser
 
 
 def _any_address(url: str) -> bool:
     del url
     return True
-
-
-def _reference(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001 - the parser's signature
-    """Read a link's definition, but leave a footnote as text."""
-    if state.src.startswith("[^", state.bMarks[start] + state.tShift[start]):
-        return False
-    return reference(state, start, end, silent)
 
 
 def escape_text(text: str, *, is_link_text: bool = False) -> str:
@@ -181,20 +197,23 @@ class _Writer:
         return ("\n" if is_tight else "\n\n").join(found)
 
     def _blocks(self, tokens: Sequence[Token]) -> Iterator[str]:
-        at = 0
+        at, last, is_after_list = 0, "", False
         while at < len(tokens):
             token = tokens[at]
             end = _end_of(tokens, at)
             inside = tokens[at + 1 : end]
             at = end + 1
+            # Two lists in a row stay two by their markers.
+            is_after_list = not is_after_list and last in _LISTS and last == token.type
+            last = token.type
             match token.type:
                 case "heading_open":
-                    text = self._inline(inside[0].children or []).replace("\\\n", " ").replace("\n", " ")
+                    text = self._one_line(self._inline(inside[0].children or []))
                     yield f"{token.markup if token.markup[0] == '#' else '#' * int(token.tag[1])} {text}"
                 case "paragraph_open":
                     yield _LINE_START.sub(_at_line_start, self._inline(inside[0].children or []))
                 case "bullet_list_open" | "ordered_list_open":
-                    yield self._list(token, inside)
+                    yield self._list(token, inside, is_other=is_after_list)
                 case "blockquote_open":
                     yield quote(self.blocks(inside))
                 case "fence" | "code_block":
@@ -206,13 +225,29 @@ class _Writer:
                 case "table_open":
                     yield self._table(inside)
                 case "math_block":
-                    yield _apart(self._formula(token.content, "$$", is_block=True))
+                    yield _apart(self._formula(token, "$$", is_block=True))
                 case "hr":
                     yield "* * *"
+                case "details_group_open" | "footnote_reference_open":
+                    yield self.blocks(inside)
+                case "details_open":
+                    yield self._details(inside)
+                case "comment":
+                    yield ""
                 case _:
                     yield escape_text(token.content)
 
-    def _list(self, opening: Token, inside: Sequence[Token]) -> str:
+    def _details(self, inside: Sequence[Token]) -> str:
+        """Return a fold as its summary and its content: the form has no element for it."""
+        if not inside or inside[0].type != "summary_open":
+            return self.blocks(inside)
+        summary = self._one_line(self._inline(inside[1].children or [])).strip()
+        return "\n\n".join(filter(None, (_LINE_START.sub(_at_line_start, summary), self.blocks(inside[3:]))))
+
+    def _one_line(self, text: str) -> str:
+        return text.replace("\\\n", " " if self._is_strict else "<br>").replace("\n", " ")
+
+    def _list(self, opening: Token, inside: Sequence[Token], *, is_other: bool) -> str:
         number = int(opening.attrs.get("start", 1)) if opening.type == "ordered_list_open" else None
         is_tight = all(
             token.hidden or not token.type.endswith("_open") or token.type in _LISTS for token in inside
@@ -222,7 +257,7 @@ class _Writer:
         while at < len(inside):
             end = _end_of(inside, at)
             marker = "-" if number is None else f"{number}."
-            if opening.markup in ("+", ")"):
+            if is_other:
                 marker = "+" if number is None else f"{number})"
             marker = marker.ljust(max(_WIDTH, len(marker) + 1))
             items.append(
@@ -240,7 +275,7 @@ class _Writer:
                 rows.append([])
             elif token.type in ("th_open", "td_open"):
                 children = inside[index + 1].children or []
-                cell = self._inline(children, in_table=True).replace("\\\n", " ").replace("\n", " ")
+                cell = self._one_line(self._inline(children, in_table=True))
                 rows[-1].append(cell.strip())
                 if token.type == "th_open":
                     side = str(token.attrs.get("style", "")).rpartition(":")[2]
@@ -251,14 +286,18 @@ class _Writer:
     def _code(self, code: str) -> str:
         return code.translate(_WIDE) if self._is_strict else code
 
-    def _formula(self, content: str, marks: str, *, is_block: bool = False, in_table: bool = False) -> str:
+    def _formula(self, token: Token, marks: str, *, is_block: bool = False, in_table: bool = False) -> str:
         """Return a safe formula; any other as code."""
+        content = _portable(plain_tex(token.content))
         is_shown = is_safe_tex(content) and not _OUTSIDE_FORMULAS.search(content) and not self._is_strict
         if is_shown and not (in_table and "\n" in content):
             # An entity would be part of the formula. A space is not, and opens no tag either.
             content = _TAG.sub("< ", content)
             return f"$$\n{content}\n$$" if is_block else f"{marks}{content}{marks}"
+        content, marks = token.content, "" if token.markup == ENVIRONMENT else marks
         if is_block and "\n" in content:
+            if not marks:
+                return fence(self._code(content))
             return fence(self._code(f"$$\n{content}\n$$"))
         return self._span(f"{marks}{content}{marks}", in_table=in_table)
 
@@ -270,7 +309,7 @@ class _Writer:
 
     def _inline(self, tokens: Sequence[Token], *, in_table: bool = False, in_link: bool = False) -> str:
         text = "".join(self._pieces(tokens, in_table=in_table, in_link=in_link))
-        return text if in_link else _apart(text)
+        return text if in_link else _apart(_seen_marks(text))
 
     def _pieces(self, tokens: Sequence[Token], *, in_table: bool, in_link: bool) -> Iterator[str]:
         at = 0
@@ -283,30 +322,42 @@ class _Writer:
                     yield _marked(f"{token.content}{line_end}", is_link_text=in_link).removesuffix(line_end)
                 case "code_inline":
                     yield self._span(token.content, in_table=in_table)
-                case "math_inline":
-                    yield self._formula(token.content, "$", in_table=in_table)
-                case "math_display":
-                    yield self._formula(token.content, "$$", in_table=in_table)
-                case "softbreak":
-                    yield "\n"
-                case "hardbreak":
-                    yield "\\\n"
-                case "em_open" | "em_close":
-                    yield "*"
-                case "strong_open" | "strong_close":
-                    yield "**"
-                case "s_open" | "s_close":
-                    yield "~~"
                 case "link_open":
                     end = _end_of(tokens, at)
                     inside = self._inline(tokens[at + 1 : end], in_table=in_table, in_link=True)
-                    yield link(token.attrs, inside, is_auto=token.markup == "autolink")
+                    yield link(
+                        token.attrs,
+                        inside,
+                        is_auto=token.markup == "autolink" or _is_bare(token, tokens[at + 1]),
+                    )
                     at = end
                 case "image":
                     yield self._image(token, in_link=in_link, in_table=in_table)
+                case "math_inline" | "math_display":
+                    marks = "$" if token.type == "math_inline" else "$$"
+                    yield self._formula(token, marks, in_table=in_table)
                 case _:
-                    yield _marked(token.content, is_link_text=in_link)
+                    yield self._mark(token, in_link=in_link)
             at += 1
+
+    def _mark(self, token: Token, *, in_link: bool) -> str:
+        """Return a mark of emphasis, a line's end, or another token without text of its own."""
+        match token.type:
+            case "softbreak":
+                return "\n"
+            case "hardbreak":
+                return "\\\n"
+            case "em_open" | "strong_open" | "s_open":
+                return f"{_OPENING}{_MARKS[token.tag]}"
+            case "em_close" | "strong_close" | "s_close":
+                return f"{_MARKS[token.tag]}{_CLOSING}"
+            case "html_tag":
+                is_shown = token.tag in INLINE_TAGS and not self._is_strict
+                return f"<{'' if token.info == 'open' else '/'}{token.tag}>" if is_shown else ""
+            case "footnote_ref":
+                return _marked(f"[{token.content}]", is_link_text=True)
+            case _:
+                return _marked(token.content, is_link_text=in_link)
 
     def _image(self, token: Token, *, in_link: bool, in_table: bool) -> str:
         alt = self._inline(token.children or [], in_table=in_table, in_link=True)
@@ -327,6 +378,40 @@ def link(attrs: Mapping[str, Any], text: str, *, is_auto: bool = False) -> str:
         return f"<{address.removeprefix('mailto:')}>" if address.startswith("mailto:") else f"<{address}>"
     title = str(attrs.get("title", "")).translate(_TITLE)
     return f'[{text}]({address} "{title}")' if title else f"[{text}]({address})"
+
+
+def _portable(tex: str) -> str:
+    """Return *tex* in words that a viewer without formulas reads as it stands."""
+    return _PORTABLE.sub(_same, tex).strip()
+
+
+def _same(match: re.Match[str]) -> str:
+    return (
+        match[0]
+        if match["text"]
+        else "\\\\" + (match["gap"] or " ")
+        if match["end"]
+        else _SAME.get(match[0].rstrip(" "), match[0])
+    )
+
+
+def _is_bare(link: Token, text: Token) -> bool:
+    return link.info == BARE and link.attrs.get("href") == text.content
+
+
+def _seen_marks(text: str) -> str:
+    """Return *text* with an entity for each letter beside a mark of emphasis that would hide the mark.
+
+    CommonMark reads a mark between a letter outside and punctuation inside as part of a word.
+    """
+    if _OPENING not in text:
+        return text
+    text = _OPENINGS.sub(lambda m: _outer(m[1], m[3]) + m[2].replace(_OPENING, ""), text)
+    return _CLOSINGS.sub(lambda m: m[2].replace(_CLOSING, "") + m[3] + _outer(m[4], m[1]), text)
+
+
+def _outer(outer: str, inner: str) -> str:
+    return f"&#{ord(outer)};" if outer and is_inside_a_word(outer, inner) else outer
 
 
 def _at_line_start(match: re.Match[str]) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from .html_tags import IMPLIED
 from .renderer import Block, Math, parse, render_block
 
 if TYPE_CHECKING:
@@ -91,13 +92,18 @@ class Group:
             _loosen(block)
         return _children(block)
 
+    @property
+    def source(self) -> str:
+        """Return the source of the closed items."""
+        return "".join(self._closed_source)
+
     def append_closed(self, source: str) -> None:
-        """Store the source of closed items: ``render_whole`` needs it if the list becomes loose."""
+        """Store the source of closed items: the stream renders it again if the list becomes loose."""
         self._closed_source.append(source)
 
     def render_whole(self, references: MutableMapping[str, Any]) -> list[Item]:
         """Return the items of the whole list, rendered anew."""
-        return [make_item(block, self._math) for block in parse("".join(self._closed_source), references)]
+        return [make_item(block, self._math) for block in parse(self.source, references)]
 
 
 def _children(block: Block) -> list[Block]:
@@ -180,6 +186,11 @@ class Paragraph:
 
     items = children
 
+    @property
+    def source(self) -> str:
+        """Return the source of the closed pieces."""
+        return "".join(self.closed_source)
+
     def append_closed(self, source: str) -> None:
         """Store the source of a closed piece."""
         self.closed_source.append(source)
@@ -233,4 +244,6 @@ class Paragraph:
 
 def _is_open(token: Token) -> bool:
     """Return whether *token* may have a mark that later text would close."""
+    if token.type == "html_tag":
+        return token.info == IMPLIED
     return token.type == "text" and bool(_OPEN.search(_INSIDE_A_WORD.sub("", token.content)))

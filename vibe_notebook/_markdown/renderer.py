@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
+from unicodedata import bidirectional
 
 from markdown_it import MarkdownIt
 
 from .._json_values import scrub
 from .._symbols import show_controls, show_hidden
-from .fast_paths import inline_plugin, tables_plugin
+from .emphasis import emphasis_plugin
+from .fast_paths import dispatch_plugin, inline_plugin, tables_plugin
 from .highlight import highlight, language_of, runs
-from .math import isolate, math_plugin, mathml, tex
+from .html_tags import html_tags_plugin
+from .math import ENVIRONMENT, isolate, math_plugin, mathml, tex
 from .sanitize import clean, clean_rows
 from .syntax import rules_plugin
 from .unclosed import healing_plugin, hold
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from markdown_it.utils import EnvType, OptionsDict
 
-__all__ = ["Block", "Math", "lean", "parse", "render", "render_block", "render_code"]
+__all__ = ["Block", "Math", "directed", "lean", "parse", "render", "render_block", "render_code"]
 
 Math = Literal["mathml", "tex"]
 """Form of a formula: MathML, or TeX for the page's MathJax."""
@@ -67,16 +70,18 @@ def parse(
     *,
     is_open: bool = False,
     is_paused: bool = False,
+    is_partial: bool = False,
 ) -> list[Block]:
     """Return the top-level blocks of *source*, and add its link references to *references*.
 
     Where the source *is_open*, the parser heals unclosed marks at its end, or holds text back that may still
-    change its meaning. Where the source *is_paused* too, the parser shows all words and holds back only marks.
+    change its meaning. Where the source *is_paused* too, the parser shows all words and holds back only marks. Where the
+    source *is_partial*, its end is rendered as it is, but more text follows.
     """
     blocks: list[Block] = []
     level = 0
     source = hold(source, is_paused=is_paused) if is_open else source
-    env = {"references": references, "is_open": is_open, "is_paused": is_paused}
+    env = {"references": references, "is_open": is_open, "is_paused": is_paused, "is_partial": is_partial}
     for token in _parser().parse(source, env):
         if level == 0 and token.nesting >= 0:
             blocks.append(Block([]))
@@ -115,7 +120,10 @@ def render_code(language: str, code: str = "") -> str:
 def _parser() -> MarkdownIt:
     md = MarkdownIt("commonmark", {"html": False, "xhtmlOut": False, "maxNesting": 100})
     md.enable(["table", "strikethrough"])
-    md.use(inline_plugin).use(tables_plugin).use(rules_plugin).use(math_plugin).use(healing_plugin)
+    md.use(emphasis_plugin).use(inline_plugin).use(tables_plugin).use(rules_plugin).use(math_plugin).use(
+        html_tags_plugin
+    ).use(healing_plugin)
+    md.use(dispatch_plugin)
     # The parser accepts every address as a link, so that a refused link loses its address, not its text.
     md.validateLink = _any_address  # type: ignore[method-assign]
     for name, rule in (
@@ -165,7 +173,7 @@ def _formula(_self: object, tokens: Sequence[Token], index: int, _options: Optio
     token = tokens[index]
     display = token.type != "math_inline"
     convert = mathml if env["math"] == "mathml" else tex
-    html = convert(token.content, display=display)
+    html = convert(token.content, display=display, is_bare=token.markup == ENVIRONMENT)
     tag = "div" if token.block else "span"
     return f'<{tag} class="math">{html}</{tag}>' + ("\n" if token.block else "")
 
@@ -176,3 +184,29 @@ def render(text: str, *, math: Math = "tex") -> str:
     ``math="tex"`` keeps formulas as ``$…$`` for the page's MathJax; ``"mathml"`` converts them.
     """
     return "".join(render_block(block, math) for block in parse(scrub(text), {}))
+
+
+_FROM_THE_RIGHT = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+_ANY_TAG = re.compile(r"<[^>]*>|&\w+;")
+_DIRECTED = re.compile(r"\A<(?:p|h[1-6]|ul|ol|table|blockquote)(?=[ >])")
+
+
+def directed(text: str) -> str:
+    """Return the HTML of *text*, a whole Markdown document, in which each block has the direction of its own words.
+
+    Code and formulas keep the direction of the page. A text without words from right to left needs no direction.
+    """
+    if not _FROM_THE_RIGHT.search(text):
+        return render(text)
+    htmls = (render_block(block, "tex").lstrip("\n") for block in parse(scrub(text), {}))
+    return "".join(_DIRECTED.sub(rf'\g<0> dir="auto"{_alignment(html)}', html, count=1) for html in htmls)
+
+
+def _alignment(html: str) -> str:
+    """Return the style of a block from right to left; JupyterLab removes the value that would fit both."""
+    kinds = (bidirectional(letter) for letter in _ANY_TAG.sub("", html))
+    return (
+        ' style="text-align:right"' if next((k for k in kinds if k in ("L", "R", "AL")), "L") != "L" else ""
+    )

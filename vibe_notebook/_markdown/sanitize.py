@@ -15,7 +15,7 @@ from .images import is_decodable
 __all__ = ["clean", "clean_rows", "is_link", "is_raster"]
 
 _TEXT = (
-    "a b blockquote br code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li ol p pre s span "
+    "a b blockquote br code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li mark ol p pre s span "
     "strong sub summary sup table tbody td th thead tr ul"
 )
 _MATH = (
@@ -71,7 +71,7 @@ _CLEANER = nh3.Cleaner(
     attributes={
         "*": {"class"},
         "a": {"href", "title"},
-        "details": {"open"},
+        "details": {"open", "style"},
         "div": {"style"},
         "img": {"alt", "src", "title"},
         "li": {"style"},

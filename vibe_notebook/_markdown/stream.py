@@ -4,15 +4,20 @@ Between ``display/_texts.py``, which sends the updates, and ``renderer.py``. ``a
 returns the changes for the browser; the pacer decides when. An update costs as much as the open block is long.
 An open code fence, and an open block beyond 16 KiB, cost even less: the stream passes their text on as plain
 text until the block closes. A long list closes item by item, a long table row by row, a long paragraph between
-its words (``long_blocks.py``).
+its words (``long_blocks.py``). A link whose definition comes later becomes a link then: the stream draws closed
+blocks anew, a bounded number of times for the length of the text.
 """
 
 from __future__ import annotations
 
+import re
 from collections import ChainMap
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from markdown_it.common.utils import normalizeReference
 
 from .._json_values import scrub
 from .._symbols import show_hidden
@@ -84,10 +89,20 @@ class UpdateTracker:
 
     def _retract(self, at: int) -> None:
         """Remove the closed items from index *at* on, and the open block."""
+        self._keep_until(at)
         del self.blocks[at:]
-        if at < self._lengths[0]:
-            self._keep = at
         self._set_open("")
+
+    def _keep_until(self, at: int) -> None:
+        """Send all items from index *at* on with this update."""
+        if at < self._lengths[0]:
+            self._keep = at if self._keep is None else min(at, self._keep)
+
+    def _replace(self, at: int, items: Sequence[Item]) -> None:
+        """Put *items* in the place of the closed items from index *at* on; the open block stays."""
+        self._keep_until(at)
+        self.blocks[at:] = items
+        self._is_reopened = True
 
     def _add(self, items: Sequence[Item]) -> None:
         self.blocks += items
@@ -100,7 +115,21 @@ class UpdateTracker:
         self._is_reopened = True
 
 
-_FINAL = frozenset({"heading_open", "hr", "math_block"})
+_LABEL = re.compile(r"\[((?:[^\[\]\\]|\\.){1,999})\]", re.DOTALL)
+REDRAWS = 3
+"""Times that a text's links are drawn anew at most, in lengths of the text."""
+
+
+@dataclass(eq=False, slots=True)
+class _Section:
+    """Hold the source of closed items with labels that no definition has explained yet."""
+
+    first: int
+    end: int
+    source: str
+
+
+_FINAL = frozenset({"heading_open", "hr", "math_block", "comment"})
 """Kinds of blocks that end with their last complete line."""
 
 
@@ -123,6 +152,11 @@ class MarkdownStream(UpdateTracker):
         self._growing: OpenFence | LongBlock | None = None
         self._check_from = 0
         self._references: dict[str, Any] = {}
+        self._sections: list[_Section] = []
+        self._waiting: dict[str, list[_Section]] = {}
+        self._stale: set[_Section] = set()
+        self._group_missing: set[str] = set()
+        self._length = self._budget = 0
         self._is_finished = False
 
     def append(self, text: str) -> None:
@@ -135,6 +169,8 @@ class MarkdownStream(UpdateTracker):
             message = "this text is finished; start another MarkdownStream for more"
             raise RuntimeError(message)
         self._appended.append(text)
+        self._length += len(text)
+        self._budget += REDRAWS * len(text)
 
     def update(self) -> Update:
         """Render the text appended since the last update, and return the changes."""
@@ -170,6 +206,8 @@ class MarkdownStream(UpdateTracker):
         if self._group:
             blocks = self._close_group(self._group, blocks, source)[0]
         self._close(blocks)
+        self._resolve([label for label in self._waiting if label in self._references])
+        self._redraw()
         self._source, self._is_finished = "", True
         return self._end_update()
 
@@ -177,6 +215,9 @@ class MarkdownStream(UpdateTracker):
         rest: str | None = self._read_appended() or None
         while rest is not None:
             rest = self._grow(rest) if self._growing else self._parse_open(rest)
+        if self._stale and not self._group and self._length <= self._budget:
+            self._budget -= self._length
+            self._redraw()
 
     def _read_appended(self, *, is_last: bool = False) -> str:
         text = "".join(self._appended)
@@ -192,9 +233,10 @@ class MarkdownStream(UpdateTracker):
         *,
         is_open: bool = False,
         is_paused: bool = False,
+        is_partial: bool = False,
     ) -> list[Block]:
         whole = self._group.lead + source if self._group else source
-        return parse(whole, references, is_open=is_open, is_paused=is_paused)
+        return parse(whole, references, is_open=is_open, is_paused=is_paused, is_partial=is_partial)
 
     def _parse_open(self, text: str) -> str | None:
         """Parse the open block with *text* added, close the finished blocks and show the rest.
@@ -238,21 +280,24 @@ class MarkdownStream(UpdateTracker):
         """Close the blocks that later text cannot change; return the open block, if there is one."""
         references: ChainMap[str, Any] = ChainMap({}, self._references)
         source = self._source[:complete]
-        blocks = self._parse(source, references)
+        blocks = self._parse(source, references, is_partial=True)
         if self._group:
             return self._cut_group(self._group, blocks, complete, references)
-        if not blocks:
-            line = source.count("\n") if ends_blank(source) else 0
+        behind = blocks[-1].end if blocks else 0
+        defined = [place for ref in references.maps[0].values() if (place := ref["map"][0]) >= behind]
+        if defined or not blocks:
+            # The last definition may go on with a title in the next line.
+            line = source.count("\n") if ends_blank(source) else max(defined, default=0)
         else:
             line = blocks[-1].end if blocks[-1].kind in _FINAL else blocks[-1].start
         if line:
             self._define(references, line)
-            self._close([block for block in blocks if block.start < line])
+            self._close([block for block in blocks if block.start < line], source)
             complete -= self._drop(_offset(source, line))
         self._parsed = complete
         blocks = [block for block in blocks if block.start >= line]
         if len(blocks) == 1 and opens_group(blocks[0], self._source, self._group_from):
-            self._group_at = len(self.blocks)
+            self._group_at, self._group_missing = len(self.blocks), set()
             self._group = Group(blocks[0], self._source, self._math)
             self._add([LEAVE + self._group.skeleton])
             self._drop(len(self._group.lead))
@@ -267,7 +312,7 @@ class MarkdownStream(UpdateTracker):
         if cut is None:
             self._try_from = len(self._source) + self._group_from
             return
-        self._group_at, self._group = len(self.blocks), paragraph
+        self._group_at, self._group, self._group_missing = len(self.blocks), paragraph, set()
         self._add([LEAVE + paragraph.skeleton, cut[0]])
         self._parsed = max(0, self._parsed - self._drop(cut[1]))
 
@@ -294,6 +339,7 @@ class MarkdownStream(UpdateTracker):
             self._define(references, line)
             offset = _offset(source, line - group.lead.count("\n"))
             group.append_closed(source[:offset])
+            self._group_missing |= self._missing(source[:offset])
             self._close(items)
             complete -= self._drop(offset)
         self._parsed = complete
@@ -314,13 +360,65 @@ class MarkdownStream(UpdateTracker):
         else:
             self._close(items)
             self._add([LEAVE])
+        self._group_missing |= self._missing(source[:offset])
+        self._await(self._group_at, group.source, self._group_missing)
         self._group = None
         return after, offset
 
     def _define(self, references: ChainMap[str, Any], line: int) -> None:
         """Store the link references that are defined before *line*."""
         new = references.maps[0].items()
-        self._references.update({label: ref for label, ref in new if ref["map"][0] < line})
+        found = {label: ref for label, ref in new if ref["map"][0] < line}
+        self._references.update(found)
+        self._resolve(found)
+
+    # Links whose definition comes later
+
+    def _missing(self, source: str) -> set[str]:
+        """Return the labels in *source* that nothing has defined so far."""
+        if "[" not in source:
+            return set()
+        return {normalizeReference(label) for label in _LABEL.findall(source)} - self._references.keys()
+
+    def _await(self, first: int, source: str, labels: AbstractSet[str], end: int | None = None) -> None:
+        """Draw the items from index *first* to *end* anew when one of the labels is defined."""
+        if not labels:
+            return
+        section = _Section(first, len(self.blocks) if end is None else end, source)
+        self._sections.append(section)
+        for label in labels:
+            self._waiting.setdefault(label, []).append(section)
+        self._resolve(labels & self._references.keys())
+
+    def _resolve(self, labels: Iterable[str]) -> None:
+        for label in labels:
+            self._stale.update(self._waiting.pop(label, ()))
+
+    def _redraw(self) -> None:
+        """Draw the sections anew that have links by now."""
+        if not self._stale:
+            return
+        awaited = {section for sections in self._waiting.values() for section in sections}
+        start = min(section.first for section in self._stale)
+        items: list[Item] = []
+        at, kept = start, []
+        for section in self._sections:
+            if section.first < start:
+                kept.append(section)
+                continue
+            items += self.blocks[at : section.first]
+            old, first = self.blocks[section.first : section.end], start + len(items)
+            at = section.end
+            items += self._render_anew(section) if section in self._stale else old
+            section.first, section.end = first, start + len(items)
+            if section in awaited:
+                kept.append(section)
+        self._replace(start, items + self.blocks[at:])
+        self._sections, self._stale = kept, set()
+
+    def _render_anew(self, section: _Section) -> list[Item]:
+        blocks = parse(section.source, ChainMap({}, self._references))
+        return [item for block in blocks if (item := make_item(block, self._math))]
 
     def _drop(self, offset: int) -> int:
         """Drop the first *offset* characters of the open source; return *offset*."""
@@ -362,8 +460,22 @@ class MarkdownStream(UpdateTracker):
             self._tail.append(shown)
         return None
 
-    def _close(self, blocks: Sequence[Block]) -> None:
-        self._add([make_item(block, self._math) for block in blocks])
+    def _close(self, blocks: Sequence[Block], source: str = "") -> None:
+        """Close the blocks; with their *source*, links in them may be defined later."""
+        lines = source.split("\n") if "[" in source else []
+        made: list[Item] = []
+        awaited = []
+        for block in blocks:
+            first = len(made)
+            # A comment has no item.
+            made += filter(None, [make_item(block, self._math)])
+            own = "\n".join(lines[block.start : block.end])
+            if missing := self._missing(own):
+                awaited.append((first, len(made), own, missing))
+        at = len(self.blocks)
+        self._add(made)
+        for first, end, own, missing in awaited:
+            self._await(at + first, own, missing, at + end)
 
 
 def _normalised(text: str) -> str:

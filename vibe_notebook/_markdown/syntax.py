@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from html import escape
 from typing import TYPE_CHECKING
+from unicodedata import category
 
 from markdown_it.rules_inline import image, link
 from markdown_it.token import Token
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
     from markdown_it.utils import EnvType, OptionsDict
 
-__all__ = ["DEPTH", "rules_plugin"]
+__all__ = ["BARE", "DEPTH", "rules_plugin"]
+
+BARE = "bare"
+"""Info of a link that the agent wrote as a bare address."""
 
 DEPTH = 80
 """Nesting of blocks beyond which the renderer shows the rest as plain text."""
@@ -38,7 +42,9 @@ _TASK = re.compile(r"\[([ xX])\](?=[ \t\n])")
 _ALERT = re.compile(r"\[!(NOTE|TIP|IMPORTANT|WARNING|CAUTION)\][ \t]*(?:\n|\Z)", re.IGNORECASE)
 _BREAK = re.compile(r"<br[ \t]*/?>", re.IGNORECASE)
 _FOOTNOTE = re.compile(r"\[\^([\w.-]{1,40})\]")
-_URL = re.compile(r"(?<![\w/])https?://[^\s<>\"`\\]+", re.IGNORECASE)
+_URL = re.compile(r"(?<![/0-9A-Z_a-z\u00c0-\u024f])https?://(?=[^\s<>\"`\\])", re.IGNORECASE)
+"""The beginning of a bare address: a letter of another alphabet may precede it."""
+_ADDRESS = re.compile(r"(?:[!#-;=?-\[\]^_a-z{-~]|[^\W\x00-\x7f])+", re.IGNORECASE)
 
 
 def rules_plugin(md: MarkdownIt) -> None:
@@ -154,16 +160,34 @@ def _linked(md: MarkdownIt, tokens: list[Token], last: Token | None) -> Iterator
 
 def _split(md: MarkdownIt, token: Token, *, is_open: bool) -> Iterator[Token]:
     end = 0
-    for match in _URL.finditer(token.content):
-        if is_open and match.end() == len(token.content):
+    while match := _URL.search(token.content, end):
+        stop = _address_end(token.content, match.end())
+        if is_open and stop == len(token.content):
             break  # the rest of the address may still arrive
-        url = _trimmed(match[0])
+        url = _trimmed(token.content[match.start() : stop])
+        if len(url) <= len(match[0]):
+            yield _text(token, token.content[end : match.end()])
+            end = match.end()
+            continue
         yield _text(token, token.content[end : match.start()])
-        yield Token("link_open", "a", 1, attrs={"href": md.normalizeLink(url)})
+        yield Token("link_open", "a", 1, attrs={"href": md.normalizeLink(url)}, info=BARE)
         yield _text(token, url)
         yield Token("link_close", "a", -1)
         end = match.start() + len(url)
     yield _text(token, token.content[end:])
+
+
+def _address_end(text: str, start: int) -> int:
+    """Return the end of the address that goes on at *start*: beyond ASCII it has letters, digits and accents only."""
+    end = start
+    while end < len(text):
+        if match := _ADDRESS.match(text, end):
+            end = match.end()
+        elif category(text[end])[0] == "M":
+            end += 1
+        else:
+            break
+    return end
 
 
 def _trimmed(url: str) -> str:

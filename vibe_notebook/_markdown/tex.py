@@ -9,7 +9,17 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["COMMANDS", "COMMAND_LIMIT", "DEPTH_LIMIT", "ENVIRONMENTS", "LENGTH_LIMIT", "is_safe_tex"]
+__all__ = [
+    "COMMANDS",
+    "COMMAND_LIMIT",
+    "DEPTH_LIMIT",
+    "ENVIRONMENTS",
+    "LENGTH_LIMIT",
+    "TEXT_COMMANDS",
+    "environment_at",
+    "is_safe_tex",
+    "plain_tex",
+]
 
 LENGTH_LIMIT = 2_000
 """Characters of a formula: a page of aligned equations has about 1,500."""
@@ -82,7 +92,8 @@ _SIZES = "big Big bigg Bigg bigl Bigl biggl Biggl bigr Bigr biggr Biggr bigm Big
 
 _TAKES_ARGUMENTS = frozenset(_WITH_ARGUMENTS.split())
 _SIZED = frozenset(_SIZES.split())
-_TEXT_COMMANDS = frozenset(_TEXTS.split())
+TEXT_COMMANDS = frozenset(_TEXTS.split())
+"""Commands whose argument is text."""
 COMMANDS = frozenset(
     f"{_SYMBOLS} {_FUNCTIONS} {_SIMPLE} {_WITH_ARGUMENTS} {_TEXTS} {_DELIMITED} {_SIZES}".split()
 ) | frozenset(",;:!> {}|\\$%#&_")
@@ -95,10 +106,31 @@ _ENVIRONMENT_NAMES = """
 ENVIRONMENTS = frozenset(_ENVIRONMENT_NAMES.split())
 """Environments that a formula may have."""
 
+_SIMPLER = {
+    **dict.fromkeys(("alignat", "flalign"), ("align", "align")),
+    **dict.fromkeys(("alignat*", "flalign*"), ("align*", "align*")),
+    "alignedat": ("aligned", "aligned"),
+    "multline": ("gather", "gather"),
+    "multline*": ("gather*", "gather*"),
+    **dict.fromkeys(("eqnarray", "eqnarray*"), ("array}{rcl", "array")),
+    "dcases": ("cases", "cases"),
+    "rcases": ("array}{ll", "array"),
+    **{f"{kind}matrix*": (f"{kind}matrix", f"{kind}matrix") for kind in ("", "p", "b", "B", "v", "V")},
+}
+"""Environments that another of the list can stand for: its opening, and its end."""
+_OUTER = ("equation", "equation*", "displaymath", "math")
+"""Environments that mark a formula as such, and lay nothing out."""
+_KNOWN = frozenset((*_SIMPLER, *_OUTER)) | ENVIRONMENTS
+_OUTER_TEX = re.compile(r"\\begin\{([a-z]+\*?)\}(.*)\\end\{\1\}", re.DOTALL)
+_SIMPLER_TEX = re.compile(
+    r"(?P<break>\\\\)|\\(?P<verb>begin|end)\{(?P<name>[a-zA-Z]{1,16}\*?)\}(?P<option>(?:\{\d{1,2}\}|\[[lcr]\])?)"
+)
+
 _TOKEN = re.compile(r"\\([A-Za-z]+|.)|[{}_^]|[^\\{}_^]", re.DOTALL)
 _PLAIN = re.compile(r"\*?[ \n]*\{((?:[^\\{}$%#&~^_`]|\\[$%#&_])*)\}")
 """Argument of a text command. MathJax would read formulas and macros there, so the argument has none."""
 _ENVIRONMENT = re.compile(r"\{([a-zA-Z]{1,16}\*?)\}")
+_BEGIN = re.compile(r"\\begin\{([a-zA-Z]{1,16}\*?)\}")
 _COLUMNS = re.compile(r"\{[lcr| ]{1,40}\}")
 _FENCE = re.compile(r" ?(?:[()\[\]|./<>]|\\[{}|]|\\([A-Za-z]+))")
 _FENCE_NAMES = """
@@ -110,6 +142,34 @@ _BREAK = re.compile(r"[ \n]*(?:\*|\[(?!\d(?:\.\d)?(?:pt|em|ex|mm)\]))")
 """Refused after a line's end: a star, or a space of more than a few lines."""
 _SPACES = str.maketrans("\n\t", "  ")
 _REFUSED = frozenset("$%#`\ufffd")
+
+
+def environment_at(source: str, start: int) -> str:
+    """Return the name of the known environment that begins in *source* at *start*, or ""."""
+    match = _BEGIN.match(source, start)
+    return match[1] if match and match[1] in _KNOWN else ""
+
+
+def plain_tex(source: str) -> str:
+    """Return *source* with environments of the list in place of others with the same meaning.
+
+    The result is unchecked: ``is_safe_tex`` must read it.
+    """
+    if "\\begin" not in source or len(source) > LENGTH_LIMIT:
+        return source
+    while (match := _OUTER_TEX.fullmatch(source.strip())) and match[1] in _OUTER:
+        source = match[2]
+    return _SIMPLER_TEX.sub(_simpler, source).strip()
+
+
+def _simpler(match: re.Match[str]) -> str:
+    name = match["name"]
+    if name not in _SIMPLER:
+        return match[0]
+    opening, closing = _SIMPLER[name]
+    if match["verb"] == "begin":
+        return ("\\left." if name == "rcases" else "") + f"\\begin{{{opening}}}"
+    return f"\\end{{{closing}}}" + ("\\right\\}" if name == "rcases" else "") + match["option"]
 
 
 def is_safe_tex(source: str) -> bool:
@@ -167,7 +227,7 @@ class _Reader:
             return False
         else:
             self._chain = 0
-        if name in _TEXT_COMMANDS:
+        if name in TEXT_COMMANDS:
             return self._skip(_PLAIN) is not None
         if name == "\\":
             return _BREAK.match(self._source, self._position) is None

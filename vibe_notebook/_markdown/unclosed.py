@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING
 
 from markdown_it.rules_inline.state_inline import Delimiter
 
-from .math import INLINE_LIMIT
+from .html_tags import COMMENT_LIMIT
+from .math import INLINE_LIMIT, environment_end
+from .tex import environment_at
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import StateBlock
     from markdown_it.rules_core import StateCore
     from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
 
 __all__ = ["healing_plugin", "hold", "is_delimiter", "open_marks_plugin"]
 
@@ -50,9 +53,15 @@ _MONEY = re.compile(r"\d[\d.,]*\s")
 _NO_FORMULA = re.compile(r"[\d.,]+|[A-Z][A-Z\d_]+\b.*", re.DOTALL)  # an amount, a shell's variable
 _TEX = re.compile(r"\\[A-Za-z]|[\^_={}]")
 _PROSE = re.compile(r"(?<![\\{A-Za-z])[A-Za-z]{2,}[,.:;]?\s+[A-Za-z]{2,}")
-_TAG = re.compile(r"<(?:[A-Za-z/!?][^\s<>]{0,60})?")
+_TAG = re.compile(
+    r"<(?:[A-Za-z/!?][^\s<>]{0,60}|/?(?:details|kbd|mark|sub|summary|sup)\s[^<>`]{0,200})?", re.IGNORECASE
+)
+_COMMENT = re.compile(rf"<!--.{{0,{COMMENT_LIMIT}}}", re.DOTALL)
 _ADDRESS = re.compile(r"<(https?://[^\s<>]*)", re.IGNORECASE)
 _ENTITY = re.compile(r"&[#\w]{0,31}")
+_BEGIN = re.compile(r"\\(?:b(?:e(?:g(?:i(?:n(?:\{[a-zA-Z]{0,16}\*?)?)?)?)?)?)?")
+_SPACED = re.compile(r"\s")
+_UNDERSCORE = ord("_")
 _FORMULAS = {"$$": "$", "\\[": "\\", "\\(": "\\", "$": ""}
 
 
@@ -72,13 +81,21 @@ def _is_open_end(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - ma
 
 
 def _formula(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
-    r"""Heal half a formula: hold back ``\(`` and ``$``, show the TeX of ``$$`` and ``\[`` as code."""
+    r"""Heal half a formula: hold back ``\(`` and ``$``, show the TeX of ``$$``, ``\[`` and environments as code."""
     if not _is_open_end(state, silent):
         return False
+    if state.src[state.pos] == "\\" and (environment := environment_at(state.src, state.pos)):
+        rest = state.src[state.pos :]
+        if len(rest) > INLINE_LIMIT and state.pos:
+            return False
+        return environment_end(rest, environment, 0, len(rest)) < 0 and _show_code(state, rest.rstrip("\\"))
     opener = state.src[state.pos : state.pos + 2]
-    opener = opener if opener in _FORMULAS else opener[:1]
-    if opener == "\\":
-        return _hold(state) if state.pos + 1 == state.posMax else False
+    if opener not in _FORMULAS and opener[:1] != "\\":
+        opener = opener[:1]
+    if opener[:1] == "\\" and opener not in _FORMULAS:
+        is_half = _BEGIN.fullmatch(state.src, state.pos)
+        is_held = is_half and (len(is_half[0]) == 1 or not state.env.get("is_paused"))
+        return _hold(state) if is_held else False
     if opener not in _FORMULAS:
         return False
     rest = state.src[state.pos + len(opener) :]
@@ -184,6 +201,8 @@ def _end(state: StateInline, silent: bool) -> bool:  # noqa: FBT001
         case "<" if match := _ADDRESS.fullmatch(state.src, state.pos):
             state.append_pending(match[1])
             return _hold(state)
+        case "<" if _COMMENT.fullmatch(state.src, state.pos):
+            return _hold(state)
         case "<":
             is_half = _TAG.fullmatch(state.src, state.pos)
         case "&":
@@ -231,6 +250,8 @@ def _emphasis(state: StateInline) -> None:
         state.tokens[last].content = ""
         delimiters[count].open = False
         last -= 1
+    # The last token with white space, which a name such as _half_name has not.
+    spaced = max((i for i, token in enumerate(state.tokens) if _has_space(token)), default=-1)
     lengths = list(accumulate(len(token.content) for token in state.tokens))
     openers, after, before, previous = [], 0, "", Delimiter(0, 0, -2, -1, open=False, close=False)
     for index, delimiter in enumerate(delimiters[:count]):
@@ -243,14 +264,22 @@ def _emphasis(state: StateInline) -> None:
             after = delimiter.end
         elif delimiter.open and index not in closers:
             following = lengths[-1] - lengths[delimiter.token]
-            if _is_mark(before, following, is_lone=delimiter.length == 1):
-                openers.append(delimiter)
+            if not _is_mark(before, following, is_lone=delimiter.length == 1):
+                continue
+            if delimiter.marker == _UNDERSCORE and spaced < delimiter.token:
+                state.tokens[delimiter.token].content = ""
+                continue
+            openers.append(delimiter)
     for delimiter in reversed(openers):
         state.push("text", "", 0).content = state.tokens[delimiter.token].content
         delimiter.end = len(delimiters)
         delimiters.append(
             Delimiter(delimiter.marker, delimiter.length, len(state.tokens) - 1, -1, open=False, close=True)
         )
+
+
+def _has_space(token: Token) -> bool:
+    return token.type.endswith("break") or _SPACED.search(token.content) is not None
 
 
 def _is_mark(before: str, following: int, *, is_lone: bool) -> bool:

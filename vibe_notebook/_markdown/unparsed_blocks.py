@@ -17,7 +17,7 @@ OPEN_LIMIT = 16 * 1024
 _OPENER = re.compile(r"( {0,3})(`{3,}|~{3,})(.*)")
 _ITEM = re.compile(r"(?:[-*+]|\d{1,9}[.)])(?:\s|$)")
 _CLOSING_TAGS = re.compile(
-    r"(?:</code></pre>\s*|</(?:p|li|ul|ol|blockquote|div|table|thead|tbody|tr|td|th|h[1-6])>\s*)*\Z"
+    r"(?:</code></pre>\s*|</(?:p|li|ul|ol|blockquote|details|div|table|thead|tbody|tr|td|th|h[1-6])>\s*)*\Z"
 )
 _TAIL = '<span class="vibe-tail"></span>'
 _LIST_LIKE = frozenset({"bullet_list_open", "ordered_list_open"})

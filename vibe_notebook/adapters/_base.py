@@ -34,6 +34,7 @@ from ._call_ids import CallIds
 from ._fields import bounded, get, ident, text
 from ._finish_reasons import problem_of
 from ._streamed_text import Key, StreamedTexts
+from ._think_tags import ThinkTags, split_whole
 
 __all__ = ["Adapter", "is_event", "is_event_line"]
 
@@ -76,6 +77,9 @@ class Adapter(ABC):
     tells_calls_apart: ClassVar[bool] = True
     """True if a call's id that comes again names another call; False for events that this package has made."""
 
+    has_think_tags: ClassVar[bool] = False
+    """True if servers may pass a model's thinking on as ``<think>…</think>`` at the beginning of its text."""
+
     def __init__(
         self,
         *,
@@ -100,6 +104,9 @@ class Adapter(ABC):
         self.streamed = StreamedTexts()
         self._call_ids = CallIds()
         self._half_pairs = HalfPairs()
+        self._think_tags: dict[tuple[Key, bool], ThinkTags] = {}
+        self._texts_with_thoughts: set[Key] = set()
+        """The texts whose beginning was thinking."""
         self._repeats: dict[Key, tuple[str, int]] = {}
         """The arguments of calls that were announced once more, and how many characters came again."""
         self._out: list[Event] = []
@@ -139,6 +146,7 @@ class Adapter(ABC):
         self._envelope = {}
         self._close()
         self._envelope = {}
+        self._finish_texts()
         self._outcome = self._outcome or self._last_problem
         self.emit(RunFinished, usage=self._usage, result=self._result, **self._outcome)
         return self._flush()
@@ -159,6 +167,7 @@ class Adapter(ABC):
     def emit(self, cls: type[Any], **fields: Any) -> None:
         """Emit one event for the current native; *fields* override the envelope."""
         if cls is MessageFinished:
+            self._finish_texts(self._envelope.get("message_id"))
             self._judge(ident(fields.get("finish_reason")))
         place: dict[str, Any] = {"agent_id": self.agent_id, "run_id": self.run_id, **self._envelope}
         if place.get("seq") is not None:
@@ -175,16 +184,49 @@ class Adapter(ABC):
 
     def emit_text(self, kind: str, part_id: str, delta: str) -> None:
         """Emit a delta of a text or thinking part, unless the delta is empty."""
-        if delta:
-            self._record_delta(kind, part_id, delta)
+        if not delta:
+            return
+        self._record_delta(kind, part_id, delta)
+        if kind != "text" or not self.has_think_tags:
             self.emit(ThinkingDelta if kind == "thinking" else TextDelta, part_id=part_id, delta=delta)
+            return
+        key = self._key(kind, part_id)
+        tags = self._think_tags.setdefault((key, bool(self._envelope.get("derived"))), ThinkTags())
+        for of, piece in tags.feed(delta):
+            self._emit_piece(key, of, piece)
 
     def emit_whole(self, kind: str, part_id: str, whole: str) -> None:
         """Emit the whole text of a part, if the text differs from the streamed text."""
         key = self._key(kind, part_id)
         if whole != self.streamed.read(key):
             self.streamed.replace(key, whole, self._envelope.get("seq"))
+            if kind == "text" and self.has_think_tags:
+                self._think_tags.pop((key, False), None)
+                thought, whole = split_whole(whole)
+                if thought or key in self._texts_with_thoughts:
+                    self._texts_with_thoughts.add(key)
+                    self.emit(PartCompleted, part_id=f"{part_id}:think", kind="thinking", text=thought)
             self.emit(PartCompleted, part_id=part_id, kind=kind, text=whole)
+
+    def _emit_piece(self, key: Key, kind: str, piece: str) -> None:
+        """Emit a piece of a text that may begin with thinking."""
+        if kind == "text":
+            self.emit(TextDelta, part_id=key[2], delta=piece)
+        else:
+            self._texts_with_thoughts.add(key)
+            self.emit(ThinkingDelta, part_id=f"{key[2]}:think", delta=piece)
+
+    def _finish_texts(self, message: str | None = None) -> None:
+        """Emit what the texts of a message, or of all messages, hold back."""
+        envelope = self._envelope
+        for key, is_derived in list(self._think_tags):
+            if message is None or key[0] == message:
+                self._envelope = {**envelope, "message_id": key[0]} if key[0] else envelope
+                if is_derived:
+                    self._envelope = {**self._envelope, "derived": True}
+                for kind, piece in self._think_tags.pop((key, is_derived)).finish():
+                    self._emit_piece(key, kind, piece)
+        self._envelope = envelope
 
     def emit_args(self, call_id: str, name: str | None, delta: str) -> None:
         """Emit a delta of a tool call's argument text; an empty *delta* only shows the call."""

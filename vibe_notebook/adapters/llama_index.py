@@ -77,6 +77,7 @@ class LlamaIndexAdapter(Adapter):
     """Read one run of an agent, or of several agents that hand over to each other."""
 
     name = "llama_index"
+    has_think_tags = True
     cancellations = frozenset(("WorkflowCancelledByUser",))
 
     def __init__(self, **ids: Any) -> None:

@@ -106,6 +106,7 @@ class OpenAIChatAdapter(Adapter):
     """Read one run: one request, or a loop of requests and tool calls."""
 
     name = "openai_chat"
+    has_think_tags = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)

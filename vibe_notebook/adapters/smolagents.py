@@ -55,6 +55,7 @@ class SmolagentsAdapter(Adapter):
     """Read one run; a step is a message with its tool calls."""
 
     name = "smolagents"
+    has_think_tags = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)

@@ -99,6 +99,7 @@ class StrandsAdapter(Adapter):
     """Read one run of an agent, or of agents that work together."""
 
     name = "strands"
+    has_think_tags = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)

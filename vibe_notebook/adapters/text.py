@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from vibe_notebook.events import TextDelta
-
 from ._base import Adapter, is_event_line
 from ._fields import get, ident, text
 
@@ -19,9 +17,13 @@ class TextAdapter(Adapter):
     """Append every string to one text part; emit other natives under the name of their type."""
 
     name = "text"
+    has_think_tags = True
 
     def _read(self, native: object) -> None:
         if not isinstance(native, str):
             self.emit_unknown(native, ident(get(native, "type")))
         elif native:
-            self.emit(TextDelta, delta=text(native))
+            self.emit_text("text", "0", text(native))
+
+    def _record_delta(self, kind: str, name: str, delta: str) -> None:
+        """Hold no text: no whole text follows to compare with."""

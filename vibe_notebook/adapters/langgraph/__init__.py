@@ -27,6 +27,7 @@ class LangGraphAdapter(ProtocolAdapter):
     """Read one run of a graph, including its subgraphs."""
 
     name = "langgraph"
+    has_think_tags = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)

@@ -17,7 +17,7 @@ const PARTS = '<div class="vibe-parts"></div>';
 
 /** @param {string} name @param {string} label */
 const field = (name, label) =>
-  `<div class="vibe-${name}"><div class="vibe-label">${label}</div><pre></pre></div>`;
+  `<div class="vibe-${name}"><div class="vibe-label">${label}</div><pre dir="auto"></pre></div>`;
 
 /** Concatenate templates without the spaces between them, which would be text nodes. @param {...string} pieces */
 const html = (...pieces) => pieces.join("");
@@ -31,15 +31,15 @@ export const TEMPLATES = {
     '<div class="vibe-net" role="status"><div class="vibe-lines"></div>',
     '<button type="button" class="vibe-reconnect">Reconnect</button></div>',
     '<div class="vibe-parts" aria-live="off"></div>',
-    '<div class="vibe-error" role="alert"></div>',
-    '<div class="vibe-note" role="status"></div>',
+    '<div class="vibe-error" role="alert" dir="auto"></div>',
+    '<div class="vibe-note" role="status" dir="auto"></div>',
     // An element without a height: its position is the height of the view's content (layout.js).
     "<div></div></div>",
   ),
-  text: '<div class="vibe-text"></div>',
+  text: '<div class="vibe-text" dir="auto"></div>',
   thinking: html(
     `<div class="vibe-thinking"><div ${FOLD}></div>`,
-    '<div class="vibe-body"><div class="vibe-thought"></div></div></div>',
+    '<div class="vibe-body"><div class="vibe-thought" dir="auto"></div></div></div>',
   ),
   tool: html(
     `<div class="vibe-tool"><div ${FOLD}><span class="vibe-row">${MARK}<code>${NAME}</code>`,
