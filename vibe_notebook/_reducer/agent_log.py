@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from ..parts import Part, Run, TextPart, ToolPart
 from ..transcript import Transcript
+from .messages import total
 from .part_builders import ToolBuilder, kind_of
-from .run import Answers, PartBuilder, RunLog, total
+from .run import Answers, PartBuilder, RunLog
 from .subagents import STEPS, Family, caller_of, complete_across_runs
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ Part of the reducer, below ``RunLog``.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..events import MessageFinished, MessageStarted, Usage
 from ..parts import Message, Role, role_of
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .._ordering.counter import Counter, Place
     from ..events import Event
 
-__all__ = ["MessageLog"]
+__all__ = ["MessageLog", "total"]
 
 _Event = MessageStarted | MessageFinished
 _Slot = tuple["Counter | None", str]
@@ -115,3 +115,26 @@ class MessageLog:
 def _usage(ends: list[_Event]) -> Usage | None:
     last = ends[-1] if ends else None
     return last.usage if isinstance(last, MessageFinished) else None
+
+
+def total(usages: list[Usage]) -> Usage | None:
+    """Return the sum of the usages; a field that no usage has stays ``None``."""
+    if len(usages) <= 1:
+        return usages[0] if usages else None
+    fields = (
+        "input_tokens",
+        "output_tokens",
+        "cached_input_tokens",
+        "reasoning_tokens",
+        "cache_write_tokens",
+        "cost",
+    )
+    sums: dict[str, Any] = {}
+    for field in fields:
+        known = [value for usage in usages if (value := getattr(usage, field)) is not None]
+        sums[field] = sum(known) if known else None
+    names: dict[str, Any] = {
+        name: next((value for usage in reversed(usages) if (value := getattr(usage, name))), None)
+        for name in ("model", "provider")
+    }
+    return Usage(**sums, **names)

@@ -23,7 +23,7 @@ from ..events import (
 )
 from ..parts import Message, Role, role_of
 from .citations import Citations
-from .messages import MessageLog
+from .messages import MessageLog, total
 from .places import follows, in_order, position, retain_first, retain_last, twin
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..parts import Part
     from .growing_text import GrowingText
 
-__all__ = ["Answers", "Key", "PartBuilder", "RunLog", "total"]
+__all__ = ["Answers", "Key", "PartBuilder", "RunLog"]
 
 
 Key = tuple[str, str | None, str]
@@ -76,7 +76,13 @@ class PartBuilder(ABC):
             self.first_places[place[0]] = place
             self.moves += 1
         if event.ts is not None:
-            self._set_times(event, event.ts)
+            times = self._times
+            # Every delta passes here: the usual case needs no call.
+            if len(times) == 1 and times[0][0] is None and not event.derived and event.ts >= times[0][1]:
+                if event.ts > times[0][2]:
+                    self._times = ((None, times[0][1], event.ts),)
+            else:
+                self._set_times(event, event.ts)
         self._apply(event, place)
 
     def first(self) -> int:
@@ -358,7 +364,7 @@ class RunLog:
         builder = self._builder_of(event, place)
         if builder is None:
             return self._apply_to_run(event, place)
-        before, call_id = builder.moves, builder.call_id
+        before, call_id = builder.moves, builder.call_id if builder.kind == "input" else None
         builder.apply(event, place)
         if builder.moves != before:
             self.version += 1
@@ -473,26 +479,3 @@ class RunLog:
         """Return the retained RunFinished events with their places, in order."""
         finishes = {place: (place, event) for place, event in self._finished.values()}
         return in_order(finishes.values())
-
-
-def total(usages: list[Usage]) -> Usage | None:
-    """Return the sum of the usages; a field that no usage has stays ``None``."""
-    if len(usages) <= 1:
-        return usages[0] if usages else None
-    fields = (
-        "input_tokens",
-        "output_tokens",
-        "cached_input_tokens",
-        "reasoning_tokens",
-        "cache_write_tokens",
-        "cost",
-    )
-    sums: dict[str, Any] = {}
-    for field in fields:
-        known = [value for usage in usages if (value := getattr(usage, field)) is not None]
-        sums[field] = sum(known) if known else None
-    names: dict[str, Any] = {
-        name: next((value for usage in reversed(usages) if (value := getattr(usage, name))), None)
-        for name in ("model", "provider")
-    }
-    return Usage(**sums, **names)
