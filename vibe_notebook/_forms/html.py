@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Any, assert_never
 
 from .._markdown.images import pixels_of
@@ -29,8 +29,10 @@ from .wording import (
     duration_of,
     in_line,
     is_table,
+    label_count,
     name_in_line,
     name_of,
+    numeric_columns,
     output_text,
     preview,
     shown_table,
@@ -277,9 +279,21 @@ def _section(label: str, html: str) -> str:
 
 def _table(table: Mapping[str, Any]) -> str:
     columns, rows, note = shown_table(table)
-    head = "".join(f'<th style="text-align:left">{_cell(name)}</th>' for name in columns)
+    labels, is_numeric = label_count(table), numeric_columns(rows)
+    sides = ["right" if numeric else "left" for numeric in is_numeric] or ["left"] * len(columns)
+    head = "".join(
+        f'<th style="text-align:{side}">{_cell(name)}</th>'
+        for name, side in zip_longest(columns, sides[: len(columns)], fillvalue="left")
+    )
     body = "".join(
-        "<tr>" + "".join(f'<td style="text-align:left">{_cell(cell)}</td>' for cell in row) + "</tr>\n"
+        "<tr>"
+        + "".join(
+            f'<th scope="row" style="text-align:{side}">{_cell(cell)}</th>'
+            if at < labels
+            else f'<td style="text-align:{side}">{_cell(cell)}</td>'
+            for at, (side, cell) in enumerate(zip(sides, row, strict=False))
+        )
+        + "</tr>\n"
         for row in rows
     )
     note = note or f"showing {len(rows):,} of {len(rows):,} rows"

@@ -10,6 +10,7 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Final, Protocol, TypeGuard
 
 from .._limits import COUNT_LIMIT, INT_LIMIT, MESSAGE_SHOWN, NAME_SHOWN, TABLE_CELLS, TIME_LIMIT
@@ -32,9 +33,11 @@ __all__ = [
     "duration_of",
     "in_line",
     "is_table",
+    "label_count",
     "message_text",
     "name_in_line",
     "name_of",
+    "numeric_columns",
     "output_text",
     "pretty",
     "preview",
@@ -262,16 +265,28 @@ def shorten(text: str) -> tuple[str, str]:
 
 
 def is_table(value: Any) -> bool:
-    """Return whether *value* is a table's summary: ``{columns, rows, total}``."""
+    """Return whether *value* is a table's summary: ``{columns, rows, total}``, perhaps with row labels."""
     return (
         isinstance(value, Mapping)
-        and value.keys() == {"columns", "rows", "total"}
+        and _TABLE_KEYS <= value.keys() <= {*_TABLE_KEYS, "labels", "total_columns"}
         and isinstance(value["columns"], list)
         and isinstance(value["rows"], list)
         and all(isinstance(row, list) for row in value["rows"])
-        and isinstance(value["total"], int)
-        and 0 <= value["total"] <= INT_LIMIT
+        and all(_is_count(value[name]) for name in value.keys() - {"columns", "rows"})
+        and label_count(value) <= len(value["columns"])
     )
+
+
+_TABLE_KEYS: Final = frozenset(("columns", "rows", "total"))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= INT_LIMIT
+
+
+def label_count(table: Mapping[str, Any]) -> int:
+    """Return how many of the first cells of each row are the row's labels."""
+    return int(table.get("labels", 0))
 
 
 def shown_table(table: Mapping[str, Any]) -> tuple[list[Any], list[list[Any]], str]:
@@ -285,16 +300,38 @@ def shown_table(table: Mapping[str, Any]) -> tuple[list[Any], list[list[Any]], s
         room -= len(row) or 1  # a row without cells is a line too
     total = max(table["total"], len(table["rows"]))
     note = f"showing {len(rows):,} of {total:,} rows" if len(rows) < total else ""
-    if len(columns) < len(table["columns"]):
-        note += f"{', ' if note else 'showing '}{len(columns):,} of {len(table['columns']):,} columns"
+    labels = label_count(table)
+    wide = max(table.get("total_columns", 0), len(table["columns"]) - labels)
+    if (shown := max(0, len(columns) - labels)) < wide:
+        note += f"{', ' if note else 'showing '}{shown:,} of {wide:,} columns"
     return columns, rows, note
+
+
+def numeric_columns(rows: Sequence[Sequence[Any]]) -> list[bool]:
+    """Return for each column whether all its cells are numbers, or empty: forms align those to the right."""
+    columns = zip_longest(*rows)
+    return [
+        any(cell is not None for cell in column) and all(cell is None or _is_number(cell) for cell in column)
+        for column in columns
+    ]
+
+
+def _is_number(cell: object) -> bool:
+    return (isinstance(cell, int | float) and not isinstance(cell, bool)) or cell in ("nan", "inf", "-inf")
 
 
 def _table_text(table: Mapping[str, Any]) -> str:
     columns, body, note = shown_table(table)
     rows = [[preview(cell, 40) for cell in row] for row in [columns, *body]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=False)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    is_numeric = numeric_columns(body) or [False] * len(widths)
+    lines = [
+        "  ".join(
+            cell.rjust(width) if numeric else cell.ljust(width)
+            for cell, width, numeric in zip(row, widths, is_numeric, strict=False)
+        ).rstrip()
+        for row in rows
+    ]
     return "\n".join([*lines, *([f"[{note}]"] if note else [])])
 
 

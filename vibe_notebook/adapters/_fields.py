@@ -15,13 +15,14 @@ import math
 import re
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from vibe_notebook._half_pairs import scrub_inside
-from vibe_notebook._json_values import bounded_repr, scrub, to_json_value
+from vibe_notebook._json_values import bounded_repr, dump_model, scrub, to_json_value
 from vibe_notebook.events import Usage
 
 __all__ = [
@@ -202,7 +203,7 @@ def _plain(value: Any, above: tuple[int, ...]) -> Any:
     above = (*above, id(value))
     if isinstance(value, BaseModel):
         try:
-            value = BaseModel.model_dump(value, mode="json", warnings=False)
+            value = dump_model(value, partial(BaseModel.model_dump, value, mode="json", warnings=False))
         except Exception:  # noqa: BLE001 - a foreign serialiser may raise anything
             return bounded_repr(value)
     if isinstance(value, Mapping):
