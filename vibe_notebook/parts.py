@@ -66,7 +66,8 @@ class ToolPart(_Part):
     """Hold a tool call: its arguments, state and result, and its subagents' parts in ``children``.
 
     ``args`` is the parsed value once the argument text is complete JSON, ``args_text`` the argument text so far;
-    ``started_at`` and ``finished_at`` are seconds since the epoch.
+    ``written`` is the text that the tool wrote while it ran, once a result follows it: until then the text is the
+    ``output``. ``started_at`` and ``finished_at`` are seconds since the epoch.
     """
 
     kind: Literal["tool"] = "tool"
@@ -76,6 +77,7 @@ class ToolPart(_Part):
     args_text: str = ""
     state: ToolState = "preparing"
     output: Any = None
+    written: str = ""
     error: str | None = None
     progress: Progress | None = None
     started_at: float | None = None

@@ -18,11 +18,13 @@ from .._markdown.math import isolate
 from .._markdown.renderer import render
 from .._markdown.sanitize import is_link, is_raster
 from .last_resort import render_or_fall_back
+from .sequences import without_sequences
 from .wording import (
     OUTCOME_MARKS,
     STATE_MARKS,
     args_text,
     byte_size,
+    call_preview,
     children_of,
     clean,
     cut_message,
@@ -40,6 +42,7 @@ from .wording import (
     unclaimed_runs,
     usage_text,
     whole_message,
+    written_text,
 )
 
 if TYPE_CHECKING:
@@ -178,7 +181,7 @@ class _Page:
             match part.kind:
                 case "text":
                     if part.text.strip():
-                        yield f'<div class="vibe-text" style="{_TEXT}">\n{render(part.text)}</div>\n'
+                        yield f'<div class="vibe-text" style="{_TEXT}">\n{render(without_sequences(part.text))}</div>\n'
                 case "thinking":
                     if part.text.strip():
                         yield self._thinking(part.key, part.text)
@@ -195,7 +198,7 @@ class _Page:
         return f'{fold}<div style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
-        short = preview(part.args_text if part.args is None else part.args)
+        short = call_preview(part)
         state = "" if part.state == "ok" else part.state.replace("_", " ")  # the mark already shows it
         facts = " · ".join(fact for fact in (state, duration_of(part)) if fact)
         row = f'{_mark(STATE_MARKS, part.state, "min-width:.8em")} <code style="{_NAME}">{escape(name_of(part))}</code> '
@@ -211,7 +214,8 @@ class _Page:
         if args := args_text(part):
             yield _section("Arguments", _pre(args))
         if is_table(part.output):
-            yield _section("Output", _table(part.output))
+            written = written_text(part)
+            yield _section("Output", (f"{_pre(written)}\n" if written else "") + _table(part.output))
         elif output := output_text(part):
             yield _section("Output", _pre(output))
         if part.error:

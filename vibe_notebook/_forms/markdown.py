@@ -26,6 +26,7 @@ from .wording import (
     STATE_MARKS,
     args_text,
     byte_size,
+    call_preview,
     children_of,
     duration_of,
     in_line,
@@ -34,7 +35,6 @@ from .wording import (
     name_of,
     output_text,
     pretty,
-    preview,
     size,
     unclaimed_runs,
     usage_text,
@@ -197,7 +197,7 @@ class _Form:
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
         facts = ["" if part.state == "ok" else part.state.replace("_", " "), duration_of(part)]
-        short = preview(part.args_text if part.args is None else part.args)
+        short = call_preview(part)
         words = [
             f"**{STATE_MARKS[part.state]}** {code_span(name_of(part))}",
             *([code_span(short)] if short else []),

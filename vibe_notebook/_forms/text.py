@@ -18,6 +18,7 @@ from .wording import (
     STATE_MARKS,
     args_text,
     byte_size,
+    call_preview,
     children_of,
     clean,
     in_line,
@@ -25,7 +26,6 @@ from .wording import (
     name_in_line,
     name_of,
     output_text,
-    preview,
     size,
     unclaimed_runs,
 )
@@ -74,7 +74,7 @@ def _part(part: Part, depth: int) -> str:
 
 
 def _tool(part: ToolPart, depth: int) -> Iterator[str]:
-    short = preview(part.args_text if part.args is None else part.args)
+    short = call_preview(part)
     state = "" if part.state == "ok" else f" · {part.state.replace('_', ' ')}"
     yield f"{STATE_MARKS[part.state]} {name_of(part)}({short}){state}"
     if short.endswith("…"):

@@ -263,6 +263,10 @@ def _tool(agent: str, part: ToolPart, ids: dict[str, Any], *, appends: bool) -> 
     if args is not None or part.state != "preparing":
         yield ToolStarted(**call, tool_name=part.tool_name or None, args=args, ts=part.started_at)
     yield from _parts(agent, part.children, appends=appends)
+    if part.written:
+        if not appends:
+            yield ToolProgress(**call, output="")
+        yield ToolProgress(**call, delta=part.written)
     match part.state:
         case "ok" | "error" | "denied" | "cancelled":
             yield ToolFinished(
