@@ -248,5 +248,5 @@ def test_the_row_of_a_call_moves_while_its_arguments_are_written() -> None:
         stage.view.flush()
         seen.append(stage.browser.tree()[0]["props"]["preview"])
         assert seen[-1].endswith(text[: start + 500].rstrip()[-20:])
-        assert len(seen[-1]) <= 61
+        assert len(seen[-1]) <= 100
     assert len(set(seen)) == len(seen)

@@ -292,7 +292,7 @@ def _table(table: Mapping[str, Any]) -> str:
     body = "".join(
         "<tr>"
         + "".join(
-            f'<th scope="row" style="text-align:{side}">{_cell(cell)}</th>'
+            f'<th scope="row" style="text-align:{side};white-space:nowrap">{_cell(cell)}</th>'
             if at < labels
             else f'<td style="text-align:{side}">{_cell(cell)}</td>'
             for at, (side, cell) in enumerate(zip(sides, row, strict=False))

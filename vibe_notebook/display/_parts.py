@@ -86,7 +86,7 @@ class SentPart:
         return self.fields.setdefault(name, Field()).replace(self.key, name, text)
 
 
-PREVIEW_END = 60
+PREVIEW_END = 40
 """Characters of the argument text that the row shows while the text is written: its end, so that the row moves."""
 
 
