@@ -23,7 +23,7 @@ MESSAGES = (
 NAMES = {
     "": "Live Recorder Registry Replay Transcript VibeNotebookError Watch configure get_registry handler last live "
     "load_ipython_extension record replay unload_ipython_extension watch",
-    "adapters": "Adapter choose detect get is_open names",
+    "adapters": "Adapter choose detect get is_open names none_understood recognizes",
     "cli": "main",
     "display": "Output Printer bundle choose configure make_output",
     "events": "EVENT_CLASSES Artifact Citation Custom Envelope Event Id InputAnswered InputRequested Json "

@@ -9,18 +9,18 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import inspect
 import math
 import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-__all__ = ["TABLE_ROWS", "bounded_repr", "scrub", "to_json_value"]
+from ._tables import describe_lazy, summarize_table
+
+__all__ = ["bounded_repr", "dump_model", "scrub", "to_json_value"]
 
 REPR_LIMIT: Final = 10_000
 """Characters to which a ``repr`` is cut."""
-
-TABLE_ROWS: Final = 20
-"""Rows of a table in its summary."""
 
 DEPTH_LIMIT: Final = 64
 """Levels of nesting beyond which a value becomes its repr."""
@@ -38,7 +38,15 @@ _PLAIN: Final[tuple[tuple[type, Callable[[Any], Any]], ...]] = (
     (float, float.__float__),
 )
 
-_REPR = reprlib.Repr()
+
+class _Repr(reprlib.Repr):
+    """Write the repr of a container, without running a lazy object inside."""
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        return describe_lazy(x) or super().repr_instance(x, level)
+
+
+_REPR = _Repr()
 _REPR.maxlevel = 4
 _REPR.maxtuple = _REPR.maxlist = _REPR.maxarray = _REPR.maxdict = 50
 _REPR.maxset = _REPR.maxfrozenset = _REPR.maxdeque = 50
@@ -58,8 +66,10 @@ def scrub(text: str) -> str:
 
 
 def bounded_repr(value: object) -> str:
-    """Return ``repr(value)``, cut to ``REPR_LIMIT`` characters; never raise."""
+    """Return ``repr(value)``, cut to ``REPR_LIMIT`` characters; never raise, and never run a lazy object."""
     try:
+        if (lazy := describe_lazy(value)) is not None:
+            return scrub(lazy)
         # reprlib shortens containers while it writes them: a whole repr may not fit in memory.
         text = _REPR.repr(value) if isinstance(value, _CONTAINERS) else repr(value)
     except Exception as error:  # noqa: BLE001 - a broken __repr__ must not end a stream
@@ -73,8 +83,9 @@ def to_json_value(value: Any) -> Any:
     """Convert *value* to JSON types; return a plain scalar unchanged.
 
     Pydantic models and dataclasses become objects, dates their ISO form, enum members their
-    value, numpy scalars the number; a table (pandas, polars) becomes
-    ``{"columns", "rows", "total"}`` with its first rows, and anything else its bounded repr.
+    value, numpy scalars the number; a table (pandas, polars, pyarrow) becomes
+    ``{"columns", "rows", "total"}`` with its first rows and their labels, and anything else its bounded repr.
+    A lazy frame, a query's result or an iterator is neither run nor consumed: its type is described.
     A value that refers to itself, or is nested or shared beyond the limits, ends in a bounded repr.
     """
     return _Conversion().convert(value)
@@ -109,6 +120,8 @@ class _Conversion:
             self._above.pop()
 
     def _nested(self, value: Any) -> Any:
+        if (lazy := describe_lazy(value)) is not None:
+            return scrub(lazy)
         if isinstance(value, Mapping):
             self._items += len(value)
             return {self._key(k): self.convert(v) for k, v in value.items()}
@@ -127,37 +140,34 @@ class _Conversion:
         return self._foreign(value)
 
     def _foreign(self, value: Any) -> Any:
-        dump = getattr(value, "model_dump", None)
-        if callable(dump) and not isinstance(value, type):
-            return self.convert(dump(mode="json"))
-        table = _table(value)
+        # Statically: some objects make another lazy object of any attribute.
+        if callable(inspect.getattr_static(value, "model_dump", None)) and not isinstance(value, type):
+            return self.convert(dump_model(value, lambda: value.model_dump(mode="json")))
+        table = summarize_table(value, self.convert)
         if table is not None:
             return table
         item = getattr(value, "item", None)
         if callable(item) and getattr(value, "shape", None) == ():
-            return self.convert(item())
+            # numpy gives a moment in nanoseconds as a whole number.
+            is_moment = getattr(getattr(value, "dtype", None), "kind", None) in ("M", "m")
+            return self.convert(str(value) if is_moment else item())
         return bounded_repr(value)
 
     def _key(self, key: object) -> str:
         return scrub(str.__str__(key)) if isinstance(key, str) else bounded_repr(key)
 
 
-def _table(value: Any) -> dict[str, Any] | None:
-    """Summarise a pandas or polars frame, recognised by its shape and columns, without an import of either."""
-    columns, shape = getattr(value, "columns", None), getattr(value, "shape", None)
-    if columns is None or isinstance(value, type):
-        return None
-    if not isinstance(shape, tuple) or len(shape) != len(("rows", "columns")):
-        return None
-    head = value.head(TABLE_ROWS)
-    if callable(getattr(head, "itertuples", None)):
-        rows = [list(row) for row in head.itertuples(index=False, name=None)]
-    elif callable(getattr(head, "iter_rows", None)):
-        rows = [list(row) for row in head.iter_rows()]
-    else:
-        return None
-    return {
-        "columns": [scrub(str(name)) for name in columns],
-        "rows": to_json_value(rows),
-        "total": int(shape[0]),
-    }
+def dump_model(model: Any, dump: Callable[[], Any]) -> Any:
+    """Return what *dump* makes of a pydantic model, or its plain fields where that would run or lose one.
+
+    JSON mode consumes an iterator, and fails at a table; a model's own repr runs a lazy frame.
+    """
+    fields = getattr(model, "__dict__", {})
+    if any(hasattr(type(value), "__next__") or describe_lazy(value) for value in fields.values()):
+        return dict(fields)
+    try:
+        return dump()
+    except Exception:
+        if not fields:
+            raise
+        return dict(fields)

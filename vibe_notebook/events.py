@@ -202,12 +202,17 @@ class ToolCallDelta(Envelope):
 
 
 class ToolStarted(Envelope):
-    """Start a tool: ``args`` REPLACES the streamed argument text, ``None`` retains it."""
+    """Start a tool: ``args`` REPLACES the streamed argument text, ``None`` retains it.
+
+    ``args_text`` is the JSON text of ``args`` where that text has more than the value: a number's digits, an escape, a
+    key twice.
+    """
 
     type: Literal["tool_started"] = "tool_started"
     tool_call_id: Id
     tool_name: Name | None = None
     args: Json = None
+    args_text: Text | None = None
     display: Display = None
 
 

@@ -5,7 +5,7 @@
     VibeNotebookError
     ├── ProtocolError (ValueError)      an event, a recording line or a wire message that is not valid
     ├── AdapterError (TypeError)        no adapter fits the stream, or two do
-    ├── ConsumedError (RuntimeError)    a watch was consumed twice
+    ├── ConsumedError (RuntimeError)    a watch or a stream was consumed twice
     ├── ClosedError (RuntimeError)      a registry, subscription or view was used after its close
     ├── LogError (OSError)              a project's event log cannot be written or read
     ├── MissingExtraError (ImportError) an optional dependency is not installed
@@ -48,7 +48,7 @@ class AdapterError(VibeNotebookError, TypeError):
 
 
 class ConsumedError(VibeNotebookError, RuntimeError):
-    """Report a second consumer of a watch: a watch has only one."""
+    """Report a second consumer of a watch or of a stream: each has only one."""
 
 
 class ClosedError(VibeNotebookError, RuntimeError):

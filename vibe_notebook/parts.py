@@ -153,7 +153,8 @@ class ToolPart(_Part):
 
     ``args`` is the parsed value once the argument text is complete JSON, ``args_text`` the argument text so far;
     ``executed_at`` is the ``ts`` of its first start, after its arguments were written. ``plan_id`` names the plan
-    that the call wrote.
+    that the call wrote. ``written`` is the text that the tool wrote while it ran, once a result follows it: until then
+    the text is the ``output``.
     """
 
     kind: Literal["tool"] = "tool"
@@ -163,6 +164,7 @@ class ToolPart(_Part):
     args_text: str = ""
     state: ToolState = "preparing"
     output: Any = None
+    written: str = ""
     error: str | None = None
     progress: Progress | None = None
     executed_at: float | None = None

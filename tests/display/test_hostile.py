@@ -128,7 +128,7 @@ def test_cleaning_twice_is_cleaning_once_and_leaves_no_control_character(text: s
 
 
 def test_terminal_sequences_are_removed_and_other_control_characters_made_visible() -> None:
-    assert clean("a\x1b[31mred\x1b[0m\x1b]0;t\x07\r\nb\tc\x00\x7f\x9b\u202e") == "ared\nb\tc␀␡�"
+    assert clean("a\x1b[31mred\x1b[0m\x1b]0;t\x07\r\nb\tc\x00\x7f\x81\u202e") == "ared\nb\tc␀␡�"
 
 
 def test_a_call_is_marked_up_as_text_only_in_the_page() -> None:

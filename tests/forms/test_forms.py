@@ -89,13 +89,16 @@ def test_a_duration_is_shown_only_if_its_start_and_end_are_known(form: Any) -> N
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_big_output_is_shortened_with_a_note(form: Any) -> None:
+def test_a_big_output_keeps_its_start_and_its_end_with_a_note_between(form: Any) -> None:
     by_lines = form(transcript(tool(output="\n".join(f"line {n}" for n in range(1, 3001)))))
-    assert "line 2000\n" in by_lines
-    assert "line 2001" not in by_lines
-    assert "[Showing lines 1-2000 of 3000]" in by_lines
-    by_size = form(transcript(tool(output="x" * 250_000)))
-    assert "[Showing the first 100,000 of 250,000 characters]" in by_size
+    for shown in ("line 1000\n", "[1,500 lines are left out here]", "line 2501\n", "line 3000"):
+        assert shown in by_lines
+    assert "line 1001\n" not in by_lines
+    assert "line 2500\n" not in by_lines
+    by_size = form(transcript(tool(output="start" + "x" * 249_990 + "the end")))
+    assert "start" in by_size
+    assert "[160,000 characters are left out here]" in by_size
+    assert "the end" in by_size
     assert len(by_size) < 102_000
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._limits import FORM_BYTES, MESSAGE_SHOWN
 from ..parts import Part, Run, TextPart, ThinkingPart, ToolPart
-from .wording import CHARACTERS, children_of, unclaimed_runs
+from .excerpt import CHARACTERS
+from .wording import children_of, unclaimed_runs
 
 if TYPE_CHECKING:
     from ..events import Outcome, Usage
@@ -108,7 +109,9 @@ def _size(part: Part) -> int:
             case "text" | "thinking":
                 size += OVERHEAD + len(one.text)
             case "tool":
-                size += OVERHEAD + sum(map(_size_of_value, (one.args_text, one.output, one.error)))
+                size += OVERHEAD + sum(
+                    map(_size_of_value, (one.args_text, one.written, one.output, one.error))
+                )
                 remaining += one.children
             case "artifact":
                 size += OVERHEAD + len(one.data or "") // 3  # in one of the three forms

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Any, assert_never
 
 from .._markdown.images import pixels_of
@@ -20,19 +20,23 @@ from .._markdown.sanitize import is_link, is_raster
 from .conversation import Sources, document_parts, is_hidden
 from .html_conversation import answer_html, cited_html, line_html, plan_html, said_html, sources_html
 from .last_resort import render_or_fall_back
+from .sequences import without_sequences
 from .wording import (
     OUTCOME_MARKS,
     STATE_MARKS,
     args_text,
     byte_size,
+    call_preview,
     children_of,
     clean,
     cut_message,
     duration_of,
     in_line,
     is_table,
+    label_count,
     name_in_line,
     name_of,
+    numeric_columns,
     output_text,
     preview,
     shown_table,
@@ -40,6 +44,7 @@ from .wording import (
     unclaimed_runs,
     usage_text,
     whole_message,
+    written_text,
 )
 
 if TYPE_CHECKING:
@@ -199,7 +204,7 @@ class _Page:
     def _text(self, part: TextPart, sources: Sources) -> str:
         if part.role in ("user", "system"):
             return said_html(part, is_open=self._is_open.get(part.key, False))
-        html = cited_html(part, sources, directed)
+        html = cited_html(part, sources, lambda text: directed(without_sequences(text)))
         return f'<div class="vibe-text" dir="auto" style="{_TEXT}">\n{html}</div>\n'
 
     def _thinking(self, key: str, text: str) -> str:
@@ -208,7 +213,7 @@ class _Page:
         return f'{fold}<div dir="auto" style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
-        short = preview(part.args_text if part.args is None else part.args)
+        short = call_preview(part)
         state = "" if part.state == "ok" else part.state.replace("_", " ")  # the mark already shows it
         facts = " · ".join(fact for fact in (state, duration_of(part)) if fact)
         row = f'{_mark(STATE_MARKS, part.state, "min-width:.8em")} <code dir="auto" style="{_NAME}">{escape(name_of(part))}</code> '
@@ -224,7 +229,8 @@ class _Page:
         if args := args_text(part):
             yield _section("Arguments", _pre(args))
         if is_table(part.output):
-            yield _section("Output", _table(part.output))
+            written = written_text(part)
+            yield _section("Output", (f"{_pre(written)}\n" if written else "") + _table(part.output))
         elif output := output_text(part):
             yield _section("Output", _pre(output))
         if part.error:
@@ -299,10 +305,20 @@ def _section(label: str, html: str) -> str:
 
 def _table(table: Mapping[str, Any]) -> str:
     columns, rows, note = shown_table(table)
-    head = "".join(f'<th dir="auto" style="text-align:left">{_cell(name)}</th>' for name in columns)
+    labels, is_numeric = label_count(table), numeric_columns(rows)
+    sides = ["right" if numeric else "left" for numeric in is_numeric] or ["left"] * len(columns)
+    head = "".join(
+        f'<th dir="auto" style="text-align:{side}">{_cell(name)}</th>'
+        for name, side in zip_longest(columns, sides[: len(columns)], fillvalue="left")
+    )
     body = "".join(
         "<tr>"
-        + "".join(f'<td dir="auto" style="text-align:left">{_cell(cell)}</td>' for cell in row)
+        + "".join(
+            f'<th scope="row" dir="auto" style="text-align:{side};white-space:nowrap">{_cell(cell)}</th>'
+            if at < labels
+            else f'<td dir="auto" style="text-align:{side}">{_cell(cell)}</td>'
+            for at, (side, cell) in enumerate(zip(sides, row, strict=False))
+        )
         + "</tr>\n"
         for row in rows
     )

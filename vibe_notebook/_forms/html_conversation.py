@@ -23,7 +23,8 @@ from .conversation import (
     plan_summary,
     question_of,
 )
-from .wording import clean, in_line, name_in_line, shorten
+from .excerpt import excerpt
+from .wording import clean, in_line, name_in_line
 
 if TYPE_CHECKING:
     from ..parts import CustomPart, PlanPart, RequestValue, TextPart
@@ -149,7 +150,7 @@ def line_html(part: CustomPart, *, is_open: bool) -> str:
     if not whole:
         return f'<div class="vibe-line" style="margin:.2em 0 .5em">◇ {words}</div>\n'
     opened = " open" if is_open else ""
-    shown = "\n".join(filter(None, shorten(whole)))
+    shown = excerpt(whole)
     return (
         f'<details class="vibe-line"{opened} style="margin:.2em 0 .5em"><summary style="display:list-item;cursor:pointer">'
         f'{words}</summary>\n<pre style="{_PRE}"><code style="background:none" dir="auto">{escape(shown)}</code></pre></details>\n'

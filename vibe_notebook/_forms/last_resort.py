@@ -72,7 +72,7 @@ def _texts(transcript: Document) -> Iterator[str]:
             case "tool":
                 args = part.args_text if part.args is None else bounded_repr(part.args)
                 yield f"{part.tool_name or 'tool'}({args}) {part.state}"
-                for value in (part.output, part.error):
+                for value in (part.written or None, part.output, part.error):
                     if value is not None:
                         yield value if isinstance(value, str) else bounded_repr(value)
                 remaining += part.children[::-1]

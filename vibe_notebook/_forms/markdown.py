@@ -32,6 +32,7 @@ from .conversation import (
     plan_summary,
     question_of,
 )
+from .excerpt import excerpt
 from .last_resort import render_or_fall_back
 from .neutral import code_span, escape_text, fence, link, neutralize, quote
 from .wording import (
@@ -39,6 +40,7 @@ from .wording import (
     STATE_MARKS,
     args_text,
     byte_size,
+    call_preview,
     children_of,
     duration_of,
     in_line,
@@ -47,8 +49,6 @@ from .wording import (
     name_of,
     output_text,
     pretty,
-    preview,
-    shorten,
     size,
     unclaimed_runs,
     usage_text,
@@ -243,7 +243,7 @@ class _Form:
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
         facts = ["" if part.state == "ok" else part.state.replace("_", " "), duration_of(part)]
-        short = preview(part.args_text if part.args is None else part.args)
+        short = call_preview(part)
         words = [
             f"**{STATE_MARKS[part.state]}** {code_span(name_of(part))}",
             *([code_span(short)] if short else []),
@@ -289,7 +289,7 @@ def _line(part: CustomPart) -> str:
     line = "◇ " + " ".join(
         [*([f"**{escape_text(name)}**"] if name else []), *([code_span(short)] if short else [])]
     )
-    return f"{line}\n\n{_fenced(shorten(whole)[0], is_json=whole[:1] in '{[')}" if whole else line
+    return f"{line}\n\n{_fenced(excerpt(whole), is_json=whole[:1] in '{[')}" if whole else line
 
 
 def _artifact(part: ArtifactPart) -> str:

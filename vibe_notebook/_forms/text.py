@@ -23,12 +23,14 @@ from .conversation import (
     plan_summary,
     question_of,
 )
+from .excerpt import excerpt
 from .last_resort import render_or_fall_back
 from .wording import (
     OUTCOME_MARKS,
     STATE_MARKS,
     args_text,
     byte_size,
+    call_preview,
     children_of,
     clean,
     in_line,
@@ -36,8 +38,6 @@ from .wording import (
     name_in_line,
     name_of,
     output_text,
-    preview,
-    shorten,
     size,
     unclaimed_runs,
 )
@@ -97,7 +97,7 @@ def _part(part: Part, depth: int, sources: Sources) -> str:
         case "custom":
             name, short, whole = line_words(part)
             line = "◇ " + ": ".join(filter(None, (name, short)))
-            return f"{line}\n{_indented(shorten(whole)[0])}" if short.endswith("…") else line
+            return f"{line}\n{_indented(excerpt(whole))}" if short.endswith("…") else line
     assert_never(part.kind)
 
 
@@ -127,7 +127,7 @@ def _request(request: RequestValue) -> str:
 
 
 def _tool(part: ToolPart, depth: int) -> Iterator[str]:
-    short = preview(part.args_text if part.args is None else part.args)
+    short = call_preview(part)
     state = "" if part.state == "ok" else f" · {part.state.replace('_', ' ')}"
     yield f"{STATE_MARKS[part.state]} {name_of(part)}({short}){state}"
     if short.endswith("…"):

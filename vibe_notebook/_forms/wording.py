@@ -9,13 +9,18 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Final, Protocol, TypeGuard
 
 from .._limits import COUNT_LIMIT, INT_LIMIT, MESSAGE_SHOWN, NAME_SHOWN, TABLE_CELLS, TIME_LIMIT
 from .._symbols import show_controls, show_hidden
 from ..events import Outcome, Usage
 from ..parts import Part, Run, ToolPart, ToolState
+from .excerpt import excerpt
+from .json_text import brief_members, is_object, members, reindent
+from .sequences import ProseText, without_sequences
+from .terminal_text import terminal_text
 
 __all__ = [
     "OPEN_STATES",
@@ -23,9 +28,11 @@ __all__ = [
     "PREVIEW",
     "STATE_MARKS",
     "Document",
+    "LiveProse",
     "LiveText",
     "args_text",
     "byte_size",
+    "call_preview",
     "children_of",
     "clean",
     "clean_code",
@@ -33,18 +40,21 @@ __all__ = [
     "duration_of",
     "in_line",
     "is_table",
+    "label_count",
     "message_text",
     "name_in_line",
     "name_of",
+    "numeric_columns",
     "output_text",
     "pretty",
     "preview",
-    "shorten",
+    "result_text",
     "shown_table",
     "size",
     "unclaimed_runs",
     "usage_text",
     "whole_message",
+    "written_text",
 ]
 
 
@@ -91,65 +101,61 @@ OUTCOME_MARKS: Final[Mapping[Outcome, str]] = {
     "interrupted": "‖",
 }
 
-LINES = 2_000
-"""Lines of one output that a form shows at most; the transcript has all of them."""
-CHARACTERS = 100_000
-"""Characters of one output that a form shows at most; the transcript has all of them."""
-
 PREVIEW = 100
 """Characters of arguments or a result on one line, if the width of the line is unknown."""
 DEPTH = 30
 """Nesting of subagents beyond which calls are listed side by side."""
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_OPEN_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*)?")
-_SEQUENCE = 1_000
-"""Characters of a terminal sequence at most, from which on its beginning is shown."""
 _DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_HAS_CODE = re.compile("`|~~~|^(?: {4}|\t)", re.MULTILINE)
+_CODE = re.compile("`|~~~|\n(?: {4}|\t)")
+"""The beginning of code in Markdown, where a line feed stands before each line."""
+_CODE_MARK = 4
+"""Characters of a text's end that may be the beginning of such a mark."""
 _SPACE = re.compile(r"\s+")
 
 
 def clean(text: str) -> str:
     """Return prose without terminal sequences and direction marks, and with visible control characters.
 
-    Only line feed and tab stay unchanged. In Markdown with code the direction marks become visible.
+    Only line feed and tab stay unchanged. Direction marks become visible from the first code of the text on.
     """
-    text = _without_sequences(text)
-    if _DIRECTIONS.search(text):
-        text = show_hidden(text) if _HAS_CODE.search(text) else _DIRECTIONS.sub("", text)
-    return show_controls(text)
+    return LiveProse().feed(text)
 
 
 def clean_code(text: str) -> str:
-    """Return code, a name or a message as ``clean`` does, but with visible direction marks."""
-    return show_hidden(_without_sequences(text))
+    """Return code, a name or arguments as ``clean`` does, but with visible direction marks."""
+    return show_hidden(without_sequences(text))
 
 
-def _without_sequences(text: str) -> str:
-    return _ANSI.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+class LiveProse:
+    """Clean a growing text as ``clean`` does, piece by piece: the pieces together are the clean text."""
+
+    def __init__(self) -> None:
+        self._sequences = ProseText()
+        self._has_code = False
+        self._end = "\n"
+
+    def feed(self, text: str) -> str:
+        """Return the clean text of the next piece."""
+        text = self._sequences.take(text)
+        if self._has_code:
+            return show_hidden(text)
+        code = _CODE.search(self._end + text)
+        start = len(text) if code is None else max(0, code.end() - len(self._end))
+        self._has_code = code is not None
+        self._end = (self._end + text)[-_CODE_MARK:]
+        return show_controls(_DIRECTIONS.sub("", text[:start])) + show_hidden(text[start:])
 
 
 class LiveText:
-    """Clean a growing text piece by piece, without the terminal sequences that the pieces cut."""
+    """Clean a growing text as ``clean_code`` does, piece by piece."""
 
-    def __init__(self, clean: Callable[[str], str] | None = None) -> None:
-        self._clean = clean or clean_code
-        self._held = ""
-
-    def reset(self) -> None:
-        """Begin another text."""
-        self._held = ""
+    def __init__(self) -> None:
+        self._sequences = ProseText()
 
     def feed(self, text: str) -> str:
-        """Return the clean text of the next piece, but for the beginning of a sequence or a line end at its end."""
-        text = self._held + text
-        last = max(
-            text.rfind("\x1b", max(0, len(text) - _SEQUENCE)), len(text) - 1 if text.endswith("\r") else -1
-        )
-        is_open = last >= 0 and (text[last] == "\r" or _OPEN_ANSI.fullmatch(text, last))
-        self._held = text[last:] if is_open else ""
-        return self._clean(text[:last] if is_open else text)
+        """Return the clean text of the next piece."""
+        return show_hidden(self._sequences.take(text))
 
 
 def in_line(text: str, limit: int = PREVIEW) -> str:
@@ -158,6 +164,13 @@ def in_line(text: str, limit: int = PREVIEW) -> str:
     line = _SPACE.sub(" ", clean_code(text[: 4 * limit])).strip()
     is_cut = len(line) > limit or len(text) > 4 * limit
     return f"{line[: limit - 1]}…" if is_cut else line
+
+
+def call_preview(part: ToolPart, limit: int = PREVIEW) -> str:
+    """Return a call's arguments on one line, each value as its writer has written it."""
+    if isinstance(part.args, Mapping) and is_object(part.args_text):
+        return in_line(brief_members(part.args_text, limit), limit)
+    return preview(part.args_text if part.args is None else part.args, limit)
 
 
 def preview(value: Any, limit: int = PREVIEW) -> str:
@@ -205,14 +218,9 @@ def _brief(value: Any, budget: int) -> Iterator[str]:
 
 
 def pretty(value: Any) -> str:
-    """Return *value* as indented JSON; text stays text, unless the text is JSON."""
+    """Return *value* as indented JSON; text stays text, unless the text is JSON: then only its white space changes."""
     if isinstance(value, str):
-        if not value.lstrip()[:1] or value.lstrip()[0] not in "{[" or len(value) > CHARACTERS:
-            return value
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return str(value)
+        return reindent(value) or value
     try:
         return json.dumps(value, indent=2, ensure_ascii=False, default=repr)
     except (ValueError, RecursionError):  # a cycle, or nesting beyond Python's own limit
@@ -224,14 +232,22 @@ def args_text(part: ToolPart) -> str:
 
     Code and other text of several lines keeps its lines: JSON would put it on one line.
     """
-    args = part.args
-    if not isinstance(args, dict) or not any(map(_has_lines, args.values())):
-        return _shorten_clean(part.args_text if args is None else pretty(args))
-    lines = (
-        f"{name}:\n{textwrap.indent(value, '  ')}" if _has_lines(value) else f"{name}: {pretty(value)}"
-        for name, value in args.items()
+    if part.args is None:
+        return excerpt(clean_code(part.args_text))
+    text = reindent(part.args_text) or pretty(part.args)
+    found = (
+        members(text) if isinstance(part.args, dict) and any(map(_has_lines, part.args.values())) else None
     )
-    return _shorten_clean("\n".join(lines))
+    if found is None:
+        return excerpt(clean_code(text))
+    lines: list[str] = []
+    for name, value in found:
+        plain = json.loads(value) if value[:1] == '"' else None
+        if _has_lines(plain):
+            lines.append(f"{name}:\n{textwrap.indent(plain, '  ')}")
+        else:
+            lines.append(f"{name}: {value[1:-1] if plain is not None else reindent(value) or value}")
+    return excerpt(clean_code("\n".join(lines)))
 
 
 def _has_lines(value: object) -> TypeGuard[str]:
@@ -239,42 +255,56 @@ def _has_lines(value: object) -> TypeGuard[str]:
 
 
 def output_text(part: ToolPart) -> str:
-    """Return a call's output in full, as plain text; "" without an output."""
-    if part.output is None or part.output == part.error:
+    """Return a call's output in full, as plain text: what it wrote, then its result; "" without an output."""
+    return "\n".join(filter(None, (written_text(part), result_text(part))))
+
+
+def written_text(part: ToolPart) -> str:
+    """Return the text that a call wrote before its result, as a terminal shows it; "" if the result repeats it."""
+    lines = part.written.strip("\n")
+    if isinstance(part.output, str) and f"\n{lines}\n" in f"\n{part.output}\n":
+        return ""
+    return excerpt(terminal_text(part.written)).rstrip("\n")
+
+
+def result_text(part: ToolPart) -> str:
+    """Return a call's result in full, as plain text; "" without one."""
+    output = part.output
+    if output is None or output == part.error:
         return ""  # the form shows a failure once, as the error
-    return _table_text(part.output) if is_table(part.output) else _shorten_clean(pretty(part.output))
-
-
-def _shorten_clean(text: str) -> str:
-    text, note = shorten(clean_code(text))
-    return f"{text}\n{note}" if note else text
-
-
-def shorten(text: str) -> tuple[str, str]:
-    """Return the start of a long text, and a note about the omitted rest ("" without a rest)."""
-    lines = text.count("\n") + 1
-    if lines > LINES:
-        end = -1
-        for _ in range(LINES):
-            end = text.index("\n", end + 1)
-        if end <= CHARACTERS:
-            return text[:end], f"[Showing lines 1-{LINES} of {lines}]"
-    if len(text) > CHARACTERS:
-        return text[:CHARACTERS], f"[Showing the first {CHARACTERS:,} of {len(text):,} characters]"
-    return text, ""
+    if is_table(output):
+        return _table_text(output)
+    if not isinstance(output, str):
+        return excerpt(show_hidden(pretty(output)))
+    json_text = (
+        None if part.state == "running" else reindent(output)
+    )  # of a running call it may be the beginning
+    return excerpt(terminal_text(output) if json_text is None else show_hidden(json_text))
 
 
 def is_table(value: Any) -> bool:
-    """Return whether *value* is a table's summary: ``{columns, rows, total}``."""
+    """Return whether *value* is a table's summary: ``{columns, rows, total}``, perhaps with row labels."""
     return (
         isinstance(value, Mapping)
-        and value.keys() == {"columns", "rows", "total"}
+        and _TABLE_KEYS <= value.keys() <= {*_TABLE_KEYS, "labels", "total_columns"}
         and isinstance(value["columns"], list)
         and isinstance(value["rows"], list)
         and all(isinstance(row, list) for row in value["rows"])
-        and isinstance(value["total"], int)
-        and 0 <= value["total"] <= INT_LIMIT
+        and all(_is_count(value[name]) for name in value.keys() - {"columns", "rows"})
+        and label_count(value) <= len(value["columns"])
     )
+
+
+_TABLE_KEYS: Final = frozenset(("columns", "rows", "total"))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= INT_LIMIT
+
+
+def label_count(table: Mapping[str, Any]) -> int:
+    """Return how many of the first cells of each row are the row's labels."""
+    return int(table.get("labels", 0))
 
 
 def shown_table(table: Mapping[str, Any]) -> tuple[list[Any], list[list[Any]], str]:
@@ -288,16 +318,38 @@ def shown_table(table: Mapping[str, Any]) -> tuple[list[Any], list[list[Any]], s
         room -= len(row) or 1  # a row without cells is a line too
     total = max(table["total"], len(table["rows"]))
     note = f"showing {len(rows):,} of {total:,} rows" if len(rows) < total else ""
-    if len(columns) < len(table["columns"]):
-        note += f"{', ' if note else 'showing '}{len(columns):,} of {len(table['columns']):,} columns"
+    labels = label_count(table)
+    wide = max(table.get("total_columns", 0), len(table["columns"]) - labels)
+    if (shown := max(0, len(columns) - labels)) < wide:
+        note += f"{', ' if note else 'showing '}{shown:,} of {wide:,} columns"
     return columns, rows, note
+
+
+def numeric_columns(rows: Sequence[Sequence[Any]]) -> list[bool]:
+    """Return for each column whether all its cells are numbers, or empty: forms align those to the right."""
+    columns = zip_longest(*rows)
+    return [
+        any(cell is not None for cell in column) and all(cell is None or _is_number(cell) for cell in column)
+        for column in columns
+    ]
+
+
+def _is_number(cell: object) -> bool:
+    return (isinstance(cell, int | float) and not isinstance(cell, bool)) or cell in ("nan", "inf", "-inf")
 
 
 def _table_text(table: Mapping[str, Any]) -> str:
     columns, body, note = shown_table(table)
     rows = [[preview(cell, 40) for cell in row] for row in [columns, *body]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=False)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    is_numeric = numeric_columns(body) or [False] * len(widths)
+    lines = [
+        "  ".join(
+            cell.rjust(width) if numeric else cell.ljust(width)
+            for cell, width, numeric in zip(row, widths, is_numeric, strict=False)
+        ).rstrip()
+        for row in rows
+    ]
     return "\n".join([*lines, *([f"[{note}]"] if note else [])])
 
 
@@ -365,13 +417,13 @@ def name_in_line(name: str | None) -> str:
 
 def cut_message(text: str) -> tuple[str, int]:
     """Return the start of an error or a note as a form shows it, and the number of characters left out."""
-    text = clean_code(text)
+    text = terminal_text(text)
     return text[:MESSAGE_SHOWN], max(0, len(text) - MESSAGE_SHOWN)
 
 
 def whole_message(text: str) -> str:
     """Return an error or a note for a form with folds: all of it, as far as a form shows any output."""
-    return "\n".join(filter(None, shorten(clean_code(text))))
+    return excerpt(terminal_text(text))
 
 
 def message_text(text: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from .._nearest import nearest
 from ..remote import redact
 
 __all__ = ["Target", "TargetError", "find", "undefined"]
@@ -61,7 +62,7 @@ def find(text: str, namespace: Mapping[str, Any], agents: Collection[str]) -> Ta
     if path.endswith(".jsonl") and Path(path).expanduser().is_file():
         fits.append(Target("recording", str(Path(path).expanduser())))
     if text.startswith("agent:"):
-        fits.append(Target("agent", _id(text)))
+        fits.append(Target("agent", _agent_id(text, agents)))
     missing = undefined(text, namespace)
     if missing == []:
         fits.append(Target("expression", text))
@@ -97,12 +98,15 @@ def _is_url(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
 
 
-def _id(text: str) -> str:
+def _agent_id(text: str, agents: Collection[str]) -> str:
     agent_id = text.removeprefix("agent:").strip()
     if not agent_id:
         msg = "agent: needs an id: write agent:ID."
         raise TargetError(msg)
-    return agent_id
+    if agent_id not in agents and (found := nearest(agent_id, agents)) is not None:
+        msg = f"there is no agent {agent_id!r}. Did you mean agent:{found}?"
+        raise TargetError(msg)
+    return agent_id  # an agent that is not known yet may come
 
 
 def _unquoted(text: str) -> str:

@@ -205,8 +205,9 @@ class ToolBuilder(PartBuilder):
         args_text, args = self.arguments()
         finished = next((e for e in reversed(events) if isinstance(e, ToolFinished)), None)
         output: Any = finished.output if finished is not None else None
+        written = self.progress_output()
         if output is None:
-            output = self.progress_output()
+            output, written = written, None
         started = next((e.ts for e in events if isinstance(e, ToolStarted) and e.ts is not None), None)
         return ToolPart(
             **self.common(min(self.messages.values(), key=lambda item: position(item[0]))[1]),
@@ -216,6 +217,7 @@ class ToolBuilder(PartBuilder):
             args_text=args_text,
             state=self.state(),
             output=output,
+            written=written if isinstance(written, str) and not self._replaces_output() else "",
             error=finished.error if finished is not None else None,
             progress=self.progress(events),
             executed_at=started,
@@ -261,11 +263,18 @@ class ToolBuilder(PartBuilder):
 
     def progress_output(self) -> Any:
         """Return the output that progress events built: the appended text, or the value that replaced it."""
-        source = next((n.output for n in reversed(self.followers) if not n.output.is_empty), self.output)
+        source = self._output_text()
         if source.is_empty:
             return None
         is_value, value = source.value()
         return value if is_value else source.read()
+
+    def _output_text(self) -> GrowingText:
+        return next((n.output for n in reversed(self.followers) if not n.output.is_empty), self.output)
+
+    def _replaces_output(self) -> bool:
+        """Return whether the last progress is a whole output: a preliminary result, which the result replaces."""
+        return self._output_text().value()[0]
 
     def progress(self, events: list[Event] | None = None) -> Progress | None:
         """Return the progress that the tool reports; ``None`` without a report."""
@@ -311,7 +320,8 @@ class ToolBuilder(PartBuilder):
             self.args.add(place, event.text, whole=True, value=event.text, derived=source)
             return
         if isinstance(event, ToolStarted) and event.args is not None:
-            text = event.args if isinstance(event.args, str) else json.dumps(event.args, ensure_ascii=False)
+            text = event.args if isinstance(event.args, str) else event.args_text
+            text = json.dumps(event.args, ensure_ascii=False) if text is None else text
             self.args.add(place, text, whole=True, value=event.args)
         if isinstance(event, ToolProgress):
             if event.output is not None:

@@ -55,9 +55,15 @@ class Connections:
         self._changed = changed
         self._all: Sequence[Connection] = ()
         self._statuses: dict[int, Status] = {}
+        self._has_stood = False
 
     def __bool__(self) -> bool:
         return bool(self._all)
+
+    @property
+    def stood(self) -> bool:
+        """Return whether a connection has ever stood; True for a source without connections."""
+        return self._has_stood or not self._all
 
     def show(self, connections: Sequence[Connection]) -> None:
         """Show these connections from now on."""
@@ -93,4 +99,5 @@ class Connections:
 
     def _update(self, number: int, status: Status) -> None:
         self._statuses[number] = status
+        self._has_stood = self._has_stood or status.state == "live"
         self._changed()

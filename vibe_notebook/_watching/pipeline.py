@@ -31,6 +31,7 @@ from ..registry import Hold, Registry
 from ..transcript import Transcript
 from .connections import Connections
 from .finalizer import Finalizer, defer_interrupt, shield_interrupts
+from .sources import is_one_shot
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
@@ -40,6 +41,8 @@ __all__ = ["Pipeline", "Transcribed", "fresh_agent_id"]
 log = clean_logger("vibe_notebook")
 _MAX_UNIDENTIFIED = 8
 """Number of native events within which a stream must show its SDK; later the watch fails."""
+_EMPTY_TYPES = frozenset(("run_started", "custom"))
+"""Events that an adapter makes of natives too that it does not know."""
 _TIMED_TYPES = frozenset(("run_started", "tool_started", "tool_finished", "run_finished"))
 
 
@@ -77,6 +80,8 @@ class Pipeline:
         self._holds: list[Hold] = []  # the registry keeps the runs until the final form is shown
         self._lock = threading.Lock()
         self._unidentified: list[Any] = []
+        self._natives = 0
+        self._not_understood: list[Any] | None = [] if isinstance(adapter, str) else None
         self._finalizing = False
         self._may_wait_for_lull = True  # with the final form, until other views have drawn
         self._deferred = False  # the final form comes by the end of the cell
@@ -143,7 +148,11 @@ class Pipeline:
         if self.passive:
             return
         if self._adapter is not None:
-            self.dispatch(self.feed(self._adapter, native))
+            self._natives += 1
+            events = self.feed(self._adapter, native)
+            if self._not_understood is not None:
+                self._check_understood(self._adapter, native, events)
+            self.dispatch(events)
             return
         self._unidentified.append(native)
         if not self._choose_adapter(is_last=len(self._unidentified) == _MAX_UNIDENTIFIED):
@@ -155,12 +164,27 @@ class Pipeline:
     def exhausted(self, source: Any) -> None:
         """Dispatch the events that *source* itself holds after its stream has yielded all.
 
-        Raises ``AdapterError`` if the stream was too short to know its SDK.
+        Raises ``AdapterError`` if the stream was too short to know its SDK, or if the adapter understood none of it.
         """
         if self._unidentified:
             self._choose_adapter(is_last=True)
-        elif self._adapter is not None:
+        elif self._adapter is not None and self._natives and self._not_understood:
+            raise AdapterError(
+                adapters.none_understood(self._adapter.name, self._not_understood, self._natives)
+            )
+        elif self._adapter is None:
+            if not (self.passive or self.connections) and is_one_shot(source):
+                self.report("The stream gave no events. If it was read before, make a new one.")
+        else:
             self.dispatch(self._call_adapter(self._adapter, lambda adapter: adapter.exhausted(source)))
+
+    def _check_understood(self, adapter: Adapter, native: Any, events: list[Event]) -> None:
+        """Keep the first natives that were not understood, until one is."""
+        is_shown = any(event.type not in _EMPTY_TYPES for event in events)
+        if is_shown or adapters.recognizes(adapter.name, native):
+            self._not_understood = None
+        elif self._not_understood is not None and len(self._not_understood) < _MAX_UNIDENTIFIED:
+            self._not_understood.append(native)
 
     def _choose_adapter(self, *, is_last: bool) -> bool:
         try:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import inspect
 import os
+import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
@@ -19,6 +20,7 @@ import anyio
 from pydantic import BaseModel
 
 from .._foreign_words import clean_logger
+from ..exceptions import ConsumedError
 from ..registry import Registry, Subscription
 from .stepper import END, Stepper, in_thread
 
@@ -31,6 +33,7 @@ __all__ = [
     "hint",
     "is_async",
     "is_async_only",
+    "is_one_shot",
     "open_async",
     "open_sync",
     "source_name",
@@ -47,9 +50,10 @@ _NEVER = (str, bytes, bytearray, dict, type, type(None))
 
 
 def check(source: Any) -> None:
-    """Check that *source* can be a stream. Raises ``TypeError``."""
-    if isinstance(source, _NEVER) or not (is_async(source) or _is_sync(source)):
+    """Check that *source* can be a stream. Raises ``TypeError``; ``ConsumedError`` if it was read already."""
+    if isinstance(source, _NEVER) or not (is_async(source) or _is_sync(source)) or _is_client(source):
         raise _not_a_stream(source)
+    _check_unread(source)
 
 
 def is_async_only(source: Any) -> bool:
@@ -58,8 +62,8 @@ def is_async_only(source: Any) -> bool:
         return False
     if hasattr(source, "__aiter__") or hasattr(source, "__aenter__") or inspect.isawaitable(source):
         return True
-    events = getattr(source, "stream_events", None)
-    return callable(events) and not inspect.isgeneratorfunction(events)
+    events = _stream_events(source)
+    return events is not None and not inspect.isgeneratorfunction(events)
 
 
 def is_async(source: Any) -> bool:
@@ -74,6 +78,56 @@ def is_async(source: Any) -> bool:
 def _is_sync(source: Any) -> bool:
     # A future has __iter__ too, for `yield from`: its results are no events.
     return (_is_iterable(source) or hasattr(source, "__enter__")) and not asyncio.isfuture(source)
+
+
+def _is_client(source: Any) -> bool:
+    """Return whether *source* is an SDK's client or agent: a context manager, but none that yields a stream."""
+    if _sdk(source) is None or "Stream" in type_name(source) or inspect.isawaitable(source):
+        return False
+    return not (_is_iterable(source) or hasattr(source, "__aiter__") or _stream_events(source))
+
+
+def _stream_events(source: Any) -> Callable[[], Any] | None:
+    """Return the method that gives a run's events; ``None`` for a graph's, which needs an input."""
+    events = _method(source, "stream_events")
+    try:
+        if events is not None:
+            inspect.signature(events).bind()
+    except TypeError:
+        return None
+    except ValueError:
+        pass  # a method without a signature
+    return events
+
+
+def _check_unread(source: Any) -> None:
+    """Check that a generator or a coroutine has not ended. Raises ``ConsumedError``."""
+    own = list(vars(source).values()) if _sdk(source) and hasattr(source, "__dict__") else []
+    if not any(map(_has_ended, (source, *own))):
+        return
+    msg = f"{source_name(source)} was read to its end already: a stream is read once. Make a new one"
+    advice = hint(source).removeprefix(" ")
+    raise ConsumedError(f"{msg}. {advice}" if advice else f"{msg}, and give that to watch.")
+
+
+def _has_ended(source: Any) -> bool:
+    for is_kind, name in _ENDING:
+        if is_kind(source):
+            return getattr(source, name) is None
+    return False
+
+
+_ENDING: Final = (
+    (inspect.isgenerator, "gi_frame"),
+    (inspect.isasyncgen, "ag_frame"),
+    (inspect.iscoroutine, "cr_frame"),
+)
+"""Kinds of sources that can be read once, and the attribute that is ``None`` afterwards."""
+
+
+def is_one_shot(source: Any) -> bool:
+    """Return whether *source* can be read only once, and does not show whether it was."""
+    return hasattr(source, "__next__") and not inspect.isgenerator(source)
 
 
 def _is_iterable(source: Any) -> bool:
@@ -93,11 +147,12 @@ def open_sync(source: Any, stack: contextlib.ExitStack) -> Iterator[Any]:
             iterator: Iterator[Any] = iter(source)
             if iterator is not source and (close := _method(iterator, "close")) is not None:
                 stack.callback(close)
+            _check_unread(iterator)
             return iterator
         if hasattr(source, "__enter__"):
             source = stack.enter_context(source)
-        elif callable(getattr(source, "stream_events", None)):
-            source = source.stream_events()
+        elif (events := _stream_events(source)) is not None:
+            source = events()
         else:
             break
     raise _not_a_stream(source)
@@ -118,8 +173,9 @@ async def open_async(
             iterator: AsyncIterator[Any] = aiter(source)
             if iterator is not source:
                 _close_with(iterator, stack)
+            _check_unread(iterator)
             return iterator
-        if inspect.isawaitable(source) and not callable(getattr(source, "stream_events", None)):
+        if inspect.isawaitable(source) and _stream_events(source) is None:
             source = await source
         elif hasattr(source, "__aenter__"):
             source = await stack.enter_async_context(source)
@@ -127,9 +183,9 @@ async def open_async(
             made = Threaded(source)
             stack.push_async_callback(made.aclose)
             return made
-        elif callable(getattr(source, "stream_events", None)):
+        elif (events := _stream_events(source)) is not None:
             stack.push_async_callback(_end_run, source, is_over)
-            source = source.stream_events()
+            source = events()
         else:
             break
     raise _not_a_stream(source)
@@ -247,7 +303,7 @@ class _RunEndListener:
         """Ignore a failure: the views show it."""
 
 
-def _method(source: Any, name: str) -> Callable[[], object] | None:
+def _method(source: Any, name: str) -> Callable[[], Any] | None:
     found = getattr(source, name, None)
     return found if callable(found) else None
 
@@ -266,15 +322,30 @@ def _close_with(source: Any, stack: contextlib.AsyncExitStack) -> None:
 
 
 def _not_a_stream(source: Any) -> TypeError:
-    advice = hint(source)
-    if isinstance(source, str | os.PathLike):
-        advice = " Play a recording with vibe.replay(path)."
-    elif inspect.isroutine(source) or isinstance(source, type):
-        advice = " Did you forget to call it?" + advice
     return TypeError(
-        f"{source_name(source)} is not a stream: pass an iterable or async iterable of events, an awaitable "
-        f"or context manager that gives one, or an object with stream_events().{advice}"
+        f"{source_name(source)} is not a stream: pass an iterable or async iterable of events, an "
+        f"awaitable or context manager that gives one, or an object with stream_events().{_advice(source)}"
     )
+
+
+_ANSWER: Final = re.compile(
+    "^(Parsed)?(ChatCompletion|Completion|Response|Message|AIMessage)|(Result|Output)$"
+)
+"""Names of the classes that SDKs give without streaming."""
+
+
+def _advice(source: Any) -> str:
+    if isinstance(source, str) and source.startswith(("http://", "https://")):
+        return " Follow a URL with vibe_notebook.remote.follow(url)."
+    if isinstance(source, str | os.PathLike):
+        return " Play a recording with vibe.replay(path)."
+    if isinstance(source, dict):
+        return " Ask your SDK for a stream (mostly stream=True), or pass a list of events."
+    if inspect.isroutine(source) or isinstance(source, type | partial):
+        return " Did you forget to call it?" + hint(source)
+    if isinstance(source, BaseModel) and _ANSWER.search(type_name(source)):
+        return " It is one whole answer." + hint(source)
+    return hint(source)
 
 
 # Names of sources in errors. No SDK is imported: an object's module tells its SDK.
@@ -290,6 +361,7 @@ _SDKS: Final = {
     "langchain_core": ("langchain", "model.astream(...)"),
     "langgraph": ("langgraph", 'graph.astream(..., stream_mode=["messages", "updates"])'),
     "llama_index": ("llama-index", "agent.run(user_msg=...)"),
+    "openai.types.chat": ("openai", "client.chat.completions.create(..., stream=True)"),
     "openai": ("openai", "client.responses.create(..., stream=True)"),
     "pydantic_ai": ("pydantic-ai", "agent.run_stream_events(prompt)"),
     "smolagents": ("smolagents", "agent.run(task, stream=True)"),
@@ -323,7 +395,7 @@ def _sdk(source: Any) -> tuple[str, str] | None:
     # A class or function has its own module, any other object that of its class.
     own = getattr(source, "__module__", "") if isinstance(source, type) or inspect.isroutine(source) else ""
     steps = str(own or _frame_module(source) or type(source).__module__).split(".")
-    return _SDKS.get(steps[0]) or _SDKS.get(".".join(steps[:2]))
+    return next((_SDKS[name] for n in (3, 2, 1) if (name := ".".join(steps[:n])) in _SDKS), None)
 
 
 def _frame_module(source: Any) -> str:

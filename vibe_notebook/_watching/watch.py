@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
+import warnings
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from functools import partial
@@ -60,6 +62,7 @@ class Watch(Transcribed):
         self._ticker = Ticker()
         self.is_consumed_by_magic = False  # an await then only waits for the end
         self._claimed = False
+        self._is_tried = False  # in a wrong way, and its caller knows
         self._entered = False
         self._begun = False
         self._block_error: BaseException | None = None
@@ -72,8 +75,17 @@ class Watch(Transcribed):
         return is_async(self._source)
 
     def __repr__(self) -> str:
+        begun = "live" if self._pipeline.connections.stood else "connecting"
         ended = (self.transcript.outcome or "ended") if self.done() else None
-        return f"<watch {self.title!r}: {ended or ('live' if self._begun else 'not started')}>"
+        return f"<watch {self.title!r}: {ended or (begun if self._begun else 'not started')}>"
+
+    def __del__(self) -> None:
+        if sys.is_finalizing() or not hasattr(self, "_open_asteps"):
+            return  # the process ends, or the watch was never made
+        if not (self._claimed or self._entered or self._is_tried or self._begun or self._stepper.cancelled):
+            discard(self._source)
+            msg = f"The watch {self.title!r} was never read: iterate it, or await it."
+            warnings.warn(msg, RuntimeWarning, stacklevel=1, source=self)
 
     def _ipython_display_(self) -> None:
         """Show a hint before the start. Later show nothing: the view is there already."""
@@ -147,6 +159,7 @@ class Watch(Transcribed):
 
     def __iter__(self) -> Iterator[Any]:
         if is_async_only(self._source):
+            self._is_tried = True
             msg = f"{source_name(self._source)} is an async stream: use `async for`, or `await` the watch."
             raise TypeError(msg)
         self.claim()
@@ -166,6 +179,7 @@ class Watch(Transcribed):
 
     def __enter__(self) -> Self:
         if is_async_only(self._source):
+            self._is_tried = True
             msg = f"{source_name(self._source)} is an async stream: use `async with`, or `await` the watch."
             raise TypeError(msg)
         self._enter()

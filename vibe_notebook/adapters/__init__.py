@@ -9,17 +9,27 @@ point in the group ``vibe_notebook.adapters`` (see docs/adapters.md).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any, Final
 
 from vibe_notebook.exceptions import AdapterError
 
 from .._foreign_words import clean_logger
+from .._nearest import did_you_mean
 from ._base import Adapter
 from ._entry_points import Shipped, load, shipped
 
-__all__ = ["Adapter", "choose", "detect", "get", "is_open", "names"]
+__all__ = [
+    "Adapter",
+    "choose",
+    "detect",
+    "get",
+    "is_open",
+    "names",
+    "none_understood",
+    "recognizes",
+]
 
 _CLASSES: Final = {
     "acp": "ACPAdapter",
@@ -66,7 +76,8 @@ def get(name: str, **ids: Any) -> Adapter:
     key = _key(name)
     key = _ALIASES.get(key, key)
     if key not in names():
-        msg = f"There is no adapter {name!r}; one of: {', '.join(names())}."
+        known = [*names(), *_ALIASES, *_FAMILIES]
+        msg = f"There is no adapter {name!r}; one of: {', '.join(names())}.{did_you_mean(key, known)}"
         raise AdapterError(msg)
     found = _load(key)
     if isinstance(found, Exception):
@@ -120,6 +131,24 @@ def _detect(natives: tuple[object, ...], among: Iterable[str]) -> str:
     known = "no adapter knows it" if kinds == list(among) else several
     msg = f"The stream yields {kind}, and {known}. Pass adapter=, one of: {', '.join(names())}."
     raise AdapterError(msg)
+
+
+def recognizes(name: str, native: object) -> bool:
+    """Return whether the adapter *name* recognises *native* as its SDK's."""
+    key = _key(name)
+    return _fits(_ALIASES.get(key, key), native)
+
+
+def none_understood(name: str, natives: Sequence[object], count: int) -> str:
+    """Return the words for a stream of which its adapter has understood no event; *natives* are its first ones."""
+    first = type(natives[0])
+    events = "the stream's only event" if count == 1 else f"any of the stream's {count:,} events"
+    msg = f"The adapter {name} did not understand {events} ({first.__module__}.{first.__qualname__})."
+    try:
+        found = detect(*natives)
+    except AdapterError:
+        return f"{msg} Pass adapter=, one of: {', '.join(names())}."
+    return f'{msg} Pass adapter="{found}", or leave adapter= out.'
 
 
 def names() -> list[str]:

@@ -25,13 +25,14 @@ from vibe_notebook.events import (
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
+    ToolStarted,
     Usage,
     parse_event,
 )
 from vibe_notebook.exceptions import ProtocolError
 
 from ._call_ids import CallIds
-from ._fields import bounded, get, ident, text
+from ._fields import bounded, get, ident, lossless_text, text
 from ._finish_reasons import problem_of
 from ._streamed_text import Key, StreamedTexts
 from ._think_tags import ThinkTags, split_whole
@@ -107,6 +108,8 @@ class Adapter(ABC):
         self._think_tags: dict[tuple[Key, bool], ThinkTags] = {}
         self._texts_with_thoughts: set[Key] = set()
         """The texts whose beginning was thinking."""
+        self._args_keys: dict[str, Key] = {}
+        """The key of each call's streamed arguments: the event that starts the call may name another message."""
         self._repeats: dict[Key, tuple[str, int]] = {}
         """The arguments of calls that were announced once more, and how many characters came again."""
         self._out: list[Event] = []
@@ -169,6 +172,10 @@ class Adapter(ABC):
         if cls is MessageFinished:
             self._finish_texts(self._envelope.get("message_id"))
             self._judge(ident(fields.get("finish_reason")))
+        if cls is ToolStarted and fields.get("args"):
+            call_id = fields["tool_call_id"]
+            written = self.streamed.read_args(self._args_keys.get(call_id), call_id)
+            fields["args_text"] = lossless_text(fields["args"], written)
         place: dict[str, Any] = {"agent_id": self.agent_id, "run_id": self.run_id, **self._envelope}
         if place.get("seq") is not None:
             place["sub"] = len(self._out)
@@ -267,6 +274,7 @@ class Adapter(ABC):
             return False
         if whole != written:
             self.streamed.replace(key, whole, self._envelope.get("seq"))
+            self._args_keys[call_id] = key
             self.emit(
                 ToolCallDelta, tool_call_id=call_id, tool_name=name or None, delta=whole[len(written) :]
             )
@@ -275,6 +283,8 @@ class Adapter(ABC):
     def _record_delta(self, kind: str, name: str, delta: str) -> None:
         if not self._envelope.get("derived"):  # a derived twin repeats a direct delta
             self.streamed.add(self._key(kind, name), delta, self._envelope.get("seq"))
+            if kind == "args":
+                self._args_keys[name] = self._key(kind, name)
 
     def _key(self, kind: str, name: str) -> Key:
         return self._envelope.get("message_id"), kind, name

@@ -15,13 +15,14 @@ import math
 import re
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from vibe_notebook._half_pairs import scrub_inside
-from vibe_notebook._json_values import bounded_repr, scrub, to_json_value
+from vibe_notebook._json_values import bounded_repr, dump_model, scrub, to_json_value
 from vibe_notebook.events import Usage
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "integer",
     "items",
     "json_text",
+    "lossless_text",
     "number",
     "parsed",
     "plain",
@@ -47,6 +49,7 @@ VALUE_LIMIT: Final = 10_000
 DEPTH_LIMIT: Final = 64
 """``plain`` follows a value to this many levels; deeper values become their ``repr``."""
 
+_STRING_OR_SPACE: Final = re.compile(r'"(?>[^"\\]+|\\.)*"|\s+', re.DOTALL)
 _CAPITAL: Final = re.compile("[A-Z]")
 _NO_FIELDS: Final = (str, bytes, bytearray, int, float, list, tuple, set, frozenset, type(None))
 _SCALARS: Final = (
@@ -126,6 +129,12 @@ def items(value: object) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else []
 
 
+class _Parsed(dict[str, Any]):
+    """Hold parsed arguments together with their JSON text."""
+
+    text: str = ""
+
+
 def parsed(args: object) -> Any:
     """Return tool arguments as a value: parse complete JSON text, and keep other text."""
     if not isinstance(args, str):
@@ -133,9 +142,31 @@ def parsed(args: object) -> Any:
     if not args.strip():
         return None
     try:
-        return json.loads(args)
+        value = json.loads(args)
     except (ValueError, RecursionError):
         return scrub(args)
+    if isinstance(value, dict):
+        value = _Parsed(value)
+        value.text = args
+    return value
+
+
+def lossless_text(args: object, written: str) -> str | None:
+    """Return the JSON text of *args* if that text has more than the value: digits, escapes, a key twice.
+
+    *written* is the text that the model streamed, perhaps of these arguments.
+    """
+    if not isinstance(args, dict):
+        return None
+    text = args.text if isinstance(args, _Parsed) else written
+    if not text or _compact(text) == _compact(json.dumps(args, ensure_ascii=False, default=repr)):
+        return None
+    return text if isinstance(args, _Parsed) or plain(parsed(text)) == plain(args) else None
+
+
+def _compact(text: str) -> str:
+    """Return JSON text without the white space outside of its strings."""
+    return _STRING_OR_SPACE.sub(lambda match: match[0] if match[0][0] == '"' else "", text)
 
 
 def json_text(args: object) -> str:
@@ -202,7 +233,7 @@ def _plain(value: Any, above: tuple[int, ...]) -> Any:
     above = (*above, id(value))
     if isinstance(value, BaseModel):
         try:
-            value = BaseModel.model_dump(value, mode="json", warnings=False)
+            value = dump_model(value, partial(BaseModel.model_dump, value, mode="json", warnings=False))
         except Exception:  # noqa: BLE001 - a foreign serialiser may raise anything
             return bounded_repr(value)
     if isinstance(value, Mapping):

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._forms.excerpt import LiveOutput
 from .._forms.html import wait_html
 from .._forms.wording import (
     OPEN_STATES,
+    PREVIEW,
     LiveText,
     args_text,
     byte_size,
+    call_preview,
+    in_line,
     is_table,
     name_in_line,
     output_text,
@@ -26,6 +30,7 @@ from ..parts import ArtifactPart, ToolPart
 from ._text_diffs import Field, Op, TextReader
 
 if TYPE_CHECKING:
+    from .._reducer.growing_text import GrowingText
     from .._reducer.part_builders import ArtifactBuilder, ToolBuilder
     from .._reducer.run import RunLog
 
@@ -83,10 +88,8 @@ class SentPart:
         return self.fields.setdefault(name, Field()).replace(self.key, name, text)
 
 
-PREVIEW_SOURCE = 4096
-"""Characters of streaming arguments beyond which their one-line preview stays unchanged."""
-OUTPUT_LIMIT = 100_000
-"""Characters of a running tool's output that the view shows; the transcript has all of them."""
+PREVIEW_END = 40
+"""Characters of the argument text that the row shows while the text is written: its end, so that the row moves."""
 
 
 class SentTool(SentPart):
@@ -97,7 +100,7 @@ class SentTool(SentPart):
     def __init__(self, key: int) -> None:
         super().__init__(key)
         self._args, self._output = TextReader(), TextReader()
-        self._cleaners = {"args": LiveText(), "output": LiveText()}
+        self._live_args, self._live_output = LiveText(), LiveOutput()
         self._pending: list[tuple[str, bool, str]] = []
         self._whole: ToolPart | None = None
         self._seen: object = None
@@ -107,8 +110,7 @@ class SentTool(SentPart):
         self._new |= {"name": name_in_line(builder.tool_name()), "state": state}
         if state == "preparing":
             self._pending.append(("args", *self._args.read(builder.args)))
-            if builder.args.size <= PREVIEW_SOURCE:
-                self._new["preview"] = preview(builder.args.read())
+            self._new["preview"] = _end_of(builder.args)
             return
         # A long output grows line by line: the whole part is read only if the output is not the only news.
         calls = [builder, *builder.followers]
@@ -120,9 +122,9 @@ class SentTool(SentPart):
             requests,
             [(call.news, call.args.epoch, call.args.size, call.run.shifts) for call in calls],
         )
-        if seen == self._seen and not builder.output.wholes and len(calls) == 1:
-            if builder.output.size <= OUTPUT_LIMIT:
-                self._pending.append(("output", *self._output.read(builder.output)))
+        only_output = seen == self._seen and not builder.output.wholes and len(calls) == 1
+        if only_output and state == "running":
+            self._pending.append(("output", *self._output.read(builder.output)))
             return
         part = builder.part()
         if isinstance(part, ToolPart):
@@ -134,7 +136,7 @@ class SentTool(SentPart):
         part, self._whole = self._whole, None
         if part is not None:
             self._new |= {
-                "preview": preview(part.args_text if part.args is None else part.args),
+                "preview": call_preview(part),
                 "t0": part.executed_at,
                 "t1": part.finished_at if part.state not in OPEN_STATES else None,
                 "error": whole_message(part.error) if part.error else part.error,
@@ -146,18 +148,44 @@ class SentTool(SentPart):
             if part.progress is not None:
                 self._new |= part.progress.model_dump()
                 self._new["message"] = name_in_line(part.progress.message) or None
-            for cleaner in self._cleaners.values():
-                cleaner.reset()
+            self._live_args = LiveText()
             ops += self._replace("args", args_text(part))
-            ops += self._replace("output", output_text(part))
+            ops += self._show_output(part)
         for name, replaces, text in self._pending:
-            cleaner = self._cleaners[name]
-            if replaces:
-                cleaner.reset()
-            shown = cleaner.feed(text)
-            ops += self._replace(name, shown) if replaces else self._append(name, shown)
+            ops += (
+                self._grow_args(text, replaces=replaces)
+                if name == "args"
+                else self._grow_output(text, replaces=replaces)
+            )
         self._pending = []
         return ops + super().ops()
+
+    def _show_output(self, part: ToolPart) -> list[Op]:
+        self._live_output = LiveOutput()
+        if part.state != "running" or not isinstance(part.output, str):
+            return self._replace("output", output_text(part))
+        # More may follow: the text is shown as it grows, also where the text so far is JSON.
+        return self._grow_output(part.output, replaces=True)
+
+    def _grow_args(self, text: str, *, replaces: bool) -> list[Op]:
+        if replaces:
+            self._live_args = LiveText()
+        shown = self._live_args.feed(text)
+        return self._replace("args", shown) if replaces else self._append("args", shown)
+
+    def _grow_output(self, text: str, *, replaces: bool) -> list[Op]:
+        if replaces:
+            self._live_output = LiveOutput()
+        self._live_output.feed(text)
+        keep, news = self._live_output.changes()
+        return self.fields.setdefault("output", Field()).splice(self.key, "output", keep, news)
+
+
+def _end_of(text: GrowingText) -> str:
+    """Return the end of a growing text on one line; all of a short one."""
+    if text.size <= PREVIEW:
+        return preview(text.read())
+    return f"…{in_line(text.tail(text.size - PREVIEW_END), PREVIEW_END)}"
 
 
 class SentArtifact(SentPart):

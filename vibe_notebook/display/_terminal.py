@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from .._forks import renew_in_child
-from .._forms.wording import PREVIEW, STATE_MARKS, clean, message_text, name_in_line, preview
+from .._forms.json_text import brief_members
+from .._forms.terminal_text import terminal_text
+from .._forms.wording import PREVIEW, STATE_MARKS, LiveProse, clean, message_text, name_in_line, preview
 from ..events import (
     Artifact,
     Event,
@@ -56,6 +58,7 @@ class Printer:
             str, tuple[tuple[str, ...], str]
         ] = {}  # by agent: a part, and its text of half a line
         self._written: dict[tuple[str, ...], list[str]] = {}
+        self._prose: dict[tuple[str, ...], LiveProse] = {}
         self._args: dict[tuple[str, ...], list[str]] = {}  # streamed arguments of calls that have not started
 
     def __call__(self, event: Event) -> None:
@@ -71,7 +74,7 @@ class Printer:
             case PartCompleted():
                 part = _part_of(event, event.kind)
                 if "".join(self._written.get(part, ())) != event.text:
-                    self._written[part] = [event.text]
+                    self._written[part], self._prose[part] = [event.text], LiveProse()
                     self._write_line(
                         event.agent_id,
                         self._paint(_DIM if event.kind == "thinking" else "", clean(event.text)),
@@ -81,10 +84,9 @@ class Printer:
                 self._args.setdefault(call, []).append(event.delta)
             case ToolStarted():
                 written = self._args.pop((event.agent_id, event.run_id, event.tool_call_id), ())
-                args = "".join(written) if event.args is None else event.args
-                self._call(event, "→", _DIM, " ", args)
+                self._call(event, "→", _DIM, " ", _args_of(event, "".join(written)))
             case ToolFinished():
-                text = event.error if event.error is not None else event.output
+                text = _shown(event.output if event.error is None else event.error)
                 self._call(event, STATE_MARKS[event.status], _TINTS.get(event.status, ""), ": ", text)
             case Artifact():
                 self._write_line(
@@ -125,10 +127,11 @@ class Printer:
     def _delta(self, event: TextDelta | ThinkingDelta) -> None:
         part = _part_of(event, "text" if isinstance(event, TextDelta) else "thinking")
         self._written.setdefault(part, []).append(event.delta)
+        delta = self._prose.setdefault(part, LiveProse()).feed(event.delta)
         held = self._held.get(event.agent_id)
         if held and held[0] != part:
             self._release(event.agent_id)
-        text = self._held.pop(event.agent_id, (part, ""))[1] + event.delta
+        text = self._held.pop(event.agent_id, (part, ""))[1] + delta
         if self._open is None or self._open[1] == event.agent_id:
             self._write(part, text)
             return
@@ -154,7 +157,7 @@ class Printer:
                 self._paint(_DIM, self._prefix(part[1])) + self._paint(tint, "  thinking: " if tint else "")
             )
             self._open = part
-        self._stream.write(self._paint(tint, clean(text)))
+        self._stream.write(self._paint(tint, text))
 
     def _write_line(self, agent_id: str, text: str) -> None:
         """Write a whole line for an agent."""
@@ -173,6 +176,16 @@ class Printer:
 
     def _paint(self, tint: str, text: str) -> str:
         return f"\x1b[{tint}m{text}\x1b[0m" if tint and text and self._has_colours else text
+
+
+def _args_of(event: ToolStarted, written: str) -> object:
+    if event.args_text is not None:
+        return brief_members(event.args_text, PREVIEW)
+    return written if event.args is None else event.args
+
+
+def _shown(output: object) -> object:
+    return terminal_text(output) if isinstance(output, str) else output
 
 
 def _indented(text: str) -> str:

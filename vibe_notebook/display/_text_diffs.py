@@ -48,14 +48,32 @@ class Field:
 
     def __init__(self) -> None:
         self.pieces: list[str] = []
+        self.size = 0
         self.units = 0
 
     def append(self, key: int, name: str, text: str) -> Op:
         """Append *text*; return the op for the field *name* of the part *key*."""
         op = ["txt", key, name, self.units, text]
         self.pieces.append(text)
+        self.size += len(text)
         self.units += utf16(text)
         return op
+
+    def splice(self, key: int, name: str, keep: int, text: str) -> list[Op]:
+        """Replace the text behind its first *keep* characters; return the ops."""
+        size = self.size
+        old: list[str] = []
+        while size > keep:
+            old.append(self.pieces.pop())
+            size -= len(old[-1])
+        before = "".join(reversed(old))
+        same = common_prefix(before[keep - size :], text) + keep - size
+        if old:
+            self.units -= utf16(before[same:])
+            self.size -= len(before) - same
+            self.pieces.append(before[:same])
+        rest = text[same - (keep - size) :]
+        return [self.append(key, name, rest)] if rest or len(before) > same else []
 
     def replace(self, key: int, name: str, text: str) -> list[Op]:
         """Replace the text, keeping the common prefix; return the ops."""
@@ -63,7 +81,7 @@ class Field:
         if text == old:
             return []
         kept = text[: common_prefix(old, text)]
-        self.pieces = [kept]
+        self.pieces, self.size = [kept], len(kept)
         self.units = utf16(kept)
         return [self.append(key, name, text[len(kept) :])]
 

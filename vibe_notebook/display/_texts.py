@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._forms.wording import LiveText, clean
+from .._forms.sequences import ProseText
+from .._forms.wording import LiveProse
 from .._markdown.stream import MarkdownStream, Update
 from .._markdown.units import utf16
 from ._parts import SentPart
@@ -34,6 +35,7 @@ class SentText(SentPart):
         self._follow = TextReader()
         self._pending: list[tuple[bool, str]] = []
         self._stream = MarkdownStream()
+        self._sequences = ProseText()
         self._open = ""
         self._tail: list[str] = []
 
@@ -48,10 +50,10 @@ class SentText(SentPart):
         ops: list[Op] = []
         for replaces, text in self._pending:
             if replaces:
-                self._stream = MarkdownStream()
+                self._stream, self._sequences = MarkdownStream(), ProseText()
                 self._open, self._tail = "", []
                 ops.append(["k", self.key, 0])
-            self._stream.append(text)
+            self._stream.append(self._sequences.take(text))
         if self._pending:
             self._pending = []
             ops += self._changes(self._stream.update())
@@ -149,7 +151,7 @@ class SentThinking(SentPart):
     def __init__(self, key: int) -> None:
         super().__init__(key)
         self._follow = TextReader()
-        self._cleaner = LiveText(clean)
+        self._cleaner = LiveProse()
         self._pending: list[tuple[bool, str]] = []
 
     def read(self, builder: TextBuilder) -> None:
@@ -163,7 +165,7 @@ class SentThinking(SentPart):
         ops: list[Op] = []
         for replaces, text in self._pending:
             if replaces:
-                self._cleaner.reset()
+                self._cleaner = LiveProse()
             shown = self._cleaner.feed(text)
             ops += self._replace("text", shown) if replaces else self._append("text", shown)
         self._pending = []

@@ -308,6 +308,10 @@ def _tool(agent: str, part: ToolPart, ids: dict[str, Any], *, appends: bool) -> 
     if part.request is not None:
         yield from _request(part.request, ids, part.tool_call_id)
     yield from _parts(agent, part.children, appends=appends)
+    if part.written:
+        if not appends:
+            yield ToolProgress(**call, output="")
+        yield ToolProgress(**call, delta=part.written)
     match part.state:
         case "ok" | "error" | "denied" | "cancelled":
             yield ToolFinished(

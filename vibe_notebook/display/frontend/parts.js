@@ -72,6 +72,15 @@ function usageWords(usage) {
   );
 }
 
+/**
+ * Return the state of a live view: "live" is said only of a connection that stands.
+ * @param {[string, string][] | undefined} connections
+ */
+const linkState = (connections) =>
+  connections?.every(([state]) => state !== "live" && state !== "ended")
+    ? (connections[0]?.[0] ?? "live")
+    : "live";
+
 /** Make the line of one remote connection. @param {[string, string]} connection */
 function connectionLine([state, text]) {
   const line = div();
@@ -94,7 +103,7 @@ function createRoot(el, at, part, store) {
     el.dataset.state = state;
     show(at.title, title);
     el.ariaLabel = title;
-    show(at.word, stateWords(state));
+    show(at.word, stateWords(state === "live" ? linkState(connection) : state));
     show(at.usage, usageWords(usage));
     show(at.stop, store.stopping() ? "Stopping…" : "Stop");
     at.stop.disabled = store.stopping();
