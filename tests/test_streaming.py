@@ -142,3 +142,13 @@ def test_unregister_tolerates_an_agent_that_is_gone_and_an_unknown_callback_is_r
     assert streaming.start_link() is registry
     with pytest.raises(ProtocolError):
         streaming.dispatch_tool_started("a", {"tool_name": "n"})
+
+
+def test_the_default_run_is_opened_again_after_its_eviction(registry: Registry) -> None:
+    streaming.dispatch("a", {"type": "content", "text": "old"})
+    registry.finish("a")
+    for i in range(100):
+        registry.dispatch(RunFinished(agent_id="b", run_id=str(i)))
+    assert registry.stats("a").evicted == 1
+    streaming.dispatch("a", {"type": "content", "text": "new"})
+    assert (registry.transcript("a").text, registry.stats("a").dropped) == ("new", 0)

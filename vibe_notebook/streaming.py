@@ -111,7 +111,10 @@ def _run_id(agent_id: str, call_id: str | None = None) -> str:
     run_id = registry.open_run(agent_id)
     if run_id is None and call_id is not None:
         run_id = registry.run_of(agent_id, call_id)
-    return run_id or "default"
+    if run_id is None:
+        run_id = "default"
+        registry.revive(agent_id, run_id)  # its id is used again and again
+    return run_id
 
 
 def _first_field(source: Any, *names: str) -> Any:

@@ -959,7 +959,8 @@ def paused(registry: Registry, run_id: str, agent_id: str = "a") -> None:
 
 def end_others(registry: Registry, count: int) -> None:
     for number in range(count):
-        registry.dispatch(RunFinished(agent_id="other", run_id=str(number)))
+        base: dict[str, Any] = {"agent_id": "other", "run_id": str(number)}
+        registry.dispatch([RunStarted(**base), RunFinished(**base)])
 
 
 def test_a_run_that_goes_on_after_its_pause_is_open_until_its_next_end(clock: Clock) -> None:
@@ -1120,12 +1121,82 @@ def test_an_evicted_agent_continues_its_statistics_until_it_is_forgotten(clock: 
     registry.dispatch(end)
     assert registry.agents() == []
     registry.forget("a", "r")
-    assert registry.stats("a") == Stats(delivered=2, evicted=2)
+    assert registry.stats("a") == Stats(delivered=1, evicted=1, dropped=1)
     registry.dispatch(text("x"))
-    assert registry.stats("a") == Stats(delivered=3, evicted=2)
+    assert registry.stats("a") == Stats(delivered=2, evicted=1, dropped=1)
     registry.dispatch(end)
     registry.forget("a")
     assert registry.stats("a") == Stats()
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_late_events_of_evicted_runs_are_dropped_and_open_no_run(clock: Clock, *, as_list: bool) -> None:
+    registry = Registry(keep_runs=5, clock=clock)
+    events = heard(registry)
+    ids = [f"r{i}" for i in range(300)]
+    for run_id in ids:
+        base: dict[str, Any] = {"agent_id": "a", "run_id": run_id}
+        registry.dispatch([RunStarted(**base), ToolStarted(**base, tool_call_id="c")])
+        registry.dispatch([RunStarted(agent_id="a", run_id=f"s{run_id}", parent_run_id=run_id)])
+        registry.dispatch(RunFinished(**base))
+    before = len(events)
+    for run_id in ids[:295]:
+        late: list[Any] = [
+            ToolFinished(agent_id="a", run_id=run_id, tool_call_id="c", output=1),
+            text("late", run_id=f"s{run_id}", seq=7),
+        ]
+        if as_list:
+            registry.dispatch(late)
+        else:
+            for event in late:
+                registry.dispatch(event)
+        registry.finish("a", run_id)
+    assert registry.open_run("a") is None
+    assert [run.run_id for run in registry.transcript("a").runs if run.parent_run_id is None] == ids[295:]
+    assert (len(events), registry.stats("a").evicted, registry.stats("a").dropped) == (before, 590, 590)
+
+
+def test_late_events_of_an_evicted_agent_are_dropped_and_make_no_agent(clock: Clock) -> None:
+    registry = Registry(keep_runs=1, clock=clock)
+    for i in range(4):
+        registry.dispatch(text("x", agent_id=f"a{i}"))
+        registry.dispatch(RunFinished(agent_id=f"a{i}", run_id="r"))
+    for i in range(3):
+        registry.dispatch(text("late", agent_id=f"a{i}"))
+    assert registry.agents() == ["a3"]
+    assert [registry.stats(f"a{i}").dropped for i in range(4)] == [1, 1, 1, 0]
+
+
+def test_a_start_opens_an_evicted_run_again(clock: Clock) -> None:
+    registry = Registry(keep_runs=0, clock=clock)
+    registry.dispatch([text("old"), RunFinished(agent_id="a", run_id="r")])
+    registry.dispatch([text("late"), RunStarted(agent_id="a", run_id="r"), text("new")])
+    registry.dispatch(text("er"))
+    assert (registry.open_run("a"), registry.transcript("a").text) == ("r", "newer")
+    assert registry.stats("a").dropped == 1
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_any_event_opens_a_forgotten_run_again_even_if_the_run_was_evicted(
+    clock: Clock, *, whole: bool
+) -> None:
+    registry = Registry(keep_runs=0, clock=clock)
+    registry.dispatch(RunFinished(agent_id="a", run_id="r"))
+    registry.forget("a", None if whole else "r")
+    registry.dispatch(text("again"))
+    assert (registry.transcript("a").text, registry.stats("a").dropped) == ("again", 0)
+
+
+def test_the_registry_retains_the_ids_of_the_last_evicted_runs_only(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibe_notebook.registry._retention.PAST_RUNS", 2)
+    registry = Registry(keep_runs=0, clock=clock)
+    for i in range(4):
+        registry.dispatch(RunFinished(agent_id="a", run_id=f"r{i}"))
+    for i in range(4):
+        registry.dispatch(text("late", run_id=f"r{i}"))
+    assert [run.run_id for run in registry.transcript("a").runs] == ["r0", "r1"]
 
 
 def test_the_statistics_of_the_last_evicted_agents_are_kept(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -21,7 +21,7 @@ from ..events import EVENT_CLASSES, Event, parse_event
 from ..exceptions import ClosedError
 from ..transcript import Transcript
 from ._agent import Agent, Hold, Shared, Stats, Totals, Watcher, stats_of
-from ._callbacks import Callback, Registration
+from ._callbacks import Callback, Registration, call_each
 from ._deadlines import Alarm, Deadlines
 from ._retention import Retention
 from ._ring_buffer import RingBuffer
@@ -101,7 +101,8 @@ class Registry:
     ) -> None:
         """Dispatch one event, or the list made from one native event, from any thread.
 
-        An event is a model, a dict or JSON text. Raises ``ProtocolError`` if one of them is no event (then the
+        An event is a model, a dict or JSON text. The registry drops the events of an evicted run, until a
+        ``RunStarted`` opens that run again. Raises ``ProtocolError`` if one of them is no event (then the
         registry dispatches none of the list), ``ClosedError`` after ``close()``.
         """
         if type(event) is list and len(event) == 1:
@@ -112,11 +113,11 @@ class Registry:
         one: Event = event  # type: ignore[assignment]  # a cast would be one more call for each event
         with self._lock:
             agent = self._agents.get(one.agent_id)
-            if agent is None or self.closed:
-                agent = self._agent_of(one.agent_id)
-            place = agent.sequencer.step(one)
-            if place is None:
-                self._apply(agent, agent.sequencer.push((one,)))
+            place = agent.sequencer.step(one) if agent is not None and not self.closed else None
+            if agent is None or place is None:
+                agent = self._push(one.agent_id, (one,))
+                if agent is None:
+                    return
             else:
                 agent.deliver(one, place)
                 if agent.postponed_deadline is not None:
@@ -132,9 +133,21 @@ class Registry:
             slots.setdefault(event.agent_id, []).append(event)
         for agent_id, events in slots.items():
             with self._lock:
-                agent = self._agent_of(agent_id)
-                self._apply(agent, agent.sequencer.push(events))
-            self._notify(agent)
+                agent = self._push(agent_id, events)
+            if agent is not None:
+                self._notify(agent)
+
+    def _push(self, agent_id: str, events: Sequence[Event]) -> Agent | None:
+        """Order and deliver events; drop those of evicted runs. ``None``: all are dropped. The caller holds the lock."""
+        self._check_open()
+        kept = self._retention.without_late(agent_id, events)
+        if len(kept) < len(events):
+            self._count_missed(agent_id, len(events) - len(kept))
+        if not kept:
+            return None
+        agent = self._find_or_make(agent_id)
+        self._apply(agent, agent.sequencer.push(kept))
+        return agent
 
     def finish(self, agent_id: str, run_id: str | None = None, message_id: str | None = None) -> None:
         """Finish a message, a run or (with neither) all runs of an agent: release their events in order.
@@ -143,7 +156,7 @@ class Registry:
         """
         with self._lock:
             agent = self._agents.get(agent_id)
-            if agent is None:
+            if agent is None or (run_id is not None and self._retention.is_evicted(agent_id, run_id)):
                 return
             self._apply(agent, agent.sequencer.finish(run_id, message_id))
             agent.deliver_postponed_texts()
@@ -300,6 +313,11 @@ class Registry:
             runs = agent.log.ordered() if agent is not None else []
             return next((r.run_id for r in reversed(runs) if not r.ended and r.parent == (None, None)), None)
 
+    def revive(self, agent_id: str, run_id: str) -> None:
+        """Let any event, not only a ``RunStarted``, open an evicted run again."""
+        with self._lock:
+            self._retention.revive(agent_id, run_id)
+
     def run_of(self, agent_id: str, message_id: str) -> str | None:
         """Return the id of the agent's newest run with a message or a counter of that name."""
         with self._lock:
@@ -322,6 +340,7 @@ class Registry:
         with self._lock:
             if run_id is None:
                 self._past_totals.pop(agent_id, None)
+            self._retention.revive(agent_id, run_id)
             agent = self._agents.get(agent_id)
             if agent is None:
                 return
@@ -442,7 +461,7 @@ class Registry:
                 calls.append(watcher.wake)  # noqa: PERF401 - a comprehension costs each delta one call more
             if agent.outbox is not None and agent.outbox.waiting:
                 calls.append(partial(agent.outbox.drain, self.changed))
-        _call_each(calls)
+        call_each(calls)
 
     def _update_run(self, agent: Agent, run_id: str) -> None:
         """Count a run that has ended, or has started again. The caller holds the lock."""
@@ -472,13 +491,3 @@ class Registry:
         self.tick()
         with self._lock:
             return self._deadlines.earliest
-
-
-def _call_each(calls: list[Callable[[], None]]) -> None:
-    """Call all functions, the last one first, even if one raises."""
-    try:
-        while calls:
-            calls.pop()()
-    finally:
-        if calls:
-            _call_each(calls)
