@@ -9,7 +9,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test demo frontend lint unit js notebooks browser live lowest fuzz mutants bench vibex format env clean begin
+.PHONY: help test demo frontend lint unit js notebooks browser live lowest fuzz mutants bench soak vibex format env clean begin
 
 VENV ?= .venv
 JOBS ?= 2
@@ -92,6 +92,9 @@ mutants: $(READY) $(VENV)/.mutants ## faults made in the core by mutmut, and tho
 
 bench: $(READY) $(VENV)/.bench vibex ## measure, ours and the others side by side; takes an hour (ARGS="streams" for one section)
 	@VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(READY) $(VENV)/.bench ## ten million events through one registry; takes a quarter of an hour (ARGS="--events 100000 --dry" for some)
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 vibex: $(VENV)/vibex/.ready ## the origin's own server, for the test that follows it (1.4 GB)
 
