@@ -259,7 +259,7 @@ def body(soak: Soak, seconds: float) -> str:
     """Return the section's text and table."""
     half = len(soak.samples) // 2
     first, last = soak.samples[len(soak.samples) // 20 : half], soak.samples[half:]
-    rows = [
+    rows: list[list[object]] = [
         ["events dispatched", f"{soak.dispatched:,}"],
         ["of these late, for evicted runs", f"{soak.late:,}"],
         [

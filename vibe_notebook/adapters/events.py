@@ -68,12 +68,10 @@ class EventsAdapter(Adapter):
         self._is_finished = True
         if exc is not None:
             self._end_by_exception(exc)
-        ends: list[Event] = []
-        for agent, run in reversed(self._open):
-            end = RunFinished(agent_id=agent, run_id=run, **self._outcome)
-            ends += map(read_event, self._half_pairs.join(end.type, dict(end))[0])
-            ends.append(end)
-        return ends
+        ends = [
+            RunFinished(agent_id=agent, run_id=run, **self._outcome) for agent, run in reversed(self._open)
+        ]
+        return [*map(read_event, self._half_pairs.release()), *ends]
 
     def _read(self, native: object) -> None:
         ids = {name: value for name in ("agent_id", "run_id") if (value := ident(get(native, name)))}

@@ -17,12 +17,13 @@ from typing import Any, Final, Self
 from .._forks import hold_during_fork
 from .._ordering.sequencer import Delivery, Retraction, Sequencer
 from .._reducer.agent_log import AgentLog
-from ..events import EVENT_CLASSES, Event, parse_event
+from ..events import EVENT_CLASSES, Event
 from ..exceptions import ClosedError
 from ..transcript import Transcript
 from ._agent import Agent, Hold, Shared, Stats, Totals, Watcher, stats_of
 from ._callbacks import Callback, Registration, call_each
 from ._deadlines import Alarm, Deadlines
+from ._intake import Intake, parse_all
 from ._retention import Retention
 from ._ring_buffer import RingBuffer
 from ._subscriptions import Subscription, Subscriptions
@@ -75,6 +76,7 @@ class Registry:
         self._subscriptions = Subscriptions(self.changed, self._ring, self._count_missed)
         self._retention = Retention(keep_runs, self._evict_agent)
         self._deadlines = Deadlines()
+        self._intake = Intake()
         self._alarm = Alarm(self._on_alarm) if clock is time.monotonic else None
         hold_during_fork(self)
 
@@ -126,11 +128,9 @@ class Registry:
             self._notify(agent)
 
     def _dispatch_slot(self, given: Any) -> None:
-        is_one = isinstance(given, (dict, str, bytes, bytearray)) or not isinstance(given, Iterable)
-        slots: dict[str, list[Event]] = {}
-        for item in [given] if is_one or hasattr(given, "agent_id") else given:
-            event = parse_event(item)
-            slots.setdefault(event.agent_id, []).append(event)
+        parsed = parse_all(given)
+        with self._lock:
+            slots = self._intake.slots(parsed)
         for agent_id, events in slots.items():
             with self._lock:
                 agent = self._push(agent_id, events)
@@ -158,8 +158,7 @@ class Registry:
             agent = self._agents.get(agent_id)
             if agent is None or (run_id is not None and self._retention.is_evicted(agent_id, run_id)):
                 return
-            self._apply(agent, agent.sequencer.finish(run_id, message_id))
-            agent.deliver_postponed_texts()
+            self._finish(agent, run_id, message_id)
             if message_id is None:
                 for name in [run_id] if run_id is not None else list(agent.log.runs):
                     run = agent.log.runs.get(name)
@@ -263,8 +262,7 @@ class Registry:
                 for registration in agent.registrations:
                     registration.callbacks = {}
                 agent.registrations = ()
-                self._apply(agent, agent.sequencer.finish())
-                agent.deliver_postponed_texts()
+                self._finish(agent)
                 agent.sequencer.forget()
             self._subscriptions.end(agent_id)
         if agent is not None:
@@ -341,6 +339,7 @@ class Registry:
             if run_id is None:
                 self._past_totals.pop(agent_id, None)
             self._retention.revive(agent_id, run_id)
+            self._intake.release(agent_id, run_id)
             agent = self._agents.get(agent_id)
             if agent is None:
                 return
@@ -358,8 +357,7 @@ class Registry:
                 return
             agents = list(self._agents.values())
             for agent in agents:
-                self._apply(agent, agent.sequencer.finish())
-                agent.deliver_postponed_texts()
+                self._finish(agent)
             self.closed = True
             if self._alarm is not None:
                 self._alarm.cancel()
@@ -432,6 +430,14 @@ class Registry:
                 if agent.outbox is not None:
                     agent.outbox.flush(registration, self.changed)
         registration.callbacks = {}
+
+    def _finish(self, agent: Agent, run_id: str | None = None, message_id: str | None = None) -> None:
+        """Release the events and halves that wait. The caller holds the lock."""
+        agent_id = agent.log.agent_id
+        for half in self._intake.release(agent_id, run_id) if message_id is None else ():
+            self._apply(agent, agent.sequencer.push(self._retention.without_late(agent_id, [half])))
+        self._apply(agent, agent.sequencer.finish(run_id, message_id))
+        agent.deliver_postponed_texts()
 
     def _apply(self, agent: Agent, results: list[Delivery | Retraction]) -> None:
         """Apply the sequencer's results, and set the agent's deadline. The caller holds the lock."""
