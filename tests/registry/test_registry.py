@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from vibe_notebook._ordering.sequencer import Sequencer
 from vibe_notebook._reducer.growing_text import CREDIT
 from vibe_notebook._thread_pool import ThreadPool
 from vibe_notebook.events import (
@@ -27,7 +28,9 @@ from vibe_notebook.events import (
 )
 from vibe_notebook.exceptions import ClosedError, ProtocolError
 from vibe_notebook.registry import Registry, Stats, _deadlines, get_registry
-from vibe_notebook.registry._deadlines import RETRY_PAUSE, Alarm
+from vibe_notebook.registry._agent import Agent, Shared
+from vibe_notebook.registry._deadlines import RETRY_PAUSE, Alarm, Deadlines
+from vibe_notebook.registry._ring_buffer import RingBuffer
 
 
 class Clock:
@@ -1395,6 +1398,46 @@ def test_an_alarm_rings_at_its_deadline_and_not_before() -> None:
     Alarm(ring).set(deadline)
     assert rung.wait(5)
     assert rings == [True]
+
+
+def test_an_alarm_keeps_the_earlier_deadline() -> None:
+    rung = threading.Event()
+    alarm = Alarm(rung.set)
+    soon = time.monotonic() + 0.05
+    alarm.set(soon + 3600)
+    alarm.set(soon)
+    alarm.set(soon + 1800)
+    assert alarm.deadline == soon
+    assert rung.wait(5)
+    assert alarm.deadline is None
+
+
+def test_an_agents_later_deadline_replaces_no_earlier_one() -> None:
+    deadlines = Deadlines()
+    agent = Agent("a", Sequencer(), Shared(RingBuffer(1)))
+    for deadline in (5.0, 2.0, 2.0, 9.0):
+        deadlines.add(agent, deadline)
+    assert (agent.deadline, deadlines.earliest) == (2.0, 2.0)
+    assert deadlines.pop_passed(2.0) == [agent]
+    assert agent.deadline is None
+    assert deadlines.pop_passed(4.9) == []
+    assert deadlines.pop_passed(9.0) == [agent]  # the outdated entry of the first add
+    assert deadlines.earliest is None
+
+
+def test_a_held_event_with_a_later_deadline_does_not_set_the_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    deadlines: list[float] = []
+    with Registry(hold=60, max_wait=30) as registry:
+        assert registry._alarm is not None
+        monkeypatch.setattr(registry._alarm, "set", deadlines.append)
+        registry._alarm.deadline = time.monotonic() + 30.0
+        registry.dispatch(text("first", 5))
+        assert deadlines == []
+        registry.dispatch([text("base", 0, agent_id="b"), text("held", 2, agent_id="b")])
+        assert len(deadlines) == 0
+        registry._alarm.deadline = time.monotonic() + 61.0
+        registry.dispatch(text("held", 5, agent_id="c"))
+        assert len(deadlines) == 1
 
 
 def test_an_alarm_starts_a_daemon_thread_again_after_the_last_one_has_ended() -> None:
