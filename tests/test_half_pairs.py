@@ -270,3 +270,13 @@ def test_a_numbered_half_at_the_end_of_its_message_is_shown_as_one_at_once() -> 
         ):
             registry.dispatch({**BASE, **event, "seq": n})
         assert registry.transcript("a").text == "cut \ufffd"
+
+
+@pytest.mark.parametrize("missing", ["agent_id", "run_id", "tool_call_id"])
+def test_an_event_that_is_refused_leaves_no_half_behind(missing: str) -> None:
+    native = {**BASE, "type": "tool_call_delta", "tool_call_id": "c", "delta": "x\ud83d"}
+    del native[missing]
+    adapter = adapters.get("events")
+    made = [event.type for event in (*adapter.feed(native), *adapter.finish())]
+    assert "custom" in made
+    assert "tool_call_delta" not in made
