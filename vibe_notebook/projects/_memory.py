@@ -153,7 +153,7 @@ class MemoryLog(EventLog):
 
     async def trim(self, project_id: str, keep: int) -> int:
         stream = self._streams.get(project_id)
-        return stream.trim(keep) if stream else 0
+        return stream.trim(max(0, keep)) if stream else 0
 
     async def projects(self) -> list[Project]:
         return [_describe(name, stream) for name, stream in sorted(self._streams.items()) if stream.count]
