@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.fuzz.targets import TARGETS, pieces, split
+from tools import fuzz
 
 CORPUS = Path(__file__).parent / "corpus"
 LARGEST = 200_000
@@ -40,3 +42,13 @@ def test_a_wrong_answer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.fuzz.targets.render", lambda *_, **__: "something else")
     with pytest.raises(AssertionError, match="differs from the whole"):
         TARGETS["markdown"](b"\x00text")
+
+
+def test_without_atheris_the_error_names_the_group(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    monkeypatch.setattr(sys, "argv", ["tools.fuzz"])
+    assert fuzz.main() == 1
+    assert "pip install --group fuzz" in capsys.readouterr().err
+    assert sorted(fuzz.NAMES) == sorted(TARGETS)
