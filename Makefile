@@ -6,13 +6,15 @@
 #   HEADLESS=1      the demo opens no window
 #   WATCH=1         the front end is bundled again at each change
 #   JOBS=2          tests at a time
+#   SECONDS=60      seconds of each fuzz target
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test demo frontend lint unit js notebooks browser live lowest fuzz mutants bench vibex format env clean begin
+.PHONY: help test demo frontend lint unit js notebooks browser live lowest fuzz mutants bench soak vibex format env clean begin
 
 VENV ?= .venv
 JOBS ?= 2
+SECONDS ?= 60
 BIN := $(abspath $(VENV))/bin
 VAR := $(abspath $(VENV))/var
 READY := $(VENV)/.ready
@@ -83,8 +85,12 @@ lowest: $(READY) ## a part of the tests with the lowest version of each direct d
 	@$(BIN)/python -m tools.lowest $(VENV)/lowest
 	@$(HOMELESS) $(abspath $(VENV))/lowest/bin/python -m pytest -q -n $(JOBS) $(or $(ARGS),$(LOWEST))
 
-fuzz: $(READY) ## the property tests, 20,000 examples each; counts those that ran (ARGS="tests/test_fuzz.py" for some)
+fuzz: $(READY) ## property tests and state machines, 20,000 examples each, then each atheris target for SECONDS=60 (ARGS="tests/test_fuzz.py" for some; SECONDS=0: no target)
 	@VIBE_HYPOTHESIS=fuzz $(PYTEST) -n $(JOBS) --timeout=0 -m "hypothesis and not browser and not notebooks" $(ARGS)
+ifneq ($(SECONDS),0)
+	@$(MAKE) --no-print-directory $(VENV)/.fuzz
+	@$(BIN)/python -m tools.fuzz --seconds $(SECONDS)
+endif
 
 mutants: $(READY) $(VENV)/.mutants ## faults made in the core by mutmut, and those that no test notices (ARGS="vibe_notebook.registry._retention.*" for some)
 	@VIBE_HYPOTHESIS=mutants $(HOMELESS) $(BIN)/mutmut run --max-children $(JOBS) $(ARGS)
@@ -92,6 +98,9 @@ mutants: $(READY) $(VENV)/.mutants ## faults made in the core by mutmut, and tho
 
 bench: $(READY) $(VENV)/.bench vibex ## measure, ours and the others side by side; takes an hour (ARGS="streams" for one section)
 	@VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(READY) $(VENV)/.bench ## ten million events through one registry; takes a quarter of an hour (ARGS="--events 100000 --dry" for some)
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 vibex: $(VENV)/vibex/.ready ## the origin's own server, for the test that follows it (1.4 GB)
 
@@ -103,7 +112,7 @@ format: $(READY) $(NODE_MODULES) ## ruff's and biome's formatters and their safe
 env: $(READY) $(NODE_MODULES) ## only make the environment
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) mutants node_modules build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .fuzz mutants node_modules build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 begin: $(READY)
 	@$(SUMMARY) begin
@@ -112,6 +121,10 @@ begin: $(READY)
 # them a top-level package named "tests", vibex has one of its own.
 $(VENV)/.bench: pyproject.toml | $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group pyproject.toml:bench
+	@touch $@
+
+$(VENV)/.fuzz: pyproject.toml | $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group pyproject.toml:fuzz
 	@touch $@
 
 $(VENV)/.mutants: pyproject.toml | $(READY)

@@ -227,6 +227,7 @@ class DeliveryOracle:
         self.counts: dict[str, Counter[str]] = {}
         self.log: list[tuple[str, tuple[Any, ...]]] = []  # "each registry … overwrites" ids: 1, 2, 3 …
         self.ends: list[End] = []  # oldest first
+        self.evicted: set[tuple[str, str]] = set()
         self.readers: list[Reader] = []
         self.taps: list[Listener] = []
 
@@ -235,15 +236,30 @@ class DeliveryOracle:
     def dispatch(self, events: list[Any]) -> None:
         """Dispatch "one event or the list made from one native: that is one slot"."""
         for agent_id in dict.fromkeys(event.agent_id for event in events):
+            mine = self._without_late(agent_id, [event for event in events if event.agent_id == agent_id])
+            if not mine:
+                continue
             agent = self._agent(agent_id)
-            self._push(agent, [event for event in events if event.agent_id == agent_id])
+            self._push(agent, mine)
             self._count_ends(agent)
             self._call_back(agent)
+
+    def _without_late(self, agent_id: str, events: list[Any]) -> list[Any]:
+        """Drop and count the events of evicted runs; a start opens such a run again."""
+        kept = []
+        for event in events:
+            if event.type == "run_started":
+                self.evicted.discard((agent_id, event.run_id))
+            if (agent_id, event.run_id) in self.evicted:
+                self._counts(agent_id)["dropped"] += 1
+            else:
+                kept.append(event)
+        return kept
 
     def finish(self, agent_id: str, run_id: str | None = None, message_id: str | None = None) -> None:
         """Finish "at once: a message's flushes its own counter, a run's flushes all"."""
         agent = self.agents.get(agent_id)
-        if agent is None:
+        if agent is None or (agent_id, run_id) in self.evicted:
             return
         self._flush(agent, run_id, message_id)
         self._count_ends(agent)
@@ -292,6 +308,7 @@ class DeliveryOracle:
 
     def forget(self, agent_id: str, run_id: str | None = None) -> None:
         """Drop the transcript and the duplicate detection of a run, or of an agent."""
+        self.evicted = {key for key in self.evicted if key[0] != agent_id or run_id not in (None, key[1])}
         agent = self.agents.get(agent_id)
         if agent is None:
             return
@@ -794,7 +811,10 @@ class DeliveryOracle:
                 if len(counted) <= self.keep_runs:
                     break
                 oldest = counted[0]
-                self._counts(oldest.agent.agent_id)["evicted"] += self._drop(oldest.agent, oldest.run_id)
+                agent_id = oldest.agent.agent_id
+                names = self._drop(oldest.agent, oldest.run_id)
+                self._counts(agent_id)["evicted"] += len(names)
+                self.evicted |= {(agent_id, name) for name in names}
                 self._drop_idle(oldest.agent)
 
     def _drop_idle(self, agent: Agent) -> None:
@@ -802,8 +822,8 @@ class DeliveryOracle:
         if not (agent.runs or agent.listeners or agent.holds or agent.outbox or agent.held):
             self.agents.pop(agent.agent_id, None)
 
-    def _drop(self, agent: Agent, run_id: str) -> int:
-        """Drop a run with its subagents; return the count of dropped runs."""
+    def _drop(self, agent: Agent, run_id: str) -> list[str]:
+        """Drop a run with its subagents; return the names of the dropped runs."""
         names = [run_id] if run_id in agent.runs else []
         for above in names:
             names += [name for name, run in agent.runs.items() if run.parent == above and name not in names]
@@ -815,7 +835,7 @@ class DeliveryOracle:
             agent.arrived = [item for item in agent.arrived if item.event.run_id != name]
             agent.delivered = [item for item in agent.delivered if item.event.run_id != name]
             agent.heard = {part: text for part, text in agent.heard.items() if part[0] != name}
-        return len(names)
+        return names
 
     def _forget_order(self, agent: Agent, run_id: str) -> None:
         order = agent.orders.pop(run_id, Order(0))

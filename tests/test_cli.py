@@ -96,3 +96,29 @@ def test_a_terminal_that_cannot_show_a_character_gets_a_stand_in(recording: Path
         env={"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)},
     )
     assert b"Hello world" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gone.jsonl", "there is no file {}; check the path."),
+        ("closed.jsonl", "this user may not open {}; check the file's permissions."),
+        ("x" * 300, "cannot be used: File name too long."),
+        ("a\0b.jsonl", "cannot have the path"),
+    ],
+)
+def test_a_recording_that_cannot_be_opened_is_named_in_words(
+    name: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(13, "Permission denied", str(tmp_path / name))
+
+    path = tmp_path / name
+    if name == "closed.jsonl":
+        path.touch()
+        monkeypatch.setattr("os.open", refuse)  # the test's user may be root
+    assert main(["replay", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert words.format(path) in said
+    assert "Errno" not in said
+    assert len(said.splitlines()) == 1

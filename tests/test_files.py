@@ -275,3 +275,18 @@ for number in range(3):
     assert "3 events were not sent to http://127.0.0.1:" in done.stderr
     assert "/base" in done.stderr
     assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a\0b.jsonl", "\ud83d.jsonl", "\0" * 5_000])
+def test_a_path_that_no_file_can_have_is_refused_in_words(name: str) -> None:
+    uses: list[Callable[[], object]] = [
+        lambda: record(name),
+        lambda: Recorder(name),
+        lambda: replay(name),
+        lambda: list(vibe.watch(iter(["x"]), record=name, display=False)),
+        lambda: append_message(name, MESSAGE),
+    ]
+    for use in uses:
+        with pytest.raises(ProtocolError, match="Give another path") as caught:
+            use()
+        assert len(str(caught.value)) < 500

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ import vibe_notebook as vibe
 from vibe_notebook import adapters
 from vibe_notebook._half_pairs import HalfPairs
 from vibe_notebook.events import Event
+from vibe_notebook.exceptions import ProtocolError
 from vibe_notebook.registry import Registry
 from vibe_notebook.transcript import Transcript
 
@@ -146,3 +148,135 @@ def test_a_whole_text_replaces_a_half_that_waits(held: dict[str, Any], whole: di
     pairs.join(held["type"], envelope | held)
     pairs.join(whole["type"], envelope | whole)
     assert pairs.join("run_finished", envelope)[0] == []
+
+
+CUTS: dict[str, list[str]] = {
+    "one unit each": UNITS,
+    "two units each": ["".join(UNITS[i : i + 2]) for i in range(0, len(UNITS), 2)],
+    "three units each": ["".join(UNITS[i : i + 3]) for i in range(0, len(UNITS), 3)],
+}
+
+
+def placed(natives: list[Any], registry: Registry | None = None) -> Transcript:
+    """Return the transcript of the natives with no wait for order."""
+    adapter = adapters.get("events", agent_id="a")
+    with registry or Registry(hold=0, max_held=0) as found:
+        for native in natives:
+            if registry is None:
+                found.dispatch(adapter.feed(native))
+            else:
+                found.dispatch(native)
+        if registry is None:
+            found.dispatch(adapter.finish())
+        found.finish("a")
+        transcript = found.transcript("a")
+    transcript.to_html().encode()
+    return transcript
+
+
+def in_counters(pieces: list[str]) -> list[Any]:
+    """Number the pieces of a text and of a thought, which take turns, and put each first into a counter."""
+    return [
+        {**BASE, "type": kind, "seq": 2 * n + (kind != "text_delta"), "delta": piece}
+        for n, piece in enumerate(pieces)
+        for kind in ("text_delta", "thinking_delta")
+    ]
+
+
+@pytest.mark.parametrize("pieces", CUTS.values(), ids=CUTS)
+@pytest.mark.parametrize("raw", [False, True])
+@given(r=st.randoms(use_true_random=False), doubled=st.booleans())
+def test_numbered_halves_are_joined_by_their_numbers_in_any_arrival(
+    r: random.Random, pieces: list[str], *, raw: bool, doubled: bool
+) -> None:
+    natives = in_counters(pieces)
+    end = {**BASE, "type": "run_finished", "seq": len(natives)}
+    arriving = [*natives, end, *(r.choices(natives, k=5) if doubled else [])]
+    r.shuffle(arriving)
+    transcript = placed(arriving, Registry(hold=0, max_held=0) if raw else None)
+    assert (transcript.text, transcript.thinking) == (WORDS, WORDS)
+
+
+@given(
+    r=st.randoms(use_true_random=False),
+    pieces=st.lists(st.text(st.sampled_from("ab\ud83d\ude00\ude01"), max_size=4), max_size=8),
+)
+def test_lone_halves_end_in_the_same_place_in_any_arrival(r: random.Random, pieces: list[str]) -> None:
+    natives = [{**BASE, "type": "text_delta", "seq": n, "delta": piece} for n, piece in enumerate(pieces)]
+    shuffled = r.sample(natives, len(natives))
+    ends = [{**BASE, "type": "text_delta", "seq": len(natives), "delta": "end"}]
+    assert placed(ends + shuffled).text == placed(natives + ends).text
+
+
+def test_a_numbered_whole_text_replaces_the_halves_before_it_in_any_arrival() -> None:
+    natives: list[Any] = [
+        {**BASE, "type": "text_delta", "seq": 0, "delta": "lost \ud83d"},
+        {**BASE, "type": "part_completed", "seq": 1, "text": "whole "},
+        {**BASE, "type": "text_delta", "seq": 2, "delta": "\ud83d"},
+        {**BASE, "type": "text_delta", "seq": 3, "delta": "\ude00"},
+    ]
+    texts = {placed(list(order)).text for order in itertools.permutations(natives)}
+    assert texts == {"whole 😀"}
+
+
+def test_what_is_held_for_numbered_halves_is_bounded() -> None:
+    pairs, count = HalfPairs(), 0
+    for n in range(3_000):
+        event = {"agent_id": "a", "run_id": "r", "seq": 2 * n, "delta": "x\ud83d", "counter": "c"}
+        count += len(pairs.join("text_delta", event)[0])
+        pairs.join("text_delta", event | {"counter": f"c{n}", "delta": "y"})
+    held = len(pairs.release())
+    assert (held, held + count) == (256, 3_000)
+    assert max(len(pairs._numbers), len(pairs._of_text)) <= 1_000
+
+
+@pytest.mark.parametrize("field", ["agent_id", "run_id", "message_id", "part_id", "counter", "sub"])
+@pytest.mark.parametrize("seq", [None, 1])
+def test_ids_of_another_type_are_left_to_the_parser(field: str, seq: int | None) -> None:
+    wrong = {**BASE, "type": "text_delta", "delta": "x\ud83d", "seq": seq, field: ["x"]}
+    assert adapters.get("events").feed(wrong)[-1].type == "custom"
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+@pytest.mark.parametrize("form", [dict, json.dumps])
+def test_dispatched_dicts_and_json_are_joined_as_an_adapters_natives(
+    form: Callable[[Any], Any], *, numbered: bool
+) -> None:
+    natives = own(UNITS)
+    with Registry(hold=0) as registry:
+        for n, native in enumerate(natives):
+            fields = native if isinstance(native, dict) else json.loads(native)
+            registry.dispatch(form({**fields, "seq": n} if numbered else fields))
+        end = {**BASE, "type": "text_delta", "delta": " cut \ud83d"}
+        registry.dispatch([form(end), form({**BASE, "type": "run_finished"})])
+        transcript = registry.transcript("a")
+    assert transcript.text.startswith(WORDS)
+    assert transcript.thinking == WORDS
+    assert " cut \ufffd" in transcript.text
+
+
+def test_a_list_with_a_wrong_event_leaves_no_half_behind() -> None:
+    with Registry() as registry:
+        with pytest.raises(ProtocolError):
+            registry.dispatch([{**BASE, "type": "text_delta", "delta": "\ud83d"}, {"type": "text_delta"}])
+        registry.dispatch({**BASE, "type": "text_delta", "delta": "\ude00!"})
+        assert registry.transcript("a").text == "\ufffd!"
+
+
+def test_a_numbered_half_at_the_end_of_its_message_is_shown_as_one_at_once() -> None:
+    with Registry() as registry:
+        for n, event in enumerate(
+            [{"type": "text_delta", "delta": "cut \ud83d"}, {"type": "message_finished"}]
+        ):
+            registry.dispatch({**BASE, **event, "seq": n})
+        assert registry.transcript("a").text == "cut \ufffd"
+
+
+@pytest.mark.parametrize("missing", ["agent_id", "run_id", "tool_call_id"])
+def test_an_event_that_is_refused_leaves_no_half_behind(missing: str) -> None:
+    native = {**BASE, "type": "tool_call_delta", "tool_call_id": "c", "delta": "x\ud83d"}
+    del native[missing]
+    adapter = adapters.get("events")
+    made = [event.type for event in (*adapter.feed(native), *adapter.finish())]
+    assert "custom" in made
+    assert "tool_call_delta" not in made

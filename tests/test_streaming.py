@@ -142,3 +142,33 @@ def test_unregister_tolerates_an_agent_that_is_gone_and_an_unknown_callback_is_r
     assert streaming.start_link() is registry
     with pytest.raises(ProtocolError):
         streaming.dispatch_tool_started("a", {"tool_name": "n"})
+
+
+def test_the_default_run_is_opened_again_after_its_eviction(registry: Registry) -> None:
+    streaming.dispatch("a", {"type": "content", "text": "old"})
+    registry.finish("a")
+    for i in range(100):
+        registry.dispatch(RunFinished(agent_id="b", run_id=str(i)))
+    assert registry.stats("a").evicted == 1
+    streaming.dispatch("a", {"type": "content", "text": "new"})
+    assert (registry.transcript("a").text, registry.stats("a").dropped) == ("new", 0)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
+def test_halves_of_a_character_are_joined_by_their_numbers(registry: Registry, order: list[int]) -> None:
+    pieces = ["smile \ud83d", "\ude00", "!"]
+    for seq in order:
+        streaming.dispatch_runtime_delta("a", "c", chunk(pieces[seq], seq))
+        streaming.dispatch("a", chunk(pieces[sorted(order)[seq]], call="derived"))
+    streaming.dispatch_tool_preparing("a", {"tool_call_id": "t", "delta": '{"q": "\ud83d'})
+    streaming.dispatch_tool_preparing("a", {"tool_call_id": "t", "delta": '\ude00"}'})
+    streaming.finish_runtime_call("a", "c")
+    texts = {part.message_id: part.text for part in registry.transcript("a").parts if part.kind == "text"}
+    assert (texts["c"], registry.transcript("a").tools[0].args) == ("smile \U0001f600!", {"q": "\U0001f600"})
+
+
+def test_a_half_that_stays_alone_is_shown_as_one(registry: Registry) -> None:
+    streaming.dispatch_runtime_delta("a", "c", chunk("cut \ud83d", 0))
+    streaming.finish_runtime_call("a", "c")
+    registry.finish("a")
+    assert registry.transcript("a").text == "cut \ufffd"

@@ -83,6 +83,23 @@ def test_every_test_that_the_security_page_names_exists() -> None:
     assert [row for row in promises if "::test_" not in row] == []
 
 
+def test_every_test_that_the_page_on_reliability_names_exists() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[^`\s]+?\.py)(?:::(\w+))?`", page)
+    assert len(named) > 70
+    missing = [
+        f"{path}::{name}"
+        for path, name in named
+        if not (ROOT / path).is_file() or (name and name not in _functions(ROOT / path))
+    ]
+    assert missing == []
+    for heading in ("## Event logs", "## Faults"):
+        rows = page.partition(heading)[2].partition("\n## ")[0].partition("\n### ")[0].splitlines()
+        faults = [row for row in rows if row.startswith("| ") and "---" not in row][1:]
+        assert len(faults) > 15
+        assert [row for row in faults if "`tests/" not in row] == []
+
+
 def _functions(path: Path) -> set[str]:
     if not path.is_file():
         return set()

@@ -11,9 +11,13 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
-__all__ = ["check_regular", "open_private", "open_to_read"]
+from .exceptions import ProtocolError
+
+__all__ = ["check_path", "check_regular", "open_private", "open_to_read"]
 
 _OWNER: Final = 0o600
+SHOWN: Final = 200
+"""Characters of a path that an error shows."""
 _KINDS: Final = (
     (stat.S_ISLNK, "a link"),
     (stat.S_ISDIR, "a folder"),
@@ -27,8 +31,22 @@ _FLAGS: Final = sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC",
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
+def check_path(path: str | os.PathLike[str], what: str) -> None:
+    """Check that a file can have this path. Raises ``ProtocolError`` that names the wrong character."""
+    try:
+        is_valid = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_valid = False
+    if not is_valid:
+        shown = ascii(os.fspath(path))
+        shown = shown if len(shown) <= SHOWN else f"{shown[: SHOWN - 1]}…"
+        msg = f"{what} cannot have the path {shown}: it has a NUL or half a character. Give another path."
+        raise ProtocolError(msg, field="path")
+
+
 def check_regular(path: str | os.PathLike[str], what: str, *, follows_links: bool = True) -> bool:
     """Return whether the file exists; raise ``OSError`` if it is no regular file. *what* names it in the error."""
+    check_path(path, what)
     try:
         found = Path(path).stat(follow_symlinks=follows_links)
     except FileNotFoundError:

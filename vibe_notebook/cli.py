@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ._forms.wording import name_in_line
 from .display import Printer
 from .exceptions import VibeNotebookError
 from .recording import Replay
@@ -49,10 +50,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + 13  # the status of a process that SIGPIPE ended
     except (VibeNotebookError, OSError, ValueError) as error:
-        sys.stderr.write(f"vibe-notebook: {error}\n")
+        sys.stderr.write(f"vibe-notebook: {_in_words(error)}\n")
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _in_words(error: Exception) -> str:
+    """Return an error as a sentence: the system's own has a number, and no advice."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return str(error)
+    name = name_in_line(os.fsdecode(error.filename))
+    if isinstance(error, FileNotFoundError):
+        return f"there is no file {name}; check the path."
+    if isinstance(error, PermissionError):
+        return f"this user may not open {name}; check the file's permissions."
+    return f"{name} cannot be used: {error.strerror}."
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Final, Self
 
 import anyio
 
-from ._files import open_private, open_to_read
+from ._files import check_path, open_private, open_to_read
 from ._foreign_words import clean_logger
 from ._forks import renew_in_child
 from .events import Custom, Event, read_event, to_json
@@ -224,6 +224,7 @@ class Replay:
         if speed is not None and not speed >= 0:
             msg = f"speed={speed}: must be positive, or None for no waits."
             raise ValueError(msg)
+        check_path(path, "A recording")
         self.path = Path(path)
         self.speed = speed
 
@@ -317,6 +318,6 @@ class Replay:
 def replay(path: str | os.PathLike[str], *, speed: float | None = 1.0) -> Replay:
     """Play a recording: ``vibe.watch(vibe.replay("run.jsonl", speed=4))``.
 
-    Raises ``ValueError`` for a negative *speed*.
+    Raises ``ValueError`` for a negative *speed* and, as ``ProtocolError``, for a path that no file can have.
     """
     return Replay(path, speed=speed)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ._json_values import bounded_repr
-from .events import Event, ToolCallDelta, ToolFinished, ToolStarted, parse_event
+from .events import Event, ToolCallDelta, ToolFinished, ToolStarted
 from .exceptions import ProtocolError
 from .registry import Callback, Registration, Registry, get_registry
 
@@ -111,7 +111,10 @@ def _run_id(agent_id: str, call_id: str | None = None) -> str:
     run_id = registry.open_run(agent_id)
     if run_id is None and call_id is not None:
         run_id = registry.run_of(agent_id, call_id)
-    return run_id or "default"
+    if run_id is None:
+        run_id = "default"
+        registry.revive(agent_id, run_id)  # its id is used again and again
+    return run_id
 
 
 def _first_field(source: Any, *names: str) -> Any:
@@ -122,7 +125,7 @@ def _first_field(source: Any, *names: str) -> Any:
     return None
 
 
-def _delta(agent_id: str, call_id: str | None, chunk: Any, **envelope: Any) -> Event:
+def _delta(agent_id: str, call_id: str | None, chunk: Any, **envelope: Any) -> dict[str, Any]:
     kind, text = _first_field(chunk, "type"), _first_field(chunk, "text")
     if kind not in ("content", "thinking"):
         msg = f'type: {bounded_repr(kind)} is not a delta; it must be "content" or "thinking".'
@@ -130,16 +133,15 @@ def _delta(agent_id: str, call_id: str | None, chunk: Any, **envelope: Any) -> E
     if not isinstance(text, str):
         msg = f"text: {type(text).__name__} is not text; a delta needs a str."
         raise ProtocolError(msg, field="text")
-    return parse_event(
-        {
-            "type": "text_delta" if kind == "content" else "thinking_delta",
-            "agent_id": agent_id,
-            "run_id": _run_id(agent_id, call_id),
-            "message_id": call_id,
-            "delta": text,
-            **envelope,
-        }
-    )
+    # As a dict: the registry joins a character that the runtime has cut.
+    return {
+        "type": "text_delta" if kind == "content" else "thinking_delta",
+        "agent_id": agent_id,
+        "run_id": _run_id(agent_id, call_id),
+        "message_id": call_id,
+        "delta": text,
+        **envelope,
+    }
 
 
 def _dispatch_tool(kind: str, cls: type[Event], agent_id: str, event: Any, **payload: Any) -> None:
@@ -157,4 +159,4 @@ def _dispatch_tool(kind: str, cls: type[Event], agent_id: str, event: Any, **pay
         "tool_call_id": str(call_id),
         "tool_name": _first_field(event, "tool_name", "name"),
     }
-    get_registry().dispatch(parse_event({**envelope, **payload}))
+    get_registry().dispatch({**envelope, **payload})

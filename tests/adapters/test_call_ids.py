@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from tests.adapters.support import RECORDINGS, recording
 from vibe_notebook import adapters
+from vibe_notebook.adapters import _call_ids
 from vibe_notebook.adapters._call_ids import CallIds
 from vibe_notebook.events import (
     Artifact,
@@ -192,3 +193,49 @@ def test_ten_thousand_calls_of_one_id_need_no_search() -> None:
         sys.setprofile(None)
         made.append(counted.total() // size)
     assert made[1] <= made[0] * 1.1
+
+
+def entries(value: Any, known: set[int]) -> int:
+    """Return the count of elements in all containers that *value* holds."""
+    if id(value) in known or isinstance(value, (str, bytes, int, float, type(None), type)):
+        return 0
+    known.add(id(value))
+    if isinstance(value, dict):
+        inner = [*value.keys(), *value.values()]
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        inner = list(value)
+    else:
+        names = getattr(value, "__slots__", None) or getattr(value, "__dict__", {})
+        return sum(entries(getattr(value, name), known) for name in names)
+    return len(inner) + sum(entries(each, known) for each in inner)
+
+
+@pytest.mark.parametrize("shape", ["one id", "many ids", "many runs", "one long call", "no results"])
+def test_what_is_held_does_not_grow_with_the_stream(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_call_ids, "CALLS", 20)
+    monkeypatch.setattr(_call_ids, "SEEN", 50)
+    ids = CallIds()
+    counts = []
+    for number in range(1_200):
+        fields: dict[str, Any] = {
+            "tool_call_id": f"c{number}" if shape == "many ids" else "c",
+            "run_id": f"r{number}" if shape == "many runs" else "r",
+        }
+        message = "m" if shape == "one long call" else f"m{number}"
+        ids.rename(delta(message_id=message, counter=message, seq=number, **fields))
+        ids.rename(started({"n": number}, message_id=message, counter=message, seq=number, sub=1, **fields))
+        if shape not in ("one long call", "no results"):
+            ids.rename(finished(message_id=message, **fields))
+        counts.append(entries(ids, set()) if number % 20 == 0 else 0)
+    assert max(counts[600:]) <= max(counts[:600]) + 700 * (shape == "one long call")
+
+
+def test_a_call_that_was_forgotten_takes_no_other_calls_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_call_ids, "CALLS", 20)
+    ids = CallIds()
+    made = [
+        ids.rename(each).tool_call_id  # type: ignore[union-attr]
+        for number in range(100)
+        for each in (delta(message_id=f"m{number}"), finished())
+    ]
+    assert made == [f"c#{n + 1}" if n else "c" for n in range(100) for _ in "ab"]

@@ -16,6 +16,7 @@ from openai.types.responses import ResponseStreamEvent
 
 from tests.adapters.support import IDS, SAMPLES, emitted, fold, recording, run, shown
 from vibe_notebook import adapters
+from vibe_notebook.adapters import openai_responses
 from vibe_notebook.events import Event, ToolFinished, ToolStarted, is_skip
 
 NATIVES = recording("openai_responses").natives
@@ -401,3 +402,24 @@ def test_each_response_reports_its_usage_once() -> None:
         (20, 30, "gpt-5.2")
     ] * 2
     assert ended(list(NATIVES)).usage is None
+
+
+def test_digests_and_items_of_old_responses_are_not_retained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_responses, "RESPONSES", 8)
+    monkeypatch.setattr(openai_responses, "NUMBERS", 100)
+    adapter = adapters.get("openai_responses")
+    assert isinstance(adapter, openai_responses.OpenAIResponsesAdapter)
+    shown = 0
+    for turn in range(50):
+        deltas = [about("output_text.delta", item_id=f"i{turn}", delta=f"{n} ") for n in range(150)]
+        natives = numbered(*deltas)
+        for native in natives:
+            if "response" in native:
+                native["response"] = {**native["response"], "id": f"resp{turn}"}
+        natives = [*natives, *natives[-20:]]  # the newest events come twice
+        shown += sum(each.type == "text_delta" for native in natives for each in adapter.feed(native))
+        digests = [len(each.numbers or ()) for each in adapter._retained]
+        assert max(digests) <= 100
+        assert len(digests) <= 8
+        assert len(adapter._responses) + len(adapter._items) + len(adapter._places) <= 3 * 8
+    assert shown == 50 * (150 + 19)  # the registry drops the repeats by their numbers

@@ -81,3 +81,11 @@ def test_names_that_the_expression_binds_itself_are_not_undefined() -> None:
     assert undefined("len(print)", {}) == []
     assert undefined("1", {}) is None
     assert undefined("x = 1", {}) is None
+
+
+@pytest.mark.parametrize(
+    "path", ["a\0b.jsonl", "~nobody-of-this-name/x.jsonl", f"{'x' * 5_000}.jsonl", "\ud83d.jsonl"]
+)
+def test_a_recording_that_cannot_exist_is_no_target(path: str) -> None:
+    with pytest.raises(TargetError, match="there is no recording"):
+        find(path, {}, [])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -12,8 +14,8 @@ import pytest
 
 from tests.projects.conftest import Open
 from tests.projects.listening import SECONDS, numbers, receive, receive_rest, send, stored
-from vibe_notebook.exceptions import ClosedError, ProtocolError
-from vibe_notebook.projects import Gap, ProjectEventStream
+from vibe_notebook.exceptions import ClosedError, ProtocolError, VibeNotebookError
+from vibe_notebook.projects import Entry, Gap, ProjectEventStream
 from vibe_notebook.projects._entry import parse_id
 
 pytestmark = pytest.mark.anyio
@@ -340,3 +342,22 @@ async def test_a_project_is_unknown_until_its_creation_or_its_first_event(stream
     assert stream.get_stream("p") is not None
     await send(stream, 1, project="q")
     assert stream.get_stream("q") is not None
+
+
+@pytest.mark.parametrize("use", ["an id", "a number to keep", "a negative number to keep", "a key", "a name"])
+async def test_a_wrong_number_or_name_is_refused_or_harmless_and_the_log_goes_on(
+    stream: ProjectEventStream, use: str
+) -> None:
+    (first,) = await stream.send_events("p", [("n", 1)])
+    uses: dict[str, Callable[[], Awaitable[Any]]] = {
+        "an id": lambda: stream.read("p", f"{first.partition('-')[0]}-{2**63}"),
+        "a number to keep": lambda: stream.log.trim("p", 2**63),
+        "a negative number to keep": lambda: stream.log.trim("p", -(2**63) - 1),
+        "a key": lambda: stream.send_events("p", [("n", 2)], key="\ud800"),
+        "a name": lambda: stream.send_events("\ud800", [("n", 2)]),
+    }
+    with contextlib.suppress(VibeNotebookError, ValueError):
+        await asyncio.wait_for(uses[use](), 10)
+    await asyncio.wait_for(stream.send_event("p", "n", 3), 10)
+    there = [entry.data for entry in await stream.read("p") if isinstance(entry, Entry)]
+    assert there[-1] == "3"

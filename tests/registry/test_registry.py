@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from vibe_notebook._ordering.sequencer import Sequencer
 from vibe_notebook._reducer.growing_text import CREDIT
 from vibe_notebook._thread_pool import ThreadPool
 from vibe_notebook.events import (
@@ -27,7 +28,9 @@ from vibe_notebook.events import (
 )
 from vibe_notebook.exceptions import ClosedError, ProtocolError
 from vibe_notebook.registry import Registry, Stats, _deadlines, get_registry
-from vibe_notebook.registry._deadlines import RETRY_PAUSE, Alarm
+from vibe_notebook.registry._agent import Agent, Shared
+from vibe_notebook.registry._deadlines import RETRY_PAUSE, Alarm, Deadlines
+from vibe_notebook.registry._ring_buffer import RingBuffer
 
 
 class Clock:
@@ -959,7 +962,8 @@ def paused(registry: Registry, run_id: str, agent_id: str = "a") -> None:
 
 def end_others(registry: Registry, count: int) -> None:
     for number in range(count):
-        registry.dispatch(RunFinished(agent_id="other", run_id=str(number)))
+        base: dict[str, Any] = {"agent_id": "other", "run_id": str(number)}
+        registry.dispatch([RunStarted(**base), RunFinished(**base)])
 
 
 def test_a_run_that_goes_on_after_its_pause_is_open_until_its_next_end(clock: Clock) -> None:
@@ -1120,12 +1124,82 @@ def test_an_evicted_agent_continues_its_statistics_until_it_is_forgotten(clock: 
     registry.dispatch(end)
     assert registry.agents() == []
     registry.forget("a", "r")
-    assert registry.stats("a") == Stats(delivered=2, evicted=2)
+    assert registry.stats("a") == Stats(delivered=1, evicted=1, dropped=1)
     registry.dispatch(text("x"))
-    assert registry.stats("a") == Stats(delivered=3, evicted=2)
+    assert registry.stats("a") == Stats(delivered=2, evicted=1, dropped=1)
     registry.dispatch(end)
     registry.forget("a")
     assert registry.stats("a") == Stats()
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_late_events_of_evicted_runs_are_dropped_and_open_no_run(clock: Clock, *, as_list: bool) -> None:
+    registry = Registry(keep_runs=5, clock=clock)
+    events = heard(registry)
+    ids = [f"r{i}" for i in range(300)]
+    for run_id in ids:
+        base: dict[str, Any] = {"agent_id": "a", "run_id": run_id}
+        registry.dispatch([RunStarted(**base), ToolStarted(**base, tool_call_id="c")])
+        registry.dispatch([RunStarted(agent_id="a", run_id=f"s{run_id}", parent_run_id=run_id)])
+        registry.dispatch(RunFinished(**base))
+    before = len(events)
+    for run_id in ids[:295]:
+        late: list[Any] = [
+            ToolFinished(agent_id="a", run_id=run_id, tool_call_id="c", output=1),
+            text("late", run_id=f"s{run_id}", seq=7),
+        ]
+        if as_list:
+            registry.dispatch(late)
+        else:
+            for event in late:
+                registry.dispatch(event)
+        registry.finish("a", run_id)
+    assert registry.open_run("a") is None
+    assert [run.run_id for run in registry.transcript("a").runs if run.parent_run_id is None] == ids[295:]
+    assert (len(events), registry.stats("a").evicted, registry.stats("a").dropped) == (before, 590, 590)
+
+
+def test_late_events_of_an_evicted_agent_are_dropped_and_make_no_agent(clock: Clock) -> None:
+    registry = Registry(keep_runs=1, clock=clock)
+    for i in range(4):
+        registry.dispatch(text("x", agent_id=f"a{i}"))
+        registry.dispatch(RunFinished(agent_id=f"a{i}", run_id="r"))
+    for i in range(3):
+        registry.dispatch(text("late", agent_id=f"a{i}"))
+    assert registry.agents() == ["a3"]
+    assert [registry.stats(f"a{i}").dropped for i in range(4)] == [1, 1, 1, 0]
+
+
+def test_a_start_opens_an_evicted_run_again(clock: Clock) -> None:
+    registry = Registry(keep_runs=0, clock=clock)
+    registry.dispatch([text("old"), RunFinished(agent_id="a", run_id="r")])
+    registry.dispatch([text("late"), RunStarted(agent_id="a", run_id="r"), text("new")])
+    registry.dispatch(text("er"))
+    assert (registry.open_run("a"), registry.transcript("a").text) == ("r", "newer")
+    assert registry.stats("a").dropped == 1
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_any_event_opens_a_forgotten_run_again_even_if_the_run_was_evicted(
+    clock: Clock, *, whole: bool
+) -> None:
+    registry = Registry(keep_runs=0, clock=clock)
+    registry.dispatch(RunFinished(agent_id="a", run_id="r"))
+    registry.forget("a", None if whole else "r")
+    registry.dispatch(text("again"))
+    assert (registry.transcript("a").text, registry.stats("a").dropped) == ("again", 0)
+
+
+def test_the_registry_retains_the_ids_of_the_last_evicted_runs_only(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibe_notebook.registry._retention.PAST_RUNS", 2)
+    registry = Registry(keep_runs=0, clock=clock)
+    for i in range(4):
+        registry.dispatch(RunFinished(agent_id="a", run_id=f"r{i}"))
+    for i in range(4):
+        registry.dispatch(text("late", run_id=f"r{i}"))
+    assert [run.run_id for run in registry.transcript("a").runs] == ["r0", "r1"]
 
 
 def test_the_statistics_of_the_last_evicted_agents_are_kept(
@@ -1324,6 +1398,46 @@ def test_an_alarm_rings_at_its_deadline_and_not_before() -> None:
     Alarm(ring).set(deadline)
     assert rung.wait(5)
     assert rings == [True]
+
+
+def test_an_alarm_keeps_the_earlier_deadline() -> None:
+    rung = threading.Event()
+    alarm = Alarm(rung.set)
+    soon = time.monotonic() + 0.05
+    alarm.set(soon + 3600)
+    alarm.set(soon)
+    alarm.set(soon + 1800)
+    assert alarm.deadline == soon
+    assert rung.wait(5)
+    assert alarm.deadline is None
+
+
+def test_an_agents_later_deadline_replaces_no_earlier_one() -> None:
+    deadlines = Deadlines()
+    agent = Agent("a", Sequencer(), Shared(RingBuffer(1)))
+    for deadline in (5.0, 2.0, 2.0, 9.0):
+        deadlines.add(agent, deadline)
+    assert (agent.deadline, deadlines.earliest) == (2.0, 2.0)
+    assert deadlines.pop_passed(2.0) == [agent]
+    assert agent.deadline is None
+    assert deadlines.pop_passed(4.9) == []
+    assert deadlines.pop_passed(9.0) == [agent]  # the outdated entry of the first add
+    assert deadlines.earliest is None
+
+
+def test_a_held_event_with_a_later_deadline_does_not_set_the_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    deadlines: list[float] = []
+    with Registry(hold=60, max_wait=30) as registry:
+        assert registry._alarm is not None
+        monkeypatch.setattr(registry._alarm, "set", deadlines.append)
+        registry._alarm.deadline = time.monotonic() + 30.0
+        registry.dispatch(text("first", 5))
+        assert deadlines == []
+        registry.dispatch([text("base", 0, agent_id="b"), text("held", 2, agent_id="b")])
+        assert len(deadlines) == 0
+        registry._alarm.deadline = time.monotonic() + 61.0
+        registry.dispatch(text("held", 5, agent_id="c"))
+        assert len(deadlines) == 1
 
 
 def test_an_alarm_starts_a_daemon_thread_again_after_the_last_one_has_ended() -> None:

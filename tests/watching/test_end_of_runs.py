@@ -137,3 +137,77 @@ def test_a_run_that_refuses_to_end_does_not_hold_the_watch_and_is_logged(
 
     asyncio.run(main())
     assert len(caplog.records) == 2
+
+
+class UnreadableError(RuntimeError):
+    pass
+
+
+def unreadable(*names: str) -> type[Run]:
+    """Return a run whose attributes of these names raise when they are read."""
+
+    def read(self: Any) -> Any:
+        raise UnreadableError("no such thing today")
+
+    return type("Closed", (Run,), {name: property(read) for name in names})
+
+
+@pytest.mark.parametrize("names", [["cancel"], ["cancel_run"], ["cancel", "cancel_run"]])
+@pytest.mark.parametrize("end", [by_break, by_block, by_cancel, by_an_error])
+def test_a_method_that_cannot_be_read_is_reported_and_the_watch_ends_as_it_should(
+    names: list[str],
+    end: Callable[[Any], Awaitable[None]],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(
+        "vibe_notebook._watching.pipeline.Pipeline.report", lambda _, text: shown.append(text)
+    )
+
+    async def main() -> None:
+        run = unreadable(*names)()
+        watch = vibe.watch(run, display=False, registry=Registry())
+        await end(watch)
+        assert watch.transcript.outcome == ("error" if end is by_an_error else "cancelled")
+        run.task.cancel()
+
+    asyncio.run(main())
+    assert len(shown) == len(caplog.records) == len(names)
+    assert "could not be read" in shown[0]
+    assert "no such thing today" in caplog.text
+
+
+class Closing:
+    """Give two events, and have a ``close`` and an ``aclose`` that cannot be read."""
+
+    def __iter__(self) -> Any:
+        return iter(["one", "two"])
+
+    @property
+    def close(self) -> Any:
+        raise UnreadableError("no such thing today")
+
+    aclose = close
+
+
+class AsyncClosing(Closing):
+    async def __aiter__(self) -> AsyncIterator[str]:
+        yield "one"
+        yield "two"
+
+    __iter__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("kind", [Closing, AsyncClosing])
+def test_a_source_whose_close_cannot_be_read_is_read_to_its_end(
+    kind: type[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        transcript = await vibe.watch(kind(), display=False, registry=Registry())
+        assert (transcript.text, transcript.outcome) == ("onetwo", "success")
+
+    asyncio.run(main())
+    assert "could not be read" in caplog.text
+    if kind is Closing:
+        assert list(vibe.watch(Closing(), display=False, registry=Registry())) == ["one", "two"]

@@ -285,3 +285,29 @@ def test_an_output_that_fails_at_every_step_costs_the_caller_nothing(
 
 async def awaited(watch: vibe.Watch) -> Transcript:
     return await watch
+
+
+class Choosy(Unfinished):
+    """Fail to read two of the natives; an adapter."""
+
+    name = "choosy"
+
+    def feed(self, native: Any) -> list[Event]:
+        if native in "bc":
+            raise LookupError(f"no {native}")
+        return [TextDelta(agent_id=self.agent_id, run_id="r", delta=str(native))]
+
+    def finish(self, exc: BaseException | None = None) -> list[Event]:
+        del exc
+        return []
+
+
+def test_an_adapter_that_fails_to_read_events_leaves_them_out_and_is_reported_once(
+    output: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    watch = vibe.watch(iter("abcd"), adapter=Choosy(agent_id="a"), registry=Registry())
+    assert list(watch) == ["a", "b", "c", "d"]
+    assert watch.transcript.text == "ad"
+    reports = [call[1] for call in output.calls if call[0] == "report"]
+    assert len(reports) == len(caplog.records) == 1
+    assert "The adapter choosy could not read an event and left it out: LookupError: no b" in reports[0]

@@ -59,8 +59,8 @@ def find(text: str, namespace: Mapping[str, Any], agents: Collection[str]) -> Ta
         return Target("url", text)
     fits: list[Target] = []
     path = _unquoted(text)
-    if path.endswith(".jsonl") and Path(path).expanduser().is_file():
-        fits.append(Target("recording", str(Path(path).expanduser())))
+    if (file := _recording(path)) is not None:
+        fits.append(Target("recording", str(file)))
     if text.startswith("agent:"):
         fits.append(Target("agent", _agent_id(text, agents)))
     missing = undefined(text, namespace)
@@ -92,6 +92,16 @@ def undefined(text: str, namespace: Mapping[str, Any]) -> list[str] | None:
     return [
         name for name in wanted if name not in bound and name not in namespace and not hasattr(builtins, name)
     ]
+
+
+def _recording(path: str) -> Path | None:
+    if not path.endswith(".jsonl"):
+        return None
+    try:
+        file = Path(path).expanduser()
+        return file if file.is_file() else None
+    except (OSError, RuntimeError):  # the name is too long, the folder is closed, or ~ names no user
+        return None
 
 
 def _is_url(text: str) -> bool:

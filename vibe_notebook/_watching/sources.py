@@ -45,6 +45,8 @@ _DEPTH = 8
 """Steps from an awaitable to the context manager that it yields, and so on: more are a circle."""
 _END_SECONDS = 5
 """Seconds that the end of a watch waits for its run's end: its tools may hold on to it."""
+Report = Callable[[str], object]
+"""A function that shows a failure in the background to the user, beside the log."""
 _NEVER = (str, bytes, bytearray, dict, type, type(None))
 """Types that are no stream of events, though some of them can be iterated."""
 
@@ -89,15 +91,17 @@ def _is_client(source: Any) -> bool:
 
 def _stream_events(source: Any) -> Callable[[], Any] | None:
     """Return the method that gives a run's events; ``None`` for a graph's, which needs an input."""
-    events = _method(source, "stream_events")
+    events = getattr(source, "stream_events", None)
+    if not callable(events):
+        return None
     try:
-        if events is not None:
-            inspect.signature(events).bind()
+        inspect.signature(events).bind()
     except TypeError:
         return None
     except ValueError:
         pass  # a method without a signature
-    return events
+    found: Callable[[], Any] = events
+    return found
 
 
 def _check_unread(source: Any) -> None:
@@ -136,16 +140,20 @@ def _is_iterable(source: Any) -> bool:
     return hasattr(source, "__iter__") and not is_model
 
 
-def open_sync(source: Any, stack: contextlib.ExitStack) -> Iterator[Any]:
+def _ignore(text: str) -> None:
+    del text
+
+
+def open_sync(source: Any, stack: contextlib.ExitStack, report: Report = _ignore) -> Iterator[Any]:
     """Open a source for ``for``; *stack* closes it."""
     for _ in range(_DEPTH):
         if isinstance(source, _NEVER):
             break
         if _is_iterable(source):
-            if (close := _method(source, "close")) is not None:
+            if (close := _method(source, "close", report)) is not None:
                 stack.callback(close)
             iterator: Iterator[Any] = iter(source)
-            if iterator is not source and (close := _method(iterator, "close")) is not None:
+            if iterator is not source and (close := _method(iterator, "close", report)) is not None:
                 stack.callback(close)
             _check_unread(iterator)
             return iterator
@@ -159,7 +167,10 @@ def open_sync(source: Any, stack: contextlib.ExitStack) -> Iterator[Any]:
 
 
 async def open_async(
-    source: Any, stack: contextlib.AsyncExitStack, is_over: Callable[[], bool] = lambda: True
+    source: Any,
+    stack: contextlib.AsyncExitStack,
+    is_over: Callable[[], bool] = lambda: True,
+    report: Report = _ignore,
 ) -> AsyncIterator[Any]:
     """Open a source for ``async for``; *stack* closes it. Worker threads step a sync source.
 
@@ -169,10 +180,10 @@ async def open_async(
         if isinstance(source, _NEVER):
             break
         if hasattr(source, "__aiter__"):
-            _close_with(source, stack)
+            _close_with(source, stack, report)
             iterator: AsyncIterator[Any] = aiter(source)
             if iterator is not source:
-                _close_with(iterator, stack)
+                _close_with(iterator, stack, report)
             _check_unread(iterator)
             return iterator
         if inspect.isawaitable(source) and _stream_events(source) is None:
@@ -180,21 +191,23 @@ async def open_async(
         elif hasattr(source, "__aenter__"):
             source = await stack.enter_async_context(source)
         elif _is_sync(source):
-            made = Threaded(source)
+            made = Threaded(source, report)
             stack.push_async_callback(made.aclose)
             return made
         elif (events := _stream_events(source)) is not None:
-            stack.push_async_callback(_end_run, source, is_over)
+            stack.push_async_callback(_end_run, source, is_over, report)
             source = events()
         else:
             break
     raise _not_a_stream(source)
 
 
-async def _end_run(run: Any, is_over: Callable[[], bool]) -> None:
+async def _end_run(run: Any, is_over: Callable[[], bool], report: Report) -> None:
     """End a run by its SDK's own method: llama-index has ``cancel_run``, openai-agents ``cancel``."""
-    end = _method(run, "cancel_run") or _method(run, "cancel")
-    if end is None or is_over():
+    if is_over():
+        return
+    end = _method(run, "cancel_run", report) or _method(run, "cancel", report)
+    if end is None:
         return
     try:
         with anyio.move_on_after(_END_SECONDS, shield=True) as scope:
@@ -203,15 +216,17 @@ async def _end_run(run: Any, is_over: Callable[[], bool]) -> None:
                 await done
         if scope.cancelled_caught:
             log.warning("The run of %s had not ended after %s seconds", source_name(run), _END_SECONDS)
-    except Exception:
+            report(f"The run of {source_name(run)} had not ended after {_END_SECONDS} seconds.")
+    except Exception as error:
         # The user's own error, or the watch's end, matters more; but the agent may go on.
         log.exception("The run of %s could not be ended", source_name(run))
+        report(f"The run of {source_name(run)} could not be ended: {error!r}. The agent may go on.")
 
 
-def closer(source: Any, iterator: Any) -> Callable[[], object] | None:
+def closer(source: Any, iterator: Any, report: Report = _ignore) -> Callable[[], object] | None:
     """Return the function that ends a blocked ``next`` from another thread; a running generator has none."""
     for made in (iterator, source):
-        if not inspect.isgenerator(made) and (close := _method(made, "close")) is not None:
+        if not inspect.isgenerator(made) and (close := _method(made, "close", report)) is not None:
             return close
     return None
 
@@ -225,8 +240,9 @@ def discard(source: Any) -> None:
 class Threaded(AsyncIterator[Any]):
     """Read a sync source as an async iterator: each step may block, so it gets a thread."""
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, report: Report = _ignore) -> None:
         self._source = source
+        self._report = report
         self._iterator: Any = None
         self._stack = contextlib.ExitStack()
         self._stepper = Stepper()
@@ -257,11 +273,15 @@ class Threaded(AsyncIterator[Any]):
             self._busy = True
         try:
             if self._iterator is None:
-                self._iterator = self._stepper.step(lambda: open_sync(self._source, self._stack))
+                self._iterator = self._stepper.step(
+                    lambda: open_sync(self._source, self._stack, self._report)
+                )
             iterator = self._iterator
             if iterator is END:
                 return END
-            return self._stepper.step(partial(next, iterator, END), closer(self._source, iterator))
+            return self._stepper.step(
+                partial(next, iterator, END), closer(self._source, iterator, self._report)
+            )
         finally:
             with self._lock:
                 self._busy = False
@@ -303,13 +323,19 @@ class _RunEndListener:
         """Ignore a failure: the views show it."""
 
 
-def _method(source: Any, name: str) -> Callable[[], Any] | None:
-    found = getattr(source, name, None)
+def _method(source: Any, name: str, report: Report) -> Callable[[], Any] | None:
+    """Return the source's method, if it has one; a name that cannot be read is reported, and counts as none."""
+    try:
+        found = getattr(source, name, None)
+    except Exception as error:
+        log.exception("%r of %s could not be read; the watch goes on without it", name, source_name(source))
+        report(f"{name!r} of {source_name(source)} could not be read: {error!r}. The agent may go on.")
+        return None
     return found if callable(found) else None
 
 
-def _close_with(source: Any, stack: contextlib.AsyncExitStack) -> None:
-    close = _method(source, "aclose") or _method(source, "close")
+def _close_with(source: Any, stack: contextlib.AsyncExitStack, report: Report) -> None:
+    close = _method(source, "aclose", report) or _method(source, "close", report)
     if close is None:
         return
 

@@ -253,8 +253,9 @@ class Watch(Transcribed):
             if self._stepper.cancelled:
                 return
             with contextlib.ExitStack() as stack:
-                iterator = self._stepper.step(lambda: open_sync(self._source, stack))
-                advance, close = partial(next, iterator, END), closer(self._source, iterator)
+                report = self._pipeline.report
+                iterator = self._stepper.step(lambda: open_sync(self._source, stack, report))
+                advance, close = partial(next, iterator, END), closer(self._source, iterator, report)
                 while iterator is not END and (native := self._stepper.step(advance, close)) is not END:
                     self._pipeline.accept(native)
                     yield native
@@ -274,7 +275,9 @@ class Watch(Transcribed):
             if self._stepper.cancelled:
                 return
             async with contextlib.AsyncExitStack() as stack:
-                iterator = await self._stepper.astep(lambda: open_async(self._source, stack, lambda: is_over))
+                iterator = await self._stepper.astep(
+                    lambda: open_async(self._source, stack, lambda: is_over, self._pipeline.report)
+                )
 
                 async def advance() -> Any:
                     try:

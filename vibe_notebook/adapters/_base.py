@@ -151,6 +151,7 @@ class Adapter(ABC):
         self._envelope = {}
         self._finish_texts()
         self._outcome = self._outcome or self._last_problem
+        self._out += map(parse_event, self._half_pairs.release())
         self.emit(RunFinished, usage=self._usage, result=self._result, **self._outcome)
         return self._flush()
 

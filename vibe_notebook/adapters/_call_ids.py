@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from vibe_notebook.events import Artifact, Event, RunStarted, ToolCallDelta, ToolFinished, ToolStarted
 
-__all__ = ["CallIds"]
+__all__ = ["CallIds", "drop_oldest"]
 
 _UNKNOWN: Final = object()
+CALLS: Final = 1_000
+"""Ids of calls that an adapter retains at most, and calls that one id names: the ones used last."""
+SEEN: Final = 10_000
+"""Numbers of a source's events that an adapter retains at most: of these it tells a repeat from a new call."""
 
 
 @dataclass
@@ -32,8 +37,10 @@ class _Call:
     def finish(self, number: int) -> None:
         """Record the result."""
         self.finished_at = number
+        self.pieces, self.args = [], _UNKNOWN
         for home in self.homes:
             home.drop(self)
+        self.homes = []
 
     @property
     def is_finished(self) -> bool:
@@ -63,11 +70,13 @@ class _Calls:
         self.count += 1
         self.newest = call
         self.by_message[call.message] = call
+        drop_oldest(self.by_message, CALLS)
         self.expect_result(call)
 
     def expect_result(self, call: _Call) -> None:
         """Add a call of another id, whose result may come under this one."""
         self._open.setdefault(call.message, {})[call.id] = call
+        drop_oldest(self._open, CALLS)
         call.homes.append(self)
 
     def name_message(self, call: _Call, message: str) -> None:
@@ -101,8 +110,9 @@ class CallIds:
         self._calls: dict[tuple[str, str], _Calls] = {}
         self._newest: dict[str, _Calls] = {}
         """The calls of an id in the run that used it last."""
-        self._given: set[tuple[str, str]] = set()
-        self._seen: set[tuple[str, str, int, int]] = set()
+        self._given: dict[tuple[str, str], None] = {}
+        """The ids that are none of the source's, by run."""
+        self._seen: dict[tuple[str, str, int, int], None] = {}
 
     def rename(self, event: Event) -> Event:
         """Return *event* with the id of the call that it belongs to."""
@@ -139,7 +149,12 @@ class CallIds:
         return known is not None and known.newest is not None and not known.newest.is_finished
 
     def _of(self, run_id: str, raw: str) -> _Calls:
-        calls = self._newest[raw] = self._calls.setdefault((run_id, raw), _Calls())
+        calls = self._calls.pop((run_id, raw), None) or _Calls()
+        self._calls[run_id, raw] = calls
+        drop_oldest(self._calls, CALLS)
+        self._newest.pop(raw, None)
+        self._newest[raw] = calls
+        drop_oldest(self._newest, CALLS)
         return calls
 
     def _rename_parent(self, event: RunStarted) -> Event:
@@ -159,6 +174,8 @@ class CallIds:
         elif call.message is None and event.message_id is not None:
             calls.name_message(call, event.message_id)
             call.message = event.message_id
+        if call.is_finished:
+            return call
         if isinstance(event, ToolCallDelta):
             if not event.derived and event.delta:
                 call.pieces.append(event.delta)
@@ -172,7 +189,8 @@ class CallIds:
             return False
         place = event.run_id, event.counter, event.seq, event.sub
         is_known = place in self._seen
-        self._seen.add(place)
+        self._seen[place] = None
+        drop_oldest(self._seen, SEEN)
         return is_known
 
     def _fresh(self, run_id: str, raw: str, count: int) -> str:
@@ -180,8 +198,17 @@ class CallIds:
         name = f"{raw}#{count + 1}" if count else raw
         while (run_id, name) in self._given or (count and (run_id, name) in self._calls):
             name += "'"
-        self._given.add((run_id, name))
+        if name != raw:
+            self._given[run_id, name] = None
+            drop_oldest(self._given, SEEN)
         return name
+
+
+def drop_oldest(held: dict[Any, Any], limit: int) -> None:
+    """Drop the older half of a dict's entries if it has more than *limit*."""
+    if len(held) > limit:
+        for key in list(islice(held, len(held) // 2)):
+            del held[key]
 
 
 def _is_another(call: _Call, event: ToolCallDelta | ToolStarted) -> bool:

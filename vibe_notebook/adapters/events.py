@@ -46,17 +46,17 @@ class EventsAdapter(Adapter):
             if not native.strip():
                 return []
             native = _loaded(native)
-        earlier: list[Event] = []
-        if isinstance(native, dict) and isinstance(kind := native.get("type"), str):
-            halves, joined = self._half_pairs.join(kind, native)
-            earlier = [read_event(half) for half in halves]
-            native = dict(joined)
         try:
             event = read_event(native)  # type: ignore[arg-type]  # read_event raises for every other type
         except ProtocolError:
             self._envelope = {}
             self._read(native)
             return [self._remember(event) for event in self._flush()]
+        earlier: list[Event] = []
+        if isinstance(native, dict):  # not before: a native that is no event leaves no half behind
+            halves, joined = self._half_pairs.join(event.type, native)
+            earlier = [read_event(half) for half in halves]
+            event = event if joined is native else read_event(dict(joined))
         return [self._remember(event) for event in (*earlier, event)]
 
     def finish(self, exc: BaseException | None = None) -> list[Event]:
@@ -68,12 +68,10 @@ class EventsAdapter(Adapter):
         self._is_finished = True
         if exc is not None:
             self._end_by_exception(exc)
-        ends: list[Event] = []
-        for agent, run in reversed(self._open):
-            end = RunFinished(agent_id=agent, run_id=run, **self._outcome)
-            ends += map(read_event, self._half_pairs.join(end.type, dict(end))[0])
-            ends.append(end)
-        return ends
+        ends = [
+            RunFinished(agent_id=agent, run_id=run, **self._outcome) for agent, run in reversed(self._open)
+        ]
+        return [*map(read_event, self._half_pairs.release()), *ends]
 
     def _read(self, native: object) -> None:
         ids = {name: value for name in ("agent_id", "run_id") if (value := ident(get(native, name)))}

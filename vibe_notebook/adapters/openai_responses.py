@@ -23,6 +23,7 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
+from ._call_ids import drop_oldest
 from ._fields import get, ident, integer, items, json_text, parsed, text, usage_of
 from ._openai_items import (
     SERVER_TOOLS,
@@ -49,6 +50,10 @@ _ARGS: Final = {
     "custom_tool_call_input": "input",
     "code_interpreter_call_code": "code",
 }
+RESPONSES: Final = 64
+"""Responses of a run that the adapter retains at most, with their items: events of older ones come no more."""
+NUMBERS: Final = 10_000
+"""Digests of a response's numbered events that the adapter retains at most."""
 
 
 def matches(native: object) -> bool:
@@ -95,7 +100,8 @@ class OpenAIResponsesAdapter(Adapter):
         self._response: _Response | None = None
         self._responses: dict[str, _Response] = {}
         self._items: dict[str, _Item] = {}
-        self._all: list[_Response] = []
+        self._retained: list[_Response] = []
+        self._response_count = 0
         self._places: dict[tuple[str, int | None], str] = {}
         self._awaiting: dict[str, None] = {}
         self._is_app_next = False
@@ -175,9 +181,9 @@ class OpenAIResponsesAdapter(Adapter):
         response_id = ident(get(native, "response", "id"))
         known = self._responses.get(response_id or "")
         if known is not None and kind == "created" and known.is_over and (seq is None or self._is_app_next):
-            known = self._response = _Response(f"{response_id}#{len(self._all)}", response_id)
+            known = self._response = _Response(f"{response_id}#{self._response_count}", response_id)
             self._responses[response_id or ""] = known
-            self._all.append(known)
+            self._retain(known)
         if known is not None:
             return known
         item = self._items.get(item_id or "") if response_id is None else None
@@ -185,13 +191,24 @@ class OpenAIResponsesAdapter(Adapter):
             return item.response
         response = self._response
         if response is None or (response_id is not None and response.id is not None):
-            response = _Response(response_id or f"{self.run_id}:{len(self._responses)}")
-            self._all.append(response)
+            response = _Response(response_id or f"{self.run_id}:{self._response_count}")
+            self._retain(response)
         if response_id is not None:
             response.id = response_id
             self._responses[response_id] = response
         self._response = response
         return response
+
+    def _retain(self, response: _Response) -> None:
+        """Retain a response; forget the older half of them if they are too many."""
+        self._response_count += 1
+        self._retained.append(response)
+        if len(self._retained) > RESPONSES:
+            self._retained = self._retained[-RESPONSES // 2 :]
+            keys = {each.key for each in self._retained}
+            self._responses = {name: one for name, one in self._responses.items() if one.key in keys}
+            self._items = {name: one for name, one in self._items.items() if one.response.key in keys}
+            self._places = {place: name for place, name in self._places.items() if place[0] in keys}
 
     def _begins_anew(self, item: _Item, native: object, kind: str, seq: int | None) -> bool:
         """Return whether an event begins another item with the id of *item*, and forget *item* then."""
@@ -353,4 +370,6 @@ def _tells_nothing(response: _Response, seq: int, native: object, kind: str) -> 
         digest = _digest(native, kind)
         if response.numbers.setdefault(seq, digest) != digest:
             response.numbers = None
+        else:
+            drop_oldest(response.numbers, NUMBERS)
     return response.numbers is None

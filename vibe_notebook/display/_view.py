@@ -15,9 +15,11 @@ from typing import Any
 from .._foreign_words import clean_logger
 from .._forks import renew_in_child
 from .._forms.wording import name_in_line, whole_message
+from .._limits import FORM_BYTES
 from .._reducer.agent_log import AgentLog
 from .._reducer.run import PartBuilder
 from ..registry import Registry
+from ._bounds import bounded_parts
 from ._pacer import PACER, PAUSE, Pacer
 from ._parts import SentPart
 from ._text_diffs import Op
@@ -197,7 +199,10 @@ class View:
         """Return the whole state, as docs/wire.md describes it."""
         with self.lock:
             head = {**self.head, "now": time.time()}
-            return {"n": self.number, "head": head, "parts": self._tree.snapshot(dict(self.is_open))}
+            parts = self._tree.snapshot(dict(self.is_open))
+            if head["state"] == "ended":  # no further message needs a part that is left out
+                parts = bounded_parts(parts, FORM_BYTES)
+            return {"n": self.number, "head": head, "parts": parts}
 
     def _tell(self, *ops: Op) -> None:
         self.number += 1

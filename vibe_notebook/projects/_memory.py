@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from .._forks import renew_in_child
 from ..exceptions import ClosedError
 from ._entry import BEGINNING, END, Entry, Id, parse_id, size_of
 from ._log import EventLog, Item, Page, Project, gap_before
@@ -82,6 +83,14 @@ class MemoryLog(EventLog):
         self._streams: dict[str, _Stream] = {}
         self._lock = threading.Lock()
         self._closed = False
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Begin with an empty log in the child of a fork: each process has a memory of its own."""
+        self._lock = threading.Lock()
+        for stream in self._streams.values():
+            stream.leave()
+        self._streams = {}
 
     async def append(self, project_id: str, items: Sequence[Item], key: str | None = None) -> list[str]:
         if self._closed:
@@ -144,7 +153,7 @@ class MemoryLog(EventLog):
 
     async def trim(self, project_id: str, keep: int) -> int:
         stream = self._streams.get(project_id)
-        return stream.trim(keep) if stream else 0
+        return stream.trim(max(0, keep)) if stream else 0
 
     async def projects(self) -> list[Project]:
         return [_describe(name, stream) for name, stream in sorted(self._streams.items()) if stream.count]

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from .._credentials import Token
 from .._foreign_words import clean_logger, on_one_line
+from .._forks import renew_in_child
 from ..events import Event, to_json
 from ..exceptions import RemoteError, VibeNotebookError
 from ..registry import Registry, Subscription
@@ -118,6 +119,14 @@ class Publisher:
         )
         self._thread.start()
         _open.add(self)
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Send nothing in the child of a fork: the thread and its connections are the parent's."""
+        _open.discard(self)
+        self._pump.error = VibeNotebookError(
+            "This publisher belongs to the process that has forked; call publish() in the child too."
+        )
 
     def __repr__(self) -> str:
         state = "at work" if self._thread.is_alive() else "closed"

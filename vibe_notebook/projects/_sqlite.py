@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 from .._event_loops import wait_for
 from .._foreign_words import clean_logger
+from .._forks import renew_in_child
 from .._limits import TAIL_BYTES, TAIL_EVENTS
 from ..exceptions import ClosedError, LogError
 from . import _sqlite_store
@@ -62,6 +63,7 @@ class SqliteLog(EventLog):
         self._closes: Counter[str] = Counter()
         self._identity: Identity | None = None
         self._is_closed = False
+        self._is_parents = False
         self._opening = threading.Lock()
         self._following = threading.Lock()
         self._writer = Worker(
@@ -78,6 +80,20 @@ class SqliteLog(EventLog):
             to_error=self._error,
             failed=self._fail_tails,
         )
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Start anew in the child of a fork; a log that was open in the parent refuses to work there.
+
+        SQLite stores the locks of a file once for each process: a child would take the parent's for its own.
+        """
+        self._lock, self._opening, self._following = threading.Lock(), threading.Lock(), threading.Lock()
+        for tail, _ in self._tails.values():
+            tail.leave()
+        self._tails, self._starts, self._closes = {}, set(), Counter()
+        self._is_parents = self._writer.is_open or self._reader.is_open
+        self._writer.renew()
+        self._reader.renew()
 
     async def append(self, project_id: str, items: Sequence[Item], key: str | None = None) -> list[str]:
         with self._lock:
@@ -182,6 +198,12 @@ class SqliteLog(EventLog):
         with self._lock:
             if self._is_closed:
                 raise ClosedError(f"the event log {self._path} is closed")
+            if self._is_parents:
+                raise LogError(
+                    f"the event log {self._path} was open when this process was forked, and SQLite allows no use of it "
+                    "here: fork before the log's first use, or start the process with the method spawn",
+                    is_permanent=True,
+                )
             return worker.enqueue(job)
 
     def _open(self, seconds: float) -> Tables:

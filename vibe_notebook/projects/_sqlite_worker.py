@@ -106,6 +106,16 @@ class Worker:
         done: Future[Any] = job.done
         return done
 
+    @property
+    def is_open(self) -> bool:
+        """Return whether the thread has the file open, or is about to."""
+        return self._thread is not None
+
+    def renew(self) -> None:
+        """Forget the thread and the jobs of the parent, in the child of a fork."""
+        self._changed = threading.Condition()
+        self._queue, self._running, self._thread = deque(), [], None
+
     def fail_queued(self, error: LogError) -> None:
         """Fail the jobs that wait in the queue."""
         with self._changed:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from .._event_loops import waker
 from .._limits import WINDOW_BYTES
+from ..exceptions import LogError
 from ._entry import END, Entry, Id, fill_window, parse_id, size_of
 
 __all__ = ["Tail"]
@@ -48,6 +49,14 @@ class Tail:
         self.awaited = False
         self._futures: dict[asyncio.AbstractEventLoop, set[asyncio.Future[None]]] = {}
         self._wakers: set[Callable[[], None]] = set()
+
+    def leave(self) -> None:
+        """End for the listeners of the parent, in the child of a fork: their event loops are not the child's."""
+        self.lock = threading.Lock()
+        self._futures, self._wakers, self.awaited = {}, set(), False
+        self.error = LogError(
+            "this listener belongs to the process that has forked; listen again in the child"
+        )
 
     @property
     def end(self) -> int:

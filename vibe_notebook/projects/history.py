@@ -18,8 +18,9 @@ from typing import IO, Any, Final
 
 from pydantic import ValidationError
 
-from .._files import open_private, open_to_read
+from .._files import check_path, open_private, open_to_read
 from .._foreign_words import on_one_line
+from .._forks import in_child, renew_in_child
 from ._payload import encode
 from .messages import Message, StreamChunk, TextPart
 
@@ -43,6 +44,7 @@ def append_message(taskspace_path: str | os.PathLike[str], message: Message) -> 
             in a task space: a link there could lead to any file of the user.
     """
     path = history_file(taskspace_path)
+    check_path(path, _WHAT)
     path.parent.mkdir(parents=True, exist_ok=True)
     _check_folder(path.parent)
     line = encode(message).encode() + b"\n"
@@ -119,7 +121,15 @@ def _exclusive(file: IO[bytes]) -> Iterator[None]:
         yield
 
 
-_PROCESS_LOCK = threading.Lock()
+_PROCESS_LOCK: threading.Lock = threading.Lock()
+
+
+def _renew() -> None:
+    global _PROCESS_LOCK  # noqa: PLW0603 - one lock for the process
+    _PROCESS_LOCK = threading.Lock()
+
+
+in_child(_renew)
 
 
 class Gathering:
@@ -129,6 +139,12 @@ class Gathering:
         self._limit = limit
         self._steps: OrderedDict[tuple[str, str], list[StreamChunk]] = OrderedDict()
         self._lock = threading.Lock()
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Replace the lock in the child of a fork; the open steps are the parent's."""
+        self._lock = threading.Lock()
+        self._steps = OrderedDict()
 
     def add(self, taskspace_path: str | os.PathLike[str], chunk: StreamChunk) -> list[tuple[str, Message]]:
         """Add a chunk; return the messages to save now, as (task space, message)."""

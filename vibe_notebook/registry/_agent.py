@@ -42,7 +42,10 @@ FRAGMENT_COST: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Count one agent's events by their fate; ``gaps`` counts gaps, ``evicted`` counts runs."""
+    """Count one agent's events by their fate; ``gaps`` counts gaps, ``evicted`` counts runs.
+
+    ``dropped`` counts the events that a slow reader missed, and those that came for an evicted run.
+    """
 
     delivered: int = 0
     held: int = 0

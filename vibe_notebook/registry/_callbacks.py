@@ -17,7 +17,7 @@ from .._foreign_words import clean_logger
 from .._json_values import bounded_repr
 from ..events import Event, is_skip, with_id
 
-__all__ = ["Callback", "Outbox", "Registration"]
+__all__ = ["Callback", "Outbox", "Registration", "call_each"]
 
 log = clean_logger("vibe_notebook")
 
@@ -182,3 +182,13 @@ class Outbox:
                     "The callback %s of agent %r raised; the stream continues", name, event.agent_id
                 )
                 self._report(f"The callback {name} raised {bounded_repr(error)}")
+
+
+def call_each(calls: list[Callable[[], None]]) -> None:
+    """Call all functions, the last one first, even if one raises."""
+    try:
+        while calls:
+            calls.pop()()
+    finally:
+        if calls:
+            call_each(calls)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -17,12 +17,13 @@ from typing import Any, Final, Self
 from .._forks import hold_during_fork
 from .._ordering.sequencer import Delivery, Retraction, Sequencer
 from .._reducer.agent_log import AgentLog
-from ..events import EVENT_CLASSES, Event, parse_event
+from ..events import EVENT_CLASSES, Event
 from ..exceptions import ClosedError
 from ..transcript import Transcript
 from ._agent import Agent, Hold, Shared, Stats, Totals, Watcher, stats_of
-from ._callbacks import Callback, Registration
+from ._callbacks import Callback, Registration, call_each
 from ._deadlines import Alarm, Deadlines
+from ._intake import Intake, parse_all
 from ._retention import Retention
 from ._ring_buffer import RingBuffer
 from ._subscriptions import Subscription, Subscriptions
@@ -75,6 +76,7 @@ class Registry:
         self._subscriptions = Subscriptions(self.changed, self._ring, self._count_missed)
         self._retention = Retention(keep_runs, self._evict_agent)
         self._deadlines = Deadlines()
+        self._intake = Intake()
         self._alarm = Alarm(self._on_alarm) if clock is time.monotonic else None
         hold_during_fork(self)
 
@@ -101,7 +103,8 @@ class Registry:
     ) -> None:
         """Dispatch one event, or the list made from one native event, from any thread.
 
-        An event is a model, a dict or JSON text. Raises ``ProtocolError`` if one of them is no event (then the
+        An event is a model, a dict or JSON text. The registry drops the events of an evicted run, until a
+        ``RunStarted`` opens that run again. Raises ``ProtocolError`` if one of them is no event (then the
         registry dispatches none of the list), ``ClosedError`` after ``close()``.
         """
         if type(event) is list and len(event) == 1:
@@ -112,11 +115,11 @@ class Registry:
         one: Event = event  # type: ignore[assignment]  # a cast would be one more call for each event
         with self._lock:
             agent = self._agents.get(one.agent_id)
-            if agent is None or self.closed:
-                agent = self._agent_of(one.agent_id)
-            place = agent.sequencer.step(one)
-            if place is None:
-                self._apply(agent, agent.sequencer.push((one,)))
+            place = agent.sequencer.step(one) if agent is not None and not self.closed else None
+            if agent is None or place is None:
+                agent = self._push(one.agent_id, (one,))
+                if agent is None:
+                    return
             else:
                 agent.deliver(one, place)
                 if agent.postponed_deadline is not None:
@@ -125,16 +128,26 @@ class Registry:
             self._notify(agent)
 
     def _dispatch_slot(self, given: Any) -> None:
-        is_one = isinstance(given, (dict, str, bytes, bytearray)) or not isinstance(given, Iterable)
-        slots: dict[str, list[Event]] = {}
-        for item in [given] if is_one or hasattr(given, "agent_id") else given:
-            event = parse_event(item)
-            slots.setdefault(event.agent_id, []).append(event)
+        parsed = parse_all(given)
+        with self._lock:
+            slots = self._intake.slots(parsed)
         for agent_id, events in slots.items():
             with self._lock:
-                agent = self._agent_of(agent_id)
-                self._apply(agent, agent.sequencer.push(events))
-            self._notify(agent)
+                agent = self._push(agent_id, events)
+            if agent is not None:
+                self._notify(agent)
+
+    def _push(self, agent_id: str, events: Sequence[Event]) -> Agent | None:
+        """Order and deliver events; drop those of evicted runs. ``None``: all are dropped. The caller holds the lock."""
+        self._check_open()
+        kept = self._retention.without_late(agent_id, events)
+        if len(kept) < len(events):
+            self._count_missed(agent_id, len(events) - len(kept))
+        if not kept:
+            return None
+        agent = self._find_or_make(agent_id)
+        self._apply(agent, agent.sequencer.push(kept))
+        return agent
 
     def finish(self, agent_id: str, run_id: str | None = None, message_id: str | None = None) -> None:
         """Finish a message, a run or (with neither) all runs of an agent: release their events in order.
@@ -143,10 +156,9 @@ class Registry:
         """
         with self._lock:
             agent = self._agents.get(agent_id)
-            if agent is None:
+            if agent is None or (run_id is not None and self._retention.is_evicted(agent_id, run_id)):
                 return
-            self._apply(agent, agent.sequencer.finish(run_id, message_id))
-            agent.deliver_postponed_texts()
+            self._finish(agent, run_id, message_id)
             if message_id is None:
                 for name in [run_id] if run_id is not None else list(agent.log.runs):
                     run = agent.log.runs.get(name)
@@ -250,8 +262,7 @@ class Registry:
                 for registration in agent.registrations:
                     registration.callbacks = {}
                 agent.registrations = ()
-                self._apply(agent, agent.sequencer.finish())
-                agent.deliver_postponed_texts()
+                self._finish(agent)
                 agent.sequencer.forget()
             self._subscriptions.end(agent_id)
         if agent is not None:
@@ -300,6 +311,11 @@ class Registry:
             runs = agent.log.ordered() if agent is not None else []
             return next((r.run_id for r in reversed(runs) if not r.ended and r.parent == (None, None)), None)
 
+    def revive(self, agent_id: str, run_id: str) -> None:
+        """Let any event, not only a ``RunStarted``, open an evicted run again."""
+        with self._lock:
+            self._retention.revive(agent_id, run_id)
+
     def run_of(self, agent_id: str, message_id: str) -> str | None:
         """Return the id of the agent's newest run with a message or a counter of that name."""
         with self._lock:
@@ -322,6 +338,8 @@ class Registry:
         with self._lock:
             if run_id is None:
                 self._past_totals.pop(agent_id, None)
+            self._retention.revive(agent_id, run_id)
+            self._intake.release(agent_id, run_id)
             agent = self._agents.get(agent_id)
             if agent is None:
                 return
@@ -339,8 +357,7 @@ class Registry:
                 return
             agents = list(self._agents.values())
             for agent in agents:
-                self._apply(agent, agent.sequencer.finish())
-                agent.deliver_postponed_texts()
+                self._finish(agent)
             self.closed = True
             if self._alarm is not None:
                 self._alarm.cancel()
@@ -414,6 +431,14 @@ class Registry:
                     agent.outbox.flush(registration, self.changed)
         registration.callbacks = {}
 
+    def _finish(self, agent: Agent, run_id: str | None = None, message_id: str | None = None) -> None:
+        """Release the events and halves that wait. The caller holds the lock."""
+        agent_id = agent.log.agent_id
+        for half in self._intake.release(agent_id, run_id) if message_id is None else ():
+            self._apply(agent, agent.sequencer.push(self._retention.without_late(agent_id, [half])))
+        self._apply(agent, agent.sequencer.finish(run_id, message_id))
+        agent.deliver_postponed_texts()
+
     def _apply(self, agent: Agent, results: list[Delivery | Retraction]) -> None:
         """Apply the sequencer's results, and set the agent's deadline. The caller holds the lock."""
         self._apply_results(agent, results)
@@ -442,7 +467,7 @@ class Registry:
                 calls.append(watcher.wake)  # noqa: PERF401 - a comprehension costs each delta one call more
             if agent.outbox is not None and agent.outbox.waiting:
                 calls.append(partial(agent.outbox.drain, self.changed))
-        _call_each(calls)
+        call_each(calls)
 
     def _update_run(self, agent: Agent, run_id: str) -> None:
         """Count a run that has ended, or has started again. The caller holds the lock."""
@@ -472,13 +497,3 @@ class Registry:
         self.tick()
         with self._lock:
             return self._deadlines.earliest
-
-
-def _call_each(calls: list[Callable[[], None]]) -> None:
-    """Call all functions, the last one first, even if one raises."""
-    try:
-        while calls:
-            calls.pop()()
-    finally:
-        if calls:
-            _call_each(calls)

@@ -1,4 +1,4 @@
-"""Evict the oldest finished runs, over all agents, beyond ``keep_runs``.
+"""Evict the oldest finished runs, over all agents, beyond ``keep_runs``; drop the events that come for them later.
 
 Part of the registry: the caller of every method here must hold the registry's lock.
 """
@@ -6,16 +6,20 @@ Part of the registry: the caller of every method here must hold the registry's l
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ._agent import Hold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from ..events import Event
     from ._agent import Agent, Ends
 
-__all__ = ["Retention"]
+__all__ = ["PAST_RUNS", "Retention"]
+
+PAST_RUNS: Final = 10_000
+"""Evicted runs whose ids a registry retains: a later event of such a run opens no new one."""
 
 
 class Retention:
@@ -31,6 +35,31 @@ class Retention:
         self._finished: Ends = {}
         self._paused: Ends = {}
         self._numbers = itertools.count()
+        self._evicted: dict[tuple[str, str], None] = {}  # the (agent id, run id) evicted last, oldest first
+
+    def is_evicted(self, agent_id: str, run_id: str) -> bool:
+        """Return whether the run was evicted, as far as the registry still knows its id."""
+        return (agent_id, run_id) in self._evicted
+
+    def without_late(self, agent_id: str, events: Sequence[Event]) -> Sequence[Event]:
+        """Return the events without those of evicted runs; a ``RunStarted`` opens such a run again."""
+        if not any((agent_id, event.run_id) in self._evicted for event in events):
+            return events
+        kept = []
+        for event in events:
+            if event.type == "run_started":
+                self.revive(agent_id, event.run_id)
+            if not self.is_evicted(agent_id, event.run_id):
+                kept.append(event)
+        return kept
+
+    def revive(self, agent_id: str, run_id: str | None) -> None:
+        """Forget that a run was evicted, or for ``None`` that any run of the agent was."""
+        if run_id is not None:
+            self._evicted.pop((agent_id, run_id), None)
+            return
+        for key in [key for key in self._evicted if key[0] == agent_id]:
+            del self._evicted[key]
 
     def update(self, agent: Agent, run_id: str) -> None:
         """Count a run that has ended, or no longer count one that has started again; evict the oldest ones."""
@@ -72,15 +101,15 @@ class Retention:
         if not agent.log.runs:
             self._on_empty(agent)
 
-    def drop(self, agent: Agent, run_id: str) -> int:
-        """Drop a run and its subagents; return the count of dropped runs."""
+    def drop(self, agent: Agent, run_id: str) -> list[str]:
+        """Drop a run and its subagents; return the ids of the dropped runs."""
         dropped = agent.log.drop(run_id)
         for name in {run_id, *dropped}:
             agent.sequencer.forget(name)
             for ends in self._all_ends(agent):
                 ends.pop((agent, name), None)
         agent.touch(None)
-        return len(dropped)
+        return dropped
 
     def _all_ends(self, agent: Agent) -> tuple[Ends, ...]:
         return (self._finished, self._paused, *(hold.ends for hold in agent.holds))
@@ -97,9 +126,17 @@ class Retention:
         for ends in (self._finished, self._paused):
             while len(ends) > self._limit:
                 agent, run_id = next(iter(ends))
-                agent.evicted += self.drop(agent, run_id)
+                dropped = self.drop(agent, run_id)
+                agent.evicted += len(dropped)
+                self._record_evicted(agent.log.agent_id, dropped)
                 if not agent.log.runs:
                     self._on_empty(agent)
+
+    def _record_evicted(self, agent_id: str, run_ids: list[str]) -> None:
+        for run_id in run_ids:
+            self._evicted[agent_id, run_id] = None
+        while len(self._evicted) > PAST_RUNS:
+            del self._evicted[next(iter(self._evicted))]
 
 
 def _sorted(ends: Ends) -> Ends:

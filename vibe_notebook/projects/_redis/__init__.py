@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from ..._event_loops import wait_for
 from ..._foreign_words import clean_logger
+from ..._forks import renew_in_child
 from ..._limits import TAIL_BYTES, TAIL_EVENTS
 from ...exceptions import ClosedError
 from .._entry import BEGINNING, Id
@@ -48,6 +49,15 @@ class RedisLog(EventLog):
         self._lock = threading.Lock()
         self._tails: dict[str, tuple[Tail, int]] = {}
         self._worker = Worker(url, lambda: bool(self._tails), self._fail_all)
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Start anew in the child of a fork, with connections of its own."""
+        self._lock = threading.Lock()
+        for tail, _ in self._tails.values():
+            tail.leave()
+        self._tails = {}
+        self._worker.renew()
 
     async def append(self, project_id: str, items: Sequence[Item], key: str | None = None) -> list[str]:
         stream = self._keys.stream(project_id)

@@ -99,6 +99,13 @@ class Worker:
         self._has_work = asyncio.Event()
         self._notified = False
 
+    def renew(self) -> None:
+        """Forget the thread, its connections and its jobs, in the child of a fork; the next command starts another."""
+        self._lock = threading.Lock()
+        self._queue, self._running = deque(), []
+        self._has_work, self._notified = asyncio.Event(), False
+        self._end()
+
     def submit(self, command: Command, parse: Callable[[Any], T]) -> Future[T]:
         """Enqueue a command, and return the future of its parsed reply. *parse* runs in the thread."""
         job = _Job(command, parse)
