@@ -11,81 +11,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cmarkgfm
-import mistune
 import pypandoc
 import pytest
-from cmarkgfm.cmark import Options
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tests.forms.hostile_markdown import HOSTILE, documents, forms, joined
-from tests.markdown.markdown_documents import Page, visible
+from tests.forms.viewers import VIEWERS, attacks, markdown_it
+from tests.markdown.markdown_documents import visible
 from vibe_notebook._forms.neutral import neutralize
 from vibe_notebook._markdown.sanitize import is_link, is_raster
 from vibe_notebook._markdown.tex import is_safe_tex
 from vibe_notebook.parts import TextPart
 from vibe_notebook.transcript import Transcript
-
-ELEMENTS = frozenset((
-    "a", "blockquote", "br", "code", "dd", "del", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img",
-    "input", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul",
-))  # fmt: skip
-ATTRIBUTES = {
-    "align",
-    "alt",
-    "checked",
-    "class",
-    "disabled",
-    "href",
-    "id",
-    "src",
-    "start",
-    "style",
-    "title",
-    "type",
-}
-
-
-def attacks(html: str) -> Iterator[str]:
-    """Yield each element, attribute or address that no agent may bring into a page."""
-    page = Page(html)
-    for tag, attributes in page.elements:
-        for name, value in attributes.items():
-            is_wrong = name not in ATTRIBUTES or (name == "style" and not value.startswith("text-align"))
-            is_wrong |= name == "href" and not is_link(value)
-            is_wrong |= name == "src" and not is_raster(value)
-            if is_wrong:
-                yield f"<{tag} {name}={value}>"
-        if tag not in ELEMENTS or (tag == "input" and attributes.get("type") != "checkbox"):
-            yield f"<{tag}>"
-    yield from (f"<!--{comment}-->" for comment in page.comments)
-
-
-def markdown_it(markdown: str) -> str:
-    made = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    made.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005 - the parser's name
-    return str(made.render(markdown))
-
-
-def with_mistune(markdown: str) -> str:
-    names = "strikethrough footnotes table url task_lists def_list superscript subscript mark insert"
-    renderer = mistune.HTMLRenderer(escape=False, allow_harmful_protocols=True)
-    made = mistune.create_markdown(renderer=renderer, plugins=names.split())
-    return str(made(markdown))
-
-
-def cmark_gfm(markdown: str) -> str:
-    options = Options.CMARK_OPT_UNSAFE | Options.CMARK_OPT_FOOTNOTES
-    return str(
-        cmarkgfm.markdown_to_html_with_extensions(
-            markdown, options=options, extensions=["table", "strikethrough", "autolink", "tasklist"]
-        )
-    )
-
-
-VIEWERS: list[Callable[[str], str]] = [markdown_it, with_mistune, cmark_gfm]
 
 
 @pytest.mark.parametrize("viewer", VIEWERS)

@@ -99,7 +99,7 @@ DEPTH = 30
 """Nesting of subagents beyond which calls are listed side by side."""
 
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_OPEN_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*)?")
+_OPEN_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?)?")
 _SEQUENCE = 1_000
 """Characters of a terminal sequence at most, from which on its beginning is shown."""
 _DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -141,12 +141,19 @@ class LiveText:
     def feed(self, text: str) -> str:
         """Return the clean text of the next piece, but for the beginning of a sequence or a line end at its end."""
         text = self._held + text
-        last = max(
-            text.rfind("\x1b", max(0, len(text) - _SEQUENCE)), len(text) - 1 if text.endswith("\r") else -1
-        )
-        is_open = last >= 0 and (text[last] == "\r" or _OPEN_ANSI.fullmatch(text, last))
-        self._held = text[last:] if is_open else ""
-        return self._clean(text[:last] if is_open else text)
+        end = len(text) - 1 if text.endswith("\r") else _start_of_sequence(text)
+        self._held = text[end:]
+        return self._clean(text[:end])
+
+
+def _start_of_sequence(text: str) -> int:
+    """Return the place of the terminal sequence that *text* ends within; the text's length without one."""
+    last = text.rfind("\x1b", max(0, len(text) - _SEQUENCE))
+    # The last escape may end a sequence that an earlier one began.
+    for start in (text.rfind("\x1b", max(0, len(text) - _SEQUENCE), max(last, 0)), last):
+        if start >= 0 and _OPEN_ANSI.fullmatch(text, start):
+            return start
+    return len(text)
 
 
 def in_line(text: str, limit: int = PREVIEW) -> str:
