@@ -33,8 +33,10 @@ ATTRIBUTES = {
 
 
 def attacks(html: str) -> Iterator[str]:
-    """Yield each element, attribute or address that no agent may bring into a page."""
+    """Yield each element, attribute or address that no agent may bring into a page, and a page that is cut off."""
     page = Page(html)
+    if html.strip() and not html.rstrip().endswith(">"):
+        yield f"cut off after {html[-40:]}"
     for tag, attributes in page.elements:
         for name, value in attributes.items():
             is_wrong = name not in ATTRIBUTES or (name == "style" and not value.startswith("text-align"))

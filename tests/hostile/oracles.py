@@ -13,7 +13,7 @@ __all__ = ["CLASS", "ELEMENTS", "MATH", "STYLE", "html_attacks", "line_attacks",
 
 ELEMENTS: Final[dict[str, str]] = {
     "a": "href target rel title",
-    "bdi": "",
+    "bdi": "hidden",
     "blockquote": "",
     "br": "",
     "button": "type disabled hidden",
@@ -40,7 +40,7 @@ ELEMENTS: Final[dict[str, str]] = {
     "p": "",
     "pre": "hidden",
     "s": "",
-    "span": "aria-hidden aria-label hidden",
+    "span": "role aria-hidden aria-label hidden",
     "strong": "",
     "sub": "",
     "summary": "",

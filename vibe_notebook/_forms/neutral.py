@@ -40,7 +40,7 @@ _SPECIAL: Final = re.compile(
     r"|(?P<www>(?<![a-z0-9])www(?=\.))"
     r"|(?P<tex>(?:\\[A-Za-z]+)+|\\+)"
     r"|(?P<after>(?<=\])[(:{])"
-    r"|(?P<note>(?<=\[)\^|\^(?=\[))"
+    r"|(?P<note>\[\^|\^(?=\[))"  # the bracket too: cmark-gfm loses the rest of a page that has "[&#94;"
     r"|(?P<image>!(?=\[|\Z))"
     r"|(?P<amp>&(?=#?\w{1,40};))"
     r"|(?P<tag><(?=[A-Za-z/!?]))"
@@ -136,7 +136,7 @@ def _escaped(match: re.Match[str]) -> str:
         case "mark":
             return f"\\{found}"
         case _:
-            return f"&#{ord(found)};"
+            return "".join(f"&#{ord(mark)};" for mark in found)
 
 
 def _escaped_in_link(match: re.Match[str]) -> str:
