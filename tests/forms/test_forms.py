@@ -345,10 +345,10 @@ def test_a_markdown_file_with_the_page_in_it_reads_nothing_of_it_as_markdown() -
 @pytest.mark.parametrize(
     ("text", "form"),
     [
-        ("a[^1]\n\n[^1]: $x^2$", "a[&#94;1]\n\n[&#94;1]&#58; $x^2$"),
-        ("[^1]: $5", "[&#94;1]&#58; \\$5"),
-        (r"> [^1]: $\let\x\y$", r"> [&#94;1]&#58; `$\let\x\y$`"),
-        ("[^1]: ![x](http://a.example/y.png)", "[&#94;1]&#58; 🖼 [x](http://a.example/y.png)"),
+        ("a[^1]\n\n[^1]: $x^2$", "a&#91;&#94;1]\n\n&#91;&#94;1]&#58; $x^2$"),
+        ("[^1]: $5", "&#91;&#94;1]&#58; \\$5"),
+        (r"> [^1]: $\let\x\y$", r"> &#91;&#94;1]&#58; `$\let\x\y$`"),
+        ("[^1]: ![x](http://a.example/y.png)", "&#91;&#94;1]&#58; 🖼 [x](http://a.example/y.png)"),
         ('[r]\n\n[r]: http://a.example "costs $5"', '[r](http://a.example "costs &#36;5")'),
         (r'[x](http://a.example/$ "\let $5")', '[x](http://a.example/%24 "&#92;let &#36;5")'),
     ],

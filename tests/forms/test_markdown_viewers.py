@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pypandoc
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from nbconvert import HTMLExporter
 
 from tests.forms.hostile_markdown import HOSTILE, documents, forms, joined
 from tests.forms.viewers import VIEWERS, attacks, markdown_it
@@ -70,6 +72,35 @@ def test_the_brackets_of_a_note_hide_nothing_that_follows(viewer: Callable[[str]
     ):
         assert list(attacks(viewer(form))) == []
     assert "end" in visible(viewer(form))
+
+
+@pytest.mark.parametrize(
+    ("named", "kept"),
+    [
+        ("mermaid", ""),
+        ("MERMAID x", ""),
+        ("geojson", "json"),
+        ("topojson", ""),
+        ("stl", ""),
+        ("vega-lite", ""),
+        ("python", "python"),
+        ("js", "javascript"),
+    ],
+)
+def test_a_fence_names_a_language_only_if_its_text_is_shown_as_code(named: str, kept: str) -> None:
+    made = neutralize(f"```{named}\n</pre><img src=x onerror=alert(1)>\n```")
+    assert made.startswith(f"```{kept}\n")
+
+
+def test_nbconvert_draws_no_fence_of_an_agent() -> None:
+    markdown = Transcript(
+        parts=(TextPart(text="```mermaid\n</pre><img src=x onerror=alert(1)>\n```"),)
+    ).to_markdown()
+    output = nbformat.v4.new_output("display_data", data={"text/markdown": markdown})
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[output])])
+    page, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    assert "<img" not in page
+    assert "mermaid" not in page
 
 
 # pandoc

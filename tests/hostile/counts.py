@@ -28,7 +28,10 @@ FORMS: Final = (
 CUT_FIELDS: Final = ("text", "thinking", "arguments", "output")
 """The growing texts that a payload is cut in."""
 
-ALL, SOME, CUTS = "all", "sample", "cut"
+CUT_STEP: Final = 9
+"""Of so many payloads that are cut, Chromium shows one."""
+
+ALL, SOME, CUTS, SOME_CUTS, WORDS = "all", "sample", "cut", "some cut", "words"
 SURFACES: Final = (
     ("live view, its HTML", ALL, "tests/hostile/test_corpus.py"),
     ("saved HTML", ALL, "tests/hostile/test_corpus.py"),
@@ -39,10 +42,21 @@ SURFACES: Final = (
         ALL,
         "tests/hostile/test_corpus.py",
     ),
-    ("log records, tracebacks and errors", ALL, "tests/hostile/test_corpus.py"),
+    ("log records, tracebacks and errors", WORDS, "tests/hostile/test_corpus.py"),
+    ("live view in Chromium", ALL, "tests/browser/test_hostile_corpus.py"),
+    ("saved HTML in a bare page in Chromium", ALL, "tests/browser/test_hostile_corpus.py"),
+    ("Markdown by markdown-it and cmark-gfm in Chromium", ALL, "tests/browser/test_hostile_corpus.py"),
+    ("nbconvert's HTML of the saved HTML in Chromium", SOME, "tests/browser/test_hostile_corpus.py"),
+    ("nbconvert's HTML of the Markdown in Chromium", SOME, "tests/browser/test_hostile_corpus.py"),
+    ("a server's transcript as HTML, Markdown, text and JSON", SOME, "tests/hostile/test_served.py"),
+    ("a server's pages in Chromium", SOME, "tests/browser/test_hostile_corpus.py"),
+    ("a followed project", SOME, "tests/hostile/test_served.py"),
     ("a recording and its replay", SOME, "tests/hostile/test_corpus.py"),
     ("the forms of last resort", SOME, "tests/hostile/test_corpus.py"),
+    ("live view in JupyterLab", SOME, "tests/browser/test_hostile.py"),
+    ("saved notebook in JupyterLab, trusted and untrusted", SOME, "tests/browser/test_hostile.py"),
     ("each cut, live and final", CUTS, "tests/hostile/test_cuts.py"),
+    ("each cut of some, live in Chromium", SOME_CUTS, "tests/browser/test_hostile_corpus.py"),
 )
 """Each surface, its payloads, and its tests."""
 
@@ -70,7 +84,13 @@ def cut_points(kind: str | None = None) -> int:
 
 def table() -> str:
     """Return the section for docs/reliability.md."""
-    numbers = {ALL: len(PAYLOADS), SOME: len(SAMPLE), CUTS: len(CUT)}
+    numbers = {
+        ALL: len(PAYLOADS),
+        SOME: len(SAMPLE),
+        CUTS: len(CUT),
+        SOME_CUTS: len(CUT[::CUT_STEP]),
+        WORDS: len(PAYLOADS),
+    }
     of = {
         name: Counter(payload.kind for payload in chosen)
         for name, chosen in ((ALL, PAYLOADS), (SOME, SAMPLE), (CUTS, CUT))
@@ -82,7 +102,7 @@ def table() -> str:
     kinds.append(f"| **all** | {len(PAYLOADS):,} | {len(SAMPLE):,} | {len(CUT):,} | {cut_points():,} |")
     surfaces = []
     for name, chosen, tests in SURFACES:
-        fields = len(CUT_FIELDS) if chosen == CUTS else len(FIELDS)
+        fields = 6 if chosen == WORDS else len(CUT_FIELDS) if chosen in (CUTS, SOME_CUTS) else len(FIELDS)
         surfaces.append(f"| {name} | {numbers[chosen]:,} | {numbers[chosen] * fields:,} | `{tests}` |")
     return "\n".join(
         [

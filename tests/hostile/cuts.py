@@ -34,12 +34,14 @@ class CutRun:
     """Feed the pieces of a text to a registry with a live view and a terminal, one after the other."""
 
     def __init__(self) -> None:
+        self._news: list[dict[str, Any]] = []
         self.messages: list[dict[str, Any]] = []
+        """All messages to the browser."""
         self._registry = vibe.Registry()
         self._printed = io.StringIO()
         self._printer = Printer(self._printed)
         pacer = Pacer(lambda: 0.0, threads=False)
-        self._view = View(self._registry, title="cut", send=self.messages.append, pacer=pacer)
+        self._view = View(self._registry, title="cut", send=self._news.append, pacer=pacer)
         self.snapshot = self._view.snapshot()
         self.browser = Browser(self.snapshot)
         self._view.watch("agent")
@@ -68,9 +70,10 @@ class CutRun:
         return transcript
 
     def _receive(self) -> None:
-        for message in self.messages:
+        for message in self._news:
             self.browser.receive(message)
-        self.sent, self.messages[:] = list(self.messages), []
+        self.messages += self._news
+        self._news.clear()
 
     @property
     def html(self) -> str:

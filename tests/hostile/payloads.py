@@ -1138,6 +1138,8 @@ def homoglyphs() -> Iterator[str]:
 def normalisation() -> Iterator[str]:
     """Yield texts that change under a Unicode normalisation or a change of case, some of them into markup."""
     yield from (
+        "http\u017f://evil.example", "[x](http\u017f://evil.example)", "<http\u017f://evil.example>", "ma\u0131lto:a@evil.example",
+        "![x](data:\u0131mage/png;base64,AAAA)", "data:image/png;ba\u017fe64,AAAA", "![x](data:image/png;base64,A\u212aA\x1dA)",
         "e\u0301 \u00e9", "\u212b \u00c5", "\ufb01le", "ﬀ", "ſcript", "ıİiI", "ẞß", "\u1e9e", "\u03c2\u03c3", "\u2126\u03a9",
         "\uff1cscript\uff1e" + X, "\ufe64script\ufe65" + X, "<\u017fcript>alert(1)</\u017fcript>", "<img src=x \u00f8nerror=alert(1)>",
         "\u226e\u226f", "\u003c\u0338", "\u037e\u003b", "\u2100 \u2105", "\u2025/\u2025/etc", "\uff0e\uff0e\uff0f", "\u1d2c\u1d2d",

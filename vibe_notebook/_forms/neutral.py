@@ -20,6 +20,7 @@ from markdown_it.rules_block import reference
 
 from .._json_values import scrub
 from .._markdown.highlight import language_of
+from .._markdown.languages import LANGUAGES
 from .._markdown.math import math_plugin
 from .._markdown.sanitize import is_link, is_raster
 from .._markdown.tex import is_safe_tex
@@ -199,10 +200,11 @@ class _Writer:
                     yield quote(self.blocks(inside))
                 case "fence" | "code_block":
                     code = token.content.removesuffix("\n")
-                    language = language_of(token.info)
-                    # GitHub and pandoc read this language as a formula.
-                    is_formula = language == "math" and not is_safe_tex(code.strip())
-                    yield fence(self._code(code), "" if is_formula else language)
+                    named = language_of(token.info)
+                    # GitHub and pandoc read "math" as a formula. Viewers draw "mermaid" and others, and nbconvert
+                    # passes that text on as HTML: only a known language is shown as code everywhere.
+                    is_formula = named == "math" and is_safe_tex(code.strip())
+                    yield fence(self._code(code), named if is_formula else LANGUAGES.get(named, ""))
                 case "table_open":
                     yield self._table(inside)
                 case "math_block":
