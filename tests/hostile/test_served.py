@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 import httpx2
@@ -9,11 +10,13 @@ import pytest
 
 import vibe_notebook as vibe
 from tests.forms.viewers import VIEWERS, attacks
-from tests.hostile.oracles import html_attacks, terminal_attacks
+from tests.hostile.oracles import html_attacks, line_attacks, terminal_attacks
 from tests.hostile.payloads import KINDS, SAMPLE
 from tests.hostile.stories import story
+from tests.remote.serving import head, serving
 from vibe_notebook._limits import NAME_SHOWN
 from vibe_notebook.events import Event, to_json
+from vibe_notebook.projects import publish
 from vibe_notebook.remote import follow
 from vibe_notebook.server import BackgroundServer, serve_in_background
 from vibe_notebook.transcript import Transcript
@@ -97,3 +100,21 @@ async def test_no_payload_gets_through_a_server_in_any_form_or_to_a_follower(
             if len(followed) == len(events):
                 break
     assert list(map(without_id, followed)) == list(map(without_id, events))
+
+
+def test_no_payload_of_a_server_that_refuses_reaches_a_warning_or_the_log_as_a_line_or_a_control(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    chosen = [payload.text for payload in SAMPLE if payload.kind in ("terminal sequences", "ANSI in names")]
+    words = " ".join([*chosen, "\x1b]0;x\x07\x1b[2J\nERROR:root:forged\x1b]52;c;ZXZpbA==\x07"])
+    body = json.dumps({"error": words}).encode()
+    refusal = [head("400 Bad Request", "application/json", f"Content-Length: {len(body)}"), body]
+    with serving(refusal) as refusing, vibe.Registry() as registry:
+        publisher = publish(registry, "p", refusing.url)
+        registry.dispatch(story("x")[0])
+        with pytest.warns(RuntimeWarning, match="not published") as warned:
+            publisher.close()
+    said = [str(each.message) for each in warned] + [record.getMessage() for record in caplog.records]
+    assert len(said) >= 2
+    assert any("forged" in words for words in said)
+    assert [bad for words in said for bad in line_attacks(words)] == []
