@@ -20,6 +20,7 @@ from vibe_notebook._forms.text import transcript_text
 from vibe_notebook._forms.wording import clean
 from vibe_notebook._markdown.renderer import render
 from vibe_notebook._markdown.sanitize import clean as sanitised
+from vibe_notebook._markdown.sanitize import is_link, is_raster
 from vibe_notebook._markdown.stream import MarkdownStream
 from vibe_notebook.events import Usage
 from vibe_notebook.parts import ArtifactPart, Run, TextPart, ThinkingPart, ToolPart
@@ -134,3 +135,24 @@ def test_terminal_sequences_are_removed_and_other_control_characters_made_visibl
 def test_a_call_is_marked_up_as_text_only_in_the_page() -> None:
     html = transcript_html(hostile_transcript("<b>x</b>"), title="<b>x</b>")
     assert "<b>" not in html
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http\u017f://evil.example",
+        "HTTP\u017f://evil.example",
+        "ma\u0131lto:a@b.example",
+        "ma\u0130lto:a@b.example",
+    ],
+)
+def test_a_scheme_with_a_letter_that_only_looks_like_ascii_is_no_link(url: str) -> None:
+    assert not is_link(url)
+    assert "href" not in render(f"[x]({url})") + sanitised(f'<a href="{url}">x</a>')
+
+
+@pytest.mark.parametrize("data", ["A\u0131AA", "A\u212aAA", "A\x1dAA", "A\u2028AA", "A\x85AA"])
+def test_the_data_of_an_image_is_ascii(data: str) -> None:
+    assert is_raster("data:image/png;base64,AAAA")
+    assert not is_raster(f"data:image/png;base64,{data}")
+    assert not is_raster("data:\u0131mage/png;base64,AAAA")

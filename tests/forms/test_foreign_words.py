@@ -187,6 +187,14 @@ def test_growing_texts_lose_terminal_sequences_that_their_pieces_cut() -> None:
     assert "".join(map(cleaner.feed, pieces)) == "PASSED a\nb\nc ␇d"
 
 
+@pytest.mark.parametrize("end", ["\x07", "\x1b\\"])
+def test_a_terminal_sequence_is_lost_wherever_it_is_cut(end: str) -> None:
+    text = f"a\x1b]7;file://evil.example{end}b\x1b[31mc"
+    for at in range(len(text)):
+        cleaner = LiveText()
+        assert cleaner.feed(text[:at]) + cleaner.feed(text[at:]) == "abc"
+
+
 def test_prose_in_the_page_shows_control_characters_as_symbols() -> None:
     assert render("a\x1b[31mb\x07") == "<p>a␛[31mb␇</p>\n"
 

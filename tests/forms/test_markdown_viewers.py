@@ -11,81 +11,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cmarkgfm
-import mistune
+import nbformat
 import pypandoc
 import pytest
-from cmarkgfm.cmark import Options
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from nbconvert import HTMLExporter
 
 from tests.forms.hostile_markdown import HOSTILE, documents, forms, joined
-from tests.markdown.markdown_documents import Page, visible
+from tests.forms.viewers import VIEWERS, attacks, markdown_it
+from tests.markdown.markdown_documents import visible
 from vibe_notebook._forms.neutral import neutralize
 from vibe_notebook._markdown.sanitize import is_link, is_raster
 from vibe_notebook._markdown.tex import is_safe_tex
 from vibe_notebook.parts import TextPart
 from vibe_notebook.transcript import Transcript
-
-ELEMENTS = frozenset((
-    "a", "blockquote", "br", "code", "dd", "del", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img",
-    "input", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul",
-))  # fmt: skip
-ATTRIBUTES = {
-    "align",
-    "alt",
-    "checked",
-    "class",
-    "disabled",
-    "href",
-    "id",
-    "src",
-    "start",
-    "style",
-    "title",
-    "type",
-}
-
-
-def attacks(html: str) -> Iterator[str]:
-    """Yield each element, attribute or address that no agent may bring into a page."""
-    page = Page(html)
-    for tag, attributes in page.elements:
-        for name, value in attributes.items():
-            is_wrong = name not in ATTRIBUTES or (name == "style" and not value.startswith("text-align"))
-            is_wrong |= name == "href" and not is_link(value)
-            is_wrong |= name == "src" and not is_raster(value)
-            if is_wrong:
-                yield f"<{tag} {name}={value}>"
-        if tag not in ELEMENTS or (tag == "input" and attributes.get("type") != "checkbox"):
-            yield f"<{tag}>"
-    yield from (f"<!--{comment}-->" for comment in page.comments)
-
-
-def markdown_it(markdown: str) -> str:
-    made = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    made.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005 - the parser's name
-    return str(made.render(markdown))
-
-
-def with_mistune(markdown: str) -> str:
-    names = "strikethrough footnotes table url task_lists def_list superscript subscript mark insert"
-    renderer = mistune.HTMLRenderer(escape=False, allow_harmful_protocols=True)
-    made = mistune.create_markdown(renderer=renderer, plugins=names.split())
-    return str(made(markdown))
-
-
-def cmark_gfm(markdown: str) -> str:
-    options = Options.CMARK_OPT_UNSAFE | Options.CMARK_OPT_FOOTNOTES
-    return str(
-        cmarkgfm.markdown_to_html_with_extensions(
-            markdown, options=options, extensions=["table", "strikethrough", "autolink", "tasklist"]
-        )
-    )
-
-
-VIEWERS: list[Callable[[str], str]] = [markdown_it, with_mistune, cmark_gfm]
 
 
 @pytest.mark.parametrize("viewer", VIEWERS)
@@ -102,6 +43,64 @@ def test_no_viewer_finds_an_attack_in_joined_fragments(
     viewer: Callable[[str], str], texts: list[str]
 ) -> None:
     assert list(attacks(viewer(joined(*texts).to_markdown()))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[^1]",
+        "a [^1]: b",
+        "![][^1]",
+        "[^]",
+        "[[^1]]",
+        "[&#94;1]",
+        "[\\^1]",
+        "\\[^1]",
+        "[**^1**]",
+        "[^[1]",
+        "[`x`^1]",
+        "[<b>^1]",
+        "[^a b][^c]",
+    ],
+)
+@pytest.mark.parametrize("viewer", VIEWERS)
+def test_the_brackets_of_a_note_hide_nothing_that_follows(viewer: Callable[[str], str], text: str) -> None:
+    # A note without its text makes cmark-gfm lose the rest of the page, where an entity stands for its caret.
+    for form in (
+        joined(text).to_markdown(),
+        Transcript(parts=(TextPart(text=text), TextPart(text="end"))).to_markdown(),
+    ):
+        assert list(attacks(viewer(form))) == []
+    assert "end" in visible(viewer(form))
+
+
+@pytest.mark.parametrize(
+    ("named", "kept"),
+    [
+        ("mermaid", ""),
+        ("MERMAID x", ""),
+        ("geojson", "json"),
+        ("topojson", ""),
+        ("stl", ""),
+        ("vega-lite", ""),
+        ("python", "python"),
+        ("js", "javascript"),
+    ],
+)
+def test_a_fence_names_a_language_only_if_its_text_is_shown_as_code(named: str, kept: str) -> None:
+    made = neutralize(f"```{named}\n</pre><img src=x onerror=alert(1)>\n```")
+    assert made.startswith(f"```{kept}\n")
+
+
+def test_nbconvert_draws_no_fence_of_an_agent() -> None:
+    markdown = Transcript(
+        parts=(TextPart(text="```mermaid\n</pre><img src=x onerror=alert(1)>\n```"),)
+    ).to_markdown()
+    output = nbformat.v4.new_output("display_data", data={"text/markdown": markdown})
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=[output])])
+    page, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    assert "<img" not in page
+    assert "mermaid" not in page
 
 
 # pandoc

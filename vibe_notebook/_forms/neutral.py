@@ -22,6 +22,7 @@ from .._markdown.emphasis import emphasis_plugin, is_inside_a_word
 from .._markdown.fast_paths import dispatch_plugin
 from .._markdown.highlight import language_of
 from .._markdown.html_tags import INLINE_TAGS, html_tags_plugin
+from .._markdown.languages import LANGUAGES
 from .._markdown.math import ENVIRONMENT, math_plugin
 from .._markdown.sanitize import is_link, is_raster
 from .._markdown.syntax import BARE, rules_plugin
@@ -152,7 +153,7 @@ def _escaped(match: re.Match[str]) -> str:
         case "mark":
             return f"\\{found}"
         case _:
-            return f"&#{ord(found)};"
+            return "".join(f"&#{ord(mark)};" for mark in found)
 
 
 def _escaped_in_link(match: re.Match[str]) -> str:
@@ -218,10 +219,11 @@ class _Writer:
                     yield quote(self.blocks(inside))
                 case "fence" | "code_block":
                     code = token.content.removesuffix("\n")
-                    language = language_of(token.info)
-                    # GitHub and pandoc read this language as a formula.
-                    is_formula = language == "math" and not is_safe_tex(code.strip())
-                    yield fence(self._code(code), "" if is_formula else language)
+                    named = language_of(token.info)
+                    # GitHub and pandoc read "math" as a formula. Viewers draw "mermaid" and others, and nbconvert
+                    # passes that text on as HTML: only a known language is shown as code everywhere.
+                    is_formula = named == "math" and is_safe_tex(code.strip())
+                    yield fence(self._code(code), named if is_formula else LANGUAGES.get(named, ""))
                 case "table_open":
                     yield self._table(inside)
                 case "math_block":

@@ -29,8 +29,10 @@ _MATH_ATTRIBUTES = (
 )
 
 _CLASS = re.compile(r"[\w+#.\- ]{1,80}")
-_LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x1f]", re.IGNORECASE)
-_RASTER = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
+# ASCII alone: without regard to case, Unicode's "\u017f" would be an "s", and no browser knows such a scheme.
+_ASCII = re.IGNORECASE | re.ASCII
+_LINK = re.compile(r"(?:https?://|mailto:)[^\s\x00-\x1f]", _ASCII)
+_RASTER = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*", _ASCII)
 
 
 def is_link(url: str) -> bool:
