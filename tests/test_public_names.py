@@ -29,7 +29,7 @@ NAMES = {
     "events": "EVENT_CLASSES Artifact Citation Custom Envelope Event Id InputAnswered InputRequested Json "
     "MessageFinished MessageStarted Name Number Option Outcome PartCompleted PartKind Plan PlanEntry PlanStatus "
     "RunFinished RunStarted Text TextDelta ThinkingDelta ToolCallDelta ToolFinished ToolProgress ToolStarted "
-    "ToolStatus Usage first_edition is_skip not_valid parse_event read_event skip to_json with_id",
+    "ToolStatus Usage first_edition is_skip not_valid parse_event read_event skip to_json with_id with_time",
     "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError ProtocolError RemoteError "
     "VibeNotebookError",
     "magic": "VibeMagics load unload",

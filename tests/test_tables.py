@@ -87,7 +87,7 @@ def test_a_wide_table_is_bounded_in_columns_and_every_form_says_so() -> None:
 def test_row_labels_are_the_heads_of_their_rows_in_html() -> None:
     html = transcript_of(FRAME.describe()).to_html()
     assert (
-        '<th scope="row" style="text-align:left;white-space:nowrap">count</th><td style="text-align:right">3.0</td>'
+        '<th scope="row" dir="auto" style="text-align:left;white-space:nowrap">count</th><td dir="auto" style="text-align:right">3.0</td>'
         in html
     )
 

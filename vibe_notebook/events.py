@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from ._event_copies import with_id, with_time
 from ._event_fields import (
     Amount,
     Count,
@@ -79,6 +80,7 @@ __all__ = [
     "skip",
     "to_json",
     "with_id",
+    "with_time",
 ]
 
 
@@ -439,22 +441,6 @@ def to_json(event: Event) -> str:
     """Return the event's only JSON form: ``type`` first, without fields at their defaults."""
     body = event.model_dump_json(exclude_defaults=True)
     return f'{{"type":"{event.type}",{body[1:]}'
-
-
-def with_id(event: Event, id: int | str) -> Event:  # noqa: A002 - the field's name
-    """Copy *event* with a registry's or a log's own ``id``.
-
-    Pydantic's ``model_copy`` costs more than to make the event (2.0 µs); this function costs a third of that.
-    """
-    copy = event.__class__.__new__(event.__class__)
-    state = event.__dict__.copy()
-    state["id"] = id
-    put = object.__setattr__
-    put(copy, "__dict__", state)
-    put(copy, "__pydantic_fields_set__", {*event.__pydantic_fields_set__, "id"})
-    put(copy, "__pydantic_extra__", event.__pydantic_extra__)
-    put(copy, "__pydantic_private__", None)
-    return copy
 
 
 def skip(agent_id: str, run_id: str, seq: int, **envelope: Any) -> Custom:

@@ -22,7 +22,7 @@ import anyio
 from ._files import check_path, open_private, open_to_read
 from ._foreign_words import clean_logger
 from ._forks import renew_in_child
-from .events import Custom, Event, read_event, to_json
+from .events import Custom, Event, read_event, to_json, with_time
 from .exceptions import ClosedError, ProtocolError
 from .registry import OVERTAKEN, Registration, Registry, get_registry
 
@@ -30,6 +30,9 @@ __all__ = ["Recorder", "Replay", "record", "replay"]
 
 
 log = clean_logger("vibe_notebook")
+_TIMED_BY: Final = "timed_by"
+"""The field of a line whose event had no time of its own; a replay keeps its pace by the time, and drops it."""
+_RECORDER: Final = "recorder"
 LINE_BYTES: Final = 256 << 20
 """Bytes of one line: some events hold a large file, and a file of zeros has no line at all."""
 _SPARE: Final = 16
@@ -68,7 +71,9 @@ class Recorder:
 
         Raises ``OSError`` that names the file if the event is missing there.
         """
-        line = to_json(event if event.ts is not None else event.model_copy(update={"ts": time.time()}))
+        line = to_json(event)
+        if event.ts is None:
+            line = f'{line[:-1]},"ts":{time.time()},"{_TIMED_BY}":"{_RECORDER}"}}'
         with self._lock:
             if self._file is None:
                 return
@@ -244,7 +249,12 @@ class Replay:
             yield event
 
     def events(self) -> Iterator[Event]:
-        """Yield all events, without waits, in the order of their arrival.
+        """Yield all events, as the registry delivered them, without waits, in the order of their arrival."""
+        for event in self._written():
+            yield _as_delivered(event)
+
+    def _written(self) -> Iterator[Event]:
+        """Yield all events with their recorded times, without waits, in the order of their arrival.
 
         A recorder writes each event when the registry delivers it. Where an event that arrived later was delivered
         first, the line has its id as ``overtaken_by``.
@@ -307,12 +317,18 @@ class Replay:
     def _paced(self) -> Iterator[tuple[float, Event]]:
         """Yield (seconds to wait, event). Each wait counts from the start, so that delays do not add up."""
         began: tuple[float, float] | None = None
-        for event in self.events():
+        for event in self._written():
             delay = 0.0
             if self.speed and event.ts is not None:
                 began = began or (time.monotonic(), event.ts)
                 delay = began[0] + (event.ts - began[1]) / self.speed - time.monotonic()
-            yield min(delay, LONGEST_WAIT), event
+            yield min(delay, LONGEST_WAIT), _as_delivered(event)
+
+
+def _as_delivered(event: Event) -> Event:
+    """Return an event without the time that only its recorder gave it."""
+    extra = event.__pydantic_extra__ or {}
+    return with_time(event, None) if extra.pop(_TIMED_BY, None) == _RECORDER else event
 
 
 def replay(path: str | os.PathLike[str], *, speed: float | None = 1.0) -> Replay:

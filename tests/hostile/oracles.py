@@ -39,6 +39,7 @@ ELEMENTS: Final[dict[str, str]] = {
     "p": "",
     "pre": "hidden",
     "s": "",
+    "q": "",
     "span": "role aria-hidden aria-label hidden",
     "strong": "",
     "sub": "",
@@ -114,6 +115,8 @@ def html_attacks(html: str) -> Iterator[str]:
                 is_fine = all(map(_CLASS.fullmatch, value.split()))
             elif name == "style":
                 is_fine = _STYLE.fullmatch(value) is not None
+            elif name == "dir":
+                is_fine = value == "auto"
             elif name == "href":
                 is_fine = tag == "a" and _LINK.match(value) is not None
             elif name == "src":

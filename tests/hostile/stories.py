@@ -17,6 +17,15 @@ PROSE: Final = frozenset(("delta", "text", "error", "message", "data"))
 """Fields of several lines: all others of a stranger's texts are names, addresses and ids, of one line."""
 
 
+LISTED: Final[tuple[type[Any], ...]] = (ev.PlanEntry, ev.Option)
+"""The models of which an event holds a list."""
+
+
+def _listed(cls: type[Any], name: str) -> type[Any]:
+    """Return the model of which the field *name* holds a list."""
+    return next(each for each in LISTED if each.__name__ in str(cls.model_fields[name].annotation))
+
+
 def _kind(field: FieldInfo) -> str | None:
     """Return the kind of a field that can hold a stranger's text; ``None`` for numbers and fixed words."""
     found: set[Any] = set()
@@ -32,6 +41,8 @@ def _kind(field: FieldInfo) -> str | None:
         return "value"
     if ev.Usage in found:
         return "usage"
+    if found & set(LISTED):
+        return "list"
     return "text" if str in found else None
 
 
@@ -47,6 +58,10 @@ def _names() -> Iterator[tuple[str, str]]:
             if kind == "usage":
                 texts = [each for each, kind in stranger_fields(ev.Usage).items() if kind != "other"]
                 yield from ((cls.__name__, f"{name}.{each}") for each in [*texts, "a_new_field"])
+            elif kind == "list":
+                each_cls = _listed(cls, name)
+                texts = [each for each, kind in stranger_fields(each_cls).items() if kind == "text"]
+                yield from ((cls.__name__, f"{name}.{each}") for each in texts)
             elif kind == "value":
                 yield from ((cls.__name__, f"{name} ({place})") for place in ("key", "value"))
             elif kind == "other":
@@ -69,6 +84,8 @@ def filled(cls: type[Any], text: str, prose: str | None = None, **chosen: Any) -
                 values[name] = prose if name in PROSE else text
             case "value":
                 values[name] = {prose: [prose, {prose: prose}]}
+            case "list":
+                values[name] = [filled(_listed(cls, name), text)]
             case "usage":
                 values[name] = filled(ev.Usage, text, input_tokens=1)
             case _:
@@ -90,6 +107,8 @@ def fields_of(event: Any, text: str) -> set[tuple[str, str]]:
             found |= {(name, f"{field}.a_new_field")} & {
                 (name, f"{field}.{each}") for each in value.model_extra or {}
             }
+        elif isinstance(value, tuple):
+            found |= {(name, f"{field}.{each}") for one in value for each, word in one if text == word}
         elif is_new:
             found |= {(name, "a new field's name")} if field == text else set()
             found |= {(name, "a new field's value")} if value == text else set()
@@ -157,6 +176,22 @@ def story(text: str, prose: str | None = None) -> list[ev.Event]:
         make(ev.TextDelta, run_id=two, part_id=four),
         make(ev.RunStarted, run_id=three),  # of a call and a run that nobody knows
         make(ev.RunFinished, run_id=two, outcome="error"),
+        make(ev.Plan, tool_call_id=None),
+        make(ev.Plan, plan_id=one, tool_call_id=one),
+        make(ev.Plan, plan_id=two),
+        make(ev.Citation),
+        make(ev.Citation, citation_id=one, end=1, url=f"https://a.example/{text}"),
+        make(ev.Citation, citation_id=two, part_id=two),
+        make(ev.InputRequested),
+        make(ev.InputAnswered, action="accept"),
+        make(ev.InputRequested, request_id=one, tool_call_id=None),
+        make(ev.InputAnswered, request_id=one, request_run_id=None, action="decline"),
+        make(ev.InputRequested, request_id=two, tool_call_id=three),
+        make(ev.Custom, shown=True),
+        make(ev.MessageStarted, message_id=one, role="user"),
+        make(ev.TextDelta, message_id=one),
+        make(ev.MessageStarted, message_id=two, role="system"),
+        make(ev.TextDelta, message_id=two),
         make(ev.MessageFinished),
         make(ev.RunFinished, outcome="error"),
     ]

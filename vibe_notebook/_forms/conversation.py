@@ -5,11 +5,13 @@ Below the forms and the live view. Everything from an agent is plain text here; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from .._limits import MESSAGE_SHOWN
+from .._markdown.renderer import directed
 from .._markdown.sanitize import is_link
 from ..parts import CitationValue, TextPart
 from .wording import clean_code, in_line, name_in_line, pretty, preview
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PLAN_MARKS",
     "PLAN_WORDS",
+    "Marked",
     "Source",
     "Sources",
     "answer_words",
@@ -181,8 +184,23 @@ def _host(url: str) -> str:
         return ""
 
 
-def marked_text(part: TextPart, sources: Sources) -> tuple[str, str]:
-    """Return the text with a number in two characters at each cited place, and these characters ("" without any)."""
+class Marked(NamedTuple):
+    """Hold a text with marks: the number of a mark stands between the two characters of ``pair``."""
+
+    text: str
+    pair: str
+    sources: Sequence[int]
+    """The number of the source of each mark."""
+
+    def replace(self, shown: str, form: Callable[[int], str]) -> str:
+        """Return *shown*, a form of the text, with the form of its source's number in place of each mark."""
+        if not self.pair:
+            return shown
+        return _mark_of(self.pair).sub(lambda match: form(self.sources[int(match[1])]), shown)
+
+
+def marked_text(part: TextPart, sources: Sources) -> Marked:
+    """Return the text with a mark at each cited place; a place in code, in a link or in an address has none."""
     places: dict[int, list[int]] = {}
     for citation in part.citations:
         if citation.end is not None:
@@ -192,12 +210,44 @@ def marked_text(part: TextPart, sources: Sources) -> tuple[str, str]:
                 numbers.append(number)
     pair = next((pair for pair in _MARKS if not any(mark in part.text for mark in pair)), "")
     if not places or not pair:
-        return part.text, ""
+        return Marked(part.text, "", ())
+    marks = [(end, number) for end in sorted(places) for number in places[end]]
+    text = _with_marks(part.text, [end for end, _ in marks], pair)
+    stands = _standing(directed(text), pair)
+    if len(stands) < len(marks):  # the others would change what is shown
+        marks = [mark for index, mark in enumerate(marks) if index in stands]
+        text = _with_marks(part.text, [end for end, _ in marks], pair)
+    return Marked(text, pair if marks else "", [number for _, number in marks])
+
+
+def _with_marks(text: str, ends: Sequence[int], pair: str) -> str:
     pieces, start = [], 0
-    for end in sorted(places):
-        pieces += [part.text[start:end], *(f"{pair[0]}{number}{pair[1]}" for number in places[end])]
+    for index, end in enumerate(ends):
+        pieces.append(f"{text[start:end]}{pair[0]}{index}{pair[1]}")
         start = end
-    return "".join([*pieces, part.text[start:]]), pair
+    return "".join([*pieces, text[start:]])
+
+
+_TAG: Final = re.compile(r"""<(?P<end>/?)(?P<name>[a-zA-Z][a-zA-Z0-9]*)(?:[^"'>]|"[^"]*"|'[^']*')*>""")
+_NO_MARKS: Final = frozenset(("code", "pre", "a", "math", "svg"))
+"""Elements in which a mark would change what is shown."""
+
+
+def _standing(html: str, pair: str) -> set[int]:
+    """Return the marks that stand in the plain text of *html*."""
+    found: set[int] = set()
+    start, inside, mark = 0, 0, _mark_of(pair)
+    for tag in _TAG.finditer(html):
+        if not inside:
+            found.update(int(match[1]) for match in mark.finditer(html, start, tag.start()))
+        if tag["name"].lower() in _NO_MARKS and not tag[0].endswith("/>"):
+            inside = max(0, inside + (-1 if tag["end"] else 1))
+        start = tag.end()
+    return found | {int(match[1]) for match in mark.finditer(html, start)}
+
+
+def _mark_of(pair: str) -> re.Pattern[str]:
+    return re.compile(f"{pair[0]}(\\d+){pair[1]}")
 
 
 # Requests and lines

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from .._markdown.math import isolate
 from .._markdown.renderer import directed
@@ -38,20 +37,17 @@ CHARACTERS = 500
 _RULE = "border-left:3px solid rgba(128,128,128,.35);padding-left:.8em"
 _SAID = f"margin:1em 0 .5em;{_RULE}"
 _SMALL = "opacity:.65;font-size:86%"
-_LIST = "margin:.2em 0 .6em;padding:0;list-style:none"
+_LIST = "margin:.2em 0 .6em;padding:0;list-style-type:none"
 _ROW = "margin:.1em 0"
 _PRE = (
     "margin:.2em 0;padding:.4em .6em;max-height:24em;overflow:auto;border-radius:4px;"
     "background:rgba(128,128,128,.13);font-size:90%;white-space:pre-wrap;overflow-wrap:break-word"
 )
-_TAG: Final = re.compile(r"""<(?P<end>/?)(?P<name>[a-zA-Z][a-zA-Z0-9]*)(?:[^"'>]|"[^"]*"|'[^']*')*>""")
-_NO_MARKS: Final = frozenset(("code", "pre", "a", "math", "svg"))
-"""Elements in which a mark would change what is shown."""
 
 
 def said_html(part: TextPart, *, is_open: bool) -> str:
     """Return the words of the user, or of a system message, right of a rule; long ones are folded."""
-    text = part.text.strip()
+    text = clean(part.text).strip()
     body = f'<div class="vibe-said" dir="auto">{directed(text)}</div>'
     if part.role == "system":
         return _folded("vibe-system", "System prompt", body, is_open=is_open)
@@ -93,24 +89,9 @@ def _step(text: str, status: str) -> str:
 
 def cited_html(part: TextPart, sources: Sources, render_text: Callable[[str], str]) -> str:
     """Return a text with the numbers of its sources at their places."""
-    text, pair = marked_text(part, sources)
-    html = render_text(text)
-    return _with_marks(html, pair) if pair else html
-
-
-def _with_marks(html: str, pair: str) -> str:
-    mark = re.compile(f"{pair[0]}(\\d+){pair[1]}")
-    pieces, start, inside = [], 0, 0
-    for tag in _TAG.finditer(html):
-        pieces.append(mark.sub("" if inside else _MARK, html[start : tag.start()]))
-        pieces.append(mark.sub("", tag[0]))
-        if tag["name"].lower() in _NO_MARKS and not tag[0].endswith("/>"):
-            inside = max(0, inside + (-1 if tag["end"] else 1))
-        start = tag.end()
-    return "".join([*pieces, mark.sub(_MARK, html[start:])])
-
-
-_MARK: Final = r'<sup class="vibe-cite">[\1]</sup>'
+    marked = marked_text(part, sources)
+    html = render_text(marked.text)
+    return marked.replace(html, lambda number: f'<sup class="vibe-cite">[{number}]</sup>')
 
 
 def sources_html(sources: Sequence[Source]) -> str:
@@ -136,7 +117,7 @@ def answer_html(request: RequestValue, tint: str) -> str:
     offered = f'<div style="{_SMALL}" dir="auto">{_text(options)}</div>\n' if options else ""
     return (
         f'<div class="vibe-request" style="margin:.3em 0 .6em;border-left:3px solid {tint};padding-left:.8em">\n'
-        f'<div dir="auto">{directed(question_of(request))}</div>\n{offered}'
+        f'<div dir="auto">{directed(clean(question_of(request)))}</div>\n{offered}'
         f'<div dir="auto"><strong>{"‖" if request.is_open else "↳"}</strong> {_text(answer_words(request))}</div></div>\n'
     )
 

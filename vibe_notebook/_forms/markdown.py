@@ -221,10 +221,8 @@ class _Form:
         assert_never(part.kind)
 
     def _text(self, part: TextPart, sources: Sources) -> str:
-        text, pair = marked_text(part, sources)
-        text = self._neutral(text)
-        if pair:
-            text = re.sub(f"{pair[0]}(\\d+){pair[1]}", r"\\[\1\\]", text)
+        marked = marked_text(part, sources)
+        text = marked.replace(self._neutral(marked.text), lambda number: f"\\[{number}\\]")
         if part.role in ("user", "system"):
             who = "" if part.role == "user" else "*System prompt*\n\n"
             return quote(f"{who}{text}") if text.strip() else ""

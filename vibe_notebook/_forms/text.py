@@ -102,10 +102,8 @@ def _part(part: Part, depth: int, sources: Sources) -> str:
 
 
 def _text(part: TextPart, sources: Sources) -> str:
-    text, pair = marked_text(part, sources)
-    text = clean(text).strip("\n")
-    if pair:
-        text = re.sub(f"{pair[0]}(\\d+){pair[1]}", r"[\1]", text)
+    marked = marked_text(part, sources)
+    text = marked.replace(clean(marked.text).strip("\n"), lambda number: f"[{number}]")
     if part.role in ("user", "system"):
         return _quoted(f"{part.role}: {text.strip()}") if text.strip() else ""
     listed = [

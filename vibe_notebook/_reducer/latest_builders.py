@@ -38,6 +38,9 @@ class LatestBuilder(PartBuilder):
         """Return the last event, in order."""
         return max(self.latest.values(), key=lambda item: position(item[0]))[1]
 
+    def message(self) -> str | None:
+        return self.newest().message_id
+
     def newest_of(self, event: Event) -> Event:
         del event
         return self.newest()

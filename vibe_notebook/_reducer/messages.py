@@ -25,7 +25,8 @@ _Slot = tuple["Counter | None", str]
 class _Builder(Protocol):
     """Describe the members of a part builder that the log reads."""
 
-    message_id: str | None
+    def message(self) -> str | None:
+        """Return the id of the part's message."""
 
     def first(self) -> int:
         """Return the position of the part's first event."""
@@ -76,11 +77,12 @@ class MessageLog:
         firsts: dict[str, int] = {}
         words: dict[str, list[float]] = {}
         for builder in builders:
-            if builder.message_id is not None:
+            message_id = builder.message()
+            if message_id is not None:
                 first = builder.first()
-                firsts[builder.message_id] = min(first, firsts.get(builder.message_id, first))
+                firsts[message_id] = min(first, firsts.get(message_id, first))
                 if (ts := builder.times()[0]) is not None:
-                    words.setdefault(builder.message_id, []).append(ts)
+                    words.setdefault(message_id, []).append(ts)
         for message_id, slots in self._found.items():
             if message_id is not None:
                 first = min(position(place) for place, _ in slots.values())

@@ -210,7 +210,7 @@ class ToolBuilder(PartBuilder):
             output, written = written, None
         started = next((e.ts for e in events if isinstance(e, ToolStarted) and e.ts is not None), None)
         return ToolPart(
-            **self.common(min(self.messages.values(), key=lambda item: position(item[0]))[1]),
+            **self.common(self.message()),
             tool_call_id=self.tool_call_id,
             tool_name=self.tool_name(),
             args=args,
@@ -244,6 +244,10 @@ class ToolBuilder(PartBuilder):
             for one in builder.run.requests_of(builder.tool_call_id)
             if isinstance(one, RequestBuilder)
         ]
+
+    def message(self) -> str | None:
+        first = min(self.messages.values(), key=lambda item: position(item[0]), default=None)
+        return first[1] if first is not None else None
 
     def tool_name(self) -> str:
         """Return the tool's name by the last event, in order, that has one."""

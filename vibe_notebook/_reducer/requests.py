@@ -45,6 +45,10 @@ class RequestBuilder(PartBuilder):
         asked = self.asked()
         return asked[1].tool_call_id if asked is not None else None
 
+    def message(self) -> str | None:
+        asked = self.asked()
+        return asked[1].message_id if asked is not None else None
+
     def places(self) -> list[Place]:
         return [*(place for place, _ in self._asked.values()), *(place for place, _ in self._answers)]
 
@@ -89,8 +93,7 @@ class RequestBuilder(PartBuilder):
         request = self.request()
         if request is None or self.run.call(self.call_id) is not None:
             return None
-        asked = self.asked()
-        return InputPart(**self.common(asked[1].message_id if asked else None), request=request)
+        return InputPart(**self.common(self.message()), request=request)
 
     def compact(self) -> None:
         """Free nothing: a request has two events."""

@@ -141,6 +141,10 @@ class PartBuilder(ABC):
     def places(self) -> list[Place]:
         """Return the places of all events that are left."""
 
+    def message(self) -> str | None:
+        """Return the id of the part's message, whatever the order of arrival."""
+        return self.message_id
+
     @property
     def call_id(self) -> str | None:
         """Return the id of the call in which the part is shown, if it is a request about one."""

@@ -24,7 +24,7 @@ from .._foreign_words import clean_logger
 from .._forks import in_child, renew_in_child
 from .._host import host
 from ..display import Output, choose, make_output
-from ..events import Event
+from ..events import Event, with_time
 from ..exceptions import AdapterError
 from ..recording import Recorder
 from ..registry import Hold, Registry
@@ -43,7 +43,6 @@ _MAX_UNIDENTIFIED = 8
 """Number of native events within which a stream must show its SDK; later the watch fails."""
 _EMPTY_TYPES = frozenset(("run_started", "custom"))
 """Events that an adapter makes of natives too that it does not know."""
-_TIMED_TYPES = frozenset(("run_started", "tool_started", "tool_finished", "run_finished"))
 
 
 class Pipeline:
@@ -402,10 +401,8 @@ def _describe(error: BaseException) -> str:
 
 
 def _with_time(event: Event) -> Event:
-    """Return an event with the present time, if its kind has a duration and its source gave no time."""
-    if event.ts is None and event.type in _TIMED_TYPES:
-        return event.model_copy(update={"ts": time.time()})
-    return event
+    """Return an event with the present time, if its source gave no time."""
+    return with_time(event, time.time()) if event.ts is None else event
 
 
 class Transcribed:
