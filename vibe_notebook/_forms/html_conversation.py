@@ -67,7 +67,7 @@ def _folded(name: str, summary: str, body: str, *, is_open: bool) -> str:
 def plan_html(part: PlanPart) -> str:
     """Return a plan: its counts, and a line for each step."""
     rows = "".join(
-        f'<li style="{_ROW}"><strong title="{PLAN_WORDS[entry.status]}">{PLAN_MARKS[entry.status]}</strong> '
+        f'<li style="{_ROW}"><span role="img" aria-label="{PLAN_WORDS[entry.status]}">{PLAN_MARKS[entry.status]}</span> '
         f"{_step(_text(in_line(entry.text, 500)), entry.status)}</li>\n"
         for entry in part.entries
     )
