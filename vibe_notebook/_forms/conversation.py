@@ -36,6 +36,7 @@ __all__ = [
     "is_hidden",
     "line_words",
     "marked_text",
+    "option_words",
     "plan_summary",
     "question_of",
     "request_words",
@@ -258,6 +259,14 @@ def question_of(request: RequestValue) -> str:
     if request.message:
         return request.message
     return "May the tool run?" if request.kind == "approval" else "The agent asks for an answer."
+
+
+def option_words(request: RequestValue) -> str:
+    """Return the offered answers on one line; "" without any."""
+    return ", ".join(
+        name_in_line(option.label) or preview(option.value) or f"option {number}"
+        for number, option in enumerate(request.options, 1)
+    )
 
 
 def request_words(request: RequestValue) -> str:

@@ -19,11 +19,12 @@ from .conversation import (
     answer_words,
     line_words,
     marked_text,
+    option_words,
     plan_summary,
     question_of,
 )
 from .excerpt import excerpt
-from .wording import clean, in_line, name_in_line
+from .wording import clean, in_line
 
 if TYPE_CHECKING:
     from ..parts import CustomPart, PlanPart, RequestValue, TextPart
@@ -113,7 +114,7 @@ def _source(source: Source) -> str:
 
 def answer_html(request: RequestValue, tint: str) -> str:
     """Return a request: its question, what could be answered, and the answer."""
-    options = ", ".join(name_in_line(option.label) for option in request.options)
+    options = option_words(request)
     offered = f'<div style="{_SMALL}" dir="auto">{_text(options)}</div>\n' if options else ""
     return (
         f'<div class="vibe-request" style="margin:.3em 0 .6em;border-left:3px solid {tint};padding-left:.8em">\n'

@@ -29,6 +29,7 @@ from .conversation import (
     is_hidden,
     line_words,
     marked_text,
+    option_words,
     plan_summary,
     question_of,
 )
@@ -231,7 +232,7 @@ class _Form:
 
     def _request(self, request: RequestValue) -> str:
         question = self._neutral(question_of(request))
-        labels = ", ".join(name_in_line(option.label) for option in request.options)
+        labels = option_words(request)
         words = [question, *([escape_text(labels)] if labels else [])]
         mark = "‖" if request.is_open else "↳"
         return quote("\n\n".join([*words, f"{mark} {escape_text(answer_words(request))}"]))
@@ -284,9 +285,7 @@ def _source(source: Source) -> str:
 
 def _line(part: CustomPart) -> str:
     name, short, whole = line_words(part)
-    line = "◇ " + " ".join(
-        [*([f"**{escape_text(name)}**"] if name else []), *([code_span(short)] if short else [])]
-    )
+    line = "◇ " + " ".join([*([code_span(name)] if name else []), *([code_span(short)] if short else [])])
     return f"{line}\n\n{_fenced(excerpt(whole), is_json=whole[:1] in '{[')}" if whole else line
 
 

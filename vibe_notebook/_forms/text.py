@@ -20,6 +20,7 @@ from .conversation import (
     is_hidden,
     line_words,
     marked_text,
+    option_words,
     plan_summary,
     question_of,
 )
@@ -119,7 +120,7 @@ def _quoted(text: str) -> str:
 
 def _request(request: RequestValue) -> str:
     question = clean(question_of(request)).strip()
-    labels = ", ".join(name_in_line(option.label) for option in request.options)
+    labels = option_words(request)
     lines = [f"? {question}", *([_indented(labels)] if labels else []), f"  → {answer_words(request)}"]
     return "\n".join(lines)
 
