@@ -15,6 +15,7 @@ from vibe_notebook.events import (
     Artifact,
     Custom,
     Event,
+    InputRequested,
     MessageFinished,
     MessageStarted,
     ToolFinished,
@@ -28,6 +29,7 @@ from .._fields import bounded, get, ident, items, json_text, number, parsed, pla
 from .._streamed_text import StreamedTexts
 from .._subagents import Subagents
 from .._tool_results import message_result
+from ._interrupts import key_of, question_fields
 from ._langchain_messages import finish_reason_in, is_message, kind_of, parts_of, usage_in, whole_texts
 
 __all__ = ["Call", "Calls", "Message", "MessagesAdapter"]
@@ -163,7 +165,7 @@ class MessagesAdapter(Adapter):
         self._calls = Calls(self.streamed)
         self._number: dict[str, Any] = {}
         """The ``seq`` of the current native, if the stream numbers its natives."""
-        self._interrupt_ids: set[str] = set()
+        self.interrupt_ids: set[str] = set()
         self._subagents: Subagents[Any] = Subagents(self, type(self))
         self._keys_by_call: dict[str, str] = {}
         """The key of the subagent that works for a call, by the call's id."""
@@ -358,6 +360,7 @@ class MessagesAdapter(Adapter):
         if call_id is not None:
             self._keys_by_call[call_id] = namespace
         child = self._subagents.open(namespace)
+        child.interrupt_ids = self.interrupt_ids  # the graph repeats an interrupt of a subgraph
         self._out += child.set_caller(call_id, name, self._number)
 
     def _end_subagent(self, call_id: str, **outcome: Any) -> None:
@@ -389,17 +392,30 @@ class MessagesAdapter(Adapter):
 
     def _interrupted(self, interrupts: object) -> None:
         for interrupt in items(interrupts):
-            value, key = get(interrupt, "value"), ident(get(interrupt, "id"))
-            if key in self._interrupt_ids:
-                continue
-            self._interrupt_ids.update([key] if key else [])
+            value, key = get(interrupt, "value"), key_of(interrupt)
             self.end("interrupted")
-            for request in items(get(value, "action_requests")):
-                call_id = self._calls.find(text(get(request, "name")), plain(get(request, "args")))
-                if call_id is not None:
-                    self._calls.start(call_id)
-                    self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+            if key in self.interrupt_ids:
+                continue
+            self.interrupt_ids.add(key)
+            self._set_place()
+            actions = items(get(value, "action_requests"))
+            for i, action in enumerate(actions):
+                self._approval_requested(action, key if len(actions) == 1 else f"{key}:{i}")
+            if not actions:
+                self.emit(InputRequested, request_id=key, **question_fields(value))
             self.emit(Custom, name="interrupt", value=bounded(value))
+
+    def _approval_requested(self, action: object, request_id: str) -> None:
+        name, args = text(get(action, "name")), plain(get(action, "args"))
+        call_id = self._calls.find(name, args)
+        words = text(get(action, "description")) or (
+            None if call_id else f"`{name}` {json_text(args)}".strip()
+        )
+        asked = {"request_id": request_id, "kind": "approval", "tool_call_id": call_id, "message": words}
+        if call_id is not None:
+            self._calls.start(call_id)
+            self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+        self.emit(InputRequested, **asked)
 
     def _custom(self, name: str, data: object) -> None:
         call_id = ident(get(data, "tool_call_id"))
