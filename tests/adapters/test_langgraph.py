@@ -47,7 +47,10 @@ def event(kind: str, run_id: str = "x", **data: Any) -> dict[str, Any]:
 
 
 def parts(items: list[dict[str, Any]]) -> list[Any]:
-    return [(item["kind"], item.get("text", item.get("output"))) for item in items]
+    """Return the agent's parts."""
+    return [
+        (item["kind"], item.get("text", item.get("output"))) for item in items if item.get("role") != "user"
+    ]
 
 
 # The shapes.

@@ -10,15 +10,17 @@ import asyncio
 import json
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, get_args
 
 from vibe_notebook._half_pairs import HalfPairs
 from vibe_notebook._json_values import bounded_repr, scrub
 from vibe_notebook.events import (
+    Artifact,
     Custom,
     Event,
     MessageFinished,
+    MessageStarted,
     PartCompleted,
     RunFinished,
     RunStarted,
@@ -33,6 +35,7 @@ from vibe_notebook.exceptions import ProtocolError
 
 from ._call_ids import CallIds
 from ._fields import bounded, get, ident, lossless_text, text
+from ._files import said
 from ._finish_reasons import problem_of
 from ._streamed_text import Key, StreamedTexts
 from ._think_tags import ThinkTags, split_whole
@@ -41,6 +44,7 @@ __all__ = ["Adapter", "is_event", "is_event_line"]
 
 _CLASSES: Final = get_args(get_args(Event)[0])
 _TYPES: Final = frozenset(cls.model_fields["type"].default for cls in _CLASSES)
+_TURNS: Final = {"developer": "system", "human": "user", "system": "system", "user": "user"}
 _CANCELLATIONS: Final = (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit)
 
 
@@ -112,6 +116,7 @@ class Adapter(ABC):
         """The key of each call's streamed arguments: the event that starts the call may name another message."""
         self._repeats: dict[Key, tuple[str, int]] = {}
         """The arguments of calls that were announced once more, and how many characters came again."""
+        self._turns = 0
         self._out: list[Event] = []
         self._envelope: dict[str, Any] = {}
         """``message_id`` and ``derived``; also ``seq`` and ``counter`` of a source that numbers its natives."""
@@ -185,8 +190,37 @@ class Adapter(ABC):
         made = [*map(parse_event, earlier), cls(**joined)]
         self._out += map(self._call_ids.rename, made) if self.tells_calls_apart else made
 
+    def emit_turn(self, words: str, files: Sequence[dict[str, Any]] = (), **place: Any) -> None:
+        """Emit what the user, or the system, said as a message of its own; nothing if it has said nothing.
+
+        *place* may have ``role``, and ``message_id`` and other fields of the envelope.
+        """
+        if not words and not files:
+            return
+        before, last = self._envelope, self._last_problem
+        self._turns += 1
+        role = place.pop("role", "user")
+        message_id = place.pop("message_id", None) or f"{self.run_id}:{role}:{self._turns}"
+        self._envelope = {**before, "message_id": message_id, **place}
+        self.emit(MessageStarted, role=role)
+        if words:
+            self.emit(TextDelta, delta=words)
+        for i, file in enumerate(files):
+            self.emit(Artifact, artifact_id=f"{message_id}:{i}", part_id=f"file:{i}", **file)
+        self.emit(MessageFinished)
+        self._envelope, self._last_problem = before, last
+
     def emit_unknown(self, native: object, name: str | None, **fields: Any) -> None:
-        """Emit a native that this version does not know as a ``Custom`` event under its own name."""
+        """Emit a native that this version does not know as a ``Custom`` event under its own name.
+
+        A message that the application yields to tell what the user or the system said is that message.
+        """
+        role = _TURNS.get(text(get(native, "role"))) if isinstance(native, Mapping) else None
+        words, files = said(get(native, "content")) if role is not None else ("", [])
+        if words or files:
+            self._envelope = {}
+            self.emit_turn(words, files, role=role, message_id=ident(get(native, "id")))
+            return
         name = name or text(get(native, "type")) or type(native).__name__
         self.emit(Custom, name=name, value=bounded(native), **fields)
 

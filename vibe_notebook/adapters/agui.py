@@ -26,6 +26,7 @@ from vibe_notebook.events import (
 
 from ._base import Adapter
 from ._fields import camel, get, ident, integer, items, parsed, plain, text
+from ._files import from_url, said
 from ._tool_results import message_result
 
 __all__ = ["AGUIAdapter", "matches"]
@@ -55,6 +56,8 @@ _QUIET: Final = frozenset(
         "THINKING_TEXT_MESSAGE_END",
     )
 )
+_TURNS: Final = {"user": "user", "system": "system", "developer": "system"}
+"""The roles of messages that no agent has written."""
 _STATUS: Final = {"failed": "error", "retried": "error", "denied": "denied", "interrupted": "cancelled"}
 
 
@@ -74,6 +77,8 @@ class AGUIAdapter(Adapter):
         self._thoughts = 0
         self._open: dict[str, str] = {}
         self._hidden: set[str] = set()
+        self._said: set[str] = set()
+        """The shown messages that no agent has written."""
         self._runs: dict[str, str] = {}
         self._results: dict[str, dict[str, Any]] = {}
         self._calls: dict[str, str | None] = {}
@@ -91,7 +96,7 @@ class AGUIAdapter(Adapter):
         delta = text(get(native, "delta"))
         match kind:
             case "RUN_STARTED":
-                self.start(input=plain(get(native, "input")))
+                self._run_started(native)
             case "RUN_FINISHED":
                 self._run_finished(native)
             case "RUN_ERROR":
@@ -131,6 +136,27 @@ class AGUIAdapter(Adapter):
 
     # Runs.
 
+    def _run_started(self, native: object) -> None:
+        """Start the run with the user's newest words, if its input holds the conversation."""
+        given = get(native, "input")
+        messages = items(get(given, "messages"))
+        if not any(get(one, "role") == "user" for one in messages):
+            self.start(input=plain(given))
+        elif get(messages[-1], "role") == "user":
+            self.start(input=_said(messages[-1])[0] or None)
+            self._turn(messages[-1])
+        else:  # the agent goes on with an earlier request
+            self.start()
+
+    def _turn(self, message: object) -> None:
+        """Show a message of the user, once."""
+        message_id = ident(get(message, "id"))
+        if message_id is None or message_id not in self._said:
+            self._said.update([message_id] if message_id else [])
+            envelope, self._envelope = self._envelope, {}
+            self.emit_turn(*_said(message), message_id=message_id)
+            self._envelope = envelope
+
     def _run_of(self, native_id: object) -> str:
         key = ident(native_id) or ""
         return self._runs.setdefault(key, f"{self.run_id}/{key}")
@@ -169,8 +195,11 @@ class AGUIAdapter(Adapter):
                 self.emit(Custom, name="interrupt", value=plain(interrupt))
 
     def _close(self) -> None:
-        if not (self._texts or self._calls or self._thought or self._thoughts):
-            self._show_unseen(self._snapshots)  # the run is only a snapshot
+        if not self._has_shown():  # the run is only a snapshot
+            newest = next((one for one in reversed(self._snapshots) if get(one, "role") == "user"), None)
+            if newest is not None:
+                self._turn(newest)
+            self._show_unseen(self._snapshots)
         for message_id in list(self._open):
             self._text_end(message_id)
         for run_id in reversed(self._runs.values()):  # the stream did not end these subagents
@@ -182,9 +211,10 @@ class AGUIAdapter(Adapter):
     def _text_start(self, native: object) -> None:
         self._text = ident(camel(native, "messageId")) or f"{self.run_id}:{len(self._texts)}"
         role = text(get(native, "role")) or "assistant"
-        if role != "assistant":  # the view shows no text of the user or the developer
+        if role not in ("assistant", *_TURNS) or self._text in self._said:
             self._hidden.add(self._text)
-            self.emit_unknown(native, "TEXT_MESSAGE_START")
+            if role not in _TURNS:
+                self.emit_unknown(native, "TEXT_MESSAGE_START")
         elif self._text not in self._open:
             self._open[self._text] = self._envelope.get("run_id", self.run_id)
             self._envelope["message_id"] = self._text
@@ -192,7 +222,11 @@ class AGUIAdapter(Adapter):
                 self._texts[self._text] += 1
                 return
             self._texts[self._text] = 0
-            self.emit(MessageStarted, agent_name=ident(get(native, "name")))
+            if role in _TURNS:
+                self._said.add(self._text)
+                self.emit(MessageStarted, role=_TURNS[role])
+            else:
+                self.emit(MessageStarted, agent_name=ident(get(native, "name")))
 
     def _text_delta(self, native: object, delta: str) -> None:
         message_id = ident(camel(native, "messageId")) or self._text
@@ -263,10 +297,12 @@ class AGUIAdapter(Adapter):
         """Correct known calls and texts by a snapshot of the messages; show no earlier history."""
         self._snapshots = items(get(native, "messages"))
         if self._history is None:
-            is_first = not (self._texts or self._calls or self._thought or self._thoughts)
+            is_first = not self._has_shown()
             self._history = {ident(get(one, "id")) or "" for one in self._snapshots} if is_first else set()
             if not is_first:
                 self._show_unseen(self._snapshots)
+            elif self._snapshots and get(self._snapshots[-1], "role") == "user":
+                self._turn(self._snapshots[-1])
         else:
             self._show_unseen(self._snapshots, self._history)
         for message in self._snapshots:
@@ -280,6 +316,10 @@ class AGUIAdapter(Adapter):
                 if not self._texts[message_id]:  # of several parts nothing says where each ends
                     self.emit_whole("text", "0", whole)
                 self._envelope = {}
+
+    def _has_shown(self) -> bool:
+        """Return whether an event has told what the agent says or does."""
+        return bool(self._texts.keys() - self._said or self._calls or self._thought or self._thoughts)
 
     def _show_unseen(self, messages: list[Any], known: Collection[str] = ()) -> None:
         """Show what the assistant said and did since the user's last message, and no event has told."""
@@ -308,6 +348,18 @@ class AGUIAdapter(Adapter):
             elif role == "tool" and message_id not in self._results:
                 self._envelope = {}
                 self._tool_result(message)
+
+
+def _said(message: object) -> tuple[str, list[dict[str, Any]]]:
+    """Return the words and the files of a message."""
+    words, files = said(get(message, "content"))
+    for block in items(get(message, "content")):
+        source = get(block, "source")
+        media = ident(camel(block, "mimeType")) or ident(camel(source, "mimeType"))
+        data, url = ident(get(block, "data")), ident(get(block, "url"))
+        if get(block, "type") == "binary" and (data or url):
+            files.append({"media_type": media, **({"data": data} if data else from_url(url or ""))})
+    return words, files
 
 
 def _usage(native: object) -> Usage | None:

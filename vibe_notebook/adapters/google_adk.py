@@ -82,6 +82,8 @@ class GoogleADKAdapter(Adapter):
         usage = _usage_in(native)
         if not is_user and (speaks or (usage is not None and key in self._open)):
             self._message_event(native, key, parts, usage)
+        if is_user:
+            self._turn(native, parts)
         for part in parts:
             if _kind_of(part) == "function_response":
                 self._function_response(camel(part, "functionResponse"))
@@ -101,6 +103,15 @@ class GoogleADKAdapter(Adapter):
             self.end("interrupted")
 
     # Messages.
+
+    def _turn(self, native: object, parts: list[Any]) -> None:
+        kinds = [_kind_of(part) for part in parts]
+        if "function_response" not in kinds:
+            words = [
+                text(get(part, "text")) for part, kind in zip(parts, kinds, strict=True) if kind == "text"
+            ]
+            files = [_file_in(part) for part, kind in zip(parts, kinds, strict=True) if kind == "file"]
+            self.emit_turn("\n".join(words), files, message_id=ident(get(native, "id")))
 
     def _message_event(
         self, native: object, key: tuple[str, str], parts: list[Any], usage: Usage | None

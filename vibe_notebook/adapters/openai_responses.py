@@ -25,6 +25,7 @@ from vibe_notebook.events import (
 from ._base import Adapter
 from ._call_ids import drop_oldest
 from ._fields import get, ident, integer, items, json_text, parsed, text, usage_of
+from ._files import said
 from ._openai_items import (
     SERVER_TOOLS,
     args_of,
@@ -139,6 +140,7 @@ class OpenAIResponsesAdapter(Adapter):
         call = self._items.get(item_id)
         match topic, verb:
             case "", "created":
+                self._asked(get(native, "response"))
                 self.emit(MessageStarted)
             case "", "completed" | "failed" | "incomplete" | "cancelled":
                 self._response_done(get(native, "response"), verb, response)
@@ -198,6 +200,15 @@ class OpenAIResponsesAdapter(Adapter):
             self._responses[response_id] = response
         self._response = response
         return response
+
+    def _asked(self, body: object) -> None:
+        """Show the user's newest words, if the response repeats its input."""
+        given = get(body, "input")
+        last = items(given)[-1:]
+        if isinstance(given, str):
+            self.emit_turn(text(given))
+        elif last and get(last[0], "role") == "user":
+            self.emit_turn(*said(get(last[0], "content")), message_id=ident(get(last[0], "id")))
 
     def _retain(self, response: _Response) -> None:
         """Retain a response; forget the older half of them if they are too many."""

@@ -16,6 +16,7 @@ from .._fields import get, ident, integer, items, parsed, text
 from .._files import block_file
 
 __all__ = [
+    "TURNS",
     "ContentPart",
     "ShortMessage",
     "finish_reason_in",
@@ -24,6 +25,7 @@ __all__ = [
     "messages_in",
     "parts_in_block",
     "parts_of",
+    "request_start",
     "short_message",
     "usage_in",
     "whole_texts",
@@ -34,13 +36,15 @@ _KINDS: Final = {
     "ai": "ai",
     "tool": "tool",
     "ToolMessageChunk": "tool",
-    "human": "other",
-    "HumanMessageChunk": "other",
-    "system": "other",
-    "SystemMessageChunk": "other",
+    "human": "user",
+    "HumanMessageChunk": "user",
+    "system": "system",
+    "SystemMessageChunk": "system",
     "remove": "other",
     "function": "other",
 }
+TURNS: Final = ("user", "system")
+"""The kinds of messages that no agent has written."""
 _CALLS: Final = frozenset(
     ("tool_use", "input_json_delta", "function_call", "tool_call", "tool_call_chunk", "custom_tool_call")
 )
@@ -70,13 +74,22 @@ class ContentPart(NamedTuple):
 
 
 def kind_of(message: object) -> str:
-    """Return "chunk", "ai", "tool" or "other"; "" for other values than messages."""
+    """Return "chunk", "ai", "tool", "user", "system" or "other"; "" for other values than messages."""
     return _KINDS.get(text(get(message, "type")), "")
 
 
 def is_message(value: object) -> bool:
     """Return whether *value* is a message; only these have a role as their type, and a content."""
     return kind_of(value) != "" and isinstance(get(value, "content"), str | list | tuple)
+
+
+def request_start(messages: list[Any]) -> int:
+    """Return the place of the newest request in a conversation: of the user's last words, or of what heads them."""
+    kinds = [kind_of(message) for message in messages]
+    start = max((i for i, kind in enumerate(kinds) if kind == "user"), default=0)
+    while start > 0 and kinds[start - 1] in TURNS:
+        start -= 1
+    return start
 
 
 def parts_of(message: object) -> Iterator[ContentPart]:

@@ -26,11 +26,21 @@ from vibe_notebook.events import (
 
 from .._base import Adapter
 from .._fields import bounded, get, ident, items, json_text, number, parsed, plain, text
+from .._files import said
 from .._streamed_text import StreamedTexts
 from .._subagents import Subagents
 from .._tool_results import message_result
 from ._interrupts import key_of, question_fields
-from ._langchain_messages import finish_reason_in, is_message, kind_of, parts_of, usage_in, whole_texts
+from ._langchain_messages import (
+    TURNS,
+    finish_reason_in,
+    is_message,
+    kind_of,
+    parts_of,
+    request_start,
+    usage_in,
+    whole_texts,
+)
 
 __all__ = ["Call", "Calls", "Message", "MessagesAdapter"]
 
@@ -165,6 +175,8 @@ class MessagesAdapter(Adapter):
         self._calls = Calls(self.streamed)
         self._number: dict[str, Any] = {}
         """The ``seq`` of the current native, if the stream numbers its natives."""
+        self._said: dict[str, set[str | None]] = {}
+        """The ids of the messages of the user and the system, by what they say."""
         self.interrupt_ids: set[str] = set()
         self._subagents: Subagents[Any] = Subagents(self, type(self))
         self._keys_by_call: dict[str, str] = {}
@@ -217,8 +229,44 @@ class MessagesAdapter(Adapter):
         elif kind == "tool":
             namespace = text(get(metadata, "langgraph_checkpoint_ns")).rpartition("|")[2]
             self._tool_result(message, namespace)
+        elif kind in TURNS:
+            self._turn(message, kind)
         elif not kind:
             self.emit_unknown(message, ident(get(message, "type")))
+
+    def _turn(self, message: object, role: str) -> None:
+        """Show what the user or the system said, unless the stream has said it already."""
+        message_id, content = ident(get(message, "id")), get(message, "content")
+        ids = self._said.setdefault(json_text(plain(content)), set())
+        # A node may write a message without an id, and the state repeats the message with one.
+        is_repeat = message_id in ids or None in ids or (message_id is None and bool(ids))
+        if message_id is not None:
+            ids.discard(None)
+        if message_id is not None or not ids:
+            ids.add(message_id)
+        if not is_repeat:
+            self._set_place()
+            words, files = said(content)
+            self.emit_turn(words, files, role=role, message_id=message_id)
+
+    def _newest(self, messages: list[Any], *, is_whole: bool) -> list[Any]:
+        """Return the messages of a conversation without earlier turns; of a whole one, without earlier answers."""
+        start = request_start(messages)
+        known = [i for i, one in enumerate(messages) if self._is_shown(one)]
+        turn = max([start, *known[-1:]])  # a turn before a shown answer would come behind that answer
+        return [
+            one
+            for i, one in enumerate(messages)
+            if (i >= turn if kind_of(one) in TURNS else not is_whole or i >= start)
+        ]
+
+    def _is_shown(self, message: object) -> bool:
+        if kind_of(message) != "ai":
+            return False
+        if (native_id := ident(get(message, "id"))) is not None:
+            return native_id in self._by_id
+        body = "".join(one for (kind, _), one in whole_texts(message).items() if kind == "text")
+        return body != "" and any(self._calls.streamed_text(one, "text") == body for one in self._messages)
 
     def _message_of(self, key: str, native: object, metadata: object) -> Message:
         message, native_id = self._open.get(key), ident(get(native, "id"))
