@@ -16,6 +16,7 @@ from vibe_notebook.events import (
     Artifact,
     MessageFinished,
     MessageStarted,
+    Plan,
     ToolFinished,
     ToolProgress,
     ToolStarted,
@@ -25,6 +26,7 @@ from vibe_notebook.events import (
 from ._base import Adapter
 from ._fields import camel, get, ident, integer, items, json_text, number, plain, reason, text
 from ._files import from_url
+from ._plans import entries_of
 
 __all__ = ["ACPAdapter", "matches"]
 
@@ -101,6 +103,9 @@ class ACPAdapter(Adapter):
             self._tool(update)
         elif kind == "usage_update":
             self._cost(update)
+        elif kind == "plan" and (steps := entries_of(get(update, "entries"))) is not None:
+            self._envelope = {}
+            self.emit(Plan, entries=steps)
         elif (call := camel(update, "toolCall")) is not None:
             self._permission_requested(call)
         elif kind:

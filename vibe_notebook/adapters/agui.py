@@ -17,6 +17,7 @@ from vibe_notebook.events import (
     Custom,
     MessageFinished,
     MessageStarted,
+    Plan,
     RunFinished,
     RunStarted,
     ToolFinished,
@@ -27,6 +28,7 @@ from vibe_notebook.events import (
 from ._base import Adapter
 from ._fields import camel, get, ident, integer, items, parsed, plain, text
 from ._files import from_url, said
+from ._plans import patched, steps_in
 from ._tool_results import message_result
 
 __all__ = ["AGUIAdapter", "matches"]
@@ -88,6 +90,10 @@ class AGUIAdapter(Adapter):
         self._history: set[str] | None = None
         """The messages of the first snapshot, if it came before everything else: earlier turns."""
         self._snapshots: list[Any] = []
+        self._now: Any = None
+        """The state of the application."""
+        self._steps: list[dict[str, Any]] | None = None
+        self._activities: dict[str, Any] = {}
 
     def _read(self, native: object) -> None:  # noqa: C901, PLR0912 - one flat table of the protocol's types
         kind = text(get(native, "type"))
@@ -129,6 +135,10 @@ class AGUIAdapter(Adapter):
                 self._hidden_outcome(native)
             case "MESSAGES_SNAPSHOT":
                 self._snapshot(native)
+            case "STATE_SNAPSHOT" | "STATE_DELTA":
+                self._state(native, kind)
+            case "ACTIVITY_SNAPSHOT" | "ACTIVITY_DELTA":
+                self._activity(native, kind)
             case "CUSTOM":
                 self.emit_unknown(get(native, "value"), text(get(native, "name")) or kind)
             case _ if kind not in _QUIET:
@@ -205,6 +215,32 @@ class AGUIAdapter(Adapter):
         for run_id in reversed(self._runs.values()):  # the stream did not end these subagents
             self._envelope = {"run_id": run_id}
             self.emit(RunFinished, **{"outcome": "success", **self._outcome})
+
+    # Plans: a list of steps in the state, or in an activity.
+
+    def _state(self, native: object, kind: str) -> None:
+        if kind == "STATE_SNAPSHOT":
+            self._now = plain(get(native, "snapshot"))
+        else:
+            self._now = patched(self._now, get(native, "delta"))
+        if (steps := steps_in(self._now)) is not None and steps != self._steps:
+            self._steps = steps
+            self.emit(Plan, entries=steps)
+        self.emit_unknown(native, kind)
+
+    def _activity(self, native: object, kind: str) -> None:
+        message_id = ident(camel(native, "messageId")) or "activity"
+        if kind == "ACTIVITY_DELTA":
+            now = patched(self._activities.get(message_id), get(native, "patch"))
+        elif get(native, "replace") is False and message_id in self._activities:
+            now = self._activities[message_id]
+        else:
+            now = plain(get(native, "content"))
+        self._activities[message_id] = now
+        if (steps := steps_in(now)) is not None:
+            self.emit(Plan, plan_id=message_id, entries=steps)
+        else:
+            self.emit_unknown(native, kind)
 
     # Texts and thinking.
 

@@ -22,7 +22,17 @@ from .anthropic import AnthropicAdapter, token_counts, usage_from
 __all__ = ["ClaudeAgentSDKAdapter", "matches"]
 
 _LINES: Final = frozenset(("assistant", "user", "system", "result", "stream_event", "rate_limit_event"))
-_FIELDS: Final = ("id", "name", "input", "text", "thinking", "tool_use_id", "content", "is_error")
+_FIELDS: Final = (
+    "id",
+    "name",
+    "input",
+    "text",
+    "thinking",
+    "tool_use_id",
+    "content",
+    "is_error",
+    "citations",
+)
 _MESSAGE_FIELDS: Final = (
     "event",
     "content",

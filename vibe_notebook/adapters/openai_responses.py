@@ -24,6 +24,7 @@ from vibe_notebook.events import (
 
 from ._base import Adapter
 from ._call_ids import drop_oldest
+from ._citations import citation_fields
 from ._fields import get, ident, integer, items, json_text, parsed, text, usage_of
 from ._files import said
 from ._openai_items import (
@@ -155,6 +156,10 @@ class OpenAIResponsesAdapter(Adapter):
                 self._whole(native, topic, item_id, whole)
             case "content_part" | "reasoning_summary_part", "added" | "done":
                 self._content(native, item_id, get(native, "part"))
+            case "output_text.annotation", "added":
+                _, part_id = part_of(native, "output_text", item_id)
+                fields = citation_fields(get(native, "annotation"))
+                self.emit_citation(part_id, fields, integer(get(native, "annotation_index")))
             case "audio.transcript", "delta":
                 self.emit_text("text", "audio", text(get(native, "delta")))
             case "output_item", "added" | "done":
@@ -279,6 +284,8 @@ class OpenAIResponsesAdapter(Adapter):
         kind = text(get(content, "type")).replace("summary_text", "reasoning_summary_text")
         if kind in _TEXTS:
             self._whole(native, kind, item_id, get(content, "refusal" if kind == "refusal" else "text"))
+        for i, annotation in enumerate(items(get(content, "annotations"))):
+            self.emit_citation(part_of(native, "output_text", item_id)[1], citation_fields(annotation), i)
 
     # Tool calls. Only the item links its id to the call's id.
 

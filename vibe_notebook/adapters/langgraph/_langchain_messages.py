@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from vibe_notebook.events import Usage
 
+from .._citations import block_citations
 from .._fields import get, ident, integer, items, parsed, text
 from .._files import block_file
 
@@ -19,6 +20,7 @@ __all__ = [
     "TURNS",
     "ContentPart",
     "ShortMessage",
+    "citations_of",
     "finish_reason_in",
     "is_message",
     "kind_of",
@@ -191,6 +193,17 @@ def messages_in(value: object, depth: int = 3) -> list[Any]:
         return [only]
     inner = [short_message(item) or item for item in items(found) or [found]]
     return [message for item in inner for message in messages_in(item, depth - 1)]
+
+
+def citations_of(message: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the part and the fields of each citation in a message; blocks without an index are one text."""
+    lengths: dict[str, int] = {}
+    for block in items(get(message, "content")):
+        index, body = ident(get(block, "index")) or "0", text(block) or text(get(block, "text"))
+        offset = lengths.get(index, 0)
+        lengths[index] = offset + len(body)
+        if text(get(block, "type")) in ("text", "output_text"):
+            yield from ((index, fields) for fields in block_citations(block, offset, len(body)))
 
 
 def parts_in_block(block: object) -> Iterator[ContentPart]:

@@ -33,6 +33,7 @@ from .._tool_results import message_result
 from ._interrupts import key_of, question_fields
 from ._langchain_messages import (
     TURNS,
+    citations_of,
     finish_reason_in,
     is_message,
     kind_of,
@@ -302,6 +303,7 @@ class MessagesAdapter(Adapter):
                 self.emit_text(kind, part_id, value)
             else:
                 self._block(message, kind, part_id, value)
+        self._cite(message, native)
         for chunk in items(get(native, "tool_call_chunks")):
             self._call_chunk(message, chunk)
         message.usage = usage_in(native, message.usage)
@@ -319,12 +321,22 @@ class MessagesAdapter(Adapter):
         if not message.is_whole:
             for kind, part_id, value in parts_of(native):
                 self._block(message, kind, part_id, value)
+            self._cite(message, native)
         for call in [*items(get(native, "tool_calls")), *items(get(native, "invalid_tool_calls"))]:
             self._whole_call(message, call)
         if message.usage is None:
             message.usage = usage_in(native, None)
         message.finish_reason = message.finish_reason or finish_reason_in(native)
         message.is_whole = True
+
+    def _cite(self, message: Message, native: object) -> None:
+        names = [name for kind, name in message.parts if kind == "text"]
+        for part, fields in citations_of(native):
+            if part in names:
+                self.emit_citation(part, fields)
+            elif names:  # the blocks of a whole message may have lost the numbers of its chunks
+                source = {name: value for name, value in fields.items() if name not in ("start", "end")}
+                self.emit_citation(names[-1], source)
 
     def _block(self, message: Message, kind: str, part_id: str, value: Any) -> None:
         if kind == "file":

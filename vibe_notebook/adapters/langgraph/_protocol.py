@@ -11,6 +11,7 @@ from typing import Any
 
 from vibe_notebook.events import Event, ToolFinished, ToolProgress, skip
 
+from .._citations import block_citations
 from .._fields import get, ident, integer, items, json_text, plain, text
 from .._files import block_file
 from ._langchain_messages import is_message, messages_in, parts_in_block, usage_in
@@ -176,6 +177,8 @@ class ProtocolAdapter(MessagesAdapter):
             for of, _, body in parts_in_block(block):
                 if of in ("text", "thinking"):
                     self._text(message, of, index, body, is_whole=is_whole)
+            for fields in block_citations(block, 0, len(text(get(block, "text")))) if is_whole else ():
+                self.emit_citation(index, fields)
 
     def _text(self, message: Message, kind: str, index: str, body: str, *, is_whole: bool = False) -> None:
         if body:
