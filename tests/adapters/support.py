@@ -201,12 +201,10 @@ def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
 def _fold(events: list[Event]) -> dict[str, Any]:
     parts: dict[tuple[str, ...], dict[str, Any]] = {}
     ends: list[Any] = []
-    roles: dict[str | None, str] = {}
+    roles = {str(e.message_id): e.role for e in reversed(events) if e.type == "message_started"}
     usages: list[Any] = []
     for event in events:
         match event.type:
-            case "message_started":
-                roles.setdefault(event.message_id, event.role)
             case "text_delta" | "thinking_delta":
                 kind = event.type.removesuffix("_delta")
                 key = (event.run_id, str(event.message_id), kind, event.part_id)
@@ -221,6 +219,9 @@ def _fold(events: list[Event]) -> dict[str, Any]:
                     include={"artifact_id", "name", "media_type", "data", "url", "tool_call_id"},
                     exclude_none=True,
                 ) | {"kind": "artifact"}
+            case "custom" if event.shown:
+                line = {"kind": "custom", "name": event.name, "value": event.value}
+                parts[event.run_id, "custom", str(len(parts))] = line
             case "message_finished":
                 usages += [event.usage] if event.usage else []
             case "run_finished":

@@ -256,9 +256,11 @@ class Adapter(ABC):
     def emit_unknown(self, native: object, name: str | None, **fields: Any) -> None:
         """Emit a native that this version does not know as a ``Custom`` event under its own name.
 
+        With ``shown``, the application has emitted the native for the reader, and the view shows it as a line.
         A message that the application yields to tell what the user or the system said is that message.
         """
-        role = _TURNS.get(text(get(native, "role"))) if isinstance(native, Mapping) else None
+        is_message = isinstance(native, Mapping) and not fields.get("shown")
+        role = _TURNS.get(text(get(native, "role"))) if is_message else None
         words, files = said(get(native, "content")) if role is not None else ("", [])
         if words or files:
             self._envelope = {}

@@ -140,7 +140,7 @@ class AGUIAdapter(Adapter):
             case "ACTIVITY_SNAPSHOT" | "ACTIVITY_DELTA":
                 self._activity(native, kind)
             case "CUSTOM":
-                self.emit_unknown(get(native, "value"), text(get(native, "name")) or kind)
+                self.emit_unknown(get(native, "value"), text(get(native, "name")) or kind, shown=True)
             case _ if kind not in _QUIET:
                 self.emit_unknown(native, ident(get(native, "type")))
 
@@ -240,7 +240,7 @@ class AGUIAdapter(Adapter):
         if (steps := steps_in(now)) is not None:
             self.emit(Plan, plan_id=message_id, entries=steps)
         else:
-            self.emit_unknown(native, kind)
+            self.emit_unknown(now, text(camel(native, "activityType")) or kind, shown=True)
 
     # Texts and thinking.
 

@@ -63,6 +63,15 @@ def _is_live(native: object) -> bool:
     )
 
 
+def _is_of_author(native: object) -> bool:
+    """Return whether *native* is an event that the workflow's author has defined, and no start or end of a run."""
+    if isinstance(native, Mapping):  # in the envelope of a workflow server
+        return bool(text(get(native, "qualified_name")))
+    names = {cls.__name__ for cls in type(native).__mro__ if cls.__module__.startswith(_PACKAGES)}
+    is_own = type(native).__module__.startswith(_PACKAGES)
+    return "Event" in names and not is_own and not names & {"StartEvent", "StopEvent"}
+
+
 def matches(native: object) -> bool:
     """Return whether *native* is an event of a workflow, or has the fields of an agent's event."""
     if not isinstance(native, Mapping):
@@ -126,7 +135,7 @@ class LlamaIndexAdapter(Adapter):
         elif get(body, "result", "current_agent_name") is None:
             name = text(get(native, "qualified_name")).rpartition(".")[2] or text(get(native, "type"))
             if body is native:
-                self.emit_unknown(native, name or None)
+                self.emit_unknown(native, name or None, shown=_is_of_author(native))
             else:
                 self.emit(Custom, name=name, value=plain(body))
 

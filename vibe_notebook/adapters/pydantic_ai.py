@@ -279,7 +279,7 @@ class PydanticAIAdapter(Adapter):
             self.emit(ToolProgress, tool_call_id=call_id, progress=number(done), total=total, message=message)
             if not payload:
                 return
-        self.emit_unknown(payload, name, tool_call_id=call_id)
+        self.emit_unknown(payload, name, tool_call_id=call_id, shown=kind == "custom" and call_id is None)
 
     def _run_result(self, result: object) -> None:
         output, usage = get(result, "output"), get(result, "usage")

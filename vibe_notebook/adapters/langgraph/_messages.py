@@ -484,4 +484,4 @@ class MessagesAdapter(Adapter):
             total = number(get(data, "total"))
             self.emit(ToolProgress, tool_call_id=call_id, progress=done, total=total, message=message)
         else:
-            self.emit_unknown(data, name, tool_call_id=call_id)
+            self.emit_unknown(data, name, tool_call_id=call_id, shown=True)
