@@ -62,6 +62,13 @@ def test_langgraph_shows_no_request_behind_its_answer() -> None:
     assert said("langgraph", answer, late) == [("assistant", "Sun.")]
 
 
+def test_langgraph_shows_no_request_behind_its_call() -> None:
+    call = {"name": "f", "args": {}, "id": "c1", "type": "tool_call"}
+    shown_call = ("updates", {"a": {"messages": [ai("", "run-1", call)]}})
+    late = ("tasks", {"id": "t", "name": "a", "input": {"messages": [HUMAN, ai("", "other", call)]}})
+    assert said("langgraph", shown_call, late) == []
+
+
 def test_a_turn_holds_the_words_and_the_image_and_none_of_them_is_the_transcripts_text() -> None:
     image = {"type": "image", "base64": "AAAA", "mime_type": "image/png"}
     human = {**HUMAN, "content": [{"type": "text", "text": "What is it?"}, image]}

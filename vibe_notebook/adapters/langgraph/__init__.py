@@ -100,7 +100,8 @@ class LangGraphAdapter(ProtocolAdapter):
         metadata, output = get(native, "metadata"), get(data, "output")
         is_root = not items(get(native, "parent_ids"))
         is_node = kind == "on_chain_start" and get(native, "name") == get(metadata, "langgraph_node")
-        if kind in ("on_chain_start", "on_chat_model_start") and (is_root or is_node):
+        is_first = self.parent_run_id is not None and not self._messages  # a subagent's input has no event
+        if kind in ("on_chain_start", "on_chat_model_start") and (is_root or is_node or is_first):
             self._asked(get(data, "input"))
         match kind:
             case "on_chat_model_start" | "on_llm_start":

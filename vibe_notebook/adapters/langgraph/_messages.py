@@ -262,10 +262,12 @@ class MessagesAdapter(Adapter):
         ]
 
     def _is_shown(self, message: object) -> bool:
-        if kind_of(message) != "ai":
-            return False
-        if (native_id := ident(get(message, "id"))) is not None:
-            return native_id in self._by_id
+        kind, known = kind_of(message), self._calls.known
+        if kind == "tool":
+            return ident(get(message, "tool_call_id")) in known
+        calls = [ident(get(call, "id")) for call in items(get(message, "tool_calls"))]
+        if kind != "ai" or ident(get(message, "id")) in self._by_id or any(call in known for call in calls):
+            return kind == "ai"
         body = "".join(one for (kind, _), one in whole_texts(message).items() if kind == "text")
         return body != "" and any(self._calls.streamed_text(one, "text") == body for one in self._messages)
 
