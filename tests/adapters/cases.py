@@ -65,6 +65,8 @@ CASES: dict[str, Callable[[list[Event]], bool]] = {
     "usage": lambda events: any(
         e.type in ("message_finished", "run_finished") and e.usage is not None for e in events
     ),
+    "the user's turn": _has("message_started", role="user"),
+    "lines": _has("custom", shown=True),
     "a run that fails": _has("run_finished", outcome="error"),
 }
 

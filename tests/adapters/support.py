@@ -201,6 +201,7 @@ def fold(events: Iterable[Event], *, numbered: bool = False) -> dict[str, Any]:
 def _fold(events: list[Event]) -> dict[str, Any]:
     parts: dict[tuple[str, ...], dict[str, Any]] = {}
     ends: list[Any] = []
+    roles = {str(e.message_id): e.role for e in reversed(events) if e.type == "message_started"}
     usages: list[Any] = []
     for event in events:
         match event.type:
@@ -218,10 +219,16 @@ def _fold(events: list[Event]) -> dict[str, Any]:
                     include={"artifact_id", "name", "media_type", "data", "url", "tool_call_id"},
                     exclude_none=True,
                 ) | {"kind": "artifact"}
+            case "custom" if event.shown:
+                line = {"kind": "custom", "name": event.name, "value": event.value}
+                parts[event.run_id, "custom", str(len(parts))] = line
             case "message_finished":
                 usages += [event.usage] if event.usage else []
             case "run_finished":
                 ends.append(event)
+    for place, part in parts.items():
+        if part["kind"] == "text" and (role := roles.get(place[1], "assistant")) != "assistant":
+            part["role"] = role
     end = ends[-1] if ends else None
     usages = [end.usage] if end is not None and end.usage else usages
     for part in parts.values():
@@ -246,6 +253,7 @@ def check_items(shown: list[dict[str, Any]], expected: list[dict[str, Any]]) -> 
         # A field that the source does not have is null in the expectation. Of several states, any is right.
         apart = ("status", "children")
         known = {name: value for name, value in wanted.items() if value is not None and name not in apart}
+        assert item.get("role") == wanted.get("role")
         assert {name: item[name] for name in known} == known
         # After the run's end, no call is preparing or running.
         status = UNFINISHED.get(item.get("status", ""), item.get("status"))
@@ -256,7 +264,9 @@ def check_parts(parts: Sequence[Any], expected: list[dict[str, Any]]) -> None:
     """Assert that the package's parts equal the expected ones."""
     assert [part.kind for part in parts] == [item["kind"] for item in expected]
     for part, item in zip(parts, expected, strict=True):
-        known = {name: value for name, value in item.items() if name in ("text", "name", "args", "output")}
+        known = {
+            name: value for name, value in item.items() if name in ("text", "name", "args", "output", "role")
+        }
         shown = {"name": "tool_name"} if part.kind == "tool" else {}
         known = {shown.get(name, name): value for name, value in known.items() if value is not None}
         if isinstance(code := known.get("args"), str):  # text that is no JSON

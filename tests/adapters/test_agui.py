@@ -102,7 +102,7 @@ def test_the_users_text_is_not_shown_as_the_agents() -> None:
         e("TEXT_MESSAGE_START", messageId="u", role="user"),
         e("TEXT_MESSAGE_CONTENT", messageId="u", delta="Hi"),
     ]
-    assert shown("agui", natives) == []
+    assert [item.get("role") for item in shown("agui", natives)] == ["user"]
 
 
 def test_a_subagent_is_a_run_under_its_call() -> None:

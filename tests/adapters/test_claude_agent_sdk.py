@@ -50,7 +50,7 @@ def test_the_clis_own_lines_are_read_too() -> None:
 @pytest.mark.parametrize("name", ["claude_agent_sdk", "claude_agent_sdk_subagent"])
 def test_each_message_is_one_message(name: str) -> None:
     kinds = [event.type for event in recording(name).events()]
-    expected = {"claude_agent_sdk": 2, "claude_agent_sdk_subagent": 4}[name]
+    expected = {"claude_agent_sdk": 2, "claude_agent_sdk_subagent": 4 + 1}[name]  # the subagent's task
     assert (kinds.count("message_started"), kinds.count("message_finished")) == (expected, expected)
 
 

@@ -137,8 +137,8 @@ def test_files_and_code_are_shown() -> None:
     assert saved["name"] == "plot.png"
 
 
-def test_user_messages_are_hidden_and_unknown_parts_are_custom_events() -> None:
-    natives = [event({"text": "Hi"}, author="user"), event({"brand_new": 1}, {"text": None}, id="e2")]
+def test_unknown_parts_are_custom_events() -> None:
+    natives = [event({"brand_new": 1}, {"text": None}, id="e2")]
     assert shown(ADAPTER, natives) == []
     assert [e["value"] for e in emitted(ADAPTER, natives, "custom")] == [{"brand_new": 1}]
 

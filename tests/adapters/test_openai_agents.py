@@ -39,7 +39,7 @@ def test_the_run_and_each_message_have_the_agents_name() -> None:
     assert isinstance(events[0], RunStarted)
     assert events[0].agent_name == "front desk"
     assert [e.agent_name for e in events if e.type == "message_started"] == ["front desk", "weather expert"]
-    (handed,) = [e for e in events if e.type == "custom"]
+    (handed,) = [e for e in events if e.type == "custom" and e.name == "agent_updated"]
     assert handed.value == {"from": "front desk", "to": "weather expert"}
 
 

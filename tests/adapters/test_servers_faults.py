@@ -20,7 +20,8 @@ def transcript(adapter: str, natives: list[Any]) -> Transcript:
 
 
 def texts(adapter: str, natives: list[Any]) -> list[str]:
-    return [part.text for part in transcript(adapter, natives).parts if part.kind in ("text", "thinking")]
+    parts = transcript(adapter, natives).parts
+    return [part.text for part in parts if part.kind in ("text", "thinking") and part.role == "assistant"]
 
 
 def calls(adapter: str, natives: list[Any]) -> list[tuple[Any, ...]]:

@@ -96,14 +96,15 @@ def test_a_python_servers_objects_in_snake_case_are_read() -> None:
     assert (part["name"], part["args"]) == ("f", {})
 
 
-def test_files_and_sources_are_artifacts() -> None:
+def test_files_are_artifacts_and_sources_are_citations() -> None:
     natives = [
         {"type": "file", "url": "data:image/png;base64,AA==", "mediaType": "image/png"},
         {"type": "source-url", "sourceId": "s", "url": "https://x.test", "title": "X"},
     ]
-    file, source = emitted("vercel_ai_ui", natives, "artifact")
+    (file,) = emitted("vercel_ai_ui", natives, "artifact")
+    (source,) = emitted("vercel_ai_ui", natives, "citation")
     assert (file["data"], file["media_type"]) == ("AA==", "image/png")
-    assert source == {"artifact_id": "s", "name": "X", "url": "https://x.test"}
+    assert source == {"citation_id": "0:0", "url": "https://x.test", "title": "X"}
     assert {adapters.detect(native) for native in natives} == {"vercel_ai_ui"}
 
 

@@ -91,7 +91,8 @@ def test_the_older_names_of_a_delta_are_read(native: dict[str, Any]) -> None:
 
 
 def test_the_users_text_is_not_shown_as_the_agents() -> None:
-    assert shown("vibex", [whole(content="Hi", role="user")]) == []
+    assert [item.get("role") for item in shown("vibex", [whole(content="Hi", role="user")])] == ["user"]
+    assert shown("vibex", [whole(content="Hi", role="tool")]) == []
 
 
 def test_argument_text_waits_for_its_calls_start() -> None:

@@ -95,7 +95,8 @@ def test_an_async_run_of_agents_inside_of_agents_is_shown_as_such() -> None:
             await boss.ainvoke(QUESTION, {"callbacks": [hook]})
 
     asyncio.run(main())
-    text, here, there, answer = hook.transcript.parts
+    asked, text, here, there, answer = hook.transcript.parts
+    assert (asked.role, asked.text) == ("user", QUESTION["messages"][0][1])
     assert (text.text, answer.text) == ("I ask both.", "Three.")
     for call, city in ((here, "Paris"), (there, "Oslo")):
         inner, last = call.children

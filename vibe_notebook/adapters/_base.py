@@ -10,30 +10,37 @@ import asyncio
 import json
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, get_args
 
 from vibe_notebook._half_pairs import HalfPairs
 from vibe_notebook._json_values import bounded_repr, scrub
 from vibe_notebook.events import (
+    Artifact,
+    Citation,
     Custom,
     Event,
     MessageFinished,
+    MessageStarted,
     PartCompleted,
+    Plan,
     RunFinished,
     RunStarted,
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
+    ToolFinished,
     ToolStarted,
     Usage,
     parse_event,
 )
 from vibe_notebook.exceptions import ProtocolError
 
-from ._call_ids import CallIds
-from ._fields import bounded, get, ident, lossless_text, text
+from ._call_ids import CALLS, CallIds, drop_oldest
+from ._fields import bounded, get, ident, lossless_text, parsed, text
+from ._files import said
 from ._finish_reasons import problem_of
+from ._plans import plan_in, speaks_of_plan
 from ._streamed_text import Key, StreamedTexts
 from ._think_tags import ThinkTags, split_whole
 
@@ -41,6 +48,7 @@ __all__ = ["Adapter", "is_event", "is_event_line"]
 
 _CLASSES: Final = get_args(get_args(Event)[0])
 _TYPES: Final = frozenset(cls.model_fields["type"].default for cls in _CLASSES)
+_TURNS: Final = {"developer": "system", "human": "user", "system": "system", "user": "user"}
 _CANCELLATIONS: Final = (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit)
 
 
@@ -112,6 +120,13 @@ class Adapter(ABC):
         """The key of each call's streamed arguments: the event that starts the call may name another message."""
         self._repeats: dict[Key, tuple[str, int]] = {}
         """The arguments of calls that were announced once more, and how many characters came again."""
+        self._turns = 0
+        self._citations: dict[tuple[str | None, str], dict[int, dict[str, Any]]] = {}
+        """The shown citations of each text, by their number."""
+        self._planners: dict[str, str] = {}
+        """The tools' names of the calls that may write a plan."""
+        self._plans: dict[str, list[dict[str, Any]]] = {}
+        """The steps that each call has written."""
         self._out: list[Event] = []
         self._envelope: dict[str, Any] = {}
         """``message_id`` and ``derived``; also ``seq`` and ``counter`` of a source that numbers its natives."""
@@ -184,9 +199,73 @@ class Adapter(ABC):
         earlier, joined = self._half_pairs.join(kind, {**place, **fields})
         made = [*map(parse_event, earlier), cls(**joined)]
         self._out += map(self._call_ids.rename, made) if self.tells_calls_apart else made
+        if cls in (ToolCallDelta, ToolStarted, ToolFinished):
+            self._plan_of(fields["tool_call_id"], fields.get("tool_name"), fields.get("args"), cls)
+        elif cls is MessageFinished and self._planners:
+            for call_id in list(self._planners):
+                if self._args_keys.get(call_id, ("",))[0] == self._envelope.get("message_id"):
+                    self._plan_of(call_id, None, None, cls)
+
+    def _plan_of(self, call_id: str, name: str | None, args: Any, cls: type[Any]) -> None:
+        """Emit the plan that a call writes, as soon as its whole arguments are known."""
+        if name and speaks_of_plan(name):
+            self._planners[call_id] = name
+            drop_oldest(self._planners, CALLS)
+        if cls is ToolCallDelta or call_id not in self._planners or self._envelope.get("derived"):
+            return
+        if args is None:
+            args = parsed(self.streamed.read_args(self._args_keys.get(call_id), call_id))
+        steps = plan_in(self._planners[call_id], parsed(args))
+        if steps is not None and self._plans.get(call_id) != steps:
+            self._plans[call_id] = steps
+            drop_oldest(self._plans, CALLS)
+            self.emit(Plan, entries=steps, tool_call_id=call_id)
+
+    def emit_turn(self, words: str, files: Sequence[dict[str, Any]] = (), **place: Any) -> None:
+        """Emit what the user, or the system, said as a message of its own; nothing if it has said nothing.
+
+        *place* may have ``role``, and ``message_id`` and other fields of the envelope.
+        """
+        if not words and not files:
+            return
+        before, last = self._envelope, self._last_problem
+        self._turns += 1
+        role = place.pop("role", "user")
+        message_id = place.pop("message_id", None) or f"{self.run_id}:{role}:{self._turns}"
+        self._envelope = {**before, "message_id": message_id, **place}
+        self.emit(MessageStarted, role=role)
+        if words:
+            self.emit(TextDelta, delta=words)
+        for i, file in enumerate(files):
+            self.emit(Artifact, artifact_id=f"{message_id}:{i}", part_id=f"file:{i}", **file)
+        self.emit(MessageFinished)
+        self._envelope, self._last_problem = before, last
+
+    def emit_citation(self, part_id: str, fields: dict[str, Any] | None, number: int | None = None) -> None:
+        """Emit a source of a text, once; *number* is the citation's place among those of its text, if known."""
+        if not fields:
+            return
+        known = self._citations.setdefault((self._envelope.get("message_id"), part_id), {})
+        drop_oldest(self._citations, CALLS)
+        if number is None:
+            number = _number_of(fields, known)
+        if number is not None and known.get(number) != fields:
+            known[number] = fields
+            self.emit(Citation, citation_id=f"{part_id}:{number}", part_id=part_id, **fields)
 
     def emit_unknown(self, native: object, name: str | None, **fields: Any) -> None:
-        """Emit a native that this version does not know as a ``Custom`` event under its own name."""
+        """Emit a native that this version does not know as a ``Custom`` event under its own name.
+
+        With ``shown``, the application has emitted the native for the reader, and the view shows it as a line.
+        A message that the application yields to tell what the user or the system said is that message.
+        """
+        is_message = isinstance(native, Mapping) and not fields.get("shown")
+        role = _TURNS.get(text(get(native, "role"))) if is_message else None
+        words, files = said(get(native, "content")) if role is not None else ("", [])
+        if words or files:
+            self._envelope = {}
+            self.emit_turn(words, files, role=role, message_id=ident(get(native, "id")))
+            return
         name = name or text(get(native, "type")) or type(native).__name__
         self.emit(Custom, name=name, value=bounded(native), **fields)
 
@@ -273,12 +352,14 @@ class Adapter(ABC):
         written = self.streamed.read(key)
         if not whole.startswith(written):
             return False
+        self._args_keys.setdefault(call_id, key)
         if whole != written:
             self.streamed.replace(key, whole, self._envelope.get("seq"))
             self._args_keys[call_id] = key
             self.emit(
                 ToolCallDelta, tool_call_id=call_id, tool_name=name or None, delta=whole[len(written) :]
             )
+        self._plan_of(call_id, name, whole or None, ToolStarted)
         return True
 
     def _record_delta(self, kind: str, name: str, delta: str) -> None:
@@ -340,3 +421,17 @@ class Adapter(ABC):
             message = bounded_repr(exc)
         name = type(exc).__name__
         self.end("error", f"{name}: {message}" if message else name, ident(get(exc, "code")))
+
+
+def _number_of(fields: dict[str, Any], known: dict[int, dict[str, Any]]) -> int | None:
+    """Return the number of a citation: that of an equal one, or of the same source whose place was not known."""
+    for number, one in known.items():
+        if one == fields or (_source(one) == _source(fields) and "end" not in one):
+            return number
+    if "end" not in fields and any(_source(one) == fields for one in known.values()):
+        return None  # the place is known already
+    return max(known, default=-1) + 1
+
+
+def _source(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in ("start", "end")}

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from vibe_notebook.events import Artifact, Event, RunStarted, ToolCallDelta, ToolFinished, ToolStarted
 
-__all__ = ["CallIds", "drop_oldest"]
+__all__ = ["CALLS", "CallIds", "drop_oldest"]
 
 _UNKNOWN: Final = object()
 CALLS: Final = 1_000

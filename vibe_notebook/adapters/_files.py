@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ._fields import get, ident, items, plain, text
 
-__all__ = ["block_file", "file_fields", "from_url", "split_blocks", "split_files"]
+__all__ = ["block_file", "file_fields", "from_url", "said", "split_blocks", "split_files"]
 
 
 def file_fields(value: object) -> dict[str, Any] | None:
@@ -78,9 +78,26 @@ def split_blocks(content: object) -> tuple[Any, list[dict[str, Any]]]:
     return output, [fields for fields in found if fields is not None]
 
 
+def said(content: object) -> tuple[str, list[dict[str, Any]]]:
+    """Return the words and the files of what somebody said: text, or a list of blocks.
+
+    A block that is neither, such as a tool's result, says nothing.
+    """
+    if isinstance(content, str):
+        return text(content), []
+    blocks = items(content)
+    words = [
+        line
+        for block in blocks
+        if text(get(block, "type")) in ("", *_SAID) and (line := text(block) or text(get(block, "text")))
+    ]
+    return "\n".join(words), [fields for block in blocks if (fields := block_file(block)) is not None]
+
+
 def _label(fields: dict[str, Any]) -> str:
     return f"[{fields.get('media_type') or 'file'}]"
 
 
+_SAID: Final = ("text", "input_text", "output_text")
 _STANDARD = str.maketrans("-_", "+/")
 _FILE_BLOCKS: Final = frozenset(("image", "image_url", "audio", "video", "file", "document"))

@@ -16,6 +16,7 @@ from vibe_notebook.events import (
     Artifact,
     MessageFinished,
     MessageStarted,
+    Plan,
     ToolFinished,
     ToolProgress,
     ToolStarted,
@@ -25,6 +26,7 @@ from vibe_notebook.events import (
 from ._base import Adapter
 from ._fields import camel, get, ident, integer, items, json_text, number, plain, reason, text
 from ._files import from_url
+from ._plans import entries_of
 
 __all__ = ["ACPAdapter", "matches"]
 
@@ -84,17 +86,26 @@ class ACPAdapter(Adapter):
         self._calls: dict[str, _Call] = {}
         self._awaiting: set[str] = set()
         self._files = 0
+        self._turn: tuple[str | None, list[str], list[dict[str, Any]]] | None = None
+        """The id, the words and the files of the user's message that is open."""
 
     def _read(self, native: object) -> None:
         self._envelope = {"message_id": self._message} if self._message else {}
         update = _update(native)
         kind = text(camel(update, "sessionUpdate"))
+        if kind == "user_message_chunk":
+            self._user_chunk(update)
+            return
+        self._turn_end()
         if kind in _CHUNKS:
             self._chunk(update, _CHUNKS[kind])
         elif kind in ("tool_call", "tool_call_update"):
             self._tool(update)
         elif kind == "usage_update":
             self._cost(update)
+        elif kind == "plan" and (steps := entries_of(get(update, "entries"))) is not None:
+            self._envelope = {}
+            self.emit(Plan, entries=steps)
         elif (call := camel(update, "toolCall")) is not None:
             self._permission_requested(call)
         elif kind:
@@ -118,11 +129,32 @@ class ACPAdapter(Adapter):
             self.emit_unknown(native, text(get(native, "method")) or None)
 
     def _close(self) -> None:
+        self._turn_end()
         self._message_end(None)
         if self._awaiting:
             self.end("interrupted")
 
     # Messages.
+
+    def _user_chunk(self, update: object) -> None:
+        """Hold a piece of what the user said until another update comes: nothing else marks its end."""
+        named, content = ident(camel(update, "messageId")), get(update, "content")
+        if self._turn is not None and named not in (None, self._turn[0]):
+            self._turn_end()
+        if self._turn is None:
+            self._message_end(None)
+            self._turn = named, [], []
+        if delta := _content_text(content):
+            self._turn[1].append(delta)
+        elif (file := _content_file(content)) is not None:
+            self._turn[2].append(file)
+
+    def _turn_end(self) -> None:
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            envelope, self._envelope = self._envelope, {}
+            self.emit_turn("".join(turn[1]), turn[2], message_id=turn[0])
+            self._envelope = envelope
 
     def _open(self, named: str | None) -> None:
         if self._message is not None and (named in (None, self._message) and not self._is_over):

@@ -23,6 +23,7 @@ from vibe_notebook.events import (
 
 from ._base import Adapter
 from ._fields import get, ident, integer, items, json_text, number, plain, text
+from ._files import said
 from ._subagents import Subagents
 
 __all__ = ["AgnoAdapter", "matches"]
@@ -98,6 +99,7 @@ class AgnoAdapter(Adapter):
             case "RunStarted" | "WorkflowStarted":
                 self._envelope = {}
                 self.start()
+                self._asked(native)
             case "ModelRequestStarted":
                 self._has_requests = True
                 self._message_start()
@@ -123,6 +125,13 @@ class AgnoAdapter(Adapter):
         self._message_end(None)
         self._envelope = {}
         self._out += self._subagents.end_all(**self._outcome)
+
+    def _asked(self, native: object) -> None:
+        """Show the run's input, if the event tells it."""
+        given = next((one for name in ("run_input", "input") if (one := get(native, name)) is not None), None)
+        inner = get(given, "input_content")
+        words, files = said(given if inner is None else inner)
+        self.emit_turn(words, files)
 
     # Members.
 

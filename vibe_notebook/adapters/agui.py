@@ -17,6 +17,7 @@ from vibe_notebook.events import (
     Custom,
     MessageFinished,
     MessageStarted,
+    Plan,
     RunFinished,
     RunStarted,
     ToolFinished,
@@ -26,6 +27,8 @@ from vibe_notebook.events import (
 
 from ._base import Adapter
 from ._fields import camel, get, ident, integer, items, parsed, plain, text
+from ._files import from_url, said
+from ._plans import patched, steps_in
 from ._tool_results import message_result
 
 __all__ = ["AGUIAdapter", "matches"]
@@ -55,6 +58,8 @@ _QUIET: Final = frozenset(
         "THINKING_TEXT_MESSAGE_END",
     )
 )
+_TURNS: Final = {"user": "user", "system": "system", "developer": "system"}
+"""The roles of messages that no agent has written."""
 _STATUS: Final = {"failed": "error", "retried": "error", "denied": "denied", "interrupted": "cancelled"}
 
 
@@ -74,6 +79,8 @@ class AGUIAdapter(Adapter):
         self._thoughts = 0
         self._open: dict[str, str] = {}
         self._hidden: set[str] = set()
+        self._said: set[str] = set()
+        """The shown messages that no agent has written."""
         self._runs: dict[str, str] = {}
         self._results: dict[str, dict[str, Any]] = {}
         self._calls: dict[str, str | None] = {}
@@ -83,6 +90,10 @@ class AGUIAdapter(Adapter):
         self._history: set[str] | None = None
         """The messages of the first snapshot, if it came before everything else: earlier turns."""
         self._snapshots: list[Any] = []
+        self._now: Any = None
+        """The state of the application."""
+        self._steps: list[dict[str, Any]] | None = None
+        self._activities: dict[str, Any] = {}
 
     def _read(self, native: object) -> None:  # noqa: C901, PLR0912 - one flat table of the protocol's types
         kind = text(get(native, "type"))
@@ -91,7 +102,7 @@ class AGUIAdapter(Adapter):
         delta = text(get(native, "delta"))
         match kind:
             case "RUN_STARTED":
-                self.start(input=plain(get(native, "input")))
+                self._run_started(native)
             case "RUN_FINISHED":
                 self._run_finished(native)
             case "RUN_ERROR":
@@ -124,12 +135,37 @@ class AGUIAdapter(Adapter):
                 self._hidden_outcome(native)
             case "MESSAGES_SNAPSHOT":
                 self._snapshot(native)
+            case "STATE_SNAPSHOT" | "STATE_DELTA":
+                self._state(native, kind)
+            case "ACTIVITY_SNAPSHOT" | "ACTIVITY_DELTA":
+                self._activity(native, kind)
             case "CUSTOM":
-                self.emit_unknown(get(native, "value"), text(get(native, "name")) or kind)
+                self.emit_unknown(get(native, "value"), text(get(native, "name")) or kind, shown=True)
             case _ if kind not in _QUIET:
                 self.emit_unknown(native, ident(get(native, "type")))
 
     # Runs.
+
+    def _run_started(self, native: object) -> None:
+        """Start the run with the user's newest words, if its input holds the conversation."""
+        given = get(native, "input")
+        messages = items(get(given, "messages"))
+        if not any(get(one, "role") == "user" for one in messages):
+            self.start(input=plain(given))
+        elif get(messages[-1], "role") == "user":
+            self.start(input=_said(messages[-1])[0] or None)
+            self._turn(messages[-1])
+        else:  # the agent goes on with an earlier request
+            self.start()
+
+    def _turn(self, message: object) -> None:
+        """Show a message of the user, once."""
+        message_id = ident(get(message, "id"))
+        if message_id is None or message_id not in self._said:
+            self._said.update([message_id] if message_id else [])
+            envelope, self._envelope = self._envelope, {}
+            self.emit_turn(*_said(message), message_id=message_id)
+            self._envelope = envelope
 
     def _run_of(self, native_id: object) -> str:
         key = ident(native_id) or ""
@@ -169,22 +205,52 @@ class AGUIAdapter(Adapter):
                 self.emit(Custom, name="interrupt", value=plain(interrupt))
 
     def _close(self) -> None:
-        if not (self._texts or self._calls or self._thought or self._thoughts):
-            self._show_unseen(self._snapshots)  # the run is only a snapshot
+        if not self._has_shown():  # the run is only a snapshot
+            newest = next((one for one in reversed(self._snapshots) if get(one, "role") == "user"), None)
+            if newest is not None:
+                self._turn(newest)
+            self._show_unseen(self._snapshots)
         for message_id in list(self._open):
             self._text_end(message_id)
         for run_id in reversed(self._runs.values()):  # the stream did not end these subagents
             self._envelope = {"run_id": run_id}
             self.emit(RunFinished, **{"outcome": "success", **self._outcome})
 
+    # Plans: a list of steps in the state, or in an activity.
+
+    def _state(self, native: object, kind: str) -> None:
+        if kind == "STATE_SNAPSHOT":
+            self._now = plain(get(native, "snapshot"))
+        else:
+            self._now = patched(self._now, get(native, "delta"))
+        if (steps := steps_in(self._now)) is not None and steps != self._steps:
+            self._steps = steps
+            self.emit(Plan, entries=steps)
+        self.emit_unknown(native, kind)
+
+    def _activity(self, native: object, kind: str) -> None:
+        message_id = ident(camel(native, "messageId")) or "activity"
+        if kind == "ACTIVITY_DELTA":
+            now = patched(self._activities.get(message_id), get(native, "patch"))
+        elif get(native, "replace") is False and message_id in self._activities:
+            now = self._activities[message_id]
+        else:
+            now = plain(get(native, "content"))
+        self._activities[message_id] = now
+        if (steps := steps_in(now)) is not None:
+            self.emit(Plan, plan_id=message_id, entries=steps)
+        else:
+            self.emit_unknown(now, text(camel(native, "activityType")) or kind, shown=True)
+
     # Texts and thinking.
 
     def _text_start(self, native: object) -> None:
         self._text = ident(camel(native, "messageId")) or f"{self.run_id}:{len(self._texts)}"
         role = text(get(native, "role")) or "assistant"
-        if role != "assistant":  # the view shows no text of the user or the developer
+        if role not in ("assistant", *_TURNS) or self._text in self._said:
             self._hidden.add(self._text)
-            self.emit_unknown(native, "TEXT_MESSAGE_START")
+            if role not in _TURNS:
+                self.emit_unknown(native, "TEXT_MESSAGE_START")
         elif self._text not in self._open:
             self._open[self._text] = self._envelope.get("run_id", self.run_id)
             self._envelope["message_id"] = self._text
@@ -192,7 +258,11 @@ class AGUIAdapter(Adapter):
                 self._texts[self._text] += 1
                 return
             self._texts[self._text] = 0
-            self.emit(MessageStarted, agent_name=ident(get(native, "name")))
+            if role in _TURNS:
+                self._said.add(self._text)
+                self.emit(MessageStarted, role=_TURNS[role])
+            else:
+                self.emit(MessageStarted, agent_name=ident(get(native, "name")))
 
     def _text_delta(self, native: object, delta: str) -> None:
         message_id = ident(camel(native, "messageId")) or self._text
@@ -263,10 +333,12 @@ class AGUIAdapter(Adapter):
         """Correct known calls and texts by a snapshot of the messages; show no earlier history."""
         self._snapshots = items(get(native, "messages"))
         if self._history is None:
-            is_first = not (self._texts or self._calls or self._thought or self._thoughts)
+            is_first = not self._has_shown()
             self._history = {ident(get(one, "id")) or "" for one in self._snapshots} if is_first else set()
             if not is_first:
                 self._show_unseen(self._snapshots)
+            elif self._snapshots and get(self._snapshots[-1], "role") == "user":
+                self._turn(self._snapshots[-1])
         else:
             self._show_unseen(self._snapshots, self._history)
         for message in self._snapshots:
@@ -280,6 +352,10 @@ class AGUIAdapter(Adapter):
                 if not self._texts[message_id]:  # of several parts nothing says where each ends
                     self.emit_whole("text", "0", whole)
                 self._envelope = {}
+
+    def _has_shown(self) -> bool:
+        """Return whether an event has told what the agent says or does."""
+        return bool(self._texts.keys() - self._said or self._calls or self._thought or self._thoughts)
 
     def _show_unseen(self, messages: list[Any], known: Collection[str] = ()) -> None:
         """Show what the assistant said and did since the user's last message, and no event has told."""
@@ -308,6 +384,18 @@ class AGUIAdapter(Adapter):
             elif role == "tool" and message_id not in self._results:
                 self._envelope = {}
                 self._tool_result(message)
+
+
+def _said(message: object) -> tuple[str, list[dict[str, Any]]]:
+    """Return the words and the files of a message."""
+    words, files = said(get(message, "content"))
+    for block in items(get(message, "content")):
+        source = get(block, "source")
+        media = ident(camel(block, "mimeType")) or ident(camel(source, "mimeType"))
+        data, url = ident(get(block, "data")), ident(get(block, "url"))
+        if get(block, "type") == "binary" and (data or url):
+            files.append({"media_type": media, **({"data": data} if data else from_url(url or ""))})
+    return words, files
 
 
 def _usage(native: object) -> Usage | None:

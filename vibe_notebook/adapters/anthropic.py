@@ -15,6 +15,7 @@ from typing import Any, Final
 from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, ToolFinished, ToolStarted, Usage
 
 from ._base import Adapter
+from ._citations import citation_fields
 from ._fields import camel, get, ident, integer, items, json_text, parsed, plain, reason, text
 from ._tool_results import message_result, report_event
 
@@ -67,6 +68,7 @@ class _Block:
     kind: str
     call_id: str = ""
     name: str | None = None
+    sources: list[dict[str, Any]] = field(default_factory=list)
     preset: str = ""
     """The whole input that came with the block's start: the call's arguments, unless deltas repeat them."""
 
@@ -234,8 +236,18 @@ class AnthropicAdapter(Adapter):
             self.emit_text(part, str(index), text(get(delta, name)))
         elif kind == "input_json_delta":
             self._args_delta(message, index, get(delta, "partial_json"))
-        elif kind not in ("signature_delta", "citations_delta", "compaction_delta"):
+        elif kind == "citations_delta":
+            self._cited(message, index, get(delta, "citation"))
+        elif kind not in ("signature_delta", "compaction_delta"):
             self.emit_unknown(delta, kind)
+
+    def _cited(self, message: _Message, index: int, citation: object) -> None:
+        """Show a source of a text block at once; its place is the whole block, whose end is not known yet."""
+        fields = citation_fields(citation)
+        sources = message.blocks.setdefault(index, _Block("text")).sources
+        if fields is not None and fields not in sources:
+            sources.append(fields)
+            self.emit_citation(str(index), fields, len(sources) - 1)
 
     def _args_delta(self, message: _Message, index: int, delta: object) -> None:
         block = message.blocks.get(index)
@@ -253,9 +265,17 @@ class AnthropicAdapter(Adapter):
         if block.kind in ("text", "thinking"):
             if whole := text(get(body, block.kind)):  # only the helper repeats the whole text
                 self.emit_whole(block.kind, str(index), whole)
+            self._place_sources(message, index, body)
         elif block.kind in _SERVER_CALLS and block.call_id:
             args = parsed(self.streamed.read((message.id, "args", block.call_id)))
             self.emit(ToolStarted, tool_call_id=block.call_id, tool_name=block.name, args=args)
+
+    def _place_sources(self, message: _Message, index: int, body: object) -> None:
+        for citation in items(get(body, "citations")):
+            self._cited(message, index, citation)
+        length = len(self.streamed.read((message.id, "text", str(index))))
+        for i, fields in enumerate(message.blocks[index].sources if length else ()):
+            self.emit_citation(str(index), {**fields, "start": 0, "end": length}, i)
 
     def _twin(self, native: object, kind: str) -> None:
         message = self._open()

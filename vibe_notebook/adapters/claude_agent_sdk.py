@@ -14,6 +14,7 @@ from typing import Any, Final
 from vibe_notebook.events import Artifact, Event, ToolFinished, ToolProgress, ToolStarted, Usage
 
 from ._fields import get, ident, integer, items, number, plain, text
+from ._files import said
 from ._subagents import Subagents
 from ._tool_results import message_result
 from .anthropic import AnthropicAdapter, token_counts, usage_from
@@ -21,7 +22,17 @@ from .anthropic import AnthropicAdapter, token_counts, usage_from
 __all__ = ["ClaudeAgentSDKAdapter", "matches"]
 
 _LINES: Final = frozenset(("assistant", "user", "system", "result", "stream_event", "rate_limit_event"))
-_FIELDS: Final = ("id", "name", "input", "text", "thinking", "tool_use_id", "content", "is_error")
+_FIELDS: Final = (
+    "id",
+    "name",
+    "input",
+    "text",
+    "thinking",
+    "tool_use_id",
+    "content",
+    "is_error",
+    "citations",
+)
 _MESSAGE_FIELDS: Final = (
     "event",
     "content",
@@ -85,7 +96,7 @@ class ClaudeAgentSDKAdapter(AnthropicAdapter):
             case "assistant":
                 self._assistant(native, _body_of(native))
             case "user":
-                self._tool_results_of(native)
+                self._user_message(native)
             case "system":
                 self._system(native, text(get(native, "subtype")))
             case "result":
@@ -144,6 +155,19 @@ class ClaudeAgentSDKAdapter(AnthropicAdapter):
         message.stop_reason = ident(get(body, "stop_reason")) or message.stop_reason
 
     # Tool results and subagents.
+
+    def _user_message(self, native: object) -> None:
+        """Show what the user said; a message with results is the SDK's own, and is no turn."""
+        self._tool_results_of(native)
+        body = _body_of(native)
+        if any(kind == "tool_result" for kind, _ in _blocks_in(body)):
+            return
+        words, files = said(get(body, "content"))
+        is_users = not any(get(native, name) is True for name in ("isSynthetic", "isMeta"))
+        if is_users:  # else the CLI's own words for the model
+            self._message_over()
+            self._envelope = {}
+            self.emit_turn(words, files, message_id=ident(get(native, "uuid")))
 
     def _tool_results_of(self, native: object) -> None:
         for kind, block in _blocks_in(_body_of(native)):

@@ -24,6 +24,7 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
+from ._citations import grounding_citations
 from ._fields import camel, get, ident, integer, items, json_text, plain, reason, text
 
 __all__ = ["GoogleADKAdapter", "matches"]
@@ -82,6 +83,8 @@ class GoogleADKAdapter(Adapter):
         usage = _usage_in(native)
         if not is_user and (speaks or (usage is not None and key in self._open)):
             self._message_event(native, key, parts, usage)
+        if is_user:
+            self._turn(native, parts)
         for part in parts:
             if _kind_of(part) == "function_response":
                 self._function_response(camel(part, "functionResponse"))
@@ -102,6 +105,15 @@ class GoogleADKAdapter(Adapter):
 
     # Messages.
 
+    def _turn(self, native: object, parts: list[Any]) -> None:
+        kinds = [_kind_of(part) for part in parts]
+        if "function_response" not in kinds:
+            words = [
+                text(get(part, "text")) for part, kind in zip(parts, kinds, strict=True) if kind == "text"
+            ]
+            files = [_file_in(part) for part, kind in zip(parts, kinds, strict=True) if kind == "file"]
+            self.emit_turn("\n".join(words), files, message_id=ident(get(native, "id")))
+
     def _message_event(
         self, native: object, key: tuple[str, str], parts: list[Any], usage: Usage | None
     ) -> None:
@@ -120,7 +132,15 @@ class GoogleADKAdapter(Adapter):
             self._whole(message, kind, "".join(body for of, body in texts if of == kind))
         for i, part in enumerate(parts):
             self._part(message, part, i)
+        self._cite(native, message)
         self._message_over(key)
+
+    def _cite(self, native: object, message: _Message) -> None:
+        """Show the sources of the message's text; the grounding counts the bytes of the text of all parts."""
+        part_id = next((name for of, name in message.parts if of == "text"), "0")
+        whole = self.streamed.read((message.id, "text", part_id))
+        for fields in grounding_citations(camel(native, "groundingMetadata"), whole):
+            self.emit_citation(part_id, fields)
 
     def _message_of(self, native: object, key: tuple[str, str]) -> _Message:
         native_id = ident(get(native, "id"))

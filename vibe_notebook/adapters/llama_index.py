@@ -23,6 +23,7 @@ from vibe_notebook.events import (
 
 from ._base import Adapter
 from ._fields import get, ident, integer, items, json_text, plain, text
+from ._files import from_url
 
 __all__ = ["LlamaIndexAdapter", "matches"]
 
@@ -62,6 +63,15 @@ def _is_live(native: object) -> bool:
     )
 
 
+def _is_of_author(native: object) -> bool:
+    """Return whether *native* is an event that the workflow's author has defined, and no start or end of a run."""
+    if isinstance(native, Mapping):  # in the envelope of a workflow server
+        return bool(text(get(native, "qualified_name")))
+    names = {cls.__name__ for cls in type(native).__mro__ if cls.__module__.startswith(_PACKAGES)}
+    is_own = type(native).__module__.startswith(_PACKAGES)
+    return "Event" in names and not is_own and not names & {"StartEvent", "StopEvent"}
+
+
 def matches(native: object) -> bool:
     """Return whether *native* is an event of a workflow, or has the fields of an agent's event."""
     if not isinstance(native, Mapping):
@@ -84,6 +94,7 @@ class LlamaIndexAdapter(Adapter):
         super().__init__(**ids)
         self._message: str | None = None
         self._messages = 0
+        self._has_turn = False
         self._agent: str | None = None
         self._streamed_kinds: set[str] = set()
         self._ids: dict[str, str] = {}
@@ -98,6 +109,7 @@ class LlamaIndexAdapter(Adapter):
         match _kind(body):
             case "input":
                 self._message_end(None)
+                self._asked(body)
                 self._open_message(body)
             case "stream":
                 self._stream(body)
@@ -123,7 +135,7 @@ class LlamaIndexAdapter(Adapter):
         elif get(body, "result", "current_agent_name") is None:
             name = text(get(native, "qualified_name")).rpartition(".")[2] or text(get(native, "type"))
             if body is native:
-                self.emit_unknown(native, name or None)
+                self.emit_unknown(native, name or None, shown=_is_of_author(native))
             else:
                 self.emit(Custom, name=name, value=plain(body))
 
@@ -143,17 +155,33 @@ class LlamaIndexAdapter(Adapter):
 
     def _open_message(self, body: object) -> None:
         """Open a message of the agent in *body*, unless a message is open."""
-        self._agent = text(get(body, "current_agent_name")) or self._agent
-        if not self._is_started:
-            self.agent_name = self.agent_name or self._agent
-            self._envelope = {}
-            self.start()
+        self._start_of(body)
         if self._message is None:
             self._message = f"{self.run_id}:{self._messages}"
             self._messages += 1
             self._envelope = {"message_id": self._message}
             self.emit(MessageStarted, agent_name=self._agent)
         self._envelope = {"message_id": self._message}
+
+    def _start_of(self, body: object) -> None:
+        """Start the run under the name of the agent in *body*."""
+        self._agent = text(get(body, "current_agent_name")) or self._agent
+        if not self._is_started:
+            self.agent_name = self.agent_name or self._agent
+            self._envelope = {}
+            self.start()
+
+    def _asked(self, body: object) -> None:
+        """Show the user's newest words, which each turn of the model has in its input."""
+        self._start_of(body)
+        asked = [one for one in items(get(body, "input")) if _role_in(one) == "user"]
+        blocks = items(get(asked[-1], "blocks")) if asked else []
+        lines = [line for block in blocks if (line := text(get(block, "text")))]
+        words = "\n".join(lines) or (text(get(asked[-1], "content")) if asked else "")
+        if not self._has_turn:
+            self._has_turn = True
+            self._envelope = {}
+            self.emit_turn(words, [file for block in blocks if (file := _image(block)) is not None])
 
     def _message_end(self, usage: Usage | None) -> None:
         message, self._message = self._message, None
@@ -238,6 +266,20 @@ class LlamaIndexAdapter(Adapter):
         if get(found, "is_error") is True:
             fields |= {"status": "error", "error": words or json_text(output)}
         self.emit(ToolFinished, **fields, output=output)
+
+
+def _image(block: object) -> dict[str, Any] | None:
+    """Return the artifact fields of an image block; ``None`` for other blocks."""
+    if get(block, "block_type") != "image":
+        return None
+    data, url, media = plain(get(block, "image")), get(block, "url"), ident(get(block, "image_mimetype"))
+    fields = {"data": data} if isinstance(data, str) and data else from_url(str(url)) if url else None
+    return None if fields is None else {"media_type": media, **fields}
+
+
+def _role_in(message: object) -> str:
+    role = get(message, "role")
+    return text(getattr(role, "value", role))
 
 
 def _usage(native: object) -> Usage | None:

@@ -154,6 +154,7 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
             self.start()
         elif before != self._agent:
             self.emit(Custom, name="agent_updated", value={"from": before, "to": self._agent})
+            self.emit(Custom, name="handoff", value=f"{before or '?'} → {self._agent}", shown=True)
 
     def _run_item(self, native: object, item: object, name: str) -> None:
         raw = get(item, "raw_item")

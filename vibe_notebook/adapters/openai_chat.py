@@ -23,6 +23,7 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
+from ._citations import citation_fields
 from ._fields import get, ident, integer, items, json_text, parsed, text, usage_of
 from ._tool_results import message_result, report_event
 
@@ -142,6 +143,15 @@ class OpenAIChatAdapter(Adapter):
             else:  # the older API of completions
                 self.emit_text("text", "0", text(get(choice, "text")))
             message.finish_reason = ident(get(choice, "finish_reason")) or message.finish_reason
+            for name in ("delta", "message"):
+                for annotation in items(get(choice, name, "annotations")):
+                    self.emit_citation("0", citation_fields(annotation))
+            # Perplexity repeats its sources in every chunk.
+            found = items(get(chunk, "search_results")) or [
+                {"url": url} for url in items(get(chunk, "citations"))
+            ]
+            for source in found:
+                self.emit_citation("0", citation_fields(source))
         current = self._message
         if current is None or get(chunk, "usage") is None:
             return

@@ -24,7 +24,9 @@ from vibe_notebook.events import (
 
 from ._base import Adapter
 from ._call_ids import drop_oldest
+from ._citations import citation_fields
 from ._fields import get, ident, integer, items, json_text, parsed, text, usage_of
+from ._files import said
 from ._openai_items import (
     SERVER_TOOLS,
     args_of,
@@ -139,6 +141,7 @@ class OpenAIResponsesAdapter(Adapter):
         call = self._items.get(item_id)
         match topic, verb:
             case "", "created":
+                self._asked(get(native, "response"))
                 self.emit(MessageStarted)
             case "", "completed" | "failed" | "incomplete" | "cancelled":
                 self._response_done(get(native, "response"), verb, response)
@@ -153,6 +156,10 @@ class OpenAIResponsesAdapter(Adapter):
                 self._whole(native, topic, item_id, whole)
             case "content_part" | "reasoning_summary_part", "added" | "done":
                 self._content(native, item_id, get(native, "part"))
+            case "output_text.annotation", "added":
+                _, part_id = part_of(native, "output_text", item_id)
+                fields = citation_fields(get(native, "annotation"))
+                self.emit_citation(part_id, fields, integer(get(native, "annotation_index")))
             case "audio.transcript", "delta":
                 self.emit_text("text", "audio", text(get(native, "delta")))
             case "output_item", "added" | "done":
@@ -198,6 +205,15 @@ class OpenAIResponsesAdapter(Adapter):
             self._responses[response_id] = response
         self._response = response
         return response
+
+    def _asked(self, body: object) -> None:
+        """Show the user's newest words, if the response repeats its input."""
+        given = get(body, "input")
+        last = items(given)[-1:]
+        if isinstance(given, str):
+            self.emit_turn(text(given))
+        elif last and get(last[0], "role") == "user":
+            self.emit_turn(*said(get(last[0], "content")), message_id=ident(get(last[0], "id")))
 
     def _retain(self, response: _Response) -> None:
         """Retain a response; forget the older half of them if they are too many."""
@@ -268,6 +284,8 @@ class OpenAIResponsesAdapter(Adapter):
         kind = text(get(content, "type")).replace("summary_text", "reasoning_summary_text")
         if kind in _TEXTS:
             self._whole(native, kind, item_id, get(content, "refusal" if kind == "refusal" else "text"))
+        for i, annotation in enumerate(items(get(content, "annotations"))):
+            self.emit_citation(part_of(native, "output_text", item_id)[1], citation_fields(annotation), i)
 
     # Tool calls. Only the item links its id to the call's id.
 

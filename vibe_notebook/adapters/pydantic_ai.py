@@ -20,6 +20,7 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
+from ._citations import source_citations
 from ._fields import get, ident, integer, items, json_text, number, parsed, plain, reason, text, usage_of
 from ._files import split_files
 
@@ -176,6 +177,9 @@ class PydanticAIAdapter(Adapter):
         part = message.parts.setdefault(index, _Part(kind))
         if kind in _TEXTS:
             self.emit_whole(kind, str(index), text(get(whole, "content")))
+            for citation in items(get(whole, "citations")):
+                for fields in source_citations(citation):
+                    self.emit_citation(str(index), fields)
         elif kind in ("tool-call", "builtin-tool-call"):
             self._name_call(message, index, part, whole)
             args = get(whole, "args") or part.merged or None
@@ -275,7 +279,7 @@ class PydanticAIAdapter(Adapter):
             self.emit(ToolProgress, tool_call_id=call_id, progress=number(done), total=total, message=message)
             if not payload:
                 return
-        self.emit_unknown(payload, name, tool_call_id=call_id)
+        self.emit_unknown(payload, name, tool_call_id=call_id, shown=kind == "custom" and call_id is None)
 
     def _run_result(self, result: object) -> None:
         output, usage = get(result, "output"), get(result, "usage")

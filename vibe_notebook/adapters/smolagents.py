@@ -26,6 +26,8 @@ _OUTPUT: Final = {"output", "is_final_answer"}
 
 def _kind(native: object) -> str:
     names = fields_of(native).keys()
+    if isinstance(get(native, "task"), str) and "task_images" in names:
+        return "task"
     if "step_number" in names and "timing" in names:
         return "step"
     if isinstance(get(native, "plan"), str) and "timing" in names:
@@ -48,7 +50,7 @@ def matches(native: object) -> bool:
         return False  # another SDK's field names the kind
     if kind in ("delta", "call"):  # common field names: accept these, and no further field
         return names in (_DELTA, _CALL)
-    return kind in ("step", "plan", "tool_output", "output")
+    return kind in ("step", "plan", "tool_output", "output", "task")
 
 
 class SmolagentsAdapter(Adapter):
@@ -84,6 +86,10 @@ class SmolagentsAdapter(Adapter):
                 self._step(native)
             case "plan":
                 self._plan(native)
+            case "task":
+                self._message_end(None)
+                self._envelope = {}
+                self.emit_turn(text(get(native, "task")))
             case "answer":
                 self._result = plain(get(native, "output"))
             case _:

@@ -230,6 +230,8 @@ class StrandsAdapter(Adapter):
             for kind, body in blocks:
                 if kind == "toolResult":
                     self._tool_result(body)
+            if not any(kind == "toolResult" for kind, _ in blocks):
+                self._turn(whole)
             return
         message = self._open()
         for of in ("thinking", "text"):
@@ -248,6 +250,14 @@ class StrandsAdapter(Adapter):
             if call_id is not None:
                 called, args = text(get(body, "name")) or None, plain(get(body, "input"))
                 self.emit(ToolStarted, tool_call_id=call_id, tool_name=called, args=args)
+
+    def _turn(self, whole: object) -> None:
+        self._message_over()
+        blocks = items(get(whole, "content"))
+        files = [file for one in blocks for kind in _FILES if (file := _file(kind, get(one, kind)))]
+        role = "system" if text(get(whole, "role")) == "system" else "user"
+        words = "\n".join(body for kind, body in _blocks_in(whole) if kind == "text")
+        self.emit_turn(words, files, role=role)
 
     # Tools.
 

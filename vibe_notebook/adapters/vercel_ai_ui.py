@@ -75,6 +75,7 @@ class VercelAIUIAdapter(Adapter):
         """The part of each id of the source: after its end, an id that starts again is another part."""
         self._over: set[tuple[str, str]] = set()
         self._awaiting: dict[str, str] = {}
+        self._sources: list[dict[str, Any]] = []
 
     def _read(self, native: object) -> None:
         native = _as_chunk(native)
@@ -101,8 +102,10 @@ class VercelAIUIAdapter(Adapter):
                 self._text(_TEXTS[topic], ident(get(native, "id")) or "0", verb, text(get(native, "delta")))
             case _ if kind.startswith("tool-") and kind in _KINDS:
                 self._tool(native, kind)
-            case "file" | "reasoning-file" | "source-url" | "source-document":
+            case "file" | "reasoning-file":
                 self._file(native, kind)
+            case "source-url" | "source-document":
+                self._source(native)
             case _ if kind in _QUIET or kind in _PARTS or text(native) == "[DONE]":
                 self._metadata(native)
             case _:
@@ -136,6 +139,8 @@ class VercelAIUIAdapter(Adapter):
     def _close_step(self, native: object = None) -> None:
         step, self._step = self._step, None
         if step is not None:
+            self._envelope = {"message_id": step}
+            self._cite()
             self._parts.clear()
             self._names.clear()
             self._over.clear()
@@ -227,15 +232,32 @@ class VercelAIUIAdapter(Adapter):
 
     # Files and sources.
 
+    def _source(self, native: object) -> None:
+        """Hold a source until its step has a text: the stream does not tell the text that the source belongs to."""
+        self._step_start(is_needed=True)
+        names = {"url": get(native, "url"), "title": get(native, "title"), "source": get(native, "filename")}
+        fields = {name: found for name, value in names.items() if (found := text(value))}
+        source_id = ident(camel(native, "sourceId"))
+        if not fields and source_id:
+            fields = {"source": source_id}
+        if fields and fields not in self._sources:
+            self._sources.append(fields)
+
+    def _cite(self) -> None:
+        texts = [part_id for kind, part_id in self._parts if kind == "text"]
+        for fields in self._sources:
+            self.emit_citation(texts[-1] if texts else "0", fields)
+        self._sources = []
+
     def _file(self, native: object, kind: str) -> None:
         url, media = ident(get(native, "url")), ident(camel(native, "mediaType"))
-        name = text(get(native, "title")) or text(get(native, "filename")) or None
-        artifact_id = ident(camel(native, "sourceId")) or f"file:{self._files}"
+        name = text(get(native, "filename")) or None
+        artifact_id = f"file:{self._files}"
         self._files += 1
-        if url is None and kind != "source-document":
+        if url is None:
             self.emit_unknown(native, kind)
             return
-        fields: dict[str, Any] = from_url(url) if url else {}
+        fields: dict[str, Any] = from_url(url)
         fields |= {"media_type": media} if media else {}
         self.emit(Artifact, artifact_id=artifact_id, name=name, **fields)
 

@@ -47,6 +47,8 @@ _KINDS: Final = _STATES | {
     "tool_call_result",
     "tool_call_start",
 }
+_SHOWN: Final = ("", "assistant", "user", "system")
+"""The roles of the messages that the view shows."""
 _TEXTS: Final = {"text": "text", "reasoning": "thinking", "thinking": "thinking"}
 
 
@@ -78,10 +80,10 @@ class VibexAdapter(Adapter):
     def _read(self, native: object) -> None:
         kind, data = text(get(native, "event")), _loaded(get(native, "data"))
         match kind:
-            case "message_start" if text(get(data, "role")) in ("", "assistant"):
+            case "message_start" if text(get(data, "role")) in _SHOWN:
                 self._open(data)
             case "message_start":
-                pass  # the view shows no messages of the user or the system
+                pass  # results come in events of their own
             case "part_delta" | "stream_chunk" | "message_chunk":
                 self._delta(data, kind)
             case "part_complete" | "message_part":
@@ -116,8 +118,8 @@ class VibexAdapter(Adapter):
         self._envelope = {"message_id": message_id}
         if message_id not in self._messages:
             self._messages[message_id] = _Message()
-            agent = ident(get(data, "agent_name"))
-            self.emit(MessageStarted, agent_name=agent)
+            agent, role = ident(get(data, "agent_name")), text(get(data, "role")) or "assistant"
+            self.emit(MessageStarted, agent_name=agent, role=role)
         return self._messages[message_id]
 
     def _delta(self, data: object, kind: str) -> None:
@@ -137,7 +139,7 @@ class VibexAdapter(Adapter):
             self.emit(MessageFinished)
 
     def _whole(self, body: object) -> None:
-        if text(get(body, "role")) not in ("", "assistant"):
+        if text(get(body, "role")) not in _SHOWN:
             return
         message = self._open(body, get(body, "id"))
         parts = items(get(body, "parts")) or [{"type": "text", "text": get(body, "content")}]

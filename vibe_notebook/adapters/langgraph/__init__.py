@@ -14,7 +14,7 @@ from typing import Any
 from vibe_notebook.events import ToolFinished
 
 from .._fields import get, ident, items, plain, reason, text
-from ._langchain_messages import is_message, messages_in, short_message
+from ._langchain_messages import TURNS, is_message, kind_of, messages_in, short_message
 from ._modes import calls_in, is_event, is_known, is_protocol, mode_of, namespace_of, state_mode
 from ._protocol import ProtocolAdapter
 
@@ -73,7 +73,8 @@ class LangGraphAdapter(ProtocolAdapter):
                 self._tool_started(start["tool_call_id"], start)
             if len(starts) == 1 and task is not None:
                 self._keys_by_call[starts[0]["tool_call_id"]] = f"{text(get(data, 'name'))}:{task}"
-            for message in messages_in(get(data, "result")):
+            self._asked(get(data, "input"))
+            for message in self._newest(messages_in(get(data, "result")), is_whole=False):
                 self._any_message(message, None)
         elif mode == "debug" and text(get(data, "type")) in ("task", "task_result"):
             self._mode("tasks", get(data, "payload"))
@@ -81,18 +82,27 @@ class LangGraphAdapter(ProtocolAdapter):
     def _state(self, data: Any, *, is_whole: bool) -> None:
         self._interrupted(get(data, "__interrupt__"))
         if is_whole:  # a whole state has the messages of earlier runs; this run answers the last question
-            found = messages_in(data)
-            last = max((i for i, one in enumerate(found) if text(get(one, "type")) == "human"), default=-1)
-            found = found[last + 1 :]
+            found = self._newest(messages_in(data), is_whole=True)
         else:
             updates = data.values() if isinstance(data, Mapping) else ()
-            found = [message for update in updates for message in messages_in(update)]
+            found = [one for update in updates for one in self._newest(messages_in(update), is_whole=False)]
         for message in self._without_repeats(found) if is_whole else found:
             self._any_message(message, None)
+
+    def _asked(self, state: object) -> None:
+        """Show the newest request in the input of a graph, of a node or of a model."""
+        for message in self._newest(messages_in(state), is_whole=True):
+            if kind_of(message) in TURNS:
+                self._turn(message, kind_of(message))
 
     def _event(self, native: object, kind: str) -> None:
         data, run = get(native, "data"), ident(get(native, "run_id")) or ""
         metadata, output = get(native, "metadata"), get(data, "output")
+        is_root = not items(get(native, "parent_ids"))
+        is_node = kind == "on_chain_start" and get(native, "name") == get(metadata, "langgraph_node")
+        is_first = self.parent_run_id is not None and not self._messages  # a subagent's input has no event
+        if kind in ("on_chain_start", "on_chat_model_start") and (is_root or is_node or is_first):
+            self._asked(get(data, "input"))
         match kind:
             case "on_chat_model_start" | "on_llm_start":
                 self._message_of(run, None, metadata)

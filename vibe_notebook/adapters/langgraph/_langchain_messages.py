@@ -12,18 +12,22 @@ from typing import Any, Final, NamedTuple
 
 from vibe_notebook.events import Usage
 
+from .._citations import block_citations
 from .._fields import get, ident, integer, items, parsed, text
 from .._files import block_file
 
 __all__ = [
+    "TURNS",
     "ContentPart",
     "ShortMessage",
+    "citations_of",
     "finish_reason_in",
     "is_message",
     "kind_of",
     "messages_in",
     "parts_in_block",
     "parts_of",
+    "request_start",
     "short_message",
     "usage_in",
     "whole_texts",
@@ -34,13 +38,15 @@ _KINDS: Final = {
     "ai": "ai",
     "tool": "tool",
     "ToolMessageChunk": "tool",
-    "human": "other",
-    "HumanMessageChunk": "other",
-    "system": "other",
-    "SystemMessageChunk": "other",
+    "human": "user",
+    "HumanMessageChunk": "user",
+    "system": "system",
+    "SystemMessageChunk": "system",
     "remove": "other",
     "function": "other",
 }
+TURNS: Final = ("user", "system")
+"""The kinds of messages that no agent has written."""
 _CALLS: Final = frozenset(
     ("tool_use", "input_json_delta", "function_call", "tool_call", "tool_call_chunk", "custom_tool_call")
 )
@@ -70,13 +76,22 @@ class ContentPart(NamedTuple):
 
 
 def kind_of(message: object) -> str:
-    """Return "chunk", "ai", "tool" or "other"; "" for other values than messages."""
+    """Return "chunk", "ai", "tool", "user", "system" or "other"; "" for other values than messages."""
     return _KINDS.get(text(get(message, "type")), "")
 
 
 def is_message(value: object) -> bool:
     """Return whether *value* is a message; only these have a role as their type, and a content."""
     return kind_of(value) != "" and isinstance(get(value, "content"), str | list | tuple)
+
+
+def request_start(messages: list[Any]) -> int:
+    """Return the place of the newest request in a conversation: of the user's last words, or of what heads them."""
+    kinds = [kind_of(message) for message in messages]
+    start = max((i for i, kind in enumerate(kinds) if kind == "user"), default=0)
+    while start > 0 and kinds[start - 1] in TURNS:
+        start -= 1
+    return start
 
 
 def parts_of(message: object) -> Iterator[ContentPart]:
@@ -178,6 +193,17 @@ def messages_in(value: object, depth: int = 3) -> list[Any]:
         return [only]
     inner = [short_message(item) or item for item in items(found) or [found]]
     return [message for item in inner for message in messages_in(item, depth - 1)]
+
+
+def citations_of(message: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the part and the fields of each citation in a message; blocks without an index are one text."""
+    lengths: dict[str, int] = {}
+    for block in items(get(message, "content")):
+        index, body = ident(get(block, "index")) or "0", text(block) or text(get(block, "text"))
+        offset = lengths.get(index, 0)
+        lengths[index] = offset + len(body)
+        if text(get(block, "type")) in ("text", "output_text"):
+            yield from ((index, fields) for fields in block_citations(block, offset, len(body)))
 
 
 def parts_in_block(block: object) -> Iterator[ContentPart]:

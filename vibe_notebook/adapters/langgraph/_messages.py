@@ -15,6 +15,7 @@ from vibe_notebook.events import (
     Artifact,
     Custom,
     Event,
+    InputRequested,
     MessageFinished,
     MessageStarted,
     ToolFinished,
@@ -25,10 +26,22 @@ from vibe_notebook.events import (
 
 from .._base import Adapter
 from .._fields import bounded, get, ident, items, json_text, number, parsed, plain, text
+from .._files import said
 from .._streamed_text import StreamedTexts
 from .._subagents import Subagents
 from .._tool_results import message_result
-from ._langchain_messages import finish_reason_in, is_message, kind_of, parts_of, usage_in, whole_texts
+from ._interrupts import key_of, question_fields
+from ._langchain_messages import (
+    TURNS,
+    citations_of,
+    finish_reason_in,
+    is_message,
+    kind_of,
+    parts_of,
+    request_start,
+    usage_in,
+    whole_texts,
+)
 
 __all__ = ["Call", "Calls", "Message", "MessagesAdapter"]
 
@@ -163,7 +176,9 @@ class MessagesAdapter(Adapter):
         self._calls = Calls(self.streamed)
         self._number: dict[str, Any] = {}
         """The ``seq`` of the current native, if the stream numbers its natives."""
-        self._interrupt_ids: set[str] = set()
+        self._said: dict[str, set[str | None]] = {}
+        """The ids of the messages of the user and the system, by what they say."""
+        self.interrupt_ids: set[str] = set()
         self._subagents: Subagents[Any] = Subagents(self, type(self))
         self._keys_by_call: dict[str, str] = {}
         """The key of the subagent that works for a call, by the call's id."""
@@ -215,8 +230,46 @@ class MessagesAdapter(Adapter):
         elif kind == "tool":
             namespace = text(get(metadata, "langgraph_checkpoint_ns")).rpartition("|")[2]
             self._tool_result(message, namespace)
+        elif kind in TURNS:
+            self._turn(message, kind)
         elif not kind:
             self.emit_unknown(message, ident(get(message, "type")))
+
+    def _turn(self, message: object, role: str) -> None:
+        """Show what the user or the system said, unless the stream has said it already."""
+        message_id, content = ident(get(message, "id")), get(message, "content")
+        ids = self._said.setdefault(json_text(plain(content)), set())
+        # A node may write a message without an id, and the state repeats the message with one.
+        is_repeat = message_id in ids or None in ids or (message_id is None and bool(ids))
+        if message_id is not None:
+            ids.discard(None)
+        if message_id is not None or not ids:
+            ids.add(message_id)
+        if not is_repeat:
+            self._set_place()
+            words, files = said(content)
+            self.emit_turn(words, files, role=role, message_id=message_id)
+
+    def _newest(self, messages: list[Any], *, is_whole: bool) -> list[Any]:
+        """Return the messages of a conversation without earlier turns; of a whole one, without earlier answers."""
+        start = request_start(messages)
+        known = [i for i, one in enumerate(messages) if self._is_shown(one)]
+        turn = max([start, *known[-1:]])  # a turn before a shown answer would come behind that answer
+        return [
+            one
+            for i, one in enumerate(messages)
+            if (i >= turn if kind_of(one) in TURNS else not is_whole or i >= start)
+        ]
+
+    def _is_shown(self, message: object) -> bool:
+        kind, known = kind_of(message), self._calls.known
+        if kind == "tool":
+            return ident(get(message, "tool_call_id")) in known
+        calls = [ident(get(call, "id")) for call in items(get(message, "tool_calls"))]
+        if kind != "ai" or ident(get(message, "id")) in self._by_id or any(call in known for call in calls):
+            return kind == "ai"
+        body = "".join(one for (kind, _), one in whole_texts(message).items() if kind == "text")
+        return body != "" and any(self._calls.streamed_text(one, "text") == body for one in self._messages)
 
     def _message_of(self, key: str, native: object, metadata: object) -> Message:
         message, native_id = self._open.get(key), ident(get(native, "id"))
@@ -252,6 +305,7 @@ class MessagesAdapter(Adapter):
                 self.emit_text(kind, part_id, value)
             else:
                 self._block(message, kind, part_id, value)
+        self._cite(message, native)
         for chunk in items(get(native, "tool_call_chunks")):
             self._call_chunk(message, chunk)
         message.usage = usage_in(native, message.usage)
@@ -269,12 +323,22 @@ class MessagesAdapter(Adapter):
         if not message.is_whole:
             for kind, part_id, value in parts_of(native):
                 self._block(message, kind, part_id, value)
+            self._cite(message, native)
         for call in [*items(get(native, "tool_calls")), *items(get(native, "invalid_tool_calls"))]:
             self._whole_call(message, call)
         if message.usage is None:
             message.usage = usage_in(native, None)
         message.finish_reason = message.finish_reason or finish_reason_in(native)
         message.is_whole = True
+
+    def _cite(self, message: Message, native: object) -> None:
+        names = [name for kind, name in message.parts if kind == "text"]
+        for part, fields in citations_of(native):
+            if part in names:
+                self.emit_citation(part, fields)
+            elif names:  # the blocks of a whole message may have lost the numbers of its chunks
+                source = {name: value for name, value in fields.items() if name not in ("start", "end")}
+                self.emit_citation(names[-1], source)
 
     def _block(self, message: Message, kind: str, part_id: str, value: Any) -> None:
         if kind == "file":
@@ -358,6 +422,7 @@ class MessagesAdapter(Adapter):
         if call_id is not None:
             self._keys_by_call[call_id] = namespace
         child = self._subagents.open(namespace)
+        child.interrupt_ids = self.interrupt_ids  # the graph repeats an interrupt of a subgraph
         self._out += child.set_caller(call_id, name, self._number)
 
     def _end_subagent(self, call_id: str, **outcome: Any) -> None:
@@ -389,17 +454,30 @@ class MessagesAdapter(Adapter):
 
     def _interrupted(self, interrupts: object) -> None:
         for interrupt in items(interrupts):
-            value, key = get(interrupt, "value"), ident(get(interrupt, "id"))
-            if key in self._interrupt_ids:
-                continue
-            self._interrupt_ids.update([key] if key else [])
+            value, key = get(interrupt, "value"), key_of(interrupt)
             self.end("interrupted")
-            for request in items(get(value, "action_requests")):
-                call_id = self._calls.find(text(get(request, "name")), plain(get(request, "args")))
-                if call_id is not None:
-                    self._calls.start(call_id)
-                    self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+            if key in self.interrupt_ids:
+                continue
+            self.interrupt_ids.add(key)
+            self._set_place()
+            actions = items(get(value, "action_requests"))
+            for i, action in enumerate(actions):
+                self._approval_requested(action, key if len(actions) == 1 else f"{key}:{i}")
+            if not actions:
+                self.emit(InputRequested, request_id=key, **question_fields(value))
             self.emit(Custom, name="interrupt", value=bounded(value))
+
+    def _approval_requested(self, action: object, request_id: str) -> None:
+        name, args = text(get(action, "name")), plain(get(action, "args"))
+        call_id = self._calls.find(name, args)
+        words = text(get(action, "description")) or (
+            None if call_id else f"`{name}` {json_text(args)}".strip()
+        )
+        asked = {"request_id": request_id, "kind": "approval", "tool_call_id": call_id, "message": words}
+        if call_id is not None:
+            self._calls.start(call_id)
+            self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+        self.emit(InputRequested, **asked)
 
     def _custom(self, name: str, data: object) -> None:
         call_id = ident(get(data, "tool_call_id"))
@@ -408,4 +486,4 @@ class MessagesAdapter(Adapter):
             total = number(get(data, "total"))
             self.emit(ToolProgress, tool_call_id=call_id, progress=done, total=total, message=message)
         else:
-            self.emit_unknown(data, name, tool_call_id=call_id)
+            self.emit_unknown(data, name, tool_call_id=call_id, shown=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from vibe_notebook.events import Event, ToolFinished, ToolProgress, skip
 
+from .._citations import block_citations
 from .._fields import get, ident, integer, items, json_text, plain, text
 from .._files import block_file
 from ._langchain_messages import is_message, messages_in, parts_in_block, usage_in
@@ -25,6 +26,11 @@ _OUTCOMES = {"failed": "error", "interrupted": "interrupted"}
 
 class ProtocolAdapter(MessagesAdapter):
     """Read the protocol's events; messages and tool calls are those of all streams of a graph."""
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._heard: dict[str, dict[str, Any]] = {}
+        """The open messages that no agent has written."""
 
     def _protocol(self, native: object) -> None:
         params = get(native, "params")
@@ -93,11 +99,11 @@ class ProtocolAdapter(MessagesAdapter):
             self._any_message(payload, metadata)
             return
         kind, index = text(get(payload, "event")), ident(get(payload, "index")) or "0"
-        if kind == "message-start" and text(get(payload, "role")) not in ("", "ai", "assistant"):
-            return
         key = ident(get(metadata, "langgraph_checkpoint_ns")) or "|".join(
             [*map(text, items(get(params, "namespace"))), text(get(params, "node"))]
         )
+        if self._is_heard(key, kind, payload):
+            return
         message = self._message_of(key, payload if kind == "message-start" else None, metadata)
         match kind:
             case "content-block-start":
@@ -116,6 +122,25 @@ class ProtocolAdapter(MessagesAdapter):
                 self.end("error", text(get(payload, "message")) or code or "error", code)
             case _ if kind != "message-start":
                 self.emit_unknown(payload, kind)
+
+    def _is_heard(self, key: str, kind: str, payload: object) -> bool:
+        """Return whether an event belongs to a message that no agent has written; show that message at its end."""
+        if kind == "message-start":
+            role = text(get(payload, "role"))
+            self._heard.pop(key, None)
+            if role not in ("", "ai", "assistant"):
+                turn = "user" if role in ("human", "user") else "system" if role == "system" else ""
+                self._heard[key] = {"id": get(payload, "id"), "role": turn, "content": []}
+        heard = self._heard.get(key)
+        if heard is None:
+            return False
+        if kind == "content-block-finish":
+            heard["content"].append(get(payload, "content"))
+        elif kind == "message-finish":
+            del self._heard[key]
+            if heard["role"]:
+                self._turn(heard, heard["role"])
+        return True
 
     def _delta(self, message: Message, index: str, delta: object) -> None:
         match text(get(delta, "type")):
@@ -152,6 +177,8 @@ class ProtocolAdapter(MessagesAdapter):
             for of, _, body in parts_in_block(block):
                 if of in ("text", "thinking"):
                     self._text(message, of, index, body, is_whole=is_whole)
+            for fields in block_citations(block, 0, len(text(get(block, "text")))) if is_whole else ():
+                self.emit_citation(index, fields)
 
     def _text(self, message: Message, kind: str, index: str, body: str, *, is_whole: bool = False) -> None:
         if body:
