@@ -94,10 +94,13 @@ def test_show_displays_the_static_form_anew(k: Kernel) -> None:
     assert "Again" in shown["content"]["data"]["text/html"]
 
 
-def test_an_unconsumed_watch_shows_a_hint_and_a_shown_one_shows_nothing(k: Kernel) -> None:
+def test_an_unconsumed_watch_shows_a_hint_and_a_shown_one_its_form_in_other_cells(k: Kernel) -> None:
     (message,) = (m for m in k.run("vibe.watch(['a'], title='x')") if m["msg_type"] == "display_data")
     assert "not started" in message["content"]["data"]["text/plain"]
-    assert kinds(k.run("vibe.last()")) == []
+    assert kinds(k.run("w = vibe.watch(['Hello'], title='x')\nawait w\nw")).count("display_data") == 1
+    for cell in ("w", "vibe.last()"):
+        (shown,) = (m["content"]["data"] for m in k.run(cell) if m["msg_type"] == "display_data")
+        assert "Hello" in shown["text/plain"]
 
 
 def form(messages: list[dict[str, Any]], kind: str) -> dict[str, str]:

@@ -65,6 +65,8 @@ class Watch(Transcribed):
         self._is_tried = False  # in a wrong way, and its caller knows
         self._entered = False
         self._begun = False
+        self._cell: int | None = None  # in which it began: its view is there
+        self.is_asked_for = False  # by last(), to be displayed in whichever cell
         self._block_error: BaseException | None = None
         self._open_steps: Callable[[], GeneratorType[Any, None, None] | None] = _no_steps
         self._open_asteps: Callable[[], AsyncGeneratorType[Any, None] | None] = _no_steps
@@ -88,9 +90,14 @@ class Watch(Transcribed):
             warnings.warn(msg, RuntimeWarning, stacklevel=1, source=self)
 
     def _ipython_display_(self) -> None:
-        """Show a hint before the start. Later show nothing: the view is there already."""
+        """Show a hint before the start, later the form. The cell that has the view shows nothing twice."""
+        is_asked_for, self.is_asked_for = self.is_asked_for, False
         if not self._begun:
             host().show({"text/plain": f"{self!r}: iterate it, or await it"})
+        elif is_asked_for or self._cell != host().current_cell():
+            if not self.done():
+                host().show({"text/plain": f"{self!r}, its form of this moment:"})
+            self.show()
 
     def cancel(self) -> bool:
         """Interrupt the pending step and close the source; the view keeps the streamed text.
@@ -134,6 +141,7 @@ class Watch(Transcribed):
             if self._begun or self._stepper.cancelled:
                 return
             self._begun = True
+        self._cell = host().current_cell()
         self._ticker.start()
         _live[self] = None
         _last[:] = [self]
@@ -322,8 +330,12 @@ def live_watches() -> list[Watch]:
 
 
 def last() -> Watch | None:
-    """Return the watch that this process started last, also by a magic."""
-    return _last[0] if _last else None
+    """Return the watch that this process started last, also by a magic; a cell that ends in it shows its form."""
+    if _last:
+        _last[0].is_asked_for = True
+        return _last[0]
+    host().hint("No watch has begun yet: iterate or await vibe.watch(…), or write %vibe_stream.")
+    return None
 
 
 def watch(
