@@ -440,3 +440,23 @@ def test_the_form_of_the_moment_stands_in_its_own_cell_while_another_cell_runs(k
     )
     assert "vibe-interim" in beside["content"]["data"]["text/html"]
     k.run("%vibe_stop --all")
+
+
+def test_a_click_ends_the_step_of_a_sync_loop_where_the_front_end_has_a_subshell(k: Kernel) -> None:
+    session, control = k.client.session, k.client.control_channel
+    control.send(session.msg("create_subshell_request"))
+    subshell = control.get_msg(timeout=30)["content"]["subshell_id"]
+    k.run(
+        "import time\ndef hangs():\n    yield 'a'\n    print('hanging', flush=True)\n    time.sleep(60)\n    yield 'b'"
+    )
+    sent = k.send("for event in vibe.watch(hangs()):\n    pass\nprint(vibe.last().transcript.outcome)")
+    shown = k.wait(sent, lambda m: m["msg_type"] == "display_data")
+    model = shown["content"]["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
+    k.wait(sent, contains("hanging"))
+    click = session.msg(
+        "comm_msg", {"comm_id": model, "data": {"method": "custom", "content": {"type": "stop"}}}
+    )
+    click["header"]["subshell_id"] = subshell
+    k.client.shell_channel.send(click)
+    k.wait(sent, idle)
+    assert printed(k.of(sent)) == "hanging\ncancelled\n"

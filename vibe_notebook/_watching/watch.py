@@ -109,7 +109,9 @@ class Watch(Transcribed):
             if not self._stepper.cancel():
                 return False
             begun = self._begun
-        if not begun:  # and never will begin
+        if begun:
+            self._pipeline.stopping()
+        else:  # and never will begin
             discard(self._source)
             self._finalize()
         return True
@@ -267,7 +269,7 @@ class Watch(Transcribed):
                 while iterator is not END and (native := self._stepper.step(advance, close)) is not END:
                     self._pipeline.accept(native)
                     yield native
-                self._pipeline.exhausted(self._source)
+                self._pipeline.exhausted(self._source, is_cut=self._stepper.end())
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -296,8 +298,8 @@ class Watch(Transcribed):
                 while iterator is not END and (native := await self._stepper.astep(advance)) is not END:
                     self._pipeline.accept(native)
                     yield native
-                is_over = not self._stepper.cancelled
-                self._pipeline.exhausted(self._source)
+                is_over = not (is_cut := self._stepper.end())
+                self._pipeline.exhausted(self._source, is_cut=is_cut)
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:

@@ -53,6 +53,15 @@ class StreamWidget(anywidget.AnyWidget):
         self._on_message = on_message
         super().__init__(model_id=mark)
         self.on_msg(self._receive)
+        self._keep_route()
+
+    def _keep_route(self) -> None:
+        """Let a click arrive while a cell blocks the main thread: in the subshell that the front end names.
+
+        ipykernel 7.4 sends a page's message to the shell that last used the comm: there it waits for the cell's end.
+        """
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = lambda _, named: named  # noqa: SLF001 - ipykernel has no public way
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - theirs
         """Return the state to send, with a current snapshot: a reload and a second view start whole."""

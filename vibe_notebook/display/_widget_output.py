@@ -111,6 +111,10 @@ class WidgetOutput:
         self._last_words = last_words
         self._view.set_head(connection=[[state, in_line(text, LINE)] for state, text in lines])
 
+    def stopping(self) -> None:
+        """Show in the header that the stream ends after its present step."""
+        self._view.set_head(stopping=True)
+
     def flush(self) -> None:
         """Send the last news at once: streams that end together would wait for each other's final forms."""
         self._view.detach()
