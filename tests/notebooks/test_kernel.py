@@ -460,3 +460,36 @@ def test_a_click_ends_the_step_of_a_sync_loop_where_the_front_end_has_a_subshell
     k.client.shell_channel.send(click)
     k.wait(sent, idle)
     assert printed(k.of(sent)) == "hanging\ncancelled\n"
+
+
+BACKGROUND = """
+import asyncio, vibe_notebook as vibe
+%load_ext vibe_notebook
+async def agent(words, then=asyncio.sleep):
+    for number in range(words):
+        yield f"word{number} "
+        await asyncio.sleep(0)
+    await then(0.3)
+"""
+
+
+def test_a_notebook_run_without_a_page_holds_its_background_streams_and_no_views_code() -> None:
+    cells = [
+        BACKGROUND,
+        "%vibe_stream --title ended agent(9)",
+        "%vibe_stream --title live agent(9, lambda _: asyncio.sleep(99))",
+        "await asyncio.sleep(0.5)",
+        "_ = await vibe.watch(agent(3))",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, kernel_name="python3", timeout=60).execute()
+    _, ended, live, _, awaited = ([o["data"] for o in cell.outputs] for cell in notebook.cells)
+    assert ["success" in data["text/plain"] and "word8" in data["text/plain"] for data in ended] == [True]
+    assert ["still at work" in data["text/plain"] and "word8" in data["text/plain"] for data in live] == [
+        True
+    ]
+    assert len(awaited) == 1
+    states = notebook.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"].values()
+    codes = [len(state["state"]["_esm"]) for state in states if "_esm" in state["state"]]
+    assert sum(code > 0 for code in codes) == 1  # of the agent that is still at work
+    assert len(codes) == 3

@@ -6,6 +6,7 @@ in docs/wire.md.
 
 from __future__ import annotations
 
+import contextvars
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,20 @@ class StreamWidget(anywidget.AnyWidget):
         if key is None or key == "_snapshot" or (not isinstance(key, str) and "_snapshot" in key):
             state["_snapshot"] = self._make_snapshot()
         return state
+
+    def forget(self) -> Callable[[], None]:
+        """Empty the state that nbclient saves of each widget, then close; return a function that empties it again.
+
+        nbclient ignores that a widget was closed. It reads the messages of the present cell only.
+        """
+        send = self.comm.send
+
+        def empty() -> None:
+            send({"method": "update", "state": {"_esm": "", "_snapshot": {}}, "buffer_paths": []})
+
+        contextvars.Context().run(empty)
+        self.close()
+        return empty
 
     def close(self) -> None:
         """Close the widget's comm, and the comm of the layout that every DOM widget makes."""
