@@ -47,6 +47,9 @@ class Host(Protocol):
     def show(self, data: Mapping[str, Any]) -> None:
         """Show a bundle (MIME type to value) in the present cell; a terminal prints its text."""
 
+    def hint(self, text: str) -> None:
+        """Show a line to a user who types code; plain Python runs a script, and shows nothing."""
+
     def open_display(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> Display:
         """Show a bundle that can be replaced."""
 
@@ -96,6 +99,9 @@ class _Plain:
     def show(self, data: Mapping[str, Any]) -> None:
         sys.stdout.write(f"{data['text/plain']}\n")
 
+    def hint(self, text: str) -> None:
+        """Show nothing."""
+
     def open_display(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> Display:
         del metadata
         self.show(data)
@@ -133,6 +139,9 @@ class _IPython:
 
     def show(self, data: Mapping[str, Any]) -> None:
         self.shell.display_pub.publish(data=dict(data), metadata={})
+
+    def hint(self, text: str) -> None:
+        self.show({"text/plain": text})
 
     def open_display(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> Display:
         display = _IPythonDisplay(self.shell.display_pub)

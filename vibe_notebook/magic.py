@@ -5,6 +5,8 @@ At the top of the path. ``%load_ext vibe_notebook`` loads this module; unloading
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Awaitable
 from typing import Any
 
@@ -13,7 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
 from ._magics import cells as _cells
-from ._magics.options import OPTIONS, Options, check_url, headers, params, split
+from ._magics.options import OPTIONS, Options, check_url, headers, is_help, params, split, without_comment
 from ._magics.targets import Target, TargetError, find
 from ._watching.background import start
 from ._watching.watch import Watch, live_watches, watch, watch_agent
@@ -37,18 +39,33 @@ class VibeMagics(Magics):
 
     @no_var_expand
     @line_cell_magic
-    def vibe_stream(self, line: str, cell: str | None = None) -> Watch | Awaitable[Any]:
+    def vibe_stream(self, line: str, cell: str | None = None) -> Watch | Awaitable[Any] | None:
         """Watch an agent's work, live, in this cell.
 
         ``%vibe_stream [options] TARGET``, or ``%%vibe_stream [options]`` over a cell whose last
         expression is the stream. TARGET is an http(s) stream (or several), a .jsonl recording, agent:ID
-        or a Python expression. Options come first: --title TEXT, --block, --as NAME, --record FILE,
-        --speed X, --header K=V, --param K=V, --after ID, --no-display.
+        or a Python expression. Options come first:
+
+          --title TEXT    the view's title
+          --block         wait for the agent's end: later cells wait too
+          --as NAME       put the watch into this variable
+          --record FILE   write a recording, to play again later
+          --speed X       play a recording X times as fast; 0: without waits
+          --header K=V    send a header to the URL; K=$NAME reads the environment
+          --param K=V     add a parameter to the URL; K=$NAME reads the environment
+          --after ID      begin after this event of a URL
+          --no-display    show nothing, and build the transcript only
+          --help          print this text
+
+        For example: ``%vibe_stream --title Analyst --as run agent.run_stream_events("…")``
         """
         options, text = split(line.removeprefix(_cells.AWAITED))
+        if options.help:
+            _print_help("vibe_stream")
+            return None if cell is None else _cells.SilentAwaitable(_nothing())
         is_static = self._renderer() == "static"
         if cell is not None:
-            if text:
+            if text := without_comment(text):
                 msg = f"%%vibe_stream takes options only; {text!r} belongs in the cell."
                 raise UsageError(msg)
             self._check(options, Target("expression", "the cell's last"))
@@ -66,23 +83,30 @@ class VibeMagics(Magics):
         return made
 
     @line_magic
-    def vibe_streams(self, line: str) -> _cells.Streams:
-        """List the streams that are live."""
-        if line.strip():
+    def vibe_streams(self, line: str) -> _cells.Streams | None:
+        """List the streams that are live: for example ``%vibe_streams``."""
+        if is_help(line):
+            _print_help("vibe_streams")
+            return None
+        if without_comment(line):
             msg = "%vibe_streams takes no arguments; %vibe_stop ID stops one."
             raise UsageError(msg)
         return _cells.Streams(live_watches())
 
     @line_magic
     def vibe_stop(self, line: str) -> None:
-        """Stop one live stream (``%vibe_stop ID``), or all of them (``%vibe_stop --all``)."""
-        wanted, live = line.strip(), live_watches()
-        if wanted == "--all":
+        """Stop one live stream, or all of them.
+
+        ``%vibe_stop NAME``: its variable (``--as NAME``), its agent's id or its title. ``%vibe_stop --all`` stops
+        every stream, ``%vibe_stop`` the only one. For example: ``%vibe_stop run``
+        """
+        if is_help(line):
+            _print_help("vibe_stop")
+            return
+        live = live_watches()
+        wanted, chosen = _cells.named(line, live, self.shell.user_ns)
+        if not wanted and len(live) == 1:
             chosen = live
-        elif wanted:
-            chosen = [made for made in live if _cells.stream_id(made) == wanted]
-        else:
-            chosen = live if len(live) == 1 else []
         if not chosen and wanted != "--all":
             ids = ", ".join(map(_cells.stream_id, live)) or "none"
             msg = f"%vibe_stop: {wanted or 'which one'}? Live streams: {ids}; or --all."
@@ -196,6 +220,14 @@ async def _drain(made: Watch) -> Watch:
     return made
 
 
+def _print_help(name: str) -> None:
+    sys.stdout.write(f"{inspect.getdoc(getattr(VibeMagics, name))}\n")
+
+
+async def _nothing() -> None:
+    """Return at once, where the cell awaits the magic."""
+
+
 def load(shell: InteractiveShell) -> None:
     """Register the magics, the transform of awaited cells, and the completion of options."""
     unload(shell)
@@ -204,6 +236,7 @@ def load(shell: InteractiveShell) -> None:
     completer = getattr(shell, "Completer", None)
     if completer is not None:
         completer.custom_matchers.append(_cells.matcher(OPTIONS))
+        completer.custom_matchers.append(_cells.stop_matcher(live_watches, shell.user_ns))
 
 
 def unload(shell: InteractiveShell) -> None:

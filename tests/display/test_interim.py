@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -39,10 +39,21 @@ class FakeHost:
 
     def __init__(self) -> None:
         self.outputs: list[FakeDisplay] = []
+        self.at_end: list[Callable[[BaseException | None], object]] = []
 
     def open_display(self, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> FakeDisplay:
         del metadata
         return FakeDisplay(self.outputs, data)
+
+    def at_cell_end(self, ended: Callable[[BaseException | None], object]) -> bool:
+        self.at_end.append(ended)
+        return True
+
+    def end_cell(self) -> None:
+        """End the present cell."""
+        waiting, self.at_end = self.at_end, []
+        for ended in waiting:
+            ended(None)
 
 
 class Cell:
@@ -173,3 +184,59 @@ def test_the_form_of_the_moment_shows_hostile_text_as_text(cell: Cell) -> None:
     html = cell.host.outputs[1].states[-1]["text/html"]
     assert "<script" not in html
     assert "<img" not in html
+
+
+def widget_views(display: FakeDisplay) -> list[bool]:
+    return [any("widget-view" in kind for kind in state) for state in display.states]
+
+
+def test_without_a_page_the_ends_of_later_cells_show_the_form_in_the_views_own_output(cell: Cell) -> None:
+    cell.say("one ")
+    cell.output.save()
+    cell.host.end_cell()  # its own
+    assert len(cell.host.outputs[0].states) == 1
+    cell.host.end_cell()
+    assert "one" in cell.saved()[0]
+    assert "still at work" in cell.saved()[0]
+    cell.host.end_cell()
+    assert len(cell.host.outputs[0].states) == 2  # no news
+    cell.say("two ")
+    cell.say("three ")
+    cell.host.end_cell()
+    assert "one two three" in cell.saved()[0]
+    assert widget_views(cell.host.outputs[0]) == [True] * 3
+    cell.output.finish(cell.transcripts())
+    cell.host.end_cell()
+    assert (
+        widget_views(cell.host.outputs[0]) == [True] * 3 + [False] * 2
+    )  # the last one in the name of that cell
+    cell.host.end_cell()
+    assert len(cell.host.outputs[0].states) == 5
+    assert cell.host.at_end == []
+
+
+def test_a_view_that_ends_with_its_cell_or_that_a_page_shows_gets_nothing_more_at_the_ends_of_cells(
+    cell: Cell,
+) -> None:
+    cell.output._receive({"type": "hello", "n": 0, "page": "p"})
+    for _ in range(3):
+        cell.say("one ")
+        cell.host.end_cell()
+    assert len(cell.host.outputs[0].states) == 1
+    cell.output.finish(cell.transcripts())
+    cell.host.end_cell()
+    assert len(cell.host.outputs[0].states) == 2
+
+
+def test_the_forms_at_the_ends_of_many_cells_are_bounded_and_the_final_one_is_shown(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_widget_output, "_FIRST_BYTES", 10_000)
+    for number in range(30):
+        cell.say(f"{'x' * 1_000}{number} ")
+        cell.host.end_cell()
+    states = cell.host.outputs[0].states
+    assert 2 < len(states) < 10
+    cell.output.finish(cell.transcripts())
+    cell.host.end_cell()
+    assert "29" in states[-1]["text/plain"]

@@ -38,13 +38,33 @@ test("a live stoppable stream has a Stop button, which is sent once and shows it
   $("button").click();
   clock.pass(16);
   for (const { $: find } of [{ $ }, second]) {
-    assert.deepEqual([find("button").textContent, find("button").disabled], ["Stopping…", true]);
+    assert.deepEqual(
+      [find("button").textContent, find("button").disabled],
+      ["Stopping after this step…", true],
+    );
     find("button").click();
   }
   assert.deepEqual(model.sentOf("stop"), [{ type: "stop" }]);
   frame(["head", { state: "ended", outcome: "cancelled" }]);
   assert.ok($("button").hidden);
   assert.equal($(".vibe-word").textContent, "cancelled");
+});
+
+test("a stream that the kernel was told to stop says that its step goes on, in every view", () => {
+  const { frame, view, $, model } = shown();
+  frame(["head", { stoppable: true, state: "live" }]);
+  frame(["head", { stopping: true }]);
+  for (const { $: find } of [{ $ }, view()]) {
+    const button = find("button");
+    assert.deepEqual(
+      [button.hidden, button.textContent, button.disabled],
+      [false, "Stopping after this step…", true],
+    );
+    button.click();
+  }
+  assert.deepEqual(model.sentOf("stop"), []);
+  frame(["head", { state: "ended", outcome: "cancelled" }]);
+  assert.ok($("button").hidden);
 });
 
 test("the header shows a remote stream's connections, with a Reconnect button while the stream is live", () => {

@@ -94,10 +94,13 @@ def test_show_displays_the_static_form_anew(k: Kernel) -> None:
     assert "Again" in shown["content"]["data"]["text/html"]
 
 
-def test_an_unconsumed_watch_shows_a_hint_and_a_shown_one_shows_nothing(k: Kernel) -> None:
+def test_an_unconsumed_watch_shows_a_hint_and_a_shown_one_its_form_in_other_cells(k: Kernel) -> None:
     (message,) = (m for m in k.run("vibe.watch(['a'], title='x')") if m["msg_type"] == "display_data")
     assert "not started" in message["content"]["data"]["text/plain"]
-    assert kinds(k.run("vibe.last()")) == []
+    assert kinds(k.run("w = vibe.watch(['Hello'], title='x')\nawait w\nw")).count("display_data") == 1
+    for cell in ("w", "vibe.last()"):
+        (shown,) = (m["content"]["data"] for m in k.run(cell) if m["msg_type"] == "display_data")
+        assert "Hello" in shown["text/plain"]
 
 
 def form(messages: list[dict[str, Any]], kind: str) -> dict[str, str]:
@@ -437,3 +440,56 @@ def test_the_form_of_the_moment_stands_in_its_own_cell_while_another_cell_runs(k
     )
     assert "vibe-interim" in beside["content"]["data"]["text/html"]
     k.run("%vibe_stop --all")
+
+
+def test_a_click_ends_the_step_of_a_sync_loop_where_the_front_end_has_a_subshell(k: Kernel) -> None:
+    session, control = k.client.session, k.client.control_channel
+    control.send(session.msg("create_subshell_request"))
+    subshell = control.get_msg(timeout=30)["content"]["subshell_id"]
+    k.run(
+        "import time\ndef hangs():\n    yield 'a'\n    print('hanging', flush=True)\n    time.sleep(60)\n    yield 'b'"
+    )
+    sent = k.send("for event in vibe.watch(hangs()):\n    pass\nprint(vibe.last().transcript.outcome)")
+    shown = k.wait(sent, lambda m: m["msg_type"] == "display_data")
+    model = shown["content"]["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
+    k.wait(sent, contains("hanging"))
+    click = session.msg(
+        "comm_msg", {"comm_id": model, "data": {"method": "custom", "content": {"type": "stop"}}}
+    )
+    click["header"]["subshell_id"] = subshell
+    k.client.shell_channel.send(click)
+    k.wait(sent, idle)
+    assert printed(k.of(sent)) == "hanging\ncancelled\n"
+
+
+BACKGROUND = """
+import asyncio, vibe_notebook as vibe
+%load_ext vibe_notebook
+async def agent(words, then=asyncio.sleep):
+    for number in range(words):
+        yield f"word{number} "
+        await asyncio.sleep(0)
+    await then(0.3)
+"""
+
+
+def test_a_notebook_run_without_a_page_holds_its_background_streams_and_no_views_code() -> None:
+    cells = [
+        BACKGROUND,
+        "%vibe_stream --title ended agent(9)",
+        "%vibe_stream --title live agent(9, lambda _: asyncio.sleep(99))",
+        "await asyncio.sleep(0.5)",
+        "_ = await vibe.watch(agent(3))",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, kernel_name="python3", timeout=60).execute()
+    _, ended, live, _, awaited = ([o["data"] for o in cell.outputs] for cell in notebook.cells)
+    assert ["success" in data["text/plain"] and "word8" in data["text/plain"] for data in ended] == [True]
+    assert ["still at work" in data["text/plain"] and "word8" in data["text/plain"] for data in live] == [
+        True
+    ]
+    assert len(awaited) == 1
+    states = notebook.metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"].values()
+    codes = [len(state["state"]["_esm"]) for state in states if "_esm" in state["state"]]
+    assert sum(code > 0 for code in codes) == 1  # of the agent that is still at work
+    assert len(codes) == 3

@@ -47,6 +47,17 @@ class OpenAIRun(Run):
         self.task.cancel()
 
 
+class WaitingRun(OpenAIRun):
+    """Let the reader that leaves wait for the run's end, as openai-agents does."""
+
+    async def stream_events(self) -> AsyncIterator[str]:
+        try:
+            async for event in super().stream_events():
+                yield event
+        finally:
+            await self.ended.wait()
+
+
 class LlamaIndexRun(Run):
     """Have the method of llama-index, whose plain ``cancel`` ends the future and not the run."""
 
@@ -87,7 +98,7 @@ async def by_an_error(watch: Any) -> None:
                 1 / 0  # noqa: B018
 
 
-@pytest.mark.parametrize("kind", [OpenAIRun, LlamaIndexRun])
+@pytest.mark.parametrize("kind", [OpenAIRun, WaitingRun, LlamaIndexRun])
 @pytest.mark.parametrize("end", [by_break, by_block, by_cancel, by_an_error])
 def test_an_agent_does_nothing_after_the_watch_has_ended(
     kind: type[Any], end: Callable[[Any], Awaitable[None]]

@@ -20,6 +20,7 @@ import pytest
 import vibe_notebook as vibe
 from tests.watching.streams import drained, quiet, until
 from vibe_notebook._watching import watch as _watch
+from vibe_notebook._watching.pipeline import Pipeline
 
 
 class Hanging:
@@ -604,3 +605,58 @@ def test_a_sync_cancel_that_races_with_the_end_leaves_no_stray_interrupt(where: 
         thread.join()
     assert failures == []
     assert outcomes == {"cancelled", "success"}
+
+
+class HoldingSource:
+    """Have steps that nothing interrupts, as code outside of Python does; the last step gives nothing."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+        self.in_last_step, self.go_on = threading.Event(), threading.Event()
+        self.interruptions = "not read"
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        self.left -= 1
+        if self.left >= 0:
+            return "a"
+        self.in_last_step.set()
+        while not self.go_on.is_set():
+            with contextlib.suppress(BaseException):
+                self.go_on.wait(10)
+        raise StopIteration
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+@pytest.mark.parametrize("place", ["main", "thread", "task"])
+def test_a_watch_cancelled_in_the_sources_last_step_says_so_meanwhile_and_ends_as_cancelled(
+    steps: int, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, said = HoldingSource(steps), list[str]()
+    monkeypatch.setattr(Pipeline, "stopping", lambda _: said.append("stopping"))
+    exhausted: list[bool] = []
+    monkeypatch.setattr(Pipeline, "exhausted", lambda _, __, *, is_cut: exhausted.append(is_cut))
+    watched = quiet(source)
+
+    def cancel() -> None:
+        assert source.in_last_step.wait(10)
+        assert watched.cancel() is True
+        said.append("returned")
+        source.go_on.set()
+
+    other = threading.Thread(target=cancel)
+    other.start()
+    if place == "main":
+        assert list(watched) == ["a"] * steps
+    elif place == "thread":
+        consumer = threading.Thread(target=lambda: list(watched))
+        consumer.start()
+        consumer.join(10)
+    else:
+        asyncio.run(watched.consume())
+    other.join(10)
+    assert said == ["stopping", "returned"]
+    assert set(exhausted) <= {True}
+    ended_as_cancelled(watched, "a" * steps)

@@ -10,7 +10,7 @@ import inspect
 import re
 import tokenize
 import warnings
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
@@ -19,14 +19,25 @@ from IPython.core.inputtransformer2 import make_tokens_by_line
 
 from .._forms.wording import clean
 from ..display import choose
-from .options import split
+from .options import split, without_comment
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .._watching.watch import Watch
 
-__all__ = ["AWAITED", "Body", "SilentAwaitable", "Streams", "evaluate", "matcher", "stream_id", "to_awaited"]
+__all__ = [
+    "AWAITED",
+    "Body",
+    "SilentAwaitable",
+    "Streams",
+    "evaluate",
+    "matcher",
+    "named",
+    "stop_matcher",
+    "stream_id",
+    "to_awaited",
+]
 
 AWAITED = "--awaited "
 """Prefix of a line that was made awaited: without it the magic cannot know that it is awaited."""
@@ -86,7 +97,8 @@ _BLANK = frozenset((tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DED
 def _awaited_line(line: str) -> str:
     found = _LINE.match(line.rstrip("\n"))
     try:
-        waits = found is not None and (split(found["line"])[0].block or choose() == "static")
+        options = split(found["line"])[0] if found is not None else None
+        waits = options is not None and not options.help and (options.block or choose() == "static")
     except (UsageError, ValueError):
         return line  # the magic itself reports the error
     if found is None or not waits:
@@ -178,6 +190,28 @@ def stream_id(made: Watch) -> str:
     return made.agent_id or made.title
 
 
+def named(line: str, live: Sequence[Watch], variables: Mapping[str, Any]) -> tuple[str, list[Watch]]:
+    """Return the name that a line of ``%vibe_stop`` gives, without its comment, and the live watches of that name.
+
+    A name is a variable that holds the watch, an id, or a title; the first kind that fits counts.
+    """
+    whole = line.strip()
+    names = dict.fromkeys((whole, without_comment(whole)))  # an id may contain a ``#``
+    for name in names:
+        if name == "--all":
+            return name, list(live)
+        unquoted = name[1:-1] if len(name) > 1 and name[0] == name[-1] and name[0] in "'\"" else name
+        held = variables.get(name)
+        for found in (
+            [made for made in live if made is held],
+            [made for made in live if stream_id(made) in (name, unquoted)],
+            [made for made in live if made.title in (name, unquoted)],
+        ):
+            if found:
+                return name, found
+    return list(names)[-1], []
+
+
 def matcher(options: Mapping[str, bool] | Collection[str]) -> Callable[[CompletionContext], Any]:
     """Return a completer that offers the options, and only those, where an option can stand."""
 
@@ -195,6 +229,28 @@ def matcher(options: Mapping[str, bool] | Collection[str]) -> Callable[[Completi
     return cast("Callable[[CompletionContext], Any]", complete)
 
 
+def stop_matcher(
+    live: Callable[[], Sequence[Watch]], variables: Mapping[str, Any]
+) -> Callable[[CompletionContext], Any]:
+    """Return a completer that offers the names of the live streams after ``%vibe_stop``."""
+
+    @context_matcher(identifier="vibe_notebook.stop", priority=150)  # type: ignore[untyped-decorator]
+    def complete(context: CompletionContext) -> dict[str, Any]:
+        found = _STOP.match(context.line_with_cursor[: context.cursor_position])
+        if found is None:
+            return {"completions": [], "suppress": False}
+        word, watches = found["word"], live()
+        names = [name for name, held in variables.items() if any(held is made for made in watches)]
+        names = [name for name in names if not name.startswith("_")]  # IPython's results
+        names += [name for made in watches for name in (stream_id(made), made.title)]
+        known = dict.fromkeys([*names, "--all"])
+        fit = [SimpleCompletion(text=name, type="stream") for name in known if name.startswith(word)]
+        return {"completions": fit, "matched_fragment": word, "suppress": True}
+
+    return cast("Callable[[CompletionContext], Any]", complete)
+
+
+_STOP = re.compile(r"\s*%vibe_stop\s+(?P<word>.*)$")
 _OPTION = re.compile(r"\s*(\w+\s*=\s*)?%{1,2}vibe_stream\s(?P<before>.*?)(?P<word>-\S*)$")
 
 

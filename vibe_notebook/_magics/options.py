@@ -11,6 +11,7 @@ import math
 import os
 import re
 import shlex
+import tokenize
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -18,8 +19,20 @@ from IPython.core.error import UsageError
 
 from .._credentials import is_secret_name, looks_secret
 
-__all__ = ["OPTIONS", "Options", "check_url", "headers", "pairs", "params", "split"]
+__all__ = [
+    "OPTIONS",
+    "Options",
+    "check_url",
+    "headers",
+    "is_help",
+    "pairs",
+    "params",
+    "split",
+    "without_comment",
+]
 
+_COMMENT = re.compile(r"(?:^|\s)#")
+_HELP = frozenset(("--help", "-h", "?"))
 _VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -36,6 +49,7 @@ class Options:
     param: list[str] = field(default_factory=list)
     after: str | None = None
     no_display: bool = False
+    help: bool = False
 
 
 OPTIONS = {
@@ -43,6 +57,7 @@ OPTIONS = {
     "--as": True,
     "--block": False,
     "--header": True,
+    "--help": False,
     "--no-display": False,
     "--param": True,
     "--record": True,
@@ -56,12 +71,16 @@ def split(line: str) -> tuple[Options, str]:
     """Return (options, TARGET). Raises ``UsageError``."""
     rest = line.strip()
     options = Options()
+    if is_help(rest):
+        return Options(help=True), ""
     while rest.startswith("--"):
         word = rest.split(maxsplit=1)[0]
         option, equals, _ = word.partition("=")
         if option == "--":
             rest = rest[2:].lstrip()
             break
+        if word == "--help":
+            return Options(help=True), ""
         if option not in OPTIONS:
             msg = f"%vibe_stream has no option {option}; it has {', '.join(OPTIONS)}."
             raise UsageError(msg)
@@ -79,6 +98,31 @@ def split(line: str) -> tuple[Options, str]:
     headers(options.header)
     params(options.param)
     return options, rest
+
+
+def is_help(line: str) -> bool:
+    """Return whether a magic's line asks for help, and for nothing else."""
+    return without_comment(line) in _HELP
+
+
+def without_comment(line: str) -> str:
+    """Return a line without its comment: a ``#`` after white space, outside of Python's strings."""
+    line, start = line.strip(), 0
+    if not line.lower().startswith(("http://", "https://", "agent:")):
+        start = _code_end(line)
+    found = _COMMENT.search(line, start)
+    return (line if found is None else line[: found.start()]).strip()
+
+
+def _code_end(line: str) -> int:
+    """Return the index before which no comment of Python begins; 0 for a line that is not Python."""
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(line).readline):
+            if token.type == tokenize.COMMENT:
+                return max(token.start[1] - 1, 0)
+    except (tokenize.TokenError, SyntaxError):
+        return 0  # a path or an id, or brackets that do not close
+    return len(line)
 
 
 def _set_option(options: Options, option: str, value: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from .._nearest import nearest
 from ..remote import redact
+from .options import without_comment
 
 __all__ = ["Target", "TargetError", "find", "undefined"]
 
@@ -47,8 +48,10 @@ class Target:
 
 
 def find(text: str, namespace: Mapping[str, Any], agents: Collection[str]) -> Target:
-    """Return the meaning of *text*. Raises ``TargetError`` with the way to correct it."""
+    """Return the meaning of *text*, without its comment. Raises ``TargetError`` with the way to correct it."""
     text = text.strip()
+    if not (text in agents or text.removeprefix("agent:") in agents or _recording(_unquoted(text))):
+        text = without_comment(text)
     if not text:
         msg = "give a target: a URL, a .jsonl recording, agent:ID, or a Python expression."
         raise TargetError(msg)

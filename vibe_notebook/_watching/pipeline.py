@@ -160,13 +160,15 @@ class Pipeline:
         for earlier in natives:
             self.accept(earlier)
 
-    def exhausted(self, source: Any) -> None:
-        """Dispatch the events that *source* itself holds after its stream has yielded all.
+    def exhausted(self, source: Any, *, is_cut: bool = False) -> None:
+        """Dispatch the events that *source* itself holds after its stream has yielded all, unless it *is_cut*.
 
         Raises ``AdapterError`` if the stream was too short to know its SDK, or if the adapter understood none of it.
         """
         if self._unidentified:
             self._choose_adapter(is_last=True)
+        elif is_cut:
+            return  # cancelled: what it holds is no result
         elif self._adapter is not None and self._natives and self._not_understood:
             raise AdapterError(
                 adapters.none_understood(self._adapter.name, self._not_understood, self._natives)
@@ -225,6 +227,10 @@ class Pipeline:
     def report(self, text: str) -> None:
         """Show a failure in the view."""
         self._show(lambda output: output.report(text))
+
+    def stopping(self) -> None:
+        """Show that the stream was cancelled, and ends after its present step. Any thread may call this."""
+        self._show(lambda output: output.stopping())
 
     def _draw_connections(self) -> None:
         self._show(lambda output: output.connection(self.connections.lines(), self.connections.last_words()))

@@ -12,7 +12,7 @@ import inspect
 import os
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -176,6 +176,7 @@ async def open_async(
 
     A run that only hands out its events goes on without a reader: *stack* ends it too, unless *is_over*.
     """
+    end: Callable[[], Awaitable[None]] | None = None
     for _ in range(_DEPTH):
         if isinstance(source, _NEVER):
             break
@@ -184,6 +185,8 @@ async def open_async(
             iterator: AsyncIterator[Any] = aiter(source)
             if iterator is not source:
                 _close_with(iterator, stack, report)
+            if end is not None:
+                stack.push_async_callback(end)  # before the iterator closes: that may wait for the run's end
             _check_unread(iterator)
             return iterator
         if inspect.isawaitable(source) and _stream_events(source) is None:
@@ -195,7 +198,7 @@ async def open_async(
             stack.push_async_callback(made.aclose)
             return made
         elif (events := _stream_events(source)) is not None:
-            stack.push_async_callback(_end_run, source, is_over, report)
+            end = partial(_end_run, source, is_over, report)
             source = events()
         else:
             break

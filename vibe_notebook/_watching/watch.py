@@ -65,6 +65,8 @@ class Watch(Transcribed):
         self._is_tried = False  # in a wrong way, and its caller knows
         self._entered = False
         self._begun = False
+        self._cell: int | None = None  # in which it began: its view is there
+        self.is_asked_for = False  # by last(), to be displayed in whichever cell
         self._block_error: BaseException | None = None
         self._open_steps: Callable[[], GeneratorType[Any, None, None] | None] = _no_steps
         self._open_asteps: Callable[[], AsyncGeneratorType[Any, None] | None] = _no_steps
@@ -88,9 +90,14 @@ class Watch(Transcribed):
             warnings.warn(msg, RuntimeWarning, stacklevel=1, source=self)
 
     def _ipython_display_(self) -> None:
-        """Show a hint before the start. Later show nothing: the view is there already."""
+        """Show a hint before the start, later the form. The cell that has the view shows nothing twice."""
+        is_asked_for, self.is_asked_for = self.is_asked_for, False
         if not self._begun:
             host().show({"text/plain": f"{self!r}: iterate it, or await it"})
+        elif is_asked_for or self._cell != host().current_cell():
+            if not self.done():
+                host().show({"text/plain": f"{self!r}, its form of this moment:"})
+            self.show()
 
     def cancel(self) -> bool:
         """Interrupt the pending step and close the source; the view keeps the streamed text.
@@ -102,7 +109,9 @@ class Watch(Transcribed):
             if not self._stepper.cancel():
                 return False
             begun = self._begun
-        if not begun:  # and never will begin
+        if begun:
+            self._pipeline.stopping()
+        else:  # and never will begin
             discard(self._source)
             self._finalize()
         return True
@@ -134,6 +143,7 @@ class Watch(Transcribed):
             if self._begun or self._stepper.cancelled:
                 return
             self._begun = True
+        self._cell = host().current_cell()
         self._ticker.start()
         _live[self] = None
         _last[:] = [self]
@@ -259,7 +269,7 @@ class Watch(Transcribed):
                 while iterator is not END and (native := self._stepper.step(advance, close)) is not END:
                     self._pipeline.accept(native)
                     yield native
-                self._pipeline.exhausted(self._source)
+                self._pipeline.exhausted(self._source, is_cut=self._stepper.end())
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -288,8 +298,8 @@ class Watch(Transcribed):
                 while iterator is not END and (native := await self._stepper.astep(advance)) is not END:
                     self._pipeline.accept(native)
                     yield native
-                is_over = not self._stepper.cancelled
-                self._pipeline.exhausted(self._source)
+                is_over = not (is_cut := self._stepper.end())
+                self._pipeline.exhausted(self._source, is_cut=is_cut)
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -322,8 +332,12 @@ def live_watches() -> list[Watch]:
 
 
 def last() -> Watch | None:
-    """Return the watch that this process started last, also by a magic."""
-    return _last[0] if _last else None
+    """Return the watch that this process started last, also by a magic; a cell that ends in it shows its form."""
+    if _last:
+        _last[0].is_asked_for = True
+        return _last[0]
+    host().hint("No watch has begun yet: iterate or await vibe.watch(…), or write %vibe_stream.")
+    return None
 
 
 def watch(

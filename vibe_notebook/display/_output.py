@@ -80,6 +80,9 @@ class Output(Protocol):
     def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
         """Show a remote stream's connections: (state, text) each, and the reason of an early end."""
 
+    def stopping(self) -> None:
+        """Show that the stream ends after its present step. Any thread may call this."""
+
     def flush(self) -> None:
         """Show the last events at once: the final form may take a while."""
 
@@ -131,6 +134,9 @@ class NoOutput:
         """Show nothing."""
 
     def connection(self, lines: Sequence[tuple[str, str]], last_words: str | None) -> None:
+        """Show nothing."""
+
+    def stopping(self) -> None:
         """Show nothing."""
 
     def flush(self) -> None:

@@ -233,6 +233,9 @@ class TerminalOutput:
                 sys.stderr.write(f"[{_indented(text)}]\n")
         self._reported = {text for _, text in lines}
 
+    def stopping(self) -> None:
+        """Write nothing: the end itself is written."""
+
     def flush(self) -> None:
         """Return at once: everything is printed as it arrives."""
 

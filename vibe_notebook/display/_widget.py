@@ -6,6 +6,7 @@ in docs/wire.md.
 
 from __future__ import annotations
 
+import contextvars
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,15 @@ class StreamWidget(anywidget.AnyWidget):
         self._on_message = on_message
         super().__init__(model_id=mark)
         self.on_msg(self._receive)
+        self._keep_route()
+
+    def _keep_route(self) -> None:
+        """Let a click arrive while a cell blocks the main thread: in the subshell that the front end names.
+
+        ipykernel 7.4 sends a page's message to the shell that last used the comm: there it waits for the cell's end.
+        """
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = lambda _, named: named  # noqa: SLF001 - ipykernel has no public way
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - theirs
         """Return the state to send, with a current snapshot: a reload and a second view start whole."""
@@ -60,6 +70,20 @@ class StreamWidget(anywidget.AnyWidget):
         if key is None or key == "_snapshot" or (not isinstance(key, str) and "_snapshot" in key):
             state["_snapshot"] = self._make_snapshot()
         return state
+
+    def forget(self) -> Callable[[], None]:
+        """Empty the state that nbclient saves of each widget, then close; return a function that empties it again.
+
+        nbclient ignores that a widget was closed. It reads the messages of the present cell only.
+        """
+        send = self.comm.send
+
+        def empty() -> None:
+            send({"method": "update", "state": {"_esm": "", "_snapshot": {}}, "buffer_paths": []})
+
+        contextvars.Context().run(empty)
+        self.close()
+        return empty
 
     def close(self) -> None:
         """Close the widget's comm, and the comm of the layout that every DOM widget makes."""

@@ -21,7 +21,7 @@ from ..transcript import Transcript
 from ._bundle import bundle, interim_bundle
 from ._pacer import PACER
 from ._packing import Packer
-from ._saver import SAVER
+from ._saver import BYTES_A_SECOND, SAVER
 from ._view import View
 from ._widget import StreamWidget
 
@@ -41,6 +41,12 @@ _NOTHING = {"text/plain": "", "text/html": ""}
 
 _SHORT = 8.0
 """Seconds within which most agents end. A page shows them live, and their notebooks need no second output."""
+
+_FINAL_SECONDS = 2.0
+"""Seconds that the end of a cell waits for a final form where no page is: later the next cell's end shows it."""
+
+_FIRST_BYTES = 1_000_000
+"""Bytes of forms at the ends of cells that need no time: a notebook may run many short cells."""
 
 _SENDING: threading.Lock = threading.Lock()
 """Lock for sending: the kernel's sockets silently lose messages if several threads send at once."""
@@ -89,12 +95,19 @@ class WidgetOutput:
         self._opened = time.monotonic()
         self._saving = threading.Lock()
         self._saved = 0  # forms of the moment that were shown
+        self._ended = threading.Event()  # the final form was shown
+        self._empty: Callable[[], None] = _do_nothing  # the widget's saved state
         self._number = 0  # of the view's last message when the last form was made
         self._form: Mapping[str, str] = {}  # the last one
         self._interim: Display | None = None  # shows the form of the moment
         self._widget: StreamWidget | None = StreamWidget(self._view.snapshot, self._receive, mark=self._mark)
         data, metadata = _parts(self._widget._repr_mimebundle_())
+        self._live_data = data
         self._display = host().open_display({**data, **bundle({}, title=title)}, metadata)
+        self._cells = 0  # that have ended since the opening
+        self._folded = 0  # number of the view's last message when the display itself got a form
+        self._spent = 0  # bytes of the forms at the ends of cells
+        host().at_cell_end(self._end_cell)
         SAVER.add(self)
 
     def watch(self, agent_id: str, since: int) -> None:
@@ -110,6 +123,10 @@ class WidgetOutput:
         """Show a remote stream's connections in the header."""
         self._last_words = last_words
         self._view.set_head(connection=[[state, in_line(text, LINE)] for state, text in lines])
+
+    def stopping(self) -> None:
+        """Show in the header that the stream ends after its present step."""
+        self._view.set_head(stopping=True)
 
     def flush(self) -> None:
         """Send the last news at once: streams that end together would wait for each other's final forms."""
@@ -131,29 +148,53 @@ class WidgetOutput:
     def save(self) -> int | None:
         """Show the form of this moment; return its bytes, or ``None`` if the last form holds all news."""
         with self._saving:
-            number = self._view.number
-            if number == self._number or self._view.head["state"] == "ended":
-                return None
-            if self._pages and not self._saved and time.monotonic() < self._opened + _SHORT:
-                return None
-            self._saved += 1
-            form = interim_bundle(
-                self._transcripts(),
-                title=self._title,
-                mark=self._mark,
-                count=self._saved,
-                is_open=dict(self._view.is_open),
-            )
-            if self._interim is not None:
-                self._interim.replace(form)
-            elif self._saved == 1:
-                self._interim = self._display.open_beside(form)
-            self._form = form
-            sent = self._view.send_saved(self._saved)
-            self._number = (
-                sent if sent == number + 1 else number
-            )  # else there is news since the form was made
-            return len(json.dumps(form))
+            return self._save()
+
+    def _save(self) -> int | None:
+        """Save as ``save`` does. The caller holds the lock."""
+        number = self._view.number
+        if number == self._number or self._view.head["state"] == "ended":
+            return None
+        if self._pages and not self._saved and time.monotonic() < self._opened + _SHORT:
+            return None
+        self._saved += 1
+        form = self._form_of_the_moment()
+        if self._interim is not None:
+            self._interim.replace(form)
+        elif self._saved == 1:
+            self._interim = self._display.open_beside(form)
+        self._form = form
+        sent = self._view.send_saved(self._saved)
+        self._number = sent if sent == number + 1 else number  # else there is news since the form was made
+        return len(json.dumps(form))
+
+    def _form_of_the_moment(self) -> dict[str, str]:
+        return interim_bundle(
+            self._transcripts(),
+            title=self._title,
+            mark=self._mark,
+            count=self._saved,
+            is_open=dict(self._view.is_open),
+        )
+
+    def _end_cell(self, _: BaseException | None) -> None:
+        """Show the form anew where no page reads the messages between cells: nbclient reads those of its cell only."""
+        if self._flushed_at is not None and not self._pages:
+            self._ended.wait(_FINAL_SECONDS)  # a thread renders the final form: it belongs into this cell
+        with self._saving:
+            self._cells += 1
+            if self._ended.is_set():
+                if self._cells > 1 and not self._pages:
+                    self._display.replace(self._form)
+                    self._empty()
+                return
+            number, budget = self._view.number, _budget(time.monotonic() - self._opened)
+            if self._cells > 1 and not self._pages and number != self._folded and self._spent <= budget:
+                self._folded = number
+                form = self._form_of_the_moment()
+                self._display.replace({**self._live_data, **form})
+                self._spent += len(json.dumps(form))
+            host().at_cell_end(self._end_cell)
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Send the whole state once, then put the static form in the widget's place."""
@@ -183,8 +224,13 @@ class WidgetOutput:
         if interim is not None:
             interim.replace(_NOTHING)
         self._display.replace(data)
-        if not self._pages:
-            self.close()  # no page shows the view (nbconvert, papermill), so no message needs an answer
+        self._ended.set()
+        widget = self._widget
+        if not self._pages and widget is not None:
+            self._widget = None
+            self._empty = (
+                widget.forget()
+            )  # no page shows the view (nbconvert, papermill), so no message needs an answer
 
     def close(self) -> None:
         """Close the comm."""
@@ -221,6 +267,15 @@ class WidgetOutput:
                     self.close()
             case _:
                 self._controls.use(content)
+
+
+def _do_nothing() -> None:
+    """Do nothing: a page has the widget."""
+
+
+def _budget(seconds: float) -> float:
+    """Return the bytes of forms that a view may show at the ends of cells."""
+    return _FIRST_BYTES + BYTES_A_SECOND * seconds
 
 
 def _usage(usage: Usage) -> dict[str, Any]:

@@ -24,7 +24,7 @@
 import { card, div, growing, message, show } from "./dom.js";
 import { createText } from "./text.js";
 import { fieldOf } from "./values.js";
-import { counted, dotted, KERNEL_GONE, stateWords } from "./wording.js";
+import { counted, dotted, KERNEL_GONE, STOPPING, stateWords } from "./wording.js";
 
 /**
  * Make a disclosure, in which the user's choice has precedence over the kernel's.
@@ -98,15 +98,15 @@ function createRoot(el, at, part, store) {
   const showError = message(at.error);
   const showNote = message(at.note);
   return () => {
-    const { title, outcome, error, usage, note, stoppable, connection } = part.props;
+    const { title, outcome, error, usage, note, stoppable, stopping, connection } = part.props;
     const state = store.live() ? (store.gone() ? "disconnected" : "live") : (outcome ?? "ended");
     el.dataset.state = state;
     show(at.title, title);
     el.ariaLabel = title;
     show(at.word, stateWords(state === "live" ? linkState(connection) : state));
     show(at.usage, usageWords(usage));
-    show(at.stop, store.stopping() ? "Stopping…" : "Stop");
-    at.stop.disabled = store.stopping();
+    at.stop.disabled = stopping || store.stopping();
+    show(at.stop, at.stop.disabled ? STOPPING : "Stop");
     at.stop.hidden = !stoppable || state !== "live";
     const newLines = JSON.stringify(connection ?? []);
     // A screen reader reads the lines anew when they are replaced.

@@ -2,6 +2,9 @@
 
 export const KERNEL_GONE = "The kernel is gone. What was streamed stays.";
 
+/** A step that no signal reaches goes on until it returns. */
+export const STOPPING = "Stopping after this step…";
+
 /** Join the non-empty words, 0 included, with dots. @param {...any} words */
 export const dotted = (...words) => words.filter((word) => word || word === 0).join(" · ");
 
