@@ -47,7 +47,7 @@ class Printer:
     """Write events to a text stream as they arrive, without the agent's control characters."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stdout
+        self._given = stream
         self._is_terminal = self._stream.isatty()
         self._has_colours = (
             self._is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -60,6 +60,16 @@ class Printer:
         self._written: dict[tuple[str, ...], list[str]] = {}
         self._prose: dict[tuple[str, ...], LiveProse] = {}
         self._args: dict[tuple[str, ...], list[str]] = {}  # streamed arguments of calls that have not started
+
+    @property
+    def _stream(self) -> TextIO:
+        # IPython replaces standard output while its prompt waits: lines then go above the prompt.
+        return self._given or sys.stdout
+
+    def _flush(self) -> None:
+        """Flush, but not half a line above a prompt: prompt_toolkit's output keeps it until its end."""
+        if self._open is None or not type(self._stream).__module__.startswith("prompt_toolkit"):
+            self._stream.flush()
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
@@ -100,14 +110,14 @@ class Printer:
                     self._end_line()
             case _:
                 return
-        self._stream.flush()
+        self._flush()
 
     def end(self) -> None:
         """Write the held text, and end the line: no more events arrive."""
         for agent_id in list(self._held):
             self._release(agent_id)
         self._end_line()
-        self._stream.flush()
+        self._flush()
 
     def _call(
         self, event: ToolStarted | ToolFinished, mark: str, tint: str, between: str, text: object
