@@ -10,7 +10,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help test demo frontend lint unit js notebooks browser live lowest fuzz mutants bench soak vibex format env clean begin
+.PHONY: help test demo frontend lint unit js notebooks browser live lowest fuzz hostile mutants bench soak vibex format env clean begin
 
 VENV ?= .venv
 JOBS ?= 2
@@ -91,6 +91,9 @@ ifneq ($(SECONDS),0)
 	@$(MAKE) --no-print-directory $(VENV)/.fuzz
 	@$(BIN)/python -m tools.fuzz --seconds $(SECONDS)
 endif
+
+hostile: $(READY) ## every hostile text in a real browser; a browser run shows a quarter of them
+	@VIBE_HOSTILE=all VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(PYTEST) tests/browser/test_hostile_corpus.py
 
 mutants: $(READY) $(VENV)/.mutants ## faults made in the core by mutmut, and those that no test notices (ARGS="vibe_notebook.registry._retention.*" for some)
 	@VIBE_HYPOTHESIS=mutants $(HOMELESS) $(BIN)/mutmut run --max-children $(JOBS) $(ARGS)

@@ -98,6 +98,7 @@ window.corpus = (() => {
               tag === "a" &&
               ((/^(https?:|mailto:|:)$/.test(node.protocol) && /^(https?|mailto):/i.test(value)) ||
                 node.matches(".anchor-link[href^='#']"));
+          if (name === "dir") isFine = value === "auto";
           if (name === "src") isFine = tag === "img" && isRaster.test(value);
           if (name === "href" && isFine && isView && node.rel !== "noopener noreferrer") isFine = false;
           if (!isFine) bad(`<${tag} ${name}=${value}>`);
