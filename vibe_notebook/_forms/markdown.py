@@ -78,6 +78,11 @@ _JUPYTER_MATH = re.compile(
 )
 
 
+_NBCONVERT_MATH = re.compile(r"\\\\[\[(]")
+"""Marks that begin a formula for nbconvert, which reads them before code and lets the HTML in it through."""
+_TAG = re.compile(r"<[A-Za-z/!?]")
+
+
 def is_safe(markdown: str) -> bool:
     """Return whether a viewer that lets HTML through finds no HTML, remote image or unsafe TeX in *markdown*."""
     if not _RISK.search(markdown):
@@ -171,7 +176,11 @@ def transcript_markdown(transcript: Document, *, title: str | None = None) -> st
 def _write(transcript: Document, title: str | None) -> str:
     markdown = _Form(is_strict=False).write(transcript, title)
     # The code of one part may be no code behind a list at the end of the part before.
-    return markdown if is_safe(markdown) else _Form(is_strict=True).write(transcript, title)
+    if not is_safe(markdown):
+        markdown = _Form(is_strict=True).write(transcript, title)
+    if _TAG.search(markdown):
+        markdown = _NBCONVERT_MATH.sub(lambda mark: f"\uff3c\uff3c{mark[0][-1]}", markdown)
+    return markdown
 
 
 class _Form:
