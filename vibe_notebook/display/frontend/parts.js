@@ -162,7 +162,7 @@ function createTool(el, at, part, store, view) {
     at.error.hidden = !error;
     showRequest(part.props.request);
     at.request.hidden = !part.props.request;
-    fold(open ?? state === "awaiting_approval");
+    fold(open ?? (state === "awaiting_approval" && !!part.props.request));
     view.rows.add(at.row);
   };
 }
