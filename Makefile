@@ -92,7 +92,8 @@ ifneq ($(SECONDS),0)
 	@$(BIN)/python -m tools.fuzz --seconds $(SECONDS)
 endif
 
-hostile: $(READY) ## every hostile text in a real browser; a browser run shows a quarter of them
+hostile: $(READY) ## every hostile text, in a real browser too; other runs try a quarter of them
+	@VIBE_HOSTILE=all $(PYTEST) -n $(JOBS) tests/hostile
 	@VIBE_HOSTILE=all VIBE_CHROMIUM="$$($(BIN)/python -m tools.chromium)" $(PYTEST) tests/browser/test_hostile_corpus.py
 
 mutants: $(READY) $(VENV)/.mutants ## faults made in the core by mutmut, and those that no test notices (ARGS="vibe_notebook.registry._retention.*" for some)

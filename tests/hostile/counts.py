@@ -44,13 +44,13 @@ SURFACES: Final = (
     ),
     ("log records, tracebacks and errors", WORDS, "tests/hostile/test_corpus.py"),
     (
-        "live view in Chromium, a quarter in each run, all by `make hostile`",
+        "live view in Chromium",
         ALL,
         "tests/browser/test_hostile_corpus.py",
     ),
-    ("saved HTML in a bare page in Chromium, likewise", ALL, "tests/browser/test_hostile_corpus.py"),
+    ("saved HTML in a bare page in Chromium", ALL, "tests/browser/test_hostile_corpus.py"),
     (
-        "Markdown by markdown-it and cmark-gfm in Chromium, likewise",
+        "Markdown by markdown-it and cmark-gfm in Chromium",
         ALL,
         "tests/browser/test_hostile_corpus.py",
     ),
@@ -77,7 +77,8 @@ test. Allow lists of elements, attributes, styles and addresses judge each page.
 a navigation, a cookie, a changed title and a change outside of the view count too. In a terminal or a log only line feeds, tabs and
 our own colours pass, and no name makes a line.
 
-`python -m tests.hostile.counts` writes these tables; a test compares them with the corpus.
+`python -m tests.hostile.counts` writes these tables; a test compares them with the corpus. A test run tries a quarter of
+the payloads and cuts of each kind, `make hostile` all of them.
 """
 
 

@@ -9,8 +9,9 @@ kind, each text once; ``CUT`` names those that are cut at every character. docs/
 from __future__ import annotations
 
 import base64
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from itertools import product
 from typing import Final, NamedTuple
@@ -1238,6 +1239,11 @@ PAYLOADS: Final[tuple[Payload, ...]] = tuple(_all())
 def of_kind(kind: str) -> list[Payload]:
     """Return the payloads of one kind, in order."""
     return [payload for payload in PAYLOADS if payload.kind == kind]
+
+
+def of_this_run(chosen: Sequence[Payload]) -> Sequence[Payload]:
+    """Return a quarter of some payloads, all of them in ``make hostile``: the whole takes minutes."""
+    return chosen if os.environ.get("VIBE_HOSTILE") == "all" else chosen[::4]
 
 
 def every(kind: str, count: int, longest: int, without: str = "\0\0\0") -> list[Payload]:

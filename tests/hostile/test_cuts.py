@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.hostile.counts import CUT_FIELDS, cut_points
+from tests.hostile.counts import CUT_FIELDS
 from tests.hostile.cuts import CutRun, deltas
 from tests.hostile.oracles import html_attacks, terminal_attacks
-from tests.hostile.payloads import CUT, KINDS
+from tests.hostile.payloads import CUT, KINDS, of_this_run
 
 
 def judged(run: CutRun) -> list[str]:
@@ -32,9 +32,8 @@ def test_a_payload_that_is_cut_at_any_character_ends_as_the_whole_and_never_gets
 ) -> None:
     cuts = 0
     assert len(deltas("")) == len(CUT_FIELDS)
-    for payload in CUT:
-        if payload.kind != kind:
-            continue
+    chosen = of_this_run([payload for payload in CUT if payload.kind == kind])
+    for payload in chosen:
         whole = CutRun()
         whole.feed(payload.text)
         wanted, wanted_page = whole.finish(), shown(whole)
@@ -47,7 +46,7 @@ def test_a_payload_that_is_cut_at_any_character_ends_as_the_whole_and_never_gets
             assert shown(run) == wanted_page, (payload.text, at)
             cuts += 1
         assert wanted.to_html() == run_forms(payload.text)
-    assert cuts == cut_points(kind)
+    assert cuts == sum(len(payload.text) - 1 for payload in chosen) > 0
     record_property("cuts", cuts)
 
 
