@@ -169,15 +169,17 @@ def test_sequences_in_prose_are_gone_live_and_in_every_form(kind: type[TextDelta
 @pytest.mark.parametrize(
     "pieces", [["\x1b[3", "1mred\x1b[0", "m"], ["\x1b[31mred\x1b[0m"], ["re", "d\r", "\n"]]
 )
-def test_a_printed_text_does_not_depend_on_where_it_was_cut(pieces: list[str]) -> None:
-    vibe.configure(renderer="text")
+def test_a_printed_text_does_not_depend_on_where_it_was_cut(
+    pieces: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "text")
     with contextlib.redirect_stdout(io.StringIO()) as shown:
         list(vibe.watch(iter(pieces)))
     assert shown.getvalue().strip() == "red"
 
 
-def test_a_printed_result_is_the_last_state_of_its_progress_bar() -> None:
-    vibe.configure(renderer="text")
+def test_a_printed_result_is_the_last_state_of_its_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "text")
     with (
         contextlib.redirect_stdout(io.StringIO()) as shown,
         vibe.live("x") as live,

@@ -269,7 +269,9 @@ def test_the_list_of_streams_passes_no_control_characters_on(shell: InteractiveS
     async def main() -> str:
         shell.user_ns["s"] = vibe.watch(["a"], title="\x1b[2Jevil", agent_id="x", display=False)
         shell.user_ns["s"].begin()
-        return repr(shell.run_line_magic("vibe_streams", ""))
+        listed = repr(shell.run_line_magic("vibe_streams", ""))
+        shell.user_ns["s"].consume_sync()
+        return listed
 
     assert "\x1b" not in asyncio.run(main())
 
