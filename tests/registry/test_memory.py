@@ -76,7 +76,9 @@ def test_a_thousand_finished_streams_leave_no_thread_and_little_beyond_their_tra
         with traced() as of_the_transcripts:
             transcripts = [Transcript.model_validate_json(text) for text in texts]
         assert len(transcripts) == len(set(texts)) == 1000
-        assert all_of_it[0] - of_the_transcripts[0] < 10 * MEGABYTE
+        assert (
+            all_of_it[0] - of_the_transcripts[0] < 12 * MEGABYTE
+        )  # 11.3 measured: a part has its times, a run its messages
         assert threading.active_count() == threads
         assert len(shown) == 1001
 
