@@ -14,16 +14,22 @@ import pytest
 from tests.counting import Calls, calls
 from vibe_notebook._forms.markdown import is_safe
 from vibe_notebook._forms.neutral import neutralize
+from vibe_notebook._half_pairs import HalfPairs
 from vibe_notebook._markdown.renderer import render
 from vibe_notebook._ordering.seen_numbers import LIST_LIMIT, Intervals, Keys
 from vibe_notebook.display._pacer import Pacer
 from vibe_notebook.display._view import View
 from vibe_notebook.events import (
     Artifact,
+    Citation,
+    Custom,
     Event,
+    InputAnswered,
+    InputRequested,
     MessageFinished,
     MessageStarted,
     PartCompleted,
+    Plan,
     RunFinished,
     RunStarted,
     TextDelta,
@@ -71,6 +77,15 @@ def progress(number: int, **more: Any) -> Event:
 
 def args(number: int | None = None, **more: Any) -> Event:
     return ToolCallDelta(**{**R, "tool_call_id": "t", "tool_name": "x", "delta": "1,", "seq": number, **more})
+
+
+def cite(number: int, **more: Any) -> Event:
+    fields = {**R, "message_id": "m", "citation_id": f"{number}", "url": "https://a.example/", "end": 4}
+    return Citation(**{**fields, **more})
+
+
+def ask(number: int, **more: Any) -> Event:
+    return InputRequested(**R, request_id=f"{number}", message="May I?", **more)
 
 
 def whole(number: int, **more: Any) -> Event:
@@ -196,6 +211,40 @@ SHAPES: dict[str, Stream] = {
     "twins of one call": each(
         lambda i: args(message_id=f"m{i}", derived=True), lambda i: args(message_id=f"m{i}")
     ),
+    "cited parts": each(lambda i: text(part_id=f"{i}"), lambda i: cite(i, part_id=f"{i}")),
+    "cited messages": each(lambda i: text(None, f"m{i}"), lambda i: cite(i, message_id=f"m{i}")),
+    "citations of one text": each(lambda _: text(), cite),
+    "citations without a text": each(lambda i: cite(i, part_id=f"{i}")),
+    "a citation's counts": each(lambda i: cite(0, counter=f"{i}", seq=i)),
+    "what users say": each(
+        lambda i: MessageStarted(**R, message_id=f"u{i}", role="user"), lambda i: text(None, f"u{i}")
+    ),
+    "a user's long message": lambda n: [
+        start(),
+        MessageStarted(**R, message_id="m", role="user"),
+        *(text() for _ in range(n)),
+    ],
+    "plans": each(lambda i: Plan(**R, entries=[f"{i}", "b"])),
+    "plans of calls": each(
+        lambda i: tool(None, f"t{i}"),
+        lambda i: Plan(**R, entries=["a"], tool_call_id=f"t{i}"),
+        lambda i: ToolFinished(**R, tool_call_id=f"t{i}"),
+    ),
+    "requests": each(ask),
+    "requests of one call": each(lambda _: tool(), lambda i: ask(i, tool_call_id="t")),
+    "requests of calls": each(lambda i: tool(None, f"t{i}"), lambda i: ask(i, tool_call_id=f"t{i}")),
+    "answers": each(ask, lambda i: InputAnswered(**R, request_id=f"{i}", action="accept", by="ann")),
+    "answers to one request": each(
+        lambda _: InputAnswered(**R, request_id="0", action="accept"), lambda _: ask(0)
+    ),
+    "answers from other runs": each(
+        ask,
+        lambda i: InputAnswered(
+            agent_id="a", run_id=f"s{i % 5}", request_id=f"{i}", request_run_id="r", action="accept"
+        ),
+    ),
+    "custom lines": each(lambda i: Custom(**R, name="n", value=i, shown=True)),
+    "inputs": each(lambda i: start(f"r{i}", input="x")),
     "agents": lambda n: [TextDelta(agent_id=f"a{i}", run_id="r", delta="x") for i in range(n)],
 }
 
@@ -267,6 +316,8 @@ SEEN = (
         "output and progress",
         "wholes",
     ),
+    *("cited parts", "citations of one text", "what users say", "a user's long message", "plans of calls"),
+    *("requests of calls", "answers", "answers from other runs", "custom lines", "inputs"),
     *("text, reversed", "tools, shuffled", "progress, odd, even", "twins of one call"),
 )
 
@@ -383,3 +434,16 @@ def test_a_stream_of_single_bytes_makes_as_many_calls_a_byte_however_long_its_li
         return calls(lambda: [decoder.feed(line[at : at + 1]) for at in range(len(line))])
 
     assert fed(2_000) <= GROWTH * fed(1_000)
+
+
+def test_a_half_character_waits_in_few_texts_of_a_counter() -> None:
+    """Each numbered event looks for pairs in the texts of its counter that wait."""
+
+    def joined(size: int) -> int:
+        pairs = HalfPairs()
+        with Calls() as counted:
+            for number in range(size):
+                pairs.join("text_delta", {**R, "part_id": f"{number}", "seq": 2 * number, "delta": "a\ud83d"})
+        return counted.count
+
+    assert joined(2 * SIZE) <= GROWTH * joined(SIZE)

@@ -34,6 +34,8 @@ _BESIDE: Final = 1 << 40
 """Added to the ``sub`` of an event for a half of it: no native makes so many events."""
 HELD: Final = 256
 """Halves of one numbered text that wait; the oldest goes alone beyond."""
+TEXTS: Final = 64
+"""Texts of one counter whose halves wait; those of the oldest text go alone beyond."""
 ORDERS: Final = 1_000
 """Counters whose numbers are known, and thousands of halves that were joined: to tell a repeat from a new half."""
 INTERVALS: Final = 1_000
@@ -156,11 +158,11 @@ class HalfPairs:
             self._replace(kind, fields, place)
         if order not in self._numbered:
             return [], fields
-        made = [
-            each
-            for key, halves in self._numbered[order].items()
-            for each in self._pairs(key, halves, numbers)
-        ]
+        texts = self._numbered[order]
+        made = [each for key, halves in texts.items() for each in self._pairs(key, halves, numbers)]
+        while len(texts) > TEXTS:
+            oldest = next(iter(texts))
+            made += [_alone(oldest, half) for half in texts.pop(oldest)]
         if kind in ("run_finished", "message_finished"):
             made += self._end_numbered(kind, fields, numbers)
         self._drop_empty(order)

@@ -31,7 +31,7 @@ DEFINITIONS = "[1]: https://one.example/ 'Title'\n[two]: <https://two.example/>\
 
 _line = st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map(" ".join)
 _paragraph = st.lists(_line, min_size=1, max_size=3).flatmap(
-    lambda lines: st.sampled_from(["\n", "  \n"]).map(lambda end: end.join(lines))
+    lambda lines: st.sampled_from(["\n", "  \n", "\\\n"]).map(lambda end: end.join(lines))
 )
 _code = st.sampled_from(["x = 1", "", "```", "~~~\n\n<b>", "  indented\n\n\ntwo", "- a"])
 
@@ -125,8 +125,9 @@ class Shown(HTMLParser):
 
 
 def seen(html: str) -> str:
-    """Return the elements and the text of *html*, on one line."""
-    return "".join(Shown(html).shown).replace("<p ></p>", "").replace("<code >\\</code>", "\\")
+    """Return the elements and the text of *html*, on one line, without breaks that nothing follows."""
+    shown = re.sub(r"(<br >)+(?=</)", "", "".join(Shown(html).shown))
+    return shown.replace("<p ></p>", "").replace("<code >\\</code>", "\\")
 
 
 def markdown_it(markdown: str) -> str:

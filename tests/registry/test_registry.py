@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from typing import Any
@@ -1441,18 +1442,13 @@ def test_a_held_event_with_a_later_deadline_does_not_set_the_alarm(monkeypatch: 
 
 
 def test_an_alarm_starts_a_daemon_thread_again_after_the_last_one_has_ended() -> None:
-    before = set(threading.enumerate())
-    rung: list[bool] = []
-
-    def ring() -> None:
-        rung.append(threading.current_thread().daemon)
-
-    alarm = Alarm(ring)
-    for count in (1, 2):
+    rung: queue.Queue[threading.Thread] = queue.Queue()
+    alarm = Alarm(lambda: rung.put(threading.current_thread()))
+    for _ in range(2):
         alarm.set(time.monotonic())
-        for thread in alarms(before):
-            thread.join(5)
-        assert rung == [True] * count
+        thread = rung.get(timeout=5)
+        assert thread.daemon
+        thread.join(5)  # ends at once, unless the alarm of another test keeps the thread
 
 
 def test_an_alarm_that_fails_tries_again_after_pauses_that_double_up_to_a_bound(

@@ -14,7 +14,7 @@ from .._limits import MESSAGE_SHOWN
 from .._markdown.renderer import directed
 from .._markdown.sanitize import is_link
 from ..parts import CitationValue, TextPart
-from .wording import clean_code, in_line, name_in_line, pretty, preview
+from .wording import clean_code, in_line, message_text, name_in_line, pretty, preview
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -257,7 +257,7 @@ def _mark_of(pair: str) -> re.Pattern[str]:
 def question_of(request: RequestValue) -> str:
     """Return the request's own words, or the words for its kind."""
     if request.message:
-        return request.message
+        return message_text(request.message)
     return "May the tool run?" if request.kind == "approval" else "The agent asks for an answer."
 
 

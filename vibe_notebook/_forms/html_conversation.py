@@ -46,9 +46,15 @@ _PRE = (
 )
 
 
-def said_html(part: TextPart, *, is_open: bool) -> str:
-    """Return the words of the user, or of a system message, right of a rule; long ones are folded."""
-    text = clean(part.text).strip()
+def said_html(part: TextPart, *, is_open: bool, limit: int | None = None) -> str:
+    """Return the words of the user, or of a system message, right of a rule; long ones are folded.
+
+    With a *limit*, only so many characters of them: the live view renders them anew with each of their deltas.
+    """
+    text, omitted = part.text[:limit], 0 if limit is None else max(0, len(part.text) - limit)
+    text = clean(text).strip()
+    if omitted:
+        text += f"\n\n[{omitted:,} characters are left out here; the saved form has them]"
     body = f'<div class="vibe-said" dir="auto">{directed(text)}</div>'
     if part.role == "system":
         return _folded("vibe-system", "System prompt", body, is_open=is_open)

@@ -310,7 +310,7 @@ class _Writer:
         return f"\0{code_span(self._code(code))}\0"
 
     def _inline(self, tokens: Sequence[Token], *, in_table: bool = False, in_link: bool = False) -> str:
-        text = "".join(self._pieces(tokens, in_table=in_table, in_link=in_link))
+        text = "".join(self._pieces(_without_last_breaks(tokens), in_table=in_table, in_link=in_link))
         return text if in_link else _apart(_seen_marks(text))
 
     def _pieces(self, tokens: Sequence[Token], *, in_table: bool, in_link: bool) -> Iterator[str]:
@@ -368,6 +368,18 @@ class _Writer:
             # marked writes these words into an attribute as they are.
             return f"![{_UNQUOTED.sub(' ', token.content)}]({source})"
         return f"🖼 {alt}" if in_link else f"🖼 {link({'href': source}, alt)}"
+
+
+def _without_last_breaks(tokens: Sequence[Token]) -> list[Token]:
+    """Return *tokens* without the breaks that no text follows: a viewer would show a backslash there."""
+    kept, is_end = [], True
+    for token in reversed(tokens):
+        if token.type.endswith("break") and is_end:
+            continue
+        shows_nothing = token.type == "comment" or (token.type == "text" and not token.content.strip())
+        is_end = is_end and (shows_nothing or token.type.endswith("_close"))
+        kept.append(token)
+    return kept[::-1]
 
 
 def link(attrs: Mapping[str, Any], text: str, *, is_auto: bool = False) -> str:

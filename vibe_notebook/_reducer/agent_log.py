@@ -7,13 +7,14 @@ reads part builders, and so sends only news.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from ..parts import Part, Run, TextPart, ToolPart
 from ..transcript import Transcript
 from .messages import total
-from .part_builders import ToolBuilder, kind_of
+from .part_builders import TextBuilder, ToolBuilder, kind_of
+from .requests import RequestBuilder
 from .run import Answers, PartBuilder, RunLog
 from .subagents import STEPS, Family, caller_of, complete_across_runs
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .._ordering.sequencer import Retraction, Sequencer
     from ..events import Event, InputAnswered, Usage
 
-__all__ = ["AgentLog", "RunLog", "sources_alone"]
+__all__ = ["AgentLog", "RunLog", "cited_texts", "sources_alone"]
 
 
 class AgentLog:
@@ -133,14 +134,29 @@ class AgentLog:
             for run in runs:
                 del self.runs[run.run_id]
                 dropped.append(run.run_id)
-                if self._answers is not None:
-                    self._answers.pop(run.run_id, None)
+                self._drop_answers(run)
                 if key := self._parent_keys.pop(run, None):
                     del self._by_parent[key][run]
                     if not self._by_parent[key]:
                         del self._by_parent[key]
                 self._drop_calls(run)
         return dropped
+
+    def _drop_answers(self, run: RunLog) -> None:
+        """Drop the answers to the run's requests, and those that it gave."""
+        if self._answers is None:
+            return
+        self._answers.pop(run.run_id, None)
+        for builder in run.nodes.values():
+            for run_id in builder.answered_runs if isinstance(builder, RequestBuilder) else ():
+                answers = self._answers.get(run_id, {})
+                left = [item for item in answers.get(builder.name, ()) if item[1].run_id != run.run_id]
+                if left:
+                    answers[builder.name] = left
+                else:
+                    answers.pop(builder.name, None)
+                if not answers:
+                    self._answers.pop(run_id, None)
 
     def _drop_calls(self, run: RunLog) -> None:
         for builder in run.nodes.values():
@@ -196,7 +212,8 @@ class AgentLog:
                     inner = tuple(p for child in nested[builder] for p in parts(child))
                     part = part.model_copy(update={"children": inner})
                 yield part
-            yield from sources_alone(run)
+            for message_id, texts in cited_texts(run).items():
+                yield from sources_alone(run, message_id, texts)
 
         newest = tops[-1].final if tops else None
         return Transcript(
@@ -216,28 +233,31 @@ class AgentLog:
         children: dict[RunLog, list[RunLog]] = {}
         for builder, runs in nested.items():
             children.setdefault(builder.run, []).extend(runs)
+        waiting = [*(run for run in alone if run not in tops), *tops]
         found: list[Usage] = []
-        waiting = [*tops, *(run for run in alone if run not in tops)]
         while waiting:
             run = waiting.pop()
             usage = run.usage
             if usage is not None:
                 found.append(usage)
             if usage is None or not usage.includes_children:
-                waiting += children.get(run, [])
-        return total(found)
+                waiting[:0] = children.get(run, [])
+        return total(found[::-1])  # the newest request's model counts
 
 
-def sources_alone(run: RunLog) -> Iterator[TextPart]:
-    """Yield an empty text for each cited text that the run does not have: its sources are not lost."""
-    if not run.citations:
-        return
-    known = {
-        (builder.message_id, builder.name)
-        for builder in run.nodes.values()
-        if builder.kind == "text" and builder.part() is not None
-    }
-    for message_id, part_id in run.citations.without_text(known):
+def cited_texts(run: RunLog) -> dict[str | None, list[TextBuilder]]:
+    """Return the texts of each message that has citations, in order."""
+    found: dict[str | None, list[TextBuilder]] = {message_id: [] for message_id in run.citations.messages()}
+    for builder in run.ordered() if found else ():
+        cited = found.get(builder.message_id) if builder.kind == "text" else None
+        if cited is not None and isinstance(builder, TextBuilder) and not builder.is_blank:
+            cited.append(builder)
+    return found
+
+
+def sources_alone(run: RunLog, message_id: str | None, texts: Collection[TextBuilder]) -> Iterator[TextPart]:
+    """Yield an empty text for each cited text that the message lacks beside *texts*: its sources are not lost."""
+    for part_id in run.citations.without_text(message_id, {builder.name for builder in texts}):
         yield TextPart(
             run_id=run.run_id,
             message_id=message_id,

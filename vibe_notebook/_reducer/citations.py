@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..parts import CitationValue
-from .places import position, retain_last
+from .places import position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable
 
     from .._ordering.counter import Counter, Place
     from ..events import Citation
@@ -25,48 +25,69 @@ class Citations:
     __slots__ = ("_by_message",)
 
     def __init__(self) -> None:
-        self._by_message: dict[
-            str | None, dict[str, dict[Counter | None, tuple[Place, Place, Citation]]]
-        ] = {}
+        self._by_message: dict[str | None, _OfMessage] = {}
 
     def __bool__(self) -> bool:
         return bool(self._by_message)
 
-    def has(self, message_id: str | None) -> bool:
-        """Return whether a citation of the message has come."""
-        return message_id in self._by_message
+    def messages(self) -> Iterable[str | None]:
+        """Return the ids of the messages that have citations."""
+        return self._by_message.keys()
+
+    def version(self, message_id: str | None) -> int:
+        """Return the number of events that the message's citations have had."""
+        found = self._by_message.get(message_id)
+        return found.version if found is not None else 0
 
     def apply(self, event: Citation, place: Place) -> None:
         """Apply one event."""
-        found = self._by_message.setdefault(event.message_id, {}).setdefault(event.citation_id, {})
-        first = min(place, found[place[0]][0]) if place[0] in found else place
-        last: dict[Counter | None, tuple[Place, Citation]] = {k: v[1:] for k, v in found.items()}
-        retain_last(last, place[0], place, event)
-        found[place[0]] = (first, *last[place[0]])
+        self._by_message.setdefault(event.message_id, _OfMessage()).apply(event, place)
 
     def of(self, message_id: str | None, part_id: str, length: int) -> tuple[CitationValue, ...]:
         """Return the citations of a text of *length* code points, in the order of their first events."""
         found = self._by_message.get(message_id)
-        if not found:
+        if found is None:
             return ()
-        return tuple(_value(event, length) for event in self._newest(message_id) if event.part_id == part_id)
+        return tuple(_value(event, length) for _, event in found.of_part(part_id))
 
-    def without_text(self, known: set[tuple[str | None, str]]) -> Iterator[tuple[str | None, str]]:
-        """Yield the (message id, part id) of each cited text that is not among *known*."""
-        seen = set(known)
-        for message_id in self._by_message:
-            for event in self._newest(message_id):
-                if (message_id, event.part_id) not in seen:
-                    seen.add((message_id, event.part_id))
-                    yield message_id, event.part_id
+    def without_text(self, message_id: str | None, known: Collection[str]) -> list[str]:
+        """Return the ids of the message's cited parts that are not among *known*, by their first citations."""
+        found = self._by_message.get(message_id)
+        if found is None:
+            return []
+        others = {part_id: found.of_part(part_id) for part_id in found.parts if part_id not in known}
+        firsts = {part_id: cited[0][0] for part_id, cited in others.items() if cited}
+        return sorted(firsts, key=firsts.__getitem__)
 
-    def _newest(self, message_id: str | None) -> list[Citation]:
-        ordered = []
-        for by_counter in self._by_message[message_id].values():
-            first = min(position(item[0]) for item in by_counter.values())
-            newest = max(by_counter.values(), key=lambda item: position(item[1]))[2]
-            ordered.append((first, newest))
-        return [event for _, event in sorted(ordered, key=lambda item: item[0])]
+
+class _OfMessage:
+    __slots__ = ("_by_id", "parts", "version")
+
+    def __init__(self) -> None:
+        # Of each counter: the places of the first and of the last event, and the last event.
+        self._by_id: dict[str, dict[Counter | None, tuple[Place, Place, Citation]]] = {}
+        self.parts: dict[str, dict[str, None]] = {}
+        """By part, the ids of the citations that have ever named it: each text reads only its own."""
+        self.version = 0
+
+    def apply(self, event: Citation, place: Place) -> None:
+        self.version += 1
+        self.parts.setdefault(event.part_id, {})[event.citation_id] = None
+        found = self._by_id.setdefault(event.citation_id, {})
+        first, last, newest = found.get(place[0], (place, place, event))
+        if place >= last:
+            last, newest = place, event
+        found[place[0]] = min(first, place), last, newest
+
+    def of_part(self, part_id: str) -> list[tuple[int, Citation]]:
+        """Return (position of its first event, its last event) of each citation of a part, in order."""
+        cited = []
+        for citation_id in self.parts.get(part_id, ()):
+            by_counter = self._by_id[citation_id].values()
+            newest = max(by_counter, key=lambda item: position(item[1]))[2]
+            if newest.part_id == part_id:
+                cited.append((min(position(item[0]) for item in by_counter), newest))
+        return sorted(cited, key=lambda item: item[0])
 
 
 def _value(event: Citation, length: int) -> CitationValue:

@@ -80,6 +80,12 @@ class TextBuilder(PartBuilder):
     def is_empty(self) -> bool:
         return self.text.is_empty
 
+    @property
+    def is_blank(self) -> bool:
+        """Return whether the part has no text: no form shows it then."""
+        self.text.refresh()
+        return self.text.size == 0
+
     def text_of(self, event: Event) -> GrowingText | None:
         del event
         return self.text

@@ -49,6 +49,12 @@ class RequestBuilder(PartBuilder):
         asked = self.asked()
         return asked[1].message_id if asked is not None else None
 
+    @property
+    def answered_runs(self) -> set[str]:
+        """Return the runs whose requests this run's answers name."""
+        named = (event.request_run_id for _, event in self._answers if isinstance(event, InputAnswered))
+        return {run_id for run_id in named if run_id is not None}
+
     def places(self) -> list[Place]:
         return [*(place for place, _ in self._asked.values()), *(place for place, _ in self._answers)]
 

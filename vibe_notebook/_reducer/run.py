@@ -335,10 +335,10 @@ class RunLog:
         return sorted(found, key=lambda one: one.first())
 
     def set_plan_call(self, tool_call_id: str, plan_id: str) -> None:
-        """Record that a call wrote a plan."""
+        """Record that a call wrote a plan; of two plans, the call shows the same one in whatever order they come."""
         if not isinstance(self.plan_calls, dict):
             self.plan_calls = {}
-        self.plan_calls[tool_call_id] = plan_id
+        self.plan_calls[tool_call_id] = min(plan_id, self.plan_calls.get(tool_call_id, plan_id))
 
     def call(self, call_id: str | None) -> PartBuilder | None:
         """Return the call with this id, if the run has it."""

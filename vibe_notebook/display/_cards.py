@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 from .._forms.conversation import Source, Sources, input_text
 from .._forms.html import wait_html
 from .._forms.html_conversation import line_html, plan_html, said_html, sources_html
+from .._limits import MESSAGE_SHOWN
 from .._reducer.agent_log import sources_alone
 from ..parts import CustomPart, InputPart, PlanPart, Run, TextPart
 from ._parts import SentPart
 
 if TYPE_CHECKING:
-    from .._reducer.run import PartBuilder, RunLog
+    from .._reducer.part_builders import TextBuilder
+    from .._reducer.run import RunLog
     from ._text_diffs import Op
 
-__all__ = ["RunInput", "SentCard", "SourceList", "cards_after", "cards_alone", "has_sources"]
+__all__ = ["RunInput", "SentCard", "SourceList"]
 
 _Value = TextPart | PlanPart | InputPart | CustomPart | tuple[Source, ...] | None
 
@@ -31,6 +33,10 @@ class RunInput:
 
     run: RunLog
 
+    def state(self) -> object:
+        """Return what changes with the value: an input is made once, and never changes."""
+        return id(self.run.input)
+
     def value(self) -> _Value:
         run = Run(run_id=self.run.run_id, input=self.run.input)
         return TextPart(run_id=run.run_id, message_id="vibe-input", role="user", text=input_text(run))
@@ -38,45 +44,33 @@ class RunInput:
 
 @dataclass(frozen=True)
 class SourceList:
-    """Name the sources of a message, which follow its last text."""
+    """Name the sources of a message, which follow the last of its *texts*; without one they end the run."""
 
     run: RunLog
     message_id: str | None
+    texts: tuple[TextBuilder, ...]
+
+    def state(self) -> object:
+        """Return what changes with the value."""
+        version = self.run.citations.version(self.message_id)
+        return version, self.run.shifts, tuple(text.name for text in self.texts)
 
     def value(self) -> _Value:
+        run, message_id = self.run, self.message_id
+        # The list needs the order of the texts, not the texts: they may be long.
         parts = [
-            part
-            for builder in self.run.ordered()
-            if builder.kind == "text" and builder.message_id == self.message_id
-            if isinstance(part := builder.part(), TextPart)
+            TextPart(
+                run_id=run.run_id,
+                message_id=message_id,
+                part_id=text.name,
+                text="x",
+                citations=run.citations.of(message_id, text.name, 0),
+            )
+            for text in self.texts
         ]
-        parts += [part for part in sources_alone(self.run) if part.message_id == self.message_id]
+        parts += sources_alone(run, message_id, self.texts)
         sources = Sources(parts)
         return tuple(source for part in parts for source in sources.after(part))
-
-
-def cards_alone(run: RunLog) -> list[SourceList]:
-    """Return the sources of messages without a text: they stand at the run's end."""
-    if not run.citations:
-        return []
-    with_text = {
-        one.message_id for one in run.nodes.values() if one.kind == "text" and one.part() is not None
-    }
-    messages = dict.fromkeys(part.message_id for part in sources_alone(run))
-    return [SourceList(run, message_id) for message_id in messages if message_id not in with_text]
-
-
-def has_sources(run: RunLog, message_id: str | None) -> bool:
-    """Return whether a source of the message has come."""
-    return run.citations.has(message_id)
-
-
-def cards_after(builder: PartBuilder, later: list[PartBuilder]) -> SourceList | None:
-    """Return the sources that follow *builder*, if it is the last text of its message among *later* ones."""
-    if builder.kind != "text" or not has_sources(builder.run, builder.message_id):
-        return None
-    is_last = not any(one.kind == "text" and one.message_id == builder.message_id for one in later)
-    return SourceList(builder.run, builder.message_id) if is_last else None
 
 
 class SentCard(SentPart):
@@ -87,10 +81,17 @@ class SentCard(SentPart):
     def __init__(self, key: int) -> None:
         super().__init__(key)
         self._value: _Value = None
+        self._state: object = None
         self._is_new = False
 
     def read(self, builder: Any) -> None:
-        value = builder.value() if isinstance(builder, RunInput | SourceList) else builder.part()
+        if isinstance(builder, RunInput | SourceList):
+            state = builder.state()
+            if state == self._state:
+                return  # every arrangement of the parts reads all of them
+            self._state, value = state, builder.value()
+        else:
+            value = builder.part()
         if value != self._value:
             self._value, self._is_new = value, True
 
@@ -104,7 +105,7 @@ class SentCard(SentPart):
 def _html(value: _Value) -> str:
     match value:
         case TextPart():
-            return said_html(value, is_open=False)
+            return said_html(value, is_open=False, limit=MESSAGE_SHOWN)
         case PlanPart():
             return plan_html(value)
         case InputPart():

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._reducer.agent_log import AgentLog
+from .._reducer.agent_log import AgentLog, cited_texts
 from .._reducer.latest_builders import ArtifactBuilder, CustomBuilder, PlanBuilder
 from .._reducer.part_builders import TextBuilder, ToolBuilder
 from .._reducer.requests import RequestBuilder
 from .._reducer.run import PartBuilder, RunLog
 from ..parts import _key as part_key
 from ._bundle import other_agent
-from ._cards import RunInput, SentCard, SourceList, cards_after, cards_alone, has_sources
+from ._cards import RunInput, SentCard, SourceList
 from ._parts import SentArtifact, SentPart, SentRun, SentTool
 from ._text_diffs import Op
 from ._texts import SentText, SentThinking
@@ -180,31 +180,35 @@ class Tree:
             if _shows_input(run) and not any(map(_is_said, builders)):
                 head = prefix + part_key("text", run.run_id, "vibe-input", "0")
                 wanted.setdefault(parent, []).append((head, RunInput(run)))
-            builders = [one for one in builders if not _is_blank(one)]
-            for index, builder in enumerate(builders):
-                if _wrote_plan(builder) and builder not in nested:
+            texts = {message_id: tuple(found) for message_id, found in cited_texts(run).items()}
+            lasts: dict[PartBuilder, SourceList] = {
+                found[-1]: SourceList(run, message_id, found) for message_id, found in texts.items() if found
+            }
+            for builder in builders:
+                if _is_blank(builder) or (_wrote_plan(builder) and builder not in nested):
                     continue
                 key = prefix + _key(run, builder)
                 wanted.setdefault(parent, []).append((key, builder))
-                if (sources := cards_after(builder, builders[index + 1 :])) is not None:
-                    wanted[parent].append((f"{key}/sources", sources))
+                if builder in lasts:
+                    wanted[parent].append((f"{key}/sources", lasts[builder]))
                 if isinstance(builder, ToolBuilder) and builder in nested:
                     wanted[key] = []
                     stack += [(key, child) for child in reversed(nested[builder])]
-            for sources in cards_alone(run):
-                key = prefix + part_key("sources", run.run_id, sources.message_id)
-                wanted.setdefault(parent, []).append((key, sources))
+            for message_id in [message_id for message_id, found in texts.items() if not found]:
+                key = prefix + part_key("sources", run.run_id, message_id)
+                wanted.setdefault(parent, []).append((key, SourceList(run, message_id, ())))
 
     def _is_stale(self, builder: PartBuilder, shown: SentPart, earlier: Mapping[RunLog, _RunState]) -> bool:
         """Return whether the part must be read again. The end of a run changes its unfinished calls, without events."""
         before, now = earlier.get(builder.run), self._run_states[builder.run]
         if shown.version != builder.version or before is None:
             return True
-        if isinstance(builder, RequestBuilder) and builder.run.answers:
-            return True  # the order of two runs' events may have changed
-        if isinstance(builder, ToolBuilder) and (
-            builder.followers or builder.run.requests_of(builder.tool_call_id)
+        if builder.run.answers and (
+            isinstance(builder, RequestBuilder)
+            or (isinstance(builder, ToolBuilder) and builder.run.requests_of(builder.tool_call_id))
         ):
+            return True  # an answer of a later run: the order of the two runs' events may have changed
+        if isinstance(builder, ToolBuilder) and builder.followers:
             return True
         return (before.shifts, before.ended) != (now.shifts, now.ended)
 
@@ -213,7 +217,7 @@ class Tree:
         if isinstance(builder, TextBuilder):
             if _shows_input(builder.run) and _is_said(builder):
                 return True
-            return has_sources(builder.run, builder.message_id)
+            return builder.run.citations.version(builder.message_id) > 0
         if isinstance(builder, PlanBuilder):
             return bool(builder.run.plan_calls)
         if not isinstance(builder, ToolBuilder):
@@ -320,8 +324,7 @@ def _is_card(item: Any) -> bool:
 
 def _is_blank(builder: PartBuilder) -> bool:
     if isinstance(builder, TextBuilder):
-        builder.text.refresh()
-        return builder.text.size == 0
+        return builder.is_blank
     if isinstance(builder, RequestBuilder):
         return builder.is_empty or builder.run.call(builder.call_id) is not None
     return isinstance(builder, ToolBuilder) and builder.target is not None

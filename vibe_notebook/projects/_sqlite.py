@@ -247,12 +247,13 @@ class SqliteLog(EventLog):
             for job in jobs:
                 self._append(tables, [job])
             return
-        try:
-            # Listeners first: a sender may check a listener right after the acknowledgement.
-            self._follow(tables, {job.project_id for job in jobs})
-        finally:
-            for job, ids in zip(jobs, made, strict=True):
-                job.done.set_result(ids)
+        for job, ids in zip(jobs, made, strict=True):
+            job.made = ids
+        # Listeners first: a sender may check a listener right after the acknowledgement.
+        self._follow(tables, {job.project_id for job in jobs})
+        for job, ids in zip(jobs, made, strict=True):
+            job.made = None
+            job.done.set_result(ids)
 
     def _run_job(self, worker: Worker, tables: Tables, job: Job) -> None:
         assert isinstance(job, Call)  # noqa: S101 - the reader has no appends, and the writer splits them off

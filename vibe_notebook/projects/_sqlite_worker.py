@@ -37,13 +37,15 @@ GROUP: Final = 1_000
 class Append:
     """Hold a batch to append, and the future of its ids.
 
-    ``starts`` are the tails that the worker must let start first: their listeners are to receive the batch.
+    ``starts`` are the tails that the worker must let start first: their listeners are to receive the batch. ``made``
+    are the ids, once the batch is stored: then the future gets them, even if the thread fails.
     """
 
     project_id: str
     items: Sequence[Item]
     key: str | None
     starts: Sequence[Future[Any]] = ()
+    made: list[str] | None = None
     done: Future[list[str]] = field(default_factory=Future)
 
 
@@ -172,10 +174,13 @@ class Worker:
             elif not self._running and not self._queue:
                 log.error("%s", error)
         finally:  # a handler of the logger may fail too
+            # Listeners first: a caller that goes on after its error may listen again, on the next thread.
+            self._failed(error)
             with self._changed:
                 jobs, self._queue = [*self._running, *self._queue], deque()
                 self._running, self._thread = [], None
             for job in jobs:
-                if not job.done.done():
+                if isinstance(job, Append) and job.made is not None:
+                    job.done.set_result(job.made)
+                elif not job.done.done():
                     job.done.set_exception(error)
-            self._failed(error)
