@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import sys
 import uuid
 import weakref
@@ -25,6 +26,13 @@ __all__ = ["Display", "Host", "host"]
 
 _CELL_RUNNERS: Final = frozenset(("IPython", "ipykernel", "tornado"))
 """Packages whose coroutines run a kernel's cells and its widgets' callbacks."""
+
+_PYTHON_CLIENT: Final = re.compile(r"_\d+_\d+\Z")
+"""End of a message's id from jupyter_client: (process id, number). Pages send a bare UUID.
+
+The clients in Python that let a cell ask for input are consoles (jupyter console, qtconsole, Spyder); those that run
+notebooks (nbclient, papermill) do not, and a server that runs a page's cells names the cell.
+"""
 
 
 class Display(Protocol):
@@ -43,6 +51,10 @@ class Host(Protocol):
     @property
     def is_notebook(self) -> bool:
         """Return whether cells show rich displays and a page can send clicks back; False in a terminal."""
+
+    @property
+    def is_console(self) -> bool:
+        """Return whether the present cell was typed into a console of a kernel, which shows text only."""
 
     def show(self, data: Mapping[str, Any]) -> None:
         """Show a bundle (MIME type to value) in the present cell; a terminal prints its text."""
@@ -95,6 +107,7 @@ class _Plain:
     """Implement the host for a Python process without cells."""
 
     is_notebook = False
+    is_console = False
 
     def show(self, data: Mapping[str, Any]) -> None:
         sys.stdout.write(f"{data['text/plain']}\n")
@@ -136,6 +149,16 @@ class _IPython:
     def __init__(self, shell: Any) -> None:
         self.shell = shell
         self.is_notebook = getattr(shell, "kernel", None) is not None
+
+    @property
+    def is_console(self) -> bool:
+        get_request = getattr(self.shell, "get_parent", None)  # not every kernel's shell has it
+        if not self.is_notebook or get_request is None:
+            return False
+        request = get_request() or {}
+        asks = (request.get("content") or {}).get("allow_stdin", False)
+        is_of_python = _PYTHON_CLIENT.search((request.get("header") or {}).get("msg_id", "")) is not None
+        return bool(asks) and is_of_python and "cellId" not in (request.get("metadata") or {})
 
     def show(self, data: Mapping[str, Any]) -> None:
         self.shell.display_pub.publish(data=dict(data), metadata={})

@@ -46,13 +46,13 @@ class Kernel:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
 
-    def send(self, code: str) -> str:
-        """Send a cell; return its message's id."""
-        return str(self.client.execute(code, allow_stdin=False))
+    def send(self, code: str, *, is_console: bool = False) -> str:
+        """Send a cell, as a notebook without a page does or as a console; return its message's id."""
+        return str(self.client.execute(code, allow_stdin=is_console))
 
-    def run(self, code: str) -> list[dict[str, Any]]:
+    def run(self, code: str, *, is_console: bool = False) -> list[dict[str, Any]]:
         """Run a cell to its end; return the messages it caused."""
-        sent = self.send(code)
+        sent = self.send(code, is_console=is_console)
         self.wait(sent, lambda m: m["msg_type"] == "status" and m["content"]["execution_state"] == "idle")
         return self.of(sent)
 

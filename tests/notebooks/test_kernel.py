@@ -123,6 +123,25 @@ def test_a_cell_that_ends_in_an_awaited_watch_shows_its_transcript_once(k: Kerne
     assert "two" in form(k.run("await vibe.watch(['two'], display=False)"), "execute_result")["text/html"]
 
 
+@pytest.mark.parametrize("renderer", ["auto", "text"])
+def test_a_console_gets_the_text_as_it_comes_also_of_a_stream_in_the_background(
+    k: Kernel, renderer: str
+) -> None:
+    k.run(
+        f"vibe.configure(renderer={renderer!r})\nfrom asyncio import Event\nasync def slow():\n"
+        "    yield 'He'\n    await more.wait()\n    yield 'llo **you**'"
+    )
+    shown = k.run("more = Event(); more.set()\nawait vibe.watch(slow(), title='x')", is_console=True)
+    assert printed(shown) == "Hello **you**\n"
+    assert kinds(shown) == ["stream", "stream", "stream", "execute_result"]
+    sent = k.send("more = Event()\n%vibe_stream --as w slow()", is_console=True)
+    k.wait(sent, contains("He"))
+    later = k.run("more.set()\nawait w", is_console=True)
+    k.run("vibe.configure(renderer='auto')")
+    assert printed([*k.of(sent), *later]) == "Hello **you**\n"
+    assert "display_data" not in kinds([*k.of(sent), *later])
+
+
 def test_the_cell_form_displays_nothing_twice_and_has_no_value(k: Kernel) -> None:
     messages = k.run("# comment\n%%vibe_stream --as w\nawait asyncio.sleep(0)\n['a', 'b']")
     assert [kind for kind in kinds(messages) if "comm" not in kind] == ["display_data", "update_display_data"]

@@ -550,6 +550,52 @@ def test_the_same_agent_watched_again_shows_only_new_events() -> None:
     assert registry.transcript("a").text == "oldnew"
 
 
+OWN: dict[str, str] = {"agent_id": "a", "run_id": "r"}
+
+
+def test_own_events_with_the_ids_of_an_ended_run_are_a_run_of_their_own() -> None:
+    """A user runs a cell again."""
+    registry = vibe.Registry()
+    child = {"agent_id": "a", "run_id": "s"}
+    events: list[Any] = [
+        {**OWN, "type": "run_started"},
+        {**OWN, "type": "text_delta", "delta": "text", "seq": 0},
+        {**OWN, "type": "tool_started", "tool_call_id": "t", "tool_name": "ask", "args": {}},
+        {**child, "type": "run_started", "parent_run_id": "r", "parent_tool_call_id": "t"},
+        {**child, "type": "text_delta", "delta": "inner", "seq": 0},
+        {**OWN, "type": "tool_finished", "tool_call_id": "t", "output": "done"},
+    ]
+    first, second = (quiet(events, registry=registry) for _ in range(2))
+    for watched in (first, second):
+        list(watched)
+    assert second.transcript.text == first.transcript.text == "text"
+    (call,) = second.transcript.tools
+    assert [part.text for part in call.children if part.kind == "text"] == ["inner"]
+    assert first.transcript.runs[0].run_id == "r"
+    assert second.transcript.runs[0].run_id.startswith("r-")
+
+
+def test_own_events_go_on_with_a_run_that_was_interrupted_for_an_answer() -> None:
+    registry = vibe.Registry()
+    list(
+        quiet(
+            [
+                {**OWN, "type": "text_delta", "delta": "before"},
+                {**OWN, "type": "run_finished", "outcome": "interrupted"},
+            ],
+            registry=registry,
+        )
+    )
+    list(
+        quiet(
+            [{**OWN, "type": "run_started"}, {**OWN, "type": "text_delta", "delta": " after"}],
+            registry=registry,
+        )
+    )
+    assert registry.transcript("a").text == "before after"
+    assert [run.run_id for run in registry.transcript("a").runs] == ["r"]
+
+
 @pytest.mark.parametrize("source", ["text", b"x", {}, 5, None, Logged, print])
 def test_an_object_that_is_no_stream_is_a_type_error_at_once(source: object) -> None:
     with pytest.raises(TypeError, match="not a stream"):

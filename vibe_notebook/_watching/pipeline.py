@@ -31,6 +31,7 @@ from ..registry import Hold, Registry
 from ..transcript import Transcript
 from .connections import Connections
 from .finalizer import Finalizer, defer_interrupt, shield_interrupts
+from .run_ids import RunIds
 from .sources import is_one_shot
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Pipeline:
         self._adapter_name = adapter if isinstance(adapter, str) else adapter.name
         if self._adapter is not None and agent_id is None:
             self.agent_id = self._adapter.agent_id
+        self.run_ids: RunIds | None = RunIds(registry)  # None: the source's ids are to stay
         self._record = record
         self._recorder: Recorder | None = None
         self._output: Output | None = None
@@ -217,7 +219,7 @@ class Pipeline:
 
     def dispatch(self, events: Iterable[Event]) -> None:
         """Dispatch the events that were made from one native event."""
-        slot = [_with_time(event) for event in events]
+        slot = [_with_time(self.run_ids.renamed(event) if self.run_ids else event) for event in events]
         for agent_id in dict.fromkeys(event.agent_id for event in slot):
             if agent_id not in self._since:
                 self.follow(agent_id)

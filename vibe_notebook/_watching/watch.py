@@ -386,6 +386,8 @@ def watch(
         renderer=None if display else "none",
         record=record,
     )
+    if isinstance(source, Replay) or connections:
+        pipeline.run_ids = None  # the reader knows them by the ids of their log
     pipeline.connections.show(connections)
     return _new_watch(source, pipeline)
 

@@ -52,7 +52,8 @@ def choose() -> str:
     _check(name, _VARIABLE)
     if name != "auto":
         return name
-    return "widget" if host().is_notebook else "text"
+    here = host()
+    return "widget" if here.is_notebook and not here.is_console else "text"
 
 
 def _check(name: str, source: str) -> None:
@@ -112,7 +113,7 @@ def make_output(
         from ._widget_output import WidgetOutput  # noqa: PLC0415 - only here is Jupyter needed
 
         return WidgetOutput(registry, title=title, controls=controls, transcripts=transcripts)
-    if name == "text" and not here.is_notebook:
+    if name == "text" and (not here.is_notebook or here.is_console):
         from ._terminal import TerminalOutput  # noqa: PLC0415
 
         return TerminalOutput(registry)

@@ -1,0 +1,55 @@
+"""Give the runs of a stream new ids where their own are those of runs that had ended before.
+
+Between the adapter and the registry. A user runs a cell again, and its events bear the ids of the first time: the
+registry would add them to the old run, which the new view does not show.
+"""
+
+from __future__ import annotations
+
+import uuid
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from .._event_copies import with_fields
+
+if TYPE_CHECKING:
+    from ..events import Event
+    from ..registry import Registry
+
+__all__ = ["RunIds"]
+
+_NAMES: Final = ("run_id", "parent_run_id", "request_run_id")
+"""Fields of an event that name a run."""
+KEPT: Final = 10_000
+"""Runs of one stream whose ids are known: 3 MB."""
+
+
+class RunIds:
+    """Hold the ids of one stream's runs: by (agent id, given id), the id to use."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._used: dict[tuple[str, str], str] = {}
+
+    def renamed(self, event: Event) -> Event:
+        """Return *event*, or a copy whose run ids belong to this stream's runs."""
+        self._look_up(event.agent_id, event.run_id)
+        changed = {}
+        for name in _NAMES:
+            given = getattr(event, name, None)
+            used = self._used.get((event.agent_id, given), given) if given is not None else None
+            if used != given:
+                changed[name] = used
+        return with_fields(event, changed) if changed else event
+
+    def _look_up(self, agent_id: str, run_id: str) -> None:
+        """Choose the id of a run at its first event: later ones may come when this stream has ended the run."""
+        if (agent_id, run_id) in self._used:
+            return
+        with self._registry.reading(agent_id) as found:
+            run = found.runs.get(run_id) if found is not None else None
+            has_settled = run is not None and run.has_settled  # not: it waits for an answer
+        if len(self._used) >= KEPT:
+            for key in list(islice(self._used, KEPT // 2)):
+                del self._used[key]
+        self._used[agent_id, run_id] = f"{run_id}-{uuid.uuid4().hex[:8]}" if has_settled else run_id
