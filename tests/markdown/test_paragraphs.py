@@ -123,6 +123,6 @@ def test_a_paragraph_that_cannot_be_cut_is_not_tried_at_every_update(
 
     monkeypatch.setattr(long_blocks, "parse", counted)
     stream = MarkdownStream()
-    updates = fed(stream, *[line] * (OPEN_LIMIT // len(line)))
-    assert len(updates) > 700
+    updates = fed(stream, *[8 * line] * (OPEN_LIMIT // len(line) // 8))
+    assert len(updates) > 85
     assert len(parsed) <= (long_blocks.CUT_TRIES + 1) * OPEN_LIMIT // GROUP_FROM

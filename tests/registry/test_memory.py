@@ -52,7 +52,7 @@ def run(agent: str, run_id: str, count: int, size: int = 100) -> Iterator[Any]:
     yield RunFinished(**base, seq=count + 1)
 
 
-def test_a_thousand_finished_streams_leave_no_thread_and_little_beyond_their_transcripts(
+def test_hundreds_of_finished_streams_leave_no_thread_and_little_beyond_their_transcripts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shown: list[int] = []
@@ -71,16 +71,16 @@ def test_a_thousand_finished_streams_leave_no_thread_and_little_beyond_their_tra
     threads = threading.active_count()
     with Registry() as registry:
         with traced() as all_of_it:
-            ended = [watched(i, registry) for i in range(1000)]
+            ended = [watched(i, registry) for i in range(500)]
         texts = [made.transcript.model_dump_json() for made in ended]
         with traced() as of_the_transcripts:
             transcripts = [Transcript.model_validate_json(text) for text in texts]
-        assert len(transcripts) == len(set(texts)) == 1000
+        assert len(transcripts) == len(set(texts)) == 500
         assert (
-            all_of_it[0] - of_the_transcripts[0] < 12 * MEGABYTE
-        )  # 11.3 measured: a part has its times, a run its messages
+            all_of_it[0] - of_the_transcripts[0] < 9 * MEGABYTE
+        )  # 8.4 measured, the ring with it: a part has its times, a run its messages
         assert threading.active_count() == threads
-        assert len(shown) == 1001
+        assert len(shown) == 501
 
 
 def test_of_many_progress_updates_of_one_call_the_last_is_retained() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -1349,13 +1351,23 @@ def test_a_closed_default_registry_is_replaced() -> None:
 # The alarm
 
 
-def alarms(before: set[threading.Thread]) -> list[threading.Thread]:
-    """Return the alarms started since: registries of other tests may hold events for a minute."""
-    return [t for t in threading.enumerate() if t.name == "vibe-alarm" and t not in before]
+Alarms = Callable[[], list[threading.Thread]]
 
 
-def test_held_events_are_released_at_their_deadline_without_another_dispatch_and_the_thread_ends() -> None:
-    before = set(threading.enumerate())
+@pytest.fixture
+def alarms(monkeypatch: pytest.MonkeyPatch) -> Alarms:
+    """Give this test a pool of its own, of three threads: registries of other tests may hold events for a minute."""
+    name = f"vibe-alarm-{next(_names)}"
+    monkeypatch.setattr(_deadlines, "POOL", ThreadPool(name, limit=3))
+    return lambda: [thread for thread in threading.enumerate() if thread.name == name]
+
+
+_names = itertools.count()
+
+
+def test_held_events_are_released_at_their_deadline_without_another_dispatch_and_the_thread_ends(
+    alarms: Alarms,
+) -> None:
     with Registry(hold=0.05, max_wait=0.1) as registry:
         released = threading.Event()
         registry.register("a", on_result=lambda event: released.set() if event.delta == "3" else None)
@@ -1364,9 +1376,9 @@ def test_held_events_are_released_at_their_deadline_without_another_dispatch_and
         registry.dispatch(text("3", 3))
         assert released.wait(5)
         assert time.monotonic() - began >= 0.05
-        for thread in alarms(before):
+        for thread in alarms():
             thread.join(5)
-        assert not alarms(before)
+        assert not alarms()
 
 
 def test_an_alarm_rings_at_the_earlier_of_two_deadlines_that_its_ring_sets() -> None:
@@ -1476,9 +1488,8 @@ def test_an_alarm_that_fails_tries_again_after_pauses_that_double_up_to_a_bound(
 
 @pytest.mark.parametrize("fault", [ValueError("broken"), MemoryError(), SystemExit(1)], ids=repr)
 def test_held_events_are_released_although_the_alarm_failed_once(
-    fault: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    fault: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, alarms: Alarms
 ) -> None:
-    before = set(threading.enumerate())
     with Registry(hold=0.01) as registry:
         released = threading.Event()
         faults, real = [fault], registry.tick
@@ -1493,31 +1504,27 @@ def test_held_events_are_released_although_the_alarm_failed_once(
         registry.dispatch(text("1", 1))
         registry.dispatch(text("3", 3))
         assert released.wait(5)
-        for thread in alarms(before):
+        for thread in alarms():
             thread.join(5)
-        assert not alarms(before)
+        assert not alarms()
     assert type(fault).__name__ in caplog.text
 
 
 def test_a_deadline_beyond_the_timeout_limit_of_a_lock_ends_no_alarm(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture, alarms: Alarms
 ) -> None:
-    monkeypatch.setattr(_deadlines, "POOL", ThreadPool("vibe-alarm", limit=1))
-    before = set(threading.enumerate())
     with Registry(hold=1e300, max_wait=1e300) as registry:
         registry.dispatch(text("1", 1))
         registry.dispatch(text("3", 3))
-        alarm = alarms(before)
+        alarm = alarms()
         alarm[0].join(0.1)
-        assert alarms(before) == alarm
+        assert alarms() == alarm
     alarm[0].join(5)
-    assert not alarms(before)
+    assert not alarms()
     assert caplog.text == ""
 
 
-def test_hundreds_of_registries_that_hold_events_share_a_few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_deadlines, "POOL", ThreadPool("vibe-alarm", limit=3))
-    before = set(threading.enumerate())
+def test_hundreds_of_registries_that_hold_events_share_a_few_threads(alarms: Alarms) -> None:
     released, may_go_on = threading.Semaphore(0), threading.Event()
 
     def call(event: Any) -> None:
@@ -1531,18 +1538,17 @@ def test_hundreds_of_registries_that_hold_events_share_a_few_threads(monkeypatch
         registry.dispatch(text("1", 1))
         registry.dispatch(text("3", 3))
     assert all(released.acquire(timeout=10) for _ in range(3))
-    assert len(alarms(before)) == 3
+    assert len(alarms()) == 3
     may_go_on.set()
     assert all(released.acquire(timeout=10) for _ in range(197))
     for registry in registries:
         registry.close()
-    for thread in alarms(before):
+    for thread in alarms():
         thread.join(5)
-    assert not alarms(before)
+    assert not alarms()
 
 
-def test_the_alarm_continues_after_a_callback_has_ended_its_thread() -> None:
-    before = set(threading.enumerate())
+def test_the_alarm_continues_after_a_callback_has_ended_its_thread(alarms: Alarms) -> None:
     with Registry(hold=0.2) as registry:  # longer than a dispatch takes: the alarm must deliver
         done = threading.Event()
 
@@ -1556,7 +1562,7 @@ def test_the_alarm_continues_after_a_callback_has_ended_its_thread() -> None:
         registry.dispatch(text("1", 1))
         registry.dispatch(text("1", 1, agent_id="b"))
         assert done.wait(5)
-        for thread in alarms(before):
+        for thread in alarms():
             thread.join(5)
 
 
