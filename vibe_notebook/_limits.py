@@ -49,8 +49,8 @@ FORM_BYTES: Final = 5_000_000
 """Bytes that the final form of one view adds to a notebook, in HTML, Markdown and text together: a browser needs
 seconds for more, and each save of the notebook sends all of it."""
 
-RENDERS: Final = 4
-"""Transcripts that one server renders at once: each needs a thread and memory."""
+RENDERS: Final = 2
+"""Transcripts that one server renders at once: each needs a thread and memory, and delays all other requests."""
 
 RENDER_SECONDS: Final = 20.0
 """Seconds that a response waits for its transcript: proxies give up after 30 seconds or more."""

@@ -20,6 +20,9 @@ from .recording import Replay
 __all__ = ["main"]
 
 _TOKEN = "VIBE_NOTEBOOK_TOKEN"  # noqa: S105 - the variable's name
+_SWITCH = 0.001
+"""Seconds for which a thread may keep others waiting: Python's own 5 ms, several times in each request, delayed all
+listeners by up to 0.35 s while four transcripts were rendered."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,14 +89,19 @@ def _serve(options: argparse.Namespace) -> int:
     from .server import serve  # noqa: PLC0415 - an extra
 
     token = options.token if options.token is not None else os.environ.get(_TOKEN) or None
-    serve(
-        host=options.host,
-        port=options.port,
-        log=options.log,
-        token=token,
-        cors=options.cors,
-        ready=lambda url: print(url, flush=True),
-    )
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH)
+    try:
+        serve(
+            host=options.host,
+            port=options.port,
+            log=options.log,
+            token=token,
+            cors=options.cors,
+            ready=lambda url: print(url, flush=True),
+        )
+    finally:
+        sys.setswitchinterval(interval)
     return 0
 
 
