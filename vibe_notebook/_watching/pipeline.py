@@ -23,6 +23,8 @@ from .._event_loops import in_loop
 from .._foreign_words import clean_logger
 from .._forks import in_child, renew_in_child
 from .._host import host
+from .._json_values import to_json_value
+from .._settings import check_settings
 from ..display import Output, choose, make_output
 from ..events import Event, with_time
 from ..exceptions import AdapterError
@@ -30,6 +32,7 @@ from ..recording import Recorder
 from ..registry import Hold, Registry
 from ..transcript import Transcript
 from .connections import Connections
+from .displays import Displays
 from .finalizer import Finalizer, defer_interrupt, shield_interrupts
 from .sources import is_one_shot
 
@@ -57,8 +60,11 @@ class Pipeline:
         adapter: str | Adapter = "auto",
         renderer: str | None = None,
         record: str | os.PathLike[str] | Recorder | None = None,
+        input: Any = None,  # noqa: A002 - the field's name
     ) -> None:
         self.registry = registry
+        self.displays = Displays(registry, self.report)
+        self._input = to_json_value(input)
         self.agent_id = agent_id
         self.title = title
         self.transcripts: dict[str, Transcript] = {}
@@ -98,6 +104,7 @@ class Pipeline:
 
     def begin(self) -> None:
         """Open the recording and the output. Raises their errors before the output shows anything."""
+        check_settings()
         renderer = self.renderer or choose()
         if isinstance(self._record, Recorder):
             self._recorder = self._record
@@ -215,14 +222,30 @@ class Pipeline:
                 )
             return []
 
-    def dispatch(self, events: Iterable[Event]) -> None:
-        """Dispatch the events that were made from one native event."""
-        slot = [_with_time(event) for event in events]
+    def dispatch(self, events: Iterable[Event], *, outranked: bool = False) -> None:
+        """Dispatch the events that were made from one native event.
+
+        *outranked*: a renderer's bundle replaces the one that an event carries.
+        """
+        slot = [self._with_input(_with_time(event)) for event in events]
+        slot = self.displays.prepare(slot, outranked=outranked)
         for agent_id in dict.fromkeys(event.agent_id for event in slot):
             if agent_id not in self._since:
                 self.follow(agent_id)
         if slot:
             self.registry.dispatch(slot)
+
+    def _with_input(self, event: Event) -> Event:
+        """Return the first run's start with the user's input, if its source tells none."""
+        if (
+            self._input is None
+            or event.type != "run_started"
+            or event.parent_run_id
+            or event.parent_tool_call_id
+        ):
+            return event
+        given, self._input = self._input, None
+        return event if event.input is not None else event.model_copy(update={"input": given})
 
     def report(self, text: str) -> None:
         """Show a failure in the view."""
