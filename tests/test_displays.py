@@ -100,7 +100,13 @@ def test_html_loses_its_scripts_and_html_of_scripts_alone_is_one_line() -> None:
     assert made is not None
     assert made["text/html"] == "<p>a</p><p>b</p>"
     made = make_bundle(rich(html="<div><script>" + "x" * 3_000_000 + "</script></div>"))
-    assert made == {"text/plain": "<rich>\n[text/html: nothing but a script]"}
+    assert made == {"text/plain": "<rich>\n[text/html: nothing to see]"}
+
+
+def test_a_value_with_a_text_of_its_own_keeps_it() -> None:
+    value = rich()
+    type(value)._repr_mimebundle_ = lambda _, **__: {"text/plain": "| a |", "text/html": "<b>a</b>"}
+    assert make_bundle(value) == {"text/html": "<b>a</b>", "text/plain": "| a |"}
 
 
 def test_a_formula_becomes_markdown_where_nothing_richer_is_there() -> None:
@@ -233,8 +239,11 @@ class Photo:
     def convert(self, _: str) -> Photo:
         return self
 
+    def reduce(self, factor: int) -> Photo:
+        return Photo(self.data[: len(self.data) // factor])
+
     def save(self, file: io.BytesIO, *, format: str, **_: Any) -> None:  # noqa: A002
-        file.write(self.data if format == "PNG" else b"\xff\xd8\xffsmall")
+        file.write(self.data if format == "PNG" else b"\xff\xd8\xff" + self.data[3:])
 
 
 Image = type("Image", (Photo,), {"__module__": "PIL.Image"})
@@ -244,7 +253,8 @@ def test_an_image_saves_itself_and_a_large_photograph_as_jpeg() -> None:
     assert (make_bundle(Image()) or {})["image/png"] == PNG_TEXT
     made = make_bundle(Image(PNG + bytes(1_000_000)))
     assert made is not None
-    assert base64.b64decode(made["image/jpeg"]) == b"\xff\xd8\xffsmall"
+    assert image_type(base64.b64decode(made["image/jpeg"])) == "image/jpeg"
+    assert len(base64.b64decode(made["image/jpeg"])) == (len(PNG) + 1_000_000) // 2
     assert "image/png" not in made
 
 

@@ -86,6 +86,7 @@ PARAMETERS = {
     "Live.display": "value id",
     "Live.plan": "entries id",
     "Live.note": "text value",
+    "Live.cite": "url title quote source",
     "Transcript.to_html": "title is_open",
     "Transcript.to_markdown": "",
     "Transcript.to_text": "",

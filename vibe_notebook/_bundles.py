@@ -178,8 +178,8 @@ def _cleaned(mime: str, value: Any, limit: int) -> tuple[str, Any] | str | None:
     text = scrub(value)
     if mime == "text/html":
         text = without_scripts(text)
-        if not _SEEN.search(text) and not html.unescape(TAG.sub("", text)).strip():
-            return "[text/html: nothing but a script]" if value.strip() else None
+        if len(text) <= limit and not _SEEN.search(text) and not html.unescape(TAG.sub("", text)).strip():
+            return "[text/html: nothing to see]" if value.strip() else None
     return mime, text
 
 

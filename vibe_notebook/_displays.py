@@ -119,7 +119,7 @@ def _make(value: Any) -> dict[str, Any] | None:
     found, notes = _formatted(value)
     if not found and not notes:
         return None
-    text = _text(value, found)
+    text = own if isinstance(own := found.get("text/plain"), str) else _text(value, found)
     return clean_bundle({**found, "text/plain": "\n".join([text, *notes])})
 
 
@@ -158,7 +158,8 @@ def _formatted(value: Any) -> tuple[dict[str, Any], list[str]]:
     whole = attempt("a bundle", lambda: _call(value, "", _WHOLE))
     if isinstance(whole, Mapping):
         found = {mime: whole[mime] for mime in itertools.islice(whole, KEYS) if type_of(mime) in TYPES}
-        found.pop("text/plain", None)
+        if not found.keys() - {"text/plain"}:
+            found = {}  # its text alone is nothing richer
     for mime, name in () if found else _METHODS:
         if _is_beside(mime, found):
             continue
@@ -218,13 +219,17 @@ def _drawn(value: Any) -> bytes | None:
 
 
 def _smaller(value: Any, image: Any) -> bytes | None:
-    """Save a photograph whose PNG is too large as JPEG, which takes a tenth."""
+    """Save a photograph whose PNG is too large as JPEG, which takes a tenth, and smaller if need be."""
     if not (isinstance(image, bytes) and _is_of(value, "PIL.Image", "Image")):
         return None
     if len(image) * 4 // 3 < display_limit():
         return None
-    file = io.BytesIO()
-    value.convert("RGB").save(file, format="JPEG", quality=85)
+    photo = value.convert("RGB")
+    for factor in (1, 2, 4, 8):
+        file = io.BytesIO()
+        photo.reduce(factor).save(file, format="JPEG", quality=85)
+        if file.tell() * 4 // 3 < display_limit():
+            break
     return file.getvalue()
 
 

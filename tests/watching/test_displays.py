@@ -95,6 +95,27 @@ def test_a_plan_is_replaced_in_its_first_place_and_a_note_is_a_line() -> None:
     assert (note.name, note.value) == ("cache hit", {"key": 7})
 
 
+def test_a_source_belongs_to_the_text_that_was_written_last() -> None:
+    with quiet() as live:
+        live.text("It is ")
+        live.text("cold there. ")
+        live.cite("https://a.example", title="A")
+        with live.tool("t"):
+            pass
+        live.text("Yes.")
+        live.cite(source="stations.csv", quote="Oslo,4.1")
+    first, _, second = live.transcript.parts
+    assert first.kind == second.kind == "text"
+    (cited,) = first.citations
+    assert (first.text[cited.start : cited.end], cited.url, cited.title) == (
+        "cold there.",
+        "https://a.example",
+        "A",
+    )
+    (cited,) = second.citations
+    assert (cited.start, cited.end, cited.source, cited.quote) == (0, 4, "stations.csv", "Oslo,4.1")
+
+
 def test_an_error_with_notes_shows_them() -> None:
     error = ValueError("bad row")
     error.add_note("in stations.csv")

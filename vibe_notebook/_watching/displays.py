@@ -30,8 +30,8 @@ __all__ = ["Displays", "PacedDisplays"]
 
 log = clean_logger("vibe_notebook")
 Bundle = dict[str, Any]
-_SHOWN: Final = frozenset(("tool_started", "tool_progress", "tool_finished", "artifact"))
-"""Types of events that can have a display."""
+_SHOWN: Final = frozenset(("tool_started", "tool_progress", "tool_finished", "artifact", "run_finished"))
+"""Types of events that can have a display, and the end of a run, which frees its counts."""
 _RUNS: Final = 1_000
 """Runs whose displays are counted; the oldest are forgotten beyond."""
 _KEYS: Final = 100
@@ -73,7 +73,7 @@ class Displays:
 
         With *outranked*, a renderer replaces a display that an event carries: the display is the value's own.
         """
-        if not any(event.type in _SHOWN or event.type == "run_finished" for event in slot):
+        if all(event.type not in _SHOWN for event in slot):
             return slot
         made: list[Event] = []
         for event in slot:

@@ -21,6 +21,7 @@ from .._forks import renew_in_child
 from .._half_pairs import HalfPairs
 from ..events import (
     Artifact,
+    Citation,
     Custom,
     Event,
     Plan,
@@ -125,6 +126,7 @@ class Live(Transcribed):
         self._closed = False
         self._ticker = Ticker()
         self._places: set[tuple[type, str]] = set()
+        self._written = "0", 0, ""  # the newest text part, the place of its last piece, and that piece
         self._displays = PacedDisplays(self._send_display)
         self.usage: Usage | None = None
         renew_in_child(self)
@@ -180,6 +182,30 @@ class Live(Transcribed):
         steps = tuple(entries)
         self._find_place(Plan, id)
         self._dispatch(Plan, plan_id=id, entries=steps)
+
+    def cite(
+        self,
+        url: str | None = None,
+        *,
+        title: str | None = None,
+        quote: str | None = None,
+        source: str | None = None,
+    ) -> None:
+        """Name a source of the text that was written last; *source* is a file or a document."""
+        with self._lock:
+            self._check_open()
+            part_id, start, piece = self._written
+        self._dispatch(
+            Citation,
+            citation_id=f"source-{next(self._numbers)}",
+            part_id=part_id,
+            start=start if piece else None,
+            end=start + len(piece.rstrip()) if piece else None,
+            url=url,
+            title=title,
+            quote=quote,
+            source=source,
+        )
 
     def note(self, text: str, value: Any = None) -> None:
         """Show a line for the reader, with a value to unfold."""
@@ -275,6 +301,9 @@ class Live(Transcribed):
             if self._part is None or self._part[0] != kind:
                 self._part = (kind, str(next(self._numbers)))
             part_id = self._part[1]
+            if kind == "text":
+                last_id, at, piece = self._written
+                self._written = part_id, at + len(piece) if last_id == part_id else 0, delta
         self._dispatch(cls, part_id=part_id, delta=delta)
 
     def _check_open(self) -> None:
