@@ -22,7 +22,7 @@ MESSAGES = (
 
 NAMES = {
     "": "Live Recorder Registry Replay Transcript VibeNotebookError Watch configure get_registry handler last live "
-    "load_ipython_extension record replay unload_ipython_extension watch",
+    "load_ipython_extension record renderer replay unload_ipython_extension watch",
     "adapters": "Adapter choose detect get is_open names none_understood recognizes",
     "cli": "main",
     "display": "Output Printer bundle choose configure make_output",
@@ -57,12 +57,13 @@ ADAPTERS = (
 )
 
 PARAMETERS = {
-    "watch": "source title agent_id adapter registry display record",
-    "live": "name title registry display record",
+    "watch": "source title agent_id adapter registry display record input",
+    "live": "name title registry display record input",
     "handler": "name title agent_id registry display record",
     "replay": "path speed",
     "record": "path agent_id registry",
-    "configure": "renderer",
+    "configure": "renderer display_limit displays_limit",
+    "renderer": "match",
     "last": "",
     "Registry": "hold max_held max_wait keep_runs ring clock",
     "Registry.dispatch": "event",
@@ -82,6 +83,10 @@ PARAMETERS = {
     "Live.text": "delta",
     "Live.thinking": "delta",
     "Live.tool": "name args tool_call_id",
+    "Live.display": "value id",
+    "Live.plan": "entries id",
+    "Live.note": "text value",
+    "Live.cite": "url title quote source",
     "Transcript.to_html": "title is_open",
     "Transcript.to_markdown": "",
     "Transcript.to_text": "",

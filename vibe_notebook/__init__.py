@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._watching.handlers.sdks import handler
     from ._watching.live import Live, live
+    from ._watching.renderers import renderer
     from ._watching.watch import Watch, last, watch
     from .display import configure
     from .exceptions import VibeNotebookError
@@ -40,6 +41,7 @@ __all__ = [
     "live",
     "load_ipython_extension",
     "record",
+    "renderer",
     "replay",
     "unload_ipython_extension",
     "watch",
@@ -59,6 +61,7 @@ _HOMES = {
     "last": "._watching.watch",
     "live": "._watching.live",
     "record": ".recording",
+    "renderer": "._watching.renderers",
     "replay": ".recording",
     "watch": "._watching.watch",
 }

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from ._bundles import clean_bundle
 from ._json_values import scrub, to_json_value
 from ._limits import COUNT_LIMIT, ID_LIMIT, INT_LIMIT, NAME_LIMIT, OPTIONS_LIMIT, PLAN_LIMIT, TIME_LIMIT
 
@@ -108,8 +109,10 @@ def _offset(value: Any) -> Any:
 
 Offset = Annotated[int | None, BeforeValidator(_offset)]
 """A place in a text, in code points; anything else than a count becomes ``None``."""
-Display = Annotated[dict[str, Any] | None, BeforeValidator(to_json_value)]
-"""A bundle ``{mime type: value}`` as Jupyter's outputs have it, binary as base64; ``None`` retains the one before."""
+Display = Annotated[dict[str, Any] | None, BeforeValidator(clean_bundle)]
+"""A bundle ``{mime type: value}`` as Jupyter's outputs have it, binary as base64; ``None`` retains the one before.
+
+Unknown types go, and what is beyond ``display_limit``; no bundle refuses its event."""
 PlanStatus = Literal["pending", "in_progress", "completed", "cancelled"]
 
 

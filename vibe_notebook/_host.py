@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
+from ._displays import use_printers
 from ._event_loops import in_loop
 from ._forks import in_child
 from .transcript import Transcript
@@ -77,6 +78,9 @@ class Host(Protocol):
     def keep_log_out_of_cells(self) -> None:
         """Keep Python from printing unhandled log records into whichever cell runs."""
 
+    def printer(self, value: object, mime: str) -> Callable[[Any], Any] | None:
+        """Return the function that the user has registered for *value* and this type; "" for a whole bundle."""
+
     def remember(self, transcripts: Iterable[Transcript], cell: int | None, title: str) -> None:
         """Shorten these transcripts to one line where they are the result of the cell that has shown them."""
 
@@ -101,6 +105,13 @@ def _leave_notebook() -> None:
 
 
 in_child(_leave_notebook)
+
+
+def _printer(value: object, mime: str) -> Callable[[Any], Any] | None:
+    return host().printer(value, mime)
+
+
+use_printers(_printer)
 
 
 class _Plain:
@@ -138,6 +149,9 @@ class _Plain:
 
     def keep_log_out_of_cells(self) -> None:
         """Leave the log alone."""
+
+    def printer(self, value: object, mime: str) -> None:
+        del value, mime
 
     def remember(self, transcripts: Iterable[Transcript], cell: int | None, title: str) -> None:
         """Remember nothing: plain Python shows no cell's result."""
@@ -195,6 +209,17 @@ class _IPython:
         log = logging.getLogger("vibe_notebook")
         if self.is_notebook and not log.handlers:
             log.addHandler(logging.NullHandler())
+
+    def printer(self, value: object, mime: str) -> Callable[[Any], Any] | None:
+        formatters = self.shell.display_formatter
+        formatter = formatters.formatters.get(mime) if mime else formatters.mimebundle_formatter
+        if formatter is None or not formatter.enabled:
+            return None
+        try:
+            found: Callable[[Any], Any] = formatter.lookup(value)
+        except KeyError:
+            return None
+        return found
 
     def remember(self, transcripts: Iterable[Transcript], cell: int | None, title: str) -> None:
         if cell is None:  # a terminal, or a watch without a view

@@ -10,6 +10,9 @@ from typing import Final
 __all__ = [
     "ANSWER_BYTES",
     "COUNT_LIMIT",
+    "DISPLAYS_BYTES",
+    "DISPLAY_BYTES",
+    "DISPLAY_SECONDS",
     "FOREIGN_WORDS",
     "FORM_BYTES",
     "ID_LIMIT",
@@ -20,6 +23,7 @@ __all__ = [
     "NAME_SHOWN",
     "OPTIONS_LIMIT",
     "PLAN_LIMIT",
+    "RENDERER_SECONDS",
     "RENDERS",
     "RENDER_SECONDS",
     "TABLE_CELLS",
@@ -63,6 +67,20 @@ NAME_LIMIT: Final = 1_000
 
 NAME_SHOWN: Final = 200
 """Characters of a name that a form, a view or a terminal shows: a longer one hides the line around it."""
+
+DISPLAY_BYTES: Final = 1_000_000
+"""Bytes of one display's JSON: a plot has 100 KB, and every view, recording and notebook holds a copy.
+``configure(display_limit=…)`` changes the bound."""
+
+DISPLAYS_BYTES: Final = 20_000_000
+"""Bytes of the displays that one run shows: a larger notebook opens in no browser within seconds.
+``configure(displays_limit=…)`` changes the bound."""
+
+DISPLAY_SECONDS: Final = 0.5
+"""Seconds between two displays of one unfinished call: more of them fill a recording, and nobody sees them."""
+
+RENDERER_SECONDS: Final = 0.5
+"""Seconds after which a user's renderer counts as slow: the agent waits for it."""
 
 PLAN_LIMIT: Final = 500
 """Steps of one plan: each update of the plan sends all of them."""

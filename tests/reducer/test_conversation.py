@@ -19,6 +19,7 @@ from vibe_notebook.events import (
     RunStarted,
     TextDelta,
     ToolFinished,
+    ToolProgress,
     ToolStarted,
     Usage,
 )
@@ -82,6 +83,32 @@ def test_any_arrival_of_a_conversation_ends_in_the_same_transcript(seed: int) ->
     again = read(*shuffled(CONVERSATION, seed=seed), *CONVERSATION[seed % 20 :: 3])
     assert again == whole
     assert Transcript.model_validate_json(whole.model_dump_json()) == whole
+
+
+def display_of(*events: Event) -> Any:
+    return read(*events).tools[0].display
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_the_last_display_of_a_call_stays_whatever_comes_without_one(count: int) -> None:
+    call = {**IDS, "tool_call_id": "t"}
+    one, two, three = ({"text/plain": text} for text in ("one", "two", "three"))
+    events = numbered(
+        [
+            ToolStarted(**call, args={"p": 1}, display=one),
+            ToolStarted(**call, args={"p": 2}),
+            ToolProgress(**call, delta="x", display=two),
+            ToolProgress(**call, message="working"),
+            ToolProgress(**call, delta="y"),
+            ToolFinished(**call, output=1, display=three),
+            ToolFinished(**call, output=2),
+            ToolProgress(**call, delta="late"),
+        ]
+    )[:count]
+    expected = [one, one, two, two, two, three, three, three][count - 1]
+    assert display_of(*events) == expected
+    for seed in range(10):
+        assert read(*shuffled(events, seed=seed)) == read(*events)
 
 
 def test_what_the_user_and_the_system_said_is_no_text_of_the_agent_and_begins_turns() -> None:

@@ -15,7 +15,8 @@ import trio
 
 import vibe_notebook as vibe
 from vibe_notebook._watching import pipeline as _pipeline
-from vibe_notebook._watching.pipeline import Pipeline, fresh_agent_id
+from vibe_notebook._watching.ids import fresh_agent_id
+from vibe_notebook._watching.pipeline import Pipeline
 from vibe_notebook.adapters import Adapter
 from vibe_notebook.events import Event, TextDelta, ToolStarted
 from vibe_notebook.registry import Registry

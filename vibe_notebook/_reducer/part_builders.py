@@ -344,7 +344,8 @@ class ToolBuilder(PartBuilder):
             if event.delta is not None:
                 self.output.add(place, event.delta)
             if event.delta is not None or event.output is not None:
-                if (event.progress, event.total, event.message, event.state) == (None,) * 4:
+                others = (event.progress, event.total, event.message, event.state, event.display)
+                if others == (None,) * 5:
                     runs = self._retained.get((place[0], "runs"))
                     if runs is not None and runs[0] < place:
                         return  # only text, and an earlier event shows that the call runs
@@ -356,6 +357,8 @@ class ToolBuilder(PartBuilder):
         self.news += 1
         retained, counter = self._retained, place[0]
         self._event_places[counter] = min(place, self._event_places.get(counter, place))
+        if getattr(event, "display", None) is not None:
+            retain_last(retained, (counter, "display"), place, event)
         if isinstance(event, ToolFinished):
             retain_last(retained, (counter, "finished"), place, event)
             return

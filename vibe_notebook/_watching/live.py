@@ -10,16 +10,22 @@ import itertools
 import os
 import threading
 import uuid
+from collections.abc import Hashable, Iterable
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from pydantic import ValidationError
 
+from .._displays import make_bundle, shown_bundle
 from .._forks import renew_in_child
 from .._half_pairs import HalfPairs
 from ..events import (
     Artifact,
+    Citation,
+    Custom,
     Event,
+    Plan,
+    PlanEntry,
     RunFinished,
     RunStarted,
     TextDelta,
@@ -34,6 +40,7 @@ from ..events import (
 from ..exceptions import ClosedError
 from ..recording import Recorder
 from ..registry import Registry, get_registry
+from .displays import PacedDisplays
 from .pipeline import Pipeline, Transcribed
 from .stepper import Ticker
 
@@ -48,6 +55,7 @@ class LiveTool:
         self.name = name
         self._owner = owner
         self._finished = False
+        self._shown: dict[str, Any] | None = None
 
     def progress(
         self, message: str | None = None, *, progress: float | None = None, total: float | None = None
@@ -59,16 +67,32 @@ class LiveTool:
         """Append to the tool's output while the tool runs."""
         self._emit(ToolProgress, delta=text)
 
+    def display(self, value: Any) -> None:
+        """Show a value beside the output: a figure, a table, an image, a bundle, any object that shows itself.
+
+        The next one REPLACES it. Of many in a second two are sent, and always the last one.
+        """
+        bundle = shown_bundle(value)
+        self._owner.show_later(self, bundle)
+        self._shown = bundle
+
     def result(self, output: Any = None) -> None:
-        """Finish the call with status ok. *output* is any value; a table is summarised."""
-        self._finished = True
-        self._emit(ToolFinished, tool_name=self.name, status="ok", output=output)
+        """Finish the call with status ok. *output* is any value; a figure, a table or an image is shown as such."""
+        bundle = make_bundle(output)
+        if isinstance(output, bytes | bytearray | memoryview) and bundle is not None:
+            image = next((mime for mime in bundle if mime.startswith("image/")), None)
+            output = {"$display": image} if image else bundle["text/plain"]
+        self._finish(status="ok", output=output, display=self._shown or bundle)
 
     def error(self, error: object, *, status: Literal["error", "denied", "cancelled"] = "error") -> None:
-        """Finish the call with an error: a message or an exception."""
-        text = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
+        """Finish the call with an error: a message or an exception, with its notes."""
+        text = _error_text(error) if isinstance(error, BaseException) else str(error)
+        self._finish(status=status, error=text, display=self._shown)
+
+    def _finish(self, **payload: Any) -> None:
         self._finished = True
-        self._emit(ToolFinished, tool_name=self.name, status=status, error=text)
+        self._owner.drop_later(self)
+        self._emit(ToolFinished, tool_name=self.name, **payload)
 
     def __enter__(self) -> Self:
         return self
@@ -101,6 +125,9 @@ class Live(Transcribed):
         self._begun = False
         self._closed = False
         self._ticker = Ticker()
+        self._places: set[tuple[type, str]] = set()
+        self._written = "0", 0, ""  # the newest text part, the place of its last piece, and that piece
+        self._displays = PacedDisplays(self._send_display)
         self.usage: Usage | None = None
         renew_in_child(self)
 
@@ -137,6 +164,77 @@ class Live(Transcribed):
             media_type=media_type,
         )
 
+    def display(self, value: Any, id: str | None = None) -> None:  # noqa: A002 - as IPython's display_id
+        """Show a value: a figure, a table, an image, a bundle, any object that shows itself.
+
+        A later one with the same *id* REPLACES it in its place. Of many in a second two are sent, and always the last.
+        """
+        bundle = shown_bundle(value)
+        artifact_id = f"display-{next(self._numbers)}" if id is None else str(id)
+        self._find_place(Artifact, artifact_id)
+        self._displays.put(artifact_id, bundle)
+
+    def plan(self, entries: Iterable[str | PlanEntry | dict[str, Any]], *, id: str = "plan") -> None:  # noqa: A002
+        """Show the plan: its steps as texts, or as ``{"text": …, "status": "in_progress"}``.
+
+        *status* is pending, in_progress, completed or cancelled. A later plan REPLACES it in its first place.
+        """
+        steps = tuple(entries)
+        self._find_place(Plan, id)
+        self._dispatch(Plan, plan_id=id, entries=steps)
+
+    def cite(
+        self,
+        url: str | None = None,
+        *,
+        title: str | None = None,
+        quote: str | None = None,
+        source: str | None = None,
+    ) -> None:
+        """Name a source of the text that was written last; *source* is a file or a document."""
+        with self._lock:
+            self._check_open()
+            part_id, start, piece = self._written
+        self._dispatch(
+            Citation,
+            citation_id=f"source-{next(self._numbers)}",
+            part_id=part_id,
+            start=start if piece else None,
+            end=start + len(piece.rstrip()) if piece else None,
+            url=url,
+            title=title,
+            quote=quote,
+            source=source,
+        )
+
+    def note(self, text: str, value: Any = None) -> None:
+        """Show a line for the reader, with a value to unfold."""
+        self.emit(Custom, name=text, value=value, shown=True)
+
+    def show_later(self, tool: LiveTool, bundle: dict[str, Any]) -> None:
+        """Show the display of a tool call, at most twice a second."""
+        with self._lock:
+            self._check_open()
+        self._displays.put(tool, bundle)
+
+    def drop_later(self, tool: LiveTool) -> None:
+        """Forget the display of a tool call that still waits: the call's result carries it."""
+        self._displays.take(tool)
+
+    def _find_place(self, cls: type, part_id: str) -> None:
+        """End the text so far, unless a plan or display takes the place of an earlier one."""
+        with self._lock:
+            self._check_open()
+            if (cls, part_id) not in self._places:
+                self._places.add((cls, part_id))
+                self._part = None
+
+    def _send_display(self, key: Hashable, bundle: dict[str, Any]) -> None:
+        if isinstance(key, LiveTool):
+            self._dispatch(ToolProgress, tool_call_id=key.tool_call_id, display=bundle)
+        else:
+            self._dispatch(Artifact, artifact_id=key, display=bundle)
+
     def close(self, error: BaseException | None = None) -> None:
         """End the run and show its final form. Idempotent.
 
@@ -156,8 +254,9 @@ class Live(Transcribed):
                 return False
             self._closed = True
         self._ticker.stop()
+        self._displays.flush()
         outcome = "success" if error is None else "error" if isinstance(error, Exception) else "cancelled"
-        text = f"{type(error).__name__}: {error}" if outcome == "error" else None
+        text = _error_text(error) if error is not None and outcome == "error" else None
         self._dispatch(RunFinished, outcome=outcome, error=text, usage=self.usage)
         return True
 
@@ -202,6 +301,9 @@ class Live(Transcribed):
             if self._part is None or self._part[0] != kind:
                 self._part = (kind, str(next(self._numbers)))
             part_id = self._part[1]
+            if kind == "text":
+                last_id, at, piece = self._written
+                self._written = part_id, at + len(piece) if last_id == part_id else 0, delta
         self._dispatch(cls, part_id=part_id, delta=delta)
 
     def _check_open(self) -> None:
@@ -222,7 +324,13 @@ class Live(Transcribed):
             event: Event = cls(**joined)
         except ValidationError as error:
             raise not_valid(error, kind) from None
-        self._pipeline.dispatch([*map(parse_event, earlier), event])
+        self._pipeline.dispatch([*map(parse_event, earlier), event], outranked=True)
+
+
+def _error_text(error: BaseException) -> str:
+    notes = getattr(error, "__notes__", None)
+    lines = [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
+    return "\n".join([f"{type(error).__name__}: {error}", *lines])
 
 
 def live(
@@ -232,6 +340,7 @@ def live(
     registry: Registry | None = None,
     display: bool = True,
     record: str | os.PathLike[str] | Recorder | None = None,
+    input: Any = None,  # noqa: A002 - the field's name
 ) -> Live:
     """Show work that the caller reports by hand.
 
@@ -246,7 +355,7 @@ def live(
 
     *name* is the agent's id; the view opens when the block is entered. In a coroutine, ``async with``
     leaves the event loop free while the final form is rendered. Where a task leaves a plain ``with`` beside
-    other live views, the cell waits for that form at its end.
+    other live views, the cell waits for that form at its end. *input* is what the user asked.
     """
     return Live(
         Pipeline(
@@ -256,5 +365,6 @@ def live(
             adapter="",
             renderer=None if display else "none",
             record=record,
+            input=input,
         )
     )

@@ -7,11 +7,9 @@ output, ``accept`` passes one native event down the path, ``finalize`` ends the 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import threading
 import time
-import weakref
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -21,8 +19,10 @@ from .. import adapters
 from .._controls import Control, Controls
 from .._event_loops import in_loop
 from .._foreign_words import clean_logger
-from .._forks import in_child, renew_in_child
+from .._forks import renew_in_child
 from .._host import host
+from .._json_values import to_json_value
+from .._settings import check_settings
 from ..display import Output, choose, make_output
 from ..events import Event, with_time
 from ..exceptions import AdapterError
@@ -30,14 +30,15 @@ from ..recording import Recorder
 from ..registry import Hold, Registry
 from ..transcript import Transcript
 from .connections import Connections
+from .displays import Displays
 from .finalizer import Finalizer, defer_interrupt, shield_interrupts
-from .run_ids import RunIds
+from .ids import RunIds, fresh_agent_id
 from .sources import is_one_shot
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
 
-__all__ = ["Pipeline", "Transcribed", "fresh_agent_id"]
+__all__ = ["Pipeline", "Transcribed"]
 
 log = clean_logger("vibe_notebook")
 _MAX_UNIDENTIFIED = 8
@@ -58,8 +59,11 @@ class Pipeline:
         adapter: str | Adapter = "auto",
         renderer: str | None = None,
         record: str | os.PathLike[str] | Recorder | None = None,
+        input: Any = None,  # noqa: A002 - the field's name
     ) -> None:
         self.registry = registry
+        self.displays = Displays(registry, self.report)
+        self._input = to_json_value(input)
         self.agent_id = agent_id
         self.title = title
         self.transcripts: dict[str, Transcript] = {}
@@ -100,6 +104,7 @@ class Pipeline:
 
     def begin(self) -> None:
         """Open the recording and the output. Raises their errors before the output shows anything."""
+        check_settings()
         renderer = self.renderer or choose()
         if isinstance(self._record, Recorder):
             self._recorder = self._record
@@ -217,14 +222,33 @@ class Pipeline:
                 )
             return []
 
-    def dispatch(self, events: Iterable[Event]) -> None:
-        """Dispatch the events that were made from one native event."""
-        slot = [_with_time(self.run_ids.renamed(event) if self.run_ids else event) for event in events]
+    def dispatch(self, events: Iterable[Event], *, outranked: bool = False) -> None:
+        """Dispatch the events that were made from one native event.
+
+        *outranked*: a renderer's bundle replaces the one that an event carries.
+        """
+        slot = [
+            self._with_input(_with_time(self.run_ids.renamed(event) if self.run_ids else event))
+            for event in events
+        ]
+        slot = self.displays.prepare(slot, outranked=outranked)
         for agent_id in dict.fromkeys(event.agent_id for event in slot):
             if agent_id not in self._since:
                 self.follow(agent_id)
         if slot:
             self.registry.dispatch(slot)
+
+    def _with_input(self, event: Event) -> Event:
+        """Return the first run's start with the user's input, if its source tells none."""
+        if (
+            self._input is None
+            or event.type != "run_started"
+            or event.parent_run_id
+            or event.parent_tool_call_id
+        ):
+            return event
+        given, self._input = self._input, None
+        return event if event.input is not None else event.model_copy(update={"input": given})
 
     def report(self, text: str) -> None:
         """Show a failure in the view."""
@@ -455,25 +479,3 @@ class Transcribed:
         from ..display import bundle  # noqa: PLC0415 - only when something is shown
 
         host().show(bundle(self.transcripts, title=self.title))
-
-
-_lock: threading.Lock = threading.Lock()
-_reserved: weakref.WeakKeyDictionary[Registry, set[str]] = weakref.WeakKeyDictionary()
-
-
-def _renew_lock() -> None:
-    global _lock  # noqa: PLW0603 - in the child of a fork
-    _lock = threading.Lock()
-
-
-in_child(_renew_lock)
-
-
-def fresh_agent_id(registry: Registry) -> str:
-    """Return an id that neither an agent of the registry has nor another watch has reserved."""
-    with _lock:
-        reserved = _reserved.setdefault(registry, set())
-        used = reserved.union(registry.agents())
-        name = next(name for n in itertools.count(1) if (name := f"agent-{n}") not in used)
-        reserved.add(name)
-        return name

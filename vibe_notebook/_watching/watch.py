@@ -349,6 +349,7 @@ def watch(
     registry: Registry | None = None,
     display: bool = True,
     record: str | os.PathLike[str] | Recorder | None = None,
+    input: Any = None,  # noqa: A002 - the field's name
 ) -> Watch:
     """Show an agent's work live while you consume its stream, which passes through unchanged.
 
@@ -363,7 +364,7 @@ def watch(
     manager that yields one, or an object with ``stream_events()``. The watch reads and shows nothing before
     the caller iterates, awaits or enters it. ``adapter`` names the SDK where the first few events do not
     show it; ``record`` is the path of a recording to write; ``display=False`` shows nothing but still builds
-    ``.transcript``.
+    ``.transcript``. ``input`` is what the user asked, shown where the stream itself does not tell it.
 
     Raises ``TypeError`` for an object that is no stream, ``AdapterError`` for an unknown adapter.
     """
@@ -385,9 +386,11 @@ def watch(
         adapter=adapter,
         renderer=None if display else "none",
         record=record,
+        input=input,
     )
     if isinstance(source, Replay) or connections:
         pipeline.run_ids = None  # the reader knows them by the ids of their log
+        pipeline.displays.renders = False  # its own renderers made its displays
     pipeline.connections.show(connections)
     return _new_watch(source, pipeline)
 

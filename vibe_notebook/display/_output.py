@@ -6,11 +6,12 @@ ever printed into another cell.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from .. import _settings as settings
 from .._host import host
+from .._settings import Renderer, configure
 from ..transcript import Transcript
 from ._bundle import bundle
 
@@ -20,27 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Output", "Renderer", "choose", "configure", "make_output"]
 
-Renderer = Literal["auto", "widget", "static", "text", "none"]
-_RENDERERS = ("auto", "widget", "static", "text")
-_VARIABLE = "VIBE_NOTEBOOK_RENDERER"
-
-
-class _Config:
-    renderer: str | None = None
-
-
-def configure(*, renderer: Renderer | None = None) -> None:
-    """Choose the renderer of all streams of this process: "auto", "widget", "static" or "text".
-
-    ``None`` restores the environment's ``VIBE_NOTEBOOK_RENDERER``, else "auto".
-
-    Raises:
-        ValueError: *renderer* is not one of these names.
-    """
-    if renderer is not None:
-        _check(renderer, "renderer")
-    _Config.renderer = renderer
-
 
 def choose() -> str:
     """Return the renderer to use now: the configured renderer, else the environment's. "auto" is resolved.
@@ -48,18 +28,11 @@ def choose() -> str:
     Raises:
         ValueError: ``VIBE_NOTEBOOK_RENDERER`` is not a renderer's name.
     """
-    name = _Config.renderer or os.environ.get(_VARIABLE) or "auto"
-    _check(name, _VARIABLE)
+    name = settings.renderer()
     if name != "auto":
         return name
     here = host()
     return "widget" if here.is_notebook and not here.is_console else "text"
-
-
-def _check(name: str, source: str) -> None:
-    if name not in _RENDERERS:
-        msg = f"{source}={name!r} is no renderer; use one of {', '.join(_RENDERERS)}."
-        raise ValueError(msg)
 
 
 class Output(Protocol):

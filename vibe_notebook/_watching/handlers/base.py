@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 from ... import adapters
 from ..._host import host
 from ...exceptions import ClosedError
-from ..pipeline import Pipeline, Transcribed, fresh_agent_id
+from ..ids import fresh_agent_id
+from ..pipeline import Pipeline, Transcribed
 
 if TYPE_CHECKING:
     from ...adapters import Adapter

@@ -1,4 +1,4 @@
-"""Give the runs of a stream new ids where their own are those of runs that had ended before.
+"""Choose ids for a stream: of an agent without a name, and of runs whose own ids belong to earlier runs.
 
 Between the adapter and the registry. A user runs a cell again, and its events bear the ids of the first time: the
 registry would add them to the old run, which the new view does not show.
@@ -6,17 +6,21 @@ registry would add them to the old run, which the new view does not show.
 
 from __future__ import annotations
 
+import itertools
+import threading
 import uuid
+import weakref
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from .._event_copies import with_fields
+from .._forks import in_child
 
 if TYPE_CHECKING:
     from ..events import Event
     from ..registry import Registry
 
-__all__ = ["RunIds"]
+__all__ = ["RunIds", "fresh_agent_id"]
 
 _NAMES: Final = ("run_id", "parent_run_id", "request_run_id")
 """Fields of an event that name a run."""
@@ -53,3 +57,25 @@ class RunIds:
             for key in list(islice(self._used, KEPT // 2)):
                 del self._used[key]
         self._used[agent_id, run_id] = f"{run_id}-{uuid.uuid4().hex[:8]}" if has_settled else run_id
+
+
+_lock: threading.Lock = threading.Lock()
+_reserved: weakref.WeakKeyDictionary[Registry, set[str]] = weakref.WeakKeyDictionary()
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - in the child of a fork
+    _lock = threading.Lock()
+
+
+in_child(_renew_lock)
+
+
+def fresh_agent_id(registry: Registry) -> str:
+    """Return an id that neither an agent of the registry has nor another watch has reserved."""
+    with _lock:
+        reserved = _reserved.setdefault(registry, set())
+        used = reserved.union(registry.agents())
+        name = next(name for n in itertools.count(1) if (name := f"agent-{n}") not in used)
+        reserved.add(name)
+        return name
