@@ -480,20 +480,25 @@ def test_1x_usage_is_a_method_and_its_reasoning_a_detail() -> None:
     )
 
 
-def test_files_in_a_result_become_artifacts_of_the_call() -> None:
+IMAGES = (b"\x89PNG\r\n\x1a\n\xfb\xef", b"\x89PNG\r\n\x1a\n\xfb\xff")
+
+
+def test_the_first_image_in_a_result_is_the_calls_display_and_the_next_a_file_of_it() -> None:
     made = Agent(FunctionModel(stream_function=model))
 
     @made.tool_plain
     def weather(city: str) -> list[Any]:
-        return [city, BinaryContent(b"\xfb\xef", media_type="image/png")]
+        return [city, *(BinaryContent(data, media_type="image/png") for data in IMAGES)]
 
     natives = asyncio.run(live(made))
     assert run("pydantic_ai", natives) == run("pydantic_ai", recorded(natives))
     call, chart = (
         part for part in shown("pydantic_ai", natives) if "c1" in (part.get("id"), part.get("tool_call_id"))
     )
-    assert call["output"] == ["Paris", "[image/png]"]
-    assert (chart["media_type"], chart["data"]) == ("image/png", base64.b64encode(b"\xfb\xef").decode())
+    assert call["output"] == ["Paris", *[{"$display": "image/png"}] * 2]
+    first, second = (base64.b64encode(data).decode() for data in IMAGES)
+    assert emitted("pydantic_ai", natives, "tool_finished")[0]["display"] == {"image/png": first}
+    assert (chart["media_type"], chart["data"]) == ("image/png", second)
 
 
 def test_a_call_or_result_without_an_id_is_a_custom_event() -> None:

@@ -41,8 +41,10 @@ from ._fields import bounded, get, ident, lossless_text, parsed, text
 from ._files import said
 from ._finish_reasons import problem_of
 from ._plans import plan_in, speaks_of_plan
+from ._result_blocks import Result, read_result
 from ._streamed_text import Key, StreamedTexts
 from ._think_tags import ThinkTags, split_whole
+from ._tool_results import Report
 
 __all__ = ["Adapter", "is_event", "is_event_line"]
 
@@ -205,6 +207,24 @@ class Adapter(ABC):
             for call_id in list(self._planners):
                 if self._args_keys.get(call_id, ("",))[0] == self._envelope.get("message_id"):
                     self._plan_of(call_id, None, None, cls)
+
+    def emit_result(self, value: object, **fields: Any) -> None:
+        """Emit a call's end with its result, and a file for each block that is not the call's display.
+
+        *value* is a ``Result``, or the SDK's own value. *fields* are the other fields of the ``ToolFinished``.
+        """
+        result = value if isinstance(value, Result) else read_result(value)
+        self.emit(ToolFinished, **fields, **result.fields)
+        call_id, run = fields["tool_call_id"], {name: fields[name] for name in ("run_id",) if name in fields}
+        for i, file in enumerate(result.files):
+            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file, **run)
+
+    def emit_report(self, report: Report) -> None:
+        """Emit what an application reports about a tool that it runs itself."""
+        if report.result is None:
+            self.emit(ToolStarted, **report.fields)
+        else:
+            self.emit_result(report.result, **report.fields)
 
     def _plan_of(self, call_id: str, name: str | None, args: Any, cls: type[Any]) -> None:
         """Emit the plan that a call writes, as soon as its whole arguments are known."""

@@ -15,7 +15,6 @@ from vibe_notebook.events import (
     Artifact,
     MessageFinished,
     MessageStarted,
-    ToolFinished,
     ToolProgress,
     ToolStarted,
     Usage,
@@ -23,7 +22,8 @@ from vibe_notebook.events import (
 
 from ._base import Adapter
 from ._fields import get, ident, integer, items, json_text, number, plain, text
-from ._files import said
+from ._files import as_base64, said
+from ._result_blocks import read_result
 from ._subagents import Subagents
 
 __all__ = ["AgnoAdapter", "matches"]
@@ -187,8 +187,8 @@ class AgnoAdapter(Adapter):
         if content not in (None, ""):
             self._streamed_kinds.add("text")
             self.emit_text("text", "0", json_text(content))
-        if image is not None:
-            self._media([image], "images", f"{self._message}:image", None)
+        if (file := _file(image, "images")) is not None:
+            self.emit(Artifact, artifact_id=f"{self._message}:image:0", **file)
 
     # Tools.
 
@@ -206,16 +206,19 @@ class AgnoAdapter(Adapter):
             self.emit(ToolStarted, tool_call_id=call_id, tool_name=name, args=plain(get(tool, "tool_args")))
             return
         self._delegated.pop(call_id, None)
-        output, why = plain(get(tool, "result")), text(get(native, "error"))
-        fields = {"tool_call_id": call_id, "tool_name": name, "output": output}
+        media = [(topic, _file(one, topic)) for topic in _MEDIA for one in items(get(native, topic))]
+        blocks = [{"type": "file", **file} for _, file in media if file is not None and "data" in file]
+        result, why = read_result(get(tool, "result"), blocks), text(get(native, "error"))
+        fields = {"tool_call_id": call_id, "tool_name": name}
         if kind == "ToolCallError" or get(tool, "tool_call_error") is True:
-            error = why or json_text(output) or None
+            error = why or json_text(result.output) or None
             denied = get(tool, "confirmed") is False
             fields |= {"status": "denied" if denied else "error", "error": error}
-            fields["output"] = error if output is None else output
-        self.emit(ToolFinished, **fields)
-        for topic in _MEDIA:
-            self._media(items(get(native, topic)), topic, f"{call_id}:{topic}", call_id)
+            result = result if result.output is not None else result._replace(output=error)
+        self.emit_result(result, **fields)
+        for i, (topic, file) in enumerate(media):
+            if file is not None and "url" in file:
+                self.emit(Artifact, artifact_id=f"{call_id}:{topic}:{i}", tool_call_id=call_id, **file)
 
     def _call_id(self, tool: object, name: str | None, *, is_new: bool) -> str:
         call_id = ident(get(tool, "tool_call_id"))
@@ -238,15 +241,6 @@ class AgnoAdapter(Adapter):
             self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
         self.end("interrupted")
 
-    def _media(self, found: list[Any], topic: str, place: str, call_id: str | None) -> None:
-        for i, one in enumerate(found):
-            url, data = ident(get(one, "url")), plain(get(one, "content"))
-            if url is None and not (isinstance(data, str) and data):
-                continue
-            kind = ident(get(one, "mime_type")) or _MEDIA[topic]
-            where = {"url": url} if url else {"data": data}
-            self.emit(Artifact, artifact_id=f"{place}:{i}", media_type=kind, tool_call_id=call_id, **where)
-
     # The end.
 
     def _ended(self, native: object, kind: str) -> None:
@@ -265,6 +259,16 @@ class AgnoAdapter(Adapter):
         if content is not None and not isinstance(content, str):
             self._result = plain(content)
         self._message_end(None)
+
+
+def _file(media: object, topic: str) -> dict[str, Any] | None:
+    """Return the artifact fields of an image, a film, a sound or a file of agno; ``None`` without a content."""
+    url, content = ident(get(media, "url")), get(media, "content")
+    kind = ident(get(media, "mime_type")) or _MEDIA[topic]
+    if url is not None:
+        return {"media_type": kind, "url": url}
+    data = as_base64(content) if isinstance(content, str | bytes) and content else None
+    return None if data is None else {"media_type": kind, "data": data}
 
 
 def _model(metrics: object) -> str | None:

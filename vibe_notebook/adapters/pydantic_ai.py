@@ -14,7 +14,6 @@ from vibe_notebook.events import (
     Artifact,
     MessageFinished,
     MessageStarted,
-    ToolFinished,
     ToolProgress,
     ToolStarted,
 )
@@ -23,6 +22,7 @@ from ._base import Adapter
 from ._citations import source_citations
 from ._fields import get, ident, integer, items, json_text, number, parsed, plain, reason, text, usage_of
 from ._files import split_files
+from ._result_blocks import read_result
 
 __all__ = ["PydanticAIAdapter", "matches"]
 
@@ -149,7 +149,7 @@ class PydanticAIAdapter(Adapter):
             case "builtin-tool-return":
                 self._tool_result(part, new.kind)
             case "file":
-                files = split_files(get(part, "content"))[1]
+                files = split_files(get(part, "content"))
                 self._files(files, f"{message.id}:{index}", part_id=str(index))
             case _:
                 self.emit_unknown(part or native, new.kind or "part_start")
@@ -224,7 +224,7 @@ class PydanticAIAdapter(Adapter):
         part = get(native, "part")
         call_id = self._tool_result(get(native, "result") if part is None else part, kind)  # 1.x: result
         if call_id is not None:  # files that the tool adds for the model
-            files = split_files(get(native, "content"))[1]
+            files = split_files(get(native, "content"))
             self._files(files, f"{call_id}:content", tool_call_id=call_id)
 
     def _tool_result(self, part: object, kind: str) -> str | None:
@@ -235,16 +235,14 @@ class PydanticAIAdapter(Adapter):
         status = _STATUS.get(text(get(part, "outcome")), "ok")
         if text(get(part, "part_kind")) == "retry-prompt":
             status = "error"
-        content, files = split_files(get(part, "content"))
-        self.emit(
-            ToolFinished,
+        content = get(part, "content")
+        self.emit_result(
+            read_result(content, get(part, "metadata")),
             tool_call_id=call_id,
             tool_name=text(get(part, "tool_name")) or None,
             status=status,
-            output=plain(content),
             error=None if status == "ok" else reason(content),
         )
-        self._files(files, call_id, tool_call_id=call_id)
         return call_id
 
     def _files(self, files: list[dict[str, Any]], prefix: str, **of: str) -> None:

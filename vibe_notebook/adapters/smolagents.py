@@ -16,6 +16,7 @@ from vibe_notebook.events import MessageFinished, MessageStarted, ToolFinished, 
 
 from ._base import Adapter
 from ._fields import fields_of, get, ident, integer, items, parsed, plain, text
+from ._result_blocks import read_result
 
 __all__ = ["SmolagentsAdapter", "matches"]
 
@@ -89,7 +90,7 @@ class SmolagentsAdapter(Adapter):
             case "task":
                 self._message_end(None)
                 self._envelope = {}
-                self.emit_turn(text(get(native, "task")))
+                self.emit_turn(text(get(native, "task")), _images(get(native, "task_images")))
             case "answer":
                 self._result = plain(get(native, "output"))
             case _:
@@ -161,12 +162,14 @@ class SmolagentsAdapter(Adapter):
             found = [key for key, (called, _) in self._running.items() if called == name]
             call_id = found[0] if found else f"{self._message or self.run_id}:output"
         self._running.pop(call_id, None)
-        self.emit(ToolFinished, tool_call_id=call_id, tool_name=name, output=_output(native))
+        output = get(native, "output")
+        value = get(native, "observation") if output is None else output
+        self.emit_result(value, tool_call_id=call_id, tool_name=name)
 
     def _code_output(self, output: object) -> None:
         if self._code is not None and self._code in self._running:
             name, _ = self._running.pop(self._code)
-            self.emit(ToolFinished, tool_call_id=self._code, tool_name=name, output=plain(output))
+            self.emit_result(output, tool_call_id=self._code, tool_name=name)
 
     # Steps.
 
@@ -204,9 +207,17 @@ class SmolagentsAdapter(Adapter):
         self._message_end(_usage(get(native, "token_usage")))
 
 
-def _output(native: object) -> Any:
-    output = get(native, "output")
-    return plain(get(native, "observation") if output is None else output)
+def _images(images: object) -> list[dict[str, Any]]:
+    """Return the images that the user gave with the task, which are Python objects."""
+    found = read_result(items(images))
+    shown = [found.display] if found.display else []
+    bundles = [*shown, *(file["display"] for file in found.files if "display" in file)]
+    return [
+        {"media_type": media, "data": bundle[media]}
+        for bundle in bundles
+        for media in bundle
+        if media.startswith("image/")
+    ]
 
 
 def _usage(native: object) -> Usage | None:
