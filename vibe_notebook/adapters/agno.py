@@ -21,7 +21,8 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
-from ._fields import get, ident, integer, items, json_text, number, plain, text
+from ._citations import citation_fields
+from ._fields import fields_of, get, ident, integer, items, json_text, number, plain, text
 from ._files import as_base64, said
 from ._result_blocks import read_result
 from ._subagents import Subagents
@@ -40,6 +41,22 @@ _KINDS: Final = frozenset(
     )
 )
 _QUIET: Final = frozenset(("RunContentCompleted", "RunContinued", "ReasoningStarted"))
+_ENVELOPE: Final = frozenset(
+    (
+        *("event", "created_at", "run_id", "parent_run_id", "session_id", "tool_call_id"),
+        *(
+            "agent_id",
+            "agent_name",
+            "team_id",
+            "team_name",
+            "workflow_id",
+            "workflow_name",
+            "workflow_run_id",
+        ),
+        *("step_id", "step_name", "step_index", "nested_depth", "content_type"),
+    )
+)
+"""The fields that all events have."""
 _DELEGATIONS: Final = ("delegate_task_to_member", "delegate_task_to_members")
 _MEDIA: Final = {"images": "image/png", "videos": "video/mp4", "audio": "audio/wav", "files": None}
 _OVER: Final = frozenset(
@@ -118,8 +135,17 @@ class AgnoAdapter(Adapter):
                 self._paused(native)
             case _ if kind in _OVER:
                 self._ended(native, kind)
+            case "CustomEvent":
+                self._custom(native)
             case _ if kind not in _QUIET and kind != "ReasoningCompleted":
                 self.emit_unknown(native, kind or None, tool_call_id=ident(get(native, "tool_call_id")))
+
+    def _custom(self, native: object) -> None:
+        """Show an event of the author's own class as a line, without the fields that all events have."""
+        fields = fields_of(plain(native))
+        own = {name: value for name, value in fields.items() if name not in _ENVELOPE and value is not None}
+        name, call_id = text(get(native, "name")) or "CustomEvent", ident(get(native, "tool_call_id"))
+        self.emit_unknown(own, name, tool_call_id=call_id, shown=True)
 
     def _close(self) -> None:
         self._message_end(None)
@@ -177,8 +203,8 @@ class AgnoAdapter(Adapter):
 
     def _content(self, native: object) -> None:
         content, thought = get(native, "content"), text(get(native, "reasoning_content"))
-        image = get(native, "image")
-        if content in (None, "") and not thought and image is None:
+        image, citations = get(native, "image"), get(native, "citations")
+        if content in (None, "") and not thought and image is None and citations is None:
             return
         self._message_start(is_needed=True)
         if thought:
@@ -187,6 +213,11 @@ class AgnoAdapter(Adapter):
         if content not in (None, ""):
             self._streamed_kinds.add("text")
             self.emit_text("text", "0", json_text(content))
+        for kind, name in (("urls", "url"), ("documents", "file_name")):
+            for one in items(get(citations, kind)):
+                fields = {"source" if kind == "documents" else "url": get(one, name)}
+                names = {name: get(one, name) for name in ("title", "document_title", "cited_text")}
+                self.emit_citation("0", citation_fields({**fields, **names}))
         if (file := _file(image, "images")) is not None:
             self.emit(Artifact, artifact_id=f"{self._message}:image:0", **file)
 

@@ -24,7 +24,7 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
-from ._citations import grounding_citations
+from ._citations import citation_fields, grounding_citations
 from ._fields import camel, get, ident, integer, items, json_text, plain, reason, text
 from ._result_blocks import read_result
 
@@ -142,6 +142,13 @@ class GoogleADKAdapter(Adapter):
         whole = self.streamed.read((message.id, "text", part_id))
         for fields in grounding_citations(camel(native, "groundingMetadata"), whole):
             self.emit_citation(part_id, fields)
+        for citation in items(get(camel(native, "citationMetadata"), "citations")):
+            names = {"uri": get(citation, "uri"), "title": get(citation, "title")}
+            places = {
+                name: camel(citation, of)
+                for name, of in (("start_index", "startIndex"), ("end_index", "endIndex"))
+            }
+            self.emit_citation(part_id, citation_fields({**names, **places}))
 
     def _message_of(self, native: object, key: tuple[str, str]) -> _Message:
         native_id = ident(get(native, "id"))

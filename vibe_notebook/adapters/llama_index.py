@@ -21,6 +21,7 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
+from ._citations import citation_fields
 from ._fields import get, ident, integer, items, json_text, plain, text
 from ._files import block_file
 from ._result_blocks import read_result
@@ -65,8 +66,8 @@ def _is_live(native: object) -> bool:
 
 def _is_of_author(native: object) -> bool:
     """Return whether *native* is an event that the workflow's author has defined, and no start or end of a run."""
-    if isinstance(native, Mapping):  # in the envelope of a workflow server
-        return bool(text(get(native, "qualified_name")))
+    if text(get(native, "qualified_name")):  # in the envelope of a workflow server
+        return True
     names = {cls.__name__ for cls in type(native).__mro__ if cls.__module__.startswith(_PACKAGES)}
     is_own = type(native).__module__.startswith(_PACKAGES)
     return "Event" in names and not is_own and not names & {"StartEvent", "StopEvent"}
@@ -214,6 +215,11 @@ class LlamaIndexAdapter(Adapter):
         for kind, whole in (("thinking", thought), ("text", words)):
             if kind not in self._streamed_kinds:  # an agent that reasons in text has a shorter text here
                 self.emit_text(kind, "0", whole)
+        for block in blocks:
+            if get(block, "block_type") == "citation":
+                quote = text(get(block, "cited_content", "text"))
+                names = {name: get(block, name) for name in ("title", "source")}
+                self.emit_citation("0", citation_fields({**names, "cited_text": quote}))
         if isinstance(structured := get(body, "structured_response"), Mapping):
             self._result = plain(structured)
         self._emit_pending_args()

@@ -17,11 +17,13 @@ from vibe_notebook.events import (
     Custom,
     Event,
     MessageStarted,
+    RunStarted,
     ToolProgress,
     ToolStarted,
 )
 
 from ._fields import fields_of, get, ident, integer, items, parsed, text
+from ._files import said
 from ._openai_items import SERVER_TOOLS, args_of, call_id_of, name_of
 from ._result_blocks import Result, read_content, read_result
 from ._subagents import Subagents
@@ -93,8 +95,18 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
         super().emit(cls, **({"agent_name": self._agent} | fields if cls is MessageStarted else fields))
 
     def exhausted(self, source: object) -> list[Event]:
-        """Return the events of the calls whose approval a streamed result waits for."""
-        return [event for asked in items(get(source, "interruptions")) for event in self.feed(asked)]
+        """Return the request that a streamed result holds, and the events of the calls whose approval it waits for."""
+        asked = [event for one in items(get(source, "interruptions")) for event in self.feed(one)]
+        given = get(source, "input")
+        last = items(given)[-1:]
+        words = text(given) or (
+            said(get(last[0], "content"))[0] if last and get(last[0], "role") == "user" else ""
+        )
+        self._envelope = {}
+        if words:
+            self.start()
+            self.emit(RunStarted, **self._origin(), input=words)
+        return [*self._flush(), *asked]
 
     def _close(self) -> None:
         super()._close()

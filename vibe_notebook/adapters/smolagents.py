@@ -71,6 +71,8 @@ class SmolagentsAdapter(Adapter):
         self._started = 0
         self._running: dict[str, tuple[str | None, Any]] = {}
         self._code: str | None = None
+        self._display: dict[str, Any] | None = None
+        """The display of the code's value: the step's logs replace its output."""
 
     def _read(self, native: object) -> None:
         self._envelope = {"message_id": self._message} if self._message else {}
@@ -115,7 +117,7 @@ class SmolagentsAdapter(Adapter):
             self._envelope = {"message_id": message}
             self.emit(MessageFinished, usage=usage)
             self.streamed.forget(message)
-        self._is_streamed, self._code, self._started = False, None, 0
+        self._is_streamed, self._code, self._display, self._started = False, None, None, 0
         self._written.clear()
         self._running.clear()
 
@@ -169,7 +171,9 @@ class SmolagentsAdapter(Adapter):
     def _code_output(self, output: object) -> None:
         if self._code is not None and self._code in self._running:
             name, _ = self._running.pop(self._code)
-            self.emit_result(output, tool_call_id=self._code, tool_name=name)
+            result = read_result(output)
+            self._display = result.display
+            self.emit_result(result, tool_call_id=self._code, tool_name=name)
 
     # Steps.
 
@@ -188,7 +192,7 @@ class SmolagentsAdapter(Adapter):
         if error is not None:
             self._failed(text(get(error, "message")) or text(error) or str(type(error).__name__))
         elif self._code is not None and (logs := text(get(native, "observations"))):
-            self.emit(ToolFinished, tool_call_id=self._code, output=logs)
+            self.emit(ToolFinished, tool_call_id=self._code, output=logs, display=self._display)
         self._message_end(_usage(get(native, "token_usage")))
 
     def _failed(self, why: str) -> None:

@@ -24,6 +24,7 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
+from ._citations import bedrock_citation
 from ._fields import get, ident, integer, items, json_text, number, plain, reason, text
 from ._files import block_file
 from ._result_blocks import Result, read_result
@@ -181,6 +182,7 @@ class StrandsAdapter(Adapter):
     def _delta(self, message: _Message, index: str, delta: object) -> None:
         self._text_delta(message, "text", index, text(get(delta, "text")))
         self._text_delta(message, "thinking", index, text(get(delta, "reasoningContent", "text")))
+        self.emit_citation(index, bedrock_citation(get(delta, "citation")))
         args = text(get(delta, "toolUse", "input"))
         if args and index in message.calls:
             self.emit_args(*message.calls[index], args)
@@ -243,12 +245,23 @@ class StrandsAdapter(Adapter):
                 name = names[i] if i < len(names) else f"{of}:{i}"
                 message.parts += [] if i < len(names) else [(of, name)]
                 self.emit_whole(of, name, whole_text)
+        self._cite(message, whole)
         self._message_over()
         for kind, body in blocks:
             call_id = ident(get(body, "toolUseId")) if kind == "toolUse" else None
             if call_id is not None:
                 called, args = text(get(body, "name")) or None, plain(get(body, "input"))
                 self.emit(ToolStarted, tool_call_id=call_id, tool_name=called, args=args)
+
+    def _cite(self, message: _Message, whole: object) -> None:
+        """Show the sources of a whole message: each covers the text of its block."""
+        names = [name for kind, name in message.parts if kind == "text"]
+        texts = [one for one in items(get(whole, "content")) if _block_text(one)]
+        for name, block in zip(names, texts, strict=False):
+            for citation in items(get(block, "citationsContent", "citations")):
+                fields = bedrock_citation(citation)
+                place = {"start": 0, "end": len(_block_text(block))}
+                self.emit_citation(name, fields and {**fields, **place})
 
     def _turn(self, whole: object) -> None:
         self._message_over()
@@ -351,13 +364,19 @@ def _blocks_in(message: object) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for block in items(get(message, "content")):
         thinking = text(get(block, "reasoningContent", "reasoningText", "text"))
-        if body := text(get(block, "text")):
+        if body := _block_text(block):
             found.append(("text", body))
         elif thinking:
             found.append(("thinking", thinking))
         else:
             found += [(kind, inner) for kind in ("toolUse", "toolResult") if (inner := get(block, kind))]
     return found
+
+
+def _block_text(block: object) -> str:
+    """Return the text of a block, which a block with sources has in pieces; "" for other blocks."""
+    pieces = items(get(block, "citationsContent", "content"))
+    return text(get(block, "text")) or "".join(text(get(piece, "text")) for piece in pieces)
 
 
 def _result_in(content: object) -> Result:
