@@ -1,6 +1,7 @@
-"""Write the table of the cases in each adapter's recordings: ``python -m tests.adapters.cases``.
+"""Write the tables of docs/adapters.md that tests prove: ``python -m tests.adapters.cases``.
 
-The table stands in docs/adapters.md. A test asserts that the page has the current table.
+They are the table of the cases in each adapter's recordings, and that of ``conversation.py``. A test asserts that the
+page has the current tables.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.adapters import conversation
 from tests.adapters.support import RECORDINGS, Recording, recording
 from vibe_notebook.events import Event
 
 DOC = Path(__file__).parents[2] / "docs" / "adapters.md"
 BEGIN, END = "<!-- made by tests/adapters/cases.py -->", "<!-- end -->"
+CONVERSATION = "<!-- made by tests/adapters/conversation.py -->"
 
 
 def _has(kind: str, **fields: Any) -> Callable[[list[Event]], bool]:
@@ -90,10 +93,13 @@ def table() -> str:
 
 
 def main() -> None:
-    """Write the table into the documentation."""
-    before, _, rest = DOC.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOC.write_text(f"{before}{BEGIN}\n\n{table()}\n\n{END}{after}")
+    """Write the tables into the documentation."""
+    page = DOC.read_text()
+    for begin, made in ((BEGIN, table()), (CONVERSATION, conversation.table())):
+        before, _, rest = page.partition(begin)
+        _, _, after = rest.partition(END)
+        page = f"{before}{begin}\n\n{made}\n\n{END}{after}"
+    DOC.write_text(page)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def test_a_failed_tool_of_the_provider_has_its_reason(fields: dict[str, Any]) ->
 
 
 def test_tool_results_in_the_next_request_finish_their_calls() -> None:
-    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
     answer: dict[str, Any] = {
         "role": "user",
         "content": [
@@ -151,9 +151,11 @@ def test_tool_results_in_the_next_request_finish_their_calls() -> None:
         ],
     }
     items = {item.get("id", item.get("artifact_id")): item for item in shown("anthropic", [*TURN1, answer])}
-    assert (items["call_paris"]["output"], items["call_paris"]["status"]) == ("18\n[image/png]", "ok")
+    paris = [{"type": "text", "text": "18"}, {"$display": "image/png"}]
+    assert (items["call_paris"]["output"], items["call_paris"]["status"]) == (paris, "ok")
     assert (items["call_atlantis"]["output"], items["call_atlantis"]["status"]) == ("gone", "error")
-    assert (items["call_paris:0"]["data"], items["call_paris:0"]["tool_call_id"]) == ("AA==", "call_paris")
+    (end, _) = emitted("anthropic", [answer], "tool_finished")
+    assert end["display"] == {"image/png": "iVBORw0KGgo="}
     assert adapters.detect(answer["content"][0]) == "anthropic"
 
 

@@ -250,3 +250,81 @@ def test_a_source_without_any_name_is_no_citation() -> None:
     assert (
         emitted("openai_chat", [chunk(content="Hi"), chunk(annotations=[empty, None, 3])], "citation") == []
     )
+
+
+def test_coheres_citations_beside_langchains_text_name_each_source() -> None:
+    sources = [
+        {"type": "document", "id": "d1", "document": {"url": URL, "title": "A", "snippet": "It."}},
+        {"type": "tool", "id": "t1", "tool_output": {"content": "18"}},
+    ]
+    newer = {"start": 0, "end": 4, "text": "Open", "sources": sources}
+    older = {"start": 5, "end": 8, "text": "now", "document_ids": ["d2"]}
+    message = {**ai("Open now."), "additional_kwargs": {"citations": [newer, older]}}
+    assert cited("langgraph", ("updates", {"a": {"messages": [message]}})) == [
+        (URL, "A", "d1", "It.", "Open"),
+        (None, None, "t1", "18", "Open"),
+        (None, None, "d2", None, "now"),
+    ]
+
+
+def test_the_sources_that_a_searching_model_stores_beside_langchains_text_are_listed() -> None:
+    found = {"citations": [URL], "search_results": [{"url": URL, "title": "A"}]}
+    for fields, title in ((found, "A"), ({"citations": [URL]}, None)):
+        message = {**ai("Open."), "additional_kwargs": fields}
+        natives = [("updates", {"a": {"messages": [message]}})] * 2
+        assert cited("langgraph", *natives) == [(URL, title, None, None, None)]
+
+
+def test_geminis_grounding_in_langchains_metadata_is_read() -> None:
+    grounding = {
+        "grounding_chunks": [{"web": {"uri": URL, "title": "A"}}],
+        "grounding_supports": [{"segment": {"end_index": 4}, "grounding_chunk_indices": [0]}],
+    }
+    message = {**ai("Open now."), "response_metadata": {"grounding_metadata": grounding}}
+    assert cited("langgraph", ("updates", {"a": {"messages": [message]}})) == [(URL, "A", None, None, "Open")]
+
+
+BEDROCK = {"title": "A", "location": {"web": {"url": URL}}, "sourceContent": [{"text": "It."}]}
+
+
+def test_bedrocks_citations_cover_their_block() -> None:
+    block = {"citationsContent": {"content": [{"text": "Open."}], "citations": [BEDROCK]}}
+    whole = {"message": {"role": "assistant", "content": [block]}}
+    delta = [
+        {"event": {"contentBlockDelta": {"contentBlockIndex": 0, "delta": one}}}
+        for one in ({"citation": BEDROCK}, {"text": "Open."})
+    ]
+    expected = (URL, "A", None, "It.")
+    assert cited("strands", whole) == cited("strands", *delta, whole) == [(*expected, "Open.")]
+    assert cited("strands", *delta) == [(*expected, None)]
+
+
+def test_agnos_citations_name_pages_and_documents() -> None:
+    citations = {
+        "urls": [{"url": URL, "title": "A"}],
+        "documents": [{"document_title": "B", "file_name": "b.pdf", "cited_text": "It."}],
+    }
+    event = {"event": "RunContent", "run_id": "r", "agent_id": "a", "content": "Open."}
+    natives = [event, {**event, "content": None, "citations": citations}]
+    assert cited("agno", *natives) == [(URL, "A", None, None, None), (None, "B", "b.pdf", "It.", None)]
+
+
+def test_a_citation_block_of_llama_index_belongs_to_the_answer() -> None:
+    block = {
+        "block_type": "citation",
+        "title": "A",
+        "source": "a.pdf",
+        "cited_content": {"block_type": "text", "text": "It."},
+    }
+    response = {"role": "assistant", "blocks": [{"block_type": "text", "text": "Open."}, block]}
+    assert cited("llama_index", {"current_agent_name": "a", "response": response}) == [
+        (None, "A", "a.pdf", "It.", None)
+    ]
+
+
+def test_geminis_recitations_have_their_place() -> None:
+    event = {"id": "e", "invocation_id": "i", "author": "bot", "content": {"parts": [{"text": "Open now."}]}}
+    citations = [{"start_index": 0, "end_index": 4, "uri": URL}]
+    assert cited("google_adk", {**event, "citation_metadata": {"citations": citations}}) == [
+        (URL, None, None, None, "Open")
+    ]

@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.adapters import cases
-from tests.adapters.support import IDS, Recording
+import pytest
+
+from tests.adapters import cases, conversation
+from tests.adapters.support import IDS, Recording, as_live, run
 from vibe_notebook import adapters
 from vibe_notebook.events import TextDelta, ToolFinished
 
@@ -39,6 +41,33 @@ def test_the_example_is_an_adapter_of_thirty_lines() -> None:
 
 def test_the_table_of_cases_equals_the_recordings() -> None:
     assert cases.table() in DOC, "python -m tests.adapters.cases writes it anew"
+
+
+def test_the_table_of_the_conversation_equals_its_samples() -> None:
+    assert conversation.table() in DOC, "python -m tests.adapters.cases writes it anew"
+    assert sorted([*conversation.SAMPLES, "events", "text"]) == adapters.names()
+
+
+CELLS = [(name, column) for name, samples in conversation.SAMPLES.items() for column in samples]
+
+
+@pytest.mark.parametrize(("name", "column"), CELLS)
+def test_each_cell_of_the_conversation_is_true(name: str, column: str) -> None:
+    natives = conversation.SAMPLES[name][column].natives
+    assert any(map(conversation.COLUMNS[column], run(name, natives)))
+    if all(isinstance(native, dict) for native in natives) and name != "strands":  # its natives are dicts
+        assert run(name, map(as_live, natives)) == run(name, natives)
+
+
+def test_an_empty_cell_of_the_conversation_is_in_no_recording() -> None:
+    empty = [
+        (name, column)
+        for name, samples in conversation.SAMPLES.items()
+        for column in conversation.COLUMNS
+        if column not in samples
+    ]
+    assert empty
+    assert [one for one in empty if conversation.is_recorded(*one)] == []
 
 
 def test_each_adapter_of_an_sdk_is_recorded_with_text_and_all_but_plain_text_with_tools() -> None:

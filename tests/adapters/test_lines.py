@@ -31,6 +31,16 @@ def lines(name: str, *natives: Any) -> list[tuple[str, Any]]:
             ("note", {"a": 1}),
         ),
         ("pydantic_ai", {"event_kind": "custom", "name": "note", "data": {"a": 1}}, ("note", {"a": 1})),
+        (
+            "pydantic_ai",
+            {"event_kind": "custom", "name": "note", "tool_call_id": "c1", "data": {"a": 1}},
+            ("note", {"a": 1}),
+        ),
+        (
+            "agno",
+            {"event": "CustomEvent", "run_id": "r", "agent_id": "a", "city": "Lima"},
+            ("CustomEvent", {"city": "Lima"}),
+        ),
         ("agui", {"type": "CUSTOM", "name": "note", "value": {"a": 1}}, ("note", {"a": 1})),
         (
             "agui",
@@ -59,7 +69,8 @@ def test_a_workflows_own_events_are_lines_and_the_packages_are_none(monkeypatch:
 @pytest.mark.parametrize(
     ("name", "native"),
     [
-        ("pydantic_ai", {"event_kind": "custom", "name": "note", "tool_call_id": "c1", "data": {"a": 1}}),
+        ("pydantic_ai", {"event_kind": "custom", "name": "note", "tool_call_id": "c1", "data": {"done": 1}}),
+        ("pydantic_ai", {"event_kind": "capability", "name": "note", "data": {"a": 1}}),
         ("pydantic_ai", {"event_kind": "brand_new"}),
         ("agui", {"type": "STATE_SNAPSHOT", "snapshot": {"a": 1}}),
         ("agui", {"type": "RAW", "event": {}}),

@@ -86,10 +86,10 @@ def test_the_sdks_own_texts_mark_failed_and_denied_calls() -> None:
     assert states == [("error", failed), ("denied", "Tool execution was not approved."), ("ok", None)]
 
 
-def test_an_image_that_a_tool_returns_is_an_artifact() -> None:
-    image = {"type": "image", "image_url": "data:image/png;base64,AA=="}
-    (artifact,) = emitted(ADAPTER, [output("c1", image)], "artifact")
-    assert (artifact["media_type"], artifact["data"], artifact["tool_call_id"]) == ("image/png", "AA==", "c1")
+def test_an_image_that_a_tool_returns_is_the_calls_display() -> None:
+    image = {"type": "image", "image_url": "data:image/png;base64,iVBORw0KGgo="}
+    (end,) = emitted(ADAPTER, [output("c1", image)], "tool_finished")
+    assert (end["output"], end["display"]) == ({"$display": "image/png"}, {"image/png": "iVBORw0KGgo="})
 
 
 def test_a_result_without_a_call_and_an_unknown_item_are_emitted() -> None:

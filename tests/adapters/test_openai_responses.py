@@ -281,7 +281,7 @@ def test_a_web_search_runs_from_its_first_event_to_its_done_item() -> None:
 
 
 def test_code_is_written_run_and_answered_with_logs_and_images() -> None:
-    done = [{"type": "logs", "logs": "1"}, {"type": "image", "url": "data:image/png;base64,AAAA"}]
+    done = [{"type": "logs", "logs": "1"}, {"type": "image", "url": "data:image/png;base64,iVBORw0KGgo="}]
     done.append({"type": "image", "url": "https://x.test/a.png"})
     natives = numbered(
         item("added", type="code_interpreter_call", status="in_progress", code=""),
@@ -291,9 +291,10 @@ def test_code_is_written_run_and_answered_with_logs_and_images() -> None:
         about("code_interpreter_call.interpreting"),
         item("done", type="code_interpreter_call", status="completed", code="print(1)", outputs=done),
     )
-    part, plot, link = shown("openai_responses", natives)
+    part, link = shown("openai_responses", natives)
     assert (part["name"], part["args"], part["output"]) == ("code_interpreter", "print(1)", "1")
-    assert (plot["data"], plot["media_type"], plot["tool_call_id"]) == ("AAAA", "image/png", "i")
+    (end,) = emitted("openai_responses", natives, "tool_finished")
+    assert end["display"] == {"image/png": "iVBORw0KGgo="}
     assert (link["url"], link.get("data")) == ("https://x.test/a.png", None)
 
 

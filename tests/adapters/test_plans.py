@@ -152,3 +152,37 @@ def test_a_patch_that_does_not_fit_breaks_nothing(patch: Any) -> None:
         {"type": "STATE_DELTA", "delta": patch},
     ]
     assert plans("agui", *natives) == [(STEPS, None)]
+
+
+def test_each_task_that_claude_writes_by_a_call_of_its_own_is_a_step_of_one_plan() -> None:
+    def written(call_id: str, name: str, **args: Any) -> dict[str, Any]:
+        block = {"id": call_id, "name": name, "input": args}
+        return {"content": [block], "model": "claude", "parent_tool_use_id": None, "message_id": call_id}
+
+    def answered(call_id: str, content: str, *, is_error: bool | None = None) -> dict[str, Any]:
+        block = {"tool_use_id": call_id, "content": content, "is_error": is_error}
+        return {"content": [block], "uuid": call_id, "parent_tool_use_id": None, "tool_use_result": None}
+
+    natives = [
+        written("c1", "TaskCreate", subject="Look", description="…", activeForm="Looking"),
+        answered("c1", "Task #7 created successfully: Look"),
+        written("c2", "TaskCreate", subject="Tell", description="…"),
+        answered("c2", "no room", is_error=True),
+        written("c3", "TaskUpdate", taskId="7", status="completed"),
+        written("c4", "TaskUpdate", taskId="8", status="completed"),
+        written("c5", "TaskUpdate", taskId="7", subject="Look twice", status="deleted"),
+    ]
+    assert plans("claude_agent_sdk", *natives) == [
+        ([("Look", "pending")], "c1"),
+        ([("Look", "pending"), ("Tell", "pending")], "c2"),
+        ([("Look", "pending")], "c2"),
+        ([("Look", "completed")], "c3"),
+        ([("Look twice", "cancelled")], "c5"),
+    ]
+
+
+def test_a_checklist_in_markdown_is_a_plan_and_other_markdown_is_none() -> None:
+    checklist = "- [x] Look\n\n- [ ] Tell\n* [>] Sing\n1. [-] Sleep"
+    steps = [("Look", "completed"), ("Tell", "pending"), ("Sing", "in_progress"), ("Sleep", "cancelled")]
+    assert plans("openai_chat", call("update_todo", {"todos": checklist})) == [(steps, "c1")]
+    assert plans("openai_chat", call("update_todo", {"todos": f"{checklist}\nThen rest."})) == []

@@ -133,7 +133,8 @@ def deltas(*parts: tuple[int, str], kind: str = "text") -> list[dict[str, Any]]:
 
 
 def test_a_real_agent_is_shown_whole_and_its_calls_keep_their_own_results() -> None:
-    thinking, text, paris, atlantis, answer = shown("pydantic_ai", asyncio.run(live(agent())))
+    parts = shown("pydantic_ai", asyncio.run(live(agent())))
+    thinking, text, paris, atlantis, answer = (part for part in parts if part["kind"] != "custom")
     assert (thinking["kind"], thinking["text"]) == ("thinking", "Two cities.")
     assert (text["text"], answer["text"]) == ("Let me check.", "Paris is sunny.")
     assert (paris["id"], paris["args"], paris["status"]) == ("c1", {"city": "Paris"}, "ok")
@@ -187,9 +188,8 @@ def test_custom_events_are_progress_or_keep_their_names() -> None:
     assert emitted("pydantic_ai", natives, "tool_progress") == [
         {"tool_call_id": "c1", "progress": 1.0, "total": 2.0, "message": "asked"}
     ]
-    assert {"name": "note", "value": {"note": "Paris"}, "tool_call_id": "c1"} in emitted(
-        "pydantic_ai", natives, "custom"
-    )
+    line = {"name": "note", "value": {"note": "Paris"}, "tool_call_id": "c1", "shown": True}
+    assert line in emitted("pydantic_ai", natives, "custom")
 
 
 def test_a_custom_event_of_an_unknown_class_is_read_the_same() -> None:
@@ -480,20 +480,25 @@ def test_1x_usage_is_a_method_and_its_reasoning_a_detail() -> None:
     )
 
 
-def test_files_in_a_result_become_artifacts_of_the_call() -> None:
+IMAGES = (b"\x89PNG\r\n\x1a\n\xfb\xef", b"\x89PNG\r\n\x1a\n\xfb\xff")
+
+
+def test_the_first_image_in_a_result_is_the_calls_display_and_the_next_a_file_of_it() -> None:
     made = Agent(FunctionModel(stream_function=model))
 
     @made.tool_plain
     def weather(city: str) -> list[Any]:
-        return [city, BinaryContent(b"\xfb\xef", media_type="image/png")]
+        return [city, *(BinaryContent(data, media_type="image/png") for data in IMAGES)]
 
     natives = asyncio.run(live(made))
     assert run("pydantic_ai", natives) == run("pydantic_ai", recorded(natives))
     call, chart = (
         part for part in shown("pydantic_ai", natives) if "c1" in (part.get("id"), part.get("tool_call_id"))
     )
-    assert call["output"] == ["Paris", "[image/png]"]
-    assert (chart["media_type"], chart["data"]) == ("image/png", base64.b64encode(b"\xfb\xef").decode())
+    assert call["output"] == ["Paris", *[{"$display": "image/png"}] * 2]
+    first, second = (base64.b64encode(data).decode() for data in IMAGES)
+    assert emitted("pydantic_ai", natives, "tool_finished")[0]["display"] == {"image/png": first}
+    assert (chart["media_type"], chart["data"]) == ("image/png", second)
 
 
 def test_a_call_or_result_without_an_id_is_a_custom_event() -> None:

@@ -27,7 +27,7 @@ from vibe_notebook.adapters._fields import (
     reason,
     text,
 )
-from vibe_notebook.adapters._files import file_fields, split_files
+from vibe_notebook.adapters._files import file_in, split_files
 from vibe_notebook.adapters._streamed_text import StreamedTexts
 
 
@@ -121,17 +121,17 @@ def test_a_long_value_is_cut_with_its_length() -> None:
 
 
 def test_files_are_recognised_by_their_kind() -> None:
-    assert file_fields({"data": "AA-_", "media_type": "x/y", "kind": "binary"}) == {
+    assert file_in({"data": "AA-_", "media_type": "x/y", "kind": "binary"}) == {
         "data": "AA+/",
         "media_type": "x/y",
     }
-    assert file_fields({"kind": "image-url", "url": "https://x.test/a"}) == {"url": "https://x.test/a"}
-    assert file_fields({"kind": "image-url", "url": "data:a/b;base64,AA"}) == {
-        "data": "AA",
+    assert file_in({"kind": "image-url", "url": "https://x.test/a"}) == {"url": "https://x.test/a"}
+    assert file_in({"kind": "image-url", "url": "data:a/b;base64,AAAA"}) == {
+        "data": "AAAA",
         "media_type": "a/b",
     }
-    assert file_fields({"data": "AA"}) is file_fields("binary") is file_fields(None) is None
-    assert split_files({"a": 1}) == ({"a": 1}, [])
+    assert file_in({"data": "AA"}) is file_in("binary") is file_in(None) is None
+    assert split_files({"a": 1}) == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.text(max_size=3)), unique_by=lambda delta: delta[0]))

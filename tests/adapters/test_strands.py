@@ -91,11 +91,11 @@ def test_a_subagent_is_inside_its_call_and_ends_with_the_call() -> None:
 
 
 def test_results_of_each_form_are_read() -> None:
-    image = {"image": {"format": "png", "source": {"bytes": b"\x00"}}}
+    image = {"image": {"format": "png", "source": {"bytes": b"\x89PNG\r\n\x1a\n"}}}
     natives = [answer("success", {"json": {"n": 1}}, image)]
-    (call, picture) = shown(ADAPTER, natives)
-    assert call["output"] == [{"n": 1}, "[image/png]"]
-    assert (picture["media_type"], picture["data"]) == ("image/png", "AA==")
+    (end,) = emitted(ADAPTER, natives, "tool_finished")
+    assert end["output"] == [{"n": 1}, {"$display": "image/png"}]
+    assert end["display"] == {"image/png": "iVBORw0KGgo="}
 
 
 @pytest.mark.parametrize(

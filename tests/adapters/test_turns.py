@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 import pytest
 
-from tests.adapters.support import run, shown
+from tests.adapters.support import recording, run, shown
 from tests.adapters.test_langgraph import ai, message_chunk
+from vibe_notebook import adapters
 from vibe_notebook.registry import Registry
 
 
@@ -234,6 +236,51 @@ def test_openai_responses_shows_the_input_that_a_response_repeats() -> None:
     asked = {"role": "user", "content": [{"type": "input_text", "text": "Weather?"}]}
     assert said("openai_responses", created(asked)) == [("user", "Weather?")]
     assert said("openai_responses", created(asked, {"type": "function_call_output", "call_id": "c"})) == []
+
+
+def test_pydantic_ai_shows_what_the_user_enqueues_between_two_answers() -> None:
+    answers = [
+        {"event_kind": "part_start", "index": 0, "part": {"part_kind": "text", "content": one}}
+        for one in ("A", "B")
+    ]
+    image = {"kind": "binary", "data": "iVBORw0KGgo=", "media_type": "image/png"}
+    parts = [
+        {"part_kind": "system-prompt", "content": "Be brief."},
+        {"part_kind": "user-prompt", "content": ["Now?", image]},
+        {"part_kind": "tool-return", "content": "18"},
+    ]
+    enqueued = {"event_kind": "enqueued_messages", "messages": [{"kind": "request", "parts": parts}]}
+    assert said("pydantic_ai", answers[0], enqueued, answers[1]) == [
+        ("assistant", "A"),
+        ("system", "Be brief."),
+        ("user", "Now?"),
+        ("assistant", "B"),
+    ]
+    assert [part["kind"] for part in shown("pydantic_ai", [enqueued])] == ["text", "text", "artifact"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "Weather?",
+        [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Hello"},
+            {"role": "user", "content": "Weather?"},
+        ],
+        [{"role": "user", "content": [{"type": "input_text", "text": "Weather?"}]}],
+    ],
+)
+def test_openais_agents_sdk_shows_the_input_that_its_result_holds(given: Any) -> None:
+    adapter = adapters.get("openai_agents", agent_id="a", run_id="r")
+    with Registry(hold=0) as registry:
+        for native in recording("openai_agents").natives:
+            registry.dispatch(adapter.feed(native))
+        registry.dispatch(adapter.exhausted(types.SimpleNamespace(input=given, interruptions=[])))
+        registry.dispatch(adapter.finish())
+        transcript = registry.transcript("a")
+    assert [(turn.input, turn.run_ids) for turn in transcript.turns] == [("Weather?", ("r",))]
+    assert transcript.outcome == "success"
 
 
 @pytest.mark.parametrize(

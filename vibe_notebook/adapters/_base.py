@@ -40,9 +40,11 @@ from ._call_ids import CALLS, CallIds, drop_oldest
 from ._fields import bounded, get, ident, lossless_text, parsed, text
 from ._files import said
 from ._finish_reasons import problem_of
-from ._plans import plan_in, speaks_of_plan
+from ._plans import TaskList, plan_in, speaks_of_plan
+from ._result_blocks import Result, read_result
 from ._streamed_text import Key, StreamedTexts
 from ._think_tags import ThinkTags, split_whole
+from ._tool_results import Report
 
 __all__ = ["Adapter", "is_event", "is_event_line"]
 
@@ -127,6 +129,7 @@ class Adapter(ABC):
         """The tools' names of the calls that may write a plan."""
         self._plans: dict[str, list[dict[str, Any]]] = {}
         """The steps that each call has written."""
+        self._tasks = TaskList()
         self._out: list[Event] = []
         self._envelope: dict[str, Any] = {}
         """``message_id`` and ``derived``; also ``seq`` and ``counter`` of a source that numbers its natives."""
@@ -199,12 +202,42 @@ class Adapter(ABC):
         earlier, joined = self._half_pairs.join(kind, {**place, **fields})
         made = [*map(parse_event, earlier), cls(**joined)]
         self._out += map(self._call_ids.rename, made) if self.tells_calls_apart else made
+        if cls in (ToolStarted, ToolFinished):
+            self._task_of(cls, fields)
         if cls in (ToolCallDelta, ToolStarted, ToolFinished):
             self._plan_of(fields["tool_call_id"], fields.get("tool_name"), fields.get("args"), cls)
         elif cls is MessageFinished and self._planners:
             for call_id in list(self._planners):
                 if self._args_keys.get(call_id, ("",))[0] == self._envelope.get("message_id"):
                     self._plan_of(call_id, None, None, cls)
+
+    def emit_result(self, value: object, **fields: Any) -> None:
+        """Emit a call's end with its result, and a file for each block that is not the call's display.
+
+        *value* is a ``Result``, or the SDK's own value. *fields* are the other fields of the ``ToolFinished``.
+        """
+        result = value if isinstance(value, Result) else read_result(value)
+        self.emit(ToolFinished, **fields, **result.fields)
+        call_id, run = fields["tool_call_id"], {name: fields[name] for name in ("run_id",) if name in fields}
+        for i, file in enumerate(result.files):
+            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file, **run)
+
+    def emit_report(self, report: Report) -> None:
+        """Emit what an application reports about a tool that it runs itself."""
+        if report.result is None:
+            self.emit(ToolStarted, **report.fields)
+        else:
+            self.emit_result(report.result, **report.fields)
+
+    def _task_of(self, cls: type[Any], fields: dict[str, Any]) -> None:
+        """Emit the plan that a call has changed by one step."""
+        call_id = fields["tool_call_id"]
+        if cls is ToolStarted:
+            steps = self._tasks.start(call_id, fields.get("tool_name"), fields.get("args"))
+        else:
+            steps = self._tasks.finish(call_id, fields.get("status", "ok"), fields.get("output"))
+        if steps is not None:
+            self.emit(Plan, entries=steps, tool_call_id=call_id)
 
     def _plan_of(self, call_id: str, name: str | None, args: Any, cls: type[Any]) -> None:
         """Emit the plan that a call writes, as soon as its whole arguments are known."""

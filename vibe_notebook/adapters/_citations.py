@@ -1,4 +1,4 @@
-"""Read the sources of a text, in the shapes of OpenAI, Anthropic, LangChain, Gemini and pydantic-ai.
+"""Read the sources of a text, in the shapes of OpenAI, Anthropic, LangChain, Gemini, Bedrock, Cohere and pydantic-ai.
 
 All count the places in a text by characters, except Gemini, which counts UTF-8 bytes.
 """
@@ -10,7 +10,14 @@ from typing import Any
 
 from ._fields import camel, get, ident, integer, items, text
 
-__all__ = ["block_citations", "citation_fields", "grounding_citations", "source_citations"]
+__all__ = [
+    "bedrock_citation",
+    "block_citations",
+    "citation_fields",
+    "cohere_citations",
+    "grounding_citations",
+    "source_citations",
+]
 
 
 def citation_fields(native: object, offset: int = 0) -> dict[str, Any] | None:
@@ -61,6 +68,38 @@ def source_citations(citation: object) -> Iterator[dict[str, Any]]:
             fields["quote"] = quote
         if fields:
             yield {**fields, **{name: place for name, place in anchor.items() if place is not None}}
+
+
+def bedrock_citation(citation: object) -> dict[str, Any] | None:
+    """Return the fields of a citation of Bedrock, whose place is its whole block; ``None`` without a source."""
+    quote = "".join(text(get(one, "text")) for one in items(get(citation, "sourceContent")))
+    url = text(get(citation, "location", "web", "url"))
+    names = {name: get(citation, name) for name in ("title", "source")}
+    return citation_fields({**names, "url": url, "cited_text": quote})
+
+
+def cohere_citations(citations: object) -> Iterator[dict[str, Any]]:
+    """Yield the citation of each source, document or tool that a citation of Cohere has."""
+    for citation in items(citations):
+        start, end = integer(get(citation, "start")), integer(get(citation, "end"))
+        places = {} if start is None or end is None else {"start": start, "end": end}
+        found = [_cohere_source(one) for one in items(get(citation, "sources"))]
+        found = found or [
+            {"source": name} for one in items(get(citation, "document_ids")) if (name := ident(one))
+        ]
+        yield from ({**source, **places} for source in found if source)
+
+
+def _cohere_source(source: object) -> dict[str, Any]:
+    document = get(source, "document") or get(source, "tool_output")
+    quote = next((one for name in ("snippet", "text", "content") if (one := text(get(document, name)))), "")
+    found = {
+        "url": text(get(document, "url")),
+        "title": text(get(document, "title")),
+        "quote": quote,
+        "source": ident(get(source, "id")) or ident(get(document, "id")),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def grounding_citations(grounding: object, whole: str) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ._fields import get, ident, integer, items, json_text, plain, reason, text
 from ._files import from_url
+from ._result_blocks import Result, read_result
 
 __all__ = [
     "SERVER_TOOLS",
@@ -54,16 +55,17 @@ def args_of(item: object) -> str:
     return json_text(named) if named else ""
 
 
-def outcome_of(item: object) -> dict[str, Any]:
-    """Return the fields ``status``, ``output`` and ``error`` of a call that the provider ran."""
+def outcome_of(item: object) -> tuple[Result, dict[str, Any]]:
+    """Return the result, and the fields ``status`` and ``error``, of a call that the provider ran."""
+    result = read_result(_output(item), get(item, "outputs"))
     error = get(item, "error")
     status = text(get(item, "status"))
     if error is not None or status in ("failed", "incomplete"):
         message = (
             text(get(error, "message")) or reason(_without_nulls(plain(error))) or f"The call is {status}."
         )
-        return {"status": "error", "output": _output(item), "error": message}
-    return {"output": _output(item)}
+        return result, {"status": "error", "error": message}
+    return result, {}
 
 
 def part_of(native: object, topic: str, item_id: str) -> tuple[str, str]:
@@ -77,12 +79,12 @@ def part_of(native: object, topic: str, item_id: str) -> tuple[str, str]:
 
 
 def images_of(item: object) -> list[dict[str, Any]]:
-    """Return the artifact fields of the images that a call made."""
+    """Return the artifact fields of the images that a model made, and of the addresses of a call's images."""
     result = get(item, "result")
     if text(get(item, "type")) == "image_generation_call":
         return [picture(result, get(item, "output_format"))] if isinstance(result, str) and result else []
     urls = [ident(get(out, "url")) for out in items(get(item, "outputs")) if get(out, "type") == "image"]
-    return [{"media_type": "image/png", **from_url(url)} for url in urls if url]
+    return [{"media_type": "image/png", "url": url} for url in urls if url and "data" not in from_url(url)]
 
 
 def picture(data: object, output_format: object) -> dict[str, Any]:

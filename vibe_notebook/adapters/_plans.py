@@ -13,13 +13,18 @@ from typing import Any, Final
 
 from ._fields import get, ident, items, plain, text
 
-__all__ = ["entries_of", "patched", "plan_in", "speaks_of_plan", "steps_in"]
+__all__ = ["TaskList", "entries_of", "patched", "plan_in", "speaks_of_plan", "steps_in"]
 
 _SURE: Final = ("todos", "plan", "steps", "tasks", "todo_list", "todoList")
 _LISTS: Final = (*_SURE, "entries", "items")
 _WORDS: Final = ("content", "text", "title", "step", "description", "task", "name")
 _STATES: Final = ("status", "state")
 _DONE: Final = ("done", "completed", "is_done", "checked")
+_CHECK: Final = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[(.)\]\s+(\S.*)")
+"""A line of a checklist in Markdown."""
+_CHECKS: Final = {" ": "pending", "x": "completed", "X": "completed", "-": "cancelled"}
+"""The states of a checklist's marks; any other mark is a step in work."""
+_TASK: Final = re.compile(r"#(\w+)")
 _CAPITAL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORD: Final = re.compile(r"[^a-z]+")
 _SPEAKS: Final = frozenset(
@@ -45,10 +50,55 @@ def steps_in(value: object, names: tuple[str, ...] = _SURE) -> list[dict[str, An
 
 def entries_of(value: object) -> list[dict[str, Any]] | None:
     """Return the fields of the steps in a list; ``None`` for other lists. An empty list is an empty plan."""
+    if isinstance(value, str):
+        return _checklist(value)
     if not isinstance(value, list | tuple):
         return None
     entries = [_entry(one) for one in items(value)]
     return [entry for entry in entries if entry is not None] if all(entries) else None
+
+
+def _checklist(words: str) -> list[dict[str, Any]] | None:
+    """Return the steps of a checklist in Markdown, which Copilot's agents write; ``None`` for other texts."""
+    found = [_CHECK.fullmatch(line) for line in words.splitlines() if line.strip()]
+    steps = [{"text": one[2], "status": _CHECKS.get(one[1], "in_progress")} for one in found if one]
+    return steps if steps and len(steps) == len(found) else None
+
+
+class TaskList:
+    """Build the plan of an agent that writes each step by a call of its own: Claude's ``TaskCreate``, ``TaskUpdate``."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, dict[str, Any]] = {}
+        """The steps by the id of their task; by that of their call, as long as the task's id is not known."""
+
+    def start(self, call_id: str, name: str | None, args: object) -> list[dict[str, Any]] | None:
+        """Return the plan that a call has changed; ``None`` for every other call."""
+        subject, task = text(get(args, "subject")), ident(get(args, "taskId"))
+        if name == "TaskCreate" and subject:
+            self._steps.setdefault(call_id, {"text": subject, "status": "pending"})
+        elif name == "TaskUpdate" and task in self._steps:
+            changes = {"text": subject, "status": text(get(args, "status"))}
+            self._steps[task] |= {field: value for field, value in changes.items() if value}
+        else:
+            return None
+        return self._plan()
+
+    def finish(self, call_id: str, status: str, output: object) -> list[dict[str, Any]] | None:
+        """Give the step of a call the id that the call's result tells; return the plan if the call has failed."""
+        step = self._steps.get(call_id)
+        if step is None:
+            return None
+        if status != "ok":
+            del self._steps[call_id]
+            return self._plan()
+        found = _TASK.search(output) if isinstance(output, str) else None
+        task = ident(get(output, "task", "id")) or (found[1] if found else str(len(self._steps)))
+        self._steps = {task if one is step else name: one for name, one in self._steps.items()}
+        return None
+
+    def _plan(self) -> list[dict[str, Any]]:
+        return [dict(step) for step in self._steps.values()]
 
 
 def _entry(value: object) -> dict[str, Any] | None:

@@ -8,54 +8,55 @@ its end as ``{"call_id", "output"}`` or ``{"call_id", "error"}``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from vibe_notebook.events import ToolFinished, ToolStarted
+from ._fields import get, ident, parsed, reason, text
+from ._result_blocks import Result, read_content, read_result
 
-from ._fields import get, ident, parsed, plain, reason, text
-from ._files import split_blocks
-
-__all__ = ["finish_fields", "message_result", "report_event"]
+__all__ = ["Report", "finish_report", "message_result", "read_report"]
 
 
-def report_event(native: object) -> tuple[type[Any], dict[str, Any]] | None:
-    """Return the event class and fields of a report; ``None`` if *native* is no report."""
+class Report(NamedTuple):
+    """Hold a report: the fields of a ``ToolStarted``, or with a result of a ``ToolFinished``."""
+
+    fields: dict[str, Any]
+    result: Result | None = None
+
+
+def read_report(native: object) -> Report | None:
+    """Return the report that *native* is; ``None`` if *native* is no report."""
     call_id = ident(get(native, "call_id"))
     if call_id is None or not isinstance(native, Mapping) or text(get(native, "type")):
         return None
     if "output" in native or "error" in native:
-        return ToolFinished, finish_fields(native)
+        return finish_report(native)
     name, args = text(get(native, "name")) or None, parsed(get(native, "arguments"))
-    return ToolStarted, {"tool_call_id": call_id, "tool_name": name, "args": args}
+    return Report({"tool_call_id": call_id, "tool_name": name, "args": args})
 
 
-def finish_fields(native: object) -> dict[str, Any]:
-    """Return the fields of a ``ToolFinished`` for a report of a tool's end."""
-    output, error = plain(get(native, "output")), get(native, "error")
+def finish_report(native: object) -> Report:
+    """Return the report of a tool's end, also in the form in which the next request sends it to the model."""
+    output, error = get(native, "output"), get(native, "error")
     fields = {"tool_call_id": ident(get(native, "call_id")), "tool_name": text(get(native, "name")) or None}
     if error is None:
-        return {**fields, "output": output}
-    return {
-        **fields,
-        "status": "error",
-        "output": plain(error) if output is None else output,
-        "error": reason(error),
-    }
+        return Report(fields, read_result(output))
+    fields |= {"status": "error", "error": reason(error)}
+    return Report(fields, read_result(error if output is None else output))
 
 
 def message_result(
-    call_id: str, native: object, *, is_error: bool
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the fields of a ``ToolFinished``, and the files, of a message that answers a tool call.
+    call_id: str, native: object, *beside: object, is_error: bool
+) -> tuple[Result, dict[str, Any]]:
+    """Return the result, and the other fields of a ``ToolFinished``, of a message that answers a tool call.
 
-    The message's ``content`` is text or a list of blocks, as the next request sends it to the model.
+    The message's ``content`` is text or a list of blocks, as the next request sends it to the model. *beside* are
+    values that may have the blocks which the content has not.
     """
-    output, files = split_blocks(get(native, "content"))
+    result = read_content(get(native, "content"), *beside)
     fields = {
         "tool_call_id": call_id,
         "tool_name": text(get(native, "name")) or None,
         "status": "error" if is_error else "ok",
-        "output": output,
-        "error": reason(output) if is_error else None,
+        "error": reason(result.output) if is_error else None,
     }
-    return fields, files
+    return result, fields

@@ -17,7 +17,6 @@ from vibe_notebook.events import (
     MessageFinished,
     MessageStarted,
     Plan,
-    ToolFinished,
     ToolProgress,
     ToolStarted,
     Usage,
@@ -27,6 +26,7 @@ from ._base import Adapter
 from ._fields import camel, get, ident, integer, items, json_text, number, plain, reason, text
 from ._files import from_url
 from ._plans import entries_of
+from ._result_blocks import Result, read_result
 
 __all__ = ["ACPAdapter", "matches"]
 
@@ -217,8 +217,8 @@ class ACPAdapter(Adapter):
         elif call.status == "in_progress":
             self._running(call_id, call, changed, before)
         for i, block in enumerate(items(get(update, "content"))):
-            if (file := _content_file(get(block, "content"))) is not None:
-                self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+            if "url" in (file := _content_file(get(block, "content")) or {}):
+                self.emit(Artifact, artifact_id=f"{call_id}:link:{i}", tool_call_id=call_id, **file)
 
     def _changed(self, call: _Call, update: object) -> set[str]:
         new = {
@@ -244,17 +244,17 @@ class ACPAdapter(Adapter):
             self._awaiting.discard(call_id)
             self.emit(ToolProgress, tool_call_id=call_id, state="running")
         if changed & {"content", "raw_output"} or (before == "pending" and call.content):
-            output = _output_of(call.raw_output, call.content)
-            if output not in (None, [], ""):
-                self.emit(ToolProgress, tool_call_id=call_id, output=output)
+            result = _result_of(call.raw_output, call.content)
+            if result.output not in (None, [], ""):
+                self.emit(ToolProgress, tool_call_id=call_id, **result.fields)
 
     def _finished(self, fields: dict[str, Any], call: _Call) -> None:
         self._awaiting.discard(fields["tool_call_id"])
-        output = _output_of(call.raw_output, call.content)
+        result = _result_of(call.raw_output, call.content)
         if call.status == "failed":
-            why = _output_of(None, call.content) or output
+            why = _result_of(None, call.content).output or result.output
             fields = {**fields, "status": "error", "error": reason(why) or None}
-        self.emit(ToolFinished, **fields, output=output)
+        self.emit_result(result, **fields)
 
     def _permission_requested(self, call: object) -> None:
         """Read a request for permission, which repeats its tool call."""
@@ -318,17 +318,16 @@ def _content_file(block: object) -> dict[str, Any] | None:
     return {**fields, "name": ident(get(block, "title")) or ident(get(block, "name"))}
 
 
-def _output_of(raw: object, content: object) -> Any:
-    """Return the output of a call: its raw output, else its content; text if all of that is text."""
-    if raw is not None:
-        return plain(raw)
+def _result_of(raw: object, content: object) -> Result:
+    """Return the result of a call: its raw output, else its content; text if all of that is text."""
     blocks = items(content)
-    inner = [get(block, "content") if get(block, "type") == "content" else None for block in blocks]
-    if blocks and all(_content_text(block) for block in inner):
-        return "\n".join(_content_text(block) for block in inner)
-    return [
-        _block_fields(block) for block, body in zip(blocks, inner, strict=True) if not _content_file(body)
-    ] or None
+    bodies = [get(one, "content") if get(one, "type") == "content" else _block_fields(one) for one in blocks]
+    if raw is not None:
+        return read_result(raw, bodies)
+    is_link = [not _content_text(body) and "url" in (_content_file(body) or {}) for body in bodies]
+    found = read_result([body for body, link in zip(bodies, is_link, strict=True) if not link] or None)
+    lines = [_content_text(one) for one in items(found.output)]
+    return found._replace(output="\n".join(lines)) if lines and all(lines) else found
 
 
 def _block_fields(block: object) -> Any:

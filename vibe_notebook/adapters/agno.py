@@ -15,15 +15,16 @@ from vibe_notebook.events import (
     Artifact,
     MessageFinished,
     MessageStarted,
-    ToolFinished,
     ToolProgress,
     ToolStarted,
     Usage,
 )
 
 from ._base import Adapter
-from ._fields import get, ident, integer, items, json_text, number, plain, text
-from ._files import said
+from ._citations import citation_fields
+from ._fields import fields_of, get, ident, integer, items, json_text, number, plain, text
+from ._files import as_base64, said
+from ._result_blocks import read_result
 from ._subagents import Subagents
 
 __all__ = ["AgnoAdapter", "matches"]
@@ -40,6 +41,22 @@ _KINDS: Final = frozenset(
     )
 )
 _QUIET: Final = frozenset(("RunContentCompleted", "RunContinued", "ReasoningStarted"))
+_ENVELOPE: Final = frozenset(
+    (
+        *("event", "created_at", "run_id", "parent_run_id", "session_id", "tool_call_id"),
+        *(
+            "agent_id",
+            "agent_name",
+            "team_id",
+            "team_name",
+            "workflow_id",
+            "workflow_name",
+            "workflow_run_id",
+        ),
+        *("step_id", "step_name", "step_index", "nested_depth", "content_type"),
+    )
+)
+"""The fields that all events have."""
 _DELEGATIONS: Final = ("delegate_task_to_member", "delegate_task_to_members")
 _MEDIA: Final = {"images": "image/png", "videos": "video/mp4", "audio": "audio/wav", "files": None}
 _OVER: Final = frozenset(
@@ -118,8 +135,17 @@ class AgnoAdapter(Adapter):
                 self._paused(native)
             case _ if kind in _OVER:
                 self._ended(native, kind)
+            case "CustomEvent":
+                self._custom(native)
             case _ if kind not in _QUIET and kind != "ReasoningCompleted":
                 self.emit_unknown(native, kind or None, tool_call_id=ident(get(native, "tool_call_id")))
+
+    def _custom(self, native: object) -> None:
+        """Show an event of the author's own class as a line, without the fields that all events have."""
+        fields = fields_of(plain(native))
+        own = {name: value for name, value in fields.items() if name not in _ENVELOPE and value is not None}
+        name, call_id = text(get(native, "name")) or "CustomEvent", ident(get(native, "tool_call_id"))
+        self.emit_unknown(own, name, tool_call_id=call_id, shown=True)
 
     def _close(self) -> None:
         self._message_end(None)
@@ -177,8 +203,8 @@ class AgnoAdapter(Adapter):
 
     def _content(self, native: object) -> None:
         content, thought = get(native, "content"), text(get(native, "reasoning_content"))
-        image = get(native, "image")
-        if content in (None, "") and not thought and image is None:
+        image, citations = get(native, "image"), get(native, "citations")
+        if content in (None, "") and not thought and image is None and citations is None:
             return
         self._message_start(is_needed=True)
         if thought:
@@ -187,8 +213,13 @@ class AgnoAdapter(Adapter):
         if content not in (None, ""):
             self._streamed_kinds.add("text")
             self.emit_text("text", "0", json_text(content))
-        if image is not None:
-            self._media([image], "images", f"{self._message}:image", None)
+        for kind, name in (("urls", "url"), ("documents", "file_name")):
+            for one in items(get(citations, kind)):
+                fields = {"source" if kind == "documents" else "url": get(one, name)}
+                names = {name: get(one, name) for name in ("title", "document_title", "cited_text")}
+                self.emit_citation("0", citation_fields({**fields, **names}))
+        if (file := _file(image, "images")) is not None:
+            self.emit(Artifact, artifact_id=f"{self._message}:image:0", **file)
 
     # Tools.
 
@@ -206,16 +237,19 @@ class AgnoAdapter(Adapter):
             self.emit(ToolStarted, tool_call_id=call_id, tool_name=name, args=plain(get(tool, "tool_args")))
             return
         self._delegated.pop(call_id, None)
-        output, why = plain(get(tool, "result")), text(get(native, "error"))
-        fields = {"tool_call_id": call_id, "tool_name": name, "output": output}
+        media = [(topic, _file(one, topic)) for topic in _MEDIA for one in items(get(native, topic))]
+        blocks = [{"type": "file", **file} for _, file in media if file is not None and "data" in file]
+        result, why = read_result(get(tool, "result"), blocks), text(get(native, "error"))
+        fields = {"tool_call_id": call_id, "tool_name": name}
         if kind == "ToolCallError" or get(tool, "tool_call_error") is True:
-            error = why or json_text(output) or None
+            error = why or json_text(result.output) or None
             denied = get(tool, "confirmed") is False
             fields |= {"status": "denied" if denied else "error", "error": error}
-            fields["output"] = error if output is None else output
-        self.emit(ToolFinished, **fields)
-        for topic in _MEDIA:
-            self._media(items(get(native, topic)), topic, f"{call_id}:{topic}", call_id)
+            result = result if result.output is not None else result._replace(output=error)
+        self.emit_result(result, **fields)
+        for i, (topic, file) in enumerate(media):
+            if file is not None and "url" in file:
+                self.emit(Artifact, artifact_id=f"{call_id}:{topic}:{i}", tool_call_id=call_id, **file)
 
     def _call_id(self, tool: object, name: str | None, *, is_new: bool) -> str:
         call_id = ident(get(tool, "tool_call_id"))
@@ -238,15 +272,6 @@ class AgnoAdapter(Adapter):
             self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
         self.end("interrupted")
 
-    def _media(self, found: list[Any], topic: str, place: str, call_id: str | None) -> None:
-        for i, one in enumerate(found):
-            url, data = ident(get(one, "url")), plain(get(one, "content"))
-            if url is None and not (isinstance(data, str) and data):
-                continue
-            kind = ident(get(one, "mime_type")) or _MEDIA[topic]
-            where = {"url": url} if url else {"data": data}
-            self.emit(Artifact, artifact_id=f"{place}:{i}", media_type=kind, tool_call_id=call_id, **where)
-
     # The end.
 
     def _ended(self, native: object, kind: str) -> None:
@@ -265,6 +290,16 @@ class AgnoAdapter(Adapter):
         if content is not None and not isinstance(content, str):
             self._result = plain(content)
         self._message_end(None)
+
+
+def _file(media: object, topic: str) -> dict[str, Any] | None:
+    """Return the artifact fields of an image, a film, a sound or a file of agno; ``None`` without a content."""
+    url, content = ident(get(media, "url")), get(media, "content")
+    kind = ident(get(media, "mime_type")) or _MEDIA[topic]
+    if url is not None:
+        return {"media_type": kind, "url": url}
+    data = as_base64(content) if isinstance(content, str | bytes) and content else None
+    return None if data is None else {"media_type": kind, "data": data}
 
 
 def _model(metrics: object) -> str | None:

@@ -13,7 +13,6 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from vibe_notebook.events import (
-    Artifact,
     Custom,
     MessageFinished,
     MessageStarted,
@@ -305,13 +304,10 @@ class AGUIAdapter(Adapter):
         if call_id is None:
             self.emit_unknown(native, "TOOL_CALL_RESULT")
             return
-        fields, files = message_result(call_id, native, is_error=False)
-        self._results[ident(camel(native, "messageId")) or ""] = fields | {
-            "run_id": self._envelope.get("run_id")
-        }
-        self.emit(ToolFinished, **fields)
-        for i, file in enumerate(files):
-            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+        result, fields = message_result(call_id, native, is_error=False)
+        run = {"run_id": self._envelope.get("run_id")}
+        self._results[ident(camel(native, "messageId")) or ""] = {**fields, **result.fields, **run}
+        self.emit_result(result, **fields)
 
     def _hidden_outcome(self, native: object) -> None:
         fields = self._results.get(ident(camel(native, "entityId")) or "")

@@ -12,12 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, ToolFinished, ToolStarted, Usage
+from vibe_notebook.events import MessageFinished, MessageStarted, ToolStarted, Usage
 
 from ._base import Adapter
 from ._citations import citation_fields
 from ._fields import camel, get, ident, integer, items, json_text, parsed, plain, reason, text
-from ._tool_results import message_result, report_event
+from ._result_blocks import Result, read_result
+from ._tool_results import message_result, read_report
 
 __all__ = ["AnthropicAdapter", "matches", "token_counts", "usage_from"]
 
@@ -292,13 +293,14 @@ class AnthropicAdapter(Adapter):
         if call_id is None:
             self.emit_unknown(body, text(get(body, "type")))
         else:
-            self.emit(ToolFinished, tool_call_id=call_id, **_server_fields(body))
+            result, fields = _server_result(body)
+            self.emit_result(result, tool_call_id=call_id, **fields)
 
     def _app(self, native: object, kind: str) -> None:
-        report = report_event(native)
+        report = read_report(native)
         results = [b for b in items(get(native, "content")) if text(get(b, "type")) == "tool_result"]
         if report is not None:
-            self.emit(report[0], **report[1])
+            self.emit_report(report)
         elif kind == "tool_result":
             self._tool_result(native)
         elif results and not kind:  # the user message of the next request
@@ -312,10 +314,8 @@ class AnthropicAdapter(Adapter):
         if call_id is None:
             self.emit_unknown(block, "tool_result")
             return
-        fields, files = message_result(call_id, block, is_error=get(block, "is_error") is True)
-        self.emit(ToolFinished, **fields)
-        for i, file in enumerate(files):
-            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+        result, fields = message_result(call_id, block, is_error=get(block, "is_error") is True)
+        self.emit_result(result, **fields)
 
 
 # Content blocks and counts of tokens, shared with the adapter of Claude's Agent SDK.
@@ -326,13 +326,13 @@ def _is_server_result(kind: str) -> bool:
     return kind.endswith("_tool_result")
 
 
-def _server_fields(block: object) -> dict[str, Any]:
-    """Return the fields ``status``, ``output`` and ``error`` of a call that the provider ran."""
-    output = _readable(plain(get(block, "content")))
-    code = ident(get(output, "error_code"))
+def _server_result(block: object) -> tuple[Result, dict[str, Any]]:
+    """Return the result, and the fields ``status`` and ``error``, of a call that the provider ran."""
+    result = read_result(_readable(plain(get(block, "content"))))
+    code = ident(get(result.output, "error_code"))
     if code is None and get(block, "is_error") is not True:
-        return {"output": output}
-    return {"status": "error", "output": output, "error": code or reason(output)}
+        return result, {}
+    return result, {"status": "error", "error": code or reason(result.output)}
 
 
 def token_counts(native: object) -> dict[str, int]:

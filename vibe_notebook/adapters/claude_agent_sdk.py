@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from vibe_notebook.events import Artifact, Event, ToolFinished, ToolProgress, ToolStarted, Usage
+from vibe_notebook.events import Event, ToolFinished, ToolProgress, ToolStarted, Usage
 
 from ._fields import get, ident, integer, items, number, plain, text
 from ._files import said
@@ -173,12 +173,10 @@ class ClaudeAgentSDKAdapter(AnthropicAdapter):
         for kind, block in _blocks_in(_body_of(native)):
             call_id = ident(get(block, "tool_use_id"))
             if kind == "tool_result" and call_id is not None:
-                fields, files = message_result(call_id, block, is_error=get(block, "is_error") is True)
-                self._results[call_id] = fields
+                result, fields = message_result(call_id, block, is_error=get(block, "is_error") is True)
+                self._results[call_id] = {**fields, **result.fields}
                 self._envelope = {}
-                self.emit(ToolFinished, **fields)
-                for i, file in enumerate(files):
-                    self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+                self.emit_result(result, **fields)
                 self._end_subagent(call_id, fields)
 
     def _end_subagent(self, call_id: str, fields: dict[str, Any]) -> None:

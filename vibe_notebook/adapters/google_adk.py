@@ -24,8 +24,9 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
-from ._citations import grounding_citations
+from ._citations import citation_fields, grounding_citations
 from ._fields import camel, get, ident, integer, items, json_text, plain, reason, text
+from ._result_blocks import read_result
 
 __all__ = ["GoogleADKAdapter", "matches"]
 
@@ -141,6 +142,13 @@ class GoogleADKAdapter(Adapter):
         whole = self.streamed.read((message.id, "text", part_id))
         for fields in grounding_citations(camel(native, "groundingMetadata"), whole):
             self.emit_citation(part_id, fields)
+        for citation in items(get(camel(native, "citationMetadata"), "citations")):
+            names = {"uri": get(citation, "uri"), "title": get(citation, "title")}
+            places = {
+                name: camel(citation, of)
+                for name, of in (("start_index", "startIndex"), ("end_index", "endIndex"))
+            }
+            self.emit_citation(part_id, citation_fields({**names, **places}))
 
     def _message_of(self, native: object, key: tuple[str, str]) -> _Message:
         native_id = ident(get(native, "id"))
@@ -207,22 +215,22 @@ class GoogleADKAdapter(Adapter):
         name, call_id = text(get(response, "name")), ident(get(response, "id"))
         if call_id is None and self._nameless.get(name):
             call_id = self._nameless[name].pop(0)
-        output = plain(get(response, "response"))
-        error = _failure_in(output)
+        result = read_result(get(response, "response"), get(response, "parts"))
+        error = _failure_in(result.output)
         if call_id is None:
             self.emit_unknown(response, name or "function_response")
         elif call_id in self._awaiting:
             about = self._awaiting.pop(call_id)
             if about != call_id:
                 return
-            self.emit(ToolFinished, tool_call_id=call_id, tool_name=name or None, output=output)
+            self.emit_result(result, tool_call_id=call_id, tool_name=name or None)
         elif call_id in self._awaiting.values() and error is not None:
             pass  # the SDK tells the model that the call needs a confirmation
         else:
             status = "ok" if error is None else "error"
             fields = {"tool_call_id": call_id, "tool_name": name or None, "status": status}
             self._envelope = {}
-            self.emit(ToolFinished, **fields, output=output, error=error)
+            self.emit_result(result, **fields, error=error)
 
     def _code_part(self, message: _Message, part: object, index: int) -> None:
         fields = _code_of(part)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from vibe_notebook.events import MessageFinished, MessageStarted, ToolFinished, ToolStarted, Usage, skip
+from vibe_notebook.events import MessageFinished, MessageStarted, ToolStarted, Usage, skip
 
 from ._base import Adapter
 from ._fields import get, ident, integer, items, json_text, parsed, plain, reason, text, usage_of
@@ -145,12 +145,11 @@ class JidoAdapter(Adapter):
             self.emit(ToolStarted, tool_call_id=call_id, tool_name=name or None, args=args)
             return
         is_ok, value = _unpacked(get(data, "result"))
-        self.emit(
-            ToolFinished,
+        self.emit_result(
+            value,
             tool_call_id=call_id,
             tool_name=name or None,
             status="ok" if is_ok else "error",
-            output=plain(value),
             error=None if is_ok else _error_text(value),
         )
 

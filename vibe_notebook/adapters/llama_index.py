@@ -16,14 +16,15 @@ from vibe_notebook.events import (
     Custom,
     MessageFinished,
     MessageStarted,
-    ToolFinished,
     ToolStarted,
     Usage,
 )
 
 from ._base import Adapter
+from ._citations import citation_fields
 from ._fields import get, ident, integer, items, json_text, plain, text
-from ._files import from_url
+from ._files import block_file
+from ._result_blocks import read_result
 
 __all__ = ["LlamaIndexAdapter", "matches"]
 
@@ -65,8 +66,8 @@ def _is_live(native: object) -> bool:
 
 def _is_of_author(native: object) -> bool:
     """Return whether *native* is an event that the workflow's author has defined, and no start or end of a run."""
-    if isinstance(native, Mapping):  # in the envelope of a workflow server
-        return bool(text(get(native, "qualified_name")))
+    if text(get(native, "qualified_name")):  # in the envelope of a workflow server
+        return True
     names = {cls.__name__ for cls in type(native).__mro__ if cls.__module__.startswith(_PACKAGES)}
     is_own = type(native).__module__.startswith(_PACKAGES)
     return "Event" in names and not is_own and not names & {"StartEvent", "StopEvent"}
@@ -214,6 +215,11 @@ class LlamaIndexAdapter(Adapter):
         for kind, whole in (("thinking", thought), ("text", words)):
             if kind not in self._streamed_kinds:  # an agent that reasons in text has a shorter text here
                 self.emit_text(kind, "0", whole)
+        for block in blocks:
+            if get(block, "block_type") == "citation":
+                quote = text(get(block, "cited_content", "text"))
+                names = {name: get(block, name) for name in ("title", "source")}
+                self.emit_citation("0", citation_fields({**names, "cited_text": quote}))
         if isinstance(structured := get(body, "structured_response"), Mapping):
             self._result = plain(structured)
         self._emit_pending_args()
@@ -261,20 +267,22 @@ class LlamaIndexAdapter(Adapter):
         found = get(body, "tool_output")
         words = "\n".join(line for block in items(get(found, "blocks")) if (line := text(get(block, "text"))))
         raw = get(found, "raw_output")
-        output = (words or text(get(found, "content")) or text(found)) if raw is None else plain(raw)
+        words_alone = words or text(get(found, "content")) or text(found)
+        result = read_result(words_alone if raw is None else raw, get(found, "blocks"))
         fields = {"tool_call_id": call_id, "tool_name": text(get(body, "tool_name")) or None}
         if get(found, "is_error") is True:
-            fields |= {"status": "error", "error": words or json_text(output)}
-        self.emit(ToolFinished, **fields, output=output)
+            fields |= {"status": "error", "error": words or json_text(result.output)}
+        self.emit_result(result, **fields)
 
 
 def _image(block: object) -> dict[str, Any] | None:
     """Return the artifact fields of an image block; ``None`` for other blocks."""
     if get(block, "block_type") != "image":
         return None
-    data, url, media = plain(get(block, "image")), get(block, "url"), ident(get(block, "image_mimetype"))
-    fields = {"data": data} if isinstance(data, str) and data else from_url(str(url)) if url else None
-    return None if fields is None else {"media_type": media, **fields}
+    url, media = get(block, "url"), ident(get(block, "image_mimetype"))
+    return block_file(
+        {"type": "image", "data": get(block, "image"), "url": str(url or ""), "mime_type": media}
+    )
 
 
 def _role_in(message: object) -> str:

@@ -14,18 +14,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vibe_notebook.events import (
-    Artifact,
     Custom,
     Event,
     MessageStarted,
-    ToolFinished,
+    RunStarted,
     ToolProgress,
     ToolStarted,
 )
 
-from ._fields import fields_of, get, ident, integer, items, parsed, plain, text
-from ._files import block_file, split_blocks
+from ._fields import fields_of, get, ident, integer, items, parsed, text
+from ._files import said
 from ._openai_items import SERVER_TOOLS, args_of, call_id_of, name_of
+from ._result_blocks import Result, read_content, read_result
 from ._subagents import Subagents
 from .openai_responses import OpenAIResponsesAdapter
 
@@ -95,8 +95,18 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
         super().emit(cls, **({"agent_name": self._agent} | fields if cls is MessageStarted else fields))
 
     def exhausted(self, source: object) -> list[Event]:
-        """Return the events of the calls whose approval a streamed result waits for."""
-        return [event for asked in items(get(source, "interruptions")) for event in self.feed(asked)]
+        """Return the request that a streamed result holds, and the events of the calls whose approval it waits for."""
+        asked = [event for one in items(get(source, "interruptions")) for event in self.feed(one)]
+        given = get(source, "input")
+        last = items(given)[-1:]
+        words = text(given) or (
+            said(get(last[0], "content"))[0] if last and get(last[0], "role") == "user" else ""
+        )
+        self._envelope = {}
+        if words:
+            self.start()
+            self.emit(RunStarted, **self._origin(), input=words)
+        return [*self._flush(), *asked]
 
     def _close(self) -> None:
         super()._close()
@@ -202,15 +212,13 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
             self.emit_unknown(raw, text(get(item, "type")))
             return
         own, sent = get(item, "output"), get(raw, "output")
-        output, files = _output(sent if own is None else own)
+        result = _result_of(sent if own is None else own)
         failed = isinstance(sent, str) and sent.startswith(_FAILED)
         denied = isinstance(sent, str) and sent.startswith(_REJECTED)
         status = "error" if failed else "denied" if denied else "ok"
         error = text(sent) if status != "ok" else None
         self._out += self._subagents.end(call_id, outcome="error" if failed else "success", error=error)
-        self.emit(ToolFinished, tool_call_id=call_id, status=status, output=output, error=error)
-        for i, file in enumerate(files):
-            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+        self.emit_result(result, tool_call_id=call_id, status=status, error=error)
 
     def _nested(self, native: object) -> None:
         call_id = ident(get(native, "tool_call", "call_id")) or ident(get(native, "tool_call", "id"))
@@ -224,11 +232,7 @@ def _name(agent: object) -> str | None:
     return text(get(agent, "name")) or text(agent) or None
 
 
-def _output(value: object) -> tuple[Any, list[dict[str, Any]]]:
-    """Return a tool's output and files, of a value or of the SDK's text, image and file blocks."""
-    blocks = items(value) or [value]
-    if any(block_file(block) for block in blocks) or (
-        items(value) and all(text(get(block, "type")) in ("text", "input_text") for block in blocks)
-    ):
-        return split_blocks(blocks)
-    return plain(value), []
+def _result_of(value: object) -> Result:
+    """Return a tool's result, of a value or of the SDK's text, image and file blocks."""
+    is_blocks = all(text(get(block, "type")) in ("text", "input_text") for block in items(value) or [value])
+    return read_content(items(value) or [value]) if is_blocks else read_result(value)

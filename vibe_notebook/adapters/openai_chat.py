@@ -14,10 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vibe_notebook.events import (
-    Artifact,
     MessageFinished,
     MessageStarted,
-    ToolFinished,
     ToolStarted,
     Usage,
 )
@@ -25,7 +23,7 @@ from vibe_notebook.events import (
 from ._base import Adapter
 from ._citations import citation_fields
 from ._fields import get, ident, integer, items, json_text, parsed, text, usage_of
-from ._tool_results import message_result, report_event
+from ._tool_results import message_result, read_report
 
 __all__ = ["OpenAIChatAdapter", "matches"]
 
@@ -321,19 +319,17 @@ class OpenAIChatAdapter(Adapter):
     # The application's reports about its tools.
 
     def _app(self, native: object, kind: str) -> None:
-        report = report_event(native)
+        report = read_report(native)
         call_id = ident(get(native, "tool_call_id"))
         if report is None and (kind or call_id is None or get(native, "role") != "tool"):
             self.emit_unknown(native, kind)
             return
         self._finish_answered()
         if report is not None:
-            self.emit(report[0], **report[1])
+            self.emit_report(report)
             return
-        fields, files = message_result(call_id or "", native, is_error=False)
-        self.emit(ToolFinished, **fields)
-        for i, file in enumerate(files):
-            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+        result, fields = message_result(call_id or "", native, is_error=False)
+        self.emit_result(result, **fields)
 
     def _finish_answered(self) -> None:
         """Finish the message whose tools run: no usage will follow."""

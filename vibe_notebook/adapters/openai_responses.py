@@ -37,7 +37,7 @@ from ._openai_items import (
     part_of,
     picture,
 )
-from ._tool_results import finish_fields, report_event
+from ._tool_results import finish_report, read_report
 
 __all__ = ["OpenAIResponsesAdapter", "matches"]
 
@@ -303,7 +303,7 @@ class OpenAIResponsesAdapter(Adapter):
             self.emit_rest_of_args(item_id, name_of(item), args_of(item))
             self.emit(ToolProgress, tool_call_id=item_id, state="awaiting_approval")
         elif is_done and kind.endswith("_output") and ident(get(item, "call_id")) is not None:
-            self.emit(ToolFinished, **finish_fields(item))
+            self.emit_report(finish_report(item))
         elif is_done:
             self.emit_unknown(item, kind)
         state.is_done = state.is_done or is_done
@@ -325,7 +325,8 @@ class OpenAIResponsesAdapter(Adapter):
             return
         self._args_whole(call, args_of(item))
         if is_server:
-            self.emit(ToolFinished, tool_call_id=call.call_id, tool_name=call.name, **outcome_of(item))
+            result, fields = outcome_of(item)
+            self.emit_result(result, tool_call_id=call.call_id, tool_name=call.name, **fields)
             for i, fields in enumerate(images_of(item)):
                 self._image(call, f"{item_id}:{i}" if i else item_id, fields)
 
@@ -358,7 +359,7 @@ class OpenAIResponsesAdapter(Adapter):
     # The application's reports about its tools.
 
     def _app(self, native: object, kind: str) -> None:
-        report = report_event(native)
+        report = read_report(native)
         request = ident(get(native, "approval_request_id"))
         if kind == "mcp_approval_response" and request is not None:
             self._awaiting.pop(request, None)
@@ -368,9 +369,9 @@ class OpenAIResponsesAdapter(Adapter):
             else:
                 self.emit(ToolProgress, tool_call_id=request, state="running")
         elif report is not None:
-            self.emit(report[0], **report[1])
+            self.emit_report(report)
         elif kind.endswith("_output") and ident(get(native, "call_id")) is not None:
-            self.emit(ToolFinished, **finish_fields(native))
+            self.emit_report(finish_report(native))
         else:
             self.emit_unknown(native, kind)
 

@@ -14,7 +14,6 @@ from vibe_notebook.events import (
     Artifact,
     MessageFinished,
     MessageStarted,
-    ToolFinished,
     ToolProgress,
     ToolStarted,
 )
@@ -22,12 +21,14 @@ from vibe_notebook.events import (
 from ._base import Adapter
 from ._citations import source_citations
 from ._fields import get, ident, integer, items, json_text, number, parsed, plain, reason, text, usage_of
-from ._files import split_files
+from ._files import said, split_files
+from ._result_blocks import read_result
 
 __all__ = ["PydanticAIAdapter", "matches"]
 
 _TEXTS: Final = frozenset(("text", "thinking"))
 _STATUS: Final = {"failed": "error", "retried": "error", "denied": "denied", "interrupted": "cancelled"}
+_TURNS: Final = {"user-prompt": "user", "system-prompt": "system"}
 _PROGRESS: Final = frozenset(("done", "progress", "total", "message"))
 _CUSTOM_ENVELOPE: Final = frozenset(
     ("event_kind", "name", "kind", "tool_call_id", "tool_name", "capability_id"),
@@ -89,6 +90,8 @@ class PydanticAIAdapter(Adapter):
                 self._custom(native, kind)
             case "agent_run_result":
                 self._run_result(get(native, "result"))
+            case "enqueued_messages":
+                self._enqueued(native)
             case "final_result":
                 pass  # names the part with the answer; the run's result has the answer itself
             case _:
@@ -149,7 +152,7 @@ class PydanticAIAdapter(Adapter):
             case "builtin-tool-return":
                 self._tool_result(part, new.kind)
             case "file":
-                files = split_files(get(part, "content"))[1]
+                files = split_files(get(part, "content"))
                 self._files(files, f"{message.id}:{index}", part_id=str(index))
             case _:
                 self.emit_unknown(part or native, new.kind or "part_start")
@@ -224,7 +227,7 @@ class PydanticAIAdapter(Adapter):
         part = get(native, "part")
         call_id = self._tool_result(get(native, "result") if part is None else part, kind)  # 1.x: result
         if call_id is not None:  # files that the tool adds for the model
-            files = split_files(get(native, "content"))[1]
+            files = split_files(get(native, "content"))
             self._files(files, f"{call_id}:content", tool_call_id=call_id)
 
     def _tool_result(self, part: object, kind: str) -> str | None:
@@ -235,16 +238,14 @@ class PydanticAIAdapter(Adapter):
         status = _STATUS.get(text(get(part, "outcome")), "ok")
         if text(get(part, "part_kind")) == "retry-prompt":
             status = "error"
-        content, files = split_files(get(part, "content"))
-        self.emit(
-            ToolFinished,
+        content = get(part, "content")
+        self.emit_result(
+            read_result(content, get(part, "metadata")),
             tool_call_id=call_id,
             tool_name=text(get(part, "tool_name")) or None,
             status=status,
-            output=plain(content),
             error=None if status == "ok" else reason(content),
         )
-        self._files(files, call_id, tool_call_id=call_id)
         return call_id
 
     def _files(self, files: list[dict[str, Any]], prefix: str, **of: str) -> None:
@@ -272,14 +273,24 @@ class PydanticAIAdapter(Adapter):
             payload.get("data", {}) or {}, dict
         ):  # the fields of a class that the SDK does not know
             payload |= payload.pop("data", None) or {}
-        if call_id is not None and _PROGRESS & payload.keys():
+        is_progress = call_id is not None and bool(_PROGRESS & payload.keys())
+        if is_progress:
             done = payload.pop("done", None)
             done = payload.pop("progress", None) if done is None else done
             total, message = number(payload.pop("total", None)), text(payload.pop("message", None)) or None
             self.emit(ToolProgress, tool_call_id=call_id, progress=number(done), total=total, message=message)
             if not payload:
                 return
-        self.emit_unknown(payload, name, tool_call_id=call_id, shown=kind == "custom" and call_id is None)
+        self.emit_unknown(payload, name, tool_call_id=call_id, shown=kind == "custom" and not is_progress)
+
+    def _enqueued(self, native: object) -> None:
+        """Show what the user, or the system, has said while the agent works."""
+        for message in items(get(native, "messages")):
+            for part in items(get(message, "parts")):
+                if (role := _TURNS.get(text(get(part, "part_kind")))) is not None:
+                    self._close()
+                    self._envelope = {}
+                    self.emit_turn(*said(get(part, "content")), role=role)
 
     def _run_result(self, result: object) -> None:
         output, usage = get(result, "output"), get(result, "usage")

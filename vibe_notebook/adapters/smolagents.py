@@ -16,6 +16,7 @@ from vibe_notebook.events import MessageFinished, MessageStarted, ToolFinished, 
 
 from ._base import Adapter
 from ._fields import fields_of, get, ident, integer, items, parsed, plain, text
+from ._result_blocks import read_result
 
 __all__ = ["SmolagentsAdapter", "matches"]
 
@@ -70,6 +71,8 @@ class SmolagentsAdapter(Adapter):
         self._started = 0
         self._running: dict[str, tuple[str | None, Any]] = {}
         self._code: str | None = None
+        self._display: dict[str, Any] | None = None
+        """The display of the code's value: the step's logs replace its output."""
 
     def _read(self, native: object) -> None:
         self._envelope = {"message_id": self._message} if self._message else {}
@@ -89,7 +92,7 @@ class SmolagentsAdapter(Adapter):
             case "task":
                 self._message_end(None)
                 self._envelope = {}
-                self.emit_turn(text(get(native, "task")))
+                self.emit_turn(text(get(native, "task")), _images(get(native, "task_images")))
             case "answer":
                 self._result = plain(get(native, "output"))
             case _:
@@ -114,7 +117,7 @@ class SmolagentsAdapter(Adapter):
             self._envelope = {"message_id": message}
             self.emit(MessageFinished, usage=usage)
             self.streamed.forget(message)
-        self._is_streamed, self._code, self._started = False, None, 0
+        self._is_streamed, self._code, self._display, self._started = False, None, None, 0
         self._written.clear()
         self._running.clear()
 
@@ -161,12 +164,16 @@ class SmolagentsAdapter(Adapter):
             found = [key for key, (called, _) in self._running.items() if called == name]
             call_id = found[0] if found else f"{self._message or self.run_id}:output"
         self._running.pop(call_id, None)
-        self.emit(ToolFinished, tool_call_id=call_id, tool_name=name, output=_output(native))
+        output = get(native, "output")
+        value = get(native, "observation") if output is None else output
+        self.emit_result(value, tool_call_id=call_id, tool_name=name)
 
     def _code_output(self, output: object) -> None:
         if self._code is not None and self._code in self._running:
             name, _ = self._running.pop(self._code)
-            self.emit(ToolFinished, tool_call_id=self._code, tool_name=name, output=plain(output))
+            result = read_result(output)
+            self._display = result.display
+            self.emit_result(result, tool_call_id=self._code, tool_name=name)
 
     # Steps.
 
@@ -185,7 +192,7 @@ class SmolagentsAdapter(Adapter):
         if error is not None:
             self._failed(text(get(error, "message")) or text(error) or str(type(error).__name__))
         elif self._code is not None and (logs := text(get(native, "observations"))):
-            self.emit(ToolFinished, tool_call_id=self._code, output=logs)
+            self.emit(ToolFinished, tool_call_id=self._code, output=logs, display=self._display)
         self._message_end(_usage(get(native, "token_usage")))
 
     def _failed(self, why: str) -> None:
@@ -204,9 +211,17 @@ class SmolagentsAdapter(Adapter):
         self._message_end(_usage(get(native, "token_usage")))
 
 
-def _output(native: object) -> Any:
-    output = get(native, "output")
-    return plain(get(native, "observation") if output is None else output)
+def _images(images: object) -> list[dict[str, Any]]:
+    """Return the images that the user gave with the task, which are Python objects."""
+    found = read_result(items(images))
+    shown = [found.display] if found.display else []
+    bundles = [*shown, *(file["display"] for file in found.files if "display" in file)]
+    return [
+        {"media_type": media, "data": bundle[media]}
+        for bundle in bundles
+        for media in bundle
+        if media.startswith("image/")
+    ]
 
 
 def _usage(native: object) -> Usage | None:

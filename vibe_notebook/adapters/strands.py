@@ -8,13 +8,11 @@ An event is a dict, known by its keys. Source: ``strands.types``.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from vibe_notebook.events import (
-    Artifact,
     Custom,
     Event,
     MessageFinished,
@@ -26,7 +24,10 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
+from ._citations import bedrock_citation
 from ._fields import get, ident, integer, items, json_text, number, plain, reason, text
+from ._files import block_file
+from ._result_blocks import Result, read_result
 from ._subagents import Subagents
 
 __all__ = ["StrandsAdapter", "matches"]
@@ -53,7 +54,6 @@ _TYPES: Final = frozenset(
         "multiagent_result",
     )
 )
-_FILES: Final = {"image": "image", "video": "video", "document": "application"}
 _QUIET: Final = (
     "init_event_loop",
     "start",
@@ -182,6 +182,7 @@ class StrandsAdapter(Adapter):
     def _delta(self, message: _Message, index: str, delta: object) -> None:
         self._text_delta(message, "text", index, text(get(delta, "text")))
         self._text_delta(message, "thinking", index, text(get(delta, "reasoningContent", "text")))
+        self.emit_citation(index, bedrock_citation(get(delta, "citation")))
         args = text(get(delta, "toolUse", "input"))
         if args and index in message.calls:
             self.emit_args(*message.calls[index], args)
@@ -244,6 +245,7 @@ class StrandsAdapter(Adapter):
                 name = names[i] if i < len(names) else f"{of}:{i}"
                 message.parts += [] if i < len(names) else [(of, name)]
                 self.emit_whole(of, name, whole_text)
+        self._cite(message, whole)
         self._message_over()
         for kind, body in blocks:
             call_id = ident(get(body, "toolUseId")) if kind == "toolUse" else None
@@ -251,10 +253,20 @@ class StrandsAdapter(Adapter):
                 called, args = text(get(body, "name")) or None, plain(get(body, "input"))
                 self.emit(ToolStarted, tool_call_id=call_id, tool_name=called, args=args)
 
+    def _cite(self, message: _Message, whole: object) -> None:
+        """Show the sources of a whole message: each covers the text of its block."""
+        names = [name for kind, name in message.parts if kind == "text"]
+        texts = [one for one in items(get(whole, "content")) if _block_text(one)]
+        for name, block in zip(names, texts, strict=False):
+            for citation in items(get(block, "citationsContent", "citations")):
+                fields = bedrock_citation(citation)
+                place = {"start": 0, "end": len(_block_text(block))}
+                self.emit_citation(name, fields and {**fields, **place})
+
     def _turn(self, whole: object) -> None:
         self._message_over()
         blocks = items(get(whole, "content"))
-        files = [file for one in blocks for kind in _FILES if (file := _file(kind, get(one, kind)))]
+        files = [file for one in blocks if (file := block_file(one)) is not None]
         role = "system" if text(get(whole, "role")) == "system" else "user"
         words = "\n".join(body for kind, body in _blocks_in(whole) if kind == "text")
         self.emit_turn(words, files, role=role)
@@ -266,16 +278,14 @@ class StrandsAdapter(Adapter):
         if call_id is None:
             self.emit_unknown(body, "toolResult")
             return
-        output, files = _result_in(get(body, "content"))
+        result = _result_in(get(body, "content"))
         failed = text(get(body, "status")) == "error"
         status = "cancelled" if call_id in self._cancelled else "error" if failed else "ok"
-        error = reason(output) if failed else None
+        error = reason(result.output) if failed else None
         outcome = "error" if failed else "success"
         self._out += self._subagents.end(call_id, outcome=outcome, error=error)
         self._envelope = {}
-        self.emit(ToolFinished, tool_call_id=call_id, status=status, output=output, error=error)
-        for i, file in enumerate(files):
-            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+        self.emit_result(result, tool_call_id=call_id, status=status, error=error)
 
     def _tool_stream(self, call: object, data: object) -> None:
         call_id = ident(get(call, "toolUseId"))
@@ -292,7 +302,7 @@ class StrandsAdapter(Adapter):
             total, message = number(get(data, "total")), text(get(data, "message")) or None
             self.emit(ToolProgress, tool_call_id=call_id, progress=done, total=total, message=message)
         else:
-            self.emit(ToolProgress, tool_call_id=call_id, output=plain(data))
+            self.emit(ToolProgress, tool_call_id=call_id, **read_result(data).fields)
 
     def _tool_cancelled(self, native: object) -> None:
         call_id = ident(get(native, "tool_use", "toolUseId"))
@@ -354,7 +364,7 @@ def _blocks_in(message: object) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for block in items(get(message, "content")):
         thinking = text(get(block, "reasoningContent", "reasoningText", "text"))
-        if body := text(get(block, "text")):
+        if body := _block_text(block):
             found.append(("text", body))
         elif thinking:
             found.append(("thinking", thinking))
@@ -363,23 +373,26 @@ def _blocks_in(message: object) -> list[tuple[str, Any]]:
     return found
 
 
-def _result_in(content: object) -> tuple[Any, list[dict[str, Any]]]:
-    """Return a tool's output, and its files as artifact fields."""
-    values: list[Any] = []
-    files: list[dict[str, Any]] = []
-    for block in items(content):
-        file = next((fields for kind in _FILES if (fields := _file(kind, get(block, kind)))), None)
-        if file is not None:
-            files.append(file)
-            values.append(f"[{file['media_type'] or 'file'}]")
-        elif isinstance(line := get(block, "text"), str):
-            values.append(text(line))
-        else:
-            data = get(block, "json")
-            values.append(plain(block if data is None else data))
-    if len(values) == 1:
-        return values[0], files
-    return "\n".join(values) if all(isinstance(value, str) for value in values) else values, files
+def _block_text(block: object) -> str:
+    """Return the text of a block, which a block with sources has in pieces; "" for other blocks."""
+    pieces = items(get(block, "citationsContent", "content"))
+    return text(get(block, "text")) or "".join(text(get(piece, "text")) for piece in pieces)
+
+
+def _result_in(content: object) -> Result:
+    """Return a tool's result: a single block alone, one text if all blocks are text."""
+    values = [_value(block) for block in items(content)]
+    is_text = len(values) > 1 and all(isinstance(value, str) for value in values)
+    result = read_result("\n".join(values) if is_text else values)
+    only = items(result.output) if len(values) == 1 else []
+    return result._replace(output=only[0]) if only else result
+
+
+def _value(block: object) -> Any:
+    if isinstance(line := get(block, "text"), str):
+        return text(line)
+    data = get(block, "json")
+    return block if data is None else data
 
 
 def _usage_in(native: object) -> Usage | None:
@@ -396,15 +409,3 @@ def _usage_in(native: object) -> Usage | None:
         output_tokens=counts["outputTokens"],
         cached_input_tokens=counts["cacheReadInputTokens"],
     )
-
-
-def _file(kind: str, body: object) -> dict[str, Any] | None:
-    if body is None:
-        return None
-    form, data = ident(get(body, "format")), get(body, "source", "bytes")
-    media = f"{_FILES[kind]}/{form}" if form else None
-    url = ident(get(body, "source", "location", "uri")) or ident(get(body, "source", "s3Location", "uri"))
-    fields = {"name": ident(get(body, "name")), "media_type": media}
-    if isinstance(data, bytes):
-        return {**fields, "data": base64.b64encode(data).decode()}
-    return {**fields, "data": text(data)} if data is not None else {**fields, "url": url}

@@ -23,6 +23,7 @@ from vibe_notebook.events import (
 from ._base import Adapter
 from ._fields import camel, fields_of, get, ident, integer, plain, reason, text
 from ._files import from_url
+from ._result_blocks import read_result
 
 __all__ = ["VercelAIUIAdapter", "matches"]
 
@@ -210,12 +211,12 @@ class VercelAIUIAdapter(Adapter):
                 self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
 
     def _output(self, native: object, call_id: str, ended: dict[str, Any]) -> None:
-        output = plain(get(native, "output"))
+        result = read_result(get(native, "output"))
         if get(native, "preliminary") is True:
-            self.emit(ToolProgress, tool_call_id=call_id, output=output)
+            self.emit(ToolProgress, tool_call_id=call_id, **result.fields)
         else:
             self._stop_waiting(call_id)
-            self.emit(ToolFinished, **ended, output=output)
+            self.emit_result(result, **ended)
 
     def _stop_waiting(self, call_id: str) -> None:
         self._awaiting = {key: one for key, one in self._awaiting.items() if one != call_id}

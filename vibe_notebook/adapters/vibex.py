@@ -20,13 +20,13 @@ from vibe_notebook.events import (
     Custom,
     MessageFinished,
     MessageStarted,
-    ToolFinished,
     ToolStarted,
 )
 
 from ._base import Adapter
 from ._fields import bounded, get, ident, integer, items, json_text, plain, reason, text
 from ._files import from_url
+from ._result_blocks import read_result
 
 __all__ = ["VibexAdapter", "matches"]
 
@@ -210,14 +210,13 @@ class VibexAdapter(Adapter):
             self.emit_unknown(data, "tool_call_result")
         elif call_id not in self._answered:
             self._answered.add(call_id)
-            output = plain(get(data, "result"))
-            self.emit(
-                ToolFinished,
+            result = read_result(get(data, "result"))
+            self.emit_result(
+                result,
                 tool_call_id=call_id,
                 tool_name=text(get(data, "tool_name")) or None,
                 status="error" if is_error else "ok",
-                output=output,
-                error=reason(output) if is_error else None,
+                error=reason(result.output) if is_error else None,
             )
 
     # The project.

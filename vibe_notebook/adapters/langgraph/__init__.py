@@ -153,7 +153,7 @@ class LangGraphAdapter(ProtocolAdapter):
             self._any_message(message, None)
         if not found and run in self._tool_runs:
             self._end_subagent(self._tool_runs[run])
-            self.emit(ToolFinished, tool_call_id=self._tool_runs[run], output=plain(output))
+            self.emit_result(output, tool_call_id=self._tool_runs[run])
 
     def _tool_run_failed(self, run: str, data: object) -> None:
         error, call_id = get(data, "error"), ident(get(data, "tool_call_id"))

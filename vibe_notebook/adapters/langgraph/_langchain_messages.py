@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from vibe_notebook.events import Usage
 
-from .._citations import block_citations
+from .._citations import block_citations, citation_fields, cohere_citations, grounding_citations
 from .._fields import get, ident, integer, items, parsed, text
 from .._files import block_file
 
@@ -204,6 +204,23 @@ def citations_of(message: object) -> Iterator[tuple[str, dict[str, Any]]]:
         lengths[index] = offset + len(body)
         if text(get(block, "type")) in ("text", "output_text"):
             yield from ((index, fields) for fields in block_citations(block, offset, len(body)))
+    first = next(iter(lengths), "0")
+    yield from ((first, fields) for fields in _beside(message))
+
+
+def _beside(message: object) -> Iterator[dict[str, Any]]:
+    """Yield the citations that a provider stores beside the text: Cohere's, Gemini's, those of a server that searches."""
+    metadata = get(message, "response_metadata")
+    content = get(message, "content")
+    whole = text(content) or "".join(text(block) or text(get(block, "text")) for block in items(content))
+    yield from grounding_citations(get(metadata, "grounding_metadata"), whole)
+    for place in (get(message, "additional_kwargs"), metadata):
+        cited = get(place, "citations")
+        found = items(get(place, "search_results")) or [
+            {"url": one} for one in items(cited) if isinstance(one, str)
+        ]
+        yield from cohere_citations(cited)
+        yield from (fields for one in found if (fields := citation_fields(one)) is not None)
 
 
 def parts_in_block(block: object) -> Iterator[ContentPart]:

@@ -18,7 +18,6 @@ from vibe_notebook.events import (
     InputRequested,
     MessageFinished,
     MessageStarted,
-    ToolFinished,
     ToolProgress,
     ToolStarted,
     Usage,
@@ -382,17 +381,16 @@ class MessagesAdapter(Adapter):
         if call_id is None:
             self.emit_unknown(message, "tool")
             return
-        fields, files = message_result(call_id, message, is_error=text(get(message, "status")) == "error")
-        if not self._calls.answer(call_id, fields, ident(get(message, "id"))):
+        is_error = text(get(message, "status")) == "error"
+        result, fields = message_result(call_id, message, get(message, "artifact"), is_error=is_error)
+        if not self._calls.answer(call_id, {**fields, **result.fields}, ident(get(message, "id"))):
             return
         if call_id in self._calls.known:
             self._finish(self._calls.known[call_id].message)
         if namespace in self._subagents:  # only the result names the call of that subgraph
             self._link(namespace, call_id)
         self._end_subagent(call_id)
-        self.emit(ToolFinished, **fields)
-        for i, file in enumerate(files):
-            self.emit(Artifact, artifact_id=f"{call_id}:{i}", tool_call_id=call_id, **file)
+        self.emit_result(result, **fields)
 
     # Subagents: graphs that run inside a tool call.
 

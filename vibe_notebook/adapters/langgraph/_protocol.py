@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from vibe_notebook.events import Event, ToolFinished, ToolProgress, skip
+from vibe_notebook.events import Event, ToolProgress, skip
 
 from .._citations import block_citations
 from .._fields import get, ident, integer, items, json_text, plain, text
 from .._files import block_file
+from .._result_blocks import Result, read_result
 from ._langchain_messages import is_message, messages_in, parts_in_block, usage_in
 from ._messages import Message, MessagesAdapter
 
@@ -168,9 +169,9 @@ class ProtocolAdapter(MessagesAdapter):
                 self.emit(ToolProgress, tool_call_id=call_id, state="running")
         elif kind == "server_tool_result":
             status = "error" if text(get(block, "status")) == "error" else "ok"
-            output = plain(get(block, "output"))
+            result = read_result(get(block, "output"))
             if (call_id := ident(get(block, "tool_call_id"))) is not None:
-                self._answer(call_id, {"tool_call_id": call_id, "status": status, "output": output})
+                self._answer(call_id, result, status=status)
         elif is_whole and block_file(block) is not None:
             self._block(message, "file", index, block_file(block))
         else:
@@ -201,19 +202,19 @@ class ProtocolAdapter(MessagesAdapter):
             for message in found:
                 self._any_message(message, None)
             if not found:
-                self._answer(call_id, {"tool_call_id": call_id, "output": plain(output)})
+                self._answer(call_id, read_result(output))
         elif kind == "tool-error":
             why = text(get(data, "message")) or ident(get(data, "code")) or "error"
-            fields = {"tool_call_id": call_id, "status": "error", "output": why, "error": why}
-            self._answer(call_id, fields)
+            self._answer(call_id, Result(why), status="error", error=why)
         else:
             self.emit_unknown(data, kind, tool_call_id=call_id)
 
-    def _answer(self, call_id: str, fields: dict[str, Any]) -> None:
-        if self._calls.answer(call_id, fields):
+    def _answer(self, call_id: str, result: Result, **fields: Any) -> None:
+        fields["tool_call_id"] = call_id
+        if self._calls.answer(call_id, {**fields, **result.fields}):
             failed = fields.get("status") == "error"
             self._end_subagent(call_id, outcome="error" if failed else "success", error=fields.get("error"))
-            self.emit(ToolFinished, **fields)
+            self.emit_result(result, **fields)
 
     def _lifecycle(self, data: object, kind: str) -> None:
         path = items(get(data, "namespace"))

@@ -1,0 +1,701 @@
+"""Hold a sample of each thing that an SDK tells beside text and tools; docs/adapters.md has their table.
+
+A cell of the table is a sample's words, and a mark: a recording of the SDK has it, or the sample is made of the SDK's
+own classes; without a mark, the sample is constructed after the SDK's reference. ``python -m tests.adapters.cases``
+writes the table.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from anthropic.types import CitationsWebSearchResultLocation, TextBlock
+from anthropic.types import Message as AnthropicMessage
+from anthropic.types import Usage as AnthropicUsage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from openai.types.chat import ChatCompletion
+from openai.types.responses import (
+    ResponseCodeInterpreterToolCall,
+    ResponseOutputItemDoneEvent,
+    ResponseOutputMessage,
+    ResponseOutputText,
+)
+from openai.types.responses.response_code_interpreter_tool_call import OutputImage
+from openai.types.responses.response_output_text import AnnotationURLCitation
+from pydantic_ai import BinaryImage
+from pydantic_ai.messages import (
+    Citation,
+    ContentCitationAnchor,
+    EnqueuedMessagesEvent,
+    FunctionToolResultEvent,
+    ModelRequest,
+    PartEndEvent,
+    PartStartEvent,
+    TextPart,
+    ToolReturnPart,
+    UserPromptPart,
+    WebCitationSource,
+)
+
+from tests.adapters.support import RECORDINGS, recording
+from vibe_notebook.events import Event
+
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+URL = "https://a.example/x"
+MCP_IMAGE = {"type": "image", "data": PNG, "mimeType": "image/png"}
+TODOS = [{"content": "Look", "status": "completed"}, {"content": "Tell", "status": "in_progress"}]
+PLAN_CALL = {"call_id": "c1", "name": "update_plan", "arguments": {"plan": TODOS}}
+COLUMNS: dict[str, Callable[[Event], bool]] = {
+    "the user's turn": lambda event: (
+        (event.type == "message_started" and event.role == "user")
+        or (event.type == "run_started" and event.input is not None)
+    ),
+    "plan": lambda event: event.type == "plan",
+    "sources": lambda event: event.type == "citation",
+    "lines": lambda event: event.type == "custom" and event.shown,
+    "rich results": lambda event: event.type == "tool_finished" and event.display is not None,
+}
+"""The columns of the table, and the event that proves a cell."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Hold the words of a cell, and natives that give it."""
+
+    words: str
+    natives: tuple[Any, ...]
+    is_sdks: bool = False
+    """The natives are made of the SDK's own classes."""
+
+
+def said(words: str, *natives: Any) -> Sample:
+    """Return a sample constructed after the SDK's reference."""
+    return Sample(words, natives)
+
+
+def real(words: str, *natives: Any) -> Sample:
+    """Return a sample made of the SDK's own classes."""
+    return Sample(words, natives, is_sdks=True)
+
+
+def recorded(words: str, name: str) -> Sample:
+    """Return a sample that is a recording of the SDK."""
+    return Sample(words, recording(name).natives)
+
+
+# pydantic-ai
+
+CITED = TextPart(
+    "Open now.",
+    citations=[Citation([WebCitationSource(url=URL)], anchor=ContentCitationAnchor(start=0, end=4))],
+)
+PYDANTIC_AI = {
+    "the user's turn": real(
+        "messages that are enqueued while it runs",
+        EnqueuedMessagesEvent(enqueue_id="q", messages=(ModelRequest(parts=[UserPromptPart("Shorter.")]),)),
+    ),
+    "plan": said(
+        "a todo tool",
+        {
+            "event_kind": "function_tool_call",
+            "part": {"tool_name": "write_todos", "args": {"todos": TODOS}, "tool_call_id": "c1"},
+        },
+    ),
+    "sources": real(
+        "the `citations` of a text",
+        PartStartEvent(index=0, part=TextPart("Open now.")),
+        PartEndEvent(index=0, part=CITED),
+    ),
+    "lines": said(
+        "`ctx.emit(…)`, except a tool's progress", {"event_kind": "custom", "name": "note", "data": {"a": 1}}
+    ),
+    "rich results": real(
+        "`BinaryContent`, `BinaryImage`; Python objects; the `metadata` of a `ToolReturn`",
+        FunctionToolResultEvent(
+            ToolReturnPart(
+                "plot",
+                ["Rain", BinaryImage(base64.b64decode(PNG), media_type="image/png")],
+                tool_call_id="c1",
+            )
+        ),
+    ),
+}
+
+# OpenAI and Anthropic
+
+MESSAGE = ResponseOutputMessage(
+    id="m",
+    role="assistant",
+    status="completed",
+    type="message",
+    content=[
+        ResponseOutputText(
+            type="output_text",
+            text="Open [x].",
+            annotations=[
+                AnnotationURLCitation(type="url_citation", url=URL, title="A", start_index=5, end_index=8)
+            ],
+        )
+    ],
+)
+CODE = ResponseCodeInterpreterToolCall(
+    id="ci",
+    type="code_interpreter_call",
+    status="completed",
+    container_id="k",
+    code="plot()",
+    outputs=[OutputImage(type="image", url=f"data:image/png;base64,{PNG}")],
+)
+
+
+def done(item: Any) -> ResponseOutputItemDoneEvent:
+    """Return the event of a finished item."""
+    return ResponseOutputItemDoneEvent(
+        item=item, output_index=0, sequence_number=1, type="response.output_item.done"
+    )
+
+
+ASKED = {"role": "user", "content": [{"type": "input_text", "text": "Weather?"}]}
+OPENAI_RESPONSES = {
+    "the user's turn": said(
+        "if the response repeats its `input`",
+        {"type": "response.created", "response": {"id": "r1", "input": [ASKED]}},
+    ),
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": real("`url_citation`, `file_citation` and the other annotations", done(MESSAGE)),
+    "rich results": real(
+        "images and files in a `*_call_output`, of the code interpreter, of MCP", done(CODE)
+    ),
+}
+OPENAI_CHAT = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": real(
+        "`annotations`; `citations` and `search_results` of a server",
+        ChatCompletion.model_validate(
+            {
+                "id": "m",
+                "object": "chat.completion",
+                "created": 1,
+                "model": "gpt",
+                "choices": [
+                    {
+                        "index": 0,
+                        "finish_reason": "stop",
+                        "message": {
+                            "role": "assistant",
+                            "content": "Open [x].",
+                            "annotations": [
+                                {
+                                    "type": "url_citation",
+                                    "url_citation": {
+                                        "url": URL,
+                                        "title": "A",
+                                        "start_index": 5,
+                                        "end_index": 8,
+                                    },
+                                }
+                            ],
+                        },
+                    }
+                ],
+            }
+        ),
+    ),
+    "rich results": said(
+        "blocks of a `tool` message",
+        {
+            "role": "tool",
+            "tool_call_id": "c1",
+            "content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}],
+        },
+    ),
+}
+TOOL_IMAGE = {
+    "type": "run_item_stream_event",
+    "name": "tool_output",
+    "item": {
+        "type": "tool_call_output_item",
+        "output": {"type": "image", "image_url": f"data:image/png;base64,{PNG}"},
+        "raw_item": {"type": "function_call_output", "call_id": "c1", "output": []},
+    },
+}
+OPENAI_AGENTS = {
+    "plan": said(
+        "a todo tool",
+        {
+            "type": "run_item_stream_event",
+            "name": "tool_called",
+            "item": {
+                "raw_item": {
+                    "type": "function_call",
+                    "call_id": "c1",
+                    "name": "update_plan",
+                    "arguments": json.dumps({"plan": TODOS}),
+                }
+            },
+        },
+    ),
+    "sources": real(
+        "as `openai_responses`", {"type": "raw_response_event", "data": done(MESSAGE).model_dump(mode="json")}
+    ),
+    "lines": recorded("a handoff", "openai_agents_handoff"),
+    "rich results": said("`ToolOutputImage`, `ToolOutputFileContent`; Python objects", TOOL_IMAGE),
+}
+ANSWER = AnthropicMessage(
+    id="m",
+    type="message",
+    role="assistant",
+    model="claude",
+    usage=AnthropicUsage(input_tokens=1, output_tokens=1),
+    content=[
+        TextBlock(
+            type="text",
+            text="Open.",
+            citations=[
+                CitationsWebSearchResultLocation(
+                    type="web_search_result_location",
+                    url=URL,
+                    title="A",
+                    cited_text="It.",
+                    encrypted_index="e",
+                )
+            ],
+        )
+    ],
+)
+TOOL_RESULT = {
+    "type": "tool_result",
+    "tool_use_id": "c1",
+    "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}],
+}
+ANTHROPIC = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": real("`citations_delta`, and the `citations` of a text block", ANSWER),
+    "rich results": said("`image`, `document` and MCP blocks in a result", TOOL_RESULT),
+}
+
+
+def claude(content: Any, **fields: Any) -> dict[str, Any]:
+    """Return a message of Claude's Agent SDK, as the fields of its class."""
+    return {"content": content, "parent_tool_use_id": None, **fields}
+
+
+def claude_call(name: str, call_id: str, args: dict[str, Any]) -> dict[str, Any]:
+    """Return the message with a call of a tool of Claude's."""
+    return claude([{"id": call_id, "name": name, "input": args}], model="claude", message_id=call_id)
+
+
+CLAUDE = {
+    "the user's turn": said("user messages with text", claude("Weather?", uuid="u", tool_use_result=None)),
+    "plan": said(
+        "`TaskCreate` and `TaskUpdate`; `TodoWrite`", claude_call("TaskCreate", "c1", {"subject": "Look"})
+    ),
+    "sources": said(
+        "as `anthropic`",
+        claude(
+            [{"text": "Open.", "citations": [{"url": URL, "title": "A"}]}], model="claude", message_id="m"
+        ),
+    ),
+    "rich results": said(
+        "as `anthropic`",
+        claude(
+            [{"tool_use_id": "c1", "content": TOOL_RESULT["content"], "is_error": None}],
+            uuid="u",
+            tool_use_result=None,
+        ),
+    ),
+}
+
+# Google, LangGraph
+
+
+def adk(author: str, *parts: Any, **fields: Any) -> dict[str, Any]:
+    """Return an event of the ADK."""
+    content = {"role": author, "parts": list(parts)}
+    return {"id": author, "invocation_id": "i", "author": author, "content": content, **fields}
+
+
+GOOGLE_ADK = {
+    "the user's turn": said("events of the author `user`", adk("user", {"text": "Weather?"})),
+    "plan": said(
+        "a todo tool",
+        adk("bot", {"function_call": {"id": "c1", "name": "update_plan", "args": {"plan": TODOS}}}),
+    ),
+    "sources": said(
+        "`grounding_metadata`, `citation_metadata`",
+        adk(
+            "bot",
+            {"text": "Open."},
+            grounding_metadata={
+                "grounding_chunks": [{"web": {"uri": URL, "title": "A"}}],
+                "grounding_supports": [
+                    {"segment": {"end_index": 4}, "grounding_chunk_indices": [0]},
+                ],
+            },
+        ),
+    ),
+    "rich results": said(
+        "`inline_data` in a response's `parts`; MCP blocks; Python objects",
+        adk(
+            "bot",
+            {
+                "function_response": {
+                    "id": "c1",
+                    "name": "plot",
+                    "response": {"result": "drawn"},
+                    "parts": [{"inline_data": {"mime_type": "image/png", "data": PNG}}],
+                }
+            },
+        ),
+    ),
+}
+STANDARD = {"type": "citation", "url": URL, "title": "A", "start_index": 0, "end_index": 4}
+LANGGRAPH = {
+    "the user's turn": real(
+        "human and system messages, and the input of `tasks` and of a graph's start",
+        ("values", {"messages": [HumanMessage("Weather?", id="h")]}),
+    ),
+    "plan": real(
+        "`write_todos`",
+        (
+            "updates",
+            {
+                "a": {
+                    "messages": [
+                        AIMessage(
+                            "",
+                            id="m",
+                            tool_calls=[{"name": "write_todos", "args": {"todos": TODOS}, "id": "c1"}],
+                        )
+                    ]
+                }
+            },
+        ),
+    ),
+    "sources": real(
+        "the `annotations` and `citations` of text blocks; those of Cohere, Gemini and Perplexity",
+        (
+            "updates",
+            {
+                "a": {
+                    "messages": [
+                        AIMessage([{"type": "text", "text": "Open.", "annotations": [STANDARD]}], id="m")
+                    ]
+                }
+            },
+        ),
+    ),
+    "lines": said("`custom`, `on_custom_event`", ("custom", {"note": "half"})),
+    "rich results": real(
+        "content blocks; the `artifact` of a `ToolMessage`; Python objects in events",
+        (
+            "updates",
+            {
+                "tools": {
+                    "messages": [
+                        ToolMessage(
+                            [{"type": "image", "base64": PNG, "mime_type": "image/png"}],
+                            tool_call_id="c1",
+                            id="t",
+                        )
+                    ]
+                }
+            },
+        ),
+    ),
+}
+
+# The others
+
+
+def strands(role: str, *blocks: Any) -> dict[str, Any]:
+    """Return a whole message of Strands."""
+    return {"message": {"role": role, "content": list(blocks)}}
+
+
+BEDROCK = {"title": "A", "location": {"web": {"url": URL}}, "sourceContent": [{"text": "It."}]}
+STRANDS = {
+    "the user's turn": said("user messages without results", strands("user", {"text": "Weather?"})),
+    "plan": said(
+        "a todo tool",
+        strands("assistant", {"toolUse": {"toolUseId": "c1", "name": "todo", "input": {"todos": TODOS}}}),
+    ),
+    "sources": said(
+        "`citation`, `citationsContent`",
+        strands("assistant", {"citationsContent": {"content": [{"text": "Open."}], "citations": [BEDROCK]}}),
+    ),
+    "rich results": said(
+        "`image`, `document` and `video` blocks",
+        strands(
+            "user",
+            {
+                "toolResult": {
+                    "toolUseId": "c1",
+                    "status": "success",
+                    "content": [{"image": {"format": "png", "source": {"bytes": base64.b64decode(PNG)}}}],
+                }
+            },
+        ),
+    ),
+}
+
+
+def agno(kind: str, **fields: Any) -> dict[str, Any]:
+    """Return an event of agno."""
+    return {"event": kind, "run_id": "x", "agent_id": "a", **fields}
+
+
+AGNO = {
+    "the user's turn": said(
+        "the run's input, if its start has it",
+        agno("RunStarted", run_input={"input_content": "Weather?"}),
+    ),
+    "plan": said(
+        "a todo tool",
+        agno(
+            "ToolCallStarted",
+            tool={"tool_call_id": "c1", "tool_name": "update_plan", "tool_args": {"plan": TODOS}},
+        ),
+    ),
+    "sources": said(
+        "`citations`", agno("RunContent", content="Open.", citations={"urls": [{"url": URL, "title": "A"}]})
+    ),
+    "lines": said("a `CustomEvent`", agno("CustomEvent", city="Lima")),
+    "rich results": said(
+        "`images`, `videos`, `audio` and `files` of a tool's end; MCP blocks",
+        agno(
+            "ToolCallCompleted",
+            tool={"tool_call_id": "c1", "tool_name": "plot", "result": "drawn"},
+            images=[{"id": "i", "content": PNG, "mime_type": "image/png"}],
+        ),
+    ),
+}
+
+
+class Figure:
+    """Stand for a Python object of a local SDK that shows itself."""
+
+    def _repr_png_(self) -> bytes:
+        return base64.b64decode(PNG)
+
+    def _repr_html_(self) -> str:
+        return "<b>18</b>"
+
+
+SMOLAGENTS = {
+    "the user's turn": said("a `TaskStep`, with its images", {"task": "Weather?", "task_images": None}),
+    "plan": said("a todo tool", {"name": "update_plan", "arguments": {"plan": TODOS}, "id": "c1"}),
+    "rich results": said(
+        "Python objects: a frame, a figure, an `AgentImage`",
+        {"name": "plot", "arguments": {}, "id": "c1"},
+        {"id": "c1", "output": Figure(), "is_final_answer": False, "observation": "", "tool_call": None},
+    ),
+}
+LLAMA_INDEX = {
+    "the user's turn": said(
+        "the newest user message of the first `AgentInput`",
+        {
+            "current_agent_name": "a",
+            "input": [{"role": "user", "blocks": [{"block_type": "text", "text": "Weather?"}]}],
+        },
+    ),
+    "plan": said(
+        "a todo tool", {"tool_id": "c1", "tool_name": "update_plan", "tool_kwargs": {"plan": TODOS}}
+    ),
+    "sources": said(
+        "a `CitationBlock`",
+        {
+            "current_agent_name": "a",
+            "response": {
+                "role": "assistant",
+                "blocks": [
+                    {"block_type": "text", "text": "Open."},
+                    {
+                        "block_type": "citation",
+                        "title": "A",
+                        "source": "a.pdf",
+                        "cited_content": {"block_type": "text", "text": "It."},
+                    },
+                ],
+            },
+        },
+    ),
+    "lines": said("the workflow's own events", {"qualified_name": "shop.Progress", "value": {"msg": "half"}}),
+    "rich results": said(
+        "the blocks of a `ToolOutput`, and its raw output, a Python object",
+        {
+            "tool_id": "c1",
+            "tool_name": "plot",
+            "tool_output": {
+                "blocks": [{"block_type": "image", "image": PNG, "image_mimetype": "image/png"}],
+                "raw_output": "drawn",
+            },
+        },
+    ),
+}
+
+
+def acp(kind: str, **fields: Any) -> dict[str, Any]:
+    """Return an update of ACP."""
+    return {"sessionUpdate": kind, **fields}
+
+
+ACP = {
+    "the user's turn": said(
+        "`user_message_chunk`", acp("user_message_chunk", content={"type": "text", "text": "Weather?"})
+    ),
+    "plan": said("`plan` updates; a todo tool's `rawInput`", acp("plan", entries=TODOS)),
+    "rich results": said(
+        "`image`, `audio` and `resource` blocks in the content; MCP blocks in `rawOutput`",
+        acp(
+            "tool_call",
+            toolCallId="c1",
+            title="plot",
+            status="completed",
+            content=[{"type": "content", "content": MCP_IMAGE}],
+        ),
+    ),
+}
+
+
+def agui(kind: str, **fields: Any) -> dict[str, Any]:
+    """Return an event of AG-UI."""
+    return {"type": kind, **fields}
+
+
+AGUI = {
+    "the user's turn": said(
+        "`TEXT_MESSAGE_*` of the user, the newest message of the run's input or of a snapshot",
+        agui("TEXT_MESSAGE_START", messageId="u", role="user"),
+        agui("TEXT_MESSAGE_CONTENT", messageId="u", delta="Weather?"),
+        agui("TEXT_MESSAGE_END", messageId="u"),
+    ),
+    "plan": said(
+        "a todo tool; steps in the state or in an activity",
+        agui("STATE_SNAPSHOT", snapshot={"steps": TODOS}),
+    ),
+    "lines": said("`CUSTOM`, activities", agui("CUSTOM", name="note", value={"a": 1})),
+    "rich results": said(
+        "blocks of a result, also as JSON text",
+        agui("TOOL_CALL_RESULT", messageId="t", toolCallId="c1", content=json.dumps([MCP_IMAGE])),
+    ),
+}
+VERCEL = {
+    "plan": said(
+        "a todo tool",
+        {
+            "type": "tool-input-available",
+            "toolCallId": "c1",
+            "toolName": "todoWrite",
+            "input": {"todos": TODOS},
+        },
+    ),
+    "sources": said(
+        "`source-url`, `source-document`",
+        {"type": "source-url", "sourceId": "s", "url": URL, "title": "A"},
+    ),
+    "rich results": said(
+        "`media`, `image-data` and `file-data` of an output; MCP blocks",
+        {
+            "type": "tool-output-available",
+            "toolCallId": "c1",
+            "output": {
+                "type": "content",
+                "value": [{"type": "media", "data": PNG, "mediaType": "image/png"}],
+            },
+        },
+    ),
+}
+VIBEX = {
+    "the user's turn": said(
+        "messages of the user",
+        {
+            "event": "message_complete",
+            "data": {"message": {"id": "m", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}},
+        },
+    ),
+    "plan": said(
+        "a todo tool",
+        {
+            "event": "tool_call_start",
+            "data": {"tool_call_id": "c1", "tool_name": "update_plan", "args": {"plan": TODOS}},
+        },
+    ),
+    "rich results": said(
+        "blocks of a result",
+        {
+            "event": "tool_call_result",
+            "data": {"tool_call_id": "c1", "tool_name": "plot", "result": MCP_IMAGE},
+        },
+    ),
+}
+
+
+def jido(kind: str, **data: Any) -> dict[str, Any]:
+    """Return a signal of Jido."""
+    return {"type": f"ai.{kind}", "data": data}
+
+
+JIDO = {
+    "the user's turn": said(
+        "the request, as the run's input",
+        {"type": "ai.request.started", "data": {"query": "Weather?"}},
+        {
+            "type": "ai.react.worker.event",
+            "data": {
+                "event": {"kind": "request_started", "run_id": "x", "seq": 1, "data": {"query": "Weather?"}}
+            },
+        },
+    ),
+    "plan": said(
+        "a todo tool", jido("tool.started", call_id="c1", tool_name="update_plan", arguments={"plan": TODOS})
+    ),
+    "rich results": said(
+        "blocks of a result",
+        jido("tool.result", call_id="c1", tool_name="plot", result=["ok", MCP_IMAGE, []]),
+    ),
+}
+SAMPLES: dict[str, dict[str, Sample]] = {
+    "pydantic_ai": PYDANTIC_AI,
+    "openai_responses": OPENAI_RESPONSES,
+    "openai_chat": OPENAI_CHAT,
+    "openai_agents": OPENAI_AGENTS,
+    "anthropic": ANTHROPIC,
+    "claude_agent_sdk": CLAUDE,
+    "google_adk": GOOGLE_ADK,
+    "langgraph": LANGGRAPH,
+    "strands": STRANDS,
+    "agno": AGNO,
+    "smolagents": SMOLAGENTS,
+    "llama_index": LLAMA_INDEX,
+    "acp": ACP,
+    "agui": AGUI,
+    "vercel_ai_ui": VERCEL,
+    "vibex": VIBEX,
+    "jido": JIDO,
+}
+
+
+def is_recorded(name: str, column: str) -> bool:
+    """Return whether a recording of the adapter's SDK has a column's event."""
+    own = [recording(one) for one in RECORDINGS]
+    return any(COLUMNS[column](event) for one in own if one.adapter == name for event in one.events())
+
+
+def table() -> str:
+    """Return the table as Markdown."""
+    lines = [f"| `adapter=` | {' | '.join(COLUMNS)} |", f"| --- |{' --- |' * len(COLUMNS)}"]
+    for name, samples in SAMPLES.items():
+        cells = [_cell(name, column, samples.get(column)) for column in COLUMNS]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(name: str, column: str, sample: Sample | None) -> str:
+    if sample is None:
+        return ""
+    return f"{sample.words} {'●' if is_recorded(name, column) else '○' if sample.is_sdks else ''}".strip()
