@@ -44,10 +44,10 @@ class _Blob:
 class Blobs:
     """Hold the blobs of one view. The caller holds the view's lock."""
 
-    def __init__(self, limit: int = DISPLAYS) -> None:
+    def __init__(self, limit: int | None = None) -> None:
         self.now = 0.0
         """The time of the present draw, in seconds."""
-        self._limit = limit
+        self._limit = DISPLAYS if limit is None else limit
         self._by_text: dict[str, _Blob] = {}
         self._by_number: dict[int, _Blob] = {}
         self._owned: dict[Owner, _Blob] = {}

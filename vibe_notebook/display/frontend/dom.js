@@ -16,6 +16,12 @@ export const [ELEMENT, TEXT] = [1, 3];
 
 export const div = () => document.createElement("div");
 
+/** Let an image wait until it is near, and be decoded beside the page's other work. @param {HTMLImageElement} image */
+export function loadLazily(image) {
+  image.setAttribute("loading", "lazy");
+  image.setAttribute("decoding", "async");
+}
+
 /** @param {string} html sanitised by the kernel */
 export function parse(html) {
   const template = document.createElement("template");
@@ -24,10 +30,7 @@ export function parse(html) {
     link.target = "_blank";
     link.rel = "noopener noreferrer";
   }
-  for (const image of template.content.querySelectorAll("img")) {
-    image.loading = "lazy";
-    image.decoding = "async";
-  }
+  template.content.querySelectorAll("img").forEach(loadLazily);
   return template.content;
 }
 

@@ -23,7 +23,7 @@
  * @typedef {(el: HTMLElement, at: Elements, part: Part, store: PartsStore, view: PartsView) => () => void} Build
  *   Prepares a part's element and returns the function that updates the element
  */
-import { card, div, growing, message, rich, show } from "./dom.js";
+import { card, div, growing, loadLazily, message, rich, show } from "./dom.js";
 import { createText } from "./text.js";
 import { fieldOf } from "./values.js";
 import { counted, dotted, KERNEL_GONE, moreWords, STOPPING, stateWords } from "./wording.js";
@@ -201,7 +201,8 @@ const sizeWords = (bytes) =>
 /** @type {Build} */
 function createArtifact(el, at, part, store) {
   const { link, name, facts } = at;
-  const image = Object.assign(document.createElement("img"), { loading: "lazy", decoding: "async" });
+  const image = document.createElement("img");
+  loadLazily(image);
   const showRich = rich(at.rich, store.blob);
   let shown = 0;
   return () => {
