@@ -19,6 +19,7 @@ SECTIONS = (
     "server",
     "decode",
     "follow",
+    "rich",
 )
 
 

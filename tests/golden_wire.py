@@ -15,9 +15,11 @@ from vibe_notebook.display._packing import Packer
 from vibe_notebook.display._view import View
 from vibe_notebook.events import (
     Artifact,
+    Citation,
     Event,
     MessageFinished,
     PartCompleted,
+    Plan,
     RunFinished,
     RunStarted,
     TextDelta,
@@ -34,6 +36,8 @@ PATH = Path(__file__).with_suffix(".json")
 AGENT = {"agent_id": "a", "run_id": "r"}
 CALL = {**AGENT, "tool_call_id": "call-1"}
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+DOTS = PIXEL + PIXEL.rstrip("=") * 15
+"""An image that is worth a blob of its own: browsers ignore the bytes behind it."""
 
 
 def _text(*pieces: str, **more: Any) -> list[Event]:
@@ -74,6 +78,18 @@ STREAMS: dict[str, list[Event]] = {
     "an image": [
         Artifact(**AGENT, artifact_id="1", name="dot.png", media_type="image/png", data=PIXEL),
         *_text("see above"),
+    ],
+    "displays and sources": [
+        ToolStarted(**CALL, tool_name="plot", args={"of": "x"}),
+        ToolFinished(**CALL, output={"$display": "image/png"}, display={"image/png": DOTS}),
+        Artifact(**AGENT, artifact_id="2", display={"image/png": DOTS}),
+        Plan(
+            **AGENT,
+            entries=[{"text": "look", "status": "completed"}, {"text": "write", "status": "in_progress"}],
+        ),
+        *_text("Birds fly. ", "Fish swim.\n\n", "So.", message_id="m"),
+        Citation(**AGENT, message_id="m", citation_id="c", url="https://example.org/birds", start=0, end=9),
+        Citation(**AGENT, message_id="m", citation_id="d", title="Fish", start=11, end=20),
     ],
 }
 

@@ -3,11 +3,19 @@ window.vibePages = (() => {
   const normal = (text) => (text ?? "").replace(/[ \t\n\r\f\v\u00a0]+/g, " ").replace(/^ | $/g, "");
   const kids = (el) => [...(el?.children ?? [])];
   const child = (el, name) => kids(el).find((kid) => kid.classList.contains(name));
+  const LABELS = ["Arguments", "Output", "Error"];
+  const isLabel = (el) => el.tagName === "DIV" && LABELS.includes(el.textContent);
+  const isNext = (el) => isLabel(el) || /^vibe-(request|children)$/.test(el.classList[0]);
+  const texts = (els) => els.map((el) => el.textContent).join("\n");
+  // A live view has a box for each field; the saved form has the field's blocks between two labels.
   const field = (el, name, label) => {
     const live = child(el, `vibe-${name}`);
-    if (live) return live.hidden ? "" : live.querySelector("pre").textContent;
-    const title = kids(el).find((kid) => kid.tagName === "DIV" && kid.textContent === label);
-    return title ? title.nextElementSibling.textContent : "";
+    const isShown = (kid) => !kid.hidden && kid.tagName !== "BUTTON" && !isLabel(kid);
+    if (live) return live.hidden ? "" : texts(kids(live).filter(isShown));
+    const all = kids(el);
+    const start = all.findIndex((kid) => isLabel(kid) && kid.textContent === label);
+    const end = all.findIndex((kid, i) => i > start && isNext(kid));
+    return start < 0 ? "" : texts(all.slice(start + 1, end < 0 ? undefined : end));
   };
   const state = (el) => el.dataset.state ?? /\bvibe-is-(\w+)/.exec(el.className)[1];
   const parts = (box) =>

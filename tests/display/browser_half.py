@@ -10,6 +10,7 @@ LEAVE = "\0"
 _CLOSERS = re.compile(r"(?:</(?:tbody|table|ul|ol|p)>\s*)+\Z")
 _LAST = re.compile(r"(?:</\w+>\s*)*\Z")
 _CODE = re.compile(r'(<div class="highlight"[^>]*><pre><code[^>]*>)(.*?)(</code></pre></div>)', re.DOTALL)
+_INNER = re.compile("\0(\\d+)\0")
 _RUN = re.compile(r"([a-z0-9]*)(\.*)([A-Z])")
 
 
@@ -83,6 +84,8 @@ class Browser:
         self.head: dict[str, Any] = {}
         self.parts: dict[int, dict[str, Any]] = {}
         self.children: dict[int, list[int]] = {0: []}
+        self.blobs: dict[int, str] = {}
+        self.pieces: list[tuple[Any, ...]] = []
         self.lost = 0
         if snapshot is not None:
             self.full(snapshot)
@@ -107,7 +110,7 @@ class Browser:
 
     def full(self, snapshot: dict[str, Any]) -> None:
         self.number, self.head = snapshot["n"], dict(snapshot["head"])
-        self.parts, self.children = {}, {0: []}
+        self.parts, self.children, self.blobs = {}, {0: []}, dict(snapshot["blobs"])
 
         def put(parent: int, parts: list[dict[str, Any]]) -> None:
             for part in parts:
@@ -171,6 +174,26 @@ class Browser:
         fields = self.parts[key]["fields"]
         assert keep <= len(units(fields.get(field, ""))) // 2
         fields[field] = cut(fields.get(field, ""), keep) + text
+
+    def op_blob(self, number: int, *text: str) -> None:
+        if text:
+            assert number not in self.blobs or self.blobs[number] == text[0]
+            self.blobs[number] = text[0]
+        else:
+            self.blobs.pop(number, None)  # a whole state leaves out what no part names
+
+    def blob(self, number: int) -> str:
+        """Return a blob's text, with the images that it names."""
+        return _INNER.sub(lambda match: self.blobs[int(match[1])], self.blobs[number])
+
+    def op_more(self, key: int, field: str, start: int, end: int, size: int, text: str) -> None:
+        assert key in self.parts
+        self.pieces.append((key, field, start, end, size, text))
+
+    def op_r(self, key: int, index: int, html: str) -> None:
+        blocks = self.parts[key]["blocks"]
+        assert LEAVE not in html and isinstance(blocks[index], str)  # noqa: PT018 - one fact
+        blocks[index] = html
 
     def op_b(self, key: int, *items: str | list[str]) -> None:
         part = self.parts[key]

@@ -64,15 +64,17 @@ test("an artifact links only to http and https, and shows only raster images who
     assert.equal($("a").hasAttribute("href"), href, url);
   }
   assert.equal($("a").rel, "noopener noreferrer");
+  let number = 0;
   for (const [src, image] of [
     ["data:image/png;base64,AA==", true],
     ["data:image/svg+xml,<svg/>", false],
     ["https://example.org/a.png", false],
     ["data:image/webp;base64,AA==", true],
     ["javascript:1", false],
-    [null, false],
   ]) {
-    frame(["set", "a", { src }]);
+    frame(["blob", ++number, src], ["set", "a", { src: number }]);
     assert.equal($("img") !== null, image, src);
   }
+  frame(["set", "a", { src: null }]);
+  assert.equal($("img"), null);
 });

@@ -32,7 +32,7 @@ const ITEMS = [
 ];
 const CODE = '<div class="highlight"><pre><code class="language-py"></code></pre></div>\n';
 const SKELETONS = [`${LEAVE}<ul>\n</ul>\n`, `${LEAVE}<ol start="3">\n</ol>\n`];
-const OPS = "add add del move set txt txt b o o o a a c c enter leave k head full".split(" ");
+const OPS = "add add del move set txt txt b o o o a a c c enter leave k r r blob blob head full".split(" ");
 const STATES = "preparing running awaiting_approval ok error denied cancelled unfinished".split(" ");
 const EMPTY = () => ({ fields: {}, blocks: [], open: "", tail: "", parts: [] });
 
@@ -45,6 +45,7 @@ export class Kernel {
   head = { title: "run", state: "live", stoppable: true };
   top = { key: 0, kind: "root", parts: [] };
   parts = new Map([[0, this.top]]);
+  blobs = [];
   #made = 0;
 
   constructor(clock, rnd) {
@@ -53,7 +54,7 @@ export class Kernel {
 
   snapshot() {
     const head = { ...this.head, now: this.clock.now / 1000 };
-    return JSON.parse(JSON.stringify({ n: this.n, head, parts: this.top.parts }));
+    return JSON.parse(JSON.stringify({ n: this.n, head, blobs: this.blobs, parts: this.top.parts }));
   }
 
   message(...ops) {
@@ -152,6 +153,19 @@ export class Kernel {
         Object.assign(words, { blocks: words.blocks.slice(0, count), open: "", tail: "" });
         return ["k", words.key, count];
       }
+      case "r": {
+        const at = rnd.below(words?.blocks.length || 1);
+        const old = words?.blocks[at];
+        if (typeof old !== "string" || old.includes(LEAVE)) return this.#add(where());
+        words.blocks[at] = inside({ blocks: words.blocks.slice(0, at) }) ? rnd.pick(ITEMS) : html();
+        return ["r", words.key, at, words.blocks[at]];
+      }
+      case "blob": {
+        const number = this.blobs.length + 1;
+        const inner = number > 1 ? `<b>\0${1 + rnd.below(number - 1)}\0</b>` : "";
+        this.blobs.push([number, number % 2 ? "data:image/png;base64,AA==" : `${html()}${inner}`]);
+        return ["blob", ...this.blobs.at(-1)];
+      }
       case "head": {
         const usage = rnd.pick([null, "3 in", { input_tokens: 1234, model: text() }]);
         const props = { title: text(), note: text(), usage };
@@ -188,6 +202,7 @@ export class Kernel {
   #props(kind) {
     const { rnd } = this;
     const text = () => rnd.pick(["name", "", ...HOSTILE]);
+    const blob = () => rnd.pick([null, ...this.blobs.map(([number]) => number)]);
     const t0 = this.clock.now / 1000 - rnd.below(5);
     switch (kind) {
       case "thinking":
@@ -204,6 +219,9 @@ export class Kernel {
           progress: rnd.pick([null, 1, 2.5]),
           total: rnd.pick([null, 0, 4]),
           open: rnd.next() < 0.5,
+          rich_args: blob(),
+          rich_output: blob(),
+          whole_output: rnd.pick([null, 123456]),
         };
       case "artifact":
         return {
@@ -212,7 +230,8 @@ export class Kernel {
           action: text(),
           size: rnd.pick([null, 12, 34567]),
           url: rnd.pick([null, "https://example.org/", ...HOSTILE]),
-          src: rnd.pick([null, "data:image/png;base64,AA==", ...HOSTILE]),
+          src: blob(),
+          rich: blob(),
         };
       case "run":
         return { name: text(), state: rnd.pick(["running", "ok", "error"]) };

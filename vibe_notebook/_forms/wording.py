@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Final, Protocol, TypeGuard
 
@@ -262,20 +262,20 @@ def _brief(value: Any, budget: int) -> Iterator[str]:
         yield json.dumps(value, default=repr)
 
 
-def args_text(part: ToolPart) -> str:
+def args_text(part: ToolPart, shorten: Callable[[str], str] = excerpt) -> str:
     """Return a call's arguments in full: indented, or the streamed text while they are incomplete.
 
-    Code and other text of several lines keeps its lines: JSON would put it on one line.
+    Code and other text of several lines keeps its lines: JSON would put it on one line. *shorten* bounds a long text.
     """
     if part.args is None:
-        return excerpt(clean_code(part.args_text))
+        return shorten(clean_code(part.args_text))
     text = reindent(part.args_text) or pretty(part.args)
     found = (
         members(text) if isinstance(part.args, dict) and any(map(_has_lines, part.args.values())) else None
     )
     if found is None:
-        return excerpt(clean_code(text))
-    return _lines_of(found)
+        return shorten(clean_code(text))
+    return _lines_of(found, shorten)
 
 
 def other_args_text(part: ToolPart, keys: Sequence[str]) -> str:
@@ -283,7 +283,7 @@ def other_args_text(part: ToolPart, keys: Sequence[str]) -> str:
     return _lines_of(_others(part, keys) or [])
 
 
-def _lines_of(found: Sequence[tuple[str, str]]) -> str:
+def _lines_of(found: Sequence[tuple[str, str]], shorten: Callable[[str], str] = excerpt) -> str:
     lines: list[str] = []
     for name, value in found:
         plain = json.loads(value) if value[:1] == '"' else None
@@ -291,27 +291,27 @@ def _lines_of(found: Sequence[tuple[str, str]]) -> str:
             lines.append(f"{name}:\n{textwrap.indent(plain, '  ')}")
         else:
             lines.append(f"{name}: {value[1:-1] if plain is not None else reindent(value) or value}")
-    return excerpt(clean_code("\n".join(lines)))
+    return shorten(clean_code("\n".join(lines)))
 
 
 def _has_lines(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and "\n" in value
 
 
-def output_text(part: ToolPart) -> str:
+def output_text(part: ToolPart, shorten: Callable[[str], str] = excerpt) -> str:
     """Return a call's output in full, as plain text: what it wrote, then its result; "" without an output."""
-    return "\n".join(filter(None, (written_text(part), result_text(part))))
+    return "\n".join(filter(None, (written_text(part, shorten), result_text(part, shorten))))
 
 
-def written_text(part: ToolPart) -> str:
+def written_text(part: ToolPart, shorten: Callable[[str], str] = excerpt) -> str:
     """Return the text that a call wrote before its result, as a terminal shows it; "" if the result repeats it."""
     lines = part.written.strip("\n")
     if isinstance(part.output, str) and f"\n{lines}\n" in f"\n{part.output}\n":
         return ""
-    return excerpt(terminal_text(part.written)).rstrip("\n")
+    return shorten(terminal_text(part.written)).rstrip("\n")
 
 
-def result_text(part: ToolPart) -> str:
+def result_text(part: ToolPart, shorten: Callable[[str], str] = excerpt) -> str:
     """Return a call's result in full, as plain text; "" without one."""
     output = part.output
     if output is None or output == part.error:
@@ -319,11 +319,11 @@ def result_text(part: ToolPart) -> str:
     if is_table(output):
         return table_text(output)
     if not isinstance(output, str):
-        return excerpt(show_hidden(pretty(output)))
+        return shorten(show_hidden(pretty(output)))
     json_text = (
         None if part.state == "running" else reindent(output)
     )  # of a running call it may be the beginning
-    return excerpt(terminal_text(output) if json_text is None else show_hidden(json_text))
+    return shorten(terminal_text(output) if json_text is None else show_hidden(json_text))
 
 
 def is_table(value: Any) -> bool:

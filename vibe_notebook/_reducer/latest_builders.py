@@ -38,6 +38,10 @@ class LatestBuilder(PartBuilder):
         """Return the last event, in order."""
         return max(self.latest.values(), key=lambda item: position(item[0]))[1]
 
+    def changed_at(self) -> int:
+        """Return the position of the last event."""
+        return max(position(place) for place, _ in self.latest.values())
+
     def message(self) -> str | None:
         return self.newest().message_id
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .._forms.conversation import Source, Sources, input_text
 from .._forms.html import wait_html
 from .._forms.html_conversation import line_html, plan_html, said_html, sources_html
+from .._forms.wording import in_line
 from .._limits import MESSAGE_SHOWN
 from .._reducer.agent_log import sources_alone
 from ..parts import CustomPart, InputPart, PlanPart, Run, TextPart
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .._reducer.run import RunLog
     from ._text_diffs import Op
 
-__all__ = ["RunInput", "SentCard", "SourceList"]
+__all__ = ["RunInput", "SentCard", "SourceList", "plan_words"]
 
 _Value = TextPart | PlanPart | InputPart | CustomPart | tuple[Source, ...] | None
 
@@ -56,8 +57,13 @@ class SourceList:
         return version, self.run.shifts, tuple(text.name for text in self.texts)
 
     def value(self) -> _Value:
+        sources, parts = self.numbering()
+        return tuple(source for part in parts for source in sources.after(part))
+
+    def numbering(self) -> tuple[Sources, list[TextPart]]:
+        """Return the numbers of the sources, and the parts that cite them: each with a letter for its text."""
         run, message_id = self.run, self.message_id
-        # The list needs the order of the texts, not the texts: they may be long.
+        # The numbers need the order of the texts, not the texts: they may be long.
         parts = [
             TextPart(
                 run_id=run.run_id,
@@ -69,8 +75,7 @@ class SourceList:
             for text in self.texts
         ]
         parts += sources_alone(run, message_id, self.texts)
-        sources = Sources(parts)
-        return tuple(source for part in parts for source in sources.after(part))
+        return Sources(parts), parts
 
 
 class SentCard(SentPart):
@@ -116,3 +121,11 @@ def _html(value: _Value) -> str:
             return sources_html(value)
         case None:
             return ""
+
+
+def plan_words(plan: PlanPart) -> str:
+    """Return a plan as the header shows it: "Plan 2/5 · Run the tests"."""
+    steps = [entry for entry in plan.entries if entry.status != "cancelled"]
+    done = sum(entry.status == "completed" for entry in steps)
+    now = next((entry.text for entry in steps if entry.status == "in_progress"), "")
+    return " · ".join([f"Plan {done}/{len(steps)}", *([in_line(now, 80)] if now else [])])

@@ -6,10 +6,15 @@ a part builder under the registry's lock, and renders nothing. ``ops`` renders t
 
 from __future__ import annotations
 
+import math
+from html import escape
 from typing import TYPE_CHECKING, Any
 
-from .._forms.excerpt import LiveOutput
+from .._foreign_words import clean_logger
+from .._forms.displays import display_html
+from .._forms.excerpt import LiveOutput, excerpt
 from .._forms.html import wait_html
+from .._forms.shapes import call_shape
 from .._forms.wording import (
     OPEN_STATES,
     PREVIEW,
@@ -23,6 +28,7 @@ from .._forms.wording import (
     output_text,
     preview,
     whole_message,
+    written_text,
 )
 from .._markdown.images import pixels_of
 from .._markdown.sanitize import is_link, is_raster
@@ -30,12 +36,17 @@ from ..parts import ArtifactPart, ToolPart
 from ._text_diffs import Field, Op, TextReader
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._forms.shapes import CallShape
     from .._reducer.growing_text import GrowingText
     from .._reducer.part_builders import ArtifactBuilder, ToolBuilder
     from .._reducer.run import RunLog
+    from ._blobs import Blobs
 
 __all__ = ["SentArtifact", "SentPart", "SentRun", "SentTool"]
 
+log = clean_logger("vibe_notebook")
 
 _NOTHING = object()
 
@@ -51,6 +62,8 @@ class SentPart:
         self.version = -1  # of the part builder when it was read
         self.props: dict[str, Any] = {}
         self.fields: dict[str, Field] = {}
+        self.late: set[RichHtml] = set()
+        """HTML that waits for its time."""
         self._new: dict[str, Any] = {}
 
     def read(self, builder: Any) -> None:
@@ -88,22 +101,93 @@ class SentPart:
         return self.fields.setdefault(name, Field()).replace(self.key, name, text)
 
 
+class RichHtml:
+    """Show HTML of a part that may be heavy: a blob, which the part's property *name* names.
+
+    Changes of an unfinished display are shown twice a second at most.
+    """
+
+    def __init__(self, part: SentPart, name: str, blobs: Blobs) -> None:
+        self._part, self._name, self._blobs = part, name, blobs
+        self._source: object = None
+        self._make: Callable[[], str] | None = None
+        self._due = -math.inf
+
+    def want(self, source: object, make: Callable[[], str] | None) -> None:
+        """Show what *make* returns, if *source*, from which it makes it, is another one; ``None``: nothing."""
+        if source != self._source:
+            self._source, self._make = source, make
+            self._part.late.add(self)
+
+    def show(self, run: str, *, is_final: bool) -> dict[str, int | None]:
+        """Return the property for the browser, if it changed; nothing before its time."""
+        now = self._blobs.now
+        if self not in self._part.late or (not is_final and now < self._due):
+            return {}
+        self._part.late.discard(self)
+        self._due = now + DISPLAY_SECONDS
+        owner = (self._part.key, self._name)
+        if self._make is None:
+            self._blobs.remove(owner)
+            return {self._name: None}
+        make, self._make = self._make, None
+        try:
+            html = make()
+        except Exception as error:
+            # One result that cannot be shown must not take the view with it.
+            log.exception("A display could not be rendered")
+            words = whole_message(f"The display could not be rendered: {type(error).__name__}: {error}")
+            html = f"<pre>{escape(words)}</pre>"
+        return {self._name: self._blobs.put(owner, html, run)}
+
+
+class _Shortener:
+    """Shorten texts as all forms do, and count the characters of the whole ones."""
+
+    def __init__(self) -> None:
+        self._whole = 0
+        self._is_cut = False
+
+    def __call__(self, text: str) -> str:
+        shown = excerpt(text)
+        self._whole += len(text)
+        self._is_cut |= shown is not text
+        return shown
+
+    @property
+    def whole(self) -> int | None:
+        """Return the characters of the whole texts, if one of them was shortened."""
+        return self._whole if self._is_cut else None
+
+
 PREVIEW_END = 40
 """Characters of the argument text that the row shows while the text is written: its end, so that the row moves."""
+DISPLAY_SECONDS = 0.5
+"""Seconds between two changes of an unfinished display: each may be a megabyte."""
+_BUSY = ("preparing", "running", "awaiting_approval")
 
 
 class SentTool(SentPart):
-    """Show a tool call: arguments and output stream as text, and are sent whole once complete."""
+    """Show a tool call: arguments and output stream as text, and are sent whole once complete.
+
+    A complete call may have a form of its own (``_forms/shapes.py``), and its result a display.
+    """
 
     kind = "tool"
 
-    def __init__(self, key: int) -> None:
+    def __init__(self, key: int, blobs: Blobs) -> None:
         super().__init__(key)
         self._args, self._output = TextReader(), TextReader()
         self._live_args, self._live_output = LiveText(), LiveOutput()
         self._pending: list[tuple[str, bool, str]] = []
         self._whole: ToolPart | None = None
         self._seen: object = None
+        self._run = ""
+        self._is_final = False
+        self._shaped: object = None
+        self._shape: CallShape | None = None
+        self._rich_args = RichHtml(self, "rich_args", blobs)
+        self._rich_output = RichHtml(self, "rich_output", blobs)
 
     def read(self, builder: ToolBuilder) -> None:
         state = builder.state()
@@ -136,21 +220,16 @@ class SentTool(SentPart):
         part, self._whole = self._whole, None
         if part is not None:
             self._new |= {
-                "preview": call_preview(part),
                 "t0": part.executed_at,
                 "t1": part.finished_at if part.state not in OPEN_STATES else None,
                 "error": whole_message(part.error) if part.error else part.error,
             }
-            if is_table(part.output) != self.props.get("wide", False):
-                self._new["wide"] = is_table(part.output)
             if part.request is not None:
                 self._new["request"] = wait_html(part.request)
             if part.progress is not None:
                 self._new |= part.progress.model_dump()
                 self._new["message"] = name_in_line(part.progress.message) or None
-            self._live_args = LiveText()
-            ops += self._replace("args", args_text(part))
-            ops += self._show_output(part)
+            ops += self._show_whole(part)
         for name, replaces, text in self._pending:
             ops += (
                 self._grow_args(text, replaces=replaces)
@@ -158,14 +237,51 @@ class SentTool(SentPart):
                 else self._grow_output(text, replaces=replaces)
             )
         self._pending = []
+        for rich in (self._rich_args, self._rich_output):
+            self._new |= rich.show(self._run, is_final=self._is_final or rich is self._rich_args)
         return ops + super().ops()
 
-    def _show_output(self, part: ToolPart) -> list[Op]:
+    def _show_whole(self, part: ToolPart) -> list[Op]:
+        self._run, self._is_final = part.run_id, part.state not in _BUSY
+        shape = self._shape_of(part)
+        self._new["preview"] = (shape.preview if shape is not None else "") or call_preview(part)
+        self._live_args = LiveText()
+        args, output = _Shortener(), _Shortener()
+        args_html = shape.arguments_html if shape is not None else None
+        self._rich_args.want(args_html, None if args_html is None else lambda: args_html)
+        ops = self._replace("args", "" if args_html is not None else args_text(part, args))
+        ops += self._show_output(part, shape, output)
+        # A text that still grows is not offered whole.
+        whole = {"whole_args": args.whole, "whole_output": output.whole if self._is_final else None}
+        self._new |= {name: size for name, size in whole.items() if size != self.props.get(name)}
+        return ops
+
+    def _shape_of(self, part: ToolPart) -> CallShape | None:
+        """Return the call's shape; it is made anew only if it may differ."""
+        output = part.output if self._is_final else None
+        args = part.args_text if part.args is None else part.args
+        shaped = (part.tool_name, part.state, args, output, part.error)
+        if shaped != self._shaped:
+            self._shaped, self._shape = shaped, call_shape(part)
+        return self._shape
+
+    def _show_output(self, part: ToolPart, shape: CallShape | None, shorten: _Shortener) -> list[Op]:
         self._live_output = LiveOutput()
-        if part.state != "running" or not isinstance(part.output, str):
-            return self._replace("output", output_text(part))
-        # More may follow: the text is shown as it grows, also where the text so far is JSON.
-        return self._grow_output(part.output, replaces=True)
+        display, html = part.display, shape.output_html if shape is not None and self._is_final else None
+        is_plain = display is None and html is None
+        if display is not None:
+            self._rich_output.want(display, lambda: display_html(display, name=name_in_line(part.tool_name)))
+        else:
+            self._rich_output.want(html, None if html is None else lambda: html)
+        if is_plain and is_table(part.output) != self.props.get("wide", False):
+            self._new["wide"] = is_table(part.output)
+        if part.state == "running" and isinstance(part.output, str):
+            # More may follow: the text is shown as it grows, also where the text so far is JSON.
+            return self._grow_output(part.output, replaces=True)
+        text = output_text(part, shorten)
+        if not is_plain:
+            text = "" if display is None else written_text(part)
+        return self._replace("output", text)
 
     def _grow_args(self, text: str, *, replaces: bool) -> list[Op]:
         if replaces:
@@ -189,29 +305,53 @@ def _end_of(text: GrowingText) -> str:
 
 
 class SentArtifact(SentPart):
-    """Show a file, image or document."""
+    """Show a file, an image, a document or a display."""
 
     kind = "artifact"
+
+    def __init__(self, key: int, blobs: Blobs) -> None:
+        super().__init__(key)
+        self._part: ArtifactPart | None = None
+        self._run = ""
+        self._image, self._display = RichHtml(self, "src", blobs), RichHtml(self, "rich", blobs)
 
     def read(self, builder: ArtifactBuilder) -> None:
         part = builder.part()
         if isinstance(part, ArtifactPart):
+            self._part = part
+
+    def ops(self) -> list[Op]:
+        part, self._part = self._part, None
+        if part is not None:
+            self._run, display = part.run_id, part.display
             self._new |= artifact_props(part)
+            source = image_source(part)
+            self._image.want(source, None if source is None else lambda: source)
+            name = name_in_line(part.name)
+            self._display.want(display, None if display is None else lambda: display_html(display, name=name))
+        for rich in (self._image, self._display):
+            self._new |= rich.show(self._run, is_final=False)
+        return super().ops()
 
 
 def artifact_props(part: ArtifactPart) -> dict[str, Any]:
-    """Return an artifact's props. Only raster images are sent as data; a URL is a link, never fetched."""
-    source = f"data:{part.media_type};base64,{part.data}" if part.data else ""
-    is_image = bool(source) and is_raster(source)
-    pixels = pixels_of(part.data) if part.data and source.startswith("data:image/") else ""
+    """Return an artifact's small props. A URL is a link, never fetched."""
+    is_image = bool(part.data) and (part.media_type or "").startswith("image/")
+    pixels = pixels_of(part.data) if part.data and is_image else ""
+    is_display = part.display is not None and not (part.name or part.data or part.url)
     return {
-        "name": name_in_line(part.name) or name_in_line(part.artifact_id),
+        "name": "" if is_display else name_in_line(part.name) or name_in_line(part.artifact_id),
         "action": name_in_line(part.action),
         "media_type": " · ".join(filter(None, (name_in_line(part.media_type), pixels))) or None,
         "url": part.url if part.url and is_link(part.url) else None,
-        "src": source if is_image else None,
         "size": byte_size(part.data) if part.data else None,
     }
+
+
+def image_source(part: ArtifactPart) -> str | None:
+    """Return the address of an artifact's image, which holds its data. Only raster images are shown."""
+    source = f"data:{part.media_type};base64,{part.data}" if part.data else ""
+    return source if source and is_raster(source) else None
 
 
 class SentRun(SentPart):

@@ -16,6 +16,7 @@ from .._reducer.part_builders import TextBuilder, ToolBuilder
 from .._reducer.requests import RequestBuilder
 from .._reducer.run import PartBuilder, RunLog
 from ..parts import _key as part_key
+from ._blobs import Blobs
 from ._bundle import other_agent
 from ._cards import RunInput, SentCard, SourceList
 from ._parts import SentArtifact, SentPart, SentRun, SentTool
@@ -61,11 +62,27 @@ class Tree:
         self._claims: set[str | None] = set()
         self._counts: list[int] = []
         self.cards: list[SentPart] = []
-        """Cards without a part builder that the last ``arrange`` has read."""
+        """Parts with news that the last ``arrange`` has read itself: cards without a part builder, cited texts."""
+        self.blobs = Blobs()
+        self._cited: dict[TextBuilder, SourceList] = {}
 
     def key_of(self, number: int) -> str | None:
         """Return the key of the part that has *number* on the wire."""
         return self._keys[number] if 0 < number < len(self._keys) else None
+
+    def has(self, shown: SentPart) -> bool:
+        """Return whether the part is still there."""
+        return self._shown.get(self._keys[shown.key]) is shown
+
+    def builder_of(self, number: int) -> PartBuilder | None:
+        """Return the part builder of the part that has *number* on the wire."""
+        return next((builder for builder, shown in self.parts.items() if shown.key == number), None)
+
+    def newest_plan(self) -> PlanBuilder | None:
+        """Return the plan that changed last: a top-level one, if there is any."""
+        plans = [builder for builder in self.parts if isinstance(builder, PlanBuilder)]
+        tops = [builder for builder in plans if builder.run.parent == (None, None)]
+        return max(tops or plans, key=PlanBuilder.changed_at, default=None)
 
     def add(self, touched: Iterable[PartBuilder], logs: Logs) -> list[Op] | None:
         """Return the ops for the part builders *touched*, if the only changes are new parts at the end.
@@ -109,7 +126,7 @@ class Tree:
         """
         earlier = self._run_states
         self._counts = [len(found.runs) for found, _ in logs]
-        self._run_states, self.cards = {}, []
+        self._run_states, self.cards, self._cited = {}, [], {}
         self._claims = {run.parent[1] for found, _ in logs for run in found.runs.values()}
         wanted: _Wanted = {"": []}
         last: dict[str, RunLog] = {}
@@ -135,6 +152,10 @@ class Tree:
             if not items or isinstance(items[-1][1], PartBuilder):
                 self._run_states[run].place = parent
         ops = self._diff(wanted)
+        for text, sources in self._cited.items():
+            cited = self.parts.get(text)
+            if isinstance(cited, SentText) and cited.cite(text, sources):
+                self.cards.append(cited)
         return ops, [
             builder for builder, shown in self.parts.items() if self._is_stale(builder, shown, earlier)
         ]
@@ -184,6 +205,7 @@ class Tree:
             lasts: dict[PartBuilder, SourceList] = {
                 found[-1]: SourceList(run, message_id, found) for message_id, found in texts.items() if found
             }
+            self._cited |= {text: sources for sources in lasts.values() for text in sources.texts}
             for builder in builders:
                 if _is_blank(builder) or (_wrote_plan(builder) and builder not in nested):
                     continue
@@ -250,7 +272,7 @@ class Tree:
         number = self._numbers.setdefault(key, len(self._keys))
         if number == len(self._keys):
             self._keys.append(key)
-        shown = self._shown[key] = _shown(number, key, item)
+        shown = self._shown[key] = _shown(number, key, item, self.blobs)
         shown.parent = parent
         self._places[parent].insert(index, key)
         return ["add", number, shown.kind, self._numbers[parent], index, dict(shown.props)]
@@ -263,6 +285,7 @@ class Tree:
             siblings = self._places.get(gone.parent)
             if siblings is not None and key in siblings:
                 siblings.remove(key)
+            self.blobs.remove_part(gone.key)
             ops.append(["del", gone.key])
         self.parts = {}
         order = [""]
@@ -346,11 +369,11 @@ def _key(run: RunLog, builder: PartBuilder) -> str:
     return part_key(builder.kind, run.run_id, builder.name)
 
 
-def _shown(number: int, key: str, item: Any) -> SentPart:
+def _shown(number: int, key: str, item: Any, blobs: Blobs) -> SentPart:
     if isinstance(item, ToolBuilder):
-        return SentTool(number)
+        return SentTool(number, blobs)
     if isinstance(item, ArtifactBuilder):
-        return SentArtifact(number)
+        return SentArtifact(number, blobs)
     if _is_card(item):
         return SentCard(number)
     if isinstance(item, TextBuilder):

@@ -7,6 +7,7 @@ but for its *send* function.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -17,11 +18,15 @@ from .._forks import renew_in_child
 from .._forms.wording import name_in_line, whole_message
 from .._limits import FORM_BYTES
 from .._reducer.agent_log import AgentLog
+from .._reducer.latest_builders import PlanBuilder
 from .._reducer.run import PartBuilder
+from ..parts import PlanPart
 from ..registry import Registry
 from ._bounds import bounded_parts
+from ._cards import plan_words
 from ._pacer import PACER, PAUSE, Pacer
 from ._parts import SentPart
+from ._pieces import Pieces
 from ._text_diffs import Op
 from ._texts import SentText
 from ._tree import Tree
@@ -58,6 +63,9 @@ class View:
         self._tree = Tree()
         self.is_open: dict[str, bool] = {}
         self._awaiting_pause: dict[SentText, float] = {}  # the time of each text's last draw
+        self._late: list[SentPart] = []  # parts with news that waits for its time
+        self._plan: PlanPart | None = None  # the newest
+        self._pieces = Pieces(registry)
         self._faults = 0
         self._channel_failed = False
         self.number = 0
@@ -123,9 +131,9 @@ class View:
             self._channel_failed = True
 
     def flush(self) -> bool | None:
-        """Send the news; return True if a text holds words back, to be drawn after a pause.
+        """Send the news; return True if a part holds news back, to be drawn after a pause.
 
-        ``None``: the view has no news, and no text holds words back.
+        ``None``: the view has no news, and no part holds news back.
         """
         with self.lock:
             try:
@@ -138,7 +146,8 @@ class View:
                 ops = self._after_fault(reason)
             if ops:
                 self._tell(*ops)
-            return bool(self._awaiting_pause) if ops else bool(self._awaiting_pause) or None
+            waits = bool(self._awaiting_pause or self._late)
+            return waits if ops else waits or None
 
     def resync(self, number: int) -> None:
         """Answer a browser that has lost messages after *number*."""
@@ -165,7 +174,7 @@ class View:
             self._head_new = {}
             try:
                 # The news alone is on screen sooner than the whole of a long state.
-                if ops := self._collect():
+                if ops := self._collect(math.inf):
                     self._tell(*ops)
                 self._tree.finish()
             except Exception as error:
@@ -188,6 +197,13 @@ class View:
             self._tell(["head", {"saved": count}])
             return self.number
 
+    def send_piece(self, number: Any, field: Any, start: Any) -> None:
+        """Send the next piece of a call's whole text; nothing if the browser asks for anything else."""
+        with self.lock:
+            piece = self._pieces.piece(self._tree, number, field, start)
+            if piece is not None:
+                self._tell(["more", number, field, *piece])
+
     def toggle(self, number: Any, *, is_open: bool) -> None:
         """Record that the user opened or closed the part with *number*."""
         with self.lock:
@@ -199,32 +215,39 @@ class View:
         """Return the whole state, as docs/wire.md describes it."""
         with self.lock:
             head = {**self.head, "now": time.time()}
-            parts = self._tree.snapshot(dict(self.is_open))
+            parts, blobs = self._tree.snapshot(dict(self.is_open)), self._tree.blobs
             if head["state"] == "ended":  # no further message needs a part that is left out
-                parts = bounded_parts(parts, FORM_BYTES)
-            return {"n": self.number, "head": head, "parts": parts}
+                parts = bounded_parts(parts, FORM_BYTES, blobs)
+            return {"n": self.number, "head": head, "blobs": blobs.of(parts), "parts": parts}
 
     def _tell(self, *ops: Op) -> None:
         self.number += 1
         self._post({"n": self.number, "ops": list(ops)})
 
-    def _collect(self) -> list[Op]:
+    def _collect(self, now: float | None = None) -> list[Op]:
         with self._registry.changed:  # the registry's lock: part builders are read, nothing is rendered
             dirty, self._dirty = self._dirty, {}
             ops, changed = self._read(dirty) if dirty else ([], [])
-        now = self._pacer.clock()
-        for shown in changed:
+        now = self._tree.blobs.now = self._pacer.clock() if now is None else now
+        changed, self._late = [*dict.fromkeys([*self._late, *changed])], []
+        for shown in filter(self._tree.has, changed):
             ops += shown.ops()
             if isinstance(shown, SentText):
                 self._awaiting_pause[shown] = now
+            if shown.late:
+                self._late.append(shown)
         for text in [text for text, drawn in self._awaiting_pause.items() if now - drawn >= PAUSE]:
             del self._awaiting_pause[text]
             ops += text.pause()
+        plan = plan_words(self._plan) if self._plan is not None else None
+        if plan != self.head.get("plan"):
+            self._head_new["plan"] = plan
         head, self._head_new = self._head_new, {}
         if head:
             self.head |= head
             ops.append(["head", {**head, "now": time.time()}])
-        return ops
+        new, gone = self._tree.blobs.ops()
+        return [*new, *ops, *gone]
 
     def _read(self, dirty: Collection[PartBuilder | None]) -> tuple[list[Op], list[SentPart]]:
         """Return the ops for added, moved and deleted parts, and the parts with news."""
@@ -232,6 +255,7 @@ class View:
         logs = list(self._logs())
         ops = None if None in dirty else self._tree.add(touched, logs)
         changed: list[SentPart] = []
+        has_plan_news = ops is None or any(isinstance(builder, PlanBuilder) for builder in touched)
         if ops is None:
             ops, stale = self._tree.arrange(logs)
             touched = [*dict.fromkeys([*touched, *stale])]
@@ -242,6 +266,10 @@ class View:
                 shown.read(builder)
                 shown.version = builder.version
                 changed.append(shown)
+        if has_plan_news:
+            newest = self._tree.newest_plan()
+            plan = newest.part() if newest is not None else None
+            self._plan = plan if isinstance(plan, PlanPart) else None
         return ops, changed
 
     def _after_fault(self, note: str) -> list[Op]:

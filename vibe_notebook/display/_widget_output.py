@@ -258,6 +258,8 @@ class WidgetOutput:
                     self._view.resync(number if isinstance(number, int) else -1)
             case "toggle":
                 self._view.toggle(content.get("key"), is_open=bool(content.get("open")))
+            case "more":
+                self._view.send_piece(content.get("key"), content.get("field"), content.get("from"))
             case "form":
                 if self._form:
                     self._view.send_form(self._form)

@@ -16,6 +16,12 @@ export const [ELEMENT, TEXT] = [1, 3];
 
 export const div = () => document.createElement("div");
 
+/** Let an image wait until it is near, and be decoded beside the page's other work. @param {HTMLImageElement} image */
+export function loadLazily(image) {
+  image.setAttribute("loading", "lazy");
+  image.setAttribute("decoding", "async");
+}
+
 /** @param {string} html sanitised by the kernel */
 export function parse(html) {
   const template = document.createElement("template");
@@ -24,6 +30,7 @@ export function parse(html) {
     link.target = "_blank";
     link.rel = "noopener noreferrer";
   }
+  template.content.querySelectorAll("img").forEach(loadLazily);
   return template.content;
 }
 
@@ -37,6 +44,22 @@ export function card(el) {
     if (html === shown) return;
     shown = html;
     el.replaceChildren(parse(html));
+  };
+}
+
+/**
+ * @param {HTMLElement} el
+ * @param {(number: number) => string} blob
+ * @returns a function that shows the blob with a number in `el`, and leaves it alone while it is the same
+ */
+export function rich(el, blob) {
+  let shown = 0;
+  el.hidden = true;
+  return (/** @type {number} */ number) => {
+    if ((number ?? 0) === shown) return;
+    shown = number ?? 0;
+    el.hidden = !shown;
+    el.replaceChildren(parse(shown ? blob(shown) : ""));
   };
 }
 
@@ -68,7 +91,7 @@ const extendsText = (old, node) =>
   old.nodeType === TEXT && node.nodeType === TEXT && !!node.nodeValue?.startsWith(old.nodeValue ?? "");
 
 /** Tell whether two elements differ in their content only. @param {Node} old @param {Node} node */
-const isSameElement = (old, node) =>
+export const isSameElement = (old, node) =>
   old.nodeType === ELEMENT && old.cloneNode().isEqualNode(node.cloneNode());
 
 /** Remove the nodes after `last`; null: all. @param {Node} box @param {ChildNode | null} last */

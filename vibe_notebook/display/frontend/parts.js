@@ -9,6 +9,8 @@
  * @property {() => boolean} live
  * @property {() => boolean} gone
  * @property {() => boolean} stopping
+ * @property {(number: number) => string} blob
+ * @property {(part: Part, field: string) => void} showAll
  * @property {() => void} stop
  * @property {() => void} reconnect
  *
@@ -21,10 +23,10 @@
  * @typedef {(el: HTMLElement, at: Elements, part: Part, store: PartsStore, view: PartsView) => () => void} Build
  *   Prepares a part's element and returns the function that updates the element
  */
-import { card, div, growing, message, show } from "./dom.js";
+import { card, div, growing, loadLazily, message, rich, show } from "./dom.js";
 import { createText } from "./text.js";
 import { fieldOf } from "./values.js";
-import { counted, dotted, KERNEL_GONE, STOPPING, stateWords } from "./wording.js";
+import { counted, dotted, KERNEL_GONE, moreWords, STOPPING, stateWords } from "./wording.js";
 
 /**
  * Make a disclosure, in which the user's choice has precedence over the kernel's.
@@ -104,6 +106,7 @@ function createRoot(el, at, part, store) {
     show(at.title, title);
     el.ariaLabel = title;
     show(at.word, stateWords(state === "live" ? linkState(connection) : state));
+    show(at.steps, part.props.plan);
     show(at.usage, usageWords(usage));
     at.stop.disabled = stopping || store.stopping();
     show(at.stop, at.stop.disabled ? STOPPING : "Stop");
@@ -134,17 +137,43 @@ function createThinking(el, at, part, store, view) {
   };
 }
 
+/**
+ * Show one field of a call: its text, which may grow, its own form, and all of a long text once the reader asks.
+ * @param {Elements} at
+ * @param {string} name
+ * @param {Part} part
+ * @param {PartsStore} store
+ * @param {PartsView} view
+ */
+function createField(at, name, part, store, view) {
+  const [box, pre, more] = [at[name], at[`${name}-text`], at[`${name}-more`]];
+  const grow = growing(pre, view.scrolls);
+  const showRich = rich(at[`${name}-rich`], store.blob);
+  more.onclick = () => store.showAll(part, name);
+  return () => {
+    const whole = part.wholes.get(name);
+    const field = fieldOf(part, name);
+    const length = part.props[`whole_${name}`];
+    const html = part.props[`rich_${name}`];
+    grow(whole?.at ? whole.text : field);
+    showRich(html);
+    pre.hidden = !field.length && !whole?.at;
+    box.hidden = pre.hidden && !html && !length;
+    more.disabled = store.gone() || !!whole?.asks;
+    const [at, size] = [whole?.at ?? 0, whole?.size || length];
+    show(more, (at < size || whole?.asks) && moreWords(at, size, store.gone(), !!whole?.asks));
+  };
+}
+
 /** @type {Build} */
 function createTool(el, at, part, store, view) {
   const fold = createFold(at, part, store, view);
-  const growArgs = growing(at.args.lastChild, view.scrolls);
-  const growOutput = growing(at.output.lastChild, view.scrolls);
+  const showArgs = createField(at, "args", part, store, view);
+  const showOutput = createField(at, "output", part, store, view);
   const showError = message(at.error.lastChild);
   const showRequest = card(at.request);
   return () => {
     const { name, state, preview, progress, total, error, open, wide } = part.props;
-    const args = fieldOf(part, "args");
-    const output = fieldOf(part, "output");
     const isBusy = /^(preparing|running|awaiting_approval)$/.test(state);
     el.dataset.state = state ?? "";
     show(at.name, name);
@@ -153,11 +182,9 @@ function createTool(el, at, part, store, view) {
     show(at.progress, isBusy && dotted(total ? `${progress ?? 0}/${total}` : progress, part.props.message));
     at.bar.hidden = !isBusy || !(total > 0);
     at.bar.firstChild.style.width = `${Math.min(Math.max((100 * progress) / total || 0, 0), 100)}%`;
-    at.args.hidden = !args.length;
     at.output.classList.toggle("vibe-wide", !!wide);
-    at.output.hidden = !output.length;
-    growArgs(args);
-    growOutput(output);
+    showArgs();
+    showOutput();
     showError(error);
     at.error.hidden = !error;
     showRequest(part.props.request);
@@ -172,22 +199,32 @@ const sizeWords = (bytes) =>
   bytes && bytes > 999 ? counted(Math.round(bytes / 1000), "kB") : counted(bytes, "B");
 
 /** @type {Build} */
-function createArtifact(el, { link, name, facts }, part) {
+function createArtifact(el, at, part, store) {
+  const { link, name, facts } = at;
   const image = document.createElement("img");
+  loadLazily(image);
+  const showRich = rich(at.rich, store.blob);
+  let shown = 0;
   return () => {
     const { action, media_type, url, src, size } = part.props;
     image.alt = String(part.props.name || "artifact");
+    // A display without a name is no file.
+    el.classList.toggle("vibe-bare", part.props.name === "");
     show(name, image.alt);
     show(facts, dotted(action !== "created" && action, media_type, sizeWords(size)));
     // The address is the agent's: a click must not run a script, and the page must not fetch anything.
     if (/^https?:\/\//i.test(url)) link.href = url;
     else link.removeAttribute("href");
-    if (!/^data:image\/(png|jpeg|gif|webp)[;,]/i.test(src)) {
+    showRich(part.props.rich);
+    if ((src ?? 0) === shown) return;
+    shown = src ?? 0;
+    const address = shown ? store.blob(shown) : "";
+    if (!/^data:image\/(png|jpeg|gif|webp)[;,]/i.test(address)) {
       image.remove();
       return;
     }
-    if (image.getAttribute("src") !== src) image.src = src;
-    if (!image.parentNode) el.append(image);
+    image.src = address;
+    if (!image.parentNode) el.insertBefore(image, at.rich);
   };
 }
 

@@ -2,7 +2,7 @@
  * Hold the state of one model, apply the kernel's messages to it, and send the browser's messages.
  *
  * @import { AnyModel } from "@anywidget/types"
- * @import { Part } from "./values.js"
+ * @import { Part, Whole } from "./values.js"
  * @import { View } from "./view.js"
  */
 import { createInflater } from "./inflate.js";
@@ -27,8 +27,12 @@ export function createStore(model) {
   const root = createPart(0, "root");
   /** @type {Map<number, Part>} */
   let parts = new Map([[0, root]]);
+  /** @type {Map<number, string>} heavy strings that several parts may name */
+  let blobs = new Map();
   /** @type {Map<number, boolean>} what the user opened and closed */
   const chosen = new Map();
+  /** @type {Set<Whole>} texts of which the kernel's next piece is awaited */
+  const asking = new Set();
   /** @type {Set<View>} */
   const views = new Set();
 
@@ -83,6 +87,11 @@ export function createStore(model) {
     part.parts.forEach(forget);
   }
 
+  /** @param {Part} part @param {number} count */
+  function dropItems(part, count) {
+    Object.assign(part, { blocks: part.blocks.slice(0, count), revised: [] });
+  }
+
   /** @param {Record<string, any>} props */
   function setHead(props) {
     Object.assign(root.props, props);
@@ -117,6 +126,9 @@ export function createStore(model) {
   function replaceAll(snapshot) {
     const before = parts;
     parts = new Map([[0, root]]);
+    blobs = new Map(snapshot.blobs);
+    for (const whole of asking) whole.asks = false; // the answer may be lost
+    asking.clear();
     root.props = {};
     setHead(snapshot.head ?? {});
 
@@ -131,7 +143,7 @@ export function createStore(model) {
       parts.set(part.key, part);
       for (const name in fields)
         part.fields.set(name, updateText(texts.get(name) ?? newText(), fields[name]));
-      if (part.blocks.some((item, i) => !isSameItem(item, blocks[i]))) part.blocks = [];
+      if (part.blocks.some((item, i) => !isSameItem(item, blocks[i]))) dropItems(part, 0);
       part.blocks.push(...blocks.slice(part.blocks.length).map(toItem));
       part.tail = part.open === open ? updateText(part.tail, tail) : newText(tail);
       part.open = open;
@@ -211,8 +223,30 @@ export function createStore(model) {
     },
     /** Drop closed items, and the open block. */
     k(key, count) {
+      const part = Object.assign(find(key), { open: "", tail: newText() });
+      dropItems(part, count);
+    },
+    /** Replace a closed item. */
+    r(key, index, html) {
+      const { blocks, revised } = find(key);
+      if (!(index < blocks.length)) throw new RangeError(`item ${index} of ${blocks.length}`);
+      blocks[index] = html;
+      revised.push(index);
+    },
+    /** Hold a heavy string, or forget it. */
+    blob(number, text) {
+      if (text === undefined) blobs.delete(number);
+      else blobs.set(number, text);
+    },
+    /** Add a piece to a long text that a reader of this page, or of another one, has asked for. */
+    more(key, field, start, end, size, text) {
       const part = find(key);
-      Object.assign(part, { blocks: part.blocks.slice(0, count), open: "", tail: newText() });
+      const whole = part.wholes.get(field);
+      if (!whole?.asks || whole.at !== start) return;
+      Object.assign(whole, { text: spliceText(whole.text, whole.text.length, text), at: end, size });
+      whole.asks = text && end < size;
+      if (!whole.asks) asking.delete(whole);
+      else requestAnimationFrame(() => askMore(part, field));
     },
   };
 
@@ -226,9 +260,18 @@ export function createStore(model) {
     }
   }
 
+  /** Ask for the next piece of a long text. @param {Part} part @param {string} field */
+  function askMore(part, field) {
+    const whole = part.wholes.get(field);
+    if (!whole?.asks || gone) return;
+    send({ type: "more", key: part.key, field, from: whole.at });
+    schedule();
+  }
+
   /** Record that the kernel is gone. */
   function leave() {
     gone = true;
+    for (const part of parts.values()) if (part.wholes.size) touch(part);
     checkNotebook();
     schedule();
     touch(root);
@@ -237,7 +280,7 @@ export function createStore(model) {
   /** Schedule the next `resync`, if there is a view and the kernel may answer. */
   function schedule() {
     clearTimeout(timer);
-    timer = views.size && !gone && (gap || live()) ? setTimeout(ask, wait) : 0;
+    timer = views.size && !gone && (gap || live() || asking.size) ? setTimeout(ask, wait) : 0;
   }
 
   function ask() {
@@ -321,7 +364,7 @@ export function createStore(model) {
   /** @param {any[]} operation */
   function run([name, ...args]) {
     OPERATIONS[name](...args);
-    const part = parts.get(args[0]);
+    const part = name === "blob" ? undefined : parts.get(args[0]);
     if (part) touch(part);
   }
 
@@ -341,6 +384,20 @@ export function createStore(model) {
       chosen.set(part.key, open);
       touch(part);
       send({ type: "toggle", key: part.key, open });
+    },
+
+    /** Return a heavy string, with the images that it names. @param {number} number */
+    blob: (number) =>
+      (blobs.get(number) ?? "").replace(/\0(\d+)\0/g, (_, inner) => blobs.get(Number(inner)) ?? ""),
+
+    /** Show all of a long text. @param {Part} part @param {string} field */
+    showAll(part, field) {
+      const whole = part.wholes.get(field) ?? { text: newText(), at: 0, size: 0, asks: true };
+      whole.asks = true;
+      asking.add(whole);
+      part.wholes.set(field, whole);
+      touch(part);
+      askMore(part, field);
     },
 
     stop() {

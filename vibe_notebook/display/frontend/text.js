@@ -6,7 +6,19 @@
  *
  * @import { GrowingText, Item, Part } from "./values.js"
  */
-import { BOX_LENGTH, colour, div, ELEMENT, growing, innermost, parse, patch, removeAfter } from "./dom.js";
+import {
+  BOX_LENGTH,
+  colour,
+  div,
+  ELEMENT,
+  growing,
+  innermost,
+  isSameElement,
+  parse,
+  patch,
+  removeAfter,
+  TEXT,
+} from "./dom.js";
 import { NO_TEXT } from "./values.js";
 
 /** Mark that opens a container (before an item's HTML) or closes it (an item alone, or in the open block's HTML). */
@@ -67,6 +79,13 @@ function fixColumns(...tables) {
   }
 }
 
+/** Return the only element between two siblings; nothing if there are more. @param {Node?} first @param {Node?} last */
+function onlyElement(first, last) {
+  const isText = (/** @type {Node?} */ node) => node?.nodeType === TEXT && !node.nodeValue?.trim();
+  const end = isText(last) && last !== first ? last?.previousSibling : last;
+  return first && first === end && first.nodeType === ELEMENT ? /** @type {Element} */ (first) : undefined;
+}
+
 /**
  * Show a text part.
  * @param {HTMLElement} el
@@ -77,6 +96,9 @@ export function createText(el, part) {
   /** @type {Item[] | undefined} the list of items on the page */
   let items;
   let shown = 0; // items of it
+  let revisions = 0; // items of it that were replaced since
+  /** @type {(Element | undefined)[]} the element of each item that is one element */
+  let elements = [];
   /** @type {GrowingText | undefined} the tail on the page */
   let tail;
   let growTail = growing(el);
@@ -160,6 +182,7 @@ export function createText(el, part) {
       return;
     }
     const before = last;
+    const from = shown;
     const isParagraph = !!container && group.lastElementChild?.nodeName === "P";
     if (!text.length) last = patch(box, last, parse(html));
     else {
@@ -172,7 +195,24 @@ export function createText(el, part) {
       }
       last = box.lastChild;
     }
-    finish(before ? before.nextSibling : box.firstChild, isParagraph, colours);
+    const first = before ? before.nextSibling : box.firstChild;
+    if (typeof item === "string") elements[from] = onlyElement(first, last);
+    finish(first, isParagraph, colours);
+  }
+
+  /** Show the items that were replaced; an item that is more than one element needs all items anew. */
+  function revise() {
+    let isDone = true;
+    for (; revisions < part.revised.length; revisions++) {
+      const index = part.revised[revisions];
+      const wanted = parse(String(part.blocks[index]));
+      const now = onlyElement(wanted.firstChild, wanted.lastChild);
+      const old = elements[index];
+      if (index >= shown) continue;
+      if (old && now && isSameElement(old, now)) removeAfter(old, patch(old, null, now));
+      else isDone = false;
+    }
+    return isDone;
   }
 
   /**
@@ -205,10 +245,12 @@ export function createText(el, part) {
   }
 
   return () => {
-    if (items !== part.blocks) {
+    if (items !== part.blocks || !revise()) {
       el.replaceChildren();
       items = part.blocks;
       shown = 0;
+      revisions = part.revised.length;
+      elements = [];
       held = GROUP;
       groups = el;
       container = null;

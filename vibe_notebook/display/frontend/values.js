@@ -4,6 +4,8 @@
  * @typedef {{ chunks: string[], length: number }} GrowingText A text that grows at its end. A reader keeps the object
  *   and counts the chunks it has shown. A text that was cut is another object.
  * @typedef {string | { html: string, colours: string, tail: GrowingText }} Item A closed piece of a text part
+ * @typedef {{ text: GrowingText, at: number, size: number, asks: boolean }} Whole A long text that arrives in pieces:
+ *   its text so far, the place of the next piece, and whether the store waits for it
  * @typedef {"root" | "text" | "thinking" | "tool" | "artifact" | "run" | "card"} Kind
  * @typedef {object} Part
  * @property {number} key
@@ -11,8 +13,10 @@
  * @property {Record<string, any>} props
  * @property {Map<string, GrowingText>} fields plain text by the name of its field
  * @property {Item[]} blocks a text part's closed items; another list once items were removed
+ * @property {number[]} revised the places of closed items that were replaced since, in that order
  * @property {string} open HTML of a text part's open block
  * @property {GrowingText} tail text that follows inside the open block
+ * @property {Map<string, Whole>} wholes by the name of its field, as much of a long text as the reader asked for
  * @property {Part} [parent]
  * @property {Part[]} parts
  */
@@ -76,6 +80,8 @@ export const createPart = (key, kind) => ({
   props: {},
   fields: new Map(),
   blocks: [],
+  revised: [],
+  wholes: new Map(),
   open: "",
   tail: newText(),
   parts: [],

@@ -11,6 +11,20 @@ export const dotted = (...words) => words.filter((word) => word || word === 0).j
 /** @param {any} number @param {string} unit */
 export const counted = (number, unit) => number && `${Number(number).toLocaleString("en-US")} ${unit}`;
 
+/**
+ * Offer the rest of a long text.
+ * @param {number} at characters that are shown of it
+ * @param {number} size
+ * @param {boolean} gone
+ * @param {boolean} asks
+ */
+export function moreWords(at, size, gone, asks) {
+  const all = counted(size, "characters");
+  if (gone) return `The kernel, which has all ${all}, is gone`;
+  if (asks) return at ? `${Math.floor((100 * at) / size)} % of ${all}…` : `Loading all ${all}…`;
+  return at ? `Show the rest of ${all}` : `Show all (${all})`;
+}
+
 /** Write a state's name as words. @param {any} state */
 export const stateWords = (state) => String(state ?? "").replaceAll("_", " ");
 
