@@ -162,10 +162,12 @@ def test_an_event_with_a_display_a_recording_and_a_followed_stream_keep_theirs(t
     class Followed(list[Any]):
         connections = (type("Connection", (), {"title": "far", "on_status": lambda *_: None})(),)
 
-    with vibe.renderer("query")(lambda _: pytest.fail("called")):
+    called: list[ToolPart] = []
+    with vibe.renderer("query")(called.append):
         assert watched(call(display={"text/html": "<i>own</i>"})).display == {"text/html": "<i>own</i>"}
         assert watched(vibe.replay(path, speed=0)).display is None
         assert watched(Followed(call())).display is None
+    assert called == []
 
 
 class Reports:
