@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -182,6 +183,15 @@ def test_a_table_has_html(table: Any) -> None:
     assert "<b>" not in made["text/html"]
     assert bundle_size(made) < 40_000
     assert "Lima" in made["text/plain"]
+
+
+def test_a_large_frame_shows_its_ends_whatever_the_options_of_pandas_allow() -> None:
+    frame = pd.DataFrame(np.zeros((500, 50)))
+    with pd.option_context("display.max_rows", None, "display.max_columns", None):
+        made = make_bundle(frame)
+    assert made is not None
+    assert made["text/html"].count("<tr") < 25
+    assert re.search("500 rows .+ 50 columns", made["text/html"])
 
 
 def test_a_table_of_several_header_levels_reads_back_by_column() -> None:

@@ -240,7 +240,8 @@ def _is_of(value: object, module: str, name: str) -> bool:
 def _is_large_frame(value: Any) -> bool:
     """Return whether a frame may show more cells than a reader wants: the options of pandas allow any number."""
     if not any(
-        base.__name__ == "DataFrame" and base.__module__.startswith("pandas.") for base in type(value).__mro__
+        base.__name__ == "DataFrame" and base.__module__.partition(".")[0] == "pandas"
+        for base in type(value).__mro__
     ):
         return False
     rows, columns = map(int, value.shape)

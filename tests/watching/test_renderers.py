@@ -13,6 +13,7 @@ import vibe_notebook as vibe
 from vibe_notebook._watching import pipeline as _pipeline
 from vibe_notebook._watching.displays import Displays
 from vibe_notebook._watching.renderers import registered
+from vibe_notebook.adapters import Adapter
 from vibe_notebook.events import RunStarted, ToolCallDelta, ToolFinished, ToolStarted
 from vibe_notebook.parts import ToolPart
 
@@ -161,10 +162,12 @@ def test_an_event_with_a_display_a_recording_and_a_followed_stream_keep_theirs(t
     class Followed(list[Any]):
         connections = (type("Connection", (), {"title": "far", "on_status": lambda *_: None})(),)
 
-    with vibe.renderer("query")(lambda _: pytest.fail("called")):
+    called: list[ToolPart] = []
+    with vibe.renderer("query")(called.append):
         assert watched(call(display={"text/html": "<i>own</i>"})).display == {"text/html": "<i>own</i>"}
         assert watched(vibe.replay(path, speed=0)).display is None
         assert watched(Followed(call())).display is None
+    assert called == []
 
 
 class Reports:
@@ -238,6 +241,23 @@ def test_a_match_of_another_type_and_an_async_function_are_refused(match: Any) -
 
     with pytest.raises(TypeError, match="not async"):
         vibe.renderer("x")(later)
+
+
+class Sdk(Adapter):
+    """An SDK whose tools return objects that show themselves."""
+
+    name = "sdk"
+
+    def _read(self, native: object) -> None:
+        assert native == 1
+        self.emit(ToolStarted, tool_call_id="t", tool_name="query", args={})
+        self.emit(ToolFinished, tool_call_id="t", output=1, display={"text/html": "<b>own</b>"})
+
+
+def test_a_renderer_comes_before_what_a_result_of_an_sdk_shows_of_itself() -> None:
+    assert (watched([1], adapter=Sdk()).display or {})["text/html"] == "<b>own</b>"
+    with vibe.renderer("query")(lambda _: "mine"):
+        assert (watched([1], adapter=Sdk()).display or {})["text/markdown"] == "mine"
 
 
 def test_a_renderer_comes_before_the_display_of_the_tool_and_that_before_the_values_own() -> None:

@@ -158,7 +158,7 @@ class Pipeline:
             events = self.feed(self._adapter, native)
             if self._not_understood is not None:
                 self._check_understood(self._adapter, native, events)
-            self.dispatch(events)
+            self.dispatch(events, outranked=self._adapter.name != "events")
             return
         self._unidentified.append(native)
         if not self._choose_adapter(is_last=len(self._unidentified) == _MAX_UNIDENTIFIED):
@@ -225,7 +225,7 @@ class Pipeline:
     def dispatch(self, events: Iterable[Event], *, outranked: bool = False) -> None:
         """Dispatch the events that were made from one native event.
 
-        *outranked*: a renderer's bundle replaces the one that an event carries.
+        *outranked*: the events' own displays are those of values here, which a renderer's bundle replaces.
         """
         slot = [
             self._with_input(_with_time(self.run_ids.renamed(event) if self.run_ids else event))

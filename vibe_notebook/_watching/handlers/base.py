@@ -97,7 +97,7 @@ class Handler(Transcribed):
     def _dispatch(self, run: Adapter, events: Iterable[Event]) -> None:
         """Dispatch a run's events. Subclasses also keep track of nested runs."""
         del run  # only subclasses need it
-        self._pipeline.dispatch(events)
+        self._pipeline.dispatch(events, outranked=True)
 
     def _begin(self) -> None:
         if self.done():
