@@ -49,7 +49,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_gets_plain_lines() -> None:
     lines = printed(io.StringIO()).splitlines()
     assert lines[:2] == ["  thinking: Where to look?", "I look."]
-    assert lines[2].startswith('→ search q="word word')
+    assert lines[2].startswith("→ search word word")
     assert lines[3].startswith("✓ search: found found")
     assert lines[4:] == ["✗ fetch: not found", "✓ write", "[cancelled]"]
 

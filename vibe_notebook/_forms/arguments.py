@@ -114,7 +114,10 @@ def subject_of(args: Any) -> Subject | None:
         found_line = _line(args[query], query)
         return Subject(f"{found_line.text} in {args[path]}", (query, path), found_line.is_whole)
     main = path or query or _first(args, _ADDRESSES) or _first(args, _CODES)
-    return _line(args[main], main) if main is not None else None
+    if main is None:
+        return None
+    subject = _line(args[main], main)
+    return subject._replace(is_whole=False) if edits_of(args) else subject
 
 
 def _line(text: str, key: str) -> Subject:

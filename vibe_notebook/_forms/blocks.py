@@ -193,7 +193,9 @@ class DiffBlock:
 
     def _signed(self) -> str:
         shown, omitted = self._shown()
-        lines = [f"{line.sign}{clean_code(_cut(line.text))}" for line in shown]
+        lines = [
+            f"{line.sign}{clean_code(_cut(line.text))}" if line.text else line.sign.strip() for line in shown
+        ]
         return "\n".join([*lines, *([f"[{self._note(omitted)}]"] if omitted else [])])
 
 
@@ -307,7 +309,12 @@ class HitsBlock:
         return "\n".join([*lines, *([f"- {self._rest()}"] if self.omitted else [])])
 
     def text(self) -> str:
-        lines = [" · ".join(filter(None, (hit.title, in_line(hit.url, 500)))) for hit in self.hits]
+        lines = [
+            "\n  ".join(
+                filter(None, (" · ".join(filter(None, (hit.title, in_line(hit.url, 500)))), hit.snippet))
+            )
+            for hit in self.hits
+        ]
         return "\n".join([*lines, *([self._rest()] if self.omitted else [])])
 
     def _rest(self) -> str:

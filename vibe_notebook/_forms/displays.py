@@ -10,7 +10,7 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from xml.parsers import expat
 
 from .._markdown.foreign_html import clean_foreign, plain_text
@@ -20,17 +20,27 @@ from .._markdown.renderer import directed
 from .._markdown.sanitize import is_raster
 from .blocks import SMALL, Block, TableBlock, TextBlock, TreeBlock
 from .excerpt import CHARACTERS, excerpt
-from .json_text import pretty_json, reindent
+from .json_text import compact_json, pretty_json
 from .neutral import escape_text, neutralize
 from .terminal_text import terminal_text
 from .wording import byte_size, clean, clean_code, in_line, is_table, name_in_line, size
 
-__all__ = ["display_html", "display_markdown", "display_size", "display_text", "is_repeated", "light_display"]
+if TYPE_CHECKING:
+    from ..parts import ToolPart
+
+__all__ = [
+    "beside_display",
+    "display_html",
+    "display_markdown",
+    "display_size",
+    "display_text",
+    "light_display",
+]
 
 SHOWN: Final = 1_500_000
 """Characters of one value that a form shows as it is: base64 of an image of one megabyte, or HTML."""
-MARKDOWN_IMAGE: Final = 200_000
-"""Characters of an image in the Markdown form, whose viewers seldom show it."""
+MARKDOWN_IMAGE: Final = 20_000
+"""Characters of an image in the Markdown form: its viewers seldom show it, and their parsers are slow over it."""
 _RASTERS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _SVG: Final = "image/svg+xml"
 _HTML, _MARKDOWN, _JSON, _PLAIN = "text/html", "text/markdown", "application/json", "text/plain"
@@ -41,6 +51,7 @@ _NOTE: Final = re.compile(r"^\[[\w.+-]+/[\w.+-]+, [^\n]{1,80}\]$", re.MULTILINE)
 _TABLE: Final = re.compile(r"<table[\s>]", re.IGNORECASE)
 _FRAME: Final = re.compile("<p>([\\d,]{1,20}) rows \N{MULTIPLICATION SIGN} ([\\d,]{1,20}) columns</p>")
 _SHAPE: Final = re.compile(r"<small>shape: \(([\d_,]{1,20})(?:, ([\d_,]{1,20}))?,?\)</small>")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]*+={0,2}+")
 _SVG_NAME: Final = "http://www.w3.org/2000/svg svg"
 _WIDE: Final = "overflow:auto;max-height:30em"
 _STICKY: Final = "position:sticky;top:0;background:#6e6e6e;color:#fff"
@@ -80,27 +91,40 @@ def display_size(bundle: Mapping[str, Any] | None) -> int:
     """Return roughly the characters of a bundle in one of three forms: an estimate for ``bounds.py``."""
     if not bundle:
         return 0
-    found = _Bundle(bundle)
-    texts = sum(min(len(found.get(kind) or ""), SHOWN) for kind in (_HTML, _MARKDOWN, _PLAIN))
+    sizes = {
+        kind: len(value) for kind, value in bundle.items() if isinstance(value, str) and len(value) <= SHOWN
+    }
+    texts = sum(sizes.get(kind, 0) for kind in (_HTML, _MARKDOWN, _PLAIN))
     pictures = sum(
-        len(value) + (len(value) if len(value) <= MARKDOWN_IMAGE else 0) for _, value in found.pictures()
+        sizes.get(kind, 0) * (2 if sizes.get(kind, 0) <= MARKDOWN_IMAGE else 1) for kind in (*_RASTERS, _SVG)
     )
-    values = min(len(found.json() or ""), CHARACTERS)
+    values = min(len(pretty_json(bundle[_JSON])), CHARACTERS) if _JSON in bundle else 0
     return 200 + (texts + pictures + 3 * values) // 3
 
 
-def is_repeated(output: Any, bundle: Mapping[str, Any]) -> bool:
-    """Return whether a call's JSON *output* has nothing that its bundle does not show."""
-    if output is None or _is_mark(output):
-        return True
-    if isinstance(output, str):
+def beside_display(part: ToolPart) -> ToolPart:
+    """Return a call with the part of its JSON output that its display does not show."""
+    if not part.display or part.output is None:
+        return part
+    output, bundle = part.output, part.display
+    if isinstance(output, list) and any(map(_is_mark, output)):
+        output = [one for one in output if not _is_mark(one)]
+        texts = [one["text"] for one in output if _is_text(one)]
+        output = "\n".join(texts) if len(texts) == len(output) else output
+    elif isinstance(output, str):
         text = _Bundle(bundle).get(_PLAIN) or ""
-        return output.strip() == text.strip() or not _says_more(output)
-    if isinstance(output, list) and output and all(map(_is_mark, output)):
-        return True
-    html = bundle.get(_HTML)
-    is_frame = isinstance(html, str) and _TABLE.search(html) is not None
-    return (is_frame and (is_table(output) or isinstance(output, list))) or output == bundle.get(_JSON, ...)
+        output = None if output.strip() == text.strip() or not _says_more(output) else output
+    elif _is_mark(output) or output == bundle.get(_JSON, ...):
+        output = None
+    else:
+        html = bundle.get(_HTML)
+        is_frame = isinstance(html, str) and _TABLE.search(html) is not None
+        output = None if is_frame and (is_table(output) or isinstance(output, list)) else output
+    return part if output is part.output else part.model_copy(update={"output": output or None})
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.get("type") == "text" and isinstance(value.get("text"), str)
 
 
 def _is_mark(value: Any) -> bool:
@@ -124,6 +148,14 @@ class _Bundle:
         self._notes: dict[str, str] = {}
 
     def get(self, kind: str) -> str | None:
+        """Return the text of a type, or its start and its end."""
+        text = self._whole(kind)
+        if text is None or len(text) <= SHOWN:
+            return text
+        omitted = len(text) - 2 * CHARACTERS
+        return f"{text[:CHARACTERS]}\n[{omitted:,} characters are left out here]\n{text[-CHARACTERS:]}"
+
+    def _whole(self, kind: str) -> str | None:
         """Return the text of a type; a list of lines, as notebook files have it, is joined."""
         value = self._bundle.get(kind)
         if isinstance(value, list) and all(isinstance(line, str) for line in value):
@@ -141,11 +173,11 @@ class _Bundle:
     def pictures(self) -> Iterator[tuple[str, str]]:
         """Yield the images whose bytes are what their type says."""
         for kind in _RASTERS:
-            value = self.get(kind)
+            value = self._whole(kind)
             if value is None:
                 continue
-            value = re.sub(r"\s+", "", value) if len(value) <= SHOWN else value
-            is_data = re.fullmatch(r"[A-Za-z0-9+/]*={0,2}", value) is not None
+            value = "".join(value.split()) if len(value) <= SHOWN else value
+            is_data = _BASE64.fullmatch(value, 0, SHOWN) is not None
             real = type_of(value) if is_data else None
             if real != kind:
                 self._refuse(kind, f"its bytes are {real}" if real else "its bytes are no such image")
@@ -159,12 +191,12 @@ class _Bundle:
     def picture_words(self) -> list[str]:
         """Return a line about each picture."""
         words = [f"[{_picture_facts(kind, value)}]" for kind, value in self.pictures()]
-        svg = self.get(_SVG) if not words else None
+        svg = self._whole(_SVG) if not words else None
         return words if svg is None else [f"[{_SVG} · {size(len(svg))}]"]
 
     def drawing(self) -> str | None:
         """Return an SVG that a browser can show as an image."""
-        svg = self.get(_SVG)
+        svg = self._whole(_SVG)
         if svg is None:
             return None
         if len(svg) > SHOWN // 2:
@@ -177,7 +209,7 @@ class _Bundle:
 
     def html(self) -> str | None:
         """Return the HTML, unless it is too large."""
-        html = self.get(_HTML)
+        html = self._whole(_HTML)
         if html is not None and len(html) > SHOWN:
             self._refuse(_HTML, f"{size(len(html))}, too large for this form")
             return None
@@ -222,7 +254,7 @@ class _Bundle:
     def heavy(self) -> Iterator[tuple[str, int]]:
         """Yield the types that are left out of a bundle in words, and their sizes."""
         for kind in (_HTML, *_RASTERS, _SVG):
-            value = self.get(kind)
+            value = self._whole(kind)
             if value:
                 yield kind, byte_size(value) if kind in _RASTERS else len(value)
 
@@ -274,9 +306,9 @@ def _best_html(found: _Bundle, name: str) -> str:
 def _json(value: Any) -> Block:
     if is_table(value):
         return TableBlock(value)
-    text = pretty_json(value)
-    plain = reindent(text)
-    return TextBlock(text) if plain is None else TreeBlock(text, excerpt(clean_code(plain)))
+    if not isinstance(value, Mapping | list):
+        return TextBlock(pretty_json(value))
+    return TreeBlock(compact_json(value), excerpt(clean_code(pretty_json(value))))
 
 
 def _html(found: _Bundle, html: str, *, is_table: bool) -> str:

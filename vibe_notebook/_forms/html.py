@@ -20,7 +20,7 @@ from .._markdown.sanitize import is_link, is_raster
 from .blocks import LABEL, SMALL, pre_html
 from .colours import BAD, GOOD, WAIT, coloured_html, has_colours
 from .conversation import Sources, document_parts, is_hidden, plan_head
-from .displays import display_html, is_repeated
+from .displays import beside_display, display_html
 from .html_conversation import answer_html, cited_html, line_html, plan_html, said_html, sources_html
 from .last_resort import render_or_fall_back
 from .sequences import without_sequences
@@ -217,6 +217,7 @@ class _Page:
         box = _BOX.format(line=_LINE, left=f"3px solid {line}" if line else f"1px solid {_LINE}")
         name = f"vibe-tool vibe-is-{part.state}"
         yield _fold(name, (box, f"{_SUMMARY};{_SIGN}"), summary, is_open=self._is_open.get(part.key, False))
+        part = beside_display(part)
         shape = call_shape(part)
         if shape is not None and (html := shape.arguments_html) is not None:
             yield _section("Arguments", html)
@@ -250,8 +251,6 @@ def _output(part: ToolPart, shape: CallShape | None) -> str:
     found = [written]
     if part.display:
         found.append(display_html(part.display, name=name_of(part)))
-        if is_repeated(part.output, part.display):
-            return "\n".join(filter(None, found))
     result = None if shape is None else shape.output_html
     if result is None and not part.display:
         text = output_text(part)

@@ -11,7 +11,16 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-__all__ = ["brief_members", "is_object", "members", "pretty", "pretty_json", "reindent", "tokens"]
+__all__ = [
+    "brief_members",
+    "compact_json",
+    "is_object",
+    "members",
+    "pretty",
+    "pretty_json",
+    "reindent",
+    "tokens",
+]
 
 LIMIT: Final = 1_000_000
 """Characters beyond which JSON text stays on its lines: a form shows 100,000 characters of it."""
@@ -55,6 +64,14 @@ def pretty_json(value: Any) -> str:
     try:
         return json.dumps(value, indent=2, ensure_ascii=False, default=repr)
     except (ValueError, RecursionError):  # a cycle, or nesting beyond Python's own limit
+        return repr(value)
+
+
+def compact_json(value: Any) -> str:
+    """Return *value* as JSON on one line."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=repr)
+    except (ValueError, RecursionError):
         return repr(value)
 
 

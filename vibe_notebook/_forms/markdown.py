@@ -34,7 +34,7 @@ from .conversation import (
     plan_summary,
     question_of,
 )
-from .displays import display_markdown, is_repeated
+from .displays import beside_display, display_markdown
 from .excerpt import excerpt
 from .last_resort import render_or_fall_back
 from .neutral import code_span, escape_text, fence, link, neutralize, quote
@@ -258,6 +258,7 @@ class _Form:
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
         facts = ["" if part.state == "ok" else part.state.replace("_", " "), duration_of(part)]
         short, is_whole = call_line(part)
+        part = beside_display(part)
         shape = call_shape(part)
         words = [
             f"**{STATE_MARKS[part.state]}** {code_span(name_of(part))}",
@@ -286,8 +287,6 @@ def _output(part: ToolPart, shape: CallShape | None) -> str:
     if part.display:
         found = [_fenced(written)] if written else []
         found.append(display_markdown(part.display))
-        if is_repeated(part.output, part.display):
-            return "\n\n".join(filter(None, found))
         written = ""
     if shape is not None and shape.output is not None:
         found += [_fenced(written)] if written else []

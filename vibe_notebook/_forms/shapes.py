@@ -31,7 +31,7 @@ from .blocks import (
 from .colours import has_colours
 from .diffs import DiffLine, edit_lines, is_diff, patch_lines
 from .excerpt import excerpt
-from .json_text import LIMIT, pretty_json, reindent
+from .json_text import LIMIT, compact_json, pretty_json, reindent
 from .wording import call_preview, clean_code, in_line, is_table, name_in_line, other_args_text
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ FIELDS: Final = 20
 """Columns of these records."""
 _LEAST: Final = 2
 """Records that make a table: one is an object."""
-_SMALL: Final = 120
+_SMALL: Final = 30
 """Characters of JSON that need no tree."""
 
 
@@ -171,7 +171,7 @@ def result_block(output: Any, *, is_whole: bool = True) -> Block | None:
     if is_table(output):
         return TableBlock(output)
     if isinstance(output, Mapping | list):
-        return _value_block(output) or json_block(pretty_json(output))
+        return _value_block(output) or json_block(compact_json(output))
     return None
 
 

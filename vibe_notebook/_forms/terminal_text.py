@@ -124,9 +124,11 @@ class _Row:
 
 def _width(char: str) -> int:
     """Return the columns of a character."""
+    if char in STYLES:
+        return 0
     if unicodedata.east_asian_width(char) in ("W", "F"):
         return 2
-    return 0 if unicodedata.category(char) in ("Mn", "Me", "Cf") or char in STYLES else 1
+    return 0 if unicodedata.category(char) in ("Mn", "Me", "Cf") else 1
 
 
 class TerminalText(Sequences):

@@ -25,7 +25,7 @@ from .conversation import (
     plan_summary,
     question_of,
 )
-from .displays import display_text, is_repeated
+from .displays import beside_display, display_text
 from .excerpt import excerpt
 from .last_resort import render_or_fall_back
 from .shapes import CallShape, call_shape
@@ -133,6 +133,7 @@ def _request(request: RequestValue) -> str:
 
 def _tool(part: ToolPart, depth: int) -> Iterator[str]:
     short, is_whole = call_line(part)
+    part = beside_display(part)
     shape = call_shape(part)
     state = "" if part.state == "ok" else f" · {part.state.replace('_', ' ')}"
     yield f"{STATE_MARKS[part.state]} {name_of(part)}({short}){state}"
@@ -154,8 +155,7 @@ def _output(part: ToolPart, shape: CallShape | None) -> str:
     found = [written_text(part)]
     if part.display:
         found.append(display_text(part.display))
-    if not part.display or not is_repeated(part.output, part.display):
-        found.append(shape.output.text() if shape and shape.output else result_text(part))
+    found.append(shape.output.text() if shape and shape.output else result_text(part))
     return "\n".join(filter(None, found))
 
 

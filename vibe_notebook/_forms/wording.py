@@ -17,7 +17,7 @@ from .._limits import COUNT_LIMIT, INT_LIMIT, MESSAGE_SHOWN, NAME_SHOWN, TABLE_C
 from .._symbols import show_controls, show_hidden
 from ..events import Outcome, Usage
 from ..parts import Part, Run, ToolPart, ToolState
-from .arguments import Subject, subject_of
+from .arguments import subject_of
 from .excerpt import excerpt
 from .json_text import brief_members, is_object, members, pretty, pretty_json, reindent
 from .sequences import ProseText, without_sequences
@@ -195,17 +195,11 @@ def call_line(part: ToolPart, limit: int = PREVIEW) -> tuple[str, bool]:
     if subject is None:
         line = call_preview(part, limit)
         return line, not line.endswith("…")
-    rest = _others_in_line(part, subject, limit)
+    others = _others(part, subject.keys) or []
+    rest = ", ".join(f"{name}={value[: limit + 1]}" for name, value in others[:limit])
     line = in_line(", ".join(filter(None, (subject.text[: 4 * limit], rest))), limit)
-    is_cut = line.endswith("…") or len(subject.text) > 4 * limit
+    is_cut = line.endswith("…") or len(subject.text) > 4 * limit or any("\\n" in value for _, value in others)
     return (in_line(subject.text, limit), False) if is_cut or not subject.is_whole else (line, True)
-
-
-def _others_in_line(part: ToolPart, subject: Subject, limit: int) -> str:
-    others = _others(part, subject.keys)
-    if others is None:
-        return ""
-    return ", ".join(f"{name}={value[: limit + 1]}" for name, value in others[:limit])
 
 
 def _others(part: ToolPart, keys: Sequence[str]) -> list[tuple[str, str]] | None:

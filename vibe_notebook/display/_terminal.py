@@ -15,9 +15,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from .._forks import renew_in_child
-from .._forms.json_text import brief_members
+from .._forms.displays import display_text
+from .._forms.shapes import result_line
 from .._forms.terminal_text import terminal_text
-from .._forms.wording import PREVIEW, STATE_MARKS, LiveProse, clean, message_text, name_in_line, preview
+from .._forms.wording import (
+    PREVIEW,
+    STATE_MARKS,
+    LiveProse,
+    arguments_preview,
+    clean,
+    message_text,
+    name_in_line,
+    preview,
+)
 from ..events import (
     Artifact,
     Event,
@@ -96,12 +106,12 @@ class Printer:
                 written = self._args.pop((event.agent_id, event.run_id, event.tool_call_id), ())
                 self._call(event, "→", _DIM, " ", _args_of(event, "".join(written)))
             case ToolFinished():
-                text = _shown(event.output if event.error is None else event.error)
+                text = _result_of(event)
                 self._call(event, STATE_MARKS[event.status], _TINTS.get(event.status, ""), ": ", text)
             case Artifact():
-                self._write_line(
-                    event.agent_id, f"+ {name_in_line(event.name) or name_in_line(event.artifact_id)}"
-                )
+                name = name_in_line(event.name) or name_in_line(event.artifact_id)
+                about = preview(display_text(event.display)) if event.display else ""
+                self._write_line(event.agent_id, f"+ {name}{f': {about}' if about else ''}")
             case RunFinished():
                 if event.outcome != "success":
                     outcome = self._paint(_TINTS.get(event.outcome, ""), f"[{event.outcome}]")
@@ -189,9 +199,19 @@ class Printer:
 
 
 def _args_of(event: ToolStarted, written: str) -> object:
-    if event.args_text is not None:
-        return brief_members(event.args_text, PREVIEW)
-    return written if event.args is None else event.args
+    if event.args is None and event.args_text is None:
+        return written
+    return arguments_preview(event.args, event.args_text or "")
+
+
+def _result_of(event: ToolFinished) -> object:
+    """Return a failure, a result, or the display in its place, for one line."""
+    if event.error is not None:
+        return _shown(event.error)
+    if event.display and not isinstance(event.output, str):
+        return display_text(event.display)
+    line = result_line(event.output)
+    return _shown(event.output if line is None else line)
 
 
 def _shown(output: object) -> object:
