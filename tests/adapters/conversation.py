@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +42,8 @@ from pydantic_ai.messages import (
     WebCitationSource,
 )
 
-from tests.adapters.support import RECORDINGS, recording
+from tests.adapters.support import IDS, RECORDINGS, recording, run
+from vibe_notebook import adapters
 from vibe_notebook.events import Event
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
@@ -70,6 +72,16 @@ class Sample:
     natives: tuple[Any, ...]
     is_sdks: bool = False
     """The natives are made of the SDK's own classes."""
+    source: Any = None
+    """The watched object, if only that tells it."""
+
+    def events(self, name: str) -> list[Event]:
+        """Return the events of the natives and of the watched object."""
+        if self.source is None:
+            return run(name, self.natives)
+        adapter = adapters.get(name, **IDS)
+        fed = [event for native in self.natives for event in adapter.feed(native)]
+        return [*fed, *adapter.exhausted(self.source), *adapter.finish()]
 
 
 def said(words: str, *natives: Any) -> Sample:
@@ -95,7 +107,7 @@ CITED = TextPart(
 )
 PYDANTIC_AI = {
     "the user's turn": real(
-        "messages that are enqueued while it runs",
+        "the prompt, at the end of a watched run; messages that are enqueued while it runs",
         EnqueuedMessagesEvent(enqueue_id="q", messages=(ModelRequest(parts=[UserPromptPart("Shorter.")]),)),
     ),
     "plan": said(
@@ -224,6 +236,9 @@ TOOL_IMAGE = {
     },
 }
 OPENAI_AGENTS = {
+    "the user's turn": Sample(
+        "the `input` of a watched result, at its end", (), source=types.SimpleNamespace(input="Weather?")
+    ),
     "plan": said(
         "a todo tool",
         {

@@ -280,8 +280,13 @@ def test_geminis_grounding_in_langchains_metadata_is_read() -> None:
         "grounding_chunks": [{"web": {"uri": URL, "title": "A"}}],
         "grounding_supports": [{"segment": {"end_index": 4}, "grounding_chunk_indices": [0]}],
     }
-    message = {**ai("Open now."), "response_metadata": {"grounding_metadata": grounding}}
-    assert cited("langgraph", ("updates", {"a": {"messages": [message]}})) == [(URL, "A", None, None, "Open")]
+    metadata = {"response_metadata": {"grounding_metadata": grounding}}
+    message = {**ai("Öpe now."), **metadata}
+    whole = ("updates", {"a": {"messages": [message]}})
+    assert cited("langgraph", whole) == [(URL, "A", None, None, "Öpe")]
+    pieces = [message_chunk("Öpe"), {**message_chunk(" now."), **metadata}]
+    natives: list[Any] = [("messages", (piece, {})) for piece in pieces]
+    assert cited("langgraph", *natives, whole) == [(URL, "A", None, None, "Öpe")]
 
 
 BEDROCK = {"title": "A", "location": {"web": {"url": URL}}, "sourceContent": [{"text": "It."}]}

@@ -40,9 +40,11 @@ from pydantic_ai.messages import (
 from pydantic_ai.models.function import AgentInfo, DeltaThinkingPart, DeltaToolCall, FunctionModel
 from pydantic_ai.tools import DeferredToolRequests, DeferredToolResults
 
+import vibe_notebook as vibe
 from tests.adapters.support import IDS, emitted, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import Event
+from vibe_notebook.transcript import Transcript
 
 
 @dataclass(kw_only=True)
@@ -169,6 +171,16 @@ def test_the_event_stream_handler_gives_the_same_events_up_to_the_result() -> No
         event.model_copy(update={"result": None, "usage": None}) if event.type == "run_finished" else event
         for event in iterated
     ]
+
+
+def test_a_watched_run_ends_with_the_prompt_that_its_result_holds() -> None:
+    async def watched() -> Transcript:
+        return await vibe.watch(agent().run_stream_events("Which city is warmer?"), display=False)
+
+    transcript = asyncio.run(watched())
+    assert [turn.input for turn in transcript.turns] == ["Which city is warmer?"]
+    adapter = adapters.get("pydantic_ai", **IDS)
+    assert adapter.exhausted(None) == []
 
 
 def test_each_model_call_is_a_message_and_its_tools_end_it() -> None:

@@ -175,7 +175,7 @@ def test_a_message_of_texts_is_one_text() -> None:
 
 def test_values_beside_a_result_are_read_if_the_result_has_no_block() -> None:
     assert read_result("drawn", [MCP_IMAGE]) == ("drawn", IMAGE, ())
-    assert read_result(MCP_IMAGE, [{"type": "html", "html": "<b>"}]).display == IMAGE
+    assert read_result(MCP_IMAGE, [MCP_IMAGE, AUDIO]) == ({"$display": "image/png"}, IMAGE, ())
 
 
 def test_a_large_result_is_data_and_stays_whole() -> None:

@@ -147,8 +147,8 @@ class Adapter(ABC):
     def exhausted(self, source: object) -> list[Event]:
         """Return the events of *source*, the watched object, after its stream has ended. Never raises.
 
-        Some SDKs store only on that object the approvals that they wait for. The watch calls this
-        method before ``finish``, or not at all.
+        Some SDKs store only on that object the approvals that they wait for, and what the user asked. The watch
+        calls this method before ``finish``, or not at all.
         """
         del source
         return []
@@ -210,6 +210,13 @@ class Adapter(ABC):
             for call_id in list(self._planners):
                 if self._args_keys.get(call_id, ("",))[0] == self._envelope.get("message_id"):
                     self._plan_of(call_id, None, None, cls)
+
+    def emit_input(self, words: str) -> None:
+        """Emit what the user asked, for an SDK that tells it only after the run's start; nothing for no words."""
+        if words:
+            self._envelope = {}
+            self.start()
+            self.emit(RunStarted, **self._origin(), input=words)
 
     def emit_result(self, value: object, **fields: Any) -> None:
         """Emit a call's end with its result, and a file for each block that is not the call's display.

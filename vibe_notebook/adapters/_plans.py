@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Final
 
+from vibe_notebook._limits import PLAN_LIMIT
+
 from ._fields import get, ident, items, plain, text
 
 __all__ = ["TaskList", "entries_of", "patched", "plan_in", "speaks_of_plan", "steps_in"]
@@ -75,7 +77,7 @@ class TaskList:
     def start(self, call_id: str, name: str | None, args: object) -> list[dict[str, Any]] | None:
         """Return the plan that a call has changed; ``None`` for every other call."""
         subject, task = text(get(args, "subject")), ident(get(args, "taskId"))
-        if name == "TaskCreate" and subject:
+        if name == "TaskCreate" and subject and len(self._steps) < PLAN_LIMIT:
             self._steps.setdefault(call_id, {"text": subject, "status": "pending"})
         elif name == "TaskUpdate" and task in self._steps:
             changes = {"text": subject, "status": text(get(args, "status"))}

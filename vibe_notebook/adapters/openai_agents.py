@@ -17,7 +17,6 @@ from vibe_notebook.events import (
     Custom,
     Event,
     MessageStarted,
-    RunStarted,
     ToolProgress,
     ToolStarted,
 )
@@ -102,10 +101,7 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
         words = text(given) or (
             said(get(last[0], "content"))[0] if last and get(last[0], "role") == "user" else ""
         )
-        self._envelope = {}
-        if words:
-            self.start()
-            self.emit(RunStarted, **self._origin(), input=words)
+        self.emit_input(words)
         return [*self._flush(), *asked]
 
     def _close(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from vibe_notebook.events import (
     Artifact,
+    Event,
     MessageFinished,
     MessageStarted,
     ToolProgress,
@@ -68,6 +69,14 @@ class PydanticAIAdapter(Adapter):
         super().__init__(**ids)
         self._message: _Message | None = None
         self._messages = 0
+        self._native_result: object = None
+        """The SDK's own result, which has the messages of the run."""
+
+    def exhausted(self, source: object) -> list[Event]:
+        """Return the request of the run: only the SDK's own result has it, at the end."""
+        del source
+        self.emit_input(_prompt_of(self._native_result))
+        return self._flush()
 
     def _read(self, native: object) -> None:
         kind = ident(get(native, "event_kind"))
@@ -293,6 +302,7 @@ class PydanticAIAdapter(Adapter):
                     self.emit_turn(*said(get(part, "content")), role=role)
 
     def _run_result(self, result: object) -> None:
+        self._native_result = result
         output, usage = get(result, "output"), get(result, "usage")
         if get(usage, "input_tokens") is None and callable(usage):  # 1.x: a method
             usage = usage()
@@ -302,3 +312,15 @@ class PydanticAIAdapter(Adapter):
         self._usage = usage_of(usage, cached=("cache_read_tokens",), reasoning=reasoning) or self._usage
         if self._awaiting(output):
             self.end("interrupted")
+
+
+def _prompt_of(result: object) -> str:
+    """Return the user's words that began the run; "" if the result does not tell them."""
+    new_messages = get(result, "new_messages")
+    try:
+        messages = items(new_messages() if callable(new_messages) else None)
+    except Exception:  # noqa: BLE001 - a foreign method may raise anything
+        return ""
+    parts = items(get(messages[0], "parts")) if messages else []
+    prompts = [part for part in parts if text(get(part, "part_kind")) == "user-prompt"]
+    return "\n".join(words for part in prompts if (words := said(get(part, "content"))[0]))

@@ -7,7 +7,7 @@ shape of a block depends on its provider (Anthropic's ``thinking``, OpenAI's ``r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from vibe_notebook.events import Usage
@@ -195,8 +195,11 @@ def messages_in(value: object, depth: int = 3) -> list[Any]:
     return [message for item in inner for message in messages_in(item, depth - 1)]
 
 
-def citations_of(message: object) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the part and the fields of each citation in a message; blocks without an index are one text."""
+def citations_of(message: object, written: Callable[[], str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the part and the fields of each citation in a message; blocks without an index are one text.
+
+    *written* returns the text so far: a chunk with sources that a provider stores beside the text has only its end.
+    """
     lengths: dict[str, int] = {}
     for block in items(get(message, "content")):
         index, body = ident(get(block, "index")) or "0", text(block) or text(get(block, "text"))
@@ -205,22 +208,20 @@ def citations_of(message: object) -> Iterator[tuple[str, dict[str, Any]]]:
         if text(get(block, "type")) in ("text", "output_text"):
             yield from ((index, fields) for fields in block_citations(block, offset, len(body)))
     first = next(iter(lengths), "0")
-    yield from ((first, fields) for fields in _beside(message))
+    yield from ((first, fields) for fields in _citations_beside(message, written))
 
 
-def _beside(message: object) -> Iterator[dict[str, Any]]:
-    """Yield the citations that a provider stores beside the text: Cohere's, Gemini's, those of a server that searches."""
+def _citations_beside(message: object, written: Callable[[], str]) -> Iterator[dict[str, Any]]:
+    """Yield the citations beside the text: Cohere's, Gemini's, and those of a model that searches."""
     metadata = get(message, "response_metadata")
-    content = get(message, "content")
-    whole = text(content) or "".join(text(block) or text(get(block, "text")) for block in items(content))
-    yield from grounding_citations(get(metadata, "grounding_metadata"), whole)
+    if (grounding := get(metadata, "grounding_metadata")) is not None:
+        yield from grounding_citations(grounding, written())
     for place in (get(message, "additional_kwargs"), metadata):
-        cited = get(place, "citations")
-        found = items(get(place, "search_results")) or [
-            {"url": one} for one in items(cited) if isinstance(one, str)
-        ]
+        cited, found = get(place, "citations"), items(get(place, "search_results"))
         yield from cohere_citations(cited)
-        yield from (fields for one in found if (fields := citation_fields(one)) is not None)
+        for one in found or [{"url": one} for one in items(cited) if isinstance(one, str)]:
+            if (fields := citation_fields(one)) is not None:
+                yield fields
 
 
 def parts_in_block(block: object) -> Iterator[ContentPart]:

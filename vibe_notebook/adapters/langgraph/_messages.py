@@ -332,7 +332,7 @@ class MessagesAdapter(Adapter):
 
     def _cite(self, message: Message, native: object) -> None:
         names = [name for kind, name in message.parts if kind == "text"]
-        for part, fields in citations_of(native):
+        for part, fields in citations_of(native, lambda: self._calls.streamed_text(message, "text")):
             if part in names:
                 self.emit_citation(part, fields)
             elif names:  # the blocks of a whole message may have lost the numbers of its chunks
