@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._limits import FORM_BYTES, MESSAGE_SHOWN
 from ..parts import Part, Run, TextPart, ThinkingPart, ToolPart
+from .displays import display_size, light_display
 from .excerpt import CHARACTERS
 from .wording import children_of, unclaimed_runs
 
@@ -109,12 +110,12 @@ def _size(part: Part) -> int:
             case "text" | "thinking":
                 size += OVERHEAD + len(one.text)
             case "tool":
-                size += OVERHEAD + sum(
-                    map(_size_of_value, (one.args_text, one.written, one.output, one.error))
-                )
+                size += OVERHEAD + display_size(one.display)
+                size += sum(map(_size_of_value, (one.args_text, one.written, one.output, one.error)))
                 remaining += one.children
             case "artifact":
                 size += OVERHEAD + len(one.data or "") // 3  # in one of the three forms
+                size += display_size(one.display)
             case "plan":
                 size += OVERHEAD + sum(OVERHEAD + len(entry.text) for entry in one.entries)
             case "input":
@@ -227,8 +228,15 @@ def _pieces(middle: Sequence[Part], head: int, tail: int, depth: int) -> tuple[l
 
 def _cut_call(part: ToolPart, room: int, depth: int) -> list[Part]:
     """Return a call with as many of its subagent's parts as fit; nothing if the call itself does not."""
-    room -= _size(part.model_copy(update={"children": ()}))
-    if room < 0 or not part.children:
+    rest = room - _size(part.model_copy(update={"children": ()}))
+    if rest < 0 and part.display:
+        return (
+            _cut_call(part.model_copy(update={"display": light_display(part.display)}), room, depth)
+            if (display_size(light_display(part.display)) < display_size(part.display))
+            else []
+        )
+    room = rest
+    if room < 0:
         return []
     return [part.model_copy(update={"children": _cut(children_of(part, depth), room, depth + 1)})]
 

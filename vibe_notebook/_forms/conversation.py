@@ -37,6 +37,7 @@ __all__ = [
     "line_words",
     "marked_text",
     "option_words",
+    "plan_head",
     "plan_summary",
     "question_of",
     "request_words",
@@ -100,6 +101,17 @@ def is_hidden(part: Part) -> bool:
 
 
 # Plans
+
+
+def plan_head(parts: Sequence[Part]) -> str:
+    """Return the newest plan for the head of a form: "Plan 2/5 · Run the tests"; "" without one."""
+    plan = next((part for part in reversed(parts) if part.kind == "plan"), None)
+    if plan is None:
+        return ""
+    steps = [entry for entry in plan.entries if entry.status != "cancelled"]
+    done = sum(entry.status == "completed" for entry in steps)
+    now = next((entry.text for entry in steps if entry.status == "in_progress"), "")
+    return " · ".join([f"Plan {done}/{len(steps)}", *([in_line(now, 80)] if now else [])])
 
 
 def plan_summary(part: PlanPart) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from .terminal_text import MARK, TerminalText
 
-__all__ = ["CHARACTERS", "LINES", "LiveOutput", "excerpt"]
+__all__ = ["CHARACTERS", "LINES", "LiveOutput", "cut_of", "excerpt"]
 
 LINES: Final = 2_000
 """Lines of one text that a form shows at most; the transcript has all of them."""
@@ -32,8 +32,13 @@ _Cut = tuple[int, int, str]
 
 def excerpt(text: str) -> str:
     """Return the text, or its start, a note and its end."""
-    cut = _cut(len(text), text.count("\n") + 1, _starts(text))
+    cut = cut_of(text)
     return text if cut is None else f"{text[: cut[0]]}{cut[2]}{text[cut[1] :]}"
+
+
+def cut_of(text: str) -> _Cut | None:
+    """Return which characters of the text its excerpt leaves out, and the note in their place; ``None`` for none."""
+    return _cut(len(text), text.count("\n") + 1, _starts(text))
 
 
 def _starts(text: str) -> Callable[[int], int]:

@@ -2,7 +2,7 @@
 
 The saved form has no stylesheet: JupyterLab's sanitiser removes ``<style>``, scripts and ``data-*``, and GitHub
 removes inline styles too. So the order of the words alone must read well, and the few colours of the styles must
-suit a light and a dark theme.
+suit a light and a dark theme. ``blocks.py`` has the blocks of rich results.
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from itertools import groupby, zip_longest
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, assert_never
 
 from .._markdown.images import pixels_of
 from .._markdown.math import isolate
 from .._markdown.renderer import directed
 from .._markdown.sanitize import is_link, is_raster
-from .conversation import Sources, document_parts, is_hidden
+from .blocks import LABEL, SMALL, pre_html
+from .colours import BAD, GOOD, WAIT, coloured_html, has_colours
+from .conversation import Sources, document_parts, is_hidden, plan_head
+from .displays import display_html, is_repeated
 from .html_conversation import answer_html, cited_html, line_html, plan_html, said_html, sources_html
 from .last_resort import render_or_fall_back
 from .sequences import without_sequences
+from .shapes import CallShape, call_shape
 from .wording import (
     OUTCOME_MARKS,
     STATE_MARKS,
@@ -32,14 +36,10 @@ from .wording import (
     cut_message,
     duration_of,
     in_line,
-    is_table,
-    label_count,
     name_in_line,
     name_of,
-    numeric_columns,
     output_text,
-    preview,
-    shown_table,
+    result_text,
     size,
     unclaimed_runs,
     usage_text,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from ..parts import ArtifactPart, Part, RequestValue, Run, TextPart, ToolPart
     from .wording import Document
 
-__all__ = ["cluster_title", "clusters", "transcript_html", "wait_html"]
+__all__ = ["cluster_title", "clusters", "output_blocks", "transcript_html", "wait_html"]
 
 
 # Clusters: a long transcript folds its calls and thoughts together. Without scripts, each call and thought of the
@@ -91,16 +91,12 @@ def _is_fold(part: Part) -> bool:
 
 # The styles imitate the live view (display/frontend/widget.css) as far as the host allows, so that nothing
 # jumps when a stream ends. The three colours are readable on white and on near black.
-_GOOD = "#1e8c3c"
-_BAD = "#e23c32"
-_WAIT = "#aa6e00"
-_TINTS = {"ok": _GOOD, "success": _GOOD, "error": _BAD, "denied": _BAD}
-_TINTS |= dict.fromkeys(("cancelled", "awaiting_approval", "interrupted"), _WAIT)
+_TINTS = {"ok": GOOD, "success": GOOD, "error": BAD, "denied": BAD}
+_TINTS |= dict.fromkeys(("cancelled", "awaiting_approval", "interrupted"), WAIT)
 _LINE = "rgba(128,128,128,.35)"
 _ROOT = "padding-left:5px;overflow-wrap:break-word"  # aligned with the cell's own text
 _HEAD = f"margin:0 0 .6em;padding:0 0 .3em;border-bottom:1px solid {_LINE}"
 _MUTED = "opacity:.65"
-_SMALL = "opacity:.65;font-size:86%"
 _WIDE = "overflow-x:auto"  # a wide element scrolls by itself
 _TEXT = f"margin:1em 0 0;{_WIDE}"  # its last paragraph has a margin below
 _BOX = "margin:.1em 0 .5em;padding:.3em .7em;border:1px solid {line};border-left:{left};border-radius:6px"
@@ -111,11 +107,6 @@ _ROW = "display:inline-flex;align-items:baseline;gap:.5em;width:100%;vertical-al
 _CUT = "padding:0;overflow:hidden;white-space:nowrap;text-overflow:ellipsis;background:none"
 _NAME = f"flex:none;max-width:50%;margin-right:auto;font-weight:600;{_CUT}"
 _PREVIEW = f"flex:1 1 0;opacity:.65;font-size:93%;{_CUT}"
-_LABEL = "margin:.5em 0 .1em;opacity:.65;font-size:86%"
-_PRE = (
-    "margin:0;padding:.4em .6em;max-height:24em;overflow:auto;border-radius:4px;background:rgba(128,128,128,.13);"
-    "font-size:90%;white-space:pre-wrap;overflow-wrap:break-word"
-)
 _INSIDE = f"padding-left:1em;border-left:2px solid {_LINE}"
 _THOUGHT = f"margin:.2em 0 0;{_INSIDE};opacity:.65;white-space:pre-wrap"
 _BLANK = re.compile(r"(?>\r\n?|\n)(?=[ \t]*[\r\n])")
@@ -175,7 +166,7 @@ class _Page:
         is_open = any(self._is_open.get(part.key) for part in cluster)
         title = cluster_title(cluster, calls)
         if failed := sum(part.kind == "tool" and part.state == "error" for part in cluster):
-            title += f' · <strong style="color:{_BAD}">{failed} {STATE_MARKS["error"]}</strong>'
+            title += f' · <strong style="color:{BAD}">{failed} {STATE_MARKS["error"]}</strong>'
         return _fold("vibe-cluster", (_LINED, f"{_SUMMARY};{_MUTED}"), title, is_open=is_open)
 
     def _each(self, parts: Sequence[Part], depth: int, sources: Sources) -> Iterator[str]:
@@ -226,13 +217,13 @@ class _Page:
         box = _BOX.format(line=_LINE, left=f"3px solid {line}" if line else f"1px solid {_LINE}")
         name = f"vibe-tool vibe-is-{part.state}"
         yield _fold(name, (box, f"{_SUMMARY};{_SIGN}"), summary, is_open=self._is_open.get(part.key, False))
-        if args := args_text(part):
+        shape = call_shape(part)
+        if shape is not None and (html := shape.arguments_html) is not None:
+            yield _section("Arguments", html)
+        elif args := args_text(part):
             yield _section("Arguments", _pre(args))
-        if is_table(part.output):
-            written = written_text(part)
-            yield _section("Output", (f"{_pre(written)}\n" if written else "") + _table(part.output))
-        elif output := output_text(part):
-            yield _section("Output", _pre(output))
+        if output := output_blocks(part, shape):
+            yield _section("Output", "\n".join(output))
         if part.error:
             yield _section("Error", _message(part.error))
         if part.request is not None:
@@ -253,6 +244,23 @@ class _Page:
         yield "</div>\n</div>\n"
 
 
+def output_blocks(part: ToolPart, shape: CallShape | None) -> list[str]:
+    """Return the HTML of what a call wrote, of its display, and of its result unless the display has it."""
+    written = pre_html(coloured_html(part.written.rstrip("\n"))) if written_text(part) else ""
+    if part.display:
+        display = display_html(part.display, name=name_of(part))
+        if is_repeated(part.output, part.display):
+            return [*filter(None, (written, display))]
+    elif (shape is None or shape.output is None) and not has_colours(part.written):
+        return [_pre(text)] if (text := output_text(part)) else []
+    else:
+        display = ""
+    result = None if shape is None else shape.output_html
+    if result is None:
+        result = _pre(plain) if (plain := result_text(part)) else ""
+    return [*filter(None, (written, display, result))]
+
+
 def _fold(name: str, styles: tuple[str, str], summary: str, *, is_open: bool) -> str:
     outer, inner = styles
     opened = " open" if is_open else ""
@@ -270,8 +278,10 @@ def _head(transcript: Document, title: str | None) -> str:
     words = [f'<strong dir="auto">{_text(in_line(title, 200))}</strong>'] if title else []
     if transcript.outcome:
         words.append(f"{_mark(OUTCOME_MARKS, transcript.outcome)} {transcript.outcome}")
+    if plan := plan_head(transcript.parts):
+        words.append(f'<span dir="auto">{_text(plan)}</span>')
     if usage := usage_text(transcript.usage):
-        words.append(f'<span style="{_SMALL}">{_text(usage)}</span>')
+        words.append(f'<span style="{SMALL}">{_text(usage)}</span>')
     if not words:
         return ""
     return f'<div class="vibe-head" style="{_HEAD}">{" · ".join(words)}</div>\n'
@@ -285,10 +295,14 @@ def _artifact(part: ArtifactPart) -> str:
     facts = [] if part.action == "created" else [_text(name_in_line(part.action))]
     facts += [_text(name_in_line(part.media_type))] if part.media_type else []
     facts += [size(byte_size(part.data)), *filter(None, [pixels_of(part.data)])] if part.data else []
-    about = f' <span style="{_SMALL}">· {" · ".join(facts)}</span>' if facts else ""
+    about = f' <span style="{SMALL}">· {" · ".join(facts)}</span>' if facts else ""
     image = ""
     source = f"data:{part.media_type};base64,{part.data}"
-    if part.data and is_raster(source):
+    if part.display:
+        image = f"\n{display_html(part.display, name=name_in_line(part.name))}"
+        if not (part.name or part.url or part.data):
+            return f'<div class="vibe-artifact" style="margin:.5em 0">{image}</div>\n'
+    elif part.data and is_raster(source):
         alt = escape(name_in_line(part.name))
         image = f'<br><img src="{escape(source)}" alt="{alt}" style="display:block;max-width:100%">'
     return f'<div class="vibe-artifact" style="margin:0 0 .5em">◆ {name}{about}{image}</div>\n'
@@ -296,67 +310,36 @@ def _artifact(part: ArtifactPart) -> str:
 
 def wait_html(request: RequestValue) -> str:
     """Return a request with its answer, in the colour of waiting."""
-    return answer_html(request, _WAIT)
+    return answer_html(request, WAIT)
 
 
 def _section(label: str, html: str) -> str:
-    return f'<div style="{_LABEL}">{label}</div>\n{html}\n'
-
-
-def _table(table: Mapping[str, Any]) -> str:
-    columns, rows, note = shown_table(table)
-    labels, is_numeric = label_count(table), numeric_columns(rows)
-    sides = ["right" if numeric else "left" for numeric in is_numeric] or ["left"] * len(columns)
-    head = "".join(
-        f'<th dir="auto" style="text-align:{side}">{_cell(name)}</th>'
-        for name, side in zip_longest(columns, sides[: len(columns)], fillvalue="left")
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<th scope="row" dir="auto" style="text-align:{side};white-space:nowrap">{_cell(cell)}</th>'
-            if at < labels
-            else f'<td dir="auto" style="text-align:{side}">{_cell(cell)}</td>'
-            for at, (side, cell) in enumerate(zip(sides, row, strict=False))
-        )
-        + "</tr>\n"
-        for row in rows
-    )
-    note = note or f"showing {len(rows):,} of {len(rows):,} rows"
-    return (
-        f'<div style="{_WIDE}"><table style="margin:0">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n'
-        f'</table></div>\n<div style="{_SMALL}">{note}</div>'
-    )
-
-
-def _cell(value: object) -> str:
-    return _text(preview(value, 200)) if value is not None else ""
+    return f'<div style="{LABEL}">{label}</div>\n{html}\n'
 
 
 def _error(text: str) -> str:
-    box = _BOX.format(line=_LINE, left=f"3px solid {_BAD}")
-    return f'<div class="vibe-failure" style="{box}"><strong style="color:{_BAD}">✗ Error</strong>\n{_message(text)}</div>\n'
+    box = _BOX.format(line=_LINE, left=f"3px solid {BAD}")
+    return f'<div class="vibe-failure" style="{box}"><strong style="color:{BAD}">✗ Error</strong>\n{_message(text)}</div>\n'
 
 
 def _note(text: str) -> str:
     if cut_message(text)[1]:
-        return f'<div class="vibe-note" style="{_SMALL}">{_message(text)}</div>\n'
-    return f'<p class="vibe-note" dir="auto" style="{_SMALL}">{_text(text)}</p>\n'
+        return f'<div class="vibe-note" style="{SMALL}">{_message(text)}</div>\n'
+    return f'<p class="vibe-note" dir="auto" style="{SMALL}">{_text(text)}</p>\n'
 
 
 def _message(text: str) -> str:
     """Return the start of an error or a note, and a fold with all of it if it is long."""
     shown, omitted = cut_message(text)
     if not omitted:
-        return _pre(shown)
+        return pre_html(coloured_html(text))
     summary = f"Show all ({len(shown) + omitted:,} characters)"
     fold = _fold("vibe-all", (_LINED, f"{_SUMMARY};{_MUTED}"), summary, is_open=False)
     return f"{_pre(f'{shown}…')}\n{fold}{_pre(whole_message(text))}</details>\n"
 
 
 def _pre(text: str) -> str:
-    # Without <code>, nbconvert uses the font of the text.
-    return f'<pre dir="auto" style="{_PRE}"><code style="background:none">{escape(text)}</code></pre>'
+    return pre_html(escape(text))
 
 
 def _text(text: str) -> str:

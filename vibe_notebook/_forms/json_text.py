@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-__all__ = ["brief_members", "is_object", "members", "reindent"]
+__all__ = ["brief_members", "is_object", "members", "pretty", "pretty_json", "reindent", "tokens"]
 
 LIMIT: Final = 1_000_000
 """Characters beyond which JSON text stays on its lines: a form shows 100,000 characters of it."""
@@ -43,6 +43,24 @@ def reindent(text: str) -> str | None:
         elif piece == ",":
             out.append(_indent(depth))
     return "".join(out)
+
+
+def pretty(value: Any) -> str:
+    """Return *value* as indented JSON; text stays text, unless the text is JSON: then only its white space changes."""
+    return reindent(value) or value if isinstance(value, str) else pretty_json(value)
+
+
+def pretty_json(value: Any) -> str:
+    """Return *value* as indented JSON; a text is JSON too."""
+    try:
+        return json.dumps(value, indent=2, ensure_ascii=False, default=repr)
+    except (ValueError, RecursionError):  # a cycle, or nesting beyond Python's own limit
+        return repr(value)
+
+
+def tokens(text: str) -> list[str] | None:
+    """Return the tokens of the object or array *text*; ``None`` if the text is no JSON."""
+    return _TOKEN.findall(text) if _is_container(text) and _is_json(text) else None
 
 
 def members(text: str) -> list[tuple[str, str]] | None:

@@ -30,29 +30,33 @@ from .conversation import (
     line_words,
     marked_text,
     option_words,
+    plan_head,
     plan_summary,
     question_of,
 )
+from .displays import display_markdown, is_repeated
 from .excerpt import excerpt
 from .last_resort import render_or_fall_back
 from .neutral import code_span, escape_text, fence, link, neutralize, quote
+from .shapes import CallShape, call_shape
 from .wording import (
     OUTCOME_MARKS,
     STATE_MARKS,
     args_text,
     byte_size,
-    call_preview,
+    call_line,
     children_of,
     duration_of,
     in_line,
     message_text,
     name_in_line,
     name_of,
-    output_text,
     pretty,
+    result_text,
     size,
     unclaimed_runs,
     usage_text,
+    written_text,
 )
 
 if TYPE_CHECKING:
@@ -193,6 +197,8 @@ class _Form:
         head = [f"**{escape_text(in_line(title, 200))}**"] if title and title.strip() else []
         if transcript.outcome:
             head.append(f"{OUTCOME_MARKS[transcript.outcome]} {transcript.outcome}")
+        if plan := plan_head(transcript.parts):
+            head.append(escape_text(plan))
         if usage := usage_text(transcript.usage):
             head.append(escape_text(usage))
         paragraphs = [" · ".join(head), *self._parts(document_parts(transcript), 0)]
@@ -251,17 +257,19 @@ class _Form:
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
         facts = ["" if part.state == "ok" else part.state.replace("_", " "), duration_of(part)]
-        short = call_preview(part)
+        short, is_whole = call_line(part)
+        shape = call_shape(part)
         words = [
             f"**{STATE_MARKS[part.state]}** {code_span(name_of(part))}",
             *([code_span(short)] if short else []),
         ]
         yield " · ".join([" ".join(words), *(fact for fact in facts if fact)])
-        if short.endswith("…") and (args := args_text(part)):
+        if not is_whole and shape is not None and shape.arguments is not None:
+            yield f"Arguments:\n\n{shape.arguments.markdown()}"
+        elif not is_whole and (args := args_text(part)):
             yield f"Arguments:\n\n{_fenced(args, is_json=part.args is not None and args[0] in '{[')}"
-        if output := output_text(part):
-            is_json = pretty(part.output) == output and output[0] in "{["
-            yield f"Output:\n\n{_fenced(output, is_json=is_json)}"
+        if output := _output(part, shape):
+            yield f"Output:\n\n{output}"
         if part.error:
             yield f"Error:\n\n{_fenced(message_text(part.error))}"
         if part.request is not None:
@@ -269,6 +277,25 @@ class _Form:
         children = list(self._parts(children_of(part, depth), depth + 1))
         if any(children):
             yield quote("\n\n".join(child for child in children if child))
+
+
+def _output(part: ToolPart, shape: CallShape | None) -> str:
+    """Return what a call wrote, its display, and its result unless the display has it."""
+    written = written_text(part)
+    found = []
+    if part.display:
+        found = [_fenced(written)] if written else []
+        found.append(display_markdown(part.display))
+        if is_repeated(part.output, part.display):
+            return "\n\n".join(filter(None, found))
+        written = ""
+    if shape is not None and shape.output is not None:
+        found += [_fenced(written)] if written else []
+        found.append(shape.output.markdown())
+    elif output := "\n".join(filter(None, (written, result_text(part)))):
+        is_json = pretty(part.output) == output and output[0] in "{["
+        found.append(_fenced(output, is_json=is_json))
+    return "\n\n".join(filter(None, found))
 
 
 def _plan(part: PlanPart) -> str:
@@ -308,7 +335,10 @@ def _artifact(part: ArtifactPart) -> str:
     facts = [] if part.action == "created" else [in_line(part.action)]
     facts += [in_line(part.media_type)] if part.media_type else []
     facts += [size(byte_size(part.data)), *filter(None, [pixels_of(part.data)])] if part.data else []
-    return " · ".join([f"◆ {name}", *map(escape_text, facts)])
+    shown = display_markdown(part.display) if part.display else ""
+    if shown and not (part.name or part.url or part.data):
+        return shown
+    return "\n\n".join(filter(None, (" · ".join([f"◆ {name}", *map(escape_text, facts)]), shown)))
 
 
 def _fenced(text: str, *, is_json: bool = False) -> str:

@@ -1,7 +1,7 @@
 """Read the output of programs as their terminal would show it in the end: a progress bar is its last state.
 
 Pure, incremental and linear in the text: the result does not depend on where a text was cut into pieces. Colours are
-dropped; ``TerminalText.sequence`` is the place to keep them.
+dropped here; ``colours.py`` keeps them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from typing import Final
 from .._symbols import show_hidden
 from .sequences import SPECIAL, Sequences
 
-__all__ = ["MARK", "TerminalText", "terminal_text"]
+__all__ = ["MARK", "STYLES", "TerminalText", "terminal_text"]
+
+STYLES: Final = "".join(map(chr, range(0xFDD0, 0xFDF0)))
+"""Characters that no text has: each of them is the style of the character before it. They need no column."""
 
 
 _WINDOW: Final = 100
@@ -123,7 +126,7 @@ def _width(char: str) -> int:
     """Return the columns of a character."""
     if unicodedata.east_asian_width(char) in ("W", "F"):
         return 2
-    return 0 if unicodedata.category(char) in ("Mn", "Me", "Cf") else 1
+    return 0 if unicodedata.category(char) in ("Mn", "Me", "Cf") or char in STYLES else 1
 
 
 class TerminalText(Sequences):

@@ -21,26 +21,30 @@ from .conversation import (
     line_words,
     marked_text,
     option_words,
+    plan_head,
     plan_summary,
     question_of,
 )
+from .displays import display_text, is_repeated
 from .excerpt import excerpt
 from .last_resort import render_or_fall_back
+from .shapes import CallShape, call_shape
 from .wording import (
     OUTCOME_MARKS,
     STATE_MARKS,
     args_text,
     byte_size,
-    call_preview,
+    call_line,
     children_of,
     clean,
     in_line,
     message_text,
     name_in_line,
     name_of,
-    output_text,
+    result_text,
     size,
     unclaimed_runs,
+    written_text,
 )
 
 if TYPE_CHECKING:
@@ -61,6 +65,8 @@ def _write(transcript: Document, title: str | None) -> str:
     head = [in_line(title, 200)] if title else []
     if transcript.outcome and (title or transcript.outcome != "success"):
         head.append(f"{OUTCOME_MARKS[transcript.outcome]} {transcript.outcome}")
+    if plan := plan_head(transcript.parts):
+        head.append(plan)
     paragraphs = [" · ".join(head), *_parts(document_parts(transcript), 0)]
     for name, run in unclaimed_runs(transcript):
         body = list(_parts(run.parts, 0))
@@ -126,12 +132,13 @@ def _request(request: RequestValue) -> str:
 
 
 def _tool(part: ToolPart, depth: int) -> Iterator[str]:
-    short = call_preview(part)
+    short, is_whole = call_line(part)
+    shape = call_shape(part)
     state = "" if part.state == "ok" else f" · {part.state.replace('_', ' ')}"
     yield f"{STATE_MARKS[part.state]} {name_of(part)}({short}){state}"
-    if short.endswith("…"):
-        yield _indented(args_text(part))
-    if output := output_text(part):
+    if not is_whole:
+        yield _indented(shape.arguments.text() if shape and shape.arguments else args_text(part))
+    if output := _output(part, shape):
         yield _indented(output, "  → ", "    ")
     if part.error:
         yield _indented(message_text(part.error), "  ✗ ", "    ")
@@ -142,13 +149,27 @@ def _tool(part: ToolPart, depth: int) -> Iterator[str]:
             yield _indented(text)
 
 
+def _output(part: ToolPart, shape: CallShape | None) -> str:
+    """Return what a call wrote, its display, and its result unless the display has it."""
+    found = [written_text(part)]
+    if part.display:
+        found.append(display_text(part.display))
+    if not part.display or not is_repeated(part.output, part.display):
+        found.append(shape.output.text() if shape and shape.output else result_text(part))
+    return "\n".join(filter(None, found))
+
+
 def _artifact(part: ArtifactPart) -> str:
     facts = [in_line(part.media_type or "")]
     facts += [size(byte_size(part.data)), pixels_of(part.data)] if part.data else []
     facts += [in_line(part.url, 500)] if part.url and is_link(part.url) else []
     about = ", ".join(fact for fact in facts if fact)
     action = "" if part.action == "created" else f" {in_line(part.action)}"
-    return f"+ {name_in_line(part.name) or 'artifact'}{action}" + (f" ({about})" if about else "")
+    shown = display_text(part.display) if part.display else ""
+    if shown and not (part.name or part.url or part.data):
+        return shown
+    line = f"+ {name_in_line(part.name) or 'artifact'}{action}" + (f" ({about})" if about else "")
+    return f"{line}\n{_indented(shown)}" if shown else line
 
 
 def _indented(text: str, first: str = "    ", rest: str = "    ") -> str:

@@ -17,8 +17,9 @@ from .._limits import COUNT_LIMIT, INT_LIMIT, MESSAGE_SHOWN, NAME_SHOWN, TABLE_C
 from .._symbols import show_controls, show_hidden
 from ..events import Outcome, Usage
 from ..parts import Part, Run, ToolPart, ToolState
+from .arguments import Subject, subject_of
 from .excerpt import excerpt
-from .json_text import brief_members, is_object, members, reindent
+from .json_text import brief_members, is_object, members, pretty, pretty_json, reindent
 from .sequences import ProseText, without_sequences
 from .terminal_text import terminal_text
 
@@ -31,7 +32,9 @@ __all__ = [
     "LiveProse",
     "LiveText",
     "args_text",
+    "arguments_preview",
     "byte_size",
+    "call_line",
     "call_preview",
     "children_of",
     "clean",
@@ -45,12 +48,14 @@ __all__ = [
     "name_in_line",
     "name_of",
     "numeric_columns",
+    "other_args_text",
     "output_text",
     "pretty",
     "preview",
     "result_text",
     "shown_table",
     "size",
+    "table_text",
     "unclaimed_runs",
     "usage_text",
     "whole_message",
@@ -167,10 +172,50 @@ def in_line(text: str, limit: int = PREVIEW) -> str:
 
 
 def call_preview(part: ToolPart, limit: int = PREVIEW) -> str:
-    """Return a call's arguments on one line, each value as its writer has written it."""
-    if isinstance(part.args, Mapping) and is_object(part.args_text):
-        return in_line(brief_members(part.args_text, limit), limit)
-    return preview(part.args_text if part.args is None else part.args, limit)
+    """Return the one thing that matters of a call's arguments: the path, the command, the query; else all of them."""
+    return arguments_preview(part.args, part.args_text, limit)
+
+
+def arguments_preview(args: Any, args_text: str, limit: int = PREVIEW) -> str:
+    """Return the preview of a call with these arguments; *args_text* is their JSON as its writer has written it."""
+    subject = subject_of(args)
+    return _all_arguments(args, args_text, limit) if subject is None else in_line(subject.text, limit)
+
+
+def _all_arguments(args: Any, args_text: str, limit: int) -> str:
+    """Return arguments on one line, each value as its writer has written it."""
+    if isinstance(args, Mapping) and is_object(args_text):
+        return in_line(brief_members(args_text, limit), limit)
+    return preview(args_text if args is None else args, limit)
+
+
+def call_line(part: ToolPart, limit: int = PREVIEW) -> tuple[str, bool]:
+    """Return a call's arguments on one line, the one thing that matters first, and whether the line has all of them."""
+    subject = subject_of(part.args)
+    if subject is None:
+        line = call_preview(part, limit)
+        return line, not line.endswith("…")
+    rest = _others_in_line(part, subject, limit)
+    line = in_line(", ".join(filter(None, (subject.text[: 4 * limit], rest))), limit)
+    is_cut = line.endswith("…") or len(subject.text) > 4 * limit
+    return (in_line(subject.text, limit), False) if is_cut or not subject.is_whole else (line, True)
+
+
+def _others_in_line(part: ToolPart, subject: Subject, limit: int) -> str:
+    others = _others(part, subject.keys)
+    if others is None:
+        return ""
+    return ", ".join(f"{name}={value[: limit + 1]}" for name, value in others[:limit])
+
+
+def _others(part: ToolPart, keys: Sequence[str]) -> list[tuple[str, str]] | None:
+    """Return the arguments but those of *keys*, as (name, JSON text)."""
+    if not isinstance(part.args, Mapping):
+        return None
+    written = members(part.args_text)
+    if written is None:
+        written = [(str(key), pretty_json(value)) for key, value in part.args.items()]
+    return [(name, value) for name, value in written if name not in keys]
 
 
 def preview(value: Any, limit: int = PREVIEW) -> str:
@@ -217,16 +262,6 @@ def _brief(value: Any, budget: int) -> Iterator[str]:
         yield json.dumps(value, default=repr)
 
 
-def pretty(value: Any) -> str:
-    """Return *value* as indented JSON; text stays text, unless the text is JSON: then only its white space changes."""
-    if isinstance(value, str):
-        return reindent(value) or value
-    try:
-        return json.dumps(value, indent=2, ensure_ascii=False, default=repr)
-    except (ValueError, RecursionError):  # a cycle, or nesting beyond Python's own limit
-        return repr(value)
-
-
 def args_text(part: ToolPart, shorten: Callable[[str], str] = excerpt) -> str:
     """Return a call's arguments in full: indented, or the streamed text while they are incomplete.
 
@@ -240,6 +275,15 @@ def args_text(part: ToolPart, shorten: Callable[[str], str] = excerpt) -> str:
     )
     if found is None:
         return shorten(clean_code(text))
+    return _lines_of(found, shorten)
+
+
+def other_args_text(part: ToolPart, keys: Sequence[str]) -> str:
+    """Return a call's arguments but those of *keys*, each on a line of its own; "" if there are none."""
+    return _lines_of(_others(part, keys) or [], excerpt)
+
+
+def _lines_of(found: Sequence[tuple[str, str]], shorten: Callable[[str], str]) -> str:
     lines: list[str] = []
     for name, value in found:
         plain = json.loads(value) if value[:1] == '"' else None
@@ -273,7 +317,7 @@ def result_text(part: ToolPart, shorten: Callable[[str], str] = excerpt) -> str:
     if output is None or output == part.error:
         return ""  # the form shows a failure once, as the error
     if is_table(output):
-        return _table_text(output)
+        return table_text(output)
     if not isinstance(output, str):
         return shorten(show_hidden(pretty(output)))
     json_text = (
@@ -338,7 +382,7 @@ def _is_number(cell: object) -> bool:
     return (isinstance(cell, int | float) and not isinstance(cell, bool)) or cell in ("nan", "inf", "-inf")
 
 
-def _table_text(table: Mapping[str, Any]) -> str:
+def table_text(table: Mapping[str, Any]) -> str:
     columns, body, note = shown_table(table)
     rows = [[preview(cell, 40) for cell in row] for row in [columns, *body]]
     widths = [max(map(len, column)) for column in zip(*rows, strict=False)]

@@ -14,7 +14,7 @@ from typing import Final
 
 from .._limits import IMAGE_PIXELS
 
-__all__ = ["is_decodable", "pixels_of", "size_of"]
+__all__ = ["is_decodable", "pixels_of", "size_of", "type_of"]
 
 Size = tuple[int, int]
 _FOREIGN: Final = re.compile(rb"BM|\0\0[\1\2]\0|....ftyp|\xff\x0a|\0\0\0\x0cJXL |II\*\0|MM\0\*", re.DOTALL)
@@ -36,6 +36,17 @@ def size_of(data: str) -> Size | None:
             except IndexError:
                 return None  # the header is cut off: no browser decodes it
     return None
+
+
+def type_of(data: str) -> str | None:
+    """Return the MIME type that the first bytes of an image in base64 name; ``None`` for no image of the web."""
+    try:
+        start = base64.b64decode(re.sub(r"\s", "", data[:100])[:32])
+    except (binascii.Error, ValueError):
+        return None
+    return next(
+        (name for name, (signature, _) in zip(_TYPES, _READERS, strict=True) if signature.match(start)), None
+    )
 
 
 def is_decodable(data: str) -> bool:
@@ -123,3 +134,5 @@ _READERS: Final[tuple[tuple[re.Pattern[bytes], Callable[[bytes], Size]], ...]] =
     (re.compile(rb"RIFF....WEBP", re.DOTALL), _webp),
     (re.compile(rb"\xff\xd8"), _jpeg),
 )
+_TYPES: Final = ("image/png", "image/gif", "image/webp", "image/jpeg")
+"""The MIME type of each reader."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from .._foreign_words import clean_logger
 from .._forks import renew_in_child
+from .._forms.conversation import plan_head
 from .._forms.wording import name_in_line, whole_message
 from .._limits import FORM_BYTES
 from .._reducer.agent_log import AgentLog
@@ -23,7 +24,6 @@ from .._reducer.run import PartBuilder
 from ..parts import PlanPart
 from ..registry import Registry
 from ._bounds import bounded_parts
-from ._cards import plan_words
 from ._pacer import PACER, PAUSE, Pacer
 from ._parts import SentPart
 from ._pieces import Pieces
@@ -239,7 +239,7 @@ class View:
         for text in [text for text, drawn in self._awaiting_pause.items() if now - drawn >= PAUSE]:
             del self._awaiting_pause[text]
             ops += text.pause()
-        plan = plan_words(self._plan) if self._plan is not None else None
+        plan = plan_head([self._plan]) if self._plan is not None else None
         if plan != self.head.get("plan"):
             self._head_new["plan"] = plan
         head, self._head_new = self._head_new, {}
