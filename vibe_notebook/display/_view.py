@@ -200,8 +200,10 @@ class View:
     def send_piece(self, number: Any, field: Any, start: Any) -> None:
         """Send the next piece of a call's whole text; nothing if the browser asks for anything else."""
         with self.lock:
-            piece = self._pieces.piece(self._tree, number, field, start)
-            if piece is not None:
+            builder = self._tree.builder_of(number) if isinstance(number, int) else None
+        piece = self._pieces.piece(builder, field, start) if builder is not None else None
+        if piece is not None:
+            with self.lock:
                 self._tell(["more", number, field, *piece])
 
     def toggle(self, number: Any, *, is_open: bool) -> None:
