@@ -53,6 +53,7 @@ def test_rich_results_are_whole_live_after_a_reload_in_mid_stream_and_in_the_fil
     seen = f"(wanted) => JSON.stringify(({SEEN})()) === JSON.stringify(wanted)"
     book.run(0, 1)
     book.ask("await story.at('middle')")
+    page.locator(".vibe-text").get_by_text("Fish swim.").wait_for()
     page.evaluate("() => vibePages.openAll()")
     page.wait_for_function(seen, arg=WHOLE)
     assert page.locator(".vibe-steps").text_content() == "Plan 1/2 · write"
@@ -102,6 +103,7 @@ def test_a_long_result_comes_whole_on_a_click_and_not_from_a_kernel_that_is_gone
     more.wait_for(state="hidden")
     assert text.text_content() == book.ask(value="log")
 
+    book.save()
     book.reload()
     page.wait_for_selector(".vibe-live .vibe-tool")
     page.evaluate("async () => { await vibePages.panel().sessionContext.shutdown(); }")
