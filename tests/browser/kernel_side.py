@@ -20,7 +20,9 @@ from ipywidgets.widgets.widget import _instances  # type: ignore[import-untyped]
 
 import vibe_notebook as vibe
 from vibe_notebook import events as ev
-from vibe_notebook._forms.wording import args_text, clean, name_of, output_text, unclaimed_runs
+from vibe_notebook._forms.html import output_blocks
+from vibe_notebook._forms.shapes import call_shape
+from vibe_notebook._forms.wording import args_text, clean, name_of, unclaimed_runs
 from vibe_notebook._markdown.renderer import render
 from vibe_notebook.display._widget import StreamWidget
 from vibe_notebook.parts import Part
@@ -240,7 +242,10 @@ def _prints(parts: Iterable[Part]) -> list[Any]:
                 made.append(["thinking", normal(part.text)])
             case "tool":
                 error = normal(clean(part.error or ""))
-                texts = [normal(args_text(part)), normal(output_text(part)), error]
+                shape = call_shape(part)
+                args = None if shape is None else shape.arguments_html
+                shown = args_text(part) if args is None else _html_text(args)
+                texts = [normal(shown), normal(_html_text("\n".join(output_blocks(part, shape)))), error]
                 made.append(["tool", name_of(part), part.state, *texts, _prints(part.children)])
             case "artifact":
                 made.append(["artifact", part.name])

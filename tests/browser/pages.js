@@ -36,7 +36,7 @@ window.vibePages = (() => {
         return [["tool", name, state(el), ...texts.map(normal), parts(below)]];
       }
       if (el.classList.contains("vibe-artifact"))
-        return [["artifact", el.querySelector(".vibe-name, a").textContent]];
+        return [["artifact", el.querySelector(".vibe-name, a")?.textContent || null]];
       if (el.classList.contains("vibe-run")) {
         const name = (child(el, "vibe-summary") ?? el).querySelector(".vibe-name, strong").textContent;
         return [["run", name, parts(child(el, "vibe-parts") ?? el)]];

@@ -183,8 +183,13 @@ class Browser:
             self.blobs.pop(number, None)  # a whole state leaves out what no part names
 
     def blob(self, number: int) -> str:
-        """Return a blob's text, with the images that it names."""
-        return _INNER.sub(lambda match: self.blobs[int(match[1])], self.blobs[number])
+        """Return a blob's text, with the blobs that it names."""
+        return _INNER.sub(lambda match: self.blob(int(match[1])), self.blobs[number])
+
+    def shown(self, part: dict[str, Any], field: str) -> str:
+        """Return a call's field as the page shows it: its text, and its form as text."""
+        html = self.blob(number) if (number := part["props"].get(f"rich_{field}")) else ""
+        return part["fields"].get(field, "") + unescape(re.sub(r"<[^>]*>", "", html))
 
     def op_more(self, key: int, field: str, start: int, end: int, size: int, text: str) -> None:
         assert key in self.parts

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.display.browser_half import Browser, page_html
 from tests.display.test_view import visible
+from vibe_notebook._forms import html
 from vibe_notebook._forms.conversation import Sources
 from vibe_notebook._forms.html_conversation import cited_html
 from vibe_notebook._forms.sequences import without_sequences
@@ -133,10 +134,10 @@ def test_an_unfinished_display_changes_twice_a_second_and_the_last_one_comes() -
     numbers = [op for message in scene.sent for op in message["ops"] if op[0] == "blob" and len(op) > 2]
     assert 3 <= len(numbers) <= 6  # two seconds, both ends included
     (part,) = scene.browser.tree()
-    assert scene.html_of(part) == "<p>plot 59</p>"
+    assert scene.html_of(part).count("<p>plot 59</p>") == 1
     scene.registry.dispatch(Artifact(**BASE, artifact_id="p", display={"text/html": "<p>last</p>"}))
     scene.view.finish()
-    assert scene.html_of(scene.browser.tree()[0]) == "<p>last</p>"
+    assert scene.html_of(scene.browser.tree()[0]).count("<p>last</p>") == 1
 
 
 def test_a_display_that_nothing_shows_any_more_is_forgotten_here_and_in_the_browser() -> None:
@@ -146,7 +147,9 @@ def test_a_display_that_nothing_shows_any_more_is_forgotten_here_and_in_the_brow
         scene.now += 1
         assert len(scene.browser.blobs) == 2  # the HTML and its image
     assert len(json.dumps(scene.view.snapshot())) < 8_000
-    assert scene.view._tree.blobs._bytes == {"r": sum(map(len, scene.browser.blobs.values()))}
+    assert scene.view._tree.blobs._bytes == {
+        "r": sum(len(text.encode()) for text in scene.browser.blobs.values())
+    }
 
 
 def test_the_displays_of_a_run_are_bounded_and_those_left_out_are_said(
@@ -158,8 +161,8 @@ def test_the_displays_of_a_run_are_bounded_and_those_left_out_are_said(
         scene.draw(*shown(n, {"image/png": image(n)}))
     assert sum(map(len, scene.browser.blobs.values())) < 21_000
     htmls = [scene.html_of(part, "rich_output") for part in scene.browser.tree()]
-    assert ["<img" in html for html in htmls] == [True] * 4 + [False] * 16
-    assert all("left out" in html and "transcript" in html for html in htmls[4:])
+    assert ["<img" in each for each in htmls] == [True] * 4 + [False] * 16
+    assert all("left out" in each and "transcript" in each for each in htmls[4:])
     other = {"agent_id": "a", "run_id": "s", "tool_call_id": "x"}
     scene.draw(
         ToolStarted(**other, tool_name="plot"),
@@ -191,6 +194,7 @@ def test_a_display_that_cannot_be_rendered_is_said_and_the_view_goes_on(
         raise ValueError(message)
 
     monkeypatch.setattr(_parts, "display_html", broken)
+    monkeypatch.setattr(html, "display_html", broken)
     scene = Scene()
     scene.draw(*shown(1, {"text/html": "<p>x</p>"}), TextDelta(**BASE, delta="after"))
     assert "ValueError: no such &lt;b&gt;" in scene.html_of(scene.browser.tree()[0], "rich_output")
@@ -335,7 +339,7 @@ def test_a_mark_inside_of_a_tag_never_becomes_html() -> None:
     for piece in ("[x](https://example.org/", "⁅0⁆", "onmouseover=alert(1)) ", "`⁅0⁆`", "\n\n", "end"):
         scene.draw(TextDelta(**base, delta=piece))
         part = scene.browser.tree()[0]
-        html = page_html(part["blocks"], part["open"])
-        for tag in html.split("<")[1:]:
+        page = page_html(part["blocks"], part["open"])
+        for tag in page.split("<")[1:]:
             assert "vibe-cite" not in tag.partition(">")[0] or tag.startswith('sup class="vibe-cite">')
             assert "⁅" not in tag.partition(">")[0] or "%E2" in tag or tag.startswith("a ")

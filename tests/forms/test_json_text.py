@@ -69,7 +69,7 @@ def test_a_result_in_json_keeps_what_its_writer_has_written_live_and_in_every_fo
     with vibe.live("a", display=False, registry=stage.registry) as live, live.tool("f") as tool:
         tool.result(ODD)
         stage.view.flush()
-        shown = [stage.browser.tree()[0]["fields"]["output"]]
+        shown = [stage.browser.shown(stage.browser.tree()[0], "output")]
     for form in [*shown, *everywhere(live.transcript)]:
         for piece in PIECES:
             assert piece in form

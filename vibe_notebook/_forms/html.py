@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from ..parts import ArtifactPart, Part, RequestValue, Run, TextPart, ToolPart
     from .wording import Document
 
-__all__ = ["cluster_title", "clusters", "transcript_html", "wait_html"]
+__all__ = ["cluster_title", "clusters", "output_blocks", "transcript_html", "wait_html"]
 
 
 # Clusters: a long transcript folds its calls and thoughts together. Without scripts, each call and thought of the
@@ -223,8 +223,8 @@ class _Page:
             yield _section("Arguments", html)
         elif args := args_text(part):
             yield _section("Arguments", _pre(args))
-        if output := _output(part, shape):
-            yield _section("Output", output)
+        if output := output_blocks(part, shape):
+            yield _section("Output", "\n".join(output))
         if part.error:
             yield _section("Error", _message(part.error))
         if part.request is not None:
@@ -245,23 +245,16 @@ class _Page:
         yield "</div>\n</div>\n"
 
 
-def _output(part: ToolPart, shape: CallShape | None) -> str:
-    """Return what a call wrote, its display, and its result unless the display has it."""
+def output_blocks(part: ToolPart, shape: CallShape | None) -> list[str]:
+    """Return the HTML of what a call wrote, of its display, and of its result unless the display has it."""
     written = pre_html(coloured_html(part.written.rstrip("\n"))) if written_text(part) else ""
-    found = [written]
-    if part.display:
-        found.append(display_html(part.display, name=name_of(part)))
+    display = display_html(part.display, name=name_of(part)) if part.display else ""
+    if not part.display and (shape is None or shape.output is None) and not has_colours(part.written):
+        return [_pre(text)] if (text := output_text(part)) else []
     result = None if shape is None else shape.output_html
-    if result is None and not part.display:
-        text = output_text(part)
-        return (
-            _pre(text)
-            if text and not has_colours(part.written)
-            else "\n".join(filter(None, (written, _pre(plain) if (plain := result_text(part)) else "")))
-        )
     if result is None:
         result = _pre(plain) if (plain := result_text(part)) else ""
-    return "\n".join(filter(None, (*found, result)))
+    return [*filter(None, (written, display, result))]
 
 
 def _fold(name: str, styles: tuple[str, str], summary: str, *, is_open: bool) -> str:

@@ -274,10 +274,10 @@ def args_text(part: ToolPart, shorten: Callable[[str], str] = excerpt) -> str:
 
 def other_args_text(part: ToolPart, keys: Sequence[str]) -> str:
     """Return a call's arguments but those of *keys*, each on a line of its own; "" if there are none."""
-    return _lines_of(_others(part, keys) or [])
+    return _lines_of(_others(part, keys) or [], excerpt)
 
 
-def _lines_of(found: Sequence[tuple[str, str]], shorten: Callable[[str], str] = excerpt) -> str:
+def _lines_of(found: Sequence[tuple[str, str]], shorten: Callable[[str], str]) -> str:
     lines: list[str] = []
     for name, value in found:
         plain = json.loads(value) if value[:1] == '"' else None

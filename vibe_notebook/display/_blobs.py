@@ -1,13 +1,13 @@
 """Hold the heavy strings of a live view, such as images and tables, and send each of them to the browser once.
 
-Between ``_parts.py`` and the wire (docs/wire.md). A part names its blob by a number; equal strings have one number, and
-an image inside of HTML is a blob of its own. A blob that no part names is forgotten, here and in the browser.
+Between ``_parts.py`` and the wire (docs/wire.md). A part names its blob by a number; equal strings have one number. A
+heavy block or image inside of HTML is a blob of its own. A blob that no part names is forgotten, here and in the browser.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +25,8 @@ Owner = tuple[int, str]
 PROPERTIES: Final = ("rich", "rich_args", "rich_output", "src")
 """The properties of parts that name a blob."""
 
+HEAVY: Final = 1_000
+"""Characters from which a block is a blob of its own."""
 _IMAGE: Final = re.compile(r"data:image/[a-z+.-]{1,20};base64,[A-Za-z0-9+/=]{1000,}")
 """An image inside of HTML that is worth a blob."""
 _NUMBER: Final = re.compile("\0(\\d+)\0")
@@ -56,24 +58,34 @@ class Blobs:
         self._new: list[_Blob] = []
         self._gone: list[int] = []
 
-    def put(self, owner: Owner, text: str, run: str) -> int:
-        """Hold *text* for its owner, in place of the text before; return its number.
+    def put(self, owner: Owner, blocks: Sequence[str], run: str) -> int:
+        """Hold the HTML of *blocks* for its owner, in place of what it had before; return the number.
 
-        Beyond the run's limit a sentence stands for the text.
+        Beyond the run's limit a sentence stands for it.
         """
-        text = text.replace("\0", "\ufffd")
+        blocks = [block.replace("\0", "\ufffd") for block in blocks]
         before = self._owned.pop(owner, None)
         freed = self._freed(before, run) if before is not None else 0
-        if self._bytes.get(run, 0) - freed + self._needed(text) > self._limit:
-            text = left_out(_bytes(text), self._limit)
-        # The new text is held before the old one is released: an image of both is not sent again.
-        if not _IMAGE.fullmatch(text):
-            text = _IMAGE.sub(lambda match: f"\0{self._hold(match[0], run).number}\0", text)
-        held = self._owned[owner] = self._hold(text, run)
+        if self._bytes.get(run, 0) - freed + self._needed(blocks) > self._limit:
+            blocks = [left_out(sum(map(_bytes, blocks)), self._limit)]
+        # The new HTML is held before the old one is released: a block of both is not sent again.
+        texts = [self._without_images(block, run) for block in blocks]
+        if len(texts) > 1:
+            texts = [self._reference(text, run) if len(text) >= HEAVY else text for text in texts]
+        held = self._owned[owner] = self._hold("\n".join(texts), run)
         held.users += 1
         if before is not None:
             self._release(before)
         return held.number
+
+    def _without_images(self, html: str, run: str) -> str:
+        """Return HTML that names its images; an image alone stays."""
+        if _IMAGE.fullmatch(html):
+            return html
+        return _IMAGE.sub(lambda match: self._reference(match[0], run), html)
+
+    def _reference(self, text: str, run: str) -> str:
+        return f"\0{self._hold(text, run).number}\0"
 
     def remove(self, owner: Owner) -> None:
         """Release the owner's blob, if it has one."""
@@ -94,7 +106,7 @@ class Blobs:
         return new, gone
 
     def of(self, parts: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
-        """Return [number, text] of each blob that the snapshots *parts* name, and of the images inside of them."""
+        """Return [number, text] of each blob that the snapshots *parts* name, and of the blobs inside of them."""
         found: dict[int, str] = {}
         waiting = list(parts)
         while waiting:
@@ -102,24 +114,30 @@ class Blobs:
             waiting += part["parts"]
             for number in numbers_in(part["props"]):
                 if number in self._by_number:  # else a fault has lost it
-                    text = found[number] = self._by_number[number].text
-                    found |= {inner: self._by_number[inner].text for inner in _inside(text)}
+                    found |= {blob.number: blob.text for blob in self._with_inner(self._by_number[number])}
         return [[number, found[number]] for number in sorted(found)]
 
     def bytes_of(self, number: int) -> int:
-        """Return the bytes of a blob and of the images inside of it."""
+        """Return the bytes of a blob and of the blobs inside of it."""
         blob = self._by_number.get(number)
-        if blob is None:
-            return 0
-        return blob.bytes + sum(self._by_number[inner].bytes for inner in _inside(blob.text))
+        return sum(each.bytes for each in self._with_inner(blob)) if blob is not None else 0
 
-    def _needed(self, text: str) -> int:
-        """Return the bytes that *text* would add."""
-        if text in self._by_text:
-            return 0
-        images = _IMAGE.findall(text)
-        new = sum(len(image) for image in dict.fromkeys(images) if image not in self._by_text)
-        return new if images == [text] else new + _bytes(text) - sum(map(len, images))
+    def _with_inner(self, blob: _Blob) -> Iterator[_Blob]:
+        yield blob
+        for inner in _inside(blob.text):
+            yield from self._with_inner(self._by_number[inner])
+
+    def _needed(self, blocks: Iterable[str]) -> int:
+        """Return about the bytes that the blocks would add."""
+        needed = 0
+        seen: set[str] = set()
+        for block in blocks:
+            images = _IMAGE.findall(block)
+            needed += sum(len(image) for image in set(images) - seen if image not in self._by_text)
+            seen.update(images)
+            bare = _IMAGE.sub("", block)
+            needed += 0 if block in self._by_text else _bytes(bare)
+        return needed
 
     def _freed(self, blob: _Blob, run: str) -> int:
         """Return the run's bytes that the release of one use of *blob* frees."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from .._forms.conversation import Source, Sources, input_text
 from .._forms.html import wait_html
 from .._forms.html_conversation import line_html, plan_html, said_html, sources_html
-from .._forms.wording import in_line
 from .._limits import MESSAGE_SHOWN
 from .._reducer.agent_log import sources_alone
 from ..parts import CustomPart, InputPart, PlanPart, Run, TextPart
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from .._reducer.run import RunLog
     from ._text_diffs import Op
 
-__all__ = ["RunInput", "SentCard", "SourceList", "plan_words"]
+__all__ = ["RunInput", "SentCard", "SourceList"]
 
 _Value = TextPart | PlanPart | InputPart | CustomPart | tuple[Source, ...] | None
 
@@ -121,11 +120,3 @@ def _html(value: _Value) -> str:
             return sources_html(value)
         case None:
             return ""
-
-
-def plan_words(plan: PlanPart) -> str:
-    """Return a plan as the header shows it: "Plan 2/5 · Run the tests"."""
-    steps = [entry for entry in plan.entries if entry.status != "cancelled"]
-    done = sum(entry.status == "completed" for entry in steps)
-    now = next((entry.text for entry in steps if entry.status == "in_progress"), "")
-    return " · ".join([f"Plan {done}/{len(steps)}", *([in_line(now, 80)] if now else [])])

@@ -11,9 +11,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from .._foreign_words import clean_logger
-from .._forms.displays import display_html
+from .._forms.colours import has_colours
+from .._forms.displays import beside_display, display_html
 from .._forms.excerpt import LiveOutput, excerpt
-from .._forms.html import wait_html
+from .._forms.html import output_blocks, wait_html
 from .._forms.shapes import call_shape
 from .._forms.wording import (
     OPEN_STATES,
@@ -25,10 +26,10 @@ from .._forms.wording import (
     in_line,
     is_table,
     name_in_line,
+    name_of,
     output_text,
     preview,
     whole_message,
-    written_text,
 )
 from .._markdown.images import pixels_of
 from .._markdown.sanitize import is_link, is_raster
@@ -36,7 +37,7 @@ from ..parts import ArtifactPart, ToolPart
 from ._text_diffs import Field, Op, TextReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .._forms.shapes import CallShape
     from .._reducer.growing_text import GrowingText
@@ -110,10 +111,10 @@ class RichHtml:
     def __init__(self, part: SentPart, name: str, blobs: Blobs) -> None:
         self._part, self._name, self._blobs = part, name, blobs
         self._source: object = None
-        self._make: Callable[[], str] | None = None
+        self._make: Callable[[], Sequence[str]] | None = None
         self._due = -math.inf
 
-    def want(self, source: object, make: Callable[[], str] | None) -> None:
+    def want(self, source: object, make: Callable[[], Sequence[str]] | None) -> None:
         """Show what *make* returns, if *source*, from which it makes it, is another one; ``None``: nothing."""
         if source != self._source:
             self._source, self._make = source, make
@@ -132,13 +133,13 @@ class RichHtml:
             return {self._name: None}
         make, self._make = self._make, None
         try:
-            html = make()
+            blocks = make()
         except Exception as error:
             # One result that cannot be shown must not take the view with it.
             log.exception("A display could not be rendered")
             words = whole_message(f"The display could not be rendered: {type(error).__name__}: {error}")
-            html = f"<pre>{escape(words)}</pre>"
-        return {self._name: self._blobs.put(owner, html, run)}
+            blocks = [f"<pre>{escape(words)}</pre>"]
+        return {self._name: self._blobs.put(owner, blocks, run)}
 
 
 class _Shortener:
@@ -186,6 +187,7 @@ class SentTool(SentPart):
         self._is_final = False
         self._shaped: object = None
         self._shape: CallShape | None = None
+        self._args_html: str | None = None
         self._rich_args = RichHtml(self, "rich_args", blobs)
         self._rich_output = RichHtml(self, "rich_output", blobs)
 
@@ -243,44 +245,49 @@ class SentTool(SentPart):
 
     def _show_whole(self, part: ToolPart) -> list[Op]:
         self._run, self._is_final = part.run_id, part.state not in _BUSY
-        shape = self._shape_of(part)
-        self._new["preview"] = (shape.preview if shape is not None else "") or call_preview(part)
+        part = beside_display(part) if self._is_final else part
+        self._shape_anew(part)
+        self._new["preview"] = call_preview(part)
         self._live_args = LiveText()
-        args, output = _Shortener(), _Shortener()
-        args_html = shape.arguments_html if shape is not None else None
-        self._rich_args.want(args_html, None if args_html is None else lambda: args_html)
-        ops = self._replace("args", "" if args_html is not None else args_text(part, args))
-        ops += self._show_output(part, shape, output)
+        args, output, html = _Shortener(), _Shortener(), self._args_html
+        self._rich_args.want(html, None if html is None else lambda: [html])
+        text = args_text(part, args)
+        ops = self._replace("args", text if html is None else "")
+        ops += self._show_output(part, output)
         # A text that still grows is not offered whole.
         whole = {"whole_args": args.whole, "whole_output": output.whole if self._is_final else None}
         self._new |= {name: size for name, size in whole.items() if size != self.props.get(name)}
         return ops
 
-    def _shape_of(self, part: ToolPart) -> CallShape | None:
-        """Return the call's shape; it is made anew only if it may differ."""
-        output = part.output if self._is_final else None
+    def _shape_anew(self, part: ToolPart) -> None:
+        """Find the call's shape, and the HTML of its arguments; both stay the same while the call does."""
         args = part.args_text if part.args is None else part.args
-        shaped = (part.tool_name, part.state, args, output, part.error)
+        shaped = (part.tool_name, part.state, args, part.output if self._is_final else None, part.error)
         if shaped != self._shaped:
             self._shaped, self._shape = shaped, call_shape(part)
-        return self._shape
+            self._args_html = None if self._shape is None else self._shape.arguments_html
 
-    def _show_output(self, part: ToolPart, shape: CallShape | None, shorten: _Shortener) -> list[Op]:
+    def _show_output(self, part: ToolPart, shorten: _Shortener) -> list[Op]:
+        """Show the output as the saved form does once it is complete; before that, the text grows above a display."""
         self._live_output = LiveOutput()
-        display, html = part.display, shape.output_html if shape is not None and self._is_final else None
-        is_plain = display is None and html is None
-        if display is not None:
-            self._rich_output.want(display, lambda: display_html(display, name=name_in_line(part.tool_name)))
-        else:
-            self._rich_output.want(html, None if html is None else lambda: html)
-        if is_plain and is_table(part.output) != self.props.get("wide", False):
-            self._new["wide"] = is_table(part.output)
-        if part.state == "running" and isinstance(part.output, str):
-            # More may follow: the text is shown as it grows, also where the text so far is JSON.
-            return self._grow_output(part.output, replaces=True)
+        display, shape = part.display, self._shape
+        if not self._is_final:
+            self._rich_output.want(
+                display, None if not display else lambda: [display_html(display, name=name_of(part))]
+            )
+            if part.state == "running" and isinstance(part.output, str):
+                # More may follow: the text is shown as it grows, also where the text so far is JSON.
+                return self._grow_output(part.output, replaces=True)
         text = output_text(part, shorten)
-        if not is_plain:
-            text = "" if display is None else written_text(part)
+        is_rich = (
+            bool(display) or has_colours(part.written) or (shape is not None and shape.output is not None)
+        )
+        if self._is_final:
+            source = (display, part.output, part.written, part.tool_name) if is_rich else None
+            self._rich_output.want(source, None if not is_rich else lambda: output_blocks(part, shape))
+            text = "" if is_rich else text
+        if is_table(part.output) != self.props.get("wide", False):
+            self._new["wide"] = is_table(part.output)
         return self._replace("output", text)
 
     def _grow_args(self, text: str, *, replaces: bool) -> list[Op]:
@@ -324,34 +331,31 @@ class SentArtifact(SentPart):
         part, self._part = self._part, None
         if part is not None:
             self._run, display = part.run_id, part.display
-            self._new |= artifact_props(part)
-            source = image_source(part)
-            self._image.want(source, None if source is None else lambda: source)
+            props = artifact_props(part)
+            source = None if display else props["src"]
+            self._new |= {**props, "src": self.props.get("src")}
+            self._image.want(source, None if source is None else lambda: [source])
             name = name_in_line(part.name)
-            self._display.want(display, None if display is None else lambda: display_html(display, name=name))
+            self._display.want(display, None if not display else lambda: [display_html(display, name=name)])
         for rich in (self._image, self._display):
             self._new |= rich.show(self._run, is_final=False)
         return super().ops()
 
 
 def artifact_props(part: ArtifactPart) -> dict[str, Any]:
-    """Return an artifact's small props. A URL is a link, never fetched."""
-    is_image = bool(part.data) and (part.media_type or "").startswith("image/")
-    pixels = pixels_of(part.data) if part.data and is_image else ""
-    is_display = part.display is not None and not (part.name or part.data or part.url)
+    """Return an artifact's props. Only raster images are shown, each from its own data; a URL is a link, never fetched."""
+    source = f"data:{part.media_type};base64,{part.data}" if part.data else ""
+    is_image = bool(source) and is_raster(source)
+    pixels = pixels_of(part.data) if part.data and source.startswith("data:image/") else ""
+    is_display = bool(part.display) and not (part.name or part.data or part.url)
     return {
         "name": "" if is_display else name_in_line(part.name) or name_in_line(part.artifact_id),
         "action": name_in_line(part.action),
         "media_type": " · ".join(filter(None, (name_in_line(part.media_type), pixels))) or None,
         "url": part.url if part.url and is_link(part.url) else None,
+        "src": source if is_image else None,
         "size": byte_size(part.data) if part.data else None,
     }
-
-
-def image_source(part: ArtifactPart) -> str | None:
-    """Return the address of an artifact's image, which holds its data. Only raster images are shown."""
-    source = f"data:{part.media_type};base64,{part.data}" if part.data else ""
-    return source if source and is_raster(source) else None
 
 
 class SentRun(SentPart):

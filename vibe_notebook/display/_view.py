@@ -15,6 +15,7 @@ from typing import Any
 
 from .._foreign_words import clean_logger
 from .._forks import renew_in_child
+from .._forms.conversation import plan_head
 from .._forms.wording import name_in_line, whole_message
 from .._limits import FORM_BYTES
 from .._reducer.agent_log import AgentLog
@@ -23,7 +24,6 @@ from .._reducer.run import PartBuilder
 from ..parts import PlanPart
 from ..registry import Registry
 from ._bounds import bounded_parts
-from ._cards import plan_words
 from ._pacer import PACER, PAUSE, Pacer
 from ._parts import SentPart
 from ._pieces import Pieces
@@ -200,8 +200,10 @@ class View:
     def send_piece(self, number: Any, field: Any, start: Any) -> None:
         """Send the next piece of a call's whole text; nothing if the browser asks for anything else."""
         with self.lock:
-            piece = self._pieces.piece(self._tree, number, field, start)
-            if piece is not None:
+            builder = self._tree.builder_of(number) if isinstance(number, int) else None
+        piece = self._pieces.piece(builder, field, start) if builder is not None else None
+        if piece is not None:
+            with self.lock:
                 self._tell(["more", number, field, *piece])
 
     def toggle(self, number: Any, *, is_open: bool) -> None:
@@ -239,7 +241,7 @@ class View:
         for text in [text for text, drawn in self._awaiting_pause.items() if now - drawn >= PAUSE]:
             del self._awaiting_pause[text]
             ops += text.pause()
-        plan = plan_words(self._plan) if self._plan is not None else None
+        plan = plan_head([self._plan]) if self._plan is not None else None
         if plan != self.head.get("plan"):
             self._head_new["plan"] = plan
         head, self._head_new = self._head_new, {}

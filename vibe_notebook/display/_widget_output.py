@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .._forks import in_child
@@ -21,6 +22,7 @@ from ..transcript import Transcript
 from ._bundle import bundle, interim_bundle
 from ._pacer import PACER
 from ._packing import Packer
+from ._pieces import PIECES
 from ._saver import BYTES_A_SECOND, SAVER
 from ._view import View
 from ._widget import StreamWidget
@@ -259,7 +261,11 @@ class WidgetOutput:
             case "toggle":
                 self._view.toggle(content.get("key"), is_open=bool(content.get("open")))
             case "more":
-                self._view.send_piece(content.get("key"), content.get("field"), content.get("from"))
+                asked = content.get("key"), content.get("field"), content.get("from")
+                try:
+                    PIECES.submit(partial(self._view.send_piece, *asked))
+                except RuntimeError:  # no threads (WebAssembly)
+                    self._view.send_piece(*asked)
             case "form":
                 if self._form:
                     self._view.send_form(self._form)

@@ -210,7 +210,7 @@ function createArtifact(el, at, part, store) {
     image.alt = String(part.props.name || "artifact");
     // A display without a name is no file.
     el.classList.toggle("vibe-bare", part.props.name === "");
-    show(name, image.alt);
+    show(name, part.props.name === "" ? "" : image.alt);
     show(facts, dotted(action !== "created" && action, media_type, sizeWords(size)));
     // The address is the agent's: a click must not run a script, and the page must not fetch anything.
     if (/^https?:\/\//i.test(url)) link.href = url;

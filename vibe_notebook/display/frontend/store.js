@@ -268,6 +268,11 @@ export function createStore(model) {
     schedule();
   }
 
+  /** Return a heavy string, with those that it names. @param {number} number @returns {string} */
+  function blob(number) {
+    return (blobs.get(number) ?? "").replace(/\0(\d+)\0/g, (_, inner) => blob(Number(inner)));
+  }
+
   /** Record that the kernel is gone. */
   function leave() {
     gone = true;
@@ -386,9 +391,7 @@ export function createStore(model) {
       send({ type: "toggle", key: part.key, open });
     },
 
-    /** Return a heavy string, with the images that it names. @param {number} number */
-    blob: (number) =>
-      (blobs.get(number) ?? "").replace(/\0(\d+)\0/g, (_, inner) => blobs.get(Number(inner)) ?? ""),
+    blob,
 
     /** Show all of a long text. @param {Part} part @param {string} field */
     showAll(part, field) {
