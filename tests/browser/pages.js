@@ -18,10 +18,15 @@ window.vibePages = (() => {
     return start < 0 ? "" : texts(all.slice(start + 1, end < 0 ? undefined : end));
   };
   const state = (el) => el.dataset.state ?? /\bvibe-is-(\w+)/.exec(el.className)[1];
+  const withoutNumbers = (el) => {
+    const copy = el.cloneNode(true);
+    for (const number of copy.querySelectorAll("sup.vibe-cite")) number.remove();
+    return copy;
+  };
   const parts = (box) =>
     kids(box).flatMap((el) => {
       if (el.tagName === "DIV" && !el.className) return parts(el); // a group, of parts that are laid out together
-      if (el.classList.contains("vibe-text")) return [["text", normal(el.textContent)]];
+      if (el.classList.contains("vibe-text")) return [["text", normal(withoutNumbers(el).textContent)]];
       if (el.classList.contains("vibe-thinking"))
         return [["thinking", normal(el.lastElementChild.textContent)]];
       if (el.classList.contains("vibe-tool")) {
