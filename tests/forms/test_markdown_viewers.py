@@ -121,7 +121,7 @@ def pandoc_attacks(node: Any) -> Iterator[str]:
     elif isinstance(node, dict):
         content: Any = node.get("c")
         match node.get("t"):
-            case "RawInline" | "RawBlock":
+            case "RawInline" | "RawBlock" if content != ["html", "<br>"]:  # the form's own line end in a cell
                 yield f"raw {content}"
             case "Math" if not is_safe_tex(content[1].strip()):
                 yield f"TeX {content[1]}"
