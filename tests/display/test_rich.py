@@ -19,7 +19,7 @@ from vibe_notebook._forms.html_conversation import cited_html
 from vibe_notebook._forms.sequences import without_sequences
 from vibe_notebook._forms.wording import output_text
 from vibe_notebook._markdown.renderer import render
-from vibe_notebook.display import _blobs, _parts, _view
+from vibe_notebook.display import _parts, _view
 from vibe_notebook.display._pacer import PAUSE, Pacer
 from vibe_notebook.display._pieces import PIECE
 from vibe_notebook.display._view import View
@@ -155,7 +155,7 @@ def test_a_display_that_nothing_shows_any_more_is_forgotten_here_and_in_the_brow
 def test_the_displays_of_a_run_are_bounded_and_those_left_out_are_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_blobs, "DISPLAYS", 20_000)
+    monkeypatch.setenv("VIBE_NOTEBOOK_DISPLAYS_LIMIT", "20000")
     scene = Scene()
     for n in range(20):
         scene.draw(*shown(n, {"image/png": image(n)}))

@@ -12,14 +12,13 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from .._forms.wording import size
+from .._settings import displays_limit
 
 if TYPE_CHECKING:
     from ._text_diffs import Op
 
 __all__ = ["PROPERTIES", "Blobs", "Owner", "numbers_in"]
 
-DISPLAYS: Final = 20_000_000
-"""Bytes of the blobs of one run: a browser needs seconds for more, and the kernel holds them as long as the view."""
 Owner = tuple[int, str]
 """The part's number, and the name of the property that names the blob."""
 PROPERTIES: Final = ("rich", "rich_args", "rich_output", "src")
@@ -44,12 +43,16 @@ class _Blob:
 
 
 class Blobs:
-    """Hold the blobs of one view. The caller holds the view's lock."""
+    """Hold the blobs of one view. The caller holds the view's lock.
+
+    *limit*: bytes of the blobs of one run, else those that ``configure(displays_limit=…)`` allows. A browser needs
+    seconds for more than 20 MB, and the kernel holds them as long as the view.
+    """
 
     def __init__(self, limit: int | None = None) -> None:
         self.now = 0.0
         """The time of the present draw, in seconds."""
-        self._limit = DISPLAYS if limit is None else limit
+        self._limit = displays_limit() if limit is None else limit
         self._by_text: dict[str, _Blob] = {}
         self._by_number: dict[int, _Blob] = {}
         self._owned: dict[Owner, _Blob] = {}
