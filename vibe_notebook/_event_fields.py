@@ -145,10 +145,23 @@ def steps_of(value: Any) -> Any:
     """Return at most 500 steps; the last one counts the others. A string is a step without a state."""
     if not isinstance(value, list | tuple):
         return value
-    steps = [{"text": step} if isinstance(step, str) else step for step in value[:PLAN_LIMIT]]
+    steps = [_step_of(step) for step in value[:PLAN_LIMIT]]
     if len(value) > PLAN_LIMIT:
         steps[-1] = {"text": f"… {len(value) - PLAN_LIMIT + 1:,} more steps"}
     return steps
+
+
+def _step_of(step: Any) -> Any:
+    """Return a step with its words under ``text``, whichever of the usual names they have."""
+    if isinstance(step, str):
+        return {"text": step}
+    if not isinstance(step, dict) or "text" in step:
+        return step
+    words = next((step[name] for name in _STEP_WORDS if isinstance(step.get(name), str)), None)
+    return step if words is None else {**step, "text": words}
+
+
+_STEP_WORDS: Final = ("content", "step", "title", "description", "task", "name")
 
 
 def options_of(value: Any) -> Any:

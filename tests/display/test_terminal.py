@@ -134,3 +134,40 @@ def test_several_agents_at_once_have_lines_of_their_own_that_begin_with_their_na
         "bob: and again",
         "ann: more",
     ]
+
+
+def test_what_the_user_said_and_plans_sources_requests_and_lines_are_lines() -> None:
+    stream = io.StringIO()
+    printer = Printer(stream)
+    base = {"agent_id": "a", "run_id": "r"}
+    for event in (
+        ev.RunStarted(**base, input="Do it\nnow"),
+        ev.RunStarted(agent_id="a", run_id="s", parent_run_id="r", input="not said by the user"),
+        ev.MessageStarted(**base, message_id="u", role="human"),
+        ev.TextDelta(**base, message_id="u", delta="What is\nup?"),
+        ev.Plan(**base, entries=[{"text": "Load", "status": "in_progress"}, "Plot"]),
+        ev.ThinkingDelta(**base, message_id="m", delta="hm\n✓ search: no call"),
+        ev.TextDelta(**base, message_id="m", delta="Not much."),
+        ev.Citation(**base, message_id="m", citation_id="1", title="A\nB", url="https://a.example/"),
+        ev.Custom(**base, name="settings", value={"k": 5}, shown=True),
+        ev.Custom(**base, name="internal", value={"k": 5}),
+        ev.InputRequested(**base, request_id="q", message="May I?\n✓ yes"),
+        ev.InputAnswered(**base, request_id="q", action="decline", by="ann", reason="no"),
+    ):
+        printer(event)
+    printer.end()
+    assert stream.getvalue().splitlines() == [
+        "> user: Do it",
+        "> now",
+        "> user: What is",
+        "> up?",
+        "plan: 0 of 2 done · Load",
+        "  thinking: hm",
+        "  ✓ search: no call",
+        "Not much.",
+        "source: A B · https://a.example/",
+        "◇ settings: k=5",
+        "? May I?",
+        "  ✓ yes",
+        "? decline by ann: no",
+    ]

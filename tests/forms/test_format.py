@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -130,3 +132,11 @@ def test_usage_has_only_the_known_values() -> None:
         usage_text(usage) == "1,200 tokens in (1,000 cached) · 34 tokens out (5 reasoning) · cost 0.0123 · m"
     )
     assert usage_text(Usage()) == usage_text(None) == ""
+
+
+@pytest.mark.parametrize("limit", [5, 20, 40, 47, 60, 80])
+def test_a_shortened_preview_marks_each_place_where_it_leaves_something_out(limit: int) -> None:
+    value = [{"city": city, "celsius": 5, "note": None} for city in ("Oslo", "Lima", "Cairo")]
+    whole, short = preview(value, 500), preview(value, limit)
+    assert whole == json.dumps(value)
+    assert re.fullmatch(".*".join(map(re.escape, short.split("…"))), whole), short

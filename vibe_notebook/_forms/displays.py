@@ -46,7 +46,7 @@ _SVG: Final = "image/svg+xml"
 _HTML, _MARKDOWN, _JSON, _PLAIN = "text/html", "text/markdown", "application/json", "text/plain"
 _NAMES: Final = 5
 """Types of a bundle that are named; the others are counted."""
-_NOTE: Final = re.compile(r"^\[[\w.+-]+/[\w.+-]+, [^\n]{1,80}\]$", re.MULTILINE)
+_NOTE: Final = re.compile(r"^\[[\w.+-]+/[\w.+-]+, [^\n:]{1,40}: [^\n]{1,80}\]$", re.MULTILINE)
 """A line about a type that was too large for the bundle."""
 _TABLE: Final = re.compile(r"<table[\s>]", re.IGNORECASE)
 _FRAME: Final = re.compile("<p>([\\d,]{1,20}) rows \N{MULTIPLICATION SIGN} ([\\d,]{1,20}) columns</p>")
@@ -368,8 +368,11 @@ def _picture_facts(kind: str, data: str) -> str:
 
 
 def _says_more(text: str) -> bool:
-    """Return whether a picture's text says more than the class of its object: ``<Figure size 640x480 with 1 Axes>``."""
-    return bool(text) and re.fullmatch(r"<[^<>\n]*>", text) is None
+    """Return whether a picture's text says more than the class of its object, or its type and size.
+
+    Such as ``<Figure size 640x480 with 1 Axes>`` and ``[image/png, 15 kB]``.
+    """
+    return bool(text) and re.fullmatch(r"<[^<>\n]*>|\[image/[\w.+-]+, [^\n:\]]*\]", text) is None
 
 
 def _whole_svg(svg: str) -> str | None:

@@ -233,27 +233,32 @@ def _brief_items(value: Mapping[Any, Any], budget: int) -> Iterator[str]:
 
 
 def _brief(value: Any, budget: int) -> Iterator[str]:
-    """Yield the JSON of *value*, but not much more than *budget* characters."""
+    """Yield the JSON of *value*, but not much more than *budget* characters: "…" stands for what is left out."""
     if budget <= 0:
         yield "…"
     elif isinstance(value, str):
-        yield json.dumps(value[: budget + 1], ensure_ascii=False)
+        yield _brief_string(value, budget)
     elif isinstance(value, Mapping | list | tuple):
         is_object = isinstance(value, Mapping)
         yield "{" if is_object else "["
         for number, item in enumerate(value):
             text = ", " if number else ""
+            if budget < 0:
+                yield f"{text}…"
+                break
             if isinstance(value, Mapping):
-                text += json.dumps(str(item)[: budget + 1], ensure_ascii=False) + ": "
+                text += f"{_brief_string(str(item), budget)}: "
                 item = value[item]  # noqa: PLW2901 - the item's value, from here on
             text += "".join(_brief(item, budget // 2))
             yield text
             budget -= len(text)
-            if budget < 0:
-                return
         yield "}" if is_object else "]"
     else:
         yield json.dumps(value, default=repr)
+
+
+def _brief_string(text: str, budget: int) -> str:
+    return json.dumps(text if len(text) <= budget + 1 else f"{text[:budget]}…", ensure_ascii=False)
 
 
 def args_text(part: ToolPart, shorten: Callable[[str], str] = excerpt) -> str:

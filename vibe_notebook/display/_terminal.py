@@ -31,6 +31,7 @@ from .._forms.wording import (
 from ..events import (
     Artifact,
     Event,
+    MessageStarted,
     PartCompleted,
     RunFinished,
     TextDelta,
@@ -39,7 +40,9 @@ from ..events import (
     ToolFinished,
     ToolStarted,
 )
+from ..parts import role_of
 from ..transcript import Transcript
+from ._terminal_lines import line_of, quoted
 
 if TYPE_CHECKING:
     from ..registry import Registration, Registry
@@ -49,6 +52,8 @@ __all__ = ["Printer", "TerminalOutput"]
 
 _DIM, _BOLD, _RED, _GREEN, _YELLOW = "2", "1", "31", "32", "33"
 _TINTS = {"ok": _GREEN, "error": _RED, "denied": _RED, "cancelled": _YELLOW, "interrupted": _YELLOW}
+_SILENT = (MessageStarted, PartCompleted, ToolCallDelta)
+"""Events that a terminal shows by later ones, or not at all; a whole text only if its deltas have not been written."""
 _LEAST = 20
 """Characters of a preview that the narrowest window shows too."""
 
@@ -70,6 +75,9 @@ class Printer:
         self._written: dict[tuple[str, ...], list[str]] = {}
         self._prose: dict[tuple[str, ...], LiveProse] = {}
         self._args: dict[tuple[str, ...], list[str]] = {}  # streamed arguments of calls that have not started
+        self._said: dict[
+            tuple[str, str, str | None], str
+        ] = {}  # by message: the role, if not the assistant's
 
     @property
     def _stream(self) -> TextIO:
@@ -84,30 +92,45 @@ class Printer:
     def __call__(self, event: Event) -> None:
         """Write one event."""
         self._agents.add(event.agent_id)
-        if not isinstance(event, TextDelta | ThinkingDelta):
+        if isinstance(event, TextDelta | ThinkingDelta):
+            self._delta(event)
+        else:
             self._release(event.agent_id)
+            if not (self._remember(event) if isinstance(event, _SILENT) else self._show(event)):
+                return
+        self._flush()
+
+    def _remember(self, event: MessageStarted | PartCompleted | ToolCallDelta) -> bool:
+        """Note a role or arguments for later events; write a whole text. Return whether something was written."""
         match event:
-            case TextDelta() | ThinkingDelta():
-                self._delta(event)
+            case MessageStarted():
+                role = role_of(event.role)
+                if role in ("user", "system"):
+                    self._said[event.agent_id, event.run_id, event.message_id] = role
+            case ToolCallDelta():
+                call = (event.agent_id, event.run_id, event.tool_call_id)
+                self._args.setdefault(call, []).append(event.delta)
             case PartCompleted(kind="args"):
                 self._args[event.agent_id, event.run_id, event.part_id] = [event.text]
             case PartCompleted():
                 part = _part_of(event, event.kind)
                 if "".join(self._written.get(part, ())) != event.text:
                     self._written[part], self._prose[part] = [event.text], LiveProse()
-                    self._write_line(
-                        event.agent_id,
-                        self._paint(_DIM if event.kind == "thinking" else "", clean(event.text)),
-                    )
-            case ToolCallDelta():
-                call = (event.agent_id, event.run_id, event.tool_call_id)
-                self._args.setdefault(call, []).append(event.delta)
+                    said, text = self._role(part), clean(event.text)
+                    text = quoted(said, text) if said else text
+                    self._write_line(event.agent_id, self._paint(_DIM if part[0] == "thinking" else "", text))
+                return True
+        return False
+
+    def _show(self, event: Event) -> bool:
+        """Write an event that has a line of its own; return whether it has one."""
+        match event:
             case ToolStarted():
                 written = self._args.pop((event.agent_id, event.run_id, event.tool_call_id), ())
                 self._call(event, "→", _DIM, " ", _args_of(event, "".join(written)))
             case ToolFinished():
-                text = _result_of(event)
-                self._call(event, STATE_MARKS[event.status], _TINTS.get(event.status, ""), ": ", text)
+                mark, tint = STATE_MARKS[event.status], _TINTS.get(event.status, "")
+                self._call(event, mark, tint, ": ", _result_of(event))
             case Artifact():
                 name = name_in_line(event.name) or name_in_line(event.artifact_id)
                 about = preview(display_text(event.display)) if event.display else ""
@@ -119,8 +142,11 @@ class Printer:
                 if self._open and self._open[1] == event.agent_id:
                     self._end_line()
             case _:
-                return
-        self._flush()
+                line = line_of(event)
+                if not line:
+                    return False
+                self._write_line(event.agent_id, line)
+        return True
 
     def end(self) -> None:
         """Write the held text, and end the line: no more events arrive."""
@@ -170,14 +196,18 @@ class Printer:
 
     def _write(self, part: tuple[str, ...], text: str) -> None:
         """Continue the line of a part, or begin a line for it."""
-        tint = "" if part[0] == "text" else _DIM
+        tint, role = "" if part[0] == "text" else _DIM, self._role(part)
+        mark = "> " if role else "  " if tint else ""  # of each line, so that no thought reads as the answer
         if part != self._open:
             self._end_line()
-            self._stream.write(
-                self._paint(_DIM, self._prefix(part[1])) + self._paint(tint, "  thinking: " if tint else "")
-            )
+            begin = f"> {role}: " if role else "  thinking: " if tint else ""
+            self._stream.write(self._paint(_DIM, self._prefix(part[1])) + self._paint(tint, begin))
             self._open = part
-        self._stream.write(self._paint(tint, text))
+        self._stream.write(self._paint(tint, text.replace("\n", f"\n{mark}")))
+
+    def _role(self, part: tuple[str, ...]) -> str:
+        """Return "user" or "system" for their words, "" for the assistant's."""
+        return self._said.get((part[1], part[2], part[3] or None), "") if part[0] == "text" else ""
 
     def _write_line(self, agent_id: str, text: str) -> None:
         """Write a whole line for an agent."""
