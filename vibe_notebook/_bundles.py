@@ -12,6 +12,7 @@ import html
 import itertools
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -118,9 +119,8 @@ def _cut(bundle: dict[str, Any], notes: list[str], limit: int, name: str) -> dic
     text = bundle.get("text/plain", "")
     lines = [*notes, _too_large("the rest of the text", _json_size(text), name)]
     keep = max(limit - bundle_size(_with_lines({}, lines)) - 2, 0)
-    while keep and _json_size(text[:keep]) - 2 > keep:
-        keep //= 2
-    return _with_lines({"text/plain": text[:keep]}, lines)
+    fits = bisect_right(range(min(keep, len(text)) + 1), keep, key=lambda count: _json_size(text[:count]) - 2)
+    return _with_lines({"text/plain": text[: max(fits - 1, 0)]}, lines)
 
 
 def bundle_size(bundle: Mapping[str, Any]) -> int:
@@ -209,18 +209,23 @@ def _image(mime: str, value: Any, limit: int) -> tuple[str, Any] | str:
     return found, base64.b64encode(data).decode()
 
 
+_SCRIPT: Final = re.compile(r"<script(?=[\s/>])")
+
+
 def without_scripts(text: str) -> str:
     """Return HTML without the script elements: the sanitiser drops them anyway, and they may be megabytes."""
     lowered = text.lower()
     if len(lowered) != len(text):  # a letter whose small form has another length
         return text
     pieces, at = [], 0
-    while (start := lowered.find("<script", at)) >= 0:
-        pieces.append(text[at:start])
+    for start in (match.start() for match in _SCRIPT.finditer(lowered)):
+        if start < at:
+            continue
         end = lowered.find("</script", start)
         close = lowered.find(">", end) if end >= 0 else -1
         if close < 0:
-            return "".join(pieces)
+            break  # the sanitiser finds whether it is one
+        pieces.append(text[at:start])
         at = close + 1
     return "".join([*pieces, text[at:]]) if at else text
 
@@ -259,7 +264,9 @@ def error_words(error: BaseException) -> str:
     """Return an error in one short line."""
     try:
         message = " ".join(scrub(str(error)).split())
-    except Exception:  # noqa: BLE001 - a broken __str__ must not hide the error's class
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - a broken __str__ must not hide the error's class
         message = ""
     name = type(error).__name__
     return f"{name}: {message[:_WORDS]}" if message else name

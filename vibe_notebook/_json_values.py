@@ -72,7 +72,9 @@ def bounded_repr(value: object) -> str:
             return scrub(lazy)
         # reprlib shortens containers while it writes them: a whole repr may not fit in memory.
         text = _REPR.repr(value) if isinstance(value, _CONTAINERS) else repr(value)
-    except Exception as error:  # noqa: BLE001 - a broken __repr__ must not end a stream
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a broken __repr__ must not end a stream
         return f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
     if len(text) > REPR_LIMIT:
         text = f"{text[:REPR_LIMIT]}… ({len(text):,} characters)"

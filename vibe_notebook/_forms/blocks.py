@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from .._markdown.highlight import highlight
 from .._markdown.languages import LANGUAGES
 from .._markdown.math import isolate
+from .._markdown.sanitize import href_of
 from .._symbols import show_hidden
 from ..events import PlanEntry
 from ..parts import PlanPart
@@ -169,7 +170,7 @@ class DiffBlock:
             if room < 0 and count:
                 break
             count += 1
-        return self.lines[:count], len(self.lines) - count
+        return [_without_returns(line) for line in self.lines[:count]], len(self.lines) - count
 
     def _note(self, omitted: int) -> str:
         return f"{omitted:,} lines are left out here"
@@ -197,6 +198,13 @@ class DiffBlock:
             f"{line.sign}{clean_code(_cut(line.text))}" if line.text else line.sign.strip() for line in shown
         ]
         return "\n".join([*lines, *([f"[{self._note(omitted)}]"] if omitted else [])])
+
+
+def _without_returns(line: DiffLine) -> DiffLine:
+    """Return a line whose carriage returns are symbols: they would begin a line that the file does not have."""
+    if "\r" not in line.text:
+        return line
+    return line._replace(text=line.text.removesuffix("\r").replace("\r", "\N{SYMBOL FOR CARRIAGE RETURN}"))
 
 
 def _cut(text: str) -> str:
@@ -324,7 +332,7 @@ class HitsBlock:
 def _hit_html(hit: Hit) -> str:
     title = f'<span dir="auto">{_text(hit.title)}</span>'
     if hit.url:
-        title = f'<a href="{escape(hit.url)}" target="_blank" rel="noopener noreferrer">{title}</a>'
+        title = f'<a href="{href_of(hit.url)}" target="_blank" rel="noopener noreferrer">{title}</a>'
     host = host_of(hit.url)
     host = f' <span style="{SMALL}">· {_text(host)}</span>' if host else ""
     snippet = f'<br><span dir="auto" style="{SMALL}">{_text(hit.snippet)}</span>' if hit.snippet else ""

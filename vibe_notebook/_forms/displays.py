@@ -48,6 +48,8 @@ _NAMES: Final = 5
 """Types of a bundle that are named; the others are counted."""
 _NOTE: Final = re.compile(r"^\[[\w.+-]+/[\w.+-]+, [^\n:]{1,40}: [^\n]{1,80}\]$", re.MULTILINE)
 """A line about a type that was too large for the bundle."""
+_REPR: Final = re.compile(r"<[\w.]+(?: object)? at 0x[0-9a-fA-F]+>|<Figure size [\dx]+ with \d+ Axes>")
+"""The repr of an object that says nothing more than its class."""
 _TABLE: Final = re.compile(r"<table[\s>]", re.IGNORECASE)
 _FRAME: Final = re.compile("<p>([\\d,]{1,20}) rows \N{MULTIPLICATION SIGN} ([\\d,]{1,20}) columns</p>")
 _SHAPE: Final = re.compile(r"<small>shape: \(([\d_,]{1,20})(?:, ([\d_,]{1,20}))?,?\)</small>")
@@ -113,13 +115,13 @@ def beside_display(part: ToolPart) -> ToolPart:
         output = "\n".join(texts) if len(texts) == len(output) else output
     elif isinstance(output, str):
         text = _Bundle(bundle).get(_PLAIN) or ""
-        output = None if output.strip() == text.strip() or not _says_more(output) else output
+        output = None if output.strip() == text.strip() or _REPR.fullmatch(output) else output
     elif _is_mark(output) or output == bundle.get(_JSON, ...):
         output = None
     else:
         html = bundle.get(_HTML)
         is_frame = isinstance(html, str) and _TABLE.search(html) is not None
-        output = None if is_frame and (is_table(output) or isinstance(output, list)) else output
+        output = None if is_frame and is_table(output) else output
     return part if output is part.output else part.model_copy(update={"output": output or None})
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from .._markdown.images import pixels_of
 from .._markdown.math import isolate
 from .._markdown.renderer import directed
-from .._markdown.sanitize import is_link, is_raster
+from .._markdown.sanitize import href_of, is_link, is_raster
 from .blocks import LABEL, SMALL, pre_html
 from .colours import BAD, GOOD, WAIT, coloured_html, has_colours
 from .conversation import Sources, document_parts, is_hidden, plan_head
@@ -286,7 +286,7 @@ def _head(transcript: Document, title: str | None) -> str:
 def _artifact(part: ArtifactPart) -> str:
     name = f"<bdi>{_text(name_in_line(part.name) or 'artifact')}</bdi>"
     if part.url and is_link(part.url):
-        href = escape(part.url)
+        href = href_of(part.url)
         name = f'<a href="{href}" target="_blank" rel="noopener noreferrer">{name}</a>'
     facts = [] if part.action == "created" else [_text(name_in_line(part.action))]
     facts += [_text(name_in_line(part.media_type))] if part.media_type else []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .._markdown.math import isolate
 from .._markdown.renderer import directed
+from .._markdown.sanitize import href_of
 from .conversation import (
     PLAN_MARKS,
     PLAN_WORDS,
@@ -112,7 +113,7 @@ def sources_html(sources: Sequence[Source]) -> str:
 def _source(source: Source) -> str:
     title = f'<span dir="auto">{_text(source.title)}</span>'
     if source.url:
-        title = f'<a href="{escape(source.url)}" target="_blank" rel="noopener noreferrer">{title}</a>'
+        title = f'<a href="{href_of(source.url)}" target="_blank" rel="noopener noreferrer">{title}</a>'
     host = f" · {_text(source.host)}" if source.host else ""
     quote = f' · <q dir="auto">{_text(source.quote)}</q>' if source.quote else ""
     return f"[{source.number}] {title}{host}{quote}"

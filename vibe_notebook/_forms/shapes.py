@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from .._event_fields import steps_of
 from .._markdown.languages import LANGUAGES
 from .._markdown.sanitize import is_link
 from ..events import PlanEntry
@@ -147,8 +148,8 @@ def _steps(args: Mapping[str, Any]) -> _Found | None:
     if (found := steps_in(args)) is None:
         return None
     key, steps = found
-    entries = [PlanEntry.model_validate({"text": text, "status": status}) for text, status in steps]
-    return (key,), StepsBlock(tuple(entries))
+    entries = steps_of([{"text": text, "status": status} for text, status in steps])
+    return (key,), StepsBlock(tuple(map(PlanEntry.model_validate, entries)))
 
 
 def _code(part: ToolPart) -> _Found | None:

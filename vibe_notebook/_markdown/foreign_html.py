@@ -188,7 +188,10 @@ def plain_text(html: str) -> str:
     text = re.sub(r"\s+", " ", _balance(html)[0])
     text = re.sub(r"</(?:td|th)>", "\t", text)
     text = re.sub(r"<(?:br|/(?:p|div|tr|li|h[1-6]|pre|caption|dt|dd|summary|blockquote))>", "\n", text)
-    lines = (re.sub(r" *\t *", "  ", line).strip() for line in unescape(_TEXT.sub("", text)).split("\n"))
+    lines = (
+        "  ".join(cell.strip(" ") for cell in line.split("\t")).strip()
+        for line in unescape(_TEXT.sub("", text)).split("\n")
+    )
     return "\n".join(line for line in lines if line)
 
 

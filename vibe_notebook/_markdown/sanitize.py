@@ -7,12 +7,14 @@ a request for an image would tell its server that the agent wrote, and what.
 from __future__ import annotations
 
 import re
+from html import escape
+from urllib.parse import quote
 
 import nh3
 
 from .images import is_decodable
 
-__all__ = ["clean", "clean_rows", "is_link", "is_raster"]
+__all__ = ["clean", "clean_rows", "href_of", "is_link", "is_raster"]
 
 _TEXT = (
     "a b blockquote br code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li mark ol p pre s span "
@@ -38,6 +40,11 @@ _RASTER = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*
 def is_link(url: str) -> bool:
     """Return whether *url* may be a link: http, https or mailto."""
     return _LINK.match(url) is not None
+
+
+def href_of(url: str) -> str:
+    """Return an address for an attribute: escaped, its control and direction characters as percent signs have them."""
+    return escape("".join(char if char.isprintable() else quote(char, errors="replace") for char in url))
 
 
 def is_raster(url: str) -> bool:

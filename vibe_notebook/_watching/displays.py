@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import _settings as settings
-from .._bundles import bounded_bundle, bundle_size
+from .._bundles import bounded_bundle, bundle_size, error_words
 from .._displays import shown_bundle
 from .._foreign_words import clean_logger
 from .._forks import renew_in_child
@@ -105,7 +105,7 @@ class Displays:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - some libraries' panics are no Exception
-            self._fault(one, "raised", f"raised {_describe(error)}", exc_info=error)
+            self._fault(one, "raised", f"raised {error_words(error)}", exc_info=error)
             return None
         finally:
             seconds = self._clock() - began
@@ -138,9 +138,8 @@ class Displays:
             if each is event:
                 break
         changes["output"] = part.output if event.output is None else event.output
-        return part.model_copy(
-            update={**changes, "state": event.status, "error": event.error, "finished_at": event.ts}
-        )
+        changes |= {"state": event.status, "error": event.error, "finished_at": event.ts}
+        return part.model_copy(update=changes).model_copy(deep=True)  # a renderer may change what it gets
 
     def _known(self, event: ToolFinished) -> ToolPart | None:
         with self._registry.reading(event.agent_id) as found:
@@ -188,14 +187,6 @@ class _Shown:
 
 def _call_id(event: Event) -> str | None:
     return getattr(event, "tool_call_id", None)
-
-
-def _describe(error: BaseException) -> str:
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - a broken __str__ must not hide the error's class
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 class PacedDisplays:

@@ -7,9 +7,10 @@ the ring.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from ..events import Event
+from ..events import Artifact, Event, ToolFinished, ToolProgress, ToolStarted
 
 __all__ = ["Cursor", "RingBuffer", "Tally"]
 
@@ -32,9 +33,14 @@ class Cursor:
     known: int | None
 
 
+HEAVY: Final = 64_000_000
+"""Characters of displays and files that the events of a ring hold; beyond them a reader gets a gap sooner."""
+
+
 class RingBuffer:
     """Hold at least the last *size* events, with consecutive ids. The caller holds the registry's lock.
 
+    It holds fewer where their displays and files are larger than HEAVY together.
     The ring counts older events, for their agents, only when a caller asks, and drops them by quarters of the
     ring. To count at each event would touch another agent's tally each time: with many agents, the processor's
     caches do not hold them.
@@ -48,6 +54,8 @@ class RingBuffer:
         self._tallies: WeakValueDictionary[str, Tally] = WeakValueDictionary()
         self._counted = 0  # the last id that is in its tally
         self.last_id = 0
+        self._weight = 0  # characters of the displays and files of all events here
+        self._floor = 0  # the last id that has left because of its weight, or of a heavier one
 
     def tally(self, agent_id: str) -> Tally:
         """Return the agent's tally, even if the agent was forgotten while the ring holds events of it."""
@@ -62,15 +70,34 @@ class RingBuffer:
         events = self._events
         events.append(event)
         self._owners.append(owner)
+        if isinstance(event, _HEAVY):
+            self._weight += _weight(event)
+            if self._weight > HEAVY:
+                self._drop_heavy()
         if len(events) > self._room:
-            self._count()
-            del events[: -self._size], self._owners[: -self._size]
+            self._drop(len(events) - self._size)
         return number
+
+    def _drop(self, count: int) -> None:
+        """Drop the oldest *count* events; no reader can read them any more."""
+        self._count()
+        if self._weight:
+            self._weight -= sum(map(_weight, self._events[:count]))
+        del self._events[:count], self._owners[:count]
+
+    def _drop_heavy(self) -> None:
+        """Drop the oldest events until the others weigh half of what they may, but never the newest."""
+        left, count = self._weight, 0
+        while left > HEAVY // 2 and count < len(self._events) - 1:
+            left -= _weight(self._events[count])
+            count += 1
+        self._floor = max(self._floor, self.last_id - len(self._events) + count)
+        self._drop(count)
 
     def delivered(self, owner: Tally) -> int:
         """Return the count of all delivered events of the agent whose tally is *owner*."""
         self._count()
-        return owner.gone + sum(each is owner for each in self._owners[-self._size :])
+        return owner.gone + sum(each is owner for each in self._owners[self._first - self.last_id - 1 :])
 
     def cursor(self, agent_id: str | None, after: int | None) -> Cursor:
         """Return a cursor that starts after an id; ``None``: from now on."""
@@ -105,7 +132,7 @@ class RingBuffer:
     @property
     def _first(self) -> int:
         """Return the lowest id that a reader can read."""
-        return max(self.last_id - self._size, 0) + 1
+        return max(self.last_id - self._size, self._floor) + 1
 
     def _owner(self, number: int) -> Tally:
         return self._owners[number - self.last_id - 1]
@@ -135,3 +162,14 @@ class RingBuffer:
         missed = tally.gone - cursor.known
         cursor.known = tally.gone
         return missed
+
+
+_HEAVY: Final = (Artifact, ToolFinished, ToolProgress, ToolStarted)
+"""The events that carry displays or files."""
+
+
+def _weight(event: Any) -> int:
+    """Return the characters of an event's display and file."""
+    display = getattr(event, "display", None) or {}
+    texts = [*display.values(), getattr(event, "data", None)]
+    return sum(len(text) for text in texts if isinstance(text, str))
