@@ -14,9 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from anthropic.types import CitationsWebSearchResultLocation, TextBlock
-from anthropic.types import Message as AnthropicMessage
-from anthropic.types import Usage as AnthropicUsage
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from openai.types.chat import ChatCompletion
 from openai.types.responses import (
@@ -260,28 +257,28 @@ OPENAI_AGENTS = {
     "lines": recorded("a handoff", "openai_agents_handoff"),
     "rich results": said("`ToolOutputImage`, `ToolOutputFileContent`; Python objects", TOOL_IMAGE),
 }
-ANSWER = AnthropicMessage(
-    id="m",
-    type="message",
-    role="assistant",
-    model="claude",
-    usage=AnthropicUsage(input_tokens=1, output_tokens=1),
-    content=[
-        TextBlock(
-            type="text",
-            text="Open.",
-            citations=[
-                CitationsWebSearchResultLocation(
-                    type="web_search_result_location",
-                    url=URL,
-                    title="A",
-                    cited_text="It.",
-                    encrypted_index="e",
-                )
+ANSWER: dict[str, Any] = {
+    "id": "m",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude",
+    "usage": {"input_tokens": 1, "output_tokens": 1},
+    "content": [
+        {
+            "type": "text",
+            "text": "Open.",
+            "citations": [
+                {
+                    "type": "web_search_result_location",
+                    "url": URL,
+                    "title": "A",
+                    "cited_text": "It.",
+                    "encrypted_index": "e",
+                }
             ],
-        )
+        }
     ],
-)
+}
 TOOL_RESULT = {
     "type": "tool_result",
     "tool_use_id": "c1",
@@ -289,7 +286,7 @@ TOOL_RESULT = {
 }
 ANTHROPIC = {
     "plan": said("a todo tool", PLAN_CALL),
-    "sources": real("`citations_delta`, and the `citations` of a text block", ANSWER),
+    "sources": said("`citations_delta`, and the `citations` of a text block", ANSWER),
     "rich results": said("`image`, `document` and MCP blocks in a result", TOOL_RESULT),
 }
 

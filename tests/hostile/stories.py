@@ -63,7 +63,9 @@ def _names() -> Iterator[tuple[str, str]]:
                 texts = [each for each, kind in stranger_fields(each_cls).items() if kind == "text"]
                 yield from ((cls.__name__, f"{name}.{each}") for each in texts)
             elif kind == "value":
-                yield from ((cls.__name__, f"{name} ({place})") for place in ("key", "value"))
+                # A display has known types as its keys: it drops all others.
+                places = ("value",) if name == "display" else ("key", "value")
+                yield from ((cls.__name__, f"{name} ({place})") for place in places)
             elif kind == "other":
                 yield from ((cls.__name__, f"a new field's {place}") for place in ("name", "value"))
             else:

@@ -77,8 +77,8 @@ def test_hundreds_of_finished_streams_leave_no_thread_and_little_beyond_their_tr
             transcripts = [Transcript.model_validate_json(text) for text in texts]
         assert len(transcripts) == len(set(texts)) == 500
         assert (
-            all_of_it[0] - of_the_transcripts[0] < 9 * MEGABYTE
-        )  # 8.4 measured, the ring with it: a part has its times, a run its messages
+            all_of_it[0] - of_the_transcripts[0] < 10 * MEGABYTE
+        )  # 9.5 measured, the ring with it: a part has its times, a run its messages
         assert threading.active_count() == threads
         assert len(shown) == 501
 

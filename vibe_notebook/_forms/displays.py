@@ -34,6 +34,7 @@ __all__ = [
     "display_markdown",
     "display_size",
     "display_text",
+    "in_plain_words",
     "light_display",
 ]
 
@@ -102,6 +103,14 @@ def display_size(bundle: Mapping[str, Any] | None) -> int:
     )
     values = min(len(pretty_json(bundle[_JSON])), CHARACTERS) if _JSON in bundle else 0
     return 200 + (texts + pictures + 3 * values) // 3
+
+
+def in_plain_words(part: ToolPart) -> ToolPart:
+    """Return a call for a form without HTML: of a frame's result it shows the table, not the frame's ``repr``."""
+    html = (part.display or {}).get(_HTML)
+    if isinstance(html, str) and is_table(part.output) and _TABLE.search(html):
+        return part.model_copy(update={"display": None})
+    return beside_display(part)
 
 
 def beside_display(part: ToolPart) -> ToolPart:

@@ -34,7 +34,7 @@ from .conversation import (
     plan_summary,
     question_of,
 )
-from .displays import beside_display, display_markdown
+from .displays import display_markdown, in_plain_words
 from .excerpt import excerpt
 from .last_resort import render_or_fall_back
 from .neutral import code_span, escape_text, fence, link, neutralize, quote
@@ -258,7 +258,7 @@ class _Form:
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
         facts = ["" if part.state == "ok" else part.state.replace("_", " "), duration_of(part)]
         short, is_whole = call_line(part)
-        part = beside_display(part)
+        part = in_plain_words(part)
         shape = call_shape(part)
         words = [
             f"**{STATE_MARKS[part.state]}** {code_span(name_of(part))}",

@@ -25,7 +25,7 @@ from .conversation import (
     plan_summary,
     question_of,
 )
-from .displays import beside_display, display_text
+from .displays import display_text, in_plain_words
 from .excerpt import excerpt
 from .last_resort import render_or_fall_back
 from .shapes import CallShape, call_shape
@@ -133,7 +133,7 @@ def _request(request: RequestValue) -> str:
 
 def _tool(part: ToolPart, depth: int) -> Iterator[str]:
     short, is_whole = call_line(part)
-    part = beside_display(part)
+    part = in_plain_words(part)
     shape = call_shape(part)
     state = "" if part.state == "ok" else f" · {part.state.replace('_', ' ')}"
     yield f"{STATE_MARKS[part.state]} {name_of(part)}({short}){state}"

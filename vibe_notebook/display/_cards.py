@@ -7,6 +7,7 @@ These are the user's words, plans, requests, sources and shown lines. Between th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .._forms.conversation import Source, Sources, input_text
@@ -52,15 +53,32 @@ class SourceList:
 
     def state(self) -> object:
         """Return what changes with the value."""
-        version = self.run.citations.version(self.message_id)
-        return version, self.run.shifts, tuple(text.name for text in self.texts)
+        return self.run.citations.version(self.message_id), self.run.shifts, self._order
+
+    @cached_property
+    def _order(self) -> int:
+        return hash(tuple(text.name for text in self.texts))
+
+    @cached_property
+    def _numbered(self) -> dict[object, tuple[Sources, list[TextPart]]]:
+        return {}
 
     def value(self) -> _Value:
         sources, parts = self.numbering()
         return tuple(source for part in parts for source in sources.after(part))
 
     def numbering(self) -> tuple[Sources, list[TextPart]]:
-        """Return the numbers of the sources, and the parts that cite them: each with a letter for its text."""
+        """Return the numbers of the sources, and the parts that cite them: each with a letter for its text.
+
+        They are made once for a state: each text of the message asks for them.
+        """
+        state = self.state()
+        if state not in self._numbered:
+            self._numbered.clear()
+            self._numbered[state] = self._number()
+        return self._numbered[state]
+
+    def _number(self) -> tuple[Sources, list[TextPart]]:
         run, message_id = self.run, self.message_id
         # The numbers need the order of the texts, not the texts: they may be long.
         parts = [
