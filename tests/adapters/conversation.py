@@ -368,6 +368,39 @@ GOOGLE_ADK = {
         ),
     ),
 }
+
+
+def genai(*parts: Any, **fields: Any) -> dict[str, Any]:
+    """Return a chunk of google-genai."""
+    return {"candidates": [{"content": {"role": "model", "parts": list(parts)}, **fields}]}
+
+
+GOOGLE_GENAI = {
+    "the user's turn": said(
+        "a `Content` of the role `user`", {"role": "user", "parts": [{"text": "Weather?"}]}
+    ),
+    "plan": said(
+        "a todo tool",
+        genai({"function_call": {"id": "c1", "name": "update_plan", "args": {"plan": TODOS}}}),
+    ),
+    "sources": recorded("`grounding_metadata`, `citation_metadata`, `url_context_metadata`", "google_genai"),
+    "rich results": said(
+        "`inline_data` in a response's `parts`; MCP blocks",
+        {
+            "role": "user",
+            "parts": [
+                {
+                    "function_response": {
+                        "id": "c1",
+                        "name": "plot",
+                        "response": {"result": "drawn"},
+                        "parts": [{"inline_data": {"mime_type": "image/png", "data": PNG}}],
+                    }
+                }
+            ],
+        },
+    ),
+}
 STANDARD = {"type": "citation", "url": URL, "title": "A", "start_index": 0, "end_index": 4}
 LANGGRAPH = {
     "the user's turn": real(
@@ -682,6 +715,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "anthropic": ANTHROPIC,
     "claude_agent_sdk": CLAUDE,
     "google_adk": GOOGLE_ADK,
+    "google_genai": GOOGLE_GENAI,
     "langgraph": LANGGRAPH,
     "strands": STRANDS,
     "agno": AGNO,

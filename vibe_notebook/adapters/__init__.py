@@ -39,6 +39,7 @@ _CLASSES: Final = {
     "claude_agent_sdk": "ClaudeAgentSDKAdapter",
     "events": "EventsAdapter",
     "google_adk": "GoogleADKAdapter",
+    "google_genai": "GoogleGenAIAdapter",
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
     "llama_index": "LlamaIndexAdapter",
