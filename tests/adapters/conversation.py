@@ -401,6 +401,18 @@ GOOGLE_GENAI = {
         },
     ),
 }
+OLLAMA = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "rich results": said(
+        "blocks of a `tool` message, also as JSON text",
+        {
+            "model": "m",
+            "message": {"role": "assistant", "tool_calls": [{"function": {"name": "plot", "arguments": {}}}]},
+            "done": True,
+        },
+        {"role": "tool", "tool_name": "plot", "content": json.dumps([MCP_IMAGE])},
+    ),
+}
 STANDARD = {"type": "citation", "url": URL, "title": "A", "start_index": 0, "end_index": 4}
 LANGGRAPH = {
     "the user's turn": real(
@@ -716,6 +728,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "claude_agent_sdk": CLAUDE,
     "google_adk": GOOGLE_ADK,
     "google_genai": GOOGLE_GENAI,
+    "ollama": OLLAMA,
     "langgraph": LANGGRAPH,
     "strands": STRANDS,
     "agno": AGNO,

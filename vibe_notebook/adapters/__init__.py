@@ -43,6 +43,7 @@ _CLASSES: Final = {
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
     "llama_index": "LlamaIndexAdapter",
+    "ollama": "OllamaAdapter",
     "openai_agents": "OpenAIAgentsAdapter",
     "openai_chat": "OpenAIChatAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
