@@ -401,6 +401,11 @@ GOOGLE_GENAI = {
         },
     ),
 }
+MISTRAL = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("references", "mistral"),
+    "rich results": OPENAI_CHAT["rich results"],
+}
 OLLAMA = {
     "plan": said("a todo tool", PLAN_CALL),
     "rich results": said(
@@ -728,6 +733,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "claude_agent_sdk": CLAUDE,
     "google_adk": GOOGLE_ADK,
     "google_genai": GOOGLE_GENAI,
+    "mistral": MISTRAL,
     "ollama": OLLAMA,
     "langgraph": LANGGRAPH,
     "strands": STRANDS,

@@ -43,6 +43,7 @@ _CLASSES: Final = {
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
     "llama_index": "LlamaIndexAdapter",
+    "mistral": "MistralAdapter",
     "ollama": "OllamaAdapter",
     "openai_agents": "OpenAIAgentsAdapter",
     "openai_chat": "OpenAIChatAdapter",
