@@ -406,6 +406,11 @@ MISTRAL = {
     "sources": recorded("references", "mistral"),
     "rich results": OPENAI_CHAT["rich results"],
 }
+COHERE = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("`citation-start`", "cohere"),
+    "rich results": OPENAI_CHAT["rich results"],
+}
 OLLAMA = {
     "plan": said("a todo tool", PLAN_CALL),
     "rich results": said(
@@ -733,6 +738,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "claude_agent_sdk": CLAUDE,
     "google_adk": GOOGLE_ADK,
     "google_genai": GOOGLE_GENAI,
+    "cohere": COHERE,
     "mistral": MISTRAL,
     "ollama": OLLAMA,
     "langgraph": LANGGRAPH,

@@ -37,6 +37,7 @@ _CLASSES: Final = {
     "agui": "AGUIAdapter",
     "anthropic": "AnthropicAdapter",
     "claude_agent_sdk": "ClaudeAgentSDKAdapter",
+    "cohere": "CohereAdapter",
     "events": "EventsAdapter",
     "google_adk": "GoogleADKAdapter",
     "google_genai": "GoogleGenAIAdapter",
