@@ -365,6 +365,61 @@ GOOGLE_ADK = {
         ),
     ),
 }
+
+
+def genai(*parts: Any, **fields: Any) -> dict[str, Any]:
+    """Return a chunk of google-genai."""
+    return {"candidates": [{"content": {"role": "model", "parts": list(parts)}, **fields}]}
+
+
+GOOGLE_GENAI = {
+    "the user's turn": said(
+        "a `Content` of the role `user`", {"role": "user", "parts": [{"text": "Weather?"}]}
+    ),
+    "plan": said(
+        "a todo tool",
+        genai({"function_call": {"id": "c1", "name": "update_plan", "args": {"plan": TODOS}}}),
+    ),
+    "sources": recorded("`grounding_metadata`, `citation_metadata`, `url_context_metadata`", "google_genai"),
+    "rich results": said(
+        "`inline_data` in a response's `parts`; MCP blocks",
+        {
+            "role": "user",
+            "parts": [
+                {
+                    "function_response": {
+                        "id": "c1",
+                        "name": "plot",
+                        "response": {"result": "drawn"},
+                        "parts": [{"inline_data": {"mime_type": "image/png", "data": PNG}}],
+                    }
+                }
+            ],
+        },
+    ),
+}
+MISTRAL = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("references", "mistral"),
+    "rich results": OPENAI_CHAT["rich results"],
+}
+COHERE = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("`citation-start`", "cohere"),
+    "rich results": OPENAI_CHAT["rich results"],
+}
+OLLAMA = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "rich results": said(
+        "blocks of a `tool` message, also as JSON text",
+        {
+            "model": "m",
+            "message": {"role": "assistant", "tool_calls": [{"function": {"name": "plot", "arguments": {}}}]},
+            "done": True,
+        },
+        {"role": "tool", "tool_name": "plot", "content": json.dumps([MCP_IMAGE])},
+    ),
+}
 STANDARD = {"type": "citation", "url": URL, "title": "A", "start_index": 0, "end_index": 4}
 LANGGRAPH = {
     "the user's turn": real(
@@ -679,6 +734,10 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "anthropic": ANTHROPIC,
     "claude_agent_sdk": CLAUDE,
     "google_adk": GOOGLE_ADK,
+    "google_genai": GOOGLE_GENAI,
+    "cohere": COHERE,
+    "mistral": MISTRAL,
+    "ollama": OLLAMA,
     "langgraph": LANGGRAPH,
     "strands": STRANDS,
     "agno": AGNO,

@@ -13,6 +13,9 @@ _INCOMPLETE: Final = frozenset(
     (
         "blocklist",
         "content_filter",
+        "image_other",
+        "image_prohibited_content",
+        "image_recitation",
         "image_safety",
         "language",
         "length",
@@ -20,8 +23,10 @@ _INCOMPLETE: Final = frozenset(
         "max_length",
         "max_output_tokens",
         "max_tokens",
+        "model_armor",
         "model_context_window_exceeded",
         "model_length",
+        "no_image",
         "prohibited_content",
         "recitation",
         "refusal",
@@ -45,9 +50,11 @@ _FAILED: Final = frozenset(
         "internal_error",
         "malformed_function_call",
         "malformed_response",
+        "missing_thought_signature",
         "model_error",
         "server_error",
         "timeout",
+        "too_many_tool_calls",
         "unexpected_tool_call",
     )
 )

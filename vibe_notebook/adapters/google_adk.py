@@ -8,7 +8,6 @@ Source: ``google.adk.events``, ``google.genai.types``.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -24,21 +23,13 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
-from ._citations import citation_fields, grounding_citations
-from ._fields import camel, get, ident, integer, items, json_text, plain, reason, text
+from ._citations import grounding_citations
+from ._fields import camel, get, ident, items, json_text, plain, reason, text
+from ._gemini_parts import cited_works, code_of, file_in, kind_of, usage_in
 from ._result_blocks import read_result
 
 __all__ = ["GoogleADKAdapter", "matches"]
 
-_KINDS: Final = {
-    "functionCall": "function_call",
-    "functionResponse": "function_response",
-    "inlineData": "file",
-    "fileData": "file",
-    "executableCode": "executable_code",
-    "codeExecutionResult": "code_execution_result",
-}
-_STANDARD: Final = str.maketrans("-_", "+/")
 _TEXTS: Final = ("thinking", "text")
 
 _ASKS: Final = frozenset(("adk_request_confirmation", "adk_request_credential", "adk_request_input"))
@@ -80,14 +71,14 @@ class GoogleADKAdapter(Adapter):
             return
         is_user = author == "user" or (not author and text(get(native, "content", "role")) == "user")
         key = author, text(get(native, "branch"))
-        speaks = any(_kind_of(part) not in ("", "function_response") for part in parts)
-        usage = _usage_in(native)
+        speaks = any(kind_of(part) not in ("", "function_response") for part in parts)
+        usage = usage_in(native)
         if not is_user and (speaks or (usage is not None and key in self._open)):
             self._message_event(native, key, parts, usage)
         if is_user:
             self._turn(native, parts)
         for part in parts:
-            if _kind_of(part) == "function_response":
+            if kind_of(part) == "function_response":
                 self._function_response(camel(part, "functionResponse"))
         self._envelope = {}
         saved = plain(camel(get(native, "actions"), "artifactDelta"))
@@ -107,12 +98,12 @@ class GoogleADKAdapter(Adapter):
     # Messages.
 
     def _turn(self, native: object, parts: list[Any]) -> None:
-        kinds = [_kind_of(part) for part in parts]
+        kinds = [kind_of(part) for part in parts]
         if "function_response" not in kinds:
             words = [
                 text(get(part, "text")) for part, kind in zip(parts, kinds, strict=True) if kind == "text"
             ]
-            files = [_file_in(part) for part, kind in zip(parts, kinds, strict=True) if kind == "file"]
+            files = [file_in(part) for part, kind in zip(parts, kinds, strict=True) if kind == "file"]
             self.emit_turn("\n".join(words), files, message_id=ident(get(native, "id")))
 
     def _message_event(
@@ -123,7 +114,7 @@ class GoogleADKAdapter(Adapter):
         reason = get(native, "finish_reason") or get(native, "finishReason")
         message.finish_reason = text(getattr(reason, "value", reason)) or message.finish_reason
         is_whole = get(native, "partial") is not True
-        texts = [(kind, text(get(part, "text"))) for part in parts if (kind := _kind_of(part)) in _TEXTS]
+        texts = [(kind, text(get(part, "text"))) for part in parts if (kind := kind_of(part)) in _TEXTS]
         if not is_whole or not message.parts:
             for kind, delta in texts:
                 self._text_delta(message, kind, delta)
@@ -142,13 +133,8 @@ class GoogleADKAdapter(Adapter):
         whole = self.streamed.read((message.id, "text", part_id))
         for fields in grounding_citations(camel(native, "groundingMetadata"), whole):
             self.emit_citation(part_id, fields)
-        for citation in items(get(camel(native, "citationMetadata"), "citations")):
-            names = {"uri": get(citation, "uri"), "title": get(citation, "title")}
-            places = {
-                name: camel(citation, of)
-                for name, of in (("start_index", "startIndex"), ("end_index", "endIndex"))
-            }
-            self.emit_citation(part_id, citation_fields({**names, **places}))
+        for fields in cited_works(camel(native, "citationMetadata")):
+            self.emit_citation(part_id, fields)
 
     def _message_of(self, native: object, key: tuple[str, str]) -> _Message:
         native_id = ident(get(native, "id"))
@@ -183,7 +169,7 @@ class GoogleADKAdapter(Adapter):
                 self.emit_whole(kind, name, "")
 
     def _part(self, message: _Message, part: object, index: int) -> None:
-        match _kind_of(part):
+        match kind_of(part):
             case "function_call":
                 self._call(camel(part, "functionCall"), f"{message.id}:{index}")
             case "executable_code" | "code_execution_result":
@@ -191,8 +177,8 @@ class GoogleADKAdapter(Adapter):
             case "file":
                 self._files += 1
                 artifact_id = f"{message.id}:{self._files}"
-                self.emit(Artifact, artifact_id=artifact_id, part_id=str(index), **_file_in(part))
-            case "unknown":
+                self.emit(Artifact, artifact_id=artifact_id, part_id=str(index), **file_in(part))
+            case "server_call" | "server_result" | "unknown":
                 self.emit_unknown(part, "part")
 
     # Tool calls.
@@ -233,53 +219,13 @@ class GoogleADKAdapter(Adapter):
             self.emit_result(result, **fields, error=error)
 
     def _code_part(self, message: _Message, part: object, index: int) -> None:
-        fields = _code_of(part)
+        fields = code_of(part)
         if "args" in fields:
             self._code = fields.pop("id") or f"{message.id}:{index}"
             self.emit(ToolStarted, tool_call_id=self._code, tool_name="code_execution", **fields)
         else:
             call_id = fields.pop("id") or self._code or f"{message.id}:{index}"
             self.emit(ToolFinished, tool_call_id=call_id, tool_name="code_execution", **fields)
-
-
-# Gemini's parts. A part sets one of its fields; the others are null.
-
-
-def _kind_of(part: object) -> str:
-    """Return the kind of a part; "" for an empty part, "unknown" for a new kind."""
-    for name, kind in _KINDS.items():
-        if camel(part, name) is not None:
-            return kind
-    if isinstance(get(part, "text"), str):
-        return "thinking" if get(part, "thought") is True else "text"
-    fields = plain(part)
-    values = fields.items() if isinstance(fields, dict) else ()
-    quiet = ("thought", "thought_signature", "thoughtSignature", "video_metadata", "videoMetadata")
-    return "unknown" if any(value is not None and name not in quiet for name, value in values) else ""
-
-
-def _file_in(part: object) -> dict[str, Any]:
-    """Return the artifact fields of a file part."""
-    inline, linked = camel(part, "inlineData"), camel(part, "fileData")
-    source = linked if inline is None else inline
-    name, media = ident(camel(source, "displayName")), ident(camel(source, "mimeType"))
-    data = get(inline, "data")
-    if isinstance(data, bytes):
-        return {"name": name, "media_type": media, "data": base64.b64encode(data).decode()}
-    if data is not None:
-        return {"name": name, "media_type": media, "data": text(data).translate(_STANDARD)}
-    return {"name": name, "media_type": media, "url": ident(camel(linked, "fileUri"))}
-
-
-def _code_of(part: object) -> dict[str, Any]:
-    """Return the fields of the call, or of the result, of code that the model ran."""
-    code, result = camel(part, "executableCode"), camel(part, "codeExecutionResult")
-    if code is not None:
-        return {"id": ident(get(code, "id")), "args": {"code": text(get(code, "code"))}}
-    outcome, output = get(result, "outcome"), text(get(result, "output"))
-    failed = text(getattr(outcome, "value", outcome)) not in ("", "OUTCOME_OK")
-    fields = {"status": "error", "error": output or "error"} if failed else {}
-    return {"id": ident(get(result, "id")), "output": output, **fields}
 
 
 def _failure_in(response: object) -> str | None:
@@ -291,20 +237,3 @@ def _failure_in(response: object) -> str | None:
     if text(response.get("status")) == "error":
         return reason(response.get("error_message") or response.get("message") or dict(response))
     return reason(dict(response)) if response.get("isError") is True else None
-
-
-def _usage_in(native: object) -> Usage | None:
-    """Return the usage so far; thinking counts as output."""
-    found = camel(native, "usageMetadata")
-    if found is None:
-        return None
-    answer, thinking = (
-        integer(camel(found, name)) for name in ("candidatesTokenCount", "thoughtsTokenCount")
-    )
-    return Usage(
-        input_tokens=integer(camel(found, "promptTokenCount")),
-        output_tokens=None if answer is None and thinking is None else (answer or 0) + (thinking or 0),
-        cached_input_tokens=integer(camel(found, "cachedContentTokenCount")),
-        reasoning_tokens=thinking,
-        model=ident(camel(native, "modelVersion")),
-    )
