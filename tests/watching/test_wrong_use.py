@@ -17,7 +17,9 @@ from pydantic_ai import Agent
 import vibe_notebook as vibe
 from tests.display.test_view import Stage
 from tests.watching.streams import drained, quiet
+from vibe_notebook import adapters
 from vibe_notebook._magics.targets import TargetError, find
+from vibe_notebook.adapters import Adapter
 from vibe_notebook.events import RunStarted, ToolCallDelta
 from vibe_notebook.exceptions import AdapterError, ConsumedError, VibeNotebookError
 from vibe_notebook.remote import follow
@@ -180,6 +182,73 @@ def test_a_run_of_known_events_without_words_is_a_success() -> None:
     watched = quiet([native], adapter="agui")
     list(watched)
     assert watched.transcript.outcome == "success"
+
+
+class Deaf(Adapter):
+    """Understand no native; another package's adapter."""
+
+    name = "deaf"
+
+    def _read(self, native: object) -> None: ...
+
+
+class Broken(Adapter):
+    """Fail at every native."""
+
+    name = "broken"
+
+    def _read(self, native: object) -> None:
+        raise ValueError(native)
+
+
+@pytest.mark.parametrize("adapter", [Deaf(), Broken(), adapters.get("anthropic")], ids=lambda one: one.name)
+def test_an_adapter_object_that_understood_nothing_ends_as_an_error(adapter: Adapter) -> None:
+    watched = quiet([CHUNK, CHUNK], adapter=adapter)
+    with pytest.raises(AdapterError, match=f"{adapter.name} did not understand any of the stream's 2 events"):
+        list(watched)
+    assert watched.transcript.outcome == "error"
+
+
+def test_a_detected_adapter_that_shows_nothing_of_a_stream_that_is_mostly_strange_ends_as_an_error() -> None:
+    strange = [{"kind": "words", "words": "Hello"}] * 3
+    watched = quiet([*strange, {"stopReason": "end_turn"}])
+    with pytest.raises(
+        AdapterError, match=r"The adapter acp did not understand any of the stream's 4 events"
+    ):
+        list(watched)
+    assert watched.transcript.outcome == "error"
+
+
+def test_lines_for_the_reader_are_understood() -> None:
+    class Lines(Deaf):
+        """Show each native as a line."""
+
+        name = "text"
+
+        def _read(self, native: object) -> None:
+            self.emit_unknown(native, "line", shown=True)
+
+    watched = quiet([{"kind": "x"}] * 3, adapter=Lines())
+    list(watched)
+    assert watched.transcript.outcome == "success"
+
+
+def test_the_view_says_that_nothing_was_understood_of_a_stream_that_was_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    vibe.configure(renderer="text")
+    for _ in vibe.watch([CHUNK, CHUNK], adapter="anthropic"):
+        break
+    assert "The adapter anthropic did not understand the stream's only event" in capsys.readouterr().err
+
+
+def test_a_handler_that_understood_nothing_ends_as_an_error_in_the_view() -> None:
+    hook = vibe.handler("strands", registry=vibe.Registry(), display=False)
+    with hook:
+        for _ in range(3):
+            hook(brand_new=1)
+    assert hook.transcript.outcome == "error"
+    assert "did not understand any of the stream's 3 events" in (hook.transcript.runs[0].error or "")
 
 
 # An agent that nobody knows
