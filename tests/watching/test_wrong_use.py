@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, TypedDict
 
 import openai
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.graph import START, StateGraph
 from openai.types.chat import ChatCompletion
 from pydantic_ai import Agent
@@ -152,6 +154,87 @@ def test_a_compiled_graph_names_its_astream() -> None:
         TypeError, match=r"CompiledStateGraph \(langgraph\) is not a stream.*graph\.astream\("
     ):
         quiet(builder.compile())
+
+
+CALLS = {
+    "a2a.client": "client.send_message(",
+    "agent_framework": "agent.run(prompt, stream=True)",
+    "agents.result": "Runner.run_streamed(",
+    "autogen_agentchat.base": "agent.run_stream(",
+    "azure.ai.inference.models": "client.complete(..., stream=True)",
+    "botocore.client": "client.converse_stream(",
+    "chatlas._chat": "chat.stream(prompt",
+    "cohere.client_v2": "client.chat_stream(",
+    "crewai.crew": "Crew(..., stream=True)",
+    "dspy.predict": "dspy.streamify(",
+    "google.genai.client": "client.models.generate_content_stream(",
+    "groq": "client.chat.completions.create(..., stream=True)",
+    "huggingface_hub.inference": "client.chat_completion(messages, stream=True)",
+    "instructor.client": "client.create_partial(",
+    "langgraph_sdk.client": "client.runs.stream(",
+    "letta_client.types": "client.agents.messages.stream(",
+    "litellm.types": "litellm.completion(..., stream=True)",
+    "mistralai.sdk": "client.chat.stream(",
+    "ollama._client": "client.chat(model=..., messages=..., stream=True)",
+    "pydantic_ai.run": "agent.run_stream_events(prompt)",
+    "semantic_kernel.agents": "agent.invoke_stream(",
+    "smolagents.agents": "agent.run(task, stream=True)",
+    "strands.agent.agent_result": "agent.stream_async(prompt)",
+    "vllm.v1.engine": "engine.generate(",
+    "xai_sdk.chat": "chat.stream()",
+}
+
+
+def made_in(module: str) -> type[Any]:
+    return type("Thing", (), {"__module__": module})
+
+
+@pytest.mark.parametrize("module", CALLS)
+def test_each_sdks_objects_and_results_name_its_call(module: str) -> None:
+    kind = made_in(module)
+    own = type("MyThing", (kind,), {"run": lambda self: self})
+
+    async def result() -> Any:
+        return kind()
+
+    for source in (kind(), own(), functools.partial(own().run, 1)):
+        with pytest.raises(TypeError, match=re.escape(CALLS[module])):
+            quiet(source)
+    with pytest.raises(TypeError, match=re.escape(CALLS[module])):
+        asyncio.run(drained(quiet(result())))
+    with pytest.raises(AdapterError, match=re.escape(CALLS[module])):
+        list(quiet([kind()]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda agent: agent.run("q"),
+        lambda agent: agent.run_stream("q"),
+        lambda agent: agent.iter("q"),
+        lambda agent: agent.run,
+        lambda agent: functools.partial(agent.run, "q"),
+        lambda agent: asyncio.run(agent.run("q")),
+    ],
+    ids=["run", "run_stream", "iter", "function", "partial", "result"],
+)
+def test_every_other_way_to_run_an_agent_names_the_one_that_streams(make: Any) -> None:
+    async def main(source: Any) -> None:
+        await quiet(source)
+
+    source = make(Agent("test"))
+    with pytest.raises((TypeError, AdapterError), match=r"agent\.run_stream_events\(prompt\)"):
+        asyncio.run(main(source))
+
+
+def test_a_graphs_finished_state_names_its_stream() -> None:
+    with pytest.raises(TypeError, match=r"langchain makes one with model\.astream"):
+        quiet({"messages": [HumanMessage("q"), AIMessage("a")]})
+
+
+def test_a_finished_text_is_no_recording() -> None:
+    with pytest.raises(TypeError, match=r"A whole text has nothing to stream.*stream=True"):
+        quiet("The sum is 3.")
 
 
 # A wrong adapter
