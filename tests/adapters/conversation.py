@@ -674,6 +674,11 @@ JIDO = {
         jido("tool.result", call_id="c1", tool_name="plot", result=["ok", MCP_IMAGE, []]),
     ),
 }
+MESSAGES = {
+    "the user's turn": Sample(
+        "user, system and developer messages", ({"role": "user", "content": "1 + 2?"},)
+    ),
+}
 SAMPLES: dict[str, dict[str, Sample]] = {
     "pydantic_ai": PYDANTIC_AI,
     "openai_responses": OPENAI_RESPONSES,
@@ -692,6 +697,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "vercel_ai_ui": VERCEL,
     "vibex": VIBEX,
     "jido": JIDO,
+    "messages": MESSAGES,
 }
 
 

@@ -42,6 +42,7 @@ _CLASSES: Final = {
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
     "llama_index": "LlamaIndexAdapter",
+    "messages": "MessagesAdapter",
     "openai_agents": "OpenAIAgentsAdapter",
     "openai_chat": "OpenAIChatAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
