@@ -52,8 +52,8 @@ NAMES = {
 }
 
 ADAPTERS = (
-    "acp agno agui anthropic claude_agent_sdk events google_adk jido langgraph llama_index messages openai_agents "
-    "openai_chat openai_responses pydantic_ai smolagents strands text vercel_ai_ui vibex"
+    "acp agno agui anthropic claude_agent_sdk events google_adk jido langgraph letta llama_index messages "
+    "openai_agents openai_chat openai_responses pydantic_ai smolagents strands text vercel_ai_ui vibex"
 )
 
 PARAMETERS = {

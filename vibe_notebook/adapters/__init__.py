@@ -41,6 +41,7 @@ _CLASSES: Final = {
     "google_adk": "GoogleADKAdapter",
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
+    "letta": "LettaAdapter",
     "llama_index": "LlamaIndexAdapter",
     "messages": "MessagesAdapter",
     "openai_agents": "OpenAIAgentsAdapter",
