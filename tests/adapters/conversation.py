@@ -726,6 +726,16 @@ JIDO = {
         jido("tool.result", call_id="c1", tool_name="plot", result=["ok", MCP_IMAGE, []]),
     ),
 }
+LETTA = {
+    "the user's turn": Sample(
+        "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
+    ),
+}
+MESSAGES = {
+    "the user's turn": Sample(
+        "user, system and developer messages", ({"role": "user", "content": "1 + 2?"},)
+    ),
+}
 SAMPLES: dict[str, dict[str, Sample]] = {
     "pydantic_ai": PYDANTIC_AI,
     "openai_responses": OPENAI_RESPONSES,
@@ -748,6 +758,8 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "vercel_ai_ui": VERCEL,
     "vibex": VIBEX,
     "jido": JIDO,
+    "letta": LETTA,
+    "messages": MESSAGES,
 }
 
 

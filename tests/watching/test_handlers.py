@@ -211,7 +211,8 @@ def test_an_unknown_payload_does_not_end_the_agents_work(payload: Any) -> None:
     hook = quiet("openai_agents")
     hook(payload)
     hook.close()
-    assert hook.transcript.outcome == "success"
+    assert hook.transcript.outcome == "error"
+    assert "did not understand the stream's only event" in (hook.transcript.runs[0].error or "")
 
 
 def test_strands_pushes_into_its_callback_handler() -> None:

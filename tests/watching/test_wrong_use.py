@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, TypedDict
 
 import openai
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.graph import START, StateGraph
 from openai.types.chat import ChatCompletion
 from pydantic_ai import Agent
@@ -17,7 +19,9 @@ from pydantic_ai import Agent
 import vibe_notebook as vibe
 from tests.display.test_view import Stage
 from tests.watching.streams import drained, quiet
+from vibe_notebook import adapters
 from vibe_notebook._magics.targets import TargetError, find
+from vibe_notebook.adapters import Adapter
 from vibe_notebook.events import RunStarted, ToolCallDelta
 from vibe_notebook.exceptions import AdapterError, ConsumedError, VibeNotebookError
 from vibe_notebook.remote import follow
@@ -152,6 +156,87 @@ def test_a_compiled_graph_names_its_astream() -> None:
         quiet(builder.compile())
 
 
+CALLS = {
+    "a2a.client": "client.send_message(",
+    "agent_framework": "agent.run(prompt, stream=True)",
+    "agents.result": "Runner.run_streamed(",
+    "autogen_agentchat.base": "agent.run_stream(",
+    "azure.ai.inference.models": "client.complete(..., stream=True)",
+    "botocore.client": "client.converse_stream(",
+    "chatlas._chat": "chat.stream(prompt",
+    "cohere.client_v2": "client.chat_stream(",
+    "crewai.crew": "Crew(..., stream=True)",
+    "dspy.predict": "dspy.streamify(",
+    "google.genai.client": "client.models.generate_content_stream(",
+    "groq": "client.chat.completions.create(..., stream=True)",
+    "huggingface_hub.inference": "client.chat_completion(messages, stream=True)",
+    "instructor.client": "client.create_partial(",
+    "langgraph_sdk.client": "client.runs.stream(",
+    "letta_client.types": "client.agents.messages.stream(",
+    "litellm.types": "litellm.completion(..., stream=True)",
+    "mistralai.sdk": "client.chat.stream(",
+    "ollama._client": "client.chat(model=..., messages=..., stream=True)",
+    "pydantic_ai.run": "agent.run_stream_events(prompt)",
+    "semantic_kernel.agents": "agent.invoke_stream(",
+    "smolagents.agents": "agent.run(task, stream=True)",
+    "strands.agent.agent_result": "agent.stream_async(prompt)",
+    "vllm.v1.engine": "engine.generate(",
+    "xai_sdk.chat": "chat.stream()",
+}
+
+
+def made_in(module: str) -> type[Any]:
+    return type("Thing", (), {"__module__": module})
+
+
+@pytest.mark.parametrize("module", CALLS)
+def test_each_sdks_objects_and_results_name_its_call(module: str) -> None:
+    kind = made_in(module)
+    own = type("MyThing", (kind,), {"run": lambda self: self})
+
+    async def result() -> Any:
+        return kind()
+
+    for source in (kind(), own(), functools.partial(own().run, 1)):
+        with pytest.raises(TypeError, match=re.escape(CALLS[module])):
+            quiet(source)
+    with pytest.raises(TypeError, match=re.escape(CALLS[module])):
+        asyncio.run(drained(quiet(result())))
+    with pytest.raises(AdapterError, match=re.escape(CALLS[module])):
+        list(quiet([kind()]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda agent: agent.run("q"),
+        lambda agent: agent.run_stream("q"),
+        lambda agent: agent.iter("q"),
+        lambda agent: agent.run,
+        lambda agent: functools.partial(agent.run, "q"),
+        lambda agent: asyncio.run(agent.run("q")),
+    ],
+    ids=["run", "run_stream", "iter", "function", "partial", "result"],
+)
+def test_every_other_way_to_run_an_agent_names_the_one_that_streams(make: Any) -> None:
+    async def main(source: Any) -> None:
+        await quiet(source)
+
+    source = make(Agent("test"))
+    with pytest.raises((TypeError, AdapterError), match=r"agent\.run_stream_events\(prompt\)"):
+        asyncio.run(main(source))
+
+
+def test_a_graphs_finished_state_names_its_stream() -> None:
+    with pytest.raises(TypeError, match=r"langchain makes one with model\.astream"):
+        quiet({"messages": [HumanMessage("q"), AIMessage("a")]})
+
+
+def test_a_finished_text_is_no_recording() -> None:
+    with pytest.raises(TypeError, match=r"A whole text has nothing to stream.*stream=True"):
+        quiet("The sum is 3.")
+
+
 # A wrong adapter
 
 
@@ -180,6 +265,73 @@ def test_a_run_of_known_events_without_words_is_a_success() -> None:
     watched = quiet([native], adapter="agui")
     list(watched)
     assert watched.transcript.outcome == "success"
+
+
+class Deaf(Adapter):
+    """Understand no native; another package's adapter."""
+
+    name = "deaf"
+
+    def _read(self, native: object) -> None: ...
+
+
+class Broken(Adapter):
+    """Fail at every native."""
+
+    name = "broken"
+
+    def _read(self, native: object) -> None:
+        raise ValueError(native)
+
+
+@pytest.mark.parametrize("adapter", [Deaf(), Broken(), adapters.get("anthropic")], ids=lambda one: one.name)
+def test_an_adapter_object_that_understood_nothing_ends_as_an_error(adapter: Adapter) -> None:
+    watched = quiet([CHUNK, CHUNK], adapter=adapter)
+    with pytest.raises(AdapterError, match=f"{adapter.name} did not understand any of the stream's 2 events"):
+        list(watched)
+    assert watched.transcript.outcome == "error"
+
+
+def test_a_detected_adapter_that_shows_nothing_of_a_stream_that_is_mostly_strange_ends_as_an_error() -> None:
+    strange = [{"kind": "words", "words": "Hello"}] * 3
+    watched = quiet([*strange, {"stopReason": "end_turn"}])
+    with pytest.raises(
+        AdapterError, match=r"The adapter acp did not understand any of the stream's 4 events"
+    ):
+        list(watched)
+    assert watched.transcript.outcome == "error"
+
+
+def test_lines_for_the_reader_are_understood() -> None:
+    class Lines(Deaf):
+        """Show each native as a line."""
+
+        name = "text"
+
+        def _read(self, native: object) -> None:
+            self.emit_unknown(native, "line", shown=True)
+
+    watched = quiet([{"kind": "x"}] * 3, adapter=Lines())
+    list(watched)
+    assert watched.transcript.outcome == "success"
+
+
+def test_the_view_says_that_nothing_was_understood_of_a_stream_that_was_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    vibe.configure(renderer="text")
+    for _ in vibe.watch([CHUNK, CHUNK], adapter="anthropic"):
+        break
+    assert "The adapter anthropic did not understand the stream's only event" in capsys.readouterr().err
+
+
+def test_a_handler_that_understood_nothing_ends_as_an_error_in_the_view() -> None:
+    hook = vibe.handler("strands", registry=vibe.Registry(), display=False)
+    with hook:
+        for _ in range(3):
+            hook(brand_new=1)
+    assert hook.transcript.outcome == "error"
+    assert "did not understand any of the stream's 3 events" in (hook.transcript.runs[0].error or "")
 
 
 # An agent that nobody knows

@@ -33,7 +33,8 @@ from .connections import Connections
 from .displays import Displays
 from .finalizer import Finalizer, defer_interrupt, shield_interrupts
 from .ids import RunIds, fresh_agent_id
-from .sources import is_one_shot
+from .sources import hint, is_one_shot
+from .understanding import Understanding
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
@@ -43,8 +44,6 @@ __all__ = ["Pipeline", "Transcribed"]
 log = clean_logger("vibe_notebook")
 _MAX_UNIDENTIFIED = 8
 """Number of native events within which a stream must show its SDK; later the watch fails."""
-_EMPTY_TYPES = frozenset(("run_started", "custom"))
-"""Events that an adapter makes of natives too that it does not know."""
 
 
 class Pipeline:
@@ -85,8 +84,7 @@ class Pipeline:
         self._holds: list[Hold] = []  # the registry keeps the runs until the final form is shown
         self._lock = threading.Lock()
         self._unidentified: list[Any] = []
-        self._natives = 0
-        self._not_understood: list[Any] | None = [] if isinstance(adapter, str) else None
+        self._understanding = Understanding()
         self._finalizing = False
         self._may_wait_for_lull = True  # with the final form, until other views have drawn
         self._deferred = False  # the final form comes by the end of the cell
@@ -154,10 +152,7 @@ class Pipeline:
         if self.passive:
             return
         if self._adapter is not None:
-            self._natives += 1
-            events = self.feed(self._adapter, native)
-            if self._not_understood is not None:
-                self._check_understood(self._adapter, native, events)
+            events = self.feed(self._adapter, native, self._understanding)
             self.dispatch(events, outranked=self._adapter.name != "events")
             return
         self._unidentified.append(native)
@@ -176,39 +171,39 @@ class Pipeline:
             self._choose_adapter(is_last=True)
         elif is_cut:
             return  # cancelled: what it holds is no result
-        elif self._adapter is not None and self._natives and self._not_understood:
-            raise AdapterError(
-                adapters.none_understood(self._adapter.name, self._not_understood, self._natives)
-            )
+        elif self._adapter is not None and (words := self._understanding.complaint(self._adapter.name)):
+            raise AdapterError(words)
         elif self._adapter is None:
             if not (self.passive or self.connections) and is_one_shot(source):
                 self.report("The stream gave no events. If it was read before, make a new one.")
         else:
             self.dispatch(self._call_adapter(self._adapter, lambda adapter: adapter.exhausted(source)))
 
-    def _check_understood(self, adapter: Adapter, native: Any, events: list[Event]) -> None:
-        """Keep the first natives that were not understood, until one is."""
-        is_shown = any(event.type not in _EMPTY_TYPES for event in events)
-        if is_shown or adapters.recognizes(adapter.name, native):
-            self._not_understood = None
-        elif self._not_understood is not None and len(self._not_understood) < _MAX_UNIDENTIFIED:
-            self._not_understood.append(native)
-
     def _choose_adapter(self, *, is_last: bool) -> bool:
         try:
             name = adapters.choose(self._adapter_name, *self._unidentified)
-        except AdapterError:
+        except AdapterError as error:
             if is_last or not adapters.is_open(self._adapter_name):
+                if advice := hint(self._unidentified[0]):
+                    msg = f"{error}{advice}"
+                    raise AdapterError(msg) from error
                 raise
             return False
         self._make_adapter(name)
         return True
 
-    def feed(self, adapter: Adapter, native: Any) -> list[Event]:
-        """Return the events that an adapter makes of one native event."""
-        return self._call_adapter(adapter, lambda adapter: adapter.feed(native))
+    def feed(self, adapter: Adapter, native: Any, understanding: Understanding | None = None) -> list[Event]:
+        """Return the events that an adapter makes of one native event, and count them in *understanding*."""
+        found = self._try_adapter(adapter, lambda adapter: adapter.feed(native))
+        if understanding is not None:
+            understanding.add(adapter.name, native, found)
+        return found or []
 
     def _call_adapter(self, adapter: Adapter, read: Callable[[Adapter], list[Event]]) -> list[Event]:
+        return self._try_adapter(adapter, read) or []
+
+    def _try_adapter(self, adapter: Adapter, read: Callable[[Adapter], list[Event]]) -> list[Event] | None:
+        """Return the events that an adapter reads; ``None`` if it fails."""
         try:
             return read(adapter)
         except Exception as error:
@@ -220,7 +215,7 @@ class Pipeline:
                     f"The adapter {adapter.name} could not read an event and left it out: "
                     f"{type(error).__name__}: {error}. A newer vibe_notebook may know it."
                 )
-            return []
+            return None
 
     def dispatch(self, events: Iterable[Event], *, outranked: bool = False) -> None:
         """Dispatch the events that were made from one native event.
@@ -401,6 +396,11 @@ class Pipeline:
         natives, self._unidentified = self._unidentified, []
         for native in natives:
             self.dispatch(self.feed(adapter, native))
+        words = self._understanding.complaint(adapter.name)
+        if (
+            words and exc is not None and not isinstance(exc, AdapterError)
+        ):  # the stream was left, or it failed
+            self.report(words)
         try:
             events = adapter.finish(exc)
         except Exception as error:

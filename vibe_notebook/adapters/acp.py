@@ -41,7 +41,7 @@ _KINDS: Final = frozenset(
 _STOPS: Final = ("end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled")
 _NOT_OURS: Final = (
     *("type", "event", "event_kind", "role", "object"),
-    *("content", "message", "metrics", "session_id", "subtype"),
+    *("content", "message", "message_type", "messages", "metrics", "session_id", "subtype"),
 )
 
 

@@ -1,11 +1,20 @@
-"""Read a stream of plain strings: ``watch(["Hello ", "world"])``."""
+"""Read a stream of plain strings: ``watch(["Hello ", "world"])``.
+
+The strings are deltas, or each is the text so far, as pydantic-ai's ``stream_text()`` yields it by default.
+"""
 
 from __future__ import annotations
 
 from ._base import Adapter, is_event_line
 from ._fields import get, ident, text
+from ._text_so_far import TextSoFar
 
 __all__ = ["TextAdapter", "matches"]
+
+_UNCLEAR = (
+    "Each string began with all of the string before. They were too few to tell the text so far from deltas, so they "
+    'are shown one after the other. Pass adapter=vibe_notebook.adapters.get("text", so_far=True), or so_far=False.'
+)
 
 
 def matches(native: object) -> bool:
@@ -14,16 +23,49 @@ def matches(native: object) -> bool:
 
 
 class TextAdapter(Adapter):
-    """Append every string to one text part; emit other natives under the name of their type."""
+    """Build one text part of all strings; emit other natives under the name of their type.
+
+    ``so_far`` says whether each string is the text so far; ``None`` finds it by the first strings.
+    """
 
     name = "text"
     has_think_tags = True
 
+    def __init__(self, *, so_far: bool | None = None, **ids: str | None) -> None:
+        super().__init__(**ids)  # type: ignore[arg-type]  # the base checks none of them either
+        self._pieces = None if so_far is False else TextSoFar(is_certain=so_far is True)
+        self._is_revised = False
+        self._whole = ""
+
     def _read(self, native: object) -> None:
         if not isinstance(native, str):
             self.emit_unknown(native, ident(get(native, "type")))
-        elif native:
+        elif self._pieces is None:
             self.emit_text("text", "0", text(native))
+        else:
+            for kind, piece in self._pieces.feed(native):
+                self._emit(kind, piece)
+
+    def _emit(self, kind: str, piece: str) -> None:
+        if kind == "whole":
+            self._is_revised, self._whole = True, piece
+        elif self._is_revised:
+            self._whole += piece
+        else:
+            self.emit_text("text", "0", text(piece))
+            return
+        # After a replacement every piece is one: a tag of thinking may stand anywhere in it.
+        self.emit_whole("text", "0", text(self._whole))
+
+    def _close(self) -> None:
+        if self._pieces is None:
+            return
+        is_unclear = self._pieces.is_unclear
+        for kind, piece in self._pieces.finish():
+            self._emit(kind, piece)
+        if is_unclear:
+            self._finish_texts()
+            self.emit_unknown(_UNCLEAR, "text_or_text_so_far", shown=True)
 
     def _record_delta(self, kind: str, name: str, delta: str) -> None:
         """Hold no text: no whole text follows to compare with."""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ... import adapters
 from ..._host import host
-from ...exceptions import ClosedError
+from ...exceptions import AdapterError, ClosedError
 from ..ids import fresh_agent_id
 from ..pipeline import Pipeline, Transcribed
+from ..understanding import Understanding
 
 if TYPE_CHECKING:
     from ...adapters import Adapter
@@ -39,6 +40,7 @@ class Handler(Transcribed):
         self._begun = False
         self._lock = threading.RLock()  # an SDK may call from any of its threads
         self._runs: dict[str, Adapter] = {}
+        self._understanding = Understanding()
 
     def close(self, error: BaseException | None = None) -> None:
         """End the open runs, and show the final form. Idempotent."""
@@ -86,12 +88,14 @@ class Handler(Transcribed):
         """Dispatch the events of one native event."""
         with self._lock:
             self._begin()
-            self._dispatch(run, self._pipeline.feed(run, native))
+            self._dispatch(run, self._pipeline.feed(run, native, self._understanding))
 
     def _end(self, key: str, error: BaseException | None = None) -> None:
         """Finish one run, if it is open."""
         with self._lock:
             run = self._runs[key]
+            if error is None and (words := self._understanding.complaint(run.name)):
+                error = AdapterError(words)  # for the view: the agent's own work is not at fault
             self._dispatch(run, run.finish(error))
 
     def _dispatch(self, run: Adapter, events: Iterable[Event]) -> None:
