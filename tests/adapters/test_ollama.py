@@ -104,7 +104,6 @@ def test_the_last_chunk_has_the_counts() -> None:
     [
         {"model": "m", "done": True},
         {"model": "m", "response": "Hi"},
-        {"role": "tool", "content": "1"},
         {"message": {"role": "assistant", "content": "Hi"}, "done": "yes", "model": "m"},
     ],
 )
