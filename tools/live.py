@@ -41,6 +41,8 @@ SCRIPTS = {
     "strands": ["strands"],
 }
 """By extra, the scripts in tests/samples/record that run the SDK."""
+RECORDED_ONCE = ("cohere", "google_genai", "mistral", "ollama")
+"""Scripts of SDKs without an extra: docs/adapters.md names the one version that each was recorded with."""
 MODELS = {"agno": ["openai>=3,<4"], "smolagents": ["openai>=3,<4"]}
 """By extra, further requirements of its scripts: the SDK's model is another SDK's client."""
 OLD_DEPENDENCIES = {"pydantic-ai": ["opentelemetry-api<1.37"]}

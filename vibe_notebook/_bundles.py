@@ -217,15 +217,21 @@ def without_scripts(text: str) -> str:
     lowered = text.lower()
     if len(lowered) != len(text):  # a letter whose small form has another length
         return text
-    pieces, at = [], 0
+    pieces, at, comment = [], 0, 0
     for start in (match.start() for match in _SCRIPT.finditer(lowered)):
-        if start < at:
+        if start < max(at, comment):
             continue
+        opened = lowered.rfind("<!--", max(at, comment), start)
+        if opened >= 0 and lowered.find("-->", opened, start) < 0:
+            comment = lowered.find("-->", start)
+            if comment < 0:
+                break
+            continue
+        pieces.append(text[at:start])
         end = lowered.find("</script", start)
         close = lowered.find(">", end) if end >= 0 else -1
         if close < 0:
-            break  # the sanitiser finds whether it is one
-        pieces.append(text[at:start])
+            return "".join(pieces)  # HTML reads all that follows as the script
         at = close + 1
     return "".join([*pieces, text[at:]]) if at else text
 
