@@ -20,6 +20,7 @@ from ipywidgets.widgets.widget import _instances  # type: ignore[import-untyped]
 
 import vibe_notebook as vibe
 from vibe_notebook import events as ev
+from vibe_notebook._forms.displays import beside_display
 from vibe_notebook._forms.html import output_blocks
 from vibe_notebook._forms.shapes import call_shape
 from vibe_notebook._forms.wording import args_text, clean, name_of, unclaimed_runs
@@ -242,6 +243,7 @@ def _prints(parts: Iterable[Part]) -> list[Any]:
                 made.append(["thinking", normal(part.text)])
             case "tool":
                 error = normal(clean(part.error or ""))
+                part = beside_display(part)  # noqa: PLW2901 - as each form shows it
                 shape = call_shape(part)
                 args = None if shape is None else shape.arguments_html
                 shown = args_text(part) if args is None else _html_text(args)

@@ -39,7 +39,8 @@ PLACES = """() => {
     const top = view.getBoundingClientRect().top;
     return [...view.querySelectorAll(".vibe-text, .vibe-tool, .vibe-thinking, .vibe-artifact, .vibe-tool > :first-child code:first-of-type, .vibe-tool pre")].filter((el) => el.checkVisibility()).map((el) => {
         const { left, right, top: at } = el.getBoundingClientRect();
-        return [el.className.split(" ")[0] || el.tagName, left, el.tagName === "CODE" ? left : right, at - top];
+        const name = el.tagName === "PRE" ? "PRE" : el.className.split(" ")[0] || el.tagName;
+        return [name, left, el.tagName === "CODE" ? left : right, at - top];
     });
 }"""
 # Elements that stick out of the view to the right, except inside of a box that scrolls.
