@@ -455,3 +455,29 @@ def test_the_printers_of_a_shell_are_asked_through_the_host() -> None:
     finally:
         use_printers(_host._printer)
     assert make_bundle(rich()) is None
+
+
+@pytest.mark.parametrize("line", ["log line\n", 'a "quote" ', "Grüße ", "plain "])
+def test_a_text_beyond_the_limit_stays_as_far_as_the_limit_allows(line: str) -> None:
+    bundle = clean_bundle({"text/plain": line * 300_000})
+    assert bundle is not None
+    text = bundle["text/plain"]
+    assert 990_000 <= bundle_size(bundle) <= 1_000_000
+    assert text.startswith(line * 1_000)
+    assert text.endswith("larger than display_limit]")
+
+
+@pytest.mark.parametrize("html", ["<!-- <script -->kept", "<p><scripture>kept</scripture></p>"])
+def test_words_beside_what_only_resembles_a_script_stay(html: str) -> None:
+    assert clean_bundle({"text/html": html}) == {"text/html": html}
+
+
+def test_a_repr_that_raises_what_is_no_exception_ends_nothing() -> None:
+    class Panics:
+        def __repr__(self) -> str:
+            raise SystemExit(3)
+
+        def _repr_html_(self) -> str:
+            return "<b>shown</b>"
+
+    assert (make_bundle(Panics()) or {})["text/html"] == "<b>shown</b>"

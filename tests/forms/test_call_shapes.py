@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -285,3 +286,17 @@ def test_any_call_is_shown_in_every_form_without_an_attack(args: Any, output: An
         assert "could not be made" not in form(transcript)
     assert list(html_attacks(transcript_html(transcript))) == []
     assert is_safe(transcript_markdown(transcript))
+
+
+def test_a_carriage_return_begins_no_line_of_a_diff_and_an_address_has_no_control_characters() -> None:
+    edit = ToolPart(
+        tool_call_id="c", args={"path": "x", "old_string": "a\r-forged", "new_string": "b\r+forged"}
+    )
+    hits = ToolPart(
+        tool_call_id="d",
+        output=[{"title": "t", "url": "http://a.example/\x1b]8;;\u202ex", "snippet": "s"}] * 2,
+    )
+    for part in (edit, hits):
+        transcript = Transcript(parts=(part,))
+        for form in (transcript.to_html(), transcript.to_text()):
+            assert not re.search(r"^\s*[+-]forged|[\x1b\u202e]", form, re.MULTILINE)

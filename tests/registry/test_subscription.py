@@ -15,9 +15,9 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibe_notebook.events import RunFinished, TextDelta
+from vibe_notebook.events import Artifact, RunFinished, TextDelta
 from vibe_notebook.registry import Registry
-from vibe_notebook.registry._ring_buffer import RingBuffer
+from vibe_notebook.registry._ring_buffer import HEAVY, RingBuffer
 
 
 def text(delta: str, agent_id: str = "a") -> TextDelta:
@@ -307,3 +307,23 @@ def test_an_ended_subscription_yields_no_later_event(end: str) -> None:
     else:
         subscription.close()
         assert list(subscription) == []
+
+
+def test_the_files_of_a_ring_are_bounded_and_a_reader_counts_the_events_that_left_for_it() -> None:
+    registry = Registry()
+    subscription = registry.subscribe("a", after=0)
+    registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="first"))
+    for number in range(10):
+        registry.dispatch(
+            Artifact(agent_id="a", run_id="r", artifact_id="f", name=f"{number}", data="A" * (HEAVY // 8))
+        )
+    registry.dispatch(TextDelta(agent_id="a", run_id="r", delta="last"))
+    gap, *rest = islice(subscription, 7)
+    assert gap.name == "gap"  # type: ignore[union-attr]
+    names = [event.name for event in rest if isinstance(event, Artifact)]
+    assert gap.value == {"missed": 11 - len(names)}  # type: ignore[union-attr]
+    assert names == [str(number) for number in range(10 - len(names), 10)]
+    assert (
+        sum(len(event.data or "") for event in registry._ring._events if isinstance(event, Artifact)) <= HEAVY
+    )
+    registry.close()

@@ -272,3 +272,14 @@ def test_a_renderer_comes_before_the_display_of_the_tool_and_that_before_the_val
     assert shown(display=True) == "<i>tool</i>"
     with vibe.renderer("query")(lambda _: Html("<u>renderer</u>")):
         assert shown(display=True) == "<u>renderer</u>"
+
+
+def test_a_renderer_that_changes_the_call_changes_no_transcript() -> None:
+    @vibe.renderer("query")
+    def change(part: ToolPart) -> None:
+        part.output["rows"].append("changed")
+        part.args["sql"] = "changed"
+
+    part = watched(call({"rows": [1]}))
+    assert (part.args, part.output) == ({"sql": "select 1"}, {"rows": [1]})
+    assert part.display is None

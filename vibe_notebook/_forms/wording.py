@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Final, Protocol, TypeGuard
 
+from .._bundles import size
 from .._limits import COUNT_LIMIT, INT_LIMIT, MESSAGE_SHOWN, NAME_SHOWN, TABLE_CELLS, TIME_LIMIT
 from .._symbols import show_controls, show_hidden
 from ..events import Outcome, Usage
@@ -409,18 +410,6 @@ def duration_of(part: ToolPart) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"
-
-
-def size(count: int) -> str:
-    """Return a number of bytes with its unit: ``812 B``, ``12 kB``, ``3.4 MB``."""
-    if count < 1000:  # noqa: PLR2004
-        return f"{count} B"
-    number = count / 1000
-    for unit in ("kB", "MB"):
-        if number < 1000:  # noqa: PLR2004
-            return f"{number:.0f} {unit}" if number >= 10 else f"{number:.1f} {unit}"  # noqa: PLR2004
-        number /= 1000
-    return f"{number:.1f} GB"
 
 
 def byte_size(base64_text: str) -> int:

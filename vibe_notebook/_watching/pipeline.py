@@ -366,7 +366,6 @@ class Pipeline:
 
     def _show_final_form(self) -> None:
         output, self._output, self._adapter = self._output, None, None  # only a live view needs them
-        self.run_ids = None
         try:
             if output is not None:
                 if self._may_wait_for_lull:
