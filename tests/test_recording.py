@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vibe_notebook import recording
-from vibe_notebook.events import RunFinished, TextDelta, ToolStarted, skip, to_json, with_id
+from vibe_notebook.events import RunFinished, RunStarted, TextDelta, ToolStarted, skip, to_json, with_id
 from vibe_notebook.exceptions import ClosedError, ProtocolError
 from vibe_notebook.recording import Recorder, record, replay
 from vibe_notebook.registry import Registry
@@ -241,3 +241,32 @@ def test_a_recording_that_a_callback_closes_has_the_event_of_that_call(tmp_path:
     for name in ("run", "one"):
         types = [event.type for event in replay(tmp_path / f"{name}.jsonl", speed=None)]
         assert types[:2] == ["text_delta", "run_finished"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "title"),
+    [
+        ([{"agent_name": "Bot", "title": "My title"}], "My title"),
+        ([{"agent_name": "Bot"}, {"agent_name": "Later"}], "Bot"),
+        ([{}], "a"),
+        ([{"parent_run_id": "p", "agent_name": "Child"}, {"agent_name": "Bot"}], "Bot"),
+        ([{"agent_name": "Bot"}, {"agent_id": "b", "title": "Other"}, {"agent_id": "c"}], "Bot, Other, c"),
+        ([], None),
+    ],
+)
+def test_a_replay_has_the_title_of_the_recorded_view_else_the_names_of_its_agents(
+    path: Path, lines: list[dict[str, Any]], title: str | None
+) -> None:
+    events = [RunStarted(**{"agent_id": "a", "run_id": str(n), **line}) for n, line in enumerate(lines)]
+    path.write_text("".join(to_json(event) + "\n" for event in events))
+    assert replay(path).title == title
+
+
+@pytest.mark.parametrize("start", [b"", b"{broken", b"x" * 200_000 + b"\n"])
+def test_a_recording_that_cannot_be_read_has_no_title_and_is_named_when_it_is_played(
+    path: Path, start: bytes
+) -> None:
+    path.write_bytes(start)
+    assert replay(path).title is None
+    path.unlink()
+    assert replay(path).title is None

@@ -134,6 +134,8 @@ class RunStarted(Envelope):
 
     type: Literal["run_started"] = "run_started"
     agent_name: Name | None = None
+    title: Name | None = None
+    """The title of the view that showed the run, where it is not the agent's name."""
     parent_run_id: Id | None = None
     parent_tool_call_id: Id | None = None
     input: Json = None
