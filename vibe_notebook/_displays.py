@@ -15,7 +15,7 @@ import json
 import re
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from ._bundles import KEYS, TAG, TYPES, clean_bundle, error_words, image_type, size, type_of, without_scripts
 from ._json_values import bounded_repr, scrub, to_json_value
@@ -23,7 +23,7 @@ from ._limits import IMAGE_PIXELS, TABLE_CELLS
 from ._settings import display_limit
 from ._tables import describe_lazy, summarize_table
 
-__all__ = ["make_bundle", "shown_bundle", "use_printers"]
+__all__ = ["is_bundle", "make_bundle", "shown_bundle", "use_printers"]
 
 _METHODS: Final = (
     ("text/html", "_repr_html_"),
@@ -89,18 +89,19 @@ def shown_bundle(value: object, *, text_type: str = "text/plain") -> dict[str, A
     """Return the bundle of a value that must be shown, also if it is a bundle, a text or plain JSON."""
     if isinstance(value, str):
         return clean_bundle({text_type: value, "text/plain": value}) or {"text/plain": value}
-    if _is_bundle(value):
+    if is_bundle(value):
         return clean_bundle(value) or {"text/plain": bounded_repr(value)}
     made = make_bundle(value)
     if made is not None:
         return made
-    found: dict[str, Any] = {"text/plain": bounded_repr(value)}
+    found: dict[str, Any] = {"text/plain": _ADDRESS.sub("", bounded_repr(value))}
     if describe_lazy(value) is None and isinstance(shown := to_json_value(value), dict | list):
         found["application/json"] = shown
     return clean_bundle(found) or found
 
 
-def _is_bundle(value: object) -> bool:
+def is_bundle(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether a value is a bundle: a mapping whose keys are types, of which one is known."""
     if not isinstance(value, Mapping) or not 0 < len(value) <= KEYS:
         return False
     keys = list(value)

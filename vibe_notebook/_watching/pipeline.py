@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from asyncio import CancelledError
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,8 @@ class Pipeline:
         input: Any = None,  # noqa: A002 - the field's name
     ) -> None:
         self.registry = registry
-        self.displays = Displays(registry, self.report)
+        self._faults: deque[Event] = deque()
+        self.displays = Displays(registry, self._faults.append)
         self._input = to_json_value(input)
         self._recorded_title = title or agent_id
         self.agent_id = agent_id
@@ -225,18 +227,31 @@ class Pipeline:
     def dispatch(self, events: Iterable[Event], *, outranked: bool = False) -> None:
         """Dispatch the events that were made from one native event.
 
-        *outranked*: the events' own displays are those of values here, which a renderer's bundle replaces.
+        *outranked*: the events' own displays are those of values here, which a renderer's bundle replaces. The caller
+        holds no lock: renderers run here.
         """
+        self.deliver(self.prepare(events, outranked=outranked))
+
+    def prepare(
+        self, events: Iterable[Event], *, outranked: bool = False, renders: bool = True
+    ) -> list[Event]:
+        """Return the events as they are dispatched: with ids, times and displays. Renderers run here."""
         slot = [
             self._with_head(_with_time(self.run_ids.renamed(event) if self.run_ids else event))
             for event in events
         ]
-        slot = self.displays.prepare(slot, outranked=outranked)
+        return self.displays.prepare(slot, outranked=outranked, renders=renders)
+
+    def deliver(self, slot: list[Event]) -> None:
+        """Dispatch prepared events, then the lines about renderers that failed over them."""
         for agent_id in dict.fromkeys(event.agent_id for event in slot):
             if agent_id not in self._since:
                 self.follow(agent_id)
         if slot:
             self.registry.dispatch(slot)
+        with contextlib.suppress(IndexError):  # another thread may report them
+            while self._faults:
+                self.registry.dispatch(_with_time(self._faults.popleft()))
 
     def _with_head(self, event: Event) -> Event:
         """Return a run's start with the view's title, and the first one with the user's input if it has none."""
