@@ -275,3 +275,29 @@ def test_a_denied_call_keeps_what_its_result_shows() -> None:
     ]
     ends = [event for event in run("claude_agent_sdk", natives) if isinstance(event, ToolFinished)]
     assert [(end.status, end.display) for end in ends] == [("error", IMAGE), ("denied", IMAGE)]
+
+
+class Failing(dict[str, Any]):
+    """A mapping that cannot be iterated."""
+
+    def items(self) -> Any:
+        raise RuntimeError("no items")
+
+
+class FailingSequence(list[Any]):
+    """A list that cannot be iterated."""
+
+    def __iter__(self) -> Any:
+        raise RuntimeError("no iteration")
+
+
+@pytest.mark.parametrize("value", [Failing(a=1), Failing(type="image"), FailingSequence([1])])
+def test_a_container_that_fails_becomes_bounded_text_and_loses_nothing_else(value: Any) -> None:
+    words = repr(value)
+    assert read_result(value) == (words, None, ())
+    assert read_result({"x": value, "y": [1]}) == ({"x": words, "y": [1]}, None, ())
+    output, display, _ = read_result([value, {"type": "image", "data": PNG, "mimeType": "image/png"}])
+    assert output == [words, {"$display": "image/png"}]
+    assert display == {"image/png": PNG}
+    long = Failing(a="x" * 50_000)
+    assert len(read_result([long]).output[0]) < 11_000

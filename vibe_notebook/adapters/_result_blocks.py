@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel
 
 from vibe_notebook._displays import make_bundle
+from vibe_notebook._json_values import bounded_repr
 
 from ._fields import camel, get, items, plain, text
 from ._files import as_base64, file_in, raster_of, text_in
@@ -122,6 +123,13 @@ class _Reader:
         return Result(output, shown.bundle, files)
 
     def _read(self, value: Any, depth: int) -> Any:
+        """Return a value with its blocks replaced; a container that cannot be read becomes its repr."""
+        try:
+            return self._replaced(value, depth)
+        except Exception:  # noqa: BLE001 - a foreign mapping may raise anything, and the rest of the result is good
+            return bounded_repr(value)
+
+    def _replaced(self, value: Any, depth: int) -> Any:
         self._left -= 1
         if self._left < 0 or depth > _DEPTH or isinstance(value, _PLAIN):
             return value
