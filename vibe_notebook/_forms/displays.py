@@ -36,6 +36,7 @@ __all__ = [
     "display_markdown",
     "display_size",
     "display_text",
+    "display_words",
     "in_plain_words",
     "light_display",
 ]
@@ -85,12 +86,18 @@ def display_markdown(bundle: Mapping[str, Any]) -> str:
 
 def display_text(bundle: Mapping[str, Any]) -> str:
     """Return a bundle as plain text; an image as a line about it."""
+    words, notes = display_words(bundle)
+    return "\n".join(filter(None, (words, *notes)))
+
+
+def display_words(bundle: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Return a bundle as plain text, and a line about each type that is not shown."""
     found = _Bundle(bundle)
     words = found.text()
     pictures = found.picture_words()
     if pictures and not _says_more(words):
         words = ""
-    return "\n".join(filter(None, (*pictures, words, *found.notes())))
+    return "\n".join(filter(None, (*pictures, words))), found.notes()
 
 
 def display_size(bundle: Mapping[str, Any] | None) -> int:
