@@ -208,9 +208,18 @@ def _parsed(value: str) -> Any:
     if value[:1] not in ("[", "{") or not any(hint in value for hint in _HINTS):
         return value
     try:
-        return json.loads(value)
+        return json.loads(value, parse_float=_float, parse_constant=str)
     except (ValueError, RecursionError):
         return value
+
+
+def _float(written: str) -> float | str:
+    """Return a number of JSON text; one that no float holds stays as it is written."""
+    number = float(written)
+    try:
+        return number if decimal.Decimal(written) == decimal.Decimal(repr(number)) else written
+    except decimal.DecimalException:  # the exponent is beyond a decimal number too
+        return written
 
 
 def _notebook_bundle(value: object) -> dict[str, Any] | None:
