@@ -368,7 +368,9 @@ def _count_rows(html: str) -> tuple[str, str]:
         any(cell not in ("...", "…", "&hellip;") for cell in re.findall(r"<td[^>]*>([^<]*)", row))
         for row in body.split("<tr")[1:]
     )
-    words = f"{min(shown, total):,} of {total:,} rows" + (f" · {wide:,} columns" if wide else "")
+    words = f"{min(shown, total):,} of {total:,} rows" + (
+        f" · {wide:,} {'column' if wide == 1 else 'columns'}" if wide else ""
+    )
     return html.replace(match[0], "", 1), f'\n<div style="{SMALL}">{words}</div>'
 
 
