@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from asyncio import CancelledError
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from .._event_loops import in_loop
 from .._foreign_words import clean_logger
 from .._forks import renew_in_child
 from .._host import host
-from .._json_values import to_json_value
+from .._json_values import scrub, to_json_value
 from .._settings import check_settings
 from ..display import Output, choose, make_output
 from ..events import Event, with_time
@@ -61,10 +62,15 @@ class Pipeline:
         input: Any = None,  # noqa: A002 - the field's name
     ) -> None:
         self.registry = registry
-        self.displays = Displays(registry, self.report)
+        self._faults: deque[Event] = deque()
+        self.displays = Displays(registry, self._faults.append)
         self._input = to_json_value(input)
+        self._recorded_title = title or agent_id
         self.agent_id = agent_id
         self.title = title
+        self.find_title: Callable[[], str | None] | None = (
+            None  # a recording tells its title once it is opened
+        )
         self.transcripts: dict[str, Transcript] = {}
         self.finalized = False  # the runs have ended, and the transcripts are final
         self.renderer = renderer
@@ -103,6 +109,7 @@ class Pipeline:
     def begin(self) -> None:
         """Open the recording and the output. Raises their errors before the output shows anything."""
         check_settings()
+        self.title = self.title or (self.find_title() if self.find_title else None)
         renderer = self.renderer or choose()
         if isinstance(self._record, Recorder):
             self._recorder = self._record
@@ -220,30 +227,43 @@ class Pipeline:
     def dispatch(self, events: Iterable[Event], *, outranked: bool = False) -> None:
         """Dispatch the events that were made from one native event.
 
-        *outranked*: the events' own displays are those of values here, which a renderer's bundle replaces.
+        *outranked*: the events' own displays are those of values here, which a renderer's bundle replaces. The caller
+        holds no lock: renderers run here.
         """
+        self.deliver(self.prepare(events, outranked=outranked))
+
+    def prepare(
+        self, events: Iterable[Event], *, outranked: bool = False, renders: bool = True
+    ) -> list[Event]:
+        """Return the events as they are dispatched: with ids, times and displays. Renderers run here."""
         slot = [
-            self._with_input(_with_time(self.run_ids.renamed(event) if self.run_ids else event))
+            self._with_head(_with_time(self.run_ids.renamed(event) if self.run_ids else event))
             for event in events
         ]
-        slot = self.displays.prepare(slot, outranked=outranked)
+        return self.displays.prepare(slot, outranked=outranked, renders=renders)
+
+    def deliver(self, slot: list[Event]) -> None:
+        """Dispatch prepared events, then the lines about renderers that failed over them."""
         for agent_id in dict.fromkeys(event.agent_id for event in slot):
             if agent_id not in self._since:
                 self.follow(agent_id)
         if slot:
             self.registry.dispatch(slot)
+        with contextlib.suppress(IndexError):  # another thread may report them
+            while self._faults:
+                self.registry.dispatch(_with_time(self._faults.popleft()))
 
-    def _with_input(self, event: Event) -> Event:
-        """Return the first run's start with the user's input, if its source tells none."""
-        if (
-            self._input is None
-            or event.type != "run_started"
-            or event.parent_run_id
-            or event.parent_tool_call_id
-        ):
+    def _with_head(self, event: Event) -> Event:
+        """Return a run's start with the view's title, and the first one with the user's input if it has none."""
+        if event.type != "run_started" or event.parent_run_id or event.parent_tool_call_id:
             return event
+        changes: dict[str, Any] = {}
+        if self._recorded_title and self._recorded_title != (event.agent_name or event.agent_id):
+            changes["title"] = scrub(self._recorded_title)
         given, self._input = self._input, None
-        return event if event.input is not None else event.model_copy(update={"input": given})
+        if given is not None and event.input is None:
+            changes["input"] = given
+        return event.model_copy(update=changes) if changes else event
 
     def report(self, text: str) -> None:
         """Show a failure in the view."""

@@ -382,7 +382,7 @@ def watch(
     pipeline = Pipeline(
         registry,
         agent_id=agent_id,
-        title=title or ", ".join(connection.title for connection in connections) or None,
+        title=title,
         adapter=adapter,
         renderer=None if display else "none",
         record=record,
@@ -391,6 +391,9 @@ def watch(
     if isinstance(source, Replay) or connections:
         pipeline.run_ids = None  # the reader knows them by the ids of their log
         pipeline.displays.renders = False  # its own renderers made its displays
+    if isinstance(source, Replay):
+        pipeline.find_title = lambda: source.title
+    pipeline.title = title or ", ".join(connection.title for connection in connections) or None
     pipeline.connections.show(connections)
     return _new_watch(source, pipeline)
 

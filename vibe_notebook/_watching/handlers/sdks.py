@@ -47,7 +47,7 @@ class PydanticAIHandler(Handler):
     async def __call__(self, ctx: Any, events: AsyncIterable[Any]) -> None:
         """Show the events of one model turn or of its tool calls. pydantic-ai calls this."""
         key = str(getattr(ctx, "run_id", None) or "")
-        with self._lock:
+        with self._turn():
             self._begin()
             run = self._runs.get(key) or self._run(key, **self._ids(key, ctx))
         before = _outer_run.set(key)
@@ -107,7 +107,7 @@ class OpenAIAgentsHandler(Handler):
         call_id = ident(get(payload, "tool_call", "call_id"))
         name = ident(get(payload, "agent", "name"))
         key = call_id or name or ""
-        with self._lock:
+        with self._turn():
             if key not in self._runs:
                 outer = self._outer_ids(call_id)
                 if outer and not self._begun:
@@ -148,7 +148,7 @@ class StrandsHandler(Handler):
 
     def __call__(self, **event: Any) -> None:
         """Show one event. The SDK passes its fields as keywords."""
-        with self._lock:
+        with self._turn():
             self._accept(self._run(""), event)
 
 
