@@ -284,6 +284,19 @@ TOOL_RESULT = {
     "tool_use_id": "c1",
     "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}],
 }
+BEDROCK_RESULT = {
+    "toolUseId": "c1",
+    "status": "success",
+    "content": [{"image": {"format": "png", "source": {"bytes": PNG}}}],
+}
+BEDROCK = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("`citation`, `citationsContent`", "bedrock"),
+    "rich results": said(
+        "`image`, `document` and `video` blocks",
+        {"role": "user", "content": [{"toolResult": BEDROCK_RESULT}]},
+    ),
+}
 ANTHROPIC = {
     "plan": said("a todo tool", PLAN_CALL),
     "sources": said("`citations_delta`, and the `citations` of a text block", ANSWER),
@@ -484,7 +497,7 @@ def strands(role: str, *blocks: Any) -> dict[str, Any]:
     return {"message": {"role": role, "content": list(blocks)}}
 
 
-BEDROCK = {"title": "A", "location": {"web": {"url": URL}}, "sourceContent": [{"text": "It."}]}
+CITED_BY_BEDROCK = {"title": "A", "location": {"web": {"url": URL}}, "sourceContent": [{"text": "It."}]}
 STRANDS = {
     "the user's turn": said("user messages without results", strands("user", {"text": "Weather?"})),
     "plan": said(
@@ -493,7 +506,10 @@ STRANDS = {
     ),
     "sources": said(
         "`citation`, `citationsContent`",
-        strands("assistant", {"citationsContent": {"content": [{"text": "Open."}], "citations": [BEDROCK]}}),
+        strands(
+            "assistant",
+            {"citationsContent": {"content": [{"text": "Open."}], "citations": [CITED_BY_BEDROCK]}},
+        ),
     ),
     "rich results": said(
         "`image`, `document` and `video` blocks",
@@ -742,6 +758,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "openai_chat": OPENAI_CHAT,
     "openai_agents": OPENAI_AGENTS,
     "anthropic": ANTHROPIC,
+    "bedrock": BEDROCK,
     "claude_agent_sdk": CLAUDE,
     "google_adk": GOOGLE_ADK,
     "google_genai": GOOGLE_GENAI,

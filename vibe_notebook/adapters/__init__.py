@@ -36,6 +36,7 @@ _CLASSES: Final = {
     "agno": "AgnoAdapter",
     "agui": "AGUIAdapter",
     "anthropic": "AnthropicAdapter",
+    "bedrock": "BedrockAdapter",
     "claude_agent_sdk": "ClaudeAgentSDKAdapter",
     "cohere": "CohereAdapter",
     "events": "EventsAdapter",
