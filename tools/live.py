@@ -34,7 +34,7 @@ SCRIPTS = {
     "claude-agent-sdk": ["claude_agent_sdk"],
     "cohere": ["cohere"],
     "google-adk": ["google_adk"],
-    "google-genai": ["google_genai"],
+    "google-genai": ["google_genai", "google_interactions"],
     "langchain": ["langgraph"],
     "letta": ["letta"],
     "llama-index": ["llama_index"],

@@ -411,6 +411,26 @@ GOOGLE_GENAI = {
         },
     ),
 }
+GOOGLE_INTERACTIONS = {
+    "the user's turn": said(
+        "a `user_input` step",
+        {
+            "event_type": "step.start",
+            "index": 0,
+            "step": {"type": "user_input", "content": [{"type": "text", "text": "Weather?"}]},
+        },
+    ),
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("`text_annotation_delta`", "google_interactions"),
+    "rich results": said(
+        "`image` contents in a `function_result`; MCP blocks",
+        {
+            "type": "function_result",
+            "call_id": "c1",
+            "result": [{"type": "image", "mime_type": "image/png", "data": PNG}],
+        },
+    ),
+}
 MISTRAL = {
     "plan": said("a todo tool", PLAN_CALL),
     "sources": recorded("references", "mistral"),
@@ -762,6 +782,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "claude_agent_sdk": CLAUDE,
     "google_adk": GOOGLE_ADK,
     "google_genai": GOOGLE_GENAI,
+    "google_interactions": GOOGLE_INTERACTIONS,
     "cohere": COHERE,
     "mistral": MISTRAL,
     "ollama": OLLAMA,

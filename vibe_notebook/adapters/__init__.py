@@ -42,6 +42,7 @@ _CLASSES: Final = {
     "events": "EventsAdapter",
     "google_adk": "GoogleADKAdapter",
     "google_genai": "GoogleGenAIAdapter",
+    "google_interactions": "GoogleInteractionsAdapter",
     "jido": "JidoAdapter",
     "langgraph": "LangGraphAdapter",
     "letta": "LettaAdapter",
