@@ -436,6 +436,15 @@ MISTRAL = {
     "sources": recorded("references", "mistral"),
     "rich results": OPENAI_CHAT["rich results"],
 }
+MISTRAL_CONVERSATIONS = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("`tool_reference`", "mistral_conversations"),
+    "lines": recorded("a handoff", "mistral_conversations"),
+    "rich results": said(
+        "blocks of a `function.result`, also as JSON text",
+        {"type": "function.result", "tool_call_id": "c1", "result": json.dumps([MCP_IMAGE])},
+    ),
+}
 COHERE = {
     "plan": said("a todo tool", PLAN_CALL),
     "sources": recorded("`citation-start`", "cohere"),
@@ -785,6 +794,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "google_interactions": GOOGLE_INTERACTIONS,
     "cohere": COHERE,
     "mistral": MISTRAL,
+    "mistral_conversations": MISTRAL_CONVERSATIONS,
     "ollama": OLLAMA,
     "langgraph": LANGGRAPH,
     "strands": STRANDS,

@@ -49,6 +49,7 @@ _CLASSES: Final = {
     "llama_index": "LlamaIndexAdapter",
     "messages": "MessagesAdapter",
     "mistral": "MistralAdapter",
+    "mistral_conversations": "MistralConversationsAdapter",
     "ollama": "OllamaAdapter",
     "openai_agents": "OpenAIAgentsAdapter",
     "openai_chat": "OpenAIChatAdapter",
