@@ -43,6 +43,7 @@ SCRIPTS = {
     "ollama": ["ollama"],
     "openai": ["openai_chat", "openai_responses"],
     "openai-agents": ["openai_agents"],
+    "openai-sessions": ["openai_sessions"],
     "pydantic-ai": ["pydantic_ai"],
     "smolagents": ["smolagents"],
     "strands": ["strands"],

@@ -284,6 +284,44 @@ TOOL_RESULT = {
     "tool_use_id": "c1",
     "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}],
 }
+SESSION_IMAGE = {
+    "type": "function_call_output",
+    "id": "o",
+    "call_id": "c1",
+    "output": [{"type": "input_image", "image_url": f"data:image/png;base64,{PNG}"}],
+    "status": "completed",
+}
+SESSION_PLAN = {
+    "type": "function_call",
+    "id": "f",
+    "call_id": "c1",
+    "name": "update_plan",
+    "arguments": {"plan": TODOS},
+}
+
+
+def session_item(item: dict[str, Any]) -> dict[str, Any]:
+    """Return the event of an item of a session of OpenAI's Agents API."""
+    return {"type": "agent.session.turn.item.added", "turn_id": "t", "session_id": "s", "item": item}
+
+
+OPENAI_SESSIONS = {
+    "the user's turn": recorded("messages of the user", "openai_sessions"),
+    "plan": said("a todo tool", session_item(SESSION_PLAN)),
+    "lines": said(
+        "messages between agents; an environment that fails",
+        session_item(
+            {
+                "type": "agent_message",
+                "id": "m",
+                "sender_agent_id": "a",
+                "recipient_agent_id": "b",
+                "content": [{"type": "output_text", "text": "Look."}],
+            }
+        ),
+    ),
+    "rich results": said("images and files in a `function_call_output`", session_item(SESSION_IMAGE)),
+}
 BEDROCK_RESULT = {
     "toolUseId": "c1",
     "status": "success",
@@ -784,6 +822,7 @@ MESSAGES = {
 SAMPLES: dict[str, dict[str, Sample]] = {
     "pydantic_ai": PYDANTIC_AI,
     "openai_responses": OPENAI_RESPONSES,
+    "openai_sessions": OPENAI_SESSIONS,
     "openai_chat": OPENAI_CHAT,
     "openai_agents": OPENAI_AGENTS,
     "anthropic": ANTHROPIC,

@@ -54,6 +54,7 @@ _CLASSES: Final = {
     "openai_agents": "OpenAIAgentsAdapter",
     "openai_chat": "OpenAIChatAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
+    "openai_sessions": "OpenAISessionsAdapter",
     "pydantic_ai": "PydanticAIAdapter",
     "smolagents": "SmolagentsAdapter",
     "strands": "StrandsAdapter",
