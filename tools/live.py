@@ -30,19 +30,25 @@ SCRIPTS = {
     "ag-ui": ["agui"],
     "agno": ["agno"],
     "anthropic": ["anthropic"],
+    "bedrock": ["bedrock"],
     "claude-agent-sdk": ["claude_agent_sdk"],
+    "cohere": ["cohere"],
     "google-adk": ["google_adk"],
+    "google-genai": ["google_genai", "google_interactions"],
     "langchain": ["langgraph"],
+    "langgraph-sdk": ["langgraph_sdk"],
+    "letta": ["letta"],
     "llama-index": ["llama_index"],
+    "mistral": ["mistral", "mistral_conversations"],
+    "ollama": ["ollama"],
     "openai": ["openai_chat", "openai_responses"],
     "openai-agents": ["openai_agents"],
+    "openai-sessions": ["openai_sessions"],
     "pydantic-ai": ["pydantic_ai"],
     "smolagents": ["smolagents"],
     "strands": ["strands"],
 }
 """By extra, the scripts in tests/samples/record that run the SDK."""
-RECORDED_ONCE = ("cohere", "google_genai", "mistral", "ollama")
-"""Scripts of SDKs without an extra: docs/adapters.md names the one version that each was recorded with."""
 MODELS = {"agno": ["openai>=3,<4"], "smolagents": ["openai>=3,<4"]}
 """By extra, further requirements of its scripts: the SDK's model is another SDK's client."""
 OLD_DEPENDENCIES = {"pydantic-ai": ["opentelemetry-api<1.37"]}

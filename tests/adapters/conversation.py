@@ -284,6 +284,57 @@ TOOL_RESULT = {
     "tool_use_id": "c1",
     "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}],
 }
+SESSION_IMAGE = {
+    "type": "function_call_output",
+    "id": "o",
+    "call_id": "c1",
+    "output": [{"type": "input_image", "image_url": f"data:image/png;base64,{PNG}"}],
+    "status": "completed",
+}
+SESSION_PLAN = {
+    "type": "function_call",
+    "id": "f",
+    "call_id": "c1",
+    "name": "update_plan",
+    "arguments": {"plan": TODOS},
+}
+
+
+def session_item(item: dict[str, Any]) -> dict[str, Any]:
+    """Return the event of an item of a session of OpenAI's Agents API."""
+    return {"type": "agent.session.turn.item.added", "turn_id": "t", "session_id": "s", "item": item}
+
+
+OPENAI_SESSIONS = {
+    "the user's turn": recorded("messages of the user", "openai_sessions"),
+    "plan": said("a todo tool", session_item(SESSION_PLAN)),
+    "lines": said(
+        "messages between agents; an environment that fails",
+        session_item(
+            {
+                "type": "agent_message",
+                "id": "m",
+                "sender_agent_id": "a",
+                "recipient_agent_id": "b",
+                "content": [{"type": "output_text", "text": "Look."}],
+            }
+        ),
+    ),
+    "rich results": said("images and files in a `function_call_output`", session_item(SESSION_IMAGE)),
+}
+BEDROCK_RESULT = {
+    "toolUseId": "c1",
+    "status": "success",
+    "content": [{"image": {"format": "png", "source": {"bytes": PNG}}}],
+}
+BEDROCK = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("`citation`, `citationsContent`", "bedrock"),
+    "rich results": said(
+        "`image`, `document` and `video` blocks",
+        {"role": "user", "content": [{"toolResult": BEDROCK_RESULT}]},
+    ),
+}
 ANTHROPIC = {
     "plan": said("a todo tool", PLAN_CALL),
     "sources": said("`citations_delta`, and the `citations` of a text block", ANSWER),
@@ -398,10 +449,39 @@ GOOGLE_GENAI = {
         },
     ),
 }
+GOOGLE_INTERACTIONS = {
+    "the user's turn": said(
+        "a `user_input` step",
+        {
+            "event_type": "step.start",
+            "index": 0,
+            "step": {"type": "user_input", "content": [{"type": "text", "text": "Weather?"}]},
+        },
+    ),
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("`text_annotation_delta`", "google_interactions"),
+    "rich results": said(
+        "`image` contents in a `function_result`; MCP blocks",
+        {
+            "type": "function_result",
+            "call_id": "c1",
+            "result": [{"type": "image", "mime_type": "image/png", "data": PNG}],
+        },
+    ),
+}
 MISTRAL = {
     "plan": said("a todo tool", PLAN_CALL),
     "sources": recorded("references", "mistral"),
     "rich results": OPENAI_CHAT["rich results"],
+}
+MISTRAL_CONVERSATIONS = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("`tool_reference`", "mistral_conversations"),
+    "lines": recorded("a handoff", "mistral_conversations"),
+    "rich results": said(
+        "blocks of a `function.result`, also as JSON text",
+        {"type": "function.result", "tool_call_id": "c1", "result": json.dumps([MCP_IMAGE])},
+    ),
 }
 COHERE = {
     "plan": said("a todo tool", PLAN_CALL),
@@ -484,7 +564,7 @@ def strands(role: str, *blocks: Any) -> dict[str, Any]:
     return {"message": {"role": role, "content": list(blocks)}}
 
 
-BEDROCK = {"title": "A", "location": {"web": {"url": URL}}, "sourceContent": [{"text": "It."}]}
+CITED_BY_BEDROCK = {"title": "A", "location": {"web": {"url": URL}}, "sourceContent": [{"text": "It."}]}
 STRANDS = {
     "the user's turn": said("user messages without results", strands("user", {"text": "Weather?"})),
     "plan": said(
@@ -493,7 +573,10 @@ STRANDS = {
     ),
     "sources": said(
         "`citation`, `citationsContent`",
-        strands("assistant", {"citationsContent": {"content": [{"text": "Open."}], "citations": [BEDROCK]}}),
+        strands(
+            "assistant",
+            {"citationsContent": {"content": [{"text": "Open."}], "citations": [CITED_BY_BEDROCK]}},
+        ),
     ),
     "rich results": said(
         "`image`, `document` and `video` blocks",
@@ -739,14 +822,18 @@ MESSAGES = {
 SAMPLES: dict[str, dict[str, Sample]] = {
     "pydantic_ai": PYDANTIC_AI,
     "openai_responses": OPENAI_RESPONSES,
+    "openai_sessions": OPENAI_SESSIONS,
     "openai_chat": OPENAI_CHAT,
     "openai_agents": OPENAI_AGENTS,
     "anthropic": ANTHROPIC,
+    "bedrock": BEDROCK,
     "claude_agent_sdk": CLAUDE,
     "google_adk": GOOGLE_ADK,
     "google_genai": GOOGLE_GENAI,
+    "google_interactions": GOOGLE_INTERACTIONS,
     "cohere": COHERE,
     "mistral": MISTRAL,
+    "mistral_conversations": MISTRAL_CONVERSATIONS,
     "ollama": OLLAMA,
     "langgraph": LANGGRAPH,
     "strands": STRANDS,

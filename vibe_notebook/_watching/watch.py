@@ -36,6 +36,7 @@ from .sources import (
     open_async,
     open_sync,
     source_name,
+    stream_in,
     type_name,
 )
 from .stepper import END, Stepper, Ticker, close_when_dropped, in_thread
@@ -368,6 +369,7 @@ def watch(
 
     Raises ``TypeError`` for an object that is no stream, ``AdapterError`` for an unknown adapter.
     """
+    source = stream_in(source)
     check(source)
     if not isinstance(adapter, str) and agent_id not in (None, adapter.agent_id):
         msg = f"agent_id={agent_id!r}, but the adapter has {adapter.agent_id!r}: give it to the adapter only."

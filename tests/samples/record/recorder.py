@@ -6,6 +6,7 @@ that of pydantic for its models, the public fields of dataclasses, and the ``rep
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import enum
 import json
@@ -35,6 +36,8 @@ def as_json(value: Any) -> Any:
         return as_json(value.value)
     if value is None or isinstance(value, str | int | float):
         return value
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     if isinstance(value, BaseException):
         return str(value)
     if callable(getattr(value, "clone", None)):  # a live agent
