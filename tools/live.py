@@ -31,6 +31,7 @@ SCRIPTS = {
     "agno": ["agno"],
     "anthropic": ["anthropic"],
     "claude-agent-sdk": ["claude_agent_sdk"],
+    "crewai": ["crewai"],
     "google-adk": ["google_adk"],
     "langchain": ["langgraph"],
     "llama-index": ["llama_index"],

@@ -726,6 +726,42 @@ JIDO = {
         jido("tool.result", call_id="c1", tool_name="plot", result=["ok", MCP_IMAGE, []]),
     ),
 }
+CREWAI = {
+    "the user's turn": recorded("a task's description; the inputs of a crew", "crewai"),
+    "plan": said(
+        "a todo tool",
+        {
+            "type": "tool_usage_started",
+            "event_id": "e",
+            "emission_sequence": 1,
+            "source_fingerprint": None,
+            "tool_name": "update_plan",
+            "tool_args": {"plan": TODOS},
+        },
+    ),
+    "lines": said(
+        "another agent; the methods of a flow, failed tasks",
+        {
+            "type": "method_execution_started",
+            "event_id": "e",
+            "emission_sequence": 1,
+            "source_fingerprint": None,
+            "method_name": "begin",
+        },
+    ),
+    "rich results": said(
+        "Python objects; MCP blocks",
+        {
+            "type": "tool_usage_finished",
+            "event_id": "e",
+            "emission_sequence": 1,
+            "source_fingerprint": None,
+            "tool_name": "plot",
+            "tool_args": {},
+            "output": [MCP_IMAGE],
+        },
+    ),
+}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -753,6 +789,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "agno": AGNO,
     "smolagents": SMOLAGENTS,
     "llama_index": LLAMA_INDEX,
+    "crewai": CREWAI,
     "acp": ACP,
     "agui": AGUI,
     "vercel_ai_ui": VERCEL,

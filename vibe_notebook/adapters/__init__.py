@@ -38,6 +38,7 @@ _CLASSES: Final = {
     "anthropic": "AnthropicAdapter",
     "claude_agent_sdk": "ClaudeAgentSDKAdapter",
     "cohere": "CohereAdapter",
+    "crewai": "CrewAIAdapter",
     "events": "EventsAdapter",
     "google_adk": "GoogleADKAdapter",
     "google_genai": "GoogleGenAIAdapter",

@@ -25,6 +25,10 @@ Runs = dict[str, tuple[str, Callable[[], AsyncIterator[Any]]]]
 
 def as_json(value: Any) -> Any:
     """Return the JSON form of a native."""
+    if type(value).__module__.startswith("crewai.events"):  # its own form leaves out agents and crews
+        return value.to_json({"agent", "crew", "task", "tools"})
+    if type(value).__module__.startswith("agent_framework"):
+        return _of_agent_framework(value)
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):
@@ -46,6 +50,16 @@ def as_json(value: Any) -> Any:
         used = None if "usage" in fields else getattr(value, "usage", None)
         return fields if used is None else {**fields, "usage": as_json(used() if callable(used) else used)}
     return repr(value)
+
+
+def _of_agent_framework(value: Any) -> Any:
+    """Return the fields that the SDK writes too; a workflow's event has no JSON form of its own."""
+    if callable(getattr(value, "from_json", None)):
+        return as_json(value.to_dict())
+    if isinstance(value, enum.Enum | type):
+        return value.value if isinstance(value, enum.Enum) else value.__name__
+    fields = {name.removeprefix("_"): item for name, item in vars(value).items()}
+    return {name: as_json(item) for name, item in fields.items() if item is not None}
 
 
 async def collected(
