@@ -28,6 +28,7 @@ the range in its extra (`pip install "vibe_notebook[agno]"`). An adapter imports
 SCRIPTS = {
     "acp": ["acp"],
     "ag-ui": ["agui"],
+    "agent-framework": ["agent_framework"],
     "agno": ["agno"],
     "anthropic": ["anthropic"],
     "claude-agent-sdk": ["claude_agent_sdk"],

@@ -762,6 +762,40 @@ CREWAI = {
         },
     ),
 }
+
+
+def framework(*contents: Any) -> dict[str, Any]:
+    """Return an update of Microsoft's Agent Framework."""
+    return {"type": "agent_response_update", "role": "assistant", "contents": list(contents)}
+
+
+AGENT_FRAMEWORK = {
+    "the user's turn": recorded("the message of a workflow", "agent_framework_workflow"),
+    "plan": said(
+        "a todo tool",
+        framework(
+            {"type": "function_call", "call_id": "c1", "name": "update_plan", "arguments": {"plan": TODOS}}
+        ),
+    ),
+    "sources": said(
+        "the `annotations` of a text",
+        framework({"type": "text", "text": "Open.", "annotations": [{"type": "citation", "url": URL}]}),
+    ),
+    "lines": recorded(
+        "another agent; warnings and errors of a workflow, handoffs", "agent_framework_workflow"
+    ),
+    "rich results": said(
+        "the `items` of a result; MCP blocks",
+        framework(
+            {
+                "type": "function_result",
+                "call_id": "c1",
+                "result": "drawn",
+                "items": [{"type": "data", "uri": f"data:image/png;base64,{PNG}", "media_type": "image/png"}],
+            }
+        ),
+    ),
+}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -790,6 +824,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "smolagents": SMOLAGENTS,
     "llama_index": LLAMA_INDEX,
     "crewai": CREWAI,
+    "agent_framework": AGENT_FRAMEWORK,
     "acp": ACP,
     "agui": AGUI,
     "vercel_ai_ui": VERCEL,

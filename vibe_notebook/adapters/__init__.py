@@ -33,6 +33,7 @@ __all__ = [
 
 _CLASSES: Final = {
     "acp": "ACPAdapter",
+    "agent_framework": "AgentFrameworkAdapter",
     "agno": "AgnoAdapter",
     "agui": "AGUIAdapter",
     "anthropic": "AnthropicAdapter",
