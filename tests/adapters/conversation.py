@@ -796,6 +796,31 @@ AGENT_FRAMEWORK = {
         ),
     ),
 }
+
+
+def autogen(kind: str, content: Any, **fields: Any) -> dict[str, Any]:
+    """Return a message or an event of AutoGen."""
+    return {"type": kind, "source": "bot", "models_usage": None, "content": content, **fields}
+
+
+AUTOGEN = {
+    "the user's turn": recorded("messages of the source `user`", "autogen"),
+    "plan": said(
+        "a todo tool",
+        autogen(
+            "ToolCallRequestEvent",
+            [{"id": "c1", "name": "update_plan", "arguments": json.dumps({"plan": TODOS})}],
+        ),
+    ),
+    "lines": recorded("another agent, a handoff, a selected speaker, the reason of the end", "autogen_team"),
+    "rich results": said(
+        "blocks of a result, as JSON text",
+        autogen(
+            "ToolCallExecutionEvent",
+            [{"call_id": "c1", "name": "plot", "content": json.dumps([MCP_IMAGE]), "is_error": False}],
+        ),
+    ),
+}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -825,6 +850,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "llama_index": LLAMA_INDEX,
     "crewai": CREWAI,
     "agent_framework": AGENT_FRAMEWORK,
+    "autogen": AUTOGEN,
     "acp": ACP,
     "agui": AGUI,
     "vercel_ai_ui": VERCEL,

@@ -37,6 +37,7 @@ _CLASSES: Final = {
     "agno": "AgnoAdapter",
     "agui": "AGUIAdapter",
     "anthropic": "AnthropicAdapter",
+    "autogen": "AutoGenAdapter",
     "claude_agent_sdk": "ClaudeAgentSDKAdapter",
     "cohere": "CohereAdapter",
     "crewai": "CrewAIAdapter",
