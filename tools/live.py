@@ -42,6 +42,7 @@ SCRIPTS = {
     "openai": ["openai_chat", "openai_responses"],
     "openai-agents": ["openai_agents"],
     "pydantic-ai": ["pydantic_ai"],
+    "semantic-kernel": ["semantic_kernel"],
     "smolagents": ["smolagents"],
     "strands": ["strands"],
 }
@@ -50,8 +51,8 @@ RECORDED_ONCE = ("cohere", "google_genai", "mistral", "ollama")
 """Scripts of SDKs without an extra: docs/adapters.md names the one version that each was recorded with."""
 MODELS = {"agno": ["openai>=3,<4"], "smolagents": ["openai>=3,<4"]}
 """By extra, further requirements of its scripts: the SDK's model is another SDK's client."""
-OLD_DEPENDENCIES = {"pydantic-ai": ["opentelemetry-api<1.37"]}
-"""By extra, older dependencies of its lowest version, which imports names that newer ones have removed."""
+OLD_DEPENDENCIES = {"pydantic-ai": ["opentelemetry-api<1.37"], "semantic-kernel": ["httpx"]}
+"""By extra, dependencies of its lowest version, which imports what newer ones have removed."""
 TOOLS = ["-e", f"{ROOT}[remote]", "pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.112"]
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
 

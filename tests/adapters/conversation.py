@@ -821,6 +821,47 @@ AUTOGEN = {
         ),
     ),
 }
+
+
+def kernel(role: str, *items: Any) -> dict[str, Any]:
+    """Return a message of Semantic Kernel."""
+    return {"content_type": "message", "role": role, "items": list(items)}
+
+
+SEMANTIC_KERNEL = {
+    "the user's turn": said(
+        "messages of the user", kernel("user", {"content_type": "text", "text": "Weather?"})
+    ),
+    "plan": said(
+        "a todo tool",
+        kernel(
+            "assistant",
+            {
+                "content_type": "function_call",
+                "id": "c1",
+                "function_name": "update_plan",
+                "arguments": {"plan": TODOS},
+            },
+        ),
+        kernel("tool", {"content_type": "function_result", "id": "c1", "result": "ok"}),
+    ),
+    "sources": said(
+        "annotations",
+        kernel(
+            "assistant",
+            {"content_type": "text", "text": "Open."},
+            {"content_type": "streaming_annotation", "url": URL, "title": "A"},
+        ),
+    ),
+    "lines": said(
+        "another agent",
+        *({**kernel("assistant", {"content_type": "text", "text": "Hi"}), "name": n} for n in "ab"),
+    ),
+    "rich results": said(
+        "blocks of a result",
+        kernel("tool", {"content_type": "function_result", "id": "c1", "result": [MCP_IMAGE]}),
+    ),
+}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -851,6 +892,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "crewai": CREWAI,
     "agent_framework": AGENT_FRAMEWORK,
     "autogen": AUTOGEN,
+    "semantic_kernel": SEMANTIC_KERNEL,
     "acp": ACP,
     "agui": AGUI,
     "vercel_ai_ui": VERCEL,

@@ -55,6 +55,7 @@ _CLASSES: Final = {
     "openai_chat": "OpenAIChatAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
     "pydantic_ai": "PydanticAIAdapter",
+    "semantic_kernel": "SemanticKernelAdapter",
     "smolagents": "SmolagentsAdapter",
     "strands": "StrandsAdapter",
     "text": "TextAdapter",

@@ -39,7 +39,9 @@ def matches(native: object) -> bool:
     if names >= _FIELDS or names >= _CODE_FIELDS:
         return bool(text(get(native, "type"))) and isinstance(get(native, "source"), str)
     if names == _RESULT:
-        return all(map(matches, items(get(native, "messages"))))
+        # Early versions write of these messages only the fields that all have.
+        found = items(get(native, "messages"))
+        return bool(found) and all(fields_of(one).keys() >= {"source", "models_usage"} for one in found)
     return names == _RESPONSE and matches(get(native, "chat_message"))
 
 
@@ -151,13 +153,10 @@ class AutoGenAdapter(Adapter):
             self._end_message()
             self.emit_turn(*_words(content), message_id=native_id)
             return
-        self._open(native, native_id)
         words, files = _words(content)
-        written = self.streamed.read(self._key("text", "0"))
-        if not written.strip().endswith(words.strip()):  # the chunks also have the thinking, in its tags
+        if not self._is_streamed(source, words):
+            self._open(native, native_id)
             self.emit_whole("text", "0", words)
-        elif not written:
-            self.emit_text("text", "0", words)
         self._show_files(files)
         self._end_message(_usage(native))
 
@@ -168,10 +167,16 @@ class AutoGenAdapter(Adapter):
             )
 
     def _thought(self, native: object, words: str) -> None:
-        native_id = ident(get(native, "id"))
-        if self._message is None or native_id != self._message.native_id:
-            self._open(native, native_id)
+        if not self._is_streamed(text(get(native, "source")), words):
+            self._open(native, ident(get(native, "id")))
             self.emit_text("thinking", "0", words)
+
+    def _is_streamed(self, source: str, words: str) -> bool:
+        """Return whether the chunks of an agent's open message end with *words*; before them may be its thinking."""
+        if self._message is None or self._message.source != source:
+            return False
+        written = self.streamed.read(self._key("text", "0")).strip()
+        return bool(written) and written.endswith(words.strip())
 
     # Tools.
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from autogen_agentchat.agents import AssistantAgent
-from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_ext.models.openai import OpenAIChatCompletionClient
 
@@ -55,7 +54,7 @@ async def team() -> AsyncIterator[Any]:
     answer = [{"role": "assistant", "content": "Pack a "}, {"content": "hat."}]
     with serving(*CALL_AFTER_CALL, answer) as url:
         agents: list[Any] = [agent(url, "forecaster", get_weather), agent(url, "packer", streams=False)]
-        chat = RoundRobinGroupChat(agents, termination_condition=MaxMessageTermination(3))
+        chat = RoundRobinGroupChat(agents, max_turns=2)
         async for message in chat.run_stream(task=QUESTION):
             yield message
 

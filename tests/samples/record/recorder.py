@@ -29,6 +29,12 @@ def as_json(value: Any) -> Any:
         return value.to_json({"agent", "crew", "task", "tools"})
     if type(value).__module__.startswith("agent_framework"):
         return _of_agent_framework(value)
+    if type(value).__module__.startswith("semantic_kernel."):
+        content = getattr(value, "message", value)  # beside it, a thread that has no JSON form
+        fields = content.model_dump(
+            mode="json", exclude={"inner_content": True, "items": {"__all__": {"inner_content"}}}
+        )
+        return fields if content is value else {"message": fields}
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):
