@@ -35,7 +35,10 @@ SCRIPTS = {
     "claude-agent-sdk": ["claude_agent_sdk"],
     "crewai": ["crewai"],
     "deepagents": ["deepagents"],
+    "dspy": ["dspy"],
     "google-adk": ["google_adk"],
+    "haystack": ["haystack"],
+    "instructor": ["instructor"],
     "langchain": ["langgraph"],
     "litellm": ["litellm"],
     "llama-index": ["llama_index"],
@@ -51,7 +54,11 @@ RECORDED_ONCE = ("cohere", "google_genai", "mistral", "ollama")
 """Scripts of SDKs without an extra: docs/adapters.md names the one version that each was recorded with."""
 MODELS = {"agno": ["openai>=3,<4"], "smolagents": ["openai>=3,<4"]}
 """By extra, further requirements of its scripts: the SDK's model is another SDK's client."""
-OLD_DEPENDENCIES = {"pydantic-ai": ["opentelemetry-api<1.37"], "semantic-kernel": ["httpx"]}
+OLD_DEPENDENCIES = {
+    "pydantic-ai": ["opentelemetry-api<1.37"],
+    "haystack": ["httpx>=0.27"],
+    "semantic-kernel": ["httpx>=0.27"],
+}
 """By extra, dependencies of its lowest version, which imports what newer ones have removed."""
 TOOLS = ["-e", f"{ROOT}[remote]", "pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.112"]
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}

@@ -862,6 +862,35 @@ SEMANTIC_KERNEL = {
         kernel("tool", {"content_type": "function_result", "id": "c1", "result": [MCP_IMAGE]}),
     ),
 }
+
+
+def haystack(**fields: Any) -> dict[str, Any]:
+    """Return a chunk of Haystack."""
+    return {"content": "", "meta": {}, "component_info": None, **fields}
+
+
+HAYSTACK = {
+    "plan": said(
+        "a todo tool",
+        haystack(
+            tool_calls=[
+                {
+                    "index": 0,
+                    "id": "c1",
+                    "tool_name": "update_plan",
+                    "arguments": json.dumps({"plan": TODOS}),
+                }
+            ]
+        ),
+        haystack(tool_call_result={"result": "ok", "origin": {"id": "c1"}, "error": False}),
+    ),
+    "rich results": said(
+        "blocks of a result, also as JSON text",
+        haystack(tool_call_result={"result": json.dumps([MCP_IMAGE]), "origin": {"id": "c1"}}),
+    ),
+}
+DSPY = {"lines": recorded("status messages", "dspy")}
+INSTRUCTOR: dict[str, Sample] = {}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -893,6 +922,9 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "agent_framework": AGENT_FRAMEWORK,
     "autogen": AUTOGEN,
     "semantic_kernel": SEMANTIC_KERNEL,
+    "haystack": HAYSTACK,
+    "dspy": DSPY,
+    "instructor": INSTRUCTOR,
     "acp": ACP,
     "agui": AGUI,
     "vercel_ai_ui": VERCEL,

@@ -160,8 +160,20 @@ class StrandsHandler(Handler):
             self._accept(self._run(""), event)
 
 
+class HaystackHandler(Handler):
+    """Accept chunks: ``Agent(streaming_callback=vibe.handler("haystack"))``, or of a generator or a run."""
+
+    adapter = "haystack"
+
+    def __call__(self, chunk: Any) -> None:
+        """Show one chunk. Haystack calls this."""
+        with self._lock:
+            self._accept(self._run(""), chunk)
+
+
 _HANDLERS: Final[dict[str, type[Handler]]] = {
     "crewai": CrewAIHandler,
+    "haystack": HaystackHandler,
     "langchain": LangChainHandler,
     "langgraph": LangChainHandler,
     "openai_agents": OpenAIAgentsHandler,
@@ -182,7 +194,8 @@ def handler(
     """Make an SDK's push-style hook; use it as a context manager, or once per cell.
 
     "pydantic_ai" makes an ``event_stream_handler``, "langchain" an entry of ``callbacks=[…]``, "openai_agents"
-    an ``on_stream``, "strands" a ``callback_handler``, "crewai" a block around ``crew.kickoff()``. All have
+    an ``on_stream``, "strands" a ``callback_handler``, "crewai" a block around ``crew.kickoff()``, "haystack" a
+    ``streaming_callback``. All have
     ``close()``, ``transcript`` and ``show()``.
     Raises ``AdapterError`` for an SDK without a hook: wrap its stream with ``watch``.
     """
