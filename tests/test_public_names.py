@@ -52,9 +52,10 @@ NAMES = {
 }
 
 ADAPTERS = (
-    "acp agno agui anthropic bedrock claude_agent_sdk cohere events google_adk google_genai google_interactions jido langgraph letta llama_index "
-    "messages mistral mistral_conversations ollama openai_agents openai_chat openai_responses openai_sessions "
-    "pydantic_ai smolagents strands text vercel_ai_ui vibex"
+    "acp agent_framework agno agui anthropic autogen bedrock claude_agent_sdk cohere crewai dspy events "
+    "google_adk google_genai google_interactions haystack instructor jido langgraph letta llama_index "
+    "messages mistral mistral_conversations ollama openai_agents openai_chat openai_responses "
+    "openai_sessions pydantic_ai semantic_kernel smolagents strands text vercel_ai_ui vibex"
 )
 
 PARAMETERS = {
