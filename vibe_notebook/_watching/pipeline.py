@@ -68,6 +68,7 @@ class Pipeline:
         self.transcripts: dict[str, Transcript] = {}
         self.finalized = False  # the runs have ended, and the transcripts are final
         self.renderer = renderer
+        self.has_times = False  # the source knows when its events were: an event without a time gets none
         self.passive = False  # it only shows: another source dispatches the agent's events
         self.on_stop: Callable[[], object] | None = None  # cancels the watch
         self.connections = Connections(self._draw_connections)
@@ -223,7 +224,7 @@ class Pipeline:
         *outranked*: the events' own displays are those of values here, which a renderer's bundle replaces.
         """
         slot = [
-            self._with_input(_with_time(self.run_ids.renamed(event) if self.run_ids else event))
+            self._with_input(self._with_time(self.run_ids.renamed(event) if self.run_ids else event))
             for event in events
         ]
         slot = self.displays.prepare(slot, outranked=outranked)
@@ -232,6 +233,10 @@ class Pipeline:
                 self.follow(agent_id)
         if slot:
             self.registry.dispatch(slot)
+
+    def _with_time(self, event: Event) -> Event:
+        """Return an event with the present time, if its source gave no time."""
+        return event if event.ts is not None or self.has_times else with_time(event, time.time())
 
     def _with_input(self, event: Event) -> Event:
         """Return the first run's start with the user's input, if its source tells none."""
@@ -430,11 +435,6 @@ class Pipeline:
 
 def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _with_time(event: Event) -> Event:
-    """Return an event with the present time, if its source gave no time."""
-    return with_time(event, time.time()) if event.ts is None else event
 
 
 class Transcribed:
