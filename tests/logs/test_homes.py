@@ -207,3 +207,34 @@ def test_each_command_s_help_has_an_example(command: str, capsys: pytest.Capture
     with pytest.raises(SystemExit):
         main([command, "--help"])
     assert f"For example: vibe-notebook {command}" in " ".join(capsys.readouterr().out.split())
+
+
+PLACES = {
+    "codex": (".codex/sessions/2026/03/05/rollout-2026-03-05T10-00-00-{id}.jsonl", "CODEX_HOME", ".codex"),
+    "gemini": (".gemini/tmp/hash/chats/session-2026-03-05T10-00-{id}.jsonl", "GEMINI_CLI_HOME", "."),
+    "copilot": (".copilot/session-state/{id}/events.jsonl", "COPILOT_HOME", ".copilot"),
+    "opencode": (".local/share/opencode/storage/session/p/ses_{id}.json", "XDG_DATA_HOME", ".local/share"),
+    "pi": (".pi/agent/sessions/--work-app--/2026_{id}.jsonl", "PI_CODING_AGENT_DIR", ".pi/agent"),
+    "inspect": ("logs/2026_{id}.eval", "INSPECT_LOG_DIR", "logs"),
+}
+
+
+@pytest.mark.parametrize("scheme", PLACES)
+def test_each_agent_s_newest_session_is_found_in_its_home_and_where_the_variable_says(
+    scheme: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, variable, folder = PLACES[scheme]
+    path = home / place.format(id=ID)
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    decoy = path.parent.parent.parent / "notes.jsonl"
+    decoy.write_text("{}")
+    if scheme != "copilot":
+        assert Log(f"{scheme}:latest").path.resolve() == path
+        assert Log(f"{scheme}:{ID[:8]}").path.resolve() == path
+    moved = home / "moved"
+    source = home / folder
+    if folder != ".":
+        source.rename(moved)
+    monkeypatch.setenv(variable, str(moved if folder != "." else home))
+    assert Log(f"{scheme}:{ID}").path.exists()

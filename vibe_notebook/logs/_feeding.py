@@ -35,6 +35,11 @@ class Feeder:
         self._places: list[str] = []
         self._foreign = 0
 
+    @property
+    def agents(self) -> dict[str, str]:
+        """Return the subagents that the log names so far, each with the call that began it."""
+        return self._reader.agents if isinstance(self._reader, LogReader) else {}
+
     def feed(self, item: Entry | Lost | Said) -> Iterator[Event]:
         """Yield the events of an item."""
         for event in self._events(item):

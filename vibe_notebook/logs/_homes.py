@@ -5,10 +5,12 @@ Beside the sources of this folder. A search never follows a circle of links, and
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +20,7 @@ from .._files import open_to_read
 from .._forms.wording import name_in_line
 from .._limits import LOG_FILES, LOG_HEAD_BYTES
 from .._nearest import did_you_mean
+from ..adapters.fields import get
 from ..exceptions import ProtocolError
 from ._dialects import Found, loaded
 from ._sources import SideFile
@@ -49,6 +52,10 @@ def _under(variable: str, default: str, *folders: str) -> Callable[[], list[Path
     return find
 
 
+def _gemini() -> list[Path]:
+    return [Path(os.environ.get("GEMINI_CLI_HOME") or "~").expanduser() / ".gemini" / "tmp"]
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """Hold the places of an agent's logs: folders, and patterns of the paths below them."""
@@ -75,7 +82,30 @@ class Home:
                     yield path
 
 
-HOMES: Final = (Home("claude", "Claude Code", _claude, ("*/*.jsonl",), "agent-*"),)
+HOMES: Final = (
+    Home("claude", "Claude Code", _claude, ("*/*.jsonl",), "agent-*"),
+    Home(
+        "codex",
+        "Codex",
+        _under("CODEX_HOME", "~/.codex", "sessions", "archived_sessions"),
+        ("rollout-*.jsonl", "*/*/*/rollout-*.jsonl"),
+    ),
+    Home("gemini", "Gemini CLI", _gemini, ("*/chats/session-*.json", "*/chats/session-*.jsonl")),
+    Home(
+        "copilot",
+        "Copilot CLI",
+        _under("COPILOT_HOME", "~/.copilot", "session-state"),
+        ("*/events.jsonl", "*.jsonl"),
+    ),
+    Home(
+        "opencode",
+        "OpenCode",
+        _under("XDG_DATA_HOME", "~/.local/share", "opencode/storage/session"),
+        ("*/ses_*.json",),
+    ),
+    Home("pi", "Pi", _under("PI_CODING_AGENT_DIR", "~/.pi/agent", "sessions"), ("*/*.jsonl",)),
+    Home("inspect", "Inspect", _under("INSPECT_LOG_DIR", "logs", ""), ("*.eval", "*/*.eval")),
+)
 """The homes of all agents, by scheme."""
 _BY_SCHEME: Final = {home.scheme: home for home in HOMES}
 
@@ -191,19 +221,51 @@ def session_id(path: Path) -> str:
 # The files of subagents.
 
 
-def sides_of(found: Found, path: Path) -> list[SideFile]:
-    """Return the files of a log's subagents."""
-    if found.dialect is None or found.dialect.name != "claude_code" or path.name.startswith("agent-"):
+def sides_of(found: Found, path: Path, agents: Mapping[str, str]) -> list[SideFile]:
+    """Return the files of a log's subagents; *agents* are those that the log has named, with their calls."""
+    finders = {"claude_code": _claude_sides, "codex": _codex_sides, "gemini_cli": _gemini_sides}
+    finder = finders.get(found.dialect.name) if found.dialect is not None else None
+    return finder(found, path, agents)[:_SIDES] if finder is not None else []
+
+
+def _claude_sides(found: Found, path: Path, agents: Mapping[str, str]) -> list[SideFile]:
+    del found, agents
+    if path.name.startswith("agent-"):
         return []
     inner = path.with_suffix("") / "subagents"
-    own = [each for each, _ in _walk(inner, 3) if each.suffix == ".jsonl" and each.name.startswith("agent-")]
+    own = [each for each, _ in _walk(inner, 3) if fnmatchcase(each.name, "agent-*.jsonl")]
     beside = [
         each
         for each, name in _walk(path.parent, 0)
-        if name.startswith("agent-") and _has_session(each, path.stem)
+        if fnmatchcase(name, "agent-*.jsonl") and _has_session(each, path.stem)
     ]
     chosen = [each for each in sorted([*own, *beside]) if not each.name.startswith("agent-acompact-")]
-    return [SideFile(each, each.stem.removeprefix("agent-"), _about(each)) for each in chosen[:_SIDES]]
+    return [SideFile(each, each.stem.removeprefix("agent-"), _about(each)) for each in chosen]
+
+
+def _codex_sides(found: Found, path: Path, agents: Mapping[str, str]) -> list[SideFile]:
+    """Return the rollouts of the agents: in the folder of the day, or of the next one."""
+    del found
+    folders = [path.parent]
+    with contextlib.suppress(ValueError, OverflowError):
+        day = datetime.date(*map(int, path.parts[-4:-1])) + datetime.timedelta(days=1)
+        folders.append(path.parents[3] / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}")
+    files = [each for folder in (folders if agents else []) for each, _ in _walk(folder, 0)]
+    return [
+        SideFile(each, agent, {})
+        for agent in agents
+        for each in files
+        if each != path and each.name.endswith(f"-{agent}.jsonl")
+    ]
+
+
+def _gemini_sides(found: Found, path: Path, agents: Mapping[str, str]) -> list[SideFile]:
+    del agents
+    session = next((value for entry in found.head if (value := get(entry, "sessionId"))), None)
+    if not isinstance(session, str) or not session or "/" in session or session in (".", ".."):
+        return []
+    files = sorted(each for each, _ in _walk(path.parent / session, 0) if each.suffix == ".jsonl")
+    return [SideFile(each, each.stem, {}) for each in files if each != path]
 
 
 def _has_session(path: Path, session: str) -> bool:

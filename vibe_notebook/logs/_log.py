@@ -22,7 +22,8 @@ from ..exceptions import ProtocolError
 from ..recording import Replay
 from ._dialects import Found, tell
 from ._feeding import Feeder, damage_words
-from ._homes import is_scheme, resolve, sides_of
+from ._homes import is_scheme, resolve, session_id, sides_of
+from ._opened import several_files
 from ._sources import DocumentSource, LineSource, Source
 
 __all__ = ["Log"]
@@ -139,8 +140,8 @@ class Log:
             yield Custom(agent_id=last.agent_id, run_id=last.run_id, name="log", value=words, shown=True)
 
     def _read(self, found: Found) -> Iterator[Event | _Pause]:
-        source = self._source(found)
-        feeder = Feeder(found, run_id=self.path.stem, agent_id=self._agent_id, follows=self.follow)
+        feeder = Feeder(found, run_id=session_id(self.path), agent_id=self._agent_id, follows=self.follow)
+        source = self._source(found, feeder)
         try:
             while True:
                 for item in source.poll(follows=self.follow):
@@ -155,9 +156,11 @@ class Log:
             source.close()
         yield from feeder.finish()
 
-    def _source(self, found: Found) -> Source:
+    def _source(self, found: Found, feeder: Feeder) -> Source:
         if found.dialect is None:
             return LineSource(self.path)
+        if (source := several_files(found, self.path, lambda: feeder.agents)) is not None:
+            return source
         if found.kind == "document":
             return DocumentSource(self.path, found.dialect)
-        return LineSource(self.path, found.dialect.reader, lambda: sides_of(found, self.path))
+        return LineSource(self.path, found.dialect.reader, lambda: sides_of(found, self.path, feeder.agents))

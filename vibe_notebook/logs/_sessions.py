@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,11 +22,15 @@ from ..events import Event, MessageFinished, MessageStarted, RunFinished, TextDe
 from ..exceptions import ProtocolError, VibeNotebookError
 from ._dialects import Found, loaded, tell
 from ._homes import HOMES, newest_first
+from ._opened import several_files
+from ._sources import Entry, Item
 
 __all__ = ["Session", "glance", "session_lines", "sessions"]
 
 WORDS: Final = 200
 """Characters of the first words."""
+ENTRIES: Final = 8
+"""Entries that are read of a log of several files: of an archive's samples, or of messages with their parts."""
 PROJECT: Final = 30
 """Characters of a project's path that a line shows: its end."""
 
@@ -81,13 +85,18 @@ def glance(path: Path) -> Session:
             file.seek(max(len(head), size - LOG_HEAD_BYTES))
             tail = file.read(LOG_HEAD_BYTES)
         found = tell(head, path.name, is_whole=size <= len(head))
-        if found.kind != "lines" or found.dialect is None:
+        if found.dialect is None:
             return Session(path, found.agent, changed_at=changed_at)
-        is_cut = size > len(head) + len(tail)
+        is_cut = size > len(head) + (len(tail) if found.kind == "lines" else 0)
         seen = _Seen(found, path)
-        seen.read(head, drops_last=size > len(head))
-        if tail:
-            seen.read(tail, drops_first=True)
+        if (source := several_files(found, path, dict[str, str])) is not None:
+            is_cut = seen.read_items(source.poll(follows=False))
+        elif found.kind == "document":
+            seen.read_document(found.head[0])
+        else:
+            seen.read(head, drops_last=size > len(head))
+            if tail:
+                seen.read(tail, drops_first=True)
     except (OSError, VibeNotebookError) as error:
         return Session(path, changed_at=changed_at, problem=str(error))
     return seen.session(changed_at, is_partial=is_cut)
@@ -133,7 +142,7 @@ class _Seen:
         self._roles: dict[str | None, str] = {}
         self._turns = 0
         self._words = ""
-        self._cost: float | None = None
+        self._costs: dict[str | None, float] = {}
         self._project = ""
 
     def read(self, data: bytes, *, drops_first: bool = False, drops_last: bool = False) -> None:
@@ -144,10 +153,27 @@ class _Seen:
                 entry = loaded(line)
             except ValueError:
                 continue
-            self._project = self._project or self._dialect.project_of(entry)
             if self._dialect.is_entry is not None and self._dialect.is_entry(entry):
-                for event in self._reader.feed(entry):
-                    self._add(event)
+                self._entry(entry)
+
+    def read_items(self, items: Iterator[Item]) -> bool:
+        """Read the first entries of a source; return whether there are more."""
+        for count, item in enumerate(items):
+            if count == ENTRIES:
+                return True
+            if isinstance(item, Entry):
+                self._entry(item.value)
+        return False
+
+    def _entry(self, entry: Any) -> None:
+        self._project = self._project or self._dialect.project_of(entry)
+        for event in self._reader.feed(entry):
+            self._add(event)
+
+    def read_document(self, value: Mapping[str, Any]) -> None:
+        """Read the entries of a log that is one JSON value, or of its beginning."""
+        for entry in self._dialect.entries(value) if self._dialect.entries is not None else ():
+            self._entry(entry)
 
     def _add(self, event: Event) -> None:
         if event.run_id != self._reader.run_id:
@@ -157,10 +183,10 @@ class _Seen:
             self._turns += event.role == "user"
         elif isinstance(event, TextDelta) and self._roles.get(event.message_id) == "user":
             self._words = self._words or in_line(event.delta, WORDS)
-        elif (
-            isinstance(event, MessageFinished | RunFinished) and event.usage and event.usage.cost is not None
-        ):
-            self._cost = (self._cost or 0.0) + event.usage.cost
+        elif isinstance(event, MessageFinished) and event.usage and event.usage.cost is not None:
+            self._costs[event.message_id] = event.usage.cost
+        elif isinstance(event, RunFinished) and event.usage and event.usage.cost is not None:
+            self._costs = {None: event.usage.cost}  # the run's own sum
 
     def session(self, changed_at: float, *, is_partial: bool) -> Session:
         """Return the gathered facts."""
@@ -173,7 +199,7 @@ class _Seen:
             in_line(self._reader.session_title, WORDS),
             self._words,
             self._turns,
-            self._cost,
+            sum(self._costs.values()) if self._costs else None,
             changed_at,
             is_partial,
         )

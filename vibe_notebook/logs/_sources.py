@@ -19,7 +19,7 @@ from ._dialects import loaded
 from ._lines import GrowingLines, Line, Said
 from ._truncated_json import read_beginning
 
-__all__ = ["DocumentSource", "Entry", "LineSource", "Lost", "SideFile", "Source", "entries_of"]
+__all__ = ["DocumentSource", "Entry", "Item", "LineSource", "Lost", "SideFile", "Source", "entries_of"]
 
 
 class Entry(NamedTuple):
@@ -119,13 +119,17 @@ class LineSource:
     def poll(self, *, follows: bool) -> Iterator[Item]:
         """Yield the new entries, the oldest first; an entry without a time stays behind the one before it."""
         yield from self._open_sides()
-        polled = [each.poll(follows=follows) for each in self._files.values()]
-        if len(polled) == 1:
-            yield from polled[0]
-            return
-        streams = (self._timed(number, items) for number, items in enumerate(polled))
-        for _, _, _, item in heapq.merge(*streams):
-            yield item
+        while True:
+            count = len(self._files)
+            polled = [each.poll(follows=follows) for each in self._files.values()]
+            streams = (self._timed(number, items) for number, items in enumerate(polled))
+            for _, _, _, item in heapq.merge(*streams):
+                yield item
+            if follows:
+                return
+            yield from self._open_sides()  # of agents that the log has named now
+            if len(self._files) == count:
+                return
 
     def _timed(self, number: int, items: Iterator[Item]) -> Iterator[tuple[float, int, int, Item]]:
         latest = 0.0

@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import _claude_code
+from . import (
+    _atif,
+    _claude_code,
+    _codex,
+    _copilot_cli,
+    _gemini_cli,
+    _inspect,
+    _opencode,
+    _pi,
+    _swe_agent,
+)
 from ._reader import LogReader, seconds
 
 __all__ = ["DIALECTS", "Dialect", "LogReader", "seconds"]
@@ -45,5 +55,25 @@ class Dialect:
         return self.reader.agent
 
 
-DIALECTS = (Dialect(_claude_code.ClaudeCodeReader, is_entry=_claude_code.recognizes),)
+DIALECTS = (
+    Dialect(_claude_code.ClaudeCodeReader, is_entry=_claude_code.recognizes),
+    Dialect(_codex.CodexReader, is_entry=_codex.recognizes),
+    Dialect(
+        _gemini_cli.GeminiCLIReader,
+        is_entry=_gemini_cli.recognizes,
+        is_document=_gemini_cli.is_document,
+        entries=_gemini_cli.entries,
+    ),
+    Dialect(_copilot_cli.CopilotCLIReader, is_entry=_copilot_cli.recognizes),
+    Dialect(_pi.PiReader, is_entry=_pi.recognizes),
+    Dialect(_opencode.OpenCodeReader, is_document=_opencode.is_document, entries=_opencode.entries),
+    Dialect(
+        _inspect.InspectReader,
+        is_document=_inspect.is_document,
+        entries=_inspect.entries,
+        archive_marks=_inspect.ARCHIVE_MARKS,
+    ),
+    Dialect(_swe_agent.SWEAgentReader, is_document=_swe_agent.is_document, entries=_swe_agent.entries),
+    Dialect(_atif.ATIFReader, is_document=_atif.is_document, entries=_atif.entries),
+)
 """Every dialect; of two that recognise as many lines, the first one counts."""

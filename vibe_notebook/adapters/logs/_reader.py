@@ -23,6 +23,7 @@ from vibe_notebook.events import (
 
 from .._base import Adapter
 from .._fields import get, ident, number, text
+from .._subagents import Subagents
 
 __all__ = ["LogReader", "seconds"]
 
@@ -38,6 +39,9 @@ class LogReader(Adapter):
     """
 
     agent: ClassVar[str]
+    keeps_texts: ClassVar[bool] = False
+    """True if an entry may repeat a message with more words: then its words so far are needed."""
+    subagents_end_with_their_call: ClassVar[bool] = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)
@@ -52,6 +56,10 @@ class LogReader(Adapter):
         self._made = 0
         self._tools: dict[str, str] = {}
         """The names of the tools, by call."""
+        self._digests: dict[str, int] = {}
+        self._runs: Subagents[LogReader] = Subagents(self, type(self))
+        self._agent_calls: dict[str, str] = {}
+        """By subagent, the call that began it."""
 
     @classmethod
     def time_of(cls, native: object) -> float | None:
@@ -67,15 +75,47 @@ class LogReader(Adapter):
         """Return the events of one entry, perhaps none. Never raises."""
         when = self.time_of(native)
         self._ts = self._ts if when is None else when
-        return super().feed(native)
+        events = super().feed(native)
+        self._runs.record_calls(self, [event for event in events if event.run_id == self.run_id])
+        return events
 
     def feed_side(self, key: str, native: object, **about: str | None) -> list[Event]:
         """Return the events of an entry of a subagent's own file.
 
         *key* names the subagent. *about* may have ``call_id``, the call that began it, and ``agent_name``.
         """
-        del key, about
-        return self.feed(native)
+        self.sub(key, native, about.get("call_id"), about.get("agent_name"))
+        return self._flush()
+
+    @property
+    def agents(self) -> dict[str, str]:
+        """Return the subagents that the log names, each with the call that began it."""
+        return self._agent_calls
+
+    def sub(
+        self, key: str, native: object, call_id: str | None = None, agent_name: str | None = None
+    ) -> None:
+        """Read an entry of the subagent *key*."""
+        self.start()
+        call_id = self._agent_calls.get(key) or call_id
+        if call_id is not None:
+            self.found_agent(key, call_id)
+        self._out += self._runs.feed(key, native, parent_tool_call_id=call_id, agent_name=agent_name)
+
+    def found_agent(self, key: str, call_id: str) -> None:
+        """Record the call that began a subagent; a run that has started without it gets it now."""
+        known = self._agent_calls.setdefault(key, call_id)
+        if known == call_id and key in self._runs:
+            reader = self._runs.open(key)
+            if reader.parent_tool_call_id is None:
+                reader.parent_tool_call_id = call_id
+                self.link(reader.run_id, call_id)
+
+    def end_agents(self, call_id: str, *, failed: bool = False) -> None:
+        """End the subagents that a call began."""
+        for key, known in list(self._agent_calls.items()):
+            if known == call_id:
+                self._out += self._runs.end(key, outcome="error" if failed else "success")
 
     def say(self, name: str, words: object) -> list[Event]:
         """Return a line for the reader about the log itself."""
@@ -98,6 +138,12 @@ class LogReader(Adapter):
         """Emit an entry that this version does not know, and count it."""
         self.unknown += 1
         super().emit_unknown(native, name, **fields)
+
+    def is_repeat(self, key: str, native: object) -> bool:
+        """Return whether the entry *key* has come before, and was the same."""
+        digest = hash(repr(native))
+        before, self._digests[key] = self._digests.get(key), digest
+        return before == digest
 
     def note(self, name: str, words: object) -> None:
         """Emit a line for the reader."""
@@ -139,10 +185,12 @@ class LogReader(Adapter):
         """End the open message, if any."""
         if self._open_id is None:
             return
-        self._envelope = {"message_id": self._open_id}
-        self._open_id = None
+        message_id, self._open_id = self._open_id, None
+        self._envelope = {"message_id": message_id}
         self.emit(MessageFinished, usage=usage, finish_reason=ident(reason))
         self._envelope = {}
+        if not self.keeps_texts:
+            self.streamed.forget(message_id)
 
     def call(self, call_id: object, name: object, args: Any) -> str:
         """Emit a tool call of the open message; return its id."""
@@ -163,6 +211,8 @@ class LogReader(Adapter):
         words = text(error)
         status = status or ("error" if words else "ok")
         self.emit_result(value, tool_call_id=found, status=status, error=words or None)
+        if self.subagents_end_with_their_call:
+            self.end_agents(found, failed=status == "error")
         self._envelope = before
 
     def turn(self, words: str, files: Sequence[dict[str, Any]] = (), **place: Any) -> None:
@@ -180,6 +230,7 @@ class LogReader(Adapter):
     def _close(self) -> None:
         self.close_message()
         super()._close()
+        self._out += self._runs.end_all()
 
 
 def seconds(value: object) -> float | None:
