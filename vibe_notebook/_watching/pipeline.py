@@ -13,7 +13,7 @@ import time
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .. import adapters
 from .._controls import Control, Controls
@@ -33,11 +33,13 @@ from .connections import Connections
 from .displays import Displays
 from .finalizer import Finalizer, defer_interrupt, shield_interrupts
 from .ids import RunIds, fresh_agent_id
+from .requests import ENDED, AnswerPayload, Desk
 from .sources import hint, is_one_shot
 from .understanding import Understanding
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
+    from .requests import Request
 
 __all__ = ["Pipeline", "Transcribed"]
 
@@ -82,6 +84,7 @@ class Pipeline:
         self._place: tuple[int | None, str] = None, ""  # the cell in which it is shown, and its title
         self._since: dict[str, int] = {}
         self._holds: list[Hold] = []  # the registry keeps the runs until the final form is shown
+        self.desk = Desk(self.dispatch, self._show_request, self._refuse_answer)
         self._lock = threading.Lock()
         self._unidentified: list[Any] = []
         self._understanding = Understanding()
@@ -109,6 +112,7 @@ class Pipeline:
         elif self._record is not None:
             self._recorder = Recorder(self._record)
         title = self.title or self.agent_id or "agent"
+        self.desk.is_reachable = self.is_shown and host().asks
         self._place = host().current_cell() if self.is_shown else None, title
         self._output = make_output(
             self.registry,
@@ -132,6 +136,9 @@ class Pipeline:
         """Return the function of each click on the view: no other place names them."""
         return Controls(
             Control("stop", self.on_stop),
+            Control("answer", self.desk.click, AnswerPayload),
+            Control("came", self.desk.page_came),
+            Control("left", self.desk.page_left),
             Control("reconnect", self.connections.reconnect if self.connections else None),
         )
 
@@ -249,6 +256,12 @@ class Pipeline:
         """Show a failure in the view."""
         self._show(lambda output: output.report(text))
 
+    def _show_request(self, request_id: str, form: dict[str, Any] | None) -> None:
+        self._show(lambda output: output.ask(request_id, form))
+
+    def _refuse_answer(self, request_id: str, words: str) -> None:
+        self._show(lambda output: output.refuse(request_id, words))
+
     def stopping(self) -> None:
         """Show that the stream was cancelled, and ends after its present step. Any thread may call this."""
         self._show(lambda output: output.stopping())
@@ -312,6 +325,7 @@ class Pipeline:
                 self._finishing_thread = threading.get_ident()
             failed: BaseException | None = None
             try:
+                self.desk.close(ENDED)
                 # The user's callbacks run in here: one interrupt passes, and ends them.
                 shield.is_open = True
                 self._finish_runs(exc)
@@ -468,6 +482,28 @@ class Transcribed:
     def is_shown(self) -> bool:
         """Return whether there is a view."""
         return self._pipeline.is_shown
+
+    @property
+    def requests(self) -> list[Request]:
+        """Return what waits for an answer that ``answer`` can give, oldest first."""
+        return self._pipeline.desk.requests()
+
+    def answer(
+        self,
+        request: Request | str,
+        action: Literal["accept", "decline", "cancel"],
+        value: Any = None,
+        reason: str | None = None,
+    ) -> bool:
+        """Answer a request, or the request with this id. Any thread may call this.
+
+        Return False if it is unknown, ended or answered. Raises ``ValueError`` for a value that does not fit its schema.
+        """
+        return self._pipeline.desk.answer(request, action, value, reason)
+
+    def on_request(self, callback: Callable[[Request], object] | None) -> None:
+        """Call *callback* with each request, on the thread that asks: whoever registers one is there to answer."""
+        self._pipeline.desk.on_request = callback
 
     def done(self) -> bool:
         """Return whether the stream has ended, also by an error or a cancellation."""
