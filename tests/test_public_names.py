@@ -21,7 +21,7 @@ MESSAGES = (
 )
 
 NAMES = {
-    "": "Live Recorder Registry Replay Transcript VibeNotebookError Watch configure get_registry handler last live "
+    "": "Answer Live NoAnswerError Pending Recorder Registry Replay Request Transcript VibeNotebookError Watch configure get_registry handler last live "
     "load_ipython_extension record renderer replay unload_ipython_extension watch",
     "adapters": "Adapter choose detect get is_open names none_understood recognizes",
     "cli": "main",
@@ -30,7 +30,7 @@ NAMES = {
     "MessageFinished MessageStarted Name Number Option Outcome PartCompleted PartKind Plan PlanEntry PlanStatus "
     "RunFinished RunStarted Text TextDelta ThinkingDelta ToolCallDelta ToolFinished ToolProgress ToolStarted "
     "ToolStatus Usage first_edition is_skip not_valid parse_event read_event skip to_json with_id with_time",
-    "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError ProtocolError RemoteError "
+    "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError NoAnswerError ProtocolError RemoteError "
     "VibeNotebookError",
     "magic": "VibeMagics load unload",
     "parts": f"Answer CitationValue RequestValue Role role_of {PARTS}",
@@ -63,7 +63,7 @@ PARAMETERS = {
     "handler": "name title agent_id registry display record",
     "replay": "path speed",
     "record": "path agent_id registry",
-    "configure": "renderer display_limit displays_limit",
+    "configure": "renderer display_limit displays_limit answer_wait",
     "renderer": "match",
     "last": "",
     "Registry": "hold max_held max_wait keep_runs ring clock",
@@ -88,6 +88,11 @@ PARAMETERS = {
     "Live.plan": "entries id",
     "Live.note": "text value",
     "Live.cite": "url title quote source",
+    "Live.approve": "message default timeout",
+    "Live.ask": "message options answer_schema default timeout",
+    "Live.answer": "request action value reason",
+    "Live.on_request": "callback",
+    "Pending.result": "timeout",
     "Transcript.to_html": "title is_open",
     "Transcript.to_markdown": "",
     "Transcript.to_text": "",

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._watching.handlers.sdks import handler
     from ._watching.live import Live, live
+    from ._watching.questions import Request
     from ._watching.renderers import renderer
-    from ._watching.requests import Pending, Request
+    from ._watching.requests import Pending
     from ._watching.watch import Watch, last, watch
     from .display import configure
     from .exceptions import NoAnswerError, VibeNotebookError
@@ -57,7 +58,7 @@ _HOMES = {
     "Answer": ".parts",
     "NoAnswerError": ".exceptions",
     "Pending": "._watching.requests",
-    "Request": "._watching.requests",
+    "Request": "._watching.questions",
     "Live": "._watching.live",
     "Recorder": ".recording",
     "Registry": ".registry",

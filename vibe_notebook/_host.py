@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import re
 import sys
@@ -17,6 +18,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from types import FrameType
 from typing import Any, Final, Protocol
 
 from ._displays import use_printers
@@ -29,6 +31,8 @@ __all__ = ["Display", "Host", "host"]
 
 _CELL_RUNNERS: Final = frozenset(("IPython", "ipykernel", "tornado"))
 """Packages whose coroutines run a kernel's cells and its widgets' callbacks."""
+
+_OWN: Final = __name__.partition(".")[0]
 
 _PYTHON_CLIENT: Final = re.compile(r"_\d+_\d+\Z")
 """End of a message's id from jupyter_client: (process id, number). Pages send a bare UUID.
@@ -69,6 +73,9 @@ class Host(Protocol):
 
     def ask_line(self, prompt: str) -> str:
         """Read a line from the user, on any thread. Raises ``NoAnswerError`` where none can be read."""
+
+    def in_coroutine(self) -> bool:
+        """Return whether the caller's own code runs in a coroutine, which can await."""
 
     def loop_turns(self, seconds: float) -> bool:
         """Return whether the kernel's loop turns within *seconds*, so that a click can arrive."""
@@ -160,6 +167,9 @@ class _Plain:
     def ask_line(self, prompt: str) -> str:
         return input(prompt)
 
+    def in_coroutine(self) -> bool:
+        return in_loop()
+
     def loop_turns(self, seconds: float) -> bool:
         del seconds
         return True
@@ -233,6 +243,19 @@ class _IPython:
         if not self.asks:
             raise NoAnswerError(_NO_STDIN)
         return str(self.shell.kernel.raw_input(prompt))
+
+    def in_coroutine(self) -> bool:
+        if not self.is_notebook:
+            return in_loop()
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as warnings.warn finds its caller
+        while frame is not None:
+            name = str(frame.f_globals.get("__name__")).partition(".")[0]
+            if name in _CELL_RUNNERS:
+                return False  # the kernel runs each cell in a coroutine of its own
+            if frame.f_code.co_flags & inspect.CO_COROUTINE and name != _OWN:
+                return True
+            frame = frame.f_back
+        return False
 
     def loop_turns(self, seconds: float) -> bool:
         loop = getattr(getattr(self.shell.kernel, "io_loop", None), "asyncio_loop", None)

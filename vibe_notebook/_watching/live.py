@@ -43,9 +43,11 @@ from ..parts import Answer
 from ..recording import Recorder
 from ..registry import Registry, get_registry
 from .displays import PacedDisplays
-from .pipeline import Pipeline, Transcribed
-from .requests import ENDED, Pending, Question
+from .pipeline import Pipeline
+from .questions import Question
+from .requests import ENDED, Pending
 from .stepper import Ticker
+from .transcribed import Transcribed
 
 __all__ = ["Live", "LiveTool", "live"]
 

@@ -13,7 +13,7 @@ import time
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from .. import adapters
 from .._controls import Control, Controls
@@ -39,9 +39,8 @@ from .understanding import Understanding
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
-    from .requests import Request
 
-__all__ = ["Pipeline", "Transcribed"]
+__all__ = ["Pipeline"]
 
 log = clean_logger("vibe_notebook")
 _MAX_UNIDENTIFIED = 8
@@ -449,68 +448,3 @@ def _describe(error: BaseException) -> str:
 def _with_time(event: Event) -> Event:
     """Return an event with the present time, if its source gave no time."""
     return with_time(event, time.time()) if event.ts is None else event
-
-
-class Transcribed:
-    """Describe a watched stream to its user: title, transcripts, state. Base of watch, live view and handler."""
-
-    def __init__(self, pipeline: Pipeline, kind: str = "agent") -> None:
-        self._pipeline = pipeline
-        self._kind = kind
-
-    @property
-    def agent_id(self) -> str | None:
-        """Return the id of the first or only agent; ``None`` before the first event."""
-        return self._pipeline.agent_id
-
-    @property
-    def title(self) -> str:
-        """Return the title of the view."""
-        return self._pipeline.title or self.agent_id or self._kind
-
-    @property
-    def transcript(self) -> Transcript:
-        """Return the transcript of the first or only agent at this moment."""
-        return next(iter(self.transcripts.values()), Transcript(agent_id=self.agent_id or ""))
-
-    @property
-    def transcripts(self) -> dict[str, Transcript]:
-        """Return the transcripts of all agents, by agent id."""
-        return self._pipeline.transcripts if self.done() else self._pipeline.current()
-
-    @property
-    def is_shown(self) -> bool:
-        """Return whether there is a view."""
-        return self._pipeline.is_shown
-
-    @property
-    def requests(self) -> list[Request]:
-        """Return what waits for an answer that ``answer`` can give, oldest first."""
-        return self._pipeline.desk.requests()
-
-    def answer(
-        self,
-        request: Request | str,
-        action: Literal["accept", "decline", "cancel"],
-        value: Any = None,
-        reason: str | None = None,
-    ) -> bool:
-        """Answer a request, or the request with this id. Any thread may call this.
-
-        Return False if it is unknown, ended or answered. Raises ``ValueError`` for a value that does not fit its schema.
-        """
-        return self._pipeline.desk.answer(request, action, value, reason)
-
-    def on_request(self, callback: Callable[[Request], object] | None) -> None:
-        """Call *callback* with each request, on the thread that asks: whoever registers one is there to answer."""
-        self._pipeline.desk.on_request = callback
-
-    def done(self) -> bool:
-        """Return whether the stream has ended, also by an error or a cancellation."""
-        return self._pipeline.finalized
-
-    def show(self) -> None:
-        """Display the static form again, in the present cell."""
-        from ..display import bundle  # noqa: PLC0415 - only when something is shown
-
-        host().show(bundle(self.transcripts, title=self.title))

@@ -7,18 +7,12 @@ end of the run settle it under one lock: the first one wins.
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, field, fields
-from pathlib import Path
-from types import FrameType
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ValidationError
@@ -32,74 +26,20 @@ from .._forms.terminal_text import terminal_text
 from .._host import host
 from .._json_values import to_json_value
 from .._settings import answer_wait
-from ..events import Event, InputAnswered, InputRequested, Option
-from ..exceptions import NoAnswerError, ProtocolError
+from ..events import Event, InputAnswered
+from ..exceptions import NoAnswerError
 from ..parts import Answer, RequestValue
 from .answers import Field, ask_in_lines, check_value, form_of
+from .questions import Question, Request
+from .unattended import ANSWERS, by_default, nobody, of_environment
 
 __all__ = ["ENDED", "AnswerPayload", "Desk", "Pending", "Question", "Request"]
 
 log = clean_logger("vibe_notebook")
 
 Action = Literal["accept", "decline", "cancel"]
-ANSWERS: Final = "VIBE_NOTEBOOK_ANSWERS"
-"""Variable with the answers for runs that nobody sees: ``accept``, ``decline``, or the path of a JSON file."""
 _BLOCKED: Final = 1.0
 """Seconds without a turn of the kernel's loop after which no click can arrive: a synchronous cell runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Describe what an agent asks; ``tool`` is the name of the call that waits, ``expires_at`` seconds since the epoch."""
-
-    request_id: str
-    run_id: str
-    agent_id: str
-    kind: Literal["approval", "question"] = "question"
-    tool: str | None = None
-    message: str | None = None
-    answer_schema: Any = None
-    options: tuple[Option, ...] = ()
-    default: Any = None
-    expires_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Hold what a caller wants to ask. ``timeout`` is seconds; ``schema`` JSON Schema or a pydantic model."""
-
-    kind: Literal["approval", "question"]
-    message: str | None = None
-    options: tuple[Any, ...] = ()
-    schema: Any = None
-    default: Any = None
-    timeout: float | None = None
-
-    def event(
-        self, agent_id: str, run_id: str, tool_call_id: str | None
-    ) -> tuple[InputRequested, type[BaseModel] | None]:
-        """Return the request, and the model of which its answer is an instance. Raises ``ValueError``."""
-        if self.timeout is not None and not self.timeout >= 0:
-            msg = f"timeout={self.timeout!r}: give seconds, 0 or more."
-            raise ValueError(msg)
-        if self.kind == "approval" and self.default not in (None, "decline", "cancel"):
-            msg = f"default={self.default!r}: an approval's default is 'decline' or 'cancel', never a yes."
-            raise ValueError(msg)
-        schema = self.schema
-        model = schema if isinstance(schema, type) and issubclass(schema, BaseModel) else None
-        event = InputRequested(
-            agent_id=agent_id,
-            run_id=run_id,
-            request_id=uuid.uuid4().hex,
-            kind=self.kind,
-            tool_call_id=tool_call_id,
-            message=self.message,
-            answer_schema=to_json_value(model.model_json_schema() if model else schema),
-            options=self.options,
-            default=to_json_value(self.default),
-            expires_at=None if self.timeout is None else time.time() + self.timeout,
-        )
-        return event, model
 
 
 class Pending:
@@ -175,7 +115,7 @@ class Desk:
     refuse: Callable[[str, str], object]
     on_request: Callable[[Request], object] | None = None
     is_reachable: bool = False
-    """Whether somebody who can answer was there when the view was made."""
+    """True if somebody who can answer was there when the view was made."""
     pages: Callable[[], bool] = field(default=lambda: False)
     """Tells whether a page shows the view."""
     _open: dict[str, Pending] = field(default_factory=dict)
@@ -243,22 +183,22 @@ class Desk:
         """Answer a request that nobody sees: by its default, else by the environment, else by an error."""
         request = pending.request
         if request.default is not None:
-            self._settle(pending, _by_default(request, "default"))
+            self._settle(pending, by_default(request, "default"))
             return
         try:
-            found = _of_environment(request)
+            found = of_environment(request)
         except (OSError, ValueError) as error:
             self._fail(pending, NoAnswerError(f"{ANSWERS}: {error}"))
             return
         if found is None:
-            self._fail(pending, NoAnswerError(_nobody(request)))
+            self._fail(pending, NoAnswerError(nobody(request)))
         else:
             self.answer(request.request_id, found[0], found[1], by=ANSWERS)
 
     def _time_out(self, pending: Pending) -> None:
         request = pending.request
         is_given = request.default is not None
-        answer = _by_default(request, "timeout") if is_given else Answer(action="cancel", by="timeout")
+        answer = by_default(request, "timeout") if is_given else Answer(action="cancel", by="timeout")
         self._settle(pending, answer)
 
     def page_came(self) -> None:
@@ -382,7 +322,7 @@ class Desk:
                 raise RuntimeError(_AWAIT)
             return
         if threading.current_thread() is threading.main_thread():
-            if _is_in_coroutine():
+            if here.in_coroutine():
                 raise RuntimeError(_AWAIT)
             self._ask_line(pending)
             return
@@ -421,19 +361,6 @@ ENDED: Final = "the end of the run"
 _AWAIT: Final = "Write `await` in a coroutine: `.result()` would block the loop, and no click could arrive."
 
 
-def _is_in_coroutine() -> bool:
-    """Return whether the caller's own code is a coroutine within the cell."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as warnings.warn finds its caller
-    while frame is not None:
-        name = str(frame.f_globals.get("__name__")).partition(".")[0]
-        if name in ("IPython", "ipykernel"):
-            return False
-        if frame.f_code.co_flags & 0x80 and name != __name__.partition(".")[0]:  # CO_COROUTINE
-            return True
-        frame = frame.f_back
-    return False
-
-
 def _value(request: Request) -> RequestValue:
     return RequestValue(request_id=request.request_id, kind=request.kind, message=request.message)
 
@@ -467,37 +394,3 @@ def _checked(pending: Pending, action: Action, value: Any, reason: str | None, b
         msg = "The changed arguments have to be an object; without a change give None."
         raise ValueError(msg)
     return Answer(action=action, value=value, reason=reason, by=by)
-
-
-def _by_default(request: Request, by: str) -> Answer:
-    if request.kind == "approval":
-        return Answer(action=request.default, by=by)
-    return Answer(action="accept", value=request.default, by=by)
-
-
-def _nobody(request: Request) -> str:
-    asked = f"the tool {request.tool!r}" if request.tool else repr((request.message or "the request")[:100])
-    return (
-        f"Nobody is there to answer {asked}: no page, no terminal. Give default=, register on_request, "
-        f"or set {ANSWERS} to accept, decline or the path of a JSON file of answers."
-    )
-
-
-def _of_environment(request: Request) -> tuple[Action, Any] | None:
-    """Return the action and the value that the environment gives; ``None``: it gives none."""
-    given = os.environ.get(ANSWERS, "")
-    if not given:
-        return None
-    if given in ("accept", "decline"):
-        return (given, None) if request.kind == "approval" else None  # type: ignore[return-value]
-    answers = json.loads(Path(given).read_text(encoding="utf-8"))
-    if not isinstance(answers, Mapping):
-        msg = f"{given} holds no object of answers by tool name or message."
-        raise ProtocolError(msg)
-    for key in (request.tool, request.message):
-        if key is not None and key in answers:
-            found = answers[key]
-            if found in ("accept", "decline", "cancel"):
-                return found, None
-            return "accept", found
-    return None

@@ -193,8 +193,10 @@ export function createAsk(el, send) {
     const id = ask?.id ?? "";
     if (id !== shown) {
       // The focus must not go to the page.
-      const row = el.closest(".vibe")?.querySelector(".vibe-head");
-      if (row instanceof HTMLElement && el.contains(document.activeElement)) {
+      const row = /** @type {HTMLElement | null | undefined} */ (
+        el.closest(".vibe")?.querySelector(".vibe-head")
+      );
+      if (row && el.contains(document.activeElement)) {
         row.tabIndex = -1;
         row.focus({ preventScroll: true });
       }
