@@ -34,13 +34,14 @@ from .connections import Connections
 from .displays import Displays
 from .finalizer import Finalizer, defer_interrupt, shield_interrupts
 from .ids import RunIds, fresh_agent_id
+from .requests import ENDED, AnswerPayload, Desk
 from .sources import hint, is_one_shot
 from .understanding import Understanding
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
 
-__all__ = ["Pipeline", "Transcribed"]
+__all__ = ["Pipeline"]
 
 log = clean_logger("vibe_notebook")
 _MAX_UNIDENTIFIED = 8
@@ -89,6 +90,7 @@ class Pipeline:
         self._place: tuple[int | None, str] = None, ""  # the cell in which it is shown, and its title
         self._since: dict[str, int] = {}
         self._holds: list[Hold] = []  # the registry keeps the runs until the final form is shown
+        self.desk = Desk(self.dispatch, self._show_request, self._refuse_answer)
         self._lock = threading.Lock()
         self._unidentified: list[Any] = []
         self._understanding = Understanding()
@@ -117,6 +119,7 @@ class Pipeline:
         elif self._record is not None:
             self._recorder = Recorder(self._record)
         title = self.title or self.agent_id or "agent"
+        self.desk.is_reachable = self.is_shown and host().asks
         self._place = host().current_cell() if self.is_shown else None, title
         self._output = make_output(
             self.registry,
@@ -140,6 +143,9 @@ class Pipeline:
         """Return the function of each click on the view: no other place names them."""
         return Controls(
             Control("stop", self.on_stop),
+            Control("answer", self.desk.click, AnswerPayload),
+            Control("came", self.desk.page_came),
+            Control("left", self.desk.page_left),
             Control("reconnect", self.connections.reconnect if self.connections else None),
         )
 
@@ -274,6 +280,12 @@ class Pipeline:
         """Show a failure in the view."""
         self._show(lambda output: output.report(text))
 
+    def _show_request(self, request_id: str, form: dict[str, Any] | None) -> None:
+        self._show(lambda output: output.ask(request_id, form))
+
+    def _refuse_answer(self, request_id: str, words: str) -> None:
+        self._show(lambda output: output.refuse(request_id, words))
+
     def stopping(self) -> None:
         """Show that the stream was cancelled, and ends after its present step. Any thread may call this."""
         self._show(lambda output: output.stopping())
@@ -337,6 +349,7 @@ class Pipeline:
                 self._finishing_thread = threading.get_ident()
             failed: BaseException | None = None
             try:
+                self.desk.close(ENDED)
                 # The user's callbacks run in here: one interrupt passes, and ends them.
                 shield.is_open = True
                 self._finish_runs(exc)
@@ -455,46 +468,3 @@ class Pipeline:
 
 def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-class Transcribed:
-    """Describe a watched stream to its user: title, transcripts, state. Base of watch, live view and handler."""
-
-    def __init__(self, pipeline: Pipeline, kind: str = "agent") -> None:
-        self._pipeline = pipeline
-        self._kind = kind
-
-    @property
-    def agent_id(self) -> str | None:
-        """Return the id of the first or only agent; ``None`` before the first event."""
-        return self._pipeline.agent_id
-
-    @property
-    def title(self) -> str:
-        """Return the title of the view."""
-        return self._pipeline.title or self.agent_id or self._kind
-
-    @property
-    def transcript(self) -> Transcript:
-        """Return the transcript of the first or only agent at this moment."""
-        return next(iter(self.transcripts.values()), Transcript(agent_id=self.agent_id or ""))
-
-    @property
-    def transcripts(self) -> dict[str, Transcript]:
-        """Return the transcripts of all agents, by agent id."""
-        return self._pipeline.transcripts if self.done() else self._pipeline.current()
-
-    @property
-    def is_shown(self) -> bool:
-        """Return whether there is a view."""
-        return self._pipeline.is_shown
-
-    def done(self) -> bool:
-        """Return whether the stream has ended, also by an error or a cancellation."""
-        return self._pipeline.finalized
-
-    def show(self) -> None:
-        """Display the static form again, in the present cell."""
-        from ..display import bundle  # noqa: PLC0415 - only when something is shown
-
-        host().show(bundle(self.transcripts, title=self.title))

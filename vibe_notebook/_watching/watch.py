@@ -26,7 +26,7 @@ from ..recording import Recorder, Replay
 from ..registry import Registry, get_registry
 from ..transcript import Transcript
 from .connections import connections_of
-from .pipeline import Pipeline, Transcribed
+from .pipeline import Pipeline
 from .sources import (
     check,
     closer,
@@ -41,6 +41,7 @@ from .sources import (
     type_name,
 )
 from .stepper import END, Stepper, Ticker, close_when_dropped, in_thread
+from .transcribed import Transcribed
 
 if TYPE_CHECKING:
     from ..adapters import Adapter

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .._forks import renew_in_child
 from .._forms.displays import beside_display, display_words
@@ -309,6 +309,12 @@ class TerminalOutput:
 
     def stopping(self) -> None:
         """Write nothing: the end itself is written."""
+
+    def ask(self, request_id: str, form: dict[str, Any] | None) -> None:
+        """Write nothing: the request is an event, and whoever waits for its answer asks below it."""
+
+    def refuse(self, request_id: str, words: str) -> None:
+        """Write nothing: whoever asks says it."""
 
     def flush(self) -> None:
         """Return at once: everything is printed as it arrives."""

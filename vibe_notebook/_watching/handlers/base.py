@@ -16,7 +16,8 @@ from ... import adapters
 from ..._host import host
 from ...exceptions import AdapterError, ClosedError
 from ..ids import fresh_agent_id
-from ..pipeline import Pipeline, Transcribed
+from ..pipeline import Pipeline
+from ..transcribed import Transcribed
 from ..understanding import Understanding
 
 if TYPE_CHECKING:
