@@ -8,6 +8,7 @@ import gc
 import queue
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -608,6 +609,39 @@ def test_a_sync_cancel_that_races_with_the_end_leaves_no_stray_interrupt(where: 
         thread.join()
     assert failures == []
     assert outcomes == {"cancelled", "success"}
+
+
+_WITHDRAWN = """
+import ctypes, sys, threading
+from vibe_notebook._watching.stepper import Stopped, _Interrupt
+
+begun, go = threading.Event(), threading.Lock()
+go.acquire()
+def work():
+    interrupt = _Interrupt(None)
+    begun.set()
+    go.acquire()  # a call into C: nothing is raised in it
+    interrupt.consume()
+    sys.setprofile(lambda *_: None)
+    (lambda: None)()
+    sys.setprofile(None)
+    print("went on")
+
+thread = threading.Thread(target=work, daemon=True)
+thread.start()
+begun.wait()
+for kind in (ctypes.py_object(Stopped), None):
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), kind)
+go.release()
+thread.join(20)
+"""
+
+
+def test_an_interrupt_that_never_arrives_leaves_the_interpreter_as_it_was() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHDRAWN], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("went on\n", "")
 
 
 class HoldingSource:

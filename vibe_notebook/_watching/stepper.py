@@ -197,9 +197,14 @@ class _Interrupt:
             ).start()
 
     def consume(self) -> None:
-        """Wait for an interrupt that was sent and has not arrived, or withdraw it."""
+        """Wait for an interrupt that was sent and has not arrived."""
         if not self.main:
-            _raise_in(self.ident, None)
+            # Only withdrawn, it would leave the interpreter's flag set for ever: each call of each thread is slower
+            # then, and a profiler never returns (CPython 3.11). So it is sent again, to arrive here.
+            with contextlib.suppress(Stopped):
+                _raise_in(self.ident, Stopped)
+                while True:
+                    pass
         elif not self._received:
             time.sleep(0.2)  # the arriving signal ends the sleep
 
@@ -232,10 +237,8 @@ class _Interrupt:
             raise KeyboardInterrupt
 
 
-def _raise_in(ident: int, kind: type[BaseException] | None) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(ident), ctypes.py_object(kind) if kind is not None else None
-    )
+def _raise_in(ident: int, kind: type[BaseException]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(kind))
 
 
 def _call_close(close: Callable[[], object]) -> None:
