@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._watching.watch import Watch, last, watch
     from .display import configure
     from .exceptions import VibeNotebookError
+    from .logs import load
     from .recording import Recorder, Replay, record, replay
     from .registry import Registry, get_registry
     from .transcript import Transcript
@@ -39,6 +40,7 @@ __all__ = [
     "handler",
     "last",
     "live",
+    "load",
     "load_ipython_extension",
     "record",
     "renderer",
@@ -60,6 +62,7 @@ _HOMES = {
     "handler": "._watching.handlers.sdks",
     "last": "._watching.watch",
     "live": "._watching.live",
+    "load": ".logs",
     "record": ".recording",
     "renderer": "._watching.renderers",
     "replay": ".recording",
@@ -68,7 +71,7 @@ _HOMES = {
 
 
 _MODULES = frozenset(
-    ("adapters", "events", "exceptions", "projects", "remote", "server", "streaming", "testing")
+    ("adapters", "events", "exceptions", "logs", "projects", "remote", "server", "streaming", "testing")
 )
 """Submodules that ``vibe.NAME`` imports at its first use."""
 

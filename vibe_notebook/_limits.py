@@ -18,6 +18,11 @@ __all__ = [
     "ID_LIMIT",
     "IMAGE_PIXELS",
     "INT_LIMIT",
+    "LOG_DOCUMENT_BYTES",
+    "LOG_FILES",
+    "LOG_HEAD_BYTES",
+    "LOG_LINE_BYTES",
+    "LOG_POLL_SECONDS",
     "MESSAGE_SHOWN",
     "NAME_LIMIT",
     "NAME_SHOWN",
@@ -110,3 +115,20 @@ TAIL_EVENTS: Final = 4_096
 TAIL_BYTES: Final = 8 << 20
 """Bytes of these events; their encoded form takes as many again. Eight windows let a listener fall behind a little
 before it must read the log."""
+
+LOG_HEAD_BYTES: Final = 64 * 1024
+"""Bytes of an agent's log by which its dialect is told, and from which a list takes its title and first words; from its
+end as many: a list may have hundreds of logs."""
+
+LOG_LINE_BYTES: Final = 16 << 20
+"""Bytes of one line of an agent's log: a line holds a few pictures of 5 MB at most, and a longer one would fill the
+memory."""
+
+LOG_DOCUMENT_BYTES: Final = 128 << 20
+"""Bytes of an agent's log, or of a part of it, that is one JSON value: Python needs about ten times as many for it."""
+
+LOG_POLL_SECONDS: Final = 0.3
+"""Seconds between two looks at a growing log: a reader sees no shorter delay, and the disk no load."""
+
+LOG_FILES: Final = 10_000
+"""Files and folders that a search for logs visits in one home: years of work, and no endless tree."""

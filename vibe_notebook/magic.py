@@ -21,7 +21,8 @@ from ._watching.background import start
 from ._watching.watch import Watch, live_watches, watch, watch_agent
 from .display import choose
 from .exceptions import VibeNotebookError
-from .recording import replay
+from .logs import Log, names_a_log
+from .recording import Replay, replay
 from .registry import get_registry
 from .remote import Follow, Merged, follow
 
@@ -51,10 +52,11 @@ class VibeMagics(Magics):
         """Watch an agent's work, live, in this cell.
 
         ``%vibe_stream [options] TARGET``, or ``%%vibe_stream [options]`` over a cell whose last
-        expression is the stream. TARGET is an http(s) stream (or several), a .jsonl recording, agent:ID
-        or a Python expression. Options come first:
+        expression is the stream. TARGET is an http(s) stream (or several), an agent's log or a recording
+        (a file, or claude:latest), agent:ID or a Python expression. Options come first:
 
           --title TEXT    the view's title
+          --follow        keep up with a log that grows
           --block         wait for the agent's end: later cells wait too
           --as NAME       put the watch into this variable
           --record FILE   write a recording, to play again later
@@ -68,6 +70,8 @@ class VibeMagics(Magics):
         For example: ``%vibe_stream --title Analyst --as run agent.run_stream_events("…")``
         """
         options, text = split(line.removeprefix(_cells.AWAITED))
+        if (head := text.removesuffix("--follow").rstrip()) != text and names_a_log(head):
+            options.follow, text = True, head
         if options.help:
             _print_help("vibe_stream")
             return None if cell is None else _cells.SilentAwaitable(_nothing())
@@ -145,6 +149,9 @@ class VibeMagics(Magics):
         if target.kind != "recording" and options.speed is not None:
             msg = f"--speed: only for recordings; {target} is not one."
             raise UsageError(msg)
+        if target.kind not in ("recording", "log") and options.follow:
+            msg = f"--follow: only for logs; {target} is not one."
+            raise UsageError(msg)
 
     def _watch(self, options: Options, target: Target) -> Watch:
         self._check(options, target)
@@ -152,11 +159,26 @@ class VibeMagics(Magics):
             return self._watch_source(options, self._remote(options, target.urls))
         if target.kind == "agent":
             return self._bind_name(options, self._agent(options, target.value))
-        if target.kind == "recording":
-            source: Any = replay(target.value, speed=1.0 if options.speed is None else options.speed)
+        if target.kind in ("recording", "log"):
+            source = self._log(options, target)
         else:
             source = _cells.evaluate(self.shell, target.value)
         return self._watch_source(options, source)
+
+    def _log(self, options: Options, target: Target) -> Replay | Log:
+        """Return the source for a file, which tells by its content whether it is a recording."""
+        try:
+            log = Log(target.value, follow=options.follow)
+            is_recording = not options.follow and log.found.kind == "recording"
+        except (VibeNotebookError, OSError) as error:
+            msg = f"%vibe_stream: {error}"
+            raise UsageError(msg) from None
+        if is_recording:
+            return replay(log.path, speed=1.0 if options.speed is None else options.speed)
+        if options.speed is not None:
+            msg = f"--speed: only for recordings; {target} is not one."
+            raise UsageError(msg)
+        return log
 
     def _remote(self, options: Options, urls: list[str]) -> Follow | Merged:
         if options.after and len(urls) > 1:

@@ -224,16 +224,21 @@ class Replay:
     """Read a recording as a source of events, sync and async; each iteration starts at the beginning.
 
     ``speed`` 2 plays twice as fast; ``None`` or 0 does not wait at all. For a line that is
-    not an event an iteration raises ``ProtocolError`` with the line's number, after the events before it.
+    not an event an iteration raises ``ProtocolError`` with the line's number, after the events before it; one that
+    *skips_damage* collects the numbers of such lines in ``damaged``.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, speed: float | None = 1.0) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, speed: float | None = 1.0, skips_damage: bool = False
+    ) -> None:
         if speed is not None and not speed >= 0:
             msg = f"speed={speed}: must be positive, or None for no waits."
             raise ValueError(msg)
         check_path(path, "A recording")
         self.path = Path(path)
         self.speed = speed
+        self.damaged: list[int] = []
+        self._skips_damage = skips_damage
 
     def __repr__(self) -> str:
         return f"replay({str(self.path)!r}, speed={self.speed})"
@@ -331,6 +336,9 @@ class Replay:
         try:
             return read_event(text)
         except ProtocolError as error:
+            if self._skips_damage:
+                self.damaged.append(number)
+                return None
             msg = f"{self.path}, line {number}: {error}"
             raise ProtocolError(msg, field=error.field, line=number) from None
 

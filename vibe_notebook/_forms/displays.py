@@ -37,6 +37,7 @@ __all__ = [
     "display_size",
     "display_text",
     "display_words",
+    "has_picture",
     "in_plain_words",
     "light_display",
 ]
@@ -115,6 +116,14 @@ def display_size(bundle: Mapping[str, Any] | None) -> int:
     )
     values = min(len(pretty_json(bundle[_JSON])), CHARACTERS) if _JSON in bundle else 0
     return 200 + (texts + pictures + 3 * values) // 3
+
+
+def has_picture(bundle: Mapping[str, Any] | None) -> bool:
+    """Return whether a bundle is shown as an image: a call with such a result opens by itself, as a cell shows a plot."""
+    if not bundle or not any(kind in bundle for kind in (*_RASTERS, _SVG)):
+        return False
+    html = bundle.get(_HTML)
+    return not (isinstance(html, str) and _TABLE.search(html))
 
 
 def in_plain_words(part: ToolPart) -> ToolPart:
@@ -386,10 +395,7 @@ def _picture(kind: str, data: str, found: _Bundle, name: str) -> str:
 
 def _image(source: str, alt: str, sizes: str, about: str) -> str:
     style = "display:block;max-width:100%;height:auto"
-    return (
-        f'<img src="{escape(source)}" alt="{escape(clean_code(alt))}"{sizes} style="{style}">\n'
-        f'<div style="{SMALL}">{_text(about)}</div>'
-    )
+    return f'<img src="{escape(source)}" alt="{escape(clean_code(alt))}" title="{escape(about)}"{sizes} style="{style}">'
 
 
 def _alt(found: _Bundle, name: str) -> str:

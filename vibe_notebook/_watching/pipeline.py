@@ -74,6 +74,7 @@ class Pipeline:
         self.transcripts: dict[str, Transcript] = {}
         self.finalized = False  # the runs have ended, and the transcripts are final
         self.renderer = renderer
+        self.has_times = False  # the source knows when its events were: an event without a time gets none
         self.passive = False  # it only shows: another source dispatches the agent's events
         self.on_stop: Callable[[], object] | None = None  # cancels the watch
         self.connections = Connections(self._draw_connections)
@@ -237,7 +238,7 @@ class Pipeline:
     ) -> list[Event]:
         """Return the events as they are dispatched: with ids, times and displays. Renderers run here."""
         slot = [
-            self._with_head(_with_time(self.run_ids.renamed(event) if self.run_ids else event))
+            self._with_head(self._with_time(self.run_ids.renamed(event) if self.run_ids else event))
             for event in events
         ]
         return self.displays.prepare(slot, outranked=outranked, renders=renders)
@@ -251,7 +252,11 @@ class Pipeline:
             self.registry.dispatch(slot)
         with contextlib.suppress(IndexError):  # another thread may report them
             while self._faults:
-                self.registry.dispatch(_with_time(self._faults.popleft()))
+                self.registry.dispatch(self._with_time(self._faults.popleft()))
+
+    def _with_time(self, event: Event) -> Event:
+        """Return an event with the present time, if its source gave no time."""
+        return event if event.ts is not None or self.has_times else with_time(event, time.time())
 
     def _with_head(self, event: Event) -> Event:
         """Return a run's start with the view's title, and the first one with the user's input if it has none."""
@@ -450,11 +455,6 @@ class Pipeline:
 
 def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _with_time(event: Event) -> Event:
-    """Return an event with the present time, if its source gave no time."""
-    return with_time(event, time.time()) if event.ts is None else event
 
 
 class Transcribed:

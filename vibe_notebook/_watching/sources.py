@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import os
 import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -37,6 +36,7 @@ __all__ = [
     "open_async",
     "open_sync",
     "source_name",
+    "stream_in",
     "type_name",
 ]
 
@@ -56,6 +56,14 @@ def check(source: Any) -> None:
     if isinstance(source, _NEVER) or not (is_async(source) or _is_sync(source)) or _is_client(source):
         raise _not_a_stream(source)
     _check_unread(source)
+
+
+def stream_in(source: Any) -> Any:
+    """Return the stream that a response of boto3 holds, a dict; every other source as it is."""
+    if isinstance(source, dict) and "ResponseMetadata" in source:
+        found = (source.get(name) for name in ("stream", "body"))
+        return next((one for one in found if type_name(one).endswith("EventStream")), source)
+    return source
 
 
 def is_async_only(source: Any) -> bool:
@@ -366,12 +374,12 @@ _ANSWER: Final = re.compile(
 def _advice(source: Any) -> str:
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         return " Follow a URL with vibe_notebook.remote.follow(url)."
-    if isinstance(source, os.PathLike) or (isinstance(source, str) and source.endswith(_RECORDING)):
-        return " Play a recording with vibe.replay(path)."
+    if isinstance(source, str) and source.endswith(_RECORDING):
+        return " There is no file of this name; vibe.replay(path) plays a recording."
     if isinstance(source, str):
         return (
             " A whole text has nothing to stream: ask your SDK for a stream (mostly stream=True). "
-            "Play a recording with vibe.replay(path)."
+            "A log or a recording is given by its path, and there is no file of this name."
         )
     if isinstance(source, dict):
         inner = next((found for value in source.values() if (found := _hint_in(value))), "")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from .._foreign_words import clean_logger
 from .._forms.colours import has_colours
-from .._forms.displays import beside_display, display_html
+from .._forms.displays import beside_display, display_html, has_picture
 from .._forms.excerpt import LiveOutput, excerpt
 from .._forms.html import output_blocks, wait_html
-from .._forms.shapes import call_shape
+from .._forms.shapes import call_shape, exit_words
 from .._forms.wording import (
     OPEN_STATES,
     PREVIEW,
@@ -246,6 +246,10 @@ class SentTool(SentPart):
     def _show_whole(self, part: ToolPart) -> list[Op]:
         self._run, self._is_final = part.run_id, part.state not in _BUSY
         part = beside_display(part) if self._is_final else part
+        if (exited := exit_words(part) if self._is_final else "") != self.props.get("exit", ""):
+            self._new["exit"] = exited
+        if (opens := part.state == "ok" and has_picture(part.display)) != self.props.get("opens", False):
+            self._new["opens"] = opens
         self._shape_anew(part)
         self._new["preview"] = call_preview(part)
         self._live_args = LiveText()

@@ -17,13 +17,21 @@ from ...recording import Recorder
 from ...registry import Registration, Registry, get_registry
 from ..pipeline import Pipeline
 from .base import Handler
+from .crewai import CrewAIHandler
 from .langchain import LangChainHandler
 
 if TYPE_CHECKING:
     from ...adapters import Adapter
     from ...events import Event
 
-__all__ = ["LangChainHandler", "OpenAIAgentsHandler", "PydanticAIHandler", "StrandsHandler", "handler"]
+__all__ = [
+    "CrewAIHandler",
+    "LangChainHandler",
+    "OpenAIAgentsHandler",
+    "PydanticAIHandler",
+    "StrandsHandler",
+    "handler",
+]
 
 _outer_run: ContextVar[str | None] = ContextVar("vibe_notebook_pydantic_ai_run", default=None)
 """Id of the run whose tools work: a tool inherits this variable, so a nested agent's events find their parent."""
@@ -152,7 +160,20 @@ class StrandsHandler(Handler):
             self._accept(self._run(""), event)
 
 
+class HaystackHandler(Handler):
+    """Accept chunks: ``Agent(streaming_callback=vibe.handler("haystack"))``, or of a generator or a run."""
+
+    adapter = "haystack"
+
+    def __call__(self, chunk: Any) -> None:
+        """Show one chunk. Haystack calls this."""
+        with self._lock:
+            self._accept(self._run(""), chunk)
+
+
 _HANDLERS: Final[dict[str, type[Handler]]] = {
+    "crewai": CrewAIHandler,
+    "haystack": HaystackHandler,
     "langchain": LangChainHandler,
     "langgraph": LangChainHandler,
     "openai_agents": OpenAIAgentsHandler,
@@ -173,7 +194,9 @@ def handler(
     """Make an SDK's push-style hook; use it as a context manager, or once per cell.
 
     "pydantic_ai" makes an ``event_stream_handler``, "langchain" an entry of ``callbacks=[…]``, "openai_agents"
-    an ``on_stream``, "strands" a ``callback_handler``. All have ``close()``, ``transcript`` and ``show()``.
+    an ``on_stream``, "strands" a ``callback_handler``, "crewai" a block around ``crew.kickoff()``, "haystack" a
+    ``streaming_callback``. All have
+    ``close()``, ``transcript`` and ``show()``.
     Raises ``AdapterError`` for an SDK without a hook: wrap its stream with ``watch``.
     """
     key = name.strip().lower().replace("-", "_")

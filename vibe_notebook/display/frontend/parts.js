@@ -173,12 +173,12 @@ function createTool(el, at, part, store, view) {
   const showError = message(at.error.lastChild);
   const showRequest = card(at.request);
   return () => {
-    const { name, state, preview, progress, total, error, open, wide } = part.props;
+    const { name, state, preview, progress, total, error, open, opens, wide } = part.props;
     const isBusy = /^(preparing|running|awaiting_approval)$/.test(state);
     el.dataset.state = state ?? "";
     show(at.name, name);
     show(at.preview, preview);
-    show(at.word, state === "ok" ? "" : stateWords(state));
+    show(at.word, state === "ok" ? (part.props.exit ?? "") : stateWords(state));
     show(at.progress, isBusy && dotted(total ? `${progress ?? 0}/${total}` : progress, part.props.message));
     at.bar.hidden = !isBusy || !(total > 0);
     at.bar.firstChild.style.width = `${Math.min(Math.max((100 * progress) / total || 0, 0), 100)}%`;
@@ -189,7 +189,7 @@ function createTool(el, at, part, store, view) {
     at.error.hidden = !error;
     showRequest(part.props.request);
     at.request.hidden = !part.props.request;
-    fold(open ?? (state === "awaiting_approval" && !!part.props.request));
+    fold(open ?? (!!opens || (state === "awaiting_approval" && !!part.props.request)));
     view.rows.add(at.row);
   };
 }
