@@ -25,7 +25,19 @@ VERSIONS = (
     "pydantic",
 )
 PEERS = ("chatlas", "rich", "panel")
-ORDER = ("lab", "kernel", "flat", "streams", "dispatch", "memory", "projects", "server", "decode", "follow")
+ORDER = (
+    "lab",
+    "kernel",
+    "flat",
+    "streams",
+    "dispatch",
+    "memory",
+    "projects",
+    "server",
+    "decode",
+    "follow",
+    "rich",
+)
 HEAD = """# Benchmarks
 
 `make bench` writes this page. `python -m benchmarks NAME…` measures the named sections again.

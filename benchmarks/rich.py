@@ -139,7 +139,7 @@ def run(options: argparse.Namespace) -> tuple[str, str]:
         browser.close()
     size = len(json.dumps(snapshot)) / 1e6
     body = (
-        f"{RESULTS} results: 50 images of 100 KB, 50 tables, 50 values as JSON, 50 edits; the snapshot has {size:.1f} MB.\n"
+        f"{RESULTS} rich results (50 images of 100 KB, 50 tables, 50 values as JSON, 50 edits) opened; the snapshot has {size:.1f} MB.\n"
         f"Milliseconds until all is drawn and each image decoded, medians of {ROUNDS} rounds in turn, in one Chromium.\n\n"
         "| calls | view | static HTML | ratio |\n| --- | --- | --- | --- |\n" + "\n".join(rows)
     )

@@ -599,3 +599,59 @@ def test_an_image_that_is_none_hides_no_other_image() -> None:
 def test_a_bundle_that_fails_at_one_key_keeps_the_others() -> None:
     given = Failing({"text/html": "<b>x</b>", "text/plain": "kept"})
     assert clean_bundle(given) == {"text/plain": "kept\n[text/html: LookupError: text/html]"}
+
+
+@pytest.mark.parametrize(
+    ("whole", "text"),
+    [
+        ({"application/vnd.vegalite.v5+json": {}, "text/plain": "<VegaLite>"}, "<VegaLite>"),
+        ({"application/vnd.vegalite.v5+json": {}}, "<rich>"),
+    ],
+)
+def test_a_type_that_no_form_shows_is_named_where_nothing_else_is_there(whole: Any, text: str) -> None:
+    note = "[application/vnd.vegalite.v5+json: not shown]"
+    assert make_bundle(rich(mimebundle=whole)) == {"text/plain": f"{text}\n{note}"}
+    assert make_bundle(rich(mimebundle={**whole, "text/html": "<b>x</b>"})) in (
+        {"text/html": "<b>x</b>", "text/plain": text},
+        {"text/html": "<b>x</b>", "text/plain": "<rich>"},
+    )
+
+
+def test_axes_are_shown_by_their_figure() -> None:
+    names = {"__module__": "matplotlib.axes._axes", "get_figure": lambda _: Figure()}
+    made = make_bundle(type("Axes", (), names)())
+    assert made is not None
+    assert made["image/png"] == PNG_TEXT
+
+
+def test_the_text_of_an_object_without_a_repr_is_that_of_its_richest_form() -> None:
+    def bare(**methods: Any) -> str:
+        made = {f"_repr_{name}_": lambda _, value=value: value for name, value in methods.items()}
+        return str((make_bundle(type("Bare", (), made)()) or {})["text/plain"])
+
+    assert bare(latex="$x$") == "$x$"
+    assert bare(json={"a": 1}) == '{"a": 1}'
+    assert bare(html="<style>#T_1 { color: red; }</style><p>words</p>") == "words"
+
+
+def test_a_photograph_beyond_the_limit_is_made_once_in_each_format(limits: Any) -> None:
+    limits(display_limit=2_000)
+    made: list[str] = []
+
+    def png(image: Any) -> bytes:
+        made.append("PNG")
+        return bytes(image.data)
+
+    def jpeg(image: Any) -> bytes:
+        made.append("JPEG")
+        return bytes(image.data)
+
+    class Own(Image):  # type: ignore[misc, valid-type]
+        _repr_png_ = png
+        _repr_jpeg_ = jpeg
+
+    bundle = make_bundle(Own(PNG + bytes(2_500)))
+    assert bundle is not None
+    assert "image/jpeg" in bundle
+    assert made == ["PNG"]
+    assert "larger" not in bundle["text/plain"]

@@ -30,6 +30,7 @@ __all__ = [
     "clean_value",
     "error_words",
     "image_type",
+    "in_short",
     "size",
     "svg_root",
     "type_of",
@@ -97,7 +98,7 @@ def _clean(given: object) -> dict[str, Any] | None:
     for key in itertools.islice(given, KEYS):
         mime = type_of(key)
         if mime not in TYPES:
-            unknown.append(_short(key))
+            unknown.append(in_short(key))
             continue
         made = clean_value(mime, lambda key=key: given[key], limit)  # type: ignore[misc]
         if isinstance(made, str):
@@ -295,7 +296,8 @@ def _too_large(mime: str, count: int, name: str) -> str:
     return f"[{mime}, {size(count)}: larger than {name}]"
 
 
-def _short(value: object) -> str:
+def in_short(value: object) -> str:
+    """Return the name of a type, fit for a line."""
     text = value[:100] if isinstance(value, str) else type(value).__name__
     return "".join(char if char.isprintable() else "�" for char in text)
 

@@ -25,6 +25,7 @@ from ._bundles import (
     clean_value,
     error_words,
     image_type,
+    in_short,
     size,
     type_of,
     without_scripts,
@@ -65,8 +66,13 @@ _PLAIN: Final = (
 """Classes whose values have no formatter."""
 _TRACE: Final = 20_000
 """Characters of a traceback: its beginning and its end tell most."""
+_NEVER: Final = ("application/javascript", "text/javascript", "application/vnd.jupyter.widget-view+json")
+"""Types of scripts and widgets: a text beside them is all that is read."""
+_NAMED: Final = 3
+"""Unknown types of a value without a known one that its text names."""
 _ROWS: Final = 20
 """Rows and columns that a large frame shows of itself."""
+_STYLE: Final = re.compile(r"<style\b[^>]*>.*?(?:</style\s*>|\Z)", re.DOTALL | re.IGNORECASE)
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 
 Printer = Callable[[Any], Any]
@@ -166,6 +172,7 @@ def _formatted(value: Any) -> tuple[dict[str, Any], list[str]]:
         return made.found, made.notes
     for mime, entry in made.attempt("a bundle", lambda: _entries(_call(value, "", _WHOLE))) or ():
         made.add(mime, lambda entry=entry: entry)  # type: ignore[misc]
+    own = made.found.get("text/plain")
     if not made.found.keys() - {"text/plain"}:
         made.found.clear()  # its text alone is nothing richer
         for mime, name in _METHODS:
@@ -174,6 +181,9 @@ def _formatted(value: Any) -> tuple[dict[str, Any], list[str]]:
     made.add_image()
     if not made.found:
         made.add("text/html", lambda: _summary_html(value))
+    if not made.found and made.unknown:
+        made.notes += [f"[{in_short(name)}: not shown]" for name in made.unknown[:_NAMED]]
+        made.found |= {} if own is None else {"text/plain": own}
     return made.found, made.notes
 
 
@@ -182,6 +192,8 @@ class _Formatting:
 
     def __init__(self, value: Any) -> None:
         self._value = value
+        self._is_photo = _is_of(value, "PIL.Image", "Image")
+        self.unknown: list[str] = []
         self.found: dict[str, Any] = {}
         self.notes: list[str] = []
 
@@ -201,7 +213,15 @@ class _Formatting:
         made = self.attempt(mime, make)
         if made is None:
             return
-        clean = clean_value(type_of(mime), lambda: made, display_limit())
+        kind = type_of(mime)
+        if self._is_photo and _is_image(kind) and isinstance(made, bytes):
+            self.found[mime] = made  # of any size: it can be saved smaller
+            return
+        if kind not in TYPES:
+            if kind not in _NEVER:
+                self.unknown.append(kind)
+            return
+        clean = clean_value(kind, lambda: made, display_limit())
         if isinstance(clean, str):
             self.notes.append(clean)
         elif clean is not None and clean[1] not in ("", None):
@@ -231,7 +251,7 @@ def _entries(whole: Any) -> list[tuple[Any, Any]]:
         whole = whole[0]
     if not isinstance(whole, Mapping):
         return []
-    return [(mime, whole[mime]) for mime in itertools.islice(whole, KEYS) if type_of(mime) in TYPES]
+    return [(mime, whole[mime]) for mime in itertools.islice(whole, KEYS) if isinstance(mime, str)]
 
 
 def _is_beside(mime: str, found: Mapping[str, Any]) -> bool:
@@ -263,7 +283,9 @@ def _call(value: Any, mime: str, name: str) -> Any:
 
 
 def _drawn(value: Any) -> bytes | None:
-    """Draw a figure or an image that has no formatter."""
+    """Draw a figure, the figure of axes, or an image that has no formatter."""
+    if _is_of(value, "matplotlib.axes._axes", "Axes"):
+        value = value.get_figure()
     if _is_of(value, "matplotlib.figure", "Figure"):
         file = io.BytesIO()
         value.savefig(file, format="png", bbox_inches="tight")
@@ -336,9 +358,11 @@ def _text(value: Any, found: Mapping[str, Any]) -> str:
         return scrub(str(value.to_string(max_rows=_ROWS, max_cols=_ROWS, show_dimensions=True)))
     text = _ADDRESS.sub("", bounded_repr(value))  # an address differs from run to run
     if text.startswith("<") and text.endswith(" object>"):
-        if isinstance(markdown := found.get("text/markdown"), str):
+        if isinstance(markdown := found.get("text/markdown", found.get("text/latex")), str):
             return markdown
         if isinstance(source := found.get("text/html"), str):
-            plain = html.unescape(TAG.sub(" ", without_scripts(source[:_TRACE])))
+            plain = html.unescape(TAG.sub(" ", _STYLE.sub("", without_scripts(source[:_TRACE]))))
             return " ".join(plain.split()) or text
+        if (value := found.get("application/json")) is not None:
+            return json.dumps(to_json_value(value), ensure_ascii=False)[:_TRACE]
     return text

@@ -58,7 +58,7 @@ class VibeMagics(Magics):
           --title TEXT    the view's title
           --follow        keep up with a log that grows
           --block         wait for the agent's end: later cells wait too
-          --as NAME       put the watch into this variable
+          --as NAME       put the watch into this variable, and stop the stream that it held
           --record FILE   write a recording, to play again later
           --speed X       play a recording X times as fast; 0: without waits
           --header K=V    send a header to the URL; K=$NAME reads the environment

@@ -438,3 +438,21 @@ def test_a_display_made_by_hand_is_cleaned_and_bounded_in_every_form(name: str) 
                 assert f"[{kind}, {count}: larger than display_limit]" in unescape(form(transcript)).replace(
                     "\\", ""
                 )
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "<a.B object at 0x7f01>",
+        "<PIL.Image.Image image mode=L size=9x9 at 0x7F>",
+        "<IPython.core.display.HTML object>",
+    ],
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_the_repr_of_an_object_that_says_nothing_is_left_out_beside_its_display(
+    form: Any, output: str
+) -> None:
+    call = ToolPart(tool_call_id="c", state="ok", output=output, display={"text/html": "<b>shown</b>"})
+    text = unescape(form(Transcript(parts=(call,))))
+    assert "shown" in text
+    assert output[1:9] not in text

@@ -330,3 +330,30 @@ def test_an_image_beyond_the_limit_is_named_with_its_size_in_every_form(
     for transcript in (live.transcript, again):
         for form in (transcript.to_text(), transcript.to_html(), transcript.to_markdown()):
             assert form.replace("\\", "").count(NOTE) == 1
+
+
+def test_a_group_of_errors_shows_the_errors_in_it_with_their_notes() -> None:
+    first = ValueError("bad row")
+    first.add_note("row 7")
+    group = ExceptionGroup("import", [first, ExceptionGroup("inner", [TypeError("x")])])
+    group.add_note("in orders.csv")
+    many = ExceptionGroup("many", [KeyError(n) for n in range(30)])
+
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    with quiet() as live:
+        for error in (group, many, MuteError()):
+            live.tool("load").error(error)
+    errors = [tool.error or "" for tool in live.transcript.tools]
+    assert errors[0].splitlines() == [
+        "ExceptionGroup: import (2 sub-exceptions)",
+        "in orders.csv",
+        "  ValueError: bad row",
+        "  row 7",
+        "  ExceptionGroup: inner (1 sub-exception)",
+        "    TypeError: x",
+    ]
+    assert errors[1].splitlines()[-2:] == ["  KeyError: 19", "  … 10 more"]
+    assert errors[2] == "MuteError: its text raised RuntimeError"

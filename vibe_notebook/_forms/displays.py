@@ -54,7 +54,9 @@ _NAMES: Final = 5
 """Types of a bundle that are named; the others are counted."""
 _NOTE: Final = re.compile(r"\[(?:a bundle|[a-z]{1,20}/[\w.+-]{1,60})(?:, [^\n:]{1,40})?: [^\n]{1,400}\]")
 """A line at the end of a bundle's text: it says why a type is missing, and how large the value was."""
-_REPR: Final = re.compile(r"<[\w.]+(?: object)? at 0x[0-9a-fA-F]+>|<Figure size [\dx]+ with \d+ Axes>")
+_REPR: Final = re.compile(
+    r"<[^<>\n]{1,300}(?: at 0x[0-9a-fA-F]{1,20}| object)>|<Figure size [\dx]+ with \d+ Axes>"
+)
 """The repr of an object that says nothing more than its class."""
 _TABLE: Final = re.compile(r"<table[\s>]", re.IGNORECASE)
 _FRAME: Final = re.compile("<p>([\\d,]{1,20}) rows \N{MULTIPLICATION SIGN} ([\\d,]{1,20}) columns</p>")

@@ -9,11 +9,12 @@ import base64
 import contextlib
 import itertools
 import os
+import textwrap
 import threading
 import uuid
 from collections.abc import Callable, Hashable, Iterable
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import ValidationError
 
@@ -50,6 +51,12 @@ from .stepper import Ticker
 from .transcribed import Transcribed
 
 __all__ = ["Live", "LiveTool", "live"]
+
+
+_GROUPS: Final = 4
+"""Levels of groups of errors that an error's text shows."""
+_ERRORS: Final = 20
+"""Errors of one group that an error's text shows."""
 
 
 class LiveTool:
@@ -398,10 +405,21 @@ class Live(Transcribed):
         self._pipeline.dispatch([*map(parse_event, earlier), event], outranked=True)
 
 
-def _error_text(error: BaseException) -> str:
+def _error_text(error: BaseException, depth: int = 0) -> str:
+    """Return an error with its notes; of a group, also the errors in it."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception as broken:  # noqa: BLE001 - the user's own error must reach the view
+        text = f"its text raised {type(broken).__name__}"
     notes = getattr(error, "__notes__", None)
     lines = [note for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
-    return "\n".join([f"{type(error).__name__}: {error}", *lines])
+    if isinstance(error, BaseExceptionGroup) and depth < _GROUPS:
+        inner = [_error_text(each, depth + 1) for each in error.exceptions[:_ERRORS]]
+        lines += [textwrap.indent(each, "  ") for each in inner]
+        if len(error.exceptions) > _ERRORS:
+            lines.append(f"  … {len(error.exceptions) - _ERRORS:,} more")
+    return "\n".join([f"{name}: {text}", *lines])
 
 
 def live(
