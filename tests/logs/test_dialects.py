@@ -23,6 +23,7 @@ from vibe_notebook.transcript import Transcript
 
 THREAD = "019c0000-0000-7000-8000-00000000000a"
 PI = "pi/--work-weather--/2026-03-05T10-00-00-000Z_7d1f0c3a-7b52-4e0e-9a54-2f6f4a1c8e10.jsonl"
+COPILOT = "copilot_cli/3b1d0c3a-7b52-4e0e-9a54-2f6f4a1c8e10/events.jsonl"
 OPENCODE = "opencode/storage/session/global/ses_46a0000000000001aaaaaaaaaa.json"
 
 
@@ -89,6 +90,14 @@ ALL = [
         "A JSON flag",
     ),
     Sample(
+        "codex_exec.jsonl",
+        "codex exec",
+        [],
+        "One file.",
+        {"shell": "ok", "apply_patch": "ok", "docs.search": "error"},
+        (2_946, 70),
+    ),
+    Sample(
         PI,
         "Pi",
         ["How warm is it in the sample?", "In Fahrenheit, please."],
@@ -102,7 +111,7 @@ ALL = [
     GEMINI,
     GEMINI._replace(path="gemini_cli.jsonl"),
     Sample(
-        "copilot_cli/3b1d0c3a-7b52-4e0e-9a54-2f6f4a1c8e10/events.jsonl",
+        COPILOT,
         "Copilot CLI",
         ["Explain the forecast module."],
         "The module has one function.",
@@ -185,7 +194,7 @@ def test_a_watch_of_a_sample_gives_the_transcript_that_load_gives(sample: Sample
 def test_the_times_are_those_of_the_sample(sample: Sample) -> None:
     events = list(Log(SAMPLES / sample.path))
     times = [event.ts for event in events]
-    if sample.path == "swe_agent.traj":
+    if sample.path in ("swe_agent.traj", "codex_exec.jsonl"):
         assert times == [None] * len(times)  # its steps have none
     elif not sample.path.startswith("mini"):
         assert all(time is not None and 1_772_704_800 <= time < 1_772_705_000 for time in times)
@@ -196,7 +205,7 @@ def test_a_list_describes_a_sample(sample: Sample) -> None:
     seen = glance(SAMPLES / sample.path)
     assert (seen.agent, seen.title, seen.problem) == (sample.agent, sample.title, "")
     if sample.agent != "Inspect":
-        assert seen.first_words == sample.turns[0]
+        assert seen.first_words == (sample.turns or [""])[0]
         assert seen.turns == len(sample.turns)
     if "opencode" not in sample.path:  # the subagent's cost is in a file of its own
         assert seen.cost == (None if sample.cost is None else pytest.approx(sample.cost))
@@ -215,14 +224,14 @@ def test_plans_are_known_by_their_shape() -> None:
 
 
 def test_every_compaction_is_one_line() -> None:
-    for path in (ALL[0].path, PI, ALL[4].path):
+    for path in (ALL[0].path, PI, COPILOT):
         found = [name for name, _ in notes(Log(SAMPLES / path)) if name == "compaction"]
         assert found == ["compaction"]
 
 
 def test_the_outcome_is_that_of_the_last_words() -> None:
     outcomes = [vibe.load(SAMPLES / sample.path).outcome for sample in ALL]
-    assert outcomes == ["cancelled", *["success"] * 3, "error", *["success"] * 5, "error", "success"]
+    assert outcomes == ["cancelled", *["success"] * 4, "error", *["success"] * 5, "error", "success"]
 
 
 # Logs that are one value, a folder, or an archive, and change.
@@ -293,6 +302,18 @@ def test_an_opencode_session_that_grows_shows_its_new_parts(tmp_path: Path) -> N
     words = [getattr(event, "delta", None) or getattr(event, "text", None) for event in events]
     assert [word for word in words if word and word.startswith("Nothing")] == ["Nothing", "Nothing to tidy."]
     assert any("prt_31.json" in str(value) for _, value in notes(events))
+
+
+def test_the_events_that_pi_writes_into_a_pipe_are_its_messages(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    user = {"role": "user", "content": "go", "timestamp": 1_772_704_801_000}
+    answer = {"role": "assistant", "content": [{"type": "text", "text": "gone"}], "stopReason": "stop"}
+    head = {"type": "session", "version": 3, "id": "x", "timestamp": "2026-03-05T10:00:00Z", "cwd": "/work"}
+    steps = [{"type": "message_start", "message": user}, {"type": "message_end", "message": user}]
+    steps += [{"type": "message_update", "message": answer}, {"type": "message_end", "message": answer}]
+    path.write_text(text_of([head, {"type": "agent_start"}, *steps, {"type": "agent_end", "messages": []}]))
+    made = vibe.load(path)
+    assert ([turn.input for turn in made.turns], made.text) == (["go"], "gone")
 
 
 def test_the_oldest_rollouts_of_codex_have_items_alone(tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from ..exceptions import ProtocolError
 from ..recording import Replay
 from ._dialects import Found, tell
 from ._feeding import Feeder, damage_words
-from ._homes import is_scheme, resolve, session_id, sides_of
+from ._homes import is_scheme, resolve, session_id
 from ._opened import several_files
+from ._sides import SideFinder
 from ._sources import DocumentSource, LineSource, Source
 
 __all__ = ["Log"]
@@ -77,8 +78,8 @@ class Log:
         """Return the kind and the dialect of the log. Raises ``ProtocolError`` and ``AdapterError``."""
         if self._found is None:
             with open_to_read(self.path, "A log") as file:
+                is_whole = os.fstat(file.fileno()).st_size <= LOG_HEAD_BYTES
                 head = file.read(LOG_HEAD_BYTES)
-                is_whole = not file.read(1)
             self._found = tell(head, self.path.name, is_whole=is_whole)
         return self._found
 
@@ -122,7 +123,7 @@ class Log:
             if self._closed.is_set():
                 return
         found = self.found
-        if found.kind == "recording":
+        if found.kind == "recording" and not self.follow:
             yield from self._replayed()
         elif found.kind == "transcript":
             msg = f"{self.path.name} is a saved transcript, and has no events: read it with vibe.load(path)."
@@ -163,4 +164,6 @@ class Log:
             return source
         if found.kind == "document":
             return DocumentSource(self.path, found.dialect)
-        return LineSource(self.path, found.dialect.reader, lambda: sides_of(found, self.path, feeder.agents))
+        return LineSource(
+            self.path, found.dialect.reader, SideFinder(found, self.path, lambda: feeder.agents)
+        )
