@@ -337,7 +337,30 @@ def test_the_same_words_said_twice_in_codex_are_two_turns(tmp_path: Path) -> Non
 
 # No entry is fatal.
 
-JUNK: list[Any] = [None, 7, -1, "", "x", [], {}, [None], {"a": 1}, True, 1e400, "\ud83d", "9" * 400]
+
+def nested(depth: int) -> Any:
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+JUNK: list[Any] = [
+    nested(300),
+    None,
+    7,
+    -1,
+    "",
+    "x",
+    [],
+    {},
+    [None],
+    {"a": 1},
+    True,
+    1e400,
+    "\ud83d",
+    "9" * 400,
+]
 
 
 def entries_of(sample: Sample) -> list[Any]:
@@ -364,23 +387,22 @@ def paths_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
         yield from paths_in(inner, (*path, key))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.data())
-@pytest.mark.parametrize("name", ENTRIES)
-def test_no_value_of_an_entry_breaks_a_reader(name: str, data: st.DataObject) -> None:
-    agent, whole = ENTRIES[name]
-    entries = copy.deepcopy(whole)
+def damaged(value: Any, data: st.DataObject) -> Any:
+    """Return a copy of *value* in which some values are junk."""
+    made = [copy.deepcopy(value)]
     for _ in range(3):
-        place = data.draw(st.integers(0, len(entries) - 1))
-        found = list(paths_in(entries[place]))
-        if not found:
-            continue
+        found = [path for path in paths_in(made) if len(path) > 1]
         *above, key = data.draw(st.sampled_from(found))
-        holder = entries[place]
+        holder: Any = made
         for step in above:
             holder = holder[step]
         holder[key] = copy.deepcopy(data.draw(st.sampled_from(JUNK)))
-    dialect = next(one for one in DIALECTS if one.agent == agent)
+        if not isinstance(made[0], dict | list) or not made[0]:
+            break
+    return made[0]
+
+
+def check(dialect: Any, entries: list[Any]) -> None:
     reader = dialect.reader(run_id="r")
     events: list[Event] = []
     for entry in entries:
@@ -396,6 +418,28 @@ def test_no_value_of_an_entry_breaks_a_reader(name: str, data: st.DataObject) ->
     made = registry.transcript(events[0].agent_id)
     assert made.outcome is not None
     assert not [call for call in made.tools if call.state in ("preparing", "running")]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+@pytest.mark.parametrize("name", ENTRIES)
+def test_no_value_of_an_entry_breaks_a_reader(name: str, data: st.DataObject) -> None:
+    agent, whole = ENTRIES[name]
+    dialect = next(one for one in DIALECTS if one.agent == agent)
+    entries = damaged(whole, data)
+    check(dialect, entries if isinstance(entries, list) else [entries])
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+@pytest.mark.parametrize("name", [name for name in ENTRIES if not name.endswith(".jsonl")])
+def test_no_value_of_a_document_breaks_its_dialect(name: str, data: st.DataObject) -> None:
+    document = damaged(json.loads((SAMPLES / name).read_text()), data)
+    for dialect in DIALECTS:
+        if isinstance(document, dict) and dialect.is_document is not None and dialect.entries is not None:
+            dialect.is_document(document)
+            if dialect.agent == ENTRIES[name][0]:
+                check(dialect, list(dialect.entries(document)))
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda one: one.name)
