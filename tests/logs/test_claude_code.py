@@ -141,6 +141,29 @@ def test_a_sidechain_whose_prompt_no_call_has_is_linked_by_its_result(tmp_path: 
     assert [part.text for part in made.tools[0].children if part.kind == "text"] == ["other words"]
 
 
+def test_a_sidechain_without_a_prompt_belongs_to_the_only_call_that_waits_for_one(tmp_path: Path) -> None:
+    made = loaded(
+        tmp_path,
+        claude_says(call_block("t1", "Task", prompt="Look, but the log has cut the…"), "u2"),
+        claude_says(text_block("inside"), "a1", "ma", isSidechain=True),
+        claude_says(text_block(" and on"), "a2", "mb", isSidechain=True, parentUuid="of another file"),
+    )
+    assert [part.text for part in made.tools[0].children if part.kind == "text"] == ["inside", " and on"]
+
+
+def test_a_user_who_goes_back_is_said(tmp_path: Path) -> None:
+    made = loaded(
+        tmp_path,
+        claude_user("one", "u1"),
+        claude_says(text_block("first"), "u2", parentUuid="u1"),
+        claude_user("two", "u3", parentUuid="u2"),
+        claude_says(text_block("second"), "u4", "m2", parentUuid="u3"),
+        claude_user("two, better", "u5", parentUuid="u2"),
+    )
+    assert lines_of(made) == [("branch", "the session goes on from an earlier message")]
+    assert len(made.turns) == 3
+
+
 def test_progress_lines_of_a_subagent_are_nested_and_not_doubled(tmp_path: Path) -> None:
     inner = claude_says(text_block("inside"), "a1", "ma")
     data = {"type": "agent_progress", "agentId": "x", "message": inner}

@@ -320,10 +320,23 @@ def test_the_oldest_rollouts_of_codex_have_items_alone(tmp_path: Path) -> None:
     path = tmp_path / "rollout.jsonl"
     user = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "go"}]}
     answer = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "gone"}]}
-    head = {"id": "x", "timestamp": "2025-05-01T00:00:00Z", "instructions": None}
-    path.write_text(text_of([head, user, {"record_type": "state"}, answer]))
-    made = vibe.load(path)
-    assert ([turn.input for turn in made.turns], made.text) == (["go"], "gone")
+    for more in ({}, {"instructions": None}):
+        head = {"id": "x", "timestamp": "2025-05-01T00:00:00Z", **more}
+        path.write_text(text_of([head, user, {"record_type": "state"}, answer]))
+        assert not [event for event in Log(path) if isinstance(event, Custom)]
+        made = vibe.load(path)
+        assert ([turn.input for turn in made.turns], made.text) == (["go"], "gone")
+
+
+def test_the_oldest_sessions_of_pi_have_entries_without_parents(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    at = {"timestamp": "2025-12-08T22:45:42.397Z"}
+    head = {"type": "session", "id": "x", "cwd": "/work", **at}
+    user = {"type": "message", "message": {"role": "user", "content": "go"}, **at}
+    rest = [{"type": "thinking_level_change", "thinkingLevel": "low"}, {"type": "compaction", "summary": "s"}]
+    path.write_text(text_of([head, user, *({**one, **at} for one in rest)]))
+    events = list(Log(path))
+    assert notes(events) == [("compaction", "the conversation before was summarised")]
 
 
 def test_the_same_words_said_twice_in_codex_are_two_turns(tmp_path: Path) -> None:

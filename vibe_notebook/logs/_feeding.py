@@ -90,7 +90,9 @@ class Feeder:
         if self._found.kind != "lines" or own is None or own.is_entry is None or own.is_entry(value):
             return False
         others = [each.is_entry for each in DIALECTS if each is not own and each.is_entry is not None]
-        return not isinstance(value, Mapping) or any(is_entry(value) for is_entry in others)
+        if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
+            return True
+        return any(is_entry(value) for is_entry in others)
 
 
 def _reader(found: Found, run_id: str, agent_id: str | None) -> adapters.Adapter:

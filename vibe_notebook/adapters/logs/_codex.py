@@ -95,11 +95,11 @@ def recognizes(entry: object) -> bool:
     kind = text(entry.get("type"))
     if kind in _TYPES:
         return isinstance(entry.get("payload"), Mapping) or "timestamp" in entry
-    if "record_type" in entry or ("instructions" in entry and "timestamp" in entry and "id" in entry):
+    if "record_type" in entry or _is_head(entry):
         return True
     if kind == "message":
         return "role" in entry and isinstance(entry.get("content"), list) and "message" not in entry
-    return kind in _ITEMS and "parentId" not in entry
+    return kind in _ITEMS and "timestamp" not in entry
 
 
 class CodexReader(LogReader):
@@ -139,7 +139,9 @@ class CodexReader(LogReader):
                 self._event(payload, text(get(payload, "type")))
             case _ if kind in _ITEMS:
                 self._item(native)
-            case _ if kind or not ("record_type" in fields_in(native) or "instructions" in fields_in(native)):
+            case _ if kind or not (
+                isinstance(native, Mapping) and ("record_type" in native or _is_head(native))
+            ):
                 self.emit_unknown(native, kind or None)
 
     # Items of the Responses API.
@@ -238,6 +240,11 @@ class CodexReader(LogReader):
         if isinstance(value, str) and (wrapped := _WRAPPED.match(value)) is not None:
             exit_code = wrapped["code"] or wrapped["exit"]
             value = {"output": value[wrapped.end() :]} | ({"exit_code": int(exit_code)} if exit_code else {})
+        blocks = items(value)
+        if blocks and all(
+            text(get(block, "type")) in ("input_text", "output_text", "text") for block in blocks
+        ):
+            value = "\n".join(text(get(block, "text")) for block in blocks)
         self._has_answer = True
         call_id, agent = ident(get(item, "call_id")), ident(get(value, "agent_id"))
         if call_id is not None and agent is not None:
@@ -330,9 +337,9 @@ class CodexReader(LogReader):
             self.hide("compaction_summary", words)
 
 
-def fields_in(native: object) -> frozenset[str]:
-    """Return the names of the fields of an entry."""
-    return frozenset(native) if isinstance(native, Mapping) else frozenset()
+def _is_head(entry: Mapping[str, Any]) -> bool:
+    """Return whether *entry* is the first line of the oldest rollouts."""
+    return {"id", "timestamp"} <= set(entry) <= {"id", "timestamp", "instructions", "git"}
 
 
 def _counts_in(found: object) -> dict[str, int]:

@@ -62,7 +62,7 @@ def recognizes(entry: object) -> bool:
         return kind != "message_start" or isinstance(entry.get("message"), Mapping)
     if kind == "message":
         return text(get(entry, "message", "role")) in _ROLES and "sessionId" not in entry
-    return kind in _TYPES and "timestamp" in entry and ("parentId" in entry or "modelId" in entry)
+    return kind in _TYPES and "timestamp" in entry and "sessionId" not in entry
 
 
 class PiReader(LogReader):
