@@ -251,6 +251,28 @@ def test_only_what_the_user_said_begins_a_turn(
     assert [turn.input for turn in made.turns if turn.input] == turns
 
 
+def test_a_call_that_the_user_has_refused_is_denied(tmp_path: Path) -> None:
+    for words, fields in (
+        ("The user doesn't want to proceed with this tool use.", {}),
+        ("No.", {"toolDenialKind": "user-rejected"}),
+    ):
+        made = loaded(
+            tmp_path,
+            claude_says(call_block("t1", "Bash", command="rm x"), "u1"),
+            claude_user([result_block("t1", words, is_error=True)], "u2", **fields),
+        )
+        assert (made.tools[0].state, made.tools[0].error) == ("denied", words)
+
+
+def test_a_log_of_sidechains_alone_is_a_session(tmp_path: Path) -> None:
+    made = loaded(
+        tmp_path,
+        claude_user("Warm up", "a1", isSidechain=True),
+        claude_says(text_block("Ready"), "a2", isSidechain=True, parentUuid="a1"),
+    )
+    assert ([turn.input for turn in made.turns], made.text) == (["Warm up"], "Ready")
+
+
 def test_an_api_error_is_a_line_and_the_outcome_only_if_it_is_the_last_word(tmp_path: Path) -> None:
     failed = claude_says(
         text_block("API Error: 529"), "u2", model="<synthetic>", isApiErrorMessage=True, error="overloaded"

@@ -316,6 +316,18 @@ def test_the_events_that_pi_writes_into_a_pipe_are_its_messages(tmp_path: Path) 
     assert ([turn.input for turn in made.turns], made.text) == (["go"], "gone")
 
 
+def test_an_opencode_message_may_have_another_name_than_its_file(tmp_path: Path) -> None:
+    files: dict[str, Any] = {
+        "session/p/one.json": {"id": "s_1", "projectID": "p", "directory": "/work", "time": {"created": 1}},
+        "message/s_1/0001.json": {"id": "m_1", "role": "user", "time": {"created": 1}},
+        "part/m_1/1.json": {"id": "p_1", "type": "text", "text": "go"},
+    }
+    for name, value in files.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(json.dumps(value))
+    assert [turn.input for turn in vibe.load(tmp_path / "session/p/one.json").turns] == ["go"]
+
+
 def test_the_oldest_rollouts_of_codex_have_items_alone(tmp_path: Path) -> None:
     path = tmp_path / "rollout.jsonl"
     user = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "go"}]}

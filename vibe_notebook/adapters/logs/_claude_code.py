@@ -31,7 +31,16 @@ _QUIET: Final = frozenset(
         *("agent-color", "agent-name", "agent-setting", "attribution-snapshot", "content-replacement"),
         *("file-history-delta", "file-history-snapshot", "last-prompt", "marble-origami-commit", "mode"),
         *("permission-mode", "pr-link", "queue-operation", "relocated", "speculation-accept", "tag"),
-        *("task-summary", "worktree-state", "cost-summary", "context-collapse", "started", "frame-link"),
+        *(
+            "atis-latch",
+            "bridge-session",
+            "task-summary",
+            "worktree-state",
+            "cost-summary",
+            "context-collapse",
+            "started",
+            "frame-link",
+        ),
     )
 )
 """Lines for the CLI itself: nothing of the conversation is in them."""
@@ -118,9 +127,7 @@ class ClaudeCodeReader(LogReader, ClaudeAgentSDKAdapter):
             self._uuids.add(uuid)
         kind = text(get(native, "type"))
         if kind in _TALK and self._is_agents_own is None:
-            self._is_agents_own = (
-                get(native, "isSidechain") is True and ident(get(native, "agentId")) is not None
-            )
+            self._is_agents_own = get(native, "isSidechain") is True  # a main log begins with the user
         if kind in _TALK and get(native, "isSidechain") is True and not self._is_agents_own:
             self._sidechain(native, uuid)
             return
@@ -196,7 +203,8 @@ class ClaudeCodeReader(LogReader, ClaudeAgentSDKAdapter):
             if text(get(block, "type")) != "tool_result" or call_id is None:
                 continue
             result, fields = message_result(call_id, block, is_error=get(block, "is_error") is True)
-            if fields["status"] == "error" and text(fields["error"]).startswith(_DENIED):
+            is_denied = text(fields["error"]).startswith(_DENIED) or ident(get(native, "toolDenialKind"))
+            if fields["status"] == "error" and is_denied:
                 fields["status"] = "denied"
             agent = ident(get(whole, "agentId")) or ident(get(native, "agentId"))
             if agent is not None and not self._is_agents_own:

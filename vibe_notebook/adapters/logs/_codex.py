@@ -19,7 +19,9 @@ from ._reader import LogReader
 
 __all__ = ["CodexReader", "recognizes"]
 
-_TYPES: Final = frozenset(("session_meta", "response_item", "compacted", "turn_context", "event_msg"))
+_TYPES: Final = frozenset(
+    ("world_state", "session_meta", "response_item", "compacted", "turn_context", "event_msg")
+)
 _ITEMS: Final = frozenset(
     (
         *("message", "reasoning", "function_call", "function_call_output", "custom_tool_call", "compaction"),
@@ -60,7 +62,13 @@ _QUIET_EVENTS: Final = frozenset(
         ),
         *("patch_apply_end", "agent_message_delta", "agent_reasoning_section_break", "session_configured"),
         *("mcp_startup_complete", "mcp_startup_update", "item_started", "item_completed", "plan_update"),
-        *("view_image_tool_call", "thread_settings_applied", "raw_response_item", "shutdown_complete"),
+        *(
+            "view_image_tool_call",
+            "thread_settings_applied",
+            "raw_response_item",
+            "shutdown_complete",
+            "guardian_assessment",
+        ),
         *("mcp_tool_call_end", "exec_command_end", "dynamic_tool_call_request", "dynamic_tool_call_response"),
         *(
             "entered_review_mode",
@@ -127,7 +135,7 @@ class CodexReader(LogReader):
     def _read(self, native: object) -> None:
         kind, payload = text(get(native, "type")), get(native, "payload")
         match kind:
-            case "session_meta":
+            case "session_meta" | "world_state" | "inter_agent_communication_metadata":
                 pass
             case "turn_context":
                 self._model = ident(get(payload, "model")) or self._model
@@ -158,6 +166,10 @@ class CodexReader(LogReader):
             self._call_item(item, kind)
         elif kind.endswith("_output"):
             self._output(item)
+        elif kind == "agent_message":
+            self.note(
+                f"message from {text(get(item, 'author')) or 'an agent'}", said(get(item, "content"))[0]
+            )
         elif kind == "web_search_call":
             self._search(item)
         elif kind == "image_generation_call":
@@ -281,7 +293,7 @@ class CodexReader(LogReader):
         match kind:
             case "error" | "stream_error":
                 self.close_message()
-                words = text(get(event, "message"))
+                words = text(get(event, "message")) or text(get(event, "error", "message"))
                 self.note("error", words)
                 if kind == "error":
                     self.trouble("error", words or "error")
