@@ -353,6 +353,24 @@ def test_a_followed_log_may_still_be_empty(tmp_path: Path) -> None:
     assert [event.delta for event in events if event.type == "text_delta"] == ["one"]
 
 
+def test_a_followed_log_may_begin_with_half_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    words = text_of([ONE])
+    path.write_text(words[:20])
+    events = list(Growing(path, lambda: None, lambda: path.write_text(words)))
+    assert [event.delta for event in events if event.type == "text_delta"] == ["one"]
+    path.write_text("junk\n")
+    with pytest.raises(AdapterError, match="0 of 1 lines"):
+        list(Growing(path))
+
+
+def test_a_document_that_is_away_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    path, away = tmp_path / "chat.json", tmp_path / "away.json"
+    path.write_text((SAMPLES / "gemini_cli.json").read_text())
+    growing = Growing(path, lambda: path.rename(away), lambda: away.rename(path))
+    assert [event.type for event in growing] == [event.type for event in Log(SAMPLES / "gemini_cli.json")]
+
+
 def test_a_damaged_line_of_a_followed_log_is_said_at_once(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     path.write_text(text_of([ONE]) + "{broken\n" + text_of([TWO]))

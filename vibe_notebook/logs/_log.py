@@ -18,7 +18,7 @@ import anyio.lowlevel
 from .._files import check_path, open_to_read
 from .._limits import LOG_HEAD_BYTES, LOG_POLL_SECONDS
 from ..events import Custom, Event
-from ..exceptions import ProtocolError
+from ..exceptions import AdapterError, ProtocolError
 from ..recording import Replay
 from ._dialects import Found, tell
 from ._feeding import Feeder, damage_words
@@ -118,11 +118,10 @@ class Log:
     def _steps(self) -> Iterator[Event | _Pause]:
         """Yield the events, and a pause wherever the log has no more for now."""
         self._closed.clear()
-        while self.follow and not self.path.stat().st_size:
+        while (found := self._found_now()) is None:
             yield _PAUSE
             if self._closed.is_set():
                 return
-        found = self.found
         if found.kind == "recording" and not self.follow:
             yield from self._replayed()
         elif found.kind == "transcript":
@@ -130,6 +129,17 @@ class Log:
             raise ProtocolError(msg)
         else:
             yield from self._read(found)
+
+    def _found_now(self) -> Found | None:
+        """Return the kind of the log; ``None`` while the first line of one that is followed is not whole."""
+        try:
+            return self.found
+        except (ProtocolError, AdapterError):
+            with open_to_read(self.path, "A log") as file:
+                head = file.read(LOG_HEAD_BYTES)
+            if self.follow and b"\n" not in head.lstrip() and len(head) < LOG_HEAD_BYTES:
+                return None
+            raise
 
     def _replayed(self) -> Iterator[Event | _Pause]:
         replay = Replay(self.path, speed=None, skips_damage=True)
