@@ -21,8 +21,9 @@ MESSAGES = (
 )
 
 NAMES = {
-    "": "Live Recorder Registry Replay Transcript VibeNotebookError Watch configure get_registry handler last live "
-    "load load_ipython_extension record renderer replay unload_ipython_extension watch",
+    "": "Answer Live NoAnswerError Pending Recorder Registry Replay Request Transcript VibeNotebookError Watch "
+    "configure get_registry handler last live load load_ipython_extension record renderer replay "
+    "unload_ipython_extension watch",
     "adapters": "Adapter choose detect get is_open names none_understood recognizes",
     "cli": "main",
     "display": "Output Printer bundle choose configure make_output",
@@ -30,7 +31,7 @@ NAMES = {
     "MessageFinished MessageStarted Name Number Option Outcome PartCompleted PartKind Plan PlanEntry PlanStatus "
     "RunFinished RunStarted Text TextDelta ThinkingDelta ToolCallDelta ToolFinished ToolProgress ToolStarted "
     "ToolStatus Usage first_edition is_skip not_valid parse_event read_event skip to_json with_id with_time",
-    "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError ProtocolError RemoteError "
+    "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError NoAnswerError ProtocolError RemoteError "
     "VibeNotebookError",
     "logs": "Log PipedLog Session load names_a_log session_lines sessions",
     "magic": "VibeMagics load unload",
@@ -53,9 +54,10 @@ NAMES = {
 }
 
 ADAPTERS = (
-    "acp agno agui anthropic claude_agent_sdk cohere events google_adk google_genai jido langgraph letta llama_index "
-    "messages mistral ollama openai_agents openai_chat openai_responses pydantic_ai smolagents strands text "
-    "vercel_ai_ui vibex"
+    "acp agent_framework agno agui anthropic autogen bedrock claude_agent_sdk cohere crewai dspy events "
+    "google_adk google_genai google_interactions haystack instructor jido langgraph letta llama_index "
+    "messages mistral mistral_conversations ollama openai_agents openai_chat openai_responses "
+    "openai_sessions pydantic_ai semantic_kernel smolagents strands text vercel_ai_ui vibex"
 )
 
 PARAMETERS = {
@@ -67,7 +69,7 @@ PARAMETERS = {
     "logs.Log": "path follow agent_id wait",
     "logs.sessions": "schemes limit",
     "record": "path agent_id registry",
-    "configure": "renderer display_limit displays_limit",
+    "configure": "renderer display_limit displays_limit answer_wait",
     "renderer": "match",
     "last": "",
     "Registry": "hold max_held max_wait keep_runs ring clock",
@@ -92,6 +94,11 @@ PARAMETERS = {
     "Live.plan": "entries id",
     "Live.note": "text value",
     "Live.cite": "url title quote source",
+    "Live.approve": "message default timeout",
+    "Live.ask": "message options answer_schema default timeout",
+    "Live.answer": "request action value reason",
+    "Live.on_request": "callback",
+    "Pending.result": "timeout",
     "Transcript.to_html": "title is_open",
     "Transcript.to_markdown": "",
     "Transcript.to_text": "",

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._watching.handlers.sdks import handler
     from ._watching.live import Live, live
+    from ._watching.questions import Request
     from ._watching.renderers import renderer
+    from ._watching.requests import Pending
     from ._watching.watch import Watch, last, watch
     from .display import configure
-    from .exceptions import VibeNotebookError
+    from .exceptions import NoAnswerError, VibeNotebookError
     from .logs import load
+    from .parts import Answer
     from .recording import Recorder, Replay, record, replay
     from .registry import Registry, get_registry
     from .transcript import Transcript
@@ -28,10 +31,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "Live",
+    "NoAnswerError",
+    "Pending",
     "Recorder",
     "Registry",
     "Replay",
+    "Request",
     "Transcript",
     "VibeNotebookError",
     "Watch",
@@ -50,6 +57,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Answer": ".parts",
+    "NoAnswerError": ".exceptions",
+    "Pending": "._watching.requests",
+    "Request": "._watching.questions",
     "Live": "._watching.live",
     "Recorder": ".recording",
     "Registry": ".registry",

@@ -9,6 +9,7 @@ from typing import Final
 
 __all__ = [
     "ANSWER_BYTES",
+    "ANSWER_SECONDS",
     "COUNT_LIMIT",
     "DISPLAYS_BYTES",
     "DISPLAY_BYTES",
@@ -73,6 +74,8 @@ NAME_LIMIT: Final = 1_000
 NAME_SHOWN: Final = 200
 """Characters of a name that a form, a view or a terminal shows: a longer one hides the line around it."""
 
+ANSWER_SECONDS: Final = 600
+"""Seconds that a request stays open once the last page has left: a laptop is closed, or a page reloaded."""
 DISPLAY_BYTES: Final = 1_000_000
 """Bytes of one display's JSON: a plot has 100 KB, and every view, recording and notebook holds a copy.
 ``configure(display_limit=…)`` changes the bound."""

@@ -37,6 +37,8 @@ LINE_BYTES: Final = 256 << 20
 """Bytes of one line: some events hold a large file, and a file of zeros has no line at all."""
 _SPARE: Final = 16
 """Lines whose place a mark may take on a full disk."""
+_HEAD_BYTES: Final = 100_000
+"""Bytes at the beginning of a recording that tell its title: the first event starts a run."""
 _MARK: Final = f'"{OVERTAKEN}":'.encode()
 LONGEST_WAIT: Final = 86_400.0
 """Seconds: a time stamp may have any value, and no clock can wait for the largest."""
@@ -241,6 +243,17 @@ class Replay:
     def __repr__(self) -> str:
         return f"replay({str(self.path)!r}, speed={self.speed})"
 
+    @property
+    def title(self) -> str | None:
+        """Return the titles of the recorded views, else the agents' names; ``None`` for a file that tells none.
+
+        Reads the beginning of the file.
+        """
+        names: dict[str, str] = {}
+        for event in self._first_events():
+            names[event.agent_id] = names.get(event.agent_id) or _shown_name(event)
+        return ", ".join(dict.fromkeys(name or agent_id for agent_id, name in names.items())) or None
+
     def __iter__(self) -> Iterator[Event]:
         for delay, event in self._paced():
             if delay > 0:
@@ -257,6 +270,13 @@ class Replay:
         """Yield all events, as the registry delivered them, without waits, in the order of their arrival."""
         for event in self._written():
             yield _as_delivered(event)
+
+    def _first_events(self) -> Iterator[Event]:
+        """Yield the events at the beginning of the file, up to a line that cannot be read."""
+        with contextlib.suppress(OSError, ProtocolError), self._open() as file:
+            while (line := file.readline(_HEAD_BYTES)) and file.tell() <= _HEAD_BYTES:
+                if (event := self._read(line, 1)) is not None:
+                    yield event
 
     def _written(self) -> Iterator[Event]:
         """Yield all events with their recorded times, without waits, in the order of their arrival.
@@ -337,6 +357,13 @@ def _as_delivered(event: Event) -> Event:
     """Return an event without the time that only its recorder gave it."""
     extra = event.__pydantic_extra__ or {}
     return with_time(event, None) if extra.pop(_TIMED_BY, None) == _RECORDER else event
+
+
+def _shown_name(event: Event) -> str:
+    """Return the title or the agent's name with which a run begins; "" for a subagent and any other event."""
+    if event.type != "run_started" or event.parent_run_id or event.parent_tool_call_id:
+        return ""
+    return event.title or event.agent_name or ""
 
 
 def replay(path: str | os.PathLike[str], *, speed: float | None = 1.0) -> Replay:

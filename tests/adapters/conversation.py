@@ -284,6 +284,57 @@ TOOL_RESULT = {
     "tool_use_id": "c1",
     "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}],
 }
+SESSION_IMAGE = {
+    "type": "function_call_output",
+    "id": "o",
+    "call_id": "c1",
+    "output": [{"type": "input_image", "image_url": f"data:image/png;base64,{PNG}"}],
+    "status": "completed",
+}
+SESSION_PLAN = {
+    "type": "function_call",
+    "id": "f",
+    "call_id": "c1",
+    "name": "update_plan",
+    "arguments": {"plan": TODOS},
+}
+
+
+def session_item(item: dict[str, Any]) -> dict[str, Any]:
+    """Return the event of an item of a session of OpenAI's Agents API."""
+    return {"type": "agent.session.turn.item.added", "turn_id": "t", "session_id": "s", "item": item}
+
+
+OPENAI_SESSIONS = {
+    "the user's turn": recorded("messages of the user", "openai_sessions"),
+    "plan": said("a todo tool", session_item(SESSION_PLAN)),
+    "lines": said(
+        "messages between agents; an environment that fails",
+        session_item(
+            {
+                "type": "agent_message",
+                "id": "m",
+                "sender_agent_id": "a",
+                "recipient_agent_id": "b",
+                "content": [{"type": "output_text", "text": "Look."}],
+            }
+        ),
+    ),
+    "rich results": said("images and files in a `function_call_output`", session_item(SESSION_IMAGE)),
+}
+BEDROCK_RESULT = {
+    "toolUseId": "c1",
+    "status": "success",
+    "content": [{"image": {"format": "png", "source": {"bytes": PNG}}}],
+}
+BEDROCK = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("`citation`, `citationsContent`", "bedrock"),
+    "rich results": said(
+        "`image`, `document` and `video` blocks",
+        {"role": "user", "content": [{"toolResult": BEDROCK_RESULT}]},
+    ),
+}
 ANTHROPIC = {
     "plan": said("a todo tool", PLAN_CALL),
     "sources": said("`citations_delta`, and the `citations` of a text block", ANSWER),
@@ -398,10 +449,39 @@ GOOGLE_GENAI = {
         },
     ),
 }
+GOOGLE_INTERACTIONS = {
+    "the user's turn": said(
+        "a `user_input` step",
+        {
+            "event_type": "step.start",
+            "index": 0,
+            "step": {"type": "user_input", "content": [{"type": "text", "text": "Weather?"}]},
+        },
+    ),
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("`text_annotation_delta`", "google_interactions"),
+    "rich results": said(
+        "`image` contents in a `function_result`; MCP blocks",
+        {
+            "type": "function_result",
+            "call_id": "c1",
+            "result": [{"type": "image", "mime_type": "image/png", "data": PNG}],
+        },
+    ),
+}
 MISTRAL = {
     "plan": said("a todo tool", PLAN_CALL),
     "sources": recorded("references", "mistral"),
     "rich results": OPENAI_CHAT["rich results"],
+}
+MISTRAL_CONVERSATIONS = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("`tool_reference`", "mistral_conversations"),
+    "lines": recorded("a handoff", "mistral_conversations"),
+    "rich results": said(
+        "blocks of a `function.result`, also as JSON text",
+        {"type": "function.result", "tool_call_id": "c1", "result": json.dumps([MCP_IMAGE])},
+    ),
 }
 COHERE = {
     "plan": said("a todo tool", PLAN_CALL),
@@ -484,7 +564,7 @@ def strands(role: str, *blocks: Any) -> dict[str, Any]:
     return {"message": {"role": role, "content": list(blocks)}}
 
 
-BEDROCK = {"title": "A", "location": {"web": {"url": URL}}, "sourceContent": [{"text": "It."}]}
+CITED_BY_BEDROCK = {"title": "A", "location": {"web": {"url": URL}}, "sourceContent": [{"text": "It."}]}
 STRANDS = {
     "the user's turn": said("user messages without results", strands("user", {"text": "Weather?"})),
     "plan": said(
@@ -493,7 +573,10 @@ STRANDS = {
     ),
     "sources": said(
         "`citation`, `citationsContent`",
-        strands("assistant", {"citationsContent": {"content": [{"text": "Open."}], "citations": [BEDROCK]}}),
+        strands(
+            "assistant",
+            {"citationsContent": {"content": [{"text": "Open."}], "citations": [CITED_BY_BEDROCK]}},
+        ),
     ),
     "rich results": said(
         "`image`, `document` and `video` blocks",
@@ -726,6 +809,171 @@ JIDO = {
         jido("tool.result", call_id="c1", tool_name="plot", result=["ok", MCP_IMAGE, []]),
     ),
 }
+CREWAI = {
+    "the user's turn": recorded("a task's description; the inputs of a crew", "crewai"),
+    "plan": said(
+        "a todo tool",
+        {
+            "type": "tool_usage_started",
+            "event_id": "e",
+            "emission_sequence": 1,
+            "source_fingerprint": None,
+            "tool_name": "update_plan",
+            "tool_args": {"plan": TODOS},
+        },
+    ),
+    "lines": said(
+        "another agent; the methods of a flow, failed tasks",
+        {
+            "type": "method_execution_started",
+            "event_id": "e",
+            "emission_sequence": 1,
+            "source_fingerprint": None,
+            "method_name": "begin",
+        },
+    ),
+    "rich results": said(
+        "Python objects; MCP blocks",
+        {
+            "type": "tool_usage_finished",
+            "event_id": "e",
+            "emission_sequence": 1,
+            "source_fingerprint": None,
+            "tool_name": "plot",
+            "tool_args": {},
+            "output": [MCP_IMAGE],
+        },
+    ),
+}
+
+
+def framework(*contents: Any) -> dict[str, Any]:
+    """Return an update of Microsoft's Agent Framework."""
+    return {"type": "agent_response_update", "role": "assistant", "contents": list(contents)}
+
+
+AGENT_FRAMEWORK = {
+    "the user's turn": recorded("the message of a workflow", "agent_framework_workflow"),
+    "plan": said(
+        "a todo tool",
+        framework(
+            {"type": "function_call", "call_id": "c1", "name": "update_plan", "arguments": {"plan": TODOS}}
+        ),
+    ),
+    "sources": said(
+        "the `annotations` of a text",
+        framework({"type": "text", "text": "Open.", "annotations": [{"type": "citation", "url": URL}]}),
+    ),
+    "lines": recorded(
+        "another agent; warnings and errors of a workflow, handoffs", "agent_framework_workflow"
+    ),
+    "rich results": said(
+        "the `items` of a result; MCP blocks",
+        framework(
+            {
+                "type": "function_result",
+                "call_id": "c1",
+                "result": "drawn",
+                "items": [{"type": "data", "uri": f"data:image/png;base64,{PNG}", "media_type": "image/png"}],
+            }
+        ),
+    ),
+}
+
+
+def autogen(kind: str, content: Any, **fields: Any) -> dict[str, Any]:
+    """Return a message or an event of AutoGen."""
+    return {"type": kind, "source": "bot", "models_usage": None, "content": content, **fields}
+
+
+AUTOGEN = {
+    "the user's turn": recorded("messages of the source `user`", "autogen"),
+    "plan": said(
+        "a todo tool",
+        autogen(
+            "ToolCallRequestEvent",
+            [{"id": "c1", "name": "update_plan", "arguments": json.dumps({"plan": TODOS})}],
+        ),
+    ),
+    "lines": recorded("another agent, a handoff, a selected speaker, the reason of the end", "autogen_team"),
+    "rich results": said(
+        "blocks of a result, as JSON text",
+        autogen(
+            "ToolCallExecutionEvent",
+            [{"call_id": "c1", "name": "plot", "content": json.dumps([MCP_IMAGE]), "is_error": False}],
+        ),
+    ),
+}
+
+
+def kernel(role: str, *items: Any) -> dict[str, Any]:
+    """Return a message of Semantic Kernel."""
+    return {"content_type": "message", "role": role, "items": list(items)}
+
+
+SEMANTIC_KERNEL = {
+    "the user's turn": said(
+        "messages of the user", kernel("user", {"content_type": "text", "text": "Weather?"})
+    ),
+    "plan": said(
+        "a todo tool",
+        kernel(
+            "assistant",
+            {
+                "content_type": "function_call",
+                "id": "c1",
+                "function_name": "update_plan",
+                "arguments": {"plan": TODOS},
+            },
+        ),
+        kernel("tool", {"content_type": "function_result", "id": "c1", "result": "ok"}),
+    ),
+    "sources": said(
+        "annotations",
+        kernel(
+            "assistant",
+            {"content_type": "text", "text": "Open."},
+            {"content_type": "streaming_annotation", "url": URL, "title": "A"},
+        ),
+    ),
+    "lines": said(
+        "another agent",
+        *({**kernel("assistant", {"content_type": "text", "text": "Hi"}), "name": n} for n in "ab"),
+    ),
+    "rich results": said(
+        "blocks of a result",
+        kernel("tool", {"content_type": "function_result", "id": "c1", "result": [MCP_IMAGE]}),
+    ),
+}
+
+
+def haystack(**fields: Any) -> dict[str, Any]:
+    """Return a chunk of Haystack."""
+    return {"content": "", "meta": {}, "component_info": None, **fields}
+
+
+HAYSTACK = {
+    "plan": said(
+        "a todo tool",
+        haystack(
+            tool_calls=[
+                {
+                    "index": 0,
+                    "id": "c1",
+                    "tool_name": "update_plan",
+                    "arguments": json.dumps({"plan": TODOS}),
+                }
+            ]
+        ),
+        haystack(tool_call_result={"result": "ok", "origin": {"id": "c1"}, "error": False}),
+    ),
+    "rich results": said(
+        "blocks of a result, also as JSON text",
+        haystack(tool_call_result={"result": json.dumps([MCP_IMAGE]), "origin": {"id": "c1"}}),
+    ),
+}
+DSPY = {"lines": recorded("status messages", "dspy")}
+INSTRUCTOR: dict[str, Sample] = {}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -739,20 +987,31 @@ MESSAGES = {
 SAMPLES: dict[str, dict[str, Sample]] = {
     "pydantic_ai": PYDANTIC_AI,
     "openai_responses": OPENAI_RESPONSES,
+    "openai_sessions": OPENAI_SESSIONS,
     "openai_chat": OPENAI_CHAT,
     "openai_agents": OPENAI_AGENTS,
     "anthropic": ANTHROPIC,
+    "bedrock": BEDROCK,
     "claude_agent_sdk": CLAUDE,
     "google_adk": GOOGLE_ADK,
     "google_genai": GOOGLE_GENAI,
+    "google_interactions": GOOGLE_INTERACTIONS,
     "cohere": COHERE,
     "mistral": MISTRAL,
+    "mistral_conversations": MISTRAL_CONVERSATIONS,
     "ollama": OLLAMA,
     "langgraph": LANGGRAPH,
     "strands": STRANDS,
     "agno": AGNO,
     "smolagents": SMOLAGENTS,
     "llama_index": LLAMA_INDEX,
+    "crewai": CREWAI,
+    "agent_framework": AGENT_FRAMEWORK,
+    "autogen": AUTOGEN,
+    "semantic_kernel": SEMANTIC_KERNEL,
+    "haystack": HAYSTACK,
+    "dspy": DSPY,
+    "instructor": INSTRUCTOR,
     "acp": ACP,
     "agui": AGUI,
     "vercel_ai_ui": VERCEL,

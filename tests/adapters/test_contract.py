@@ -47,7 +47,7 @@ JSON = st.recursive(
 )
 PARTS = ("data", "delta", "item", "message", "part", "tool", "tool_call", "update")
 """The fields that hold an object of the SDK."""
-TELLING = ("event", "event_kind", "object", "type")
+TELLING = ("event", "event_kind", "event_type", "object", "type")
 """The fields whose value identifies an SDK."""
 FIELDS = sorted(
     {

@@ -18,6 +18,7 @@ from tests.adapters.support import IDS, SAMPLES, emitted, fold, recording, run, 
 from vibe_notebook import adapters
 from vibe_notebook.adapters import openai_responses
 from vibe_notebook.events import Event, ToolFinished, ToolStarted, is_skip
+from vibe_notebook.registry import Registry
 
 NATIVES = recording("openai_responses").natives
 TURN1 = NATIVES[:30]
@@ -424,3 +425,56 @@ def test_digests_and_items_of_old_responses_are_not_retained(monkeypatch: pytest
         assert len(digests) <= 8
         assert len(adapter._responses) + len(adapter._items) + len(adapter._places) <= 3 * 8
     assert shown == 50 * (150 + 19)  # the registry drops the repeats by their numbers
+
+
+STEERED = {"id": "steer_1", "previous_response_id": "resp_1"}
+LINES = (
+    ({"type": "response.steer.accepted", "steer": STEERED}, "accepted"),
+    (
+        {
+            "type": "response.steer.pending",
+            "steer": STEERED,
+            "reason": "waiting_for_required_input",
+            "required_input": [],
+        },
+        "pending: waiting_for_required_input",
+    ),
+    (
+        {
+            "type": "response.steer.failed",
+            "steer": {**STEERED, "input": [{"role": "user", "content": "In °F."}]},
+            "error": {"code": "response_not_active", "message": "It is over."},
+        },
+        "failed: It is over.: In °F.",
+    ),
+)
+
+
+@pytest.mark.parametrize(("native", "line"), LINES)
+@pytest.mark.parametrize("number", [None, 1, 3])
+def test_what_becomes_of_steering_is_a_line_whatever_its_number(
+    native: dict[str, Any], line: str, number: int | None
+) -> None:
+    numbered = {} if number is None else {"sequence_number": number}
+    delta = {"type": "response.output_text.delta", "item_id": "m", "output_index": 0, "content_index": 0}
+    natives = [
+        {"type": "response.created", "response": {"id": "resp_1"}, "sequence_number": 0},
+        {**delta, "delta": "Hel", "sequence_number": 1},
+        {**delta, "delta": "lo", "sequence_number": 2},
+        {**native, **numbered},
+        {"type": "response.completed", "response": {"id": "resp_1"}, "sequence_number": 3 + (number == 3)},
+    ]
+    assert adapters.detect(natives[3]) == "openai_responses"
+    items = fold(run("openai_responses", natives), numbered=True)["items"]
+    assert [item.get("text", item.get("value")) for item in items] == ["Hello", line]
+    with Registry(hold=10.0) as registry:
+        for one in run("openai_responses", natives):
+            registry.dispatch(one)
+        parts = registry.transcript("a").parts
+    assert sorted(part.kind for part in parts) == ["custom", "text"]
+
+
+def test_the_users_steering_is_a_turn() -> None:
+    native = {"type": "response.steer", "previous_response_id": "r", "input": "In °F."}
+    (item,) = shown("openai_responses", [native])
+    assert (item["role"], item["text"]) == ("user", "In °F.")

@@ -36,6 +36,7 @@ __all__ = [
     "open_async",
     "open_sync",
     "source_name",
+    "stream_in",
     "type_name",
 ]
 
@@ -55,6 +56,14 @@ def check(source: Any) -> None:
     if isinstance(source, _NEVER) or not (is_async(source) or _is_sync(source)) or _is_client(source):
         raise _not_a_stream(source)
     _check_unread(source)
+
+
+def stream_in(source: Any) -> Any:
+    """Return the stream that a response of boto3 holds, a dict; every other source as it is."""
+    if isinstance(source, dict) and "ResponseMetadata" in source:
+        found = (source.get(name) for name in ("stream", "body"))
+        return next((one for one in found if type_name(one).endswith("EventStream")), source)
+    return source
 
 
 def is_async_only(source: Any) -> bool:

@@ -26,7 +26,7 @@ from ..recording import Recorder, Replay
 from ..registry import Registry, get_registry
 from ..transcript import Transcript
 from .connections import connections_of
-from .pipeline import Pipeline, Transcribed
+from .pipeline import Pipeline
 from .sources import (
     check,
     closer,
@@ -37,9 +37,11 @@ from .sources import (
     open_async,
     open_sync,
     source_name,
+    stream_in,
     type_name,
 )
 from .stepper import END, Stepper, Ticker, close_when_dropped, in_thread
+from .transcribed import Transcribed
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
@@ -145,8 +147,6 @@ class Watch(Transcribed):
                 return
             self._begun = True
         self._cell = host().current_cell()
-        if isinstance(self._source, Log) and self._pipeline.title is None:
-            self._pipeline.title = self._source.title
         self._ticker.start()
         _live[self] = None
         _last[:] = [self]
@@ -373,6 +373,7 @@ def watch(
     Raises ``TypeError`` for an object that is no stream, ``AdapterError`` for an unknown adapter, ``OSError`` for a path
     that cannot be read.
     """
+    source = stream_in(source)
     if isinstance(source, os.PathLike) or (isinstance(source, str) and names_a_log(source)):
         source = Log(source, agent_id=agent_id)
     check(source)
@@ -389,7 +390,7 @@ def watch(
     pipeline = Pipeline(
         registry,
         agent_id=agent_id,
-        title=title or ", ".join(connection.title for connection in connections) or None,
+        title=title,
         adapter=adapter,
         renderer=None if display else "none",
         record=record,
@@ -398,7 +399,10 @@ def watch(
     if isinstance(source, Replay | Log) or connections:
         pipeline.run_ids = None  # the reader knows them by the ids of their log
         pipeline.displays.renders = False  # its own renderers made its displays
+    if isinstance(source, Replay | Log):
+        pipeline.find_title = lambda: source.title
     pipeline.has_times = isinstance(source, Log)
+    pipeline.title = title or ", ".join(connection.title for connection in connections) or None
     pipeline.connections.show(connections)
     return _new_watch(source, pipeline)
 

@@ -13,6 +13,7 @@ from ._fields import camel, get, ident, integer, items, text
 __all__ = [
     "bedrock_citation",
     "block_citations",
+    "byte_places",
     "citation_fields",
     "cohere_citations",
     "grounding_citations",
@@ -127,6 +128,15 @@ def _source(chunk: object) -> dict[str, Any]:
         "quote": text(get(body, "text")),
     }
     return {name: value for name, value in found.items() if value}
+
+
+def byte_places(whole: str, start: object, end: object) -> dict[str, int]:
+    """Return the place of a source of *whole*, counted in characters; *start* and *end* count its bytes."""
+    last = integer(end)
+    if last is None:
+        return {}
+    encoded = whole.encode("utf-8", "surrogatepass")
+    return {"start": _points(encoded, integer(start) or 0), "end": _points(encoded, last)}
 
 
 def _points(encoded: bytes, at: int) -> int:

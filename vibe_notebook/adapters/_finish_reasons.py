@@ -13,6 +13,8 @@ _INCOMPLETE: Final = frozenset(
     (
         "blocklist",
         "content_filter",
+        "content_filtered",
+        "guardrail_intervened",
         "image_other",
         "image_prohibited_content",
         "image_recitation",
@@ -49,7 +51,9 @@ _FAILED: Final = frozenset(
         "insufficient_system_resource",
         "internal_error",
         "malformed_function_call",
+        "malformed_model_output",
         "malformed_response",
+        "malformed_tool_use",
         "missing_thought_signature",
         "model_error",
         "server_error",

@@ -54,7 +54,9 @@ def matches(native: object) -> bool:
         return get(native, "snapshot") is not None
     if kind == "error":
         is_other = (
-            integer(get(native, "sequence_number")) is not None or camel(native, "errorText") is not None
+            integer(get(native, "sequence_number")) is not None
+            or camel(native, "errorText") is not None
+            or get(native, "session_id") is not None
         )
         return not is_other and isinstance(get(native, "error", "type"), str)
     if kind == "message":

@@ -50,7 +50,9 @@ def matches(native: object) -> bool:
     if get(native, "additional_kwargs") is not None:  # LangChain's
         return _is_message(native) and not is_langgraph(native)
     blocks = items(get(native, "content"))
-    is_answer = is_answer or any(text(get(block, "type")) == "tool_result" for block in blocks)
+    is_answer = is_answer or any(
+        text(get(block, "type")) == "tool_result" or get(block, "toolResult") is not None for block in blocks
+    )
     return not is_answer and _is_plain(native)  # an answer alone belongs to a stream of a model's API
 
 

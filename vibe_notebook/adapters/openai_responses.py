@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from vibe_notebook.events import (
     Artifact,
+    Custom,
     MessageFinished,
     MessageStarted,
     ToolFinished,
@@ -116,6 +117,9 @@ class OpenAIResponsesAdapter(Adapter):
             self._app(native, kind)
             return
         kind = kind.removeprefix("response.")
+        if kind == "steer" or kind.startswith("steer."):
+            self._steered(native, kind.removeprefix("steer").removeprefix("."))
+            return
         item_id = ident(get(native, "item_id")) or ident(get(native, "item", "id"))
         seq = integer(get(native, "sequence_number"))
         response = self._response_of(native, item_id, kind, seq)
@@ -214,6 +218,28 @@ class OpenAIResponsesAdapter(Adapter):
             self.emit_turn(text(given))
         elif last and get(last[0], "role") == "user":
             self.emit_turn(*said(get(last[0], "content")), message_id=ident(get(last[0], "id")))
+
+    def _steered(self, native: object, state: str) -> None:
+        """Show what the user adds to a running response, and as a line what becomes of it.
+
+        The line has no number: no other event can count as the line's repeat.
+        """
+        if not state:
+            self._asked(native)
+            return
+        steer, problem = get(native, "steer"), get(native, "error")
+        why = text(get(problem, "message")) or ident(get(problem, "code")) or ident(get(native, "reason"))
+        given = get(steer, "input")
+        parts = [said(get(one, "content"))[0] for one in items(given)]
+        words = text(given) or "\n".join(filter(None, parts))
+        line = ": ".join(filter(None, (state, why, words)))
+        self.emit(Custom, name="steer", value=line, shown=True)
+        seq = integer(get(native, "sequence_number"))
+        response = self._responses.get(ident(get(steer, "previous_response_id")) or "") or self._response
+        if seq is None or response is None or _tells_nothing(response, seq, native, f"steer.{state}"):
+            return
+        place: dict[str, Any] = {"message_id": response.key, "seq": seq, "counter": response.key}
+        self._out.append(skip(self.agent_id, self.run_id, **place))
 
     def _retain(self, response: _Response) -> None:
         """Retain a response; forget the older half of them if they are too many."""

@@ -25,23 +25,13 @@ from vibe_notebook.events import (
 
 from ._base import Adapter
 from ._citations import bedrock_citation
-from ._fields import get, ident, integer, items, json_text, number, plain, reason, text
+from ._converse import RAW, block_text, blocks_in, result_in, usage_in
+from ._fields import get, ident, items, json_text, number, plain, reason, text
 from ._files import block_file
-from ._result_blocks import Result, read_result
+from ._result_blocks import read_result
 from ._subagents import Subagents
 
 __all__ = ["StrandsAdapter", "matches"]
-
-_RAW: Final = (
-    "messageStart",
-    "contentBlockStart",
-    "contentBlockDelta",
-    "contentBlockStop",
-    "messageStop",
-    "metadata",
-    "redactContent",
-)
-"""The kinds of the model's own events."""
 
 _TYPES: Final = frozenset(
     (
@@ -80,7 +70,7 @@ def matches(native: object) -> bool:
         return True
     raw = native.get("event")
     if isinstance(raw, Mapping):
-        return len(raw) == 1 and next(iter(raw)) in _RAW
+        return len(raw) == 1 and next(iter(raw)) in RAW
     is_delta = isinstance(native.get("delta"), Mapping)
     return is_delta and any(isinstance(native.get(name), str) for name in ("data", "reasoningText"))
 
@@ -155,7 +145,7 @@ class StrandsAdapter(Adapter):
     def _raw(self, name: str, body: Any) -> None:
         if name == "messageStart":
             self._message_over()
-        if name not in _RAW:
+        if name not in RAW:
             self.emit_unknown(body, name)
             return
         message = self._open()
@@ -173,7 +163,7 @@ class StrandsAdapter(Adapter):
             case "messageStop":
                 message.stop_reason = ident(get(body, "stopReason")) or message.stop_reason
             case "metadata":
-                message.usage = _usage_in(get(body, "usage")) or message.usage
+                message.usage = usage_in(get(body, "usage")) or message.usage
             case "redactContent":
                 instead = text(get(body, "redactAssistantContentMessage"))
                 for kind, part in message.parts if instead else ():
@@ -226,7 +216,7 @@ class StrandsAdapter(Adapter):
         self._envelope = {}
 
     def _whole_message(self, whole: object) -> None:
-        blocks = _blocks_in(whole)
+        blocks = blocks_in(whole)
         if text(get(whole, "role")) != "assistant":
             for kind, body in blocks:
                 if kind == "toolResult":
@@ -256,11 +246,11 @@ class StrandsAdapter(Adapter):
     def _cite(self, message: _Message, whole: object) -> None:
         """Show the sources of a whole message: each covers the text of its block."""
         names = [name for kind, name in message.parts if kind == "text"]
-        texts = [one for one in items(get(whole, "content")) if _block_text(one)]
+        texts = [one for one in items(get(whole, "content")) if block_text(one)]
         for name, block in zip(names, texts, strict=False):
             for citation in items(get(block, "citationsContent", "citations")):
                 fields = bedrock_citation(citation)
-                place = {"start": 0, "end": len(_block_text(block))}
+                place = {"start": 0, "end": len(block_text(block))}
                 self.emit_citation(name, fields and {**fields, **place})
 
     def _turn(self, whole: object) -> None:
@@ -268,7 +258,7 @@ class StrandsAdapter(Adapter):
         blocks = items(get(whole, "content"))
         files = [file for one in blocks if (file := block_file(one)) is not None]
         role = "system" if text(get(whole, "role")) == "system" else "user"
-        words = "\n".join(body for kind, body in _blocks_in(whole) if kind == "text")
+        words = "\n".join(body for kind, body in blocks_in(whole) if kind == "text")
         self.emit_turn(words, files, role=role)
 
     # Tools.
@@ -278,7 +268,7 @@ class StrandsAdapter(Adapter):
         if call_id is None:
             self.emit_unknown(body, "toolResult")
             return
-        result = _result_in(get(body, "content"))
+        result = result_in(get(body, "content"))
         failed = text(get(body, "status")) == "error"
         status = "cancelled" if call_id in self._cancelled else "error" if failed else "ok"
         error = reason(result.output) if failed else None
@@ -328,9 +318,9 @@ class StrandsAdapter(Adapter):
         elif why in ("interrupt", "cancelled"):
             self.end("interrupted" if why == "interrupt" else "cancelled")
         used = get(result, "metrics", "accumulated_usage") or get(result, "accumulated_usage")
-        self._usage = _usage_in(used) or self._usage
+        self._usage = usage_in(used) or self._usage
         structured = plain(get(result, "structured_output"))
-        answer = "".join(body for kind, body in _blocks_in(get(result, "message")) if kind == "text")
+        answer = "".join(body for kind, body in blocks_in(get(result, "message")) if kind == "text")
         self._result = structured if structured is not None else answer or None
 
     def _node(self, native: object, kind: str) -> None:
@@ -351,61 +341,3 @@ class StrandsAdapter(Adapter):
             self._ended(get(native, "result"))
         else:
             self.emit_unknown(native, f"multiagent_{kind}")
-
-
-# Content blocks and counts of tokens, in the shapes of Bedrock, which Strands uses for every model.
-
-
-def _blocks_in(message: object) -> list[tuple[str, Any]]:
-    """Return the blocks of a message: "text" and "thinking" with their text, others with their body.
-
-    A block has one key.
-    """
-    found: list[tuple[str, Any]] = []
-    for block in items(get(message, "content")):
-        thinking = text(get(block, "reasoningContent", "reasoningText", "text"))
-        if body := _block_text(block):
-            found.append(("text", body))
-        elif thinking:
-            found.append(("thinking", thinking))
-        else:
-            found += [(kind, inner) for kind in ("toolUse", "toolResult") if (inner := get(block, kind))]
-    return found
-
-
-def _block_text(block: object) -> str:
-    """Return the text of a block, which a block with sources has in pieces; "" for other blocks."""
-    pieces = items(get(block, "citationsContent", "content"))
-    return text(get(block, "text")) or "".join(text(get(piece, "text")) for piece in pieces)
-
-
-def _result_in(content: object) -> Result:
-    """Return a tool's result: a single block alone, one text if all blocks are text."""
-    values = [_value(block) for block in items(content)]
-    is_text = len(values) > 1 and all(isinstance(value, str) for value in values)
-    result = read_result("\n".join(values) if is_text else values)
-    only = items(result.output) if len(values) == 1 else []
-    return result._replace(output=only[0]) if only else result
-
-
-def _value(block: object) -> Any:
-    if isinstance(line := get(block, "text"), str):
-        return text(line)
-    data = get(block, "json")
-    return block if data is None else data
-
-
-def _usage_in(native: object) -> Usage | None:
-    """Return the usage; tokens read from a cache, or written to it, count as input."""
-    counts = {
-        name: integer(get(native, name))
-        for name in ("inputTokens", "outputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
-    }
-    if counts["inputTokens"] is None and counts["outputTokens"] is None:
-        return None
-    inputs = [value for name, value in counts.items() if name != "outputTokens" and value is not None]
-    return Usage(
-        input_tokens=sum(inputs) if inputs else None,
-        output_tokens=counts["outputTokens"],
-        cached_input_tokens=counts["cacheReadInputTokens"],
-    )

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import cohere
-import httpx
 
 from ._chat import weather
+from ._http import httpx
 from .recorder import Runs
 
 MODEL = "command-a-03-2025"

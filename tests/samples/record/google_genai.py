@@ -6,11 +6,11 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 from google import genai
 from google.genai import types
 
 from ._chat import weather
+from ._http import httpx
 from .recorder import Runs
 
 MODEL = "gemini-2.5-flash"

@@ -6,10 +6,10 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 from mistralai.client import Mistral
 
 from ._chat import weather
+from ._http import httpx
 from .recorder import Runs
 
 MODEL = "magistral-small-latest"

@@ -6,10 +6,10 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import ollama
 
 from ._chat import weather
+from ._http import httpx
 from .recorder import Runs
 
 MODEL = "qwen3"

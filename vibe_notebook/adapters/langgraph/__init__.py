@@ -1,4 +1,4 @@
-"""Read LangGraph and LangChain: ``stream(stream_mode=…)``, ``astream_events`` v2 and v3, a model's stream.
+"""Read LangGraph and LangChain: ``stream(stream_mode=…)``, ``astream_events`` v2 and v3, a model's stream, langgraph-sdk.
 
 LangGraph repeats a message in several modes (``messages``, then ``updates``, then ``values``);
 ``_messages`` recognises the repeats. Chunks belong to the message of their checkpoint namespace or run,
@@ -14,13 +14,26 @@ from typing import Any
 from vibe_notebook.events import ToolFinished
 
 from .._fields import get, ident, items, plain, reason, text
-from ._langchain_messages import TURNS, is_message, kind_of, messages_in, short_message
+from ._langchain_messages import (
+    TURNS,
+    finish_reason_in,
+    is_message,
+    kind_of,
+    messages_in,
+    short_message,
+    usage_in,
+    whole_texts,
+)
 from ._modes import calls_in, is_event, is_known, is_protocol, mode_of, namespace_of, state_mode
 from ._protocol import ProtocolAdapter
+from ._server import ServerPart, is_server, part_of, whole_message
 
 __all__ = ["LangGraphAdapter", "matches"]
 
-matches = is_known
+
+def matches(native: object) -> bool:
+    """Return whether *native* certainly comes from LangChain, LangGraph or its server."""
+    return is_known(native) or is_server(native)
 
 
 class LangGraphAdapter(ProtocolAdapter):
@@ -43,7 +56,14 @@ class LangGraphAdapter(ProtocolAdapter):
             if key is not None:
                 self._out += self._subagents.feed(key, (namespace[1:], *mode))
             else:
+                self._interrupted(get(native, "interrupts"))
                 self._mode(*mode)
+        elif (part := part_of(native)) is not None:
+            key = self._subagent_of(part.namespace[0]) if part.namespace else None
+            if key is not None:
+                self._out += self._subagents.feed(key, part.inner())
+            else:
+                self._server(part)
         elif is_event(native):
             key = next(
                 (run for run in map(ident, items(get(native, "parent_ids"))) if run in self._tool_runs), None
@@ -78,6 +98,48 @@ class LangGraphAdapter(ProtocolAdapter):
                 self._any_message(message, None)
         elif mode == "debug" and text(get(data, "type")) in ("task", "task_result"):
             self._mode("tasks", get(data, "payload"))
+
+    def _server(self, part: ServerPart) -> None:
+        """Read a part of the server's stream."""
+        match part.kind:
+            case "messages/partial":
+                for message in items(part.data):
+                    self._so_far(message)
+            case "messages/complete":
+                for message in items(part.data):
+                    self._any_message(whole_message(message), None)
+            case "events":
+                self._read(part.data)
+            case "error":
+                name, words = text(get(part.data, "error")), text(get(part.data, "message"))
+                error = ": ".join(filter(None, (name, words))) or text(part.data) or "error"
+                self.end("error", error, name or None)
+            case "end" | "feedback" | "messages/metadata" | "metadata":
+                pass
+            case _:
+                self._mode(part.kind, part.data)
+
+    def _so_far(self, message: object) -> None:
+        """Show the news of a message that comes whole so far, again and again."""
+        if kind_of(message) not in ("ai", "chunk"):
+            self._any_message(message, None)
+            return
+        found = self._by_id.get(ident(get(message, "id")) or "") or self._new(message, None)
+        self._set_place(found)
+        for (kind, part_id), body in whole_texts(message).items():
+            found.parts[kind, part_id] = None
+            written = self.streamed.read((found.id, kind, part_id))
+            if body.startswith(written):
+                self.emit_text(kind, part_id, body[len(written) :])
+            else:
+                self.emit_whole(kind, part_id, body)
+        for chunk in items(get(message, "tool_call_chunks")):
+            call_id, name = ident(get(chunk, "id")), text(get(chunk, "name")) or None
+            if call_id is not None:
+                self._calls.of(found, call_id, name)
+                self.emit_rest_of_args(call_id, name, text(get(chunk, "args")))
+        found.usage = usage_in(message, None) or found.usage
+        found.finish_reason = finish_reason_in(message) or found.finish_reason
 
     def _state(self, data: Any, *, is_whole: bool) -> None:
         self._interrupted(get(data, "__interrupt__"))
