@@ -133,5 +133,5 @@ LOG_DOCUMENT_BYTES: Final = 128 << 20
 LOG_POLL_SECONDS: Final = 0.3
 """Seconds between two looks at a growing log: a reader sees no shorter delay, and the disk no load."""
 
-LOG_FILES: Final = 10_000
+LOG_FILES: Final = 100_000
 """Files and folders that a search for logs visits in one home: years of work, and no endless tree."""

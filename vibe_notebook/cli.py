@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from . import __version__
 from ._forms.wording import name_in_line
 from .display import Printer
 from .events import Event
@@ -32,6 +33,7 @@ listeners by up to 0.35 s while four transcripts were rendered."""
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 for an error, 2 for wrong arguments."""
     parser = argparse.ArgumentParser(prog="vibe-notebook", description="Watch AI agents work.")
+    parser.add_argument("--version", action="version", version=f"vibe-notebook {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_logs(commands)
     play = commands.add_parser(

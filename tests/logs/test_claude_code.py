@@ -141,6 +141,29 @@ def test_a_sidechain_whose_prompt_no_call_has_is_linked_by_its_result(tmp_path: 
     assert [part.text for part in made.tools[0].children if part.kind == "text"] == ["other words"]
 
 
+def test_a_sidechain_without_a_prompt_belongs_to_the_only_call_that_waits_for_one(tmp_path: Path) -> None:
+    made = loaded(
+        tmp_path,
+        claude_says(call_block("t1", "Task", prompt="Look, but the log has cut the…"), "u2"),
+        claude_says(text_block("inside"), "a1", "ma", isSidechain=True),
+        claude_says(text_block(" and on"), "a2", "mb", isSidechain=True, parentUuid="of another file"),
+    )
+    assert [part.text for part in made.tools[0].children if part.kind == "text"] == ["inside", " and on"]
+
+
+def test_a_user_who_goes_back_is_said(tmp_path: Path) -> None:
+    made = loaded(
+        tmp_path,
+        claude_user("one", "u1"),
+        claude_says(text_block("first"), "u2", parentUuid="u1"),
+        claude_user("two", "u3", parentUuid="u2"),
+        claude_says(text_block("second"), "u4", "m2", parentUuid="u3"),
+        claude_user("two, better", "u5", parentUuid="u2"),
+    )
+    assert lines_of(made) == [("branch", "the session goes on from an earlier message")]
+    assert len(made.turns) == 3
+
+
 def test_progress_lines_of_a_subagent_are_nested_and_not_doubled(tmp_path: Path) -> None:
     inner = claude_says(text_block("inside"), "a1", "ma")
     data = {"type": "agent_progress", "agentId": "x", "message": inner}
@@ -226,6 +249,28 @@ def test_only_what_the_user_said_begins_a_turn(
 ) -> None:
     made = loaded(tmp_path, claude_user(content, "u1", **fields), claude_says(text_block("ok"), "u2"))
     assert [turn.input for turn in made.turns if turn.input] == turns
+
+
+def test_a_call_that_the_user_has_refused_is_denied(tmp_path: Path) -> None:
+    for words, fields in (
+        ("The user doesn't want to proceed with this tool use.", {}),
+        ("No.", {"toolDenialKind": "user-rejected"}),
+    ):
+        made = loaded(
+            tmp_path,
+            claude_says(call_block("t1", "Bash", command="rm x"), "u1"),
+            claude_user([result_block("t1", words, is_error=True)], "u2", **fields),
+        )
+        assert (made.tools[0].state, made.tools[0].error) == ("denied", words)
+
+
+def test_a_log_of_sidechains_alone_is_a_session(tmp_path: Path) -> None:
+    made = loaded(
+        tmp_path,
+        claude_user("Warm up", "a1", isSidechain=True),
+        claude_says(text_block("Ready"), "a2", isSidechain=True, parentUuid="a1"),
+    )
+    assert ([turn.input for turn in made.turns], made.text) == (["Warm up"], "Ready")
 
 
 def test_an_api_error_is_a_line_and_the_outcome_only_if_it_is_the_last_word(tmp_path: Path) -> None:

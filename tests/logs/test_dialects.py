@@ -23,6 +23,7 @@ from vibe_notebook.transcript import Transcript
 
 THREAD = "019c0000-0000-7000-8000-00000000000a"
 PI = "pi/--work-weather--/2026-03-05T10-00-00-000Z_7d1f0c3a-7b52-4e0e-9a54-2f6f4a1c8e10.jsonl"
+COPILOT = "copilot_cli/3b1d0c3a-7b52-4e0e-9a54-2f6f4a1c8e10/events.jsonl"
 OPENCODE = "opencode/storage/session/global/ses_46a0000000000001aaaaaaaaaa.json"
 
 
@@ -89,6 +90,14 @@ ALL = [
         "A JSON flag",
     ),
     Sample(
+        "codex_exec.jsonl",
+        "codex exec",
+        [],
+        "One file.",
+        {"shell": "ok", "apply_patch": "ok", "docs.search": "error"},
+        (2_946, 70),
+    ),
+    Sample(
         PI,
         "Pi",
         ["How warm is it in the sample?", "In Fahrenheit, please."],
@@ -102,7 +111,7 @@ ALL = [
     GEMINI,
     GEMINI._replace(path="gemini_cli.jsonl"),
     Sample(
-        "copilot_cli/3b1d0c3a-7b52-4e0e-9a54-2f6f4a1c8e10/events.jsonl",
+        COPILOT,
         "Copilot CLI",
         ["Explain the forecast module."],
         "The module has one function.",
@@ -185,7 +194,7 @@ def test_a_watch_of_a_sample_gives_the_transcript_that_load_gives(sample: Sample
 def test_the_times_are_those_of_the_sample(sample: Sample) -> None:
     events = list(Log(SAMPLES / sample.path))
     times = [event.ts for event in events]
-    if sample.path == "swe_agent.traj":
+    if sample.path in ("swe_agent.traj", "codex_exec.jsonl"):
         assert times == [None] * len(times)  # its steps have none
     elif not sample.path.startswith("mini"):
         assert all(time is not None and 1_772_704_800 <= time < 1_772_705_000 for time in times)
@@ -196,7 +205,7 @@ def test_a_list_describes_a_sample(sample: Sample) -> None:
     seen = glance(SAMPLES / sample.path)
     assert (seen.agent, seen.title, seen.problem) == (sample.agent, sample.title, "")
     if sample.agent != "Inspect":
-        assert seen.first_words == sample.turns[0]
+        assert seen.first_words == (sample.turns or [""])[0]
         assert seen.turns == len(sample.turns)
     if "opencode" not in sample.path:  # the subagent's cost is in a file of its own
         assert seen.cost == (None if sample.cost is None else pytest.approx(sample.cost))
@@ -215,14 +224,14 @@ def test_plans_are_known_by_their_shape() -> None:
 
 
 def test_every_compaction_is_one_line() -> None:
-    for path in (ALL[0].path, PI, ALL[4].path):
+    for path in (ALL[0].path, PI, COPILOT):
         found = [name for name, _ in notes(Log(SAMPLES / path)) if name == "compaction"]
         assert found == ["compaction"]
 
 
 def test_the_outcome_is_that_of_the_last_words() -> None:
     outcomes = [vibe.load(SAMPLES / sample.path).outcome for sample in ALL]
-    assert outcomes == ["cancelled", *["success"] * 3, "error", *["success"] * 5, "error", "success"]
+    assert outcomes == ["cancelled", *["success"] * 4, "error", *["success"] * 5, "error", "success"]
 
 
 # Logs that are one value, a folder, or an archive, and change.
@@ -295,14 +304,51 @@ def test_an_opencode_session_that_grows_shows_its_new_parts(tmp_path: Path) -> N
     assert any("prt_31.json" in str(value) for _, value in notes(events))
 
 
+def test_the_events_that_pi_writes_into_a_pipe_are_its_messages(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    user = {"role": "user", "content": "go", "timestamp": 1_772_704_801_000}
+    answer = {"role": "assistant", "content": [{"type": "text", "text": "gone"}], "stopReason": "stop"}
+    head = {"type": "session", "version": 3, "id": "x", "timestamp": "2026-03-05T10:00:00Z", "cwd": "/work"}
+    steps = [{"type": "message_start", "message": user}, {"type": "message_end", "message": user}]
+    steps += [{"type": "message_update", "message": answer}, {"type": "message_end", "message": answer}]
+    path.write_text(text_of([head, {"type": "agent_start"}, *steps, {"type": "agent_end", "messages": []}]))
+    made = vibe.load(path)
+    assert ([turn.input for turn in made.turns], made.text) == (["go"], "gone")
+
+
+def test_an_opencode_message_may_have_another_name_than_its_file(tmp_path: Path) -> None:
+    files: dict[str, Any] = {
+        "session/p/one.json": {"id": "s_1", "projectID": "p", "directory": "/work", "time": {"created": 1}},
+        "message/s_1/0001.json": {"id": "m_1", "role": "user", "time": {"created": 1}},
+        "part/m_1/1.json": {"id": "p_1", "type": "text", "text": "go"},
+    }
+    for name, value in files.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(json.dumps(value))
+    assert [turn.input for turn in vibe.load(tmp_path / "session/p/one.json").turns] == ["go"]
+
+
 def test_the_oldest_rollouts_of_codex_have_items_alone(tmp_path: Path) -> None:
     path = tmp_path / "rollout.jsonl"
     user = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "go"}]}
     answer = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "gone"}]}
-    head = {"id": "x", "timestamp": "2025-05-01T00:00:00Z", "instructions": None}
-    path.write_text(text_of([head, user, {"record_type": "state"}, answer]))
-    made = vibe.load(path)
-    assert ([turn.input for turn in made.turns], made.text) == (["go"], "gone")
+    for more in ({}, {"instructions": None}):
+        head = {"id": "x", "timestamp": "2025-05-01T00:00:00Z", **more}
+        path.write_text(text_of([head, user, {"record_type": "state"}, answer]))
+        assert not [event for event in Log(path) if isinstance(event, Custom)]
+        made = vibe.load(path)
+        assert ([turn.input for turn in made.turns], made.text) == (["go"], "gone")
+
+
+def test_the_oldest_sessions_of_pi_have_entries_without_parents(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    at = {"timestamp": "2025-12-08T22:45:42.397Z"}
+    head = {"type": "session", "id": "x", "cwd": "/work", **at}
+    user = {"type": "message", "message": {"role": "user", "content": "go"}, **at}
+    rest = [{"type": "thinking_level_change", "thinkingLevel": "low"}, {"type": "compaction", "summary": "s"}]
+    path.write_text(text_of([head, user, *({**one, **at} for one in rest)]))
+    events = list(Log(path))
+    assert notes(events) == [("compaction", "the conversation before was summarised")]
 
 
 def test_the_same_words_said_twice_in_codex_are_two_turns(tmp_path: Path) -> None:
@@ -316,7 +362,30 @@ def test_the_same_words_said_twice_in_codex_are_two_turns(tmp_path: Path) -> Non
 
 # No entry is fatal.
 
-JUNK: list[Any] = [None, 7, -1, "", "x", [], {}, [None], {"a": 1}, True, 1e400, "\ud83d", "9" * 400]
+
+def nested(depth: int) -> Any:
+    value: Any = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+JUNK: list[Any] = [
+    nested(300),
+    None,
+    7,
+    -1,
+    "",
+    "x",
+    [],
+    {},
+    [None],
+    {"a": 1},
+    True,
+    1e400,
+    "\ud83d",
+    "9" * 400,
+]
 
 
 def entries_of(sample: Sample) -> list[Any]:
@@ -343,23 +412,22 @@ def paths_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
         yield from paths_in(inner, (*path, key))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.data())
-@pytest.mark.parametrize("name", ENTRIES)
-def test_no_value_of_an_entry_breaks_a_reader(name: str, data: st.DataObject) -> None:
-    agent, whole = ENTRIES[name]
-    entries = copy.deepcopy(whole)
+def damaged(value: Any, data: st.DataObject) -> Any:
+    """Return a copy of *value* in which some values are junk."""
+    made = [copy.deepcopy(value)]
     for _ in range(3):
-        place = data.draw(st.integers(0, len(entries) - 1))
-        found = list(paths_in(entries[place]))
-        if not found:
-            continue
+        found = [path for path in paths_in(made) if len(path) > 1]
         *above, key = data.draw(st.sampled_from(found))
-        holder = entries[place]
+        holder: Any = made
         for step in above:
             holder = holder[step]
         holder[key] = copy.deepcopy(data.draw(st.sampled_from(JUNK)))
-    dialect = next(one for one in DIALECTS if one.agent == agent)
+        if not isinstance(made[0], dict | list) or not made[0]:
+            break
+    return made[0]
+
+
+def check(dialect: Any, entries: list[Any]) -> None:
     reader = dialect.reader(run_id="r")
     events: list[Event] = []
     for entry in entries:
@@ -375,6 +443,28 @@ def test_no_value_of_an_entry_breaks_a_reader(name: str, data: st.DataObject) ->
     made = registry.transcript(events[0].agent_id)
     assert made.outcome is not None
     assert not [call for call in made.tools if call.state in ("preparing", "running")]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+@pytest.mark.parametrize("name", ENTRIES)
+def test_no_value_of_an_entry_breaks_a_reader(name: str, data: st.DataObject) -> None:
+    agent, whole = ENTRIES[name]
+    dialect = next(one for one in DIALECTS if one.agent == agent)
+    entries = damaged(whole, data)
+    check(dialect, entries if isinstance(entries, list) else [entries])
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+@pytest.mark.parametrize("name", [name for name in ENTRIES if not name.endswith(".jsonl")])
+def test_no_value_of_a_document_breaks_its_dialect(name: str, data: st.DataObject) -> None:
+    document = damaged(json.loads((SAMPLES / name).read_text()), data)
+    for dialect in DIALECTS:
+        if isinstance(document, dict) and dialect.is_document is not None and dialect.entries is not None:
+            dialect.is_document(document)
+            if dialect.agent == ENTRIES[name][0]:
+                check(dialect, list(dialect.entries(document)))
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda one: one.name)

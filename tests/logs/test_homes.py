@@ -202,6 +202,12 @@ def test_a_pipe_without_a_log_is_an_error(
     assert words in capsys.readouterr().err
 
 
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert (caught.value.code, capsys.readouterr().out) == (0, f"vibe-notebook {vibe.__version__}\n")
+
+
 @pytest.mark.parametrize("command", ["show", "watch", "list", "replay", "serve", "demo"])
 def test_each_command_s_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

@@ -23,6 +23,7 @@ from vibe_notebook.logs import Log, _dialects, _lines
 from vibe_notebook.logs._truncated_json import read_beginning
 from vibe_notebook.testing import scripted
 
+CODEX = SAMPLES / "codex/2026/03/05/rollout-2026-03-05T10-00-00-019c0000-0000-7000-8000-00000000000a.jsonl"
 ONE, TWO = claude_user("one", "u1"), claude_says(text_block("two"), "u2")
 
 
@@ -252,7 +253,43 @@ def test_the_beginning_of_a_json_value_has_its_first_fields(value: dict[str, Any
         assert found == value
 
 
+def test_of_two_formats_in_one_file_the_one_with_more_lines_is_read_and_the_other_is_counted(
+    tmp_path: Path,
+) -> None:
+    codex = [json.loads(line) for line in CODEX.read_text().splitlines()]
+    made = vibe.load(write(tmp_path / "s.jsonl", *codex[:4], ONE, *codex[4:], TWO))
+    assert made.agent_id == "codex"
+    assert "2 lines were left out: not of the format of Codex" in made.to_text()
+    made = vibe.load(write(tmp_path / "t.jsonl", codex[0], ONE, TWO))
+    assert (made.agent_id, made.text) == ("claude_code", "two")
+    assert "1 line was left out: not of the format of Claude Code" in made.to_text()
+
+
+def test_a_log_without_a_message_says_so(tmp_path: Path) -> None:
+    title = {"type": "summary", "summary": "About nothing", "leafUuid": "x"}
+    assert "log: no message is in it" in vibe.load(write(tmp_path / "s.jsonl", title)).to_text()
+
+
+def test_a_watch_of_a_saved_transcript_names_load(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(vibe.load(write(tmp_path / "s.jsonl", ONE)).model_dump_json())
+    with pytest.raises(ProtocolError, match=r"vibe\.load\(path\)"):
+        list(vibe.watch(path, display=False))
+
+
 # Logs that grow.
+
+
+def test_a_recording_that_grows_is_followed(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    lines = [to_json(event) + "\n" for event in scripted("Hello world", size=5)]
+    path.write_text("".join(lines[:4]))
+
+    def add() -> None:
+        with path.open("a") as file:
+            file.writelines(lines[4:])
+
+    assert [to_json(event) + "\n" for event in Growing(path, add)] == lines
 
 
 def test_a_followed_log_shows_the_lines_that_are_added_and_keeps_half_a_line_waiting(tmp_path: Path) -> None:
@@ -314,6 +351,24 @@ def test_a_followed_log_may_still_be_empty(tmp_path: Path) -> None:
     path.touch()
     events = list(Growing(path, lambda: None, lambda: write(path, ONE)))
     assert [event.delta for event in events if event.type == "text_delta"] == ["one"]
+
+
+def test_a_followed_log_may_begin_with_half_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    words = text_of([ONE])
+    path.write_text(words[:20])
+    events = list(Growing(path, lambda: None, lambda: path.write_text(words)))
+    assert [event.delta for event in events if event.type == "text_delta"] == ["one"]
+    path.write_text("junk\n")
+    with pytest.raises(AdapterError, match="0 of 1 lines"):
+        list(Growing(path))
+
+
+def test_a_document_that_is_away_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    path, away = tmp_path / "chat.json", tmp_path / "away.json"
+    path.write_text((SAMPLES / "gemini_cli.json").read_text())
+    growing = Growing(path, lambda: path.rename(away), lambda: away.rename(path))
+    assert [event.type for event in growing] == [event.type for event in Log(SAMPLES / "gemini_cli.json")]
 
 
 def test_a_damaged_line_of_a_followed_log_is_said_at_once(tmp_path: Path) -> None:

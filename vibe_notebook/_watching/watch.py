@@ -375,7 +375,7 @@ def watch(
     """
     source = stream_in(source)
     if isinstance(source, os.PathLike) or (isinstance(source, str) and names_a_log(source)):
-        source = Log(source)
+        source = Log(source, agent_id=agent_id)
     check(source)
     if not isinstance(adapter, str) and agent_id not in (None, adapter.agent_id):
         msg = f"agent_id={agent_id!r}, but the adapter has {adapter.agent_id!r}: give it to the adapter only."

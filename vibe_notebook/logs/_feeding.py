@@ -31,6 +31,7 @@ class Feeder:
         self._reader = _reader(found, run_id, agent_id)
         self._follows = follows
         self._last: Event | None = None
+        self._shows = False
         self._damaged = 0
         self._places: list[str] = []
         self._foreign = 0
@@ -44,6 +45,7 @@ class Feeder:
         """Yield the events of an item."""
         for event in self._events(item):
             self._last = event
+            self._shows = self._shows or event.type == "message_started" or _is_line(event)
             yield event
 
     def _events(self, item: Entry | Lost | Said) -> list[Event]:
@@ -70,6 +72,8 @@ class Feeder:
         if self._foreign:
             lines = "1 line was" if self._foreign == 1 else f"{self._foreign:,} lines were"
             yield from self._say(f"{lines} left out: not of the format of {self._found.agent}")
+        if not self._shows and self._found.dialect is not None:
+            yield from self._say("no message is in it")
         yield from self._reader.finish()
 
     def _say(self, words: str) -> list[Event]:
@@ -86,7 +90,9 @@ class Feeder:
         if self._found.kind != "lines" or own is None or own.is_entry is None or own.is_entry(value):
             return False
         others = [each.is_entry for each in DIALECTS if each is not own and each.is_entry is not None]
-        return not isinstance(value, Mapping) or any(is_entry(value) for is_entry in others)
+        if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
+            return True
+        return any(is_entry(value) for is_entry in others)
 
 
 def _reader(found: Found, run_id: str, agent_id: str | None) -> adapters.Adapter:
@@ -94,6 +100,10 @@ def _reader(found: Found, run_id: str, agent_id: str | None) -> adapters.Adapter
         return found.dialect.reader(agent_id=agent_id or found.dialect.name, run_id=run_id)
     name = found.adapter or "events"
     return adapters.get(name, agent_id=agent_id or name, run_id=run_id)
+
+
+def _is_line(event: Event) -> bool:
+    return isinstance(event, Custom) and event.shown and event.name not in ("log", "title")
 
 
 def damage_words(count: int, places: list[str]) -> str:

@@ -5,35 +5,26 @@ Beside the sources of this folder. A search never follows a circle of links, and
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from .._files import open_to_read
 from .._forms.wording import name_in_line
-from .._limits import LOG_FILES, LOG_HEAD_BYTES
+from .._limits import LOG_FILES
 from .._nearest import did_you_mean
-from ..adapters.fields import get
 from ..exceptions import ProtocolError
-from ._dialects import Found, loaded
-from ._sources import SideFile
 
-__all__ = ["HOMES", "Home", "is_scheme", "names_a_log", "newest_first", "resolve", "session_id", "sides_of"]
+__all__ = ["HOMES", "Home", "is_scheme", "names_a_log", "newest_first", "resolve", "session_id", "walk"]
 
 _LATEST: Final = "latest"
 _NAMED: Final = 5
 """Projects that an error names."""
 _OTHER: Final = re.compile(r"[^A-Za-z0-9]")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
-_SIDES: Final = 1_000
-"""Files of subagents of one log that are read."""
 
 
 def _claude() -> list[Path]:
@@ -75,7 +66,7 @@ class Home:
         """Yield the logs, in no order."""
         depth = max(pattern.count("/") for pattern in self.patterns)
         for folder in self.folders():
-            for path, inner in _walk(folder, depth):
+            for path, inner in walk(folder, depth):
                 if self.excluded and fnmatchcase(path.name, self.excluded):
                     continue
                 if any(_fits(inner, pattern) for pattern in self.patterns):
@@ -115,7 +106,7 @@ def _fits(inner: str, pattern: str) -> bool:
     return len(steps) == len(wanted) and all(map(fnmatchcase, steps, wanted))
 
 
-def _walk(folder: Path, depth: int) -> Iterator[tuple[Path, str]]:
+def walk(folder: Path, depth: int) -> Iterator[tuple[Path, str]]:
     """Yield the regular files below a folder, each with its path inside of it."""
     waiting, visited, count = [(folder, "", 0)], set[tuple[int, int]](), 0
     while waiting:
@@ -216,76 +207,3 @@ def session_id(path: Path) -> str:
     """Return a session's id as its file, or the folder of the file, is called."""
     found = _UUID.search(path.stem) or _UUID.search(path.parent.name)
     return found[0] if found else path.stem
-
-
-# The files of subagents.
-
-
-def sides_of(found: Found, path: Path, agents: Mapping[str, str]) -> list[SideFile]:
-    """Return the files of a log's subagents; *agents* are those that the log has named, with their calls."""
-    finders = {"claude_code": _claude_sides, "codex": _codex_sides, "gemini_cli": _gemini_sides}
-    finder = finders.get(found.dialect.name) if found.dialect is not None else None
-    return finder(found, path, agents)[:_SIDES] if finder is not None else []
-
-
-def _claude_sides(found: Found, path: Path, agents: Mapping[str, str]) -> list[SideFile]:
-    del found, agents
-    if path.name.startswith("agent-"):
-        return []
-    inner = path.with_suffix("") / "subagents"
-    own = [each for each, _ in _walk(inner, 3) if fnmatchcase(each.name, "agent-*.jsonl")]
-    beside = [
-        each
-        for each, name in _walk(path.parent, 0)
-        if fnmatchcase(name, "agent-*.jsonl") and _has_session(each, path.stem)
-    ]
-    chosen = [each for each in sorted([*own, *beside]) if not each.name.startswith("agent-acompact-")]
-    return [SideFile(each, each.stem.removeprefix("agent-"), _about(each)) for each in chosen]
-
-
-def _codex_sides(found: Found, path: Path, agents: Mapping[str, str]) -> list[SideFile]:
-    """Return the rollouts of the agents: in the folder of the day, or of the next one."""
-    del found
-    folders = [path.parent]
-    with contextlib.suppress(ValueError, OverflowError):
-        day = datetime.date(*map(int, path.parts[-4:-1])) + datetime.timedelta(days=1)
-        folders.append(path.parents[3] / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}")
-    files = [each for folder in (folders if agents else []) for each, _ in _walk(folder, 0)]
-    return [
-        SideFile(each, agent, {})
-        for agent in agents
-        for each in files
-        if each != path and each.name.endswith(f"-{agent}.jsonl")
-    ]
-
-
-def _gemini_sides(found: Found, path: Path, agents: Mapping[str, str]) -> list[SideFile]:
-    del agents
-    session = next((value for entry in found.head if (value := get(entry, "sessionId"))), None)
-    if not isinstance(session, str) or not session or "/" in session or session in (".", ".."):
-        return []
-    files = sorted(each for each, _ in _walk(path.parent / session, 0) if each.suffix == ".jsonl")
-    return [SideFile(each, each.stem, {}) for each in files if each != path]
-
-
-def _has_session(path: Path, session: str) -> bool:
-    """Return whether an agent's file beside the sessions belongs to this session."""
-    try:
-        with open_to_read(path, "A log") as file:
-            value = loaded(file.readline(LOG_HEAD_BYTES))
-    except (OSError, ValueError):
-        return False
-    return isinstance(value, dict) and value.get("sessionId") == session
-
-
-def _about(path: Path) -> dict[str, str | None]:
-    """Return the facts about a subagent in the file beside its log."""
-    try:
-        with open_to_read(path.with_suffix(".meta.json"), "A file") as file:
-            facts: Any = json.loads(file.read(LOG_HEAD_BYTES))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(facts, dict):
-        return {}
-    names = {"call_id": facts.get("toolUseId"), "agent_name": facts.get("agentType")}
-    return {name: value for name, value in names.items() if isinstance(value, str) and value}

@@ -18,12 +18,13 @@ import anyio.lowlevel
 from .._files import check_path, open_to_read
 from .._limits import LOG_HEAD_BYTES, LOG_POLL_SECONDS
 from ..events import Custom, Event
-from ..exceptions import ProtocolError
+from ..exceptions import AdapterError, ProtocolError
 from ..recording import Replay
 from ._dialects import Found, tell
 from ._feeding import Feeder, damage_words
-from ._homes import is_scheme, resolve, session_id, sides_of
+from ._homes import is_scheme, resolve, session_id
 from ._opened import several_files
+from ._sides import SideFinder
 from ._sources import DocumentSource, LineSource, Source
 
 __all__ = ["Log"]
@@ -77,8 +78,8 @@ class Log:
         """Return the kind and the dialect of the log. Raises ``ProtocolError`` and ``AdapterError``."""
         if self._found is None:
             with open_to_read(self.path, "A log") as file:
+                is_whole = os.fstat(file.fileno()).st_size <= LOG_HEAD_BYTES
                 head = file.read(LOG_HEAD_BYTES)
-                is_whole = not file.read(1)
             self._found = tell(head, self.path.name, is_whole=is_whole)
         return self._found
 
@@ -117,18 +118,28 @@ class Log:
     def _steps(self) -> Iterator[Event | _Pause]:
         """Yield the events, and a pause wherever the log has no more for now."""
         self._closed.clear()
-        while self.follow and not self.path.stat().st_size:
+        while (found := self._found_now()) is None:
             yield _PAUSE
             if self._closed.is_set():
                 return
-        found = self.found
-        if found.kind == "recording":
+        if found.kind == "recording" and not self.follow:
             yield from self._replayed()
         elif found.kind == "transcript":
             msg = f"{self.path.name} is a saved transcript, and has no events: read it with vibe.load(path)."
             raise ProtocolError(msg)
         else:
             yield from self._read(found)
+
+    def _found_now(self) -> Found | None:
+        """Return the kind of the log; ``None`` while the first line of one that is followed is not whole."""
+        try:
+            return self.found
+        except (ProtocolError, AdapterError):
+            with open_to_read(self.path, "A log") as file:
+                head = file.read(LOG_HEAD_BYTES)
+            if self.follow and b"\n" not in head.lstrip() and len(head) < LOG_HEAD_BYTES:
+                return None
+            raise
 
     def _replayed(self) -> Iterator[Event | _Pause]:
         replay = Replay(self.path, speed=None, skips_damage=True)
@@ -163,4 +174,6 @@ class Log:
             return source
         if found.kind == "document":
             return DocumentSource(self.path, found.dialect)
-        return LineSource(self.path, found.dialect.reader, lambda: sides_of(found, self.path, feeder.agents))
+        return LineSource(
+            self.path, found.dialect.reader, SideFinder(found, self.path, lambda: feeder.agents)
+        )

@@ -21,4 +21,8 @@ def several_files(found: Found, path: Path, agents: Callable[[], Mapping[str, st
     if found.kind == "archive":
         return ZippedSource(path)
     is_opencode = found.dialect is not None and found.dialect.name == "opencode"
-    return ScatteredSource(path, agents) if is_opencode and "messages" not in found.head[0] else None
+    if not is_opencode or "messages" in found.head[0]:
+        return None
+    session = found.head[0].get("id")
+    is_name = isinstance(session, str) and session.isidentifier()
+    return ScatteredSource(path, session if is_name else path.stem, agents)

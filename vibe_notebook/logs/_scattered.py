@@ -26,11 +26,13 @@ _CHANGING: Final = 2
 class ScatteredSource:
     """Gather the files of a session, and those of its subagents: *agents* are the ones that the session names."""
 
-    def __init__(self, path: Path, agents: Callable[[], Mapping[str, str]]) -> None:
-        self._path = path
+    def __init__(self, path: Path, session: str, agents: Callable[[], Mapping[str, str]]) -> None:
+        self._path, self._session = path, session
         self._storage = path.parent.parent.parent
         self._agents = agents
         self._states: dict[Path, tuple[int, ...]] = {}
+        self._parts: dict[Path, Path] = {}
+        """The folders of the parts of messages whose file has another name."""
         self.bytes_read = 0
 
     def close(self) -> None:
@@ -41,7 +43,7 @@ class ScatteredSource:
         del follows
         if self._has_changed(self._path):
             yield from self._read(self._path, "")
-        yield from self._messages(self._path.stem, "")
+        yield from self._messages(self._session, "")
         known: set[str] = set()
         while waiting := [agent for agent in self._agents() if agent not in known]:
             for agent in waiting:
@@ -52,13 +54,23 @@ class ScatteredSource:
     def _messages(self, session: str, side: str) -> Iterator[Item]:
         files = _files(self._storage / "message" / session)
         for number, path in enumerate(files):
-            parts = self._storage / "part" / path.stem
+            parts = self._parts_of(path)
             if path in self._states and number < len(files) - _CHANGING:
                 continue
             found = _files(parts)
             changed = [each for each in (path, *found) if self._has_changed(each)]
             if changed:
                 yield from self._message(path, found, side)
+
+    def _parts_of(self, path: Path) -> Path:
+        """Return the folder of a message's parts: it has the message's id, as the message's file mostly has too."""
+        folder = self._storage / "part" / path.stem
+        if path not in self._parts and not folder.is_dir():
+            found = next((item.value for item in self._read(path, "") if isinstance(item, Entry)), None)
+            name = found.get("id") if isinstance(found, dict) else None
+            if isinstance(name, str) and name.isidentifier():
+                self._parts[path] = folder.with_name(name)
+        return self._parts.get(path, folder)
 
     def _message(self, path: Path, parts: list[Path], side: str) -> Iterator[Item]:
         values: list[Any] = []

@@ -181,7 +181,12 @@ class DocumentSource:
 
     def poll(self, *, follows: bool) -> Iterator[Item]:
         """Yield the entries if the file has changed. One that is just being written is read the next time."""
-        found = self._path.stat()
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            if follows:
+                return  # between the two steps of its replacement
+            raise
         signature = (found.st_ino, found.st_size, found.st_mtime_ns)
         if signature == self._signature:
             return

@@ -38,7 +38,12 @@ class ZippedSource:
 
     def poll(self, *, follows: bool) -> Iterator[Item]:
         """Yield the new entries. Raises ``ProtocolError`` for a damaged archive."""
-        found = self._path.stat()
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            if follows:
+                return  # between the two steps of its replacement
+            raise
         signature = (found.st_ino, found.st_size, found.st_mtime_ns)
         if signature == self._signature:
             return

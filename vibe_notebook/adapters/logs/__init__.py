@@ -13,6 +13,7 @@ from . import (
     _atif,
     _claude_code,
     _codex,
+    _codex_exec,
     _copilot_cli,
     _gemini_cli,
     _inspect,
@@ -58,6 +59,7 @@ class Dialect:
 DIALECTS = (
     Dialect(_claude_code.ClaudeCodeReader, is_entry=_claude_code.recognizes),
     Dialect(_codex.CodexReader, is_entry=_codex.recognizes),
+    Dialect(_codex_exec.CodexExecReader, is_entry=_codex_exec.recognizes),
     Dialect(
         _gemini_cli.GeminiCLIReader,
         is_entry=_gemini_cli.recognizes,

@@ -31,7 +31,16 @@ _QUIET: Final = frozenset(
         *("agent-color", "agent-name", "agent-setting", "attribution-snapshot", "content-replacement"),
         *("file-history-delta", "file-history-snapshot", "last-prompt", "marble-origami-commit", "mode"),
         *("permission-mode", "pr-link", "queue-operation", "relocated", "speculation-accept", "tag"),
-        *("task-summary", "worktree-state", "cost-summary", "context-collapse", "started", "frame-link"),
+        *(
+            "atis-latch",
+            "bridge-session",
+            "task-summary",
+            "worktree-state",
+            "cost-summary",
+            "context-collapse",
+            "started",
+            "frame-link",
+        ),
     )
 )
 """Lines for the CLI itself: nothing of the conversation is in them."""
@@ -78,6 +87,8 @@ class ClaudeCodeReader(LogReader, ClaudeAgentSDKAdapter):
         self._uuids: set[str] = set()
         self._chains: dict[str, str] = {}
         """The sidechain of each of its lines, by the line's uuid."""
+        self._chain: str | None = None
+        """The newest sidechain: a line whose parent is not in the log goes on with it."""
         self._prompts: dict[str, list[str]] = {}
         """By prompt, the calls that begin a subagent with it, and have none yet."""
         self._call_of: dict[str, str] = {}
@@ -88,6 +99,8 @@ class ClaudeCodeReader(LogReader, ClaudeAgentSDKAdapter):
         self._billed: set[str] = set()
         self._costs: dict[str, float] = {}
         self._is_compacted = False
+        self._answered: set[str] = set()
+        """The parents of what the user said."""
 
     def feed_side(self, key: str, native: object, **about: str | None) -> list[Event]:
         """Return the events of a line of a subagent's own file."""
@@ -114,9 +127,7 @@ class ClaudeCodeReader(LogReader, ClaudeAgentSDKAdapter):
             self._uuids.add(uuid)
         kind = text(get(native, "type"))
         if kind in _TALK and self._is_agents_own is None:
-            self._is_agents_own = (
-                get(native, "isSidechain") is True and ident(get(native, "agentId")) is not None
-            )
+            self._is_agents_own = get(native, "isSidechain") is True  # a main log begins with the user
         if kind in _TALK and get(native, "isSidechain") is True and not self._is_agents_own:
             self._sidechain(native, uuid)
             return
@@ -153,7 +164,15 @@ class ClaudeCodeReader(LogReader, ClaudeAgentSDKAdapter):
         elif not any(
             get(native, name) is True for name in ("isMeta", "isSynthetic", "isVisibleInTranscriptOnly")
         ):
+            self._say_where_it_goes_on(ident(get(native, "parentUuid")))
             self._turn(words, files, ident(get(native, "uuid")))
+
+    def _say_where_it_goes_on(self, parent: str | None) -> None:
+        """Say that the user went back: two of the user's messages follow the same line."""
+        if parent is not None and parent in self._answered:
+            self._message_over()
+            self.note("branch", "the session goes on from an earlier message")
+        self._answered |= {parent} if parent is not None else set()
 
     def _turn(self, words: str, files: list[dict[str, Any]], uuid: str | None) -> None:
         words = _REMINDER.sub("", words).strip()
@@ -184,10 +203,11 @@ class ClaudeCodeReader(LogReader, ClaudeAgentSDKAdapter):
             if text(get(block, "type")) != "tool_result" or call_id is None:
                 continue
             result, fields = message_result(call_id, block, is_error=get(block, "is_error") is True)
-            if fields["status"] == "error" and text(fields["error"]).startswith(_DENIED):
+            is_denied = text(fields["error"]).startswith(_DENIED) or ident(get(native, "toolDenialKind"))
+            if fields["status"] == "error" and is_denied:
                 fields["status"] = "denied"
-            agent = ident(get(whole, "agentId"))
-            if agent is not None:
+            agent = ident(get(whole, "agentId")) or ident(get(native, "agentId"))
+            if agent is not None and not self._is_agents_own:
                 self._found_call(agent, call_id)
             if text(get(whole, "status")) == "async_launched":
                 self._in_background.add(call_id)
@@ -233,12 +253,9 @@ class ClaudeCodeReader(LogReader, ClaudeAgentSDKAdapter):
 
     def _sidechain(self, native: object, uuid: str | None) -> None:
         """Read a line of a subagent in the main log: the parents of the lines hold a sidechain together."""
-        key = (
-            ident(get(native, "agentId"))
-            or self._chains.get(text(get(native, "parentUuid")))
-            or uuid
-            or "sidechain"
-        )
+        parent = text(get(native, "parentUuid"))
+        found = ident(get(native, "agentId")) or self._chains.get(parent) or (self._chain if parent else None)
+        self._chain = key = found or uuid or "sidechain"
         if uuid is not None:
             self._chains[uuid] = key
         self._sub_line(key, native, "log")
@@ -261,7 +278,9 @@ class ClaudeCodeReader(LogReader, ClaudeAgentSDKAdapter):
             return
         self.start()
         is_new = key not in self._subagents
-        call_id = self._call_of.get(key) or call_id or (self._call_with_prompt(native) if is_new else None)
+        call_id = (
+            self._call_of.get(key) or call_id or (self._call_with_prompt(native, source) if is_new else None)
+        )
         if call_id is not None:
             self._found_call(key, call_id)
         names = {
@@ -278,9 +297,12 @@ class ClaudeCodeReader(LogReader, ClaudeAgentSDKAdapter):
                     self._found_call(agent, inner)
                 self._end_subagent(inner, {"status": "error" if get(block, "is_error") is True else "ok"})
 
-    def _call_with_prompt(self, native: object) -> str | None:
+    def _call_with_prompt(self, native: object, source: str) -> str | None:
         words, _ = said(get(native, "message", "content"))
-        waiting = self._prompts.get(words.strip())
+        waiting = self._prompts.get(words.strip(), [])
+        if not waiting and source == "log":  # the log may lack the prompt, or may have cut it
+            others = [calls for calls in self._prompts.values() if calls]
+            waiting = others[0] if len(others) == 1 and len(others[0]) == 1 else []
         return waiting.pop(0) if waiting else None
 
     def _found_call(self, key: str, call_id: str) -> None:

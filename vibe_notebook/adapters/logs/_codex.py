@@ -19,7 +19,9 @@ from ._reader import LogReader
 
 __all__ = ["CodexReader", "recognizes"]
 
-_TYPES: Final = frozenset(("session_meta", "response_item", "compacted", "turn_context", "event_msg"))
+_TYPES: Final = frozenset(
+    ("world_state", "session_meta", "response_item", "compacted", "turn_context", "event_msg")
+)
 _ITEMS: Final = frozenset(
     (
         *("message", "reasoning", "function_call", "function_call_output", "custom_tool_call", "compaction"),
@@ -60,7 +62,13 @@ _QUIET_EVENTS: Final = frozenset(
         ),
         *("patch_apply_end", "agent_message_delta", "agent_reasoning_section_break", "session_configured"),
         *("mcp_startup_complete", "mcp_startup_update", "item_started", "item_completed", "plan_update"),
-        *("view_image_tool_call", "thread_settings_applied", "raw_response_item", "shutdown_complete"),
+        *(
+            "view_image_tool_call",
+            "thread_settings_applied",
+            "raw_response_item",
+            "shutdown_complete",
+            "guardian_assessment",
+        ),
         *("mcp_tool_call_end", "exec_command_end", "dynamic_tool_call_request", "dynamic_tool_call_response"),
         *(
             "entered_review_mode",
@@ -95,11 +103,11 @@ def recognizes(entry: object) -> bool:
     kind = text(entry.get("type"))
     if kind in _TYPES:
         return isinstance(entry.get("payload"), Mapping) or "timestamp" in entry
-    if "record_type" in entry or ("instructions" in entry and "timestamp" in entry and "id" in entry):
+    if "record_type" in entry or _is_head(entry):
         return True
     if kind == "message":
         return "role" in entry and isinstance(entry.get("content"), list) and "message" not in entry
-    return kind in _ITEMS and "parentId" not in entry
+    return kind in _ITEMS and "timestamp" not in entry
 
 
 class CodexReader(LogReader):
@@ -127,7 +135,7 @@ class CodexReader(LogReader):
     def _read(self, native: object) -> None:
         kind, payload = text(get(native, "type")), get(native, "payload")
         match kind:
-            case "session_meta":
+            case "session_meta" | "world_state" | "inter_agent_communication_metadata":
                 pass
             case "turn_context":
                 self._model = ident(get(payload, "model")) or self._model
@@ -139,7 +147,9 @@ class CodexReader(LogReader):
                 self._event(payload, text(get(payload, "type")))
             case _ if kind in _ITEMS:
                 self._item(native)
-            case _ if kind or not ("record_type" in fields_in(native) or "instructions" in fields_in(native)):
+            case _ if kind or not (
+                isinstance(native, Mapping) and ("record_type" in native or _is_head(native))
+            ):
                 self.emit_unknown(native, kind or None)
 
     # Items of the Responses API.
@@ -156,6 +166,10 @@ class CodexReader(LogReader):
             self._call_item(item, kind)
         elif kind.endswith("_output"):
             self._output(item)
+        elif kind == "agent_message":
+            self.note(
+                f"message from {text(get(item, 'author')) or 'an agent'}", said(get(item, "content"))[0]
+            )
         elif kind == "web_search_call":
             self._search(item)
         elif kind == "image_generation_call":
@@ -238,6 +252,11 @@ class CodexReader(LogReader):
         if isinstance(value, str) and (wrapped := _WRAPPED.match(value)) is not None:
             exit_code = wrapped["code"] or wrapped["exit"]
             value = {"output": value[wrapped.end() :]} | ({"exit_code": int(exit_code)} if exit_code else {})
+        blocks = items(value)
+        if blocks and all(
+            text(get(block, "type")) in ("input_text", "output_text", "text") for block in blocks
+        ):
+            value = "\n".join(text(get(block, "text")) for block in blocks)
         self._has_answer = True
         call_id, agent = ident(get(item, "call_id")), ident(get(value, "agent_id"))
         if call_id is not None and agent is not None:
@@ -274,7 +293,7 @@ class CodexReader(LogReader):
         match kind:
             case "error" | "stream_error":
                 self.close_message()
-                words = text(get(event, "message"))
+                words = text(get(event, "message")) or text(get(event, "error", "message"))
                 self.note("error", words)
                 if kind == "error":
                     self.trouble("error", words or "error")
@@ -330,9 +349,9 @@ class CodexReader(LogReader):
             self.hide("compaction_summary", words)
 
 
-def fields_in(native: object) -> frozenset[str]:
-    """Return the names of the fields of an entry."""
-    return frozenset(native) if isinstance(native, Mapping) else frozenset()
+def _is_head(entry: Mapping[str, Any]) -> bool:
+    """Return whether *entry* is the first line of the oldest rollouts."""
+    return {"id", "timestamp"} <= set(entry) <= {"id", "timestamp", "instructions", "git"}
 
 
 def _counts_in(found: object) -> dict[str, int]:

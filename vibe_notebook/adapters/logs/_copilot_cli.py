@@ -38,6 +38,8 @@ _QUIET: Final = frozenset(
             "session.context_changed",
             "session.plan_changed",
             "session.task_complete",
+            "session.auto_mode_resolved",
+            "session.usage_checkpoint",
         ),
         *("session.workspace_file_changed", "session.background_tasks_changed", "session.tools_updated"),
         *(

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from vibe_notebook.events import Usage
 
-from .._fields import get, ident, integer, items, number, plain, text
+from .._fields import fields_of, get, ident, integer, items, number, plain, text
 from .._files import said
 from ._reader import LogReader, seconds
 
@@ -73,7 +73,7 @@ class InspectReader(LogReader):
         facts = [text(get(head, "eval", name)) for name in ("task", "model")]
         self.retitle(" · ".join(filter(None, facts)))
         for score in items(get(head, "results", "scores")):
-            for name, metric in (get(score, "metrics") or {}).items():
+            for name, metric in fields_of(get(score, "metrics")).items():
                 self.note(text(name), plain(get(metric, "value")))
         status = text(get(head, "status"))
         if status in ("error", "cancelled"):
@@ -112,7 +112,7 @@ class _SampleReader(LogReader):
             self._message(message)
         self.close_message()
         self._ts = seconds(get(native, "completed_at")) or self._ts
-        for name, score in (get(native, "scores") or {}).items():
+        for name, score in fields_of(get(native, "scores")).items():
             words = [f"{plain(get(score, 'value'))}", text(get(score, "explanation"))]
             self.note(f"score {text(name)}", " · ".join(filter(None, words)))
         self._sum(get(native, "model_usage"))

@@ -25,9 +25,11 @@ _ROLES: Final = ("user", "assistant")
 def is_document(document: Mapping[str, Any]) -> bool:
     """Return whether a JSON value is a session's file or an export, by its first fields."""
     if isinstance(document.get("messages"), list):
-        return text(get(document, "info", "id")).startswith("ses")
-    is_session = text(document.get("id")).startswith("ses") and isinstance(document.get("time"), Mapping)
-    return is_session and ("projectID" in document or "directory" in document)
+        return isinstance(get(document, "info", "time"), Mapping) and isinstance(
+            get(document, "info", "id"), str
+        )
+    is_session = isinstance(document.get("id"), str) and isinstance(document.get("time"), Mapping)
+    return is_session and "projectID" in document and "role" not in document
 
 
 def entries(document: Mapping[str, Any]) -> Iterator[object]:

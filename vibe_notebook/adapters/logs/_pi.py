@@ -29,7 +29,23 @@ _ROLES: Final = frozenset(
         "compactionSummary",
     )
 )
-_QUIET: Final = frozenset(
+_LIVE: Final = frozenset(
+    (
+        *(
+            "agent_start",
+            "agent_end",
+            "turn_start",
+            "turn_end",
+            "message_start",
+            "message_update",
+            "message_end",
+        ),
+        *("tool_execution_start", "tool_execution_update", "tool_execution_end", "queue_update"),
+        *("auto_compaction_start", "auto_compaction_end", "auto_retry_start", "auto_retry_end"),
+    )
+)
+"""The events of ``pi --mode json``: each message comes whole at its end."""
+_QUIET: Final = _LIVE | frozenset(
     ("session", "thinking_level_change", "custom", "label", "active_tools_change", "leaf")
 )
 _ENDS: Final = {"error": "error", "aborted": "cancelled"}
@@ -42,9 +58,11 @@ def recognizes(entry: object) -> bool:
     kind = text(entry.get("type"))
     if kind == "session":
         return "cwd" in entry and "id" in entry
+    if kind in _LIVE:
+        return kind != "message_start" or isinstance(entry.get("message"), Mapping)
     if kind == "message":
         return text(get(entry, "message", "role")) in _ROLES and "sessionId" not in entry
-    return kind in _TYPES and "timestamp" in entry and ("parentId" in entry or "modelId" in entry)
+    return kind in _TYPES and "timestamp" in entry and "sessionId" not in entry
 
 
 class PiReader(LogReader):
@@ -66,7 +84,7 @@ class PiReader(LogReader):
         kind = text(get(native, "type"))
         self._follow_tree(native)
         match kind:
-            case "message":
+            case "message" | "message_end":
                 self._message(get(native, "message"), ident(get(native, "id")))
             case "model_change":
                 self._model = ident(get(native, "modelId")) or self._model

@@ -31,7 +31,7 @@ def is_document(document: Mapping[str, Any]) -> bool:
         return not steps or (
             isinstance(steps[0], Mapping) and any(name in steps[0] for name in (*_STEP, "thought"))
         )
-    is_mini = "trajectory_format" in document or "mini_version" in (document.get("info") or {})
+    is_mini = "trajectory_format" in document or get(document, "info", "mini_version") is not None
     return is_mini or (isinstance(get(document, "info", "model_stats"), Mapping) and "messages" in document)
 
 
