@@ -52,9 +52,9 @@ NAMES = {
 }
 
 ADAPTERS = (
-    "acp agno agui anthropic bedrock claude_agent_sdk cohere events google_adk google_genai google_interactions jido langgraph letta llama_index "
+    "acp agno agui anthropic anthropic_managed_agents bedrock claude_agent_sdk cohere events google_adk google_genai google_interactions jido langgraph letta llama_index "
     "messages mistral mistral_conversations ollama openai_agents openai_chat openai_responses openai_sessions "
-    "pydantic_ai smolagents strands text vercel_ai_ui vibex"
+    "pydantic_ai smolagents strands text vercel_ai_ui vibex xai"
 )
 
 PARAMETERS = {

@@ -30,6 +30,7 @@ SCRIPTS = {
     "ag-ui": ["agui"],
     "agno": ["agno"],
     "anthropic": ["anthropic"],
+    "anthropic-managed-agents": ["anthropic_managed_agents"],
     "bedrock": ["bedrock"],
     "claude-agent-sdk": ["claude_agent_sdk"],
     "cohere": ["cohere"],
@@ -47,6 +48,7 @@ SCRIPTS = {
     "pydantic-ai": ["pydantic_ai"],
     "smolagents": ["smolagents"],
     "strands": ["strands"],
+    "xai": ["xai"],
 }
 """By extra, the scripts in tests/samples/record that run the SDK."""
 MODELS = {"agno": ["openai>=3,<4"], "smolagents": ["openai>=3,<4"]}

@@ -36,6 +36,7 @@ _CLASSES: Final = {
     "agno": "AgnoAdapter",
     "agui": "AGUIAdapter",
     "anthropic": "AnthropicAdapter",
+    "anthropic_managed_agents": "AnthropicManagedAgentsAdapter",
     "bedrock": "BedrockAdapter",
     "claude_agent_sdk": "ClaudeAgentSDKAdapter",
     "cohere": "CohereAdapter",
@@ -61,6 +62,7 @@ _CLASSES: Final = {
     "text": "TextAdapter",
     "vercel_ai_ui": "VercelAIUIAdapter",
     "vibex": "VibexAdapter",
+    "xai": "XAIAdapter",
 }
 """The class of each adapter, by the name of the adapter, which is also the name of its module."""
 

@@ -182,11 +182,11 @@ class OpenAISessionsAdapter(Adapter):
     def _turn_over(self, native: object, verb: str) -> None:
         turn = get(native, "turn")
         usage = get(native, "usage") or get(turn, "usage")
-        paths = {
-            "cached": ("input_tokens_details", "cached_tokens"),
-            "reasoning": ("output_tokens_details", "reasoning_tokens"),
-        }
-        found = usage_of(usage, **paths)
+        found = usage_of(
+            usage,
+            cached=("input_tokens_details", "cached_tokens"),
+            reasoning=("output_tokens_details", "reasoning_tokens"),
+        )
         self._open(ident(get(native, "turn_id")) or ident(get(turn, "id")))
         self._finish_message(found)
         if verb == "failed":
