@@ -42,7 +42,8 @@ NAMES = {
     "projects.messages": MESSAGES,
     "recording": "Recorder Replay record replay",
     "registry": "OVERTAKEN Callback Hold Registration Registry Stats Subscription Watcher get_registry",
-    "remote": "EventSource Follow Merged RemoteError SSEDecoder ServerSentEvent Status event_source follow redact",
+    "remote": "EventSource Follow Hosted Merged RemoteError SSEDecoder ServerSentEvent Status event_source follow gemini "
+    "langgraph openai redact",
     "server": "Auth BackgroundServer Limits create_app serve serve_in_background",
     "server_extension": "prompt",
     "streaming": "dispatch dispatch_runtime_delta dispatch_tool_finished dispatch_tool_preparing "
