@@ -37,7 +37,7 @@ IDS = {"agent_id": "a", "run_id": "r"}
 
 def rich(**methods: Any) -> Any:
     """Return an object with these ``_repr_*_`` methods."""
-    made = {f"_repr_{name}_": lambda _, value=value: value for name, value in methods.items()}
+    made = {f"_repr_{name}_": lambda _, value=value, **__: value for name, value in methods.items()}
     return type("Rich", (), {**made, "__repr__": lambda _: "<rich>"})()
 
 
@@ -48,6 +48,15 @@ def raising(error: BaseException, *names: str) -> Any:
     return type(
         "Broken", (), {f"_repr_{name}_": fail for name in names} | {"__repr__": lambda _: "<broken>"}
     )()
+
+
+class Failing(dict[str, Any]):
+    """A mapping that fails at its HTML."""
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "text/html":
+            raise LookupError(key)
+        return super().__getitem__(key)
 
 
 @pytest.fixture
@@ -356,14 +365,58 @@ def test_a_display_that_is_no_bundle_refuses_no_event(display: Any) -> None:
     assert parse_event(to_json(event)) == event
 
 
-def test_an_image_that_lies_about_its_type_has_that_of_its_first_bytes() -> None:
-    assert clean_bundle({"image/jpeg": PNG_TEXT}) == {"image/png": PNG_TEXT}
-    assert clean_bundle({"image/png": SVG}) == {"image/svg+xml": SVG}
-    assert clean_bundle({"image/svg+xml": PNG}) == {"image/png": PNG_TEXT}
-    assert clean_bundle({"image/png": f"data:image/gif;base64,{PNG_TEXT}"}) == {"image/png": PNG_TEXT}
+def test_an_image_that_lies_about_its_type_has_that_of_its_first_bytes_and_a_line_says_so() -> None:
+    def note(mime: str, found: str) -> dict[str, str]:
+        return {"text/plain": f"[{mime}: its bytes are {found}]"}
+
+    png = {"image/png": PNG_TEXT}
+    assert clean_bundle({"image/jpeg": PNG_TEXT}) == png | note("image/jpeg", "image/png")
+    assert clean_bundle({"image/png": SVG}) == {"image/svg+xml": SVG} | note("image/png", "image/svg+xml")
+    assert clean_bundle({"image/svg+xml": PNG}) == png | note("image/svg+xml", "image/png")
+    assert clean_bundle({"image/png": f"data:image/gif;base64,{PNG_TEXT}"}) == png
     html = clean_bundle({"image/png": base64.b64encode(b"<html><script>").decode()})
     assert html == {"text/plain": "[image/png: no image, but 14 B of other data]"}
     assert clean_bundle({"image/png": "%%%"}) == {"text/plain": "[image/png: no image]"}
+
+
+SVG_BEGINNINGS = [
+    "",
+    "\ufeff",
+    " \n\t",
+    "<?xml version='1.0' encoding='UTF-8'?>\n",
+    "\ufeff<?xml version='1.0'?>",
+    "<!-- <svg -->",
+    "<!-- " + "x" * 5_000 + " -->\n",
+    '<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">',
+    "<!DOCTYPE svg [<!-- none -->]>",
+    "<?xml version='1.0'?><!-- <svg --><?style x?><!DOCTYPE svg><!-- > -->",
+]
+
+
+@pytest.mark.parametrize("start", SVG_BEGINNINGS)
+@pytest.mark.parametrize("root", [SVG, "<svg/>", "<s:svg xmlns:s='http://www.w3.org/2000/svg'></s:svg>"])
+@pytest.mark.parametrize("wrap", [str, str.encode, lambda text: base64.b64encode(text.encode()).decode()])
+def test_an_svg_is_known_whatever_stands_before_its_root(start: str, root: str, wrap: Any) -> None:
+    made = clean_bundle({"image/svg+xml": wrap(start + root)})
+    assert made is not None
+    assert [*made] == ["image/svg+xml"]
+    assert made["image/svg+xml"].removeprefix("\ufeff") == (start + root).removeprefix("\ufeff")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_bytes_of_an_svg_are_one_in_each_encoding_of_unicode(encoding: str) -> None:
+    made = make_bundle(f"<!-- é -->{SVG}".encode(encoding))
+    assert made is not None
+    assert made["image/svg+xml"] == f"<!-- é -->{SVG}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<!-- <svg --><p>no drawing</p>", "<!-- <svg", "<p>", "<svgs></svgs>", "<!DOCTYPE svg [<svg>", "<"],
+)
+def test_what_only_resembles_an_svg_stays_text(text: str) -> None:
+    assert image_type(text.encode()) is None
+    assert clean_bundle({"image/svg+xml": text}) == {"image/svg+xml": text}
 
 
 def test_a_display_beyond_the_limit_loses_its_heaviest_types_and_says_how_large(limits: Any) -> None:
@@ -481,3 +534,68 @@ def test_a_repr_that_raises_what_is_no_exception_ends_nothing() -> None:
             return "<b>shown</b>"
 
     assert (make_bundle(Panics()) or {})["text/html"] == "<b>shown</b>"
+
+
+def test_a_large_frame_whose_text_fails_keeps_its_html() -> None:
+    class Frame(pd.DataFrame):  # type: ignore[misc]  # pandas has no types here
+        def to_string(self, *_: Any, **__: Any) -> Any:
+            raise ValueError("no text")
+
+        def __repr__(self) -> str:
+            return "<frame>"
+
+    made = make_bundle(Frame({"a": range(30_000)}))
+    assert made is not None
+    assert "30000 rows" in made["text/html"]
+    assert made["text/plain"] == "<frame>\n[text/plain: ValueError: no text]"
+
+
+def test_a_frame_whose_size_fails_is_shown_by_its_html() -> None:
+    class Frame(pd.DataFrame):  # type: ignore[misc]  # pandas has no types here
+        @property
+        def shape(self) -> Any:
+            raise ValueError("no shape")
+
+        def _repr_html_(self) -> str:
+            return "<b>kept</b>"
+
+        def __repr__(self) -> str:
+            return "<frame>"
+
+    made = make_bundle(Frame({"a": [1]}))
+    assert made is not None
+    assert made["text/html"] == "<b>kept</b>"
+
+
+@pytest.mark.parametrize(
+    ("whole", "note"),
+    [
+        ({"text/html": None}, ""),
+        ({"text/html": ""}, ""),
+        ({"text/html": " ", "image/png": None, "text/plain": None}, ""),
+        ({}, ""),
+        (None, ""),
+        (({"text/html": None}, {}), ""),
+        ({"text/html": 7}, "[text/html: no text, but int]"),
+        ({"image/png": "nonsense"}, "[image/png: no image, but 6 B of other data]"),
+        ({"application/json": None}, ""),
+        (Failing({"text/html": 1}), "[a bundle: LookupError: text/html]"),
+    ],
+)
+def test_a_bundle_formatter_that_gives_nothing_hides_no_other_formatter(whole: Any, note: str) -> None:
+    made = make_bundle(rich(mimebundle=whole, html="<b>kept</b>"))
+    assert made == {"text/html": "<b>kept</b>", "text/plain": f"<rich>\n{note}".rstrip()}
+
+
+def test_an_image_that_is_none_hides_no_other_image() -> None:
+    made = make_bundle(rich(html="", png=b"nonsense", jpeg=b"", svg=SVG))
+    assert made is not None
+    assert made["image/svg+xml"] == SVG
+    assert made["text/plain"] == (
+        "<rich>\n[image/png: no image, but 8 B of other data]\n[image/jpeg: no image, but 0 B of other data]"
+    )
+
+
+def test_a_bundle_that_fails_at_one_key_keeps_the_others() -> None:
+    given = Failing({"text/html": "<b>x</b>", "text/plain": "kept"})
+    assert clean_bundle(given) == {"text/plain": "kept\n[text/html: LookupError: text/html]"}

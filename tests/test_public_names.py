@@ -21,8 +21,9 @@ MESSAGES = (
 )
 
 NAMES = {
-    "": "Live Recorder Registry Replay Transcript VibeNotebookError Watch configure get_registry handler last live "
-    "load_ipython_extension record renderer replay unload_ipython_extension watch",
+    "": "Answer Live NoAnswerError Pending Recorder Registry Replay Request Transcript VibeNotebookError Watch "
+    "configure get_registry handler last live load load_ipython_extension record renderer replay "
+    "unload_ipython_extension watch",
     "adapters": "Adapter choose detect get is_open names none_understood recognizes",
     "cli": "main",
     "display": "Output Printer bundle choose configure make_output",
@@ -30,8 +31,9 @@ NAMES = {
     "MessageFinished MessageStarted Name Number Option Outcome PartCompleted PartKind Plan PlanEntry PlanStatus "
     "RunFinished RunStarted Text TextDelta ThinkingDelta ToolCallDelta ToolFinished ToolProgress ToolStarted "
     "ToolStatus Usage first_edition is_skip not_valid parse_event read_event skip to_json with_id with_time",
-    "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError ProtocolError RemoteError "
+    "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError NoAnswerError ProtocolError RemoteError "
     "VibeNotebookError",
+    "logs": "Log PipedLog Session load names_a_log session_lines sessions",
     "magic": "VibeMagics load unload",
     "parts": f"Answer CitationValue RequestValue Role role_of {PARTS}",
     "projects": "Entry EventLog Gap Listener Project ProjectEventStream Publisher event_stream_manager load_history "
@@ -53,9 +55,10 @@ NAMES = {
 }
 
 ADAPTERS = (
-    "acp agno agui anthropic anthropic_managed_agents bedrock claude_agent_sdk cohere events google_adk google_genai google_interactions jido langgraph letta llama_index "
-    "messages mistral mistral_conversations ollama openai_agents openai_chat openai_responses openai_sessions "
-    "pydantic_ai smolagents strands text vercel_ai_ui vibex xai"
+    "acp agent_framework agno agui anthropic anthropic_managed_agents autogen bedrock claude_agent_sdk cohere crewai dspy "
+    "events google_adk google_genai google_interactions haystack instructor jido langgraph letta llama_index "
+    "messages mistral mistral_conversations ollama openai_agents openai_chat openai_responses "
+    "openai_sessions pydantic_ai semantic_kernel smolagents strands text vercel_ai_ui vibex xai"
 )
 
 PARAMETERS = {
@@ -63,8 +66,11 @@ PARAMETERS = {
     "live": "name title registry display record input",
     "handler": "name title agent_id registry display record",
     "replay": "path speed",
+    "load": "path",
+    "logs.Log": "path follow agent_id wait",
+    "logs.sessions": "schemes limit",
     "record": "path agent_id registry",
-    "configure": "renderer display_limit displays_limit",
+    "configure": "renderer display_limit displays_limit answer_wait",
     "renderer": "match",
     "last": "",
     "Registry": "hold max_held max_wait keep_runs ring clock",
@@ -89,6 +95,11 @@ PARAMETERS = {
     "Live.plan": "entries id",
     "Live.note": "text value",
     "Live.cite": "url title quote source",
+    "Live.approve": "message default timeout",
+    "Live.ask": "message options answer_schema default timeout",
+    "Live.answer": "request action value reason",
+    "Live.on_request": "callback",
+    "Pending.result": "timeout",
     "Transcript.to_html": "title is_open",
     "Transcript.to_markdown": "",
     "Transcript.to_text": "",
@@ -124,7 +135,10 @@ def public_modules() -> dict[str, Any]:
 
 
 def test_the_public_names_are_those_of_this_list() -> None:
-    helpers = {"adapters.fields"}  # of adapters among themselves: their SDKs change, and it with them
+    helpers = {
+        "adapters.fields",
+        "adapters.logs",
+    }  # of this package: agents and SDKs change, and they with them
     modules = public_modules()
     adapters = {name for name in modules if name.startswith("adapters.")} - helpers
     assert adapters == {f"adapters.{name}" for name in ADAPTERS.split()}

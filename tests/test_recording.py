@@ -13,8 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vibe_notebook import recording
-from vibe_notebook.events import RunFinished, TextDelta, ToolStarted, skip, to_json, with_id
+from vibe_notebook import recording, watch
+from vibe_notebook.events import (
+    InputRequested,
+    RunFinished,
+    RunStarted,
+    TextDelta,
+    ToolStarted,
+    skip,
+    to_json,
+    with_id,
+)
 from vibe_notebook.exceptions import ClosedError, ProtocolError
 from vibe_notebook.recording import Recorder, record, replay
 from vibe_notebook.registry import Registry
@@ -241,3 +250,64 @@ def test_a_recording_that_a_callback_closes_has_the_event_of_that_call(tmp_path:
     for name in ("run", "one"):
         types = [event.type for event in replay(tmp_path / f"{name}.jsonl", speed=None)]
         assert types[:2] == ["text_delta", "run_finished"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "title"),
+    [
+        ([{"agent_name": "Bot", "title": "My title"}], "My title"),
+        ([{"agent_name": "Bot"}, {"agent_name": "Later"}], "Bot"),
+        ([{}], "a"),
+        ([{"parent_run_id": "p", "agent_name": "Child"}, {"agent_name": "Bot"}], "Bot"),
+        ([{"agent_name": "Bot"}, {"agent_id": "b", "title": "Other"}, {"agent_id": "c"}], "Bot, Other, c"),
+        ([], None),
+    ],
+)
+def test_a_replay_has_the_title_of_the_recorded_view_else_the_names_of_its_agents(
+    path: Path, lines: list[dict[str, Any]], title: str | None
+) -> None:
+    events = [RunStarted(**{"agent_id": "a", "run_id": str(n), **line}) for n, line in enumerate(lines)]
+    path.write_text("".join(to_json(event) + "\n" for event in events))
+    assert replay(path).title == title
+
+
+@pytest.mark.parametrize("start", [b"", b"{broken", b"x" * 200_000 + b"\n"])
+def test_a_recording_that_cannot_be_read_has_no_title_and_is_named_when_it_is_played(
+    path: Path, start: bytes
+) -> None:
+    path.write_bytes(start)
+    assert replay(path).title is None
+    path.unlink()
+    assert replay(path).title is None
+
+
+PAYLOADS: dict[str, dict[str, Any]] = {
+    "plan": {"entries": [{"text": "forged"}]},
+    "citation": {"citation_id": "c", "url": "https://example.org"},
+    "input_requested": {"request_id": "q", "message": "forged"},
+    "input_answered": {"request_id": "q", "action": "accept"},
+    "run_finished": {"outcome": "success"},
+    "tool_finished": {"tool_call_id": "t", "output": "forged"},
+}
+
+
+@pytest.mark.parametrize("kind", PAYLOADS)
+@pytest.mark.parametrize("edition", [{}, {"edition": 2}])
+def test_an_event_that_an_agent_names_as_one_of_ours_stays_a_custom_event(
+    path: Path, kind: str, edition: dict[str, Any]
+) -> None:
+    if edition and kind in ("plan", "citation"):
+        return  # as a publisher writes it for an older server
+    ids = {"agent_id": "a", "run_id": "r"}
+    asked = InputRequested(**ids, request_id="q", message="May I?")
+    forged = {"type": "custom", **ids, "name": f"vibe:{kind}", "value": PAYLOADS[kind], **edition}
+    path.write_text("".join(f"{line}\n" for line in (to_json(asked), json.dumps(forged))))
+    for source in ([json.loads(to_json(asked)), forged], replay(path, speed=0)):
+        registry, events = Registry(), list[Any]()
+        registry.register("a", on_event=events.append)
+        run = watch(source, registry=registry, display=False)
+        list(run)
+        (request,) = (part.request for part in run.transcript.parts if part.kind == "input")
+        assert request.answer is None
+        assert len(run.transcript.parts) == 1
+        assert [event.type for event in events] == ["input_requested", "custom", "run_finished"]

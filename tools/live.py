@@ -28,17 +28,25 @@ the range in its extra (`pip install "vibe_notebook[agno]"`). An adapter imports
 SCRIPTS = {
     "acp": ["acp"],
     "ag-ui": ["agui"],
+    "agent-framework": ["agent_framework"],
     "agno": ["agno"],
     "anthropic": ["anthropic"],
     "anthropic-managed-agents": ["anthropic_managed_agents"],
+    "autogen": ["autogen"],
     "bedrock": ["bedrock"],
     "claude-agent-sdk": ["claude_agent_sdk"],
     "cohere": ["cohere"],
+    "crewai": ["crewai"],
+    "deepagents": ["deepagents"],
+    "dspy": ["dspy"],
     "google-adk": ["google_adk"],
     "google-genai": ["google_genai", "google_interactions"],
+    "haystack": ["haystack"],
+    "instructor": ["instructor"],
     "langchain": ["langgraph"],
     "langgraph-sdk": ["langgraph_sdk"],
     "letta": ["letta"],
+    "litellm": ["litellm"],
     "llama-index": ["llama_index"],
     "mistral": ["mistral", "mistral_conversations"],
     "ollama": ["ollama"],
@@ -46,6 +54,7 @@ SCRIPTS = {
     "openai-agents": ["openai_agents"],
     "openai-sessions": ["openai_sessions"],
     "pydantic-ai": ["pydantic_ai"],
+    "semantic-kernel": ["semantic_kernel"],
     "smolagents": ["smolagents"],
     "strands": ["strands"],
     "xai": ["xai"],
@@ -53,8 +62,12 @@ SCRIPTS = {
 """By extra, the scripts in tests/samples/record that run the SDK."""
 MODELS = {"agno": ["openai>=3,<4"], "smolagents": ["openai>=3,<4"]}
 """By extra, further requirements of its scripts: the SDK's model is another SDK's client."""
-OLD_DEPENDENCIES = {"pydantic-ai": ["opentelemetry-api<1.37"]}
-"""By extra, older dependencies of its lowest version, which imports names that newer ones have removed."""
+OLD_DEPENDENCIES = {
+    "pydantic-ai": ["opentelemetry-api<1.37"],
+    "haystack": ["httpx>=0.27"],
+    "semantic-kernel": ["httpx>=0.27"],
+}
+"""By extra, dependencies of its lowest version, which imports what newer ones have removed."""
 TOOLS = ["-e", f"{ROOT}[remote]", "pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.112"]
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
 

@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._watching.handlers.sdks import handler
     from ._watching.live import Live, live
+    from ._watching.questions import Request
     from ._watching.renderers import renderer
+    from ._watching.requests import Pending
     from ._watching.watch import Watch, last, watch
     from .display import configure
-    from .exceptions import VibeNotebookError
+    from .exceptions import NoAnswerError, VibeNotebookError
+    from .logs import load
+    from .parts import Answer
     from .recording import Recorder, Replay, record, replay
     from .registry import Registry, get_registry
     from .transcript import Transcript
@@ -27,10 +31,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Answer",
     "Live",
+    "NoAnswerError",
+    "Pending",
     "Recorder",
     "Registry",
     "Replay",
+    "Request",
     "Transcript",
     "VibeNotebookError",
     "Watch",
@@ -39,6 +47,7 @@ __all__ = [
     "handler",
     "last",
     "live",
+    "load",
     "load_ipython_extension",
     "record",
     "renderer",
@@ -48,6 +57,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Answer": ".parts",
+    "NoAnswerError": ".exceptions",
+    "Pending": "._watching.requests",
+    "Request": "._watching.questions",
     "Live": "._watching.live",
     "Recorder": ".recording",
     "Registry": ".registry",
@@ -60,6 +73,7 @@ _HOMES = {
     "handler": "._watching.handlers.sdks",
     "last": "._watching.watch",
     "live": "._watching.live",
+    "load": ".logs",
     "record": ".recording",
     "renderer": "._watching.renderers",
     "replay": ".recording",
@@ -68,7 +82,7 @@ _HOMES = {
 
 
 _MODULES = frozenset(
-    ("adapters", "events", "exceptions", "projects", "remote", "server", "streaming", "testing")
+    ("adapters", "events", "exceptions", "logs", "projects", "remote", "server", "streaming", "testing")
 )
 """Submodules that ``vibe.NAME`` imports at its first use."""
 

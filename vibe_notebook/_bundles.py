@@ -13,7 +13,7 @@ import itertools
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ._json_values import scrub, to_json_value
@@ -27,9 +27,11 @@ __all__ = [
     "bounded_bundle",
     "bundle_size",
     "clean_bundle",
+    "clean_value",
     "error_words",
     "image_type",
     "size",
+    "svg_root",
     "type_of",
     "without_scripts",
 ]
@@ -53,6 +55,13 @@ _WORDS: Final = 300
 """Characters of an error in a bundle's text."""
 _SNIFF: Final = 1_024
 """Bytes at an image's beginning that tell its type."""
+_SVG: Final = "image/svg+xml"
+_PROLOG: Final = re.compile(
+    r"\ufeff?(?>\s+|<\?(?s:.*?)\?>|<!--(?s:.*?)-->|<!DOCTYPE\s(?>[^\[\]>\"']|\"[^\"]*\"|'[^']*'|\[[^\]]*\])*+>)*+",
+    re.IGNORECASE,
+)
+"""All that may stand before the root of XML; each step reads on, so the time is linear."""
+_ROOT: Final = re.compile(r"<(?:[\w.-]{1,60}:)?svg(?=[\s/>])", re.IGNORECASE)
 
 _LEAST: Final = 2_000
 """Bytes of text that stay whatever the limit is: they say what is missing."""
@@ -90,11 +99,13 @@ def _clean(given: object) -> dict[str, Any] | None:
         if mime not in TYPES:
             unknown.append(_short(key))
             continue
-        made = _cleaned(mime, given[key], limit)
+        made = clean_value(mime, lambda key=key: given[key], limit)  # type: ignore[misc]
         if isinstance(made, str):
             notes.append(made)
         elif made is not None:
             found.setdefault(*made)
+            if made[0] != mime:
+                notes.append(f"[{mime}: its bytes are {made[0]}]")
     if not found and not notes:
         notes = [f"[{name}: not shown]" for name in unknown[:3]]
     return bounded_bundle(_with_lines(found, notes), limit, "display_limit") or None
@@ -138,9 +149,23 @@ def image_type(data: bytes) -> str | None:
         return "image/gif"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
-    start = data[: 2 * _SNIFF].lstrip(b"\xef\xbb\xbf \t\r\n")[:_SNIFF].lower()
-    is_xml = start.startswith((b"<svg", b"<?xml", b"<!--", b"<!doctype svg"))
-    return "image/svg+xml" if is_xml and b"<svg" in start else None
+    return _SVG if svg_root(xml_text(data)) is not None else None
+
+
+def xml_text(data: bytes) -> str:
+    """Return bytes that may be XML as text, without a byte order mark; "" for other data."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    if data[:_SNIFF].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<":
+        return ""
+    return data.decode("utf-8-sig", "replace")
+
+
+def svg_root(text: str) -> int | None:
+    """Return the end of the root's name in an SVG, after declarations, comments and a doctype; ``None`` for other text."""
+    prolog = _PROLOG.match(text)
+    root = _ROOT.match(text, prolog.end()) if prolog is not None else None
+    return None if root is None else root.end()
 
 
 def size(count: int) -> str:
@@ -161,8 +186,15 @@ def type_of(key: object) -> str:
     return _OTHER_NAMES.get(name, name)
 
 
-def _cleaned(mime: str, value: Any, limit: int) -> tuple[str, Any] | str | None:
+def clean_value(mime: str, read: Callable[[], Any], limit: int) -> tuple[str, Any] | str | None:
     """Return the true type and the value of one entry, a line that says why it is left out, or ``None``."""
+    try:
+        return _cleaned(mime, read(), limit)
+    except Exception as error:  # noqa: BLE001 - a mapping may fail at any key, and a value at any use
+        return f"[{mime}: {error_words(error)}]"
+
+
+def _cleaned(mime: str, value: Any, limit: int) -> tuple[str, Any] | str | None:
     if value is None:
         return None
     if mime == "application/json":
@@ -200,10 +232,12 @@ def _image(mime: str, value: Any, limit: int) -> tuple[str, Any] | str:
     else:
         return f"[{mime}: no image, but {type(value).__name__}]"
     found = image_type(data)
+    if found is None and mime == _SVG and (text := xml_text(data)):
+        return mime, scrub(text)  # forms show it as text
     if found is None:
         return f"[{mime}: no image, but {size(len(data))} of other data]"
-    if found == "image/svg+xml":
-        return found, scrub(data.decode(errors="replace"))
+    if found == _SVG:
+        return found, scrub(xml_text(data))
     if len(data) * 4 // 3 > limit:
         return _too_large(found, len(data) * 4 // 3, "display_limit")
     return found, base64.b64encode(data).decode()

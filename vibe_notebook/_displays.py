@@ -15,15 +15,26 @@ import json
 import re
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
-from ._bundles import KEYS, TAG, TYPES, clean_bundle, error_words, image_type, size, type_of, without_scripts
+from ._bundles import (
+    KEYS,
+    TAG,
+    TYPES,
+    clean_bundle,
+    clean_value,
+    error_words,
+    image_type,
+    size,
+    type_of,
+    without_scripts,
+)
 from ._json_values import bounded_repr, scrub, to_json_value
 from ._limits import IMAGE_PIXELS, TABLE_CELLS
 from ._settings import display_limit
 from ._tables import describe_lazy, summarize_table
 
-__all__ = ["make_bundle", "shown_bundle", "use_printers"]
+__all__ = ["is_bundle", "make_bundle", "shown_bundle", "use_printers"]
 
 _METHODS: Final = (
     ("text/html", "_repr_html_"),
@@ -89,18 +100,19 @@ def shown_bundle(value: object, *, text_type: str = "text/plain") -> dict[str, A
     """Return the bundle of a value that must be shown, also if it is a bundle, a text or plain JSON."""
     if isinstance(value, str):
         return clean_bundle({text_type: value, "text/plain": value}) or {"text/plain": value}
-    if _is_bundle(value):
+    if is_bundle(value):
         return clean_bundle(value) or {"text/plain": bounded_repr(value)}
     made = make_bundle(value)
     if made is not None:
         return made
-    found: dict[str, Any] = {"text/plain": bounded_repr(value)}
+    found: dict[str, Any] = {"text/plain": _ADDRESS.sub("", bounded_repr(value))}
     if describe_lazy(value) is None and isinstance(shown := to_json_value(value), dict | list):
         found["application/json"] = shown
     return clean_bundle(found) or found
 
 
-def _is_bundle(value: object) -> bool:
+def is_bundle(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether a value is a bundle: a mapping whose keys are types, of which one is known."""
     if not isinstance(value, Mapping) or not 0 < len(value) <= KEYS:
         return False
     keys = list(value)
@@ -119,7 +131,15 @@ def _make(value: Any) -> dict[str, Any] | None:
     found, notes = _formatted(value)
     if not found and not notes:
         return None
-    text = own if isinstance(own := found.get("text/plain"), str) else _text(value, found)
+    text = own if isinstance(own := found.get("text/plain"), str) else None
+    if text is None:
+        try:
+            text = _text(value, found)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the other types are good
+            text = bounded_repr(value)
+            notes.append(f"[text/plain: {error_words(error)}]")
     return clean_bundle({**found, "text/plain": "\n".join([text, *notes])})
 
 
@@ -140,40 +160,78 @@ def _traceback(error: BaseException) -> str:
 
 def _formatted(value: Any) -> tuple[dict[str, Any], list[str]]:
     """Return what the value's formatters make, and a line for each one that fails."""
-    found: dict[str, Any] = {}
-    notes: list[str] = []
+    made = _Formatting(value)
+    if made.attempt("the frame's size", lambda: _is_large_frame(value)):
+        made.add("text/html", lambda: _frame_html(value))
+        return made.found, made.notes
+    for mime, entry in made.attempt("a bundle", lambda: _entries(_call(value, "", _WHOLE))) or ():
+        made.add(mime, lambda entry=entry: entry)  # type: ignore[misc]
+    if not made.found.keys() - {"text/plain"}:
+        made.found.clear()  # its text alone is nothing richer
+        for mime, name in _METHODS:
+            if not _is_beside(mime, made.found):
+                made.add(mime, lambda mime=mime, name=name: _call(value, mime, name))  # type: ignore[misc]
+    made.add_image()
+    if not made.found:
+        made.add("text/html", lambda: _summary_html(value))
+    return made.found, made.notes
 
-    def attempt(mime: str, make: Callable[[], Any]) -> Any:
+
+class _Formatting:
+    """Collect what the formatters of one value make."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+        self.found: dict[str, Any] = {}
+        self.notes: list[str] = []
+
+    def attempt(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what a formatter makes, without metadata; ``None``, and a line with its *name*, if it fails."""
         try:
             made = make()
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a broken formatter must not end the agent's work
-            notes.append(f"[{mime}: {error_words(error)}]")
+            self.notes.append(f"[{name}: {error_words(error)}]")
             return None
         return made[0] if isinstance(made, tuple) and len(made) == 2 else made  # noqa: PLR2004 - with metadata
 
-    if _is_large_frame(value):
-        return {"text/html": attempt("text/html", lambda: _frame_html(value))}, notes
-    whole = attempt("a bundle", lambda: _call(value, "", _WHOLE))
-    if isinstance(whole, Mapping):
-        found = {mime: whole[mime] for mime in itertools.islice(whole, KEYS) if type_of(mime) in TYPES}
-        if not found.keys() - {"text/plain"}:
-            found = {}  # its text alone is nothing richer
-    for mime, name in () if found else _METHODS:
-        if _is_beside(mime, found):
-            continue
-        made = attempt(mime, lambda mime=mime, name=name: _call(value, mime, name))  # type: ignore[misc]
-        if made is not None:
-            found[mime] = made
-    if not any(map(_is_image, found)) and (image := attempt("image/png", lambda: _drawn(value))) is not None:
-        found["image/png"] = image
-    if (smaller := attempt("image/jpeg", lambda: _smaller(value, found.get("image/png")))) is not None:
-        del found["image/png"]
-        found["image/jpeg"] = smaller
-    if not found and (table := summarize_table(value, to_json_value)) is not None:
-        found["text/html"] = _table_html(table)
-    return found, notes
+    def add(self, mime: str, make: Callable[[], Any]) -> None:
+        """Add what a formatter makes if it shows something; a line says what is wrong with any other value."""
+        made = self.attempt(mime, make)
+        if made is None:
+            return
+        clean = clean_value(type_of(mime), lambda: made, display_limit())
+        if isinstance(clean, str):
+            self.notes.append(clean)
+        elif clean is not None and clean[1] not in ("", None):
+            self.found[mime] = made
+
+    def add_image(self) -> None:
+        """Draw a value that has no image, and save a large photograph anew."""
+        if not any(map(_is_image, self.found)):
+            image = self.attempt("image/png", lambda: _drawn(self._value))
+            if image is not None:
+                self.found["image/png"] = image
+        smaller = self.attempt("image/jpeg", lambda: _smaller(self._value, self.found.get("image/png")))
+        if smaller is not None:
+            del self.found["image/png"]
+            self.found["image/jpeg"] = smaller
+
+
+def _summary_html(value: Any) -> str | None:
+    """Return the table of a class that has no HTML of its own."""
+    table = summarize_table(value, to_json_value)
+    return None if table is None else _table_html(table)
+
+
+def _entries(whole: Any) -> list[tuple[Any, Any]]:
+    """Return the entries of a bundle formatter's value, with or without metadata."""
+    if isinstance(whole, tuple) and len(whole) == 2:  # noqa: PLR2004 - with metadata
+        whole = whole[0]
+    if not isinstance(whole, Mapping):
+        return []
+    return [(mime, whole[mime]) for mime in itertools.islice(whole, KEYS) if type_of(mime) in TYPES]
 
 
 def _is_beside(mime: str, found: Mapping[str, Any]) -> bool:

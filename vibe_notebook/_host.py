@@ -10,23 +10,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import logging
 import re
 import sys
+import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from types import FrameType
 from typing import Any, Final, Protocol
 
 from ._displays import use_printers
 from ._event_loops import in_loop
 from ._forks import in_child
+from .exceptions import NoAnswerError
 from .transcript import Transcript
 
 __all__ = ["Display", "Host", "host"]
 
 _CELL_RUNNERS: Final = frozenset(("IPython", "ipykernel", "tornado"))
 """Packages whose coroutines run a kernel's cells and its widgets' callbacks."""
+
+_OWN: Final = __name__.partition(".")[0]
 
 _PYTHON_CLIENT: Final = re.compile(r"_\d+_\d+\Z")
 """End of a message's id from jupyter_client: (process id, number). Pages send a bare UUID.
@@ -56,6 +62,23 @@ class Host(Protocol):
     @property
     def is_console(self) -> bool:
         """Return whether the present cell was typed into a console of a kernel, which shows text only."""
+
+    @property
+    def asks(self) -> bool:
+        """Return whether somebody can answer who sees the present cell, or the terminal."""
+
+    @property
+    def asks_in_lines(self) -> bool:
+        """Return whether the user answers by lines of text: in a terminal, or in a console of a kernel."""
+
+    def ask_line(self, prompt: str) -> str:
+        """Read a line from the user, on any thread. Raises ``NoAnswerError`` where none can be read."""
+
+    def in_coroutine(self) -> bool:
+        """Return whether the caller's own code runs in a coroutine, which can await."""
+
+    def loop_turns(self, seconds: float) -> bool:
+        """Return whether the kernel's loop turns within *seconds*, so that a click can arrive."""
 
     def show(self, data: Mapping[str, Any]) -> None:
         """Show a bundle (MIME type to value) in the present cell; a terminal prints its text."""
@@ -114,11 +137,42 @@ def _printer(value: object, mime: str) -> Callable[[Any], Any] | None:
 use_printers(_printer)
 
 
+_NO_STDIN: Final = "This cell cannot be asked: its client refuses input. Write `await` in the cell, or run the agent in a thread."
+
+
+def _content(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    return request.get("content") or {}
+
+
+def _is_terminal() -> bool:
+    """Return whether a user types at a terminal and reads from it."""
+    streams = sys.stdin, sys.stderr
+    return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
+
+
 class _Plain:
     """Implement the host for a Python process without cells."""
 
     is_notebook = False
     is_console = False
+
+    @property
+    def asks(self) -> bool:
+        return _is_terminal()
+
+    @property
+    def asks_in_lines(self) -> bool:
+        return _is_terminal()
+
+    def ask_line(self, prompt: str) -> str:
+        return input(prompt)
+
+    def in_coroutine(self) -> bool:
+        return in_loop()
+
+    def loop_turns(self, seconds: float) -> bool:
+        del seconds
+        return True
 
     def show(self, data: Mapping[str, Any]) -> None:
         sys.stdout.write(f"{data['text/plain']}\n")
@@ -166,13 +220,58 @@ class _IPython:
 
     @property
     def is_console(self) -> bool:
-        get_request = getattr(self.shell, "get_parent", None)  # not every kernel's shell has it
-        if not self.is_notebook or get_request is None:
+        if not self.is_notebook:
             return False
-        request = get_request() or {}
-        asks = (request.get("content") or {}).get("allow_stdin", False)
+        request = self._request()
+        asks = _content(request).get("allow_stdin", False)
         is_of_python = _PYTHON_CLIENT.search((request.get("header") or {}).get("msg_id", "")) is not None
         return bool(asks) and is_of_python and "cellId" not in (request.get("metadata") or {})
+
+    @property
+    def asks(self) -> bool:
+        return (
+            bool(_content(self._request()).get("allow_stdin", False)) if self.is_notebook else _is_terminal()
+        )
+
+    @property
+    def asks_in_lines(self) -> bool:
+        return self.is_console if self.is_notebook else _is_terminal()
+
+    def ask_line(self, prompt: str) -> str:
+        if not self.is_notebook:
+            return input(prompt)
+        if not self.asks:
+            raise NoAnswerError(_NO_STDIN)
+        return str(self.shell.kernel.raw_input(prompt))
+
+    def in_coroutine(self) -> bool:
+        if not self.is_notebook:
+            return in_loop()
+        frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - as warnings.warn finds its caller
+        while frame is not None:
+            name = str(frame.f_globals.get("__name__")).partition(".")[0]
+            if name in _CELL_RUNNERS:
+                return False  # the kernel runs each cell in a coroutine of its own
+            if frame.f_code.co_flags & inspect.CO_COROUTINE and name != _OWN:
+                return True
+            frame = frame.f_back
+        return False
+
+    def loop_turns(self, seconds: float) -> bool:
+        loop = getattr(getattr(self.shell.kernel, "io_loop", None), "asyncio_loop", None)
+        if loop is None or not self.is_notebook:
+            return True
+        turned = threading.Event()
+        try:
+            loop.call_soon_threadsafe(turned.set)
+        except RuntimeError:
+            return True  # the loop is closed: the kernel ends
+        return turned.wait(seconds)
+
+    def _request(self) -> dict[str, Any]:
+        """Return the execute request of the present cell."""
+        get_request = getattr(self.shell, "get_parent", None)  # not every kernel's shell has it
+        return {} if get_request is None else get_request() or {}
 
     def show(self, data: Mapping[str, Any]) -> None:
         self.shell.display_pub.publish(data=dict(data), metadata={})

@@ -9,6 +9,7 @@ from typing import Final
 
 __all__ = [
     "ANSWER_BYTES",
+    "ANSWER_SECONDS",
     "COUNT_LIMIT",
     "DISPLAYS_BYTES",
     "DISPLAY_BYTES",
@@ -18,6 +19,11 @@ __all__ = [
     "ID_LIMIT",
     "IMAGE_PIXELS",
     "INT_LIMIT",
+    "LOG_DOCUMENT_BYTES",
+    "LOG_FILES",
+    "LOG_HEAD_BYTES",
+    "LOG_LINE_BYTES",
+    "LOG_POLL_SECONDS",
     "MESSAGE_SHOWN",
     "NAME_LIMIT",
     "NAME_SHOWN",
@@ -68,6 +74,8 @@ NAME_LIMIT: Final = 1_000
 NAME_SHOWN: Final = 200
 """Characters of a name that a form, a view or a terminal shows: a longer one hides the line around it."""
 
+ANSWER_SECONDS: Final = 600
+"""Seconds that a request stays open once the last page has left: a laptop is closed, or a page reloaded."""
 DISPLAY_BYTES: Final = 1_000_000
 """Bytes of one display's JSON: a plot has 100 KB, and every view, recording and notebook holds a copy.
 ``configure(display_limit=…)`` changes the bound."""
@@ -110,3 +118,20 @@ TAIL_EVENTS: Final = 4_096
 TAIL_BYTES: Final = 8 << 20
 """Bytes of these events; their encoded form takes as many again. Eight windows let a listener fall behind a little
 before it must read the log."""
+
+LOG_HEAD_BYTES: Final = 64 * 1024
+"""Bytes of an agent's log by which its dialect is told, and from which a list takes its title and first words; from its
+end as many: a list may have hundreds of logs."""
+
+LOG_LINE_BYTES: Final = 16 << 20
+"""Bytes of one line of an agent's log: a line holds a few pictures of 5 MB at most, and a longer one would fill the
+memory."""
+
+LOG_DOCUMENT_BYTES: Final = 128 << 20
+"""Bytes of an agent's log, or of a part of it, that is one JSON value: Python needs about ten times as many for it."""
+
+LOG_POLL_SECONDS: Final = 0.3
+"""Seconds between two looks at a growing log: a reader sees no shorter delay, and the disk no load."""
+
+LOG_FILES: Final = 10_000
+"""Files and folders that a search for logs visits in one home: years of work, and no endless tree."""

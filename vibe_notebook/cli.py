@@ -1,4 +1,4 @@
-"""``vibe-notebook``: replay a recording in the terminal, serve projects, or run the demo.
+"""``vibe-notebook``: show and list agents' logs, replay a recording, serve projects, or run the demo.
 
 At the top of the path. The module parses arguments and calls the public API.
 """
@@ -8,13 +8,17 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from ._forms.wording import name_in_line
 from .display import Printer
+from .events import Event
 from .exceptions import VibeNotebookError
+from .logs import Log, PipedLog, load, session_lines, sessions
 from .recording import Replay
 
 __all__ = ["main"]
@@ -29,11 +33,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 for an error, 2 for wrong arguments."""
     parser = argparse.ArgumentParser(prog="vibe-notebook", description="Watch AI agents work.")
     commands = parser.add_subparsers(dest="command", required=True)
-    play = commands.add_parser("replay", help="show a recording in the terminal")
+    _add_logs(commands)
+    play = commands.add_parser(
+        "replay",
+        help="show a recording in the terminal",
+        epilog="For example: vibe-notebook replay --speed 4 run.jsonl",
+    )
     play.add_argument("file", type=Path)
     play.add_argument("--speed", type=float, default=1.0, help="2 plays twice as fast; 0 does not wait")
-    _add_serve(commands.add_parser("serve", help="serve projects over HTTP"))
-    demo = commands.add_parser("demo", help="run the quickstart notebook and open it in JupyterLab")
+    _add_serve(
+        commands.add_parser(
+            "serve",
+            help="serve projects over HTTP",
+            epilog="For example: vibe-notebook serve --log sqlite:///projects.db",
+        )
+    )
+    demo = commands.add_parser(
+        "demo",
+        help="run the quickstart notebook and open it in JupyterLab",
+        epilog="For example: vibe-notebook demo --headless --to build/demo",
+    )
     demo.add_argument("--headless", action="store_true", help="run it without a window")
     demo.add_argument("--to", type=Path, default=Path("build/demo"), help="folder for the results")
     options = parser.parse_args(argv)
@@ -41,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # An agent's text may have characters that the terminal cannot show.
         sys.stdout.reconfigure(errors="replace")
     try:
+        if options.command in _LOGS:
+            return _LOGS[options.command](options)
         if options.command == "replay":
             return _replay(options.file, options.speed)
         if options.command == "serve":
@@ -69,6 +90,67 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, PermissionError):
         return f"this user may not open {name}; check the file's permissions."
     return f"{name} cannot be used: {error.strerror}."
+
+
+def _add_logs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    named = "a file, or an agent's log by name: claude:latest, codex:latest, claude:PROJECT"
+    show = commands.add_parser(
+        "show",
+        help="show an agent's log, a recording or a saved transcript in the terminal",
+        epilog="For example: vibe-notebook show claude:latest",
+    )
+    show.add_argument("file", help=named)
+    watching = commands.add_parser(
+        "watch",
+        help="show a log as it grows, or the JSON lines of a pipe, in the terminal",
+        epilog="For example: vibe-notebook watch claude:latest, or some-agent --json | vibe-notebook watch -",
+    )
+    watching.add_argument("file", nargs="?", default="-", help=f"{named}; - or nothing reads standard input")
+    listing = commands.add_parser(
+        "list",
+        help="list the agents' sessions of this machine, the newest first",
+        epilog="For example: vibe-notebook list claude -n 50",
+    )
+    listing.add_argument("agent", nargs="*", help="claude, codex …: only these agents")
+    listing.add_argument("-n", type=int, default=20, metavar="COUNT", help="sessions to list (20); 0 for all")
+
+
+def _show(options: argparse.Namespace) -> int:
+    log = Log(options.file)
+    if log.found.kind == "transcript":
+        print(load(log.path).to_text())
+        return 0
+    return _print(log)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    if options.file == "-":
+        return _print(PipedLog(sys.stdin.buffer))
+    return _print(Log(options.file, follow=True))
+
+
+def _list(options: argparse.Namespace) -> int:
+    found = list(sessions(*options.agent, limit=options.n if options.n > 0 else None))
+    if not found:
+        sys.stderr.write("No sessions: no agent has written a log here.\n")
+        return 0
+    wide = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in session_lines(found):
+        print(line if wide is None else line[:wide])
+    return 0
+
+
+_LOGS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {"list": _list, "show": _show, "watch": _watch}
+
+
+def _print(events: Iterable[Event]) -> int:
+    printer = Printer()
+    try:
+        for event in events:
+            printer(event)
+    finally:
+        printer.end()
+    return 0
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -106,13 +188,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _replay(file: Path, speed: float) -> int:
-    printer = Printer()
-    try:
-        for event in Replay(file, speed=speed):
-            printer(event)
-    finally:
-        printer.end()
-    return 0
+    return _print(Replay(file, speed=speed))
 
 
 if __name__ == "__main__":

@@ -134,6 +134,8 @@ class RunStarted(Envelope):
 
     type: Literal["run_started"] = "run_started"
     agent_name: Name | None = None
+    title: Name | None = None
+    """The title of the view that showed the run, where it is not the agent's name."""
     parent_run_id: Id | None = None
     parent_tool_call_id: Id | None = None
     input: Json = None
@@ -408,15 +410,19 @@ def read_event(obj: Event | dict[str, Any] | str | bytes | bytearray) -> Event:
 
 _FIRST_EDITION: Final = "vibe:"
 """Begins the name of a ``Custom`` that carries an event through a server of the first edition."""
+_EDITION: Final = "edition"
+"""A field of that ``Custom``: no adapter gives it to the events that an agent names itself."""
+_CARRIED: Final = frozenset(("plan", "citation"))
+"""The types that are read from such a ``Custom``. An answer to a request is read in no other form than its own."""
 
 
 def _second_edition(obj: dict[str, Any]) -> dict[str, Any]:
     """Return the event that a ``Custom`` carries through a server of the first edition, else *obj*."""
     name, value = obj.get("name"), obj.get("value")
-    if not isinstance(name, str) or not name.startswith(_FIRST_EDITION) or not isinstance(value, dict):
+    if obj.get(_EDITION) != 2 or not isinstance(name, str) or not isinstance(value, dict):  # noqa: PLR2004
         return obj
     kind = name.removeprefix(_FIRST_EDITION)
-    if kind not in _SECOND_EDITION:
+    if not name.startswith(_FIRST_EDITION) or kind not in _CARRIED:
         return obj
     envelope = {k: v for k, v in obj.items() if k in _ENVELOPE}
     event = {**value, **envelope, "type": kind}
@@ -428,13 +434,18 @@ def _second_edition(obj: dict[str, Any]) -> dict[str, Any]:
 
 
 def first_edition(event: Event) -> Event:
-    """Return *event* as a server of the first edition takes it: a new type as ``Custom(name="vibe:TYPE")``."""
+    """Return *event* as a server of the first edition takes it: a new type as ``Custom(name="vibe:TYPE")``.
+
+    ``read_event`` makes a plan or a citation of it again. A request and its answer stay a ``Custom``: such a server
+    carries none.
+    """
     if event.type not in _SECOND_EDITION:
         return event
     fields = event.model_dump(mode="json", exclude_defaults=True)
     envelope = {name: fields.pop(name) for name in _ENVELOPE if name in fields}
     fields.pop("type", None)
-    return Custom(**envelope, name=f"{_FIRST_EDITION}{event.type}", value=fields)
+    name = f"{_FIRST_EDITION}{event.type}"
+    return Custom.model_validate({**envelope, "name": name, "value": fields, _EDITION: 2})
 
 
 def to_json(event: Event) -> str:

@@ -8,6 +8,7 @@
     ├── ConsumedError (RuntimeError)    a watch or a stream was consumed twice
     ├── ClosedError (RuntimeError)      a registry, subscription or view was used after its close
     ├── LogError (OSError)              a project's event log cannot be written or read
+    ├── NoAnswerError (RuntimeError)    an agent asks, and nobody is there to answer
     ├── MissingExtraError (ImportError) an optional dependency is not installed
     └── RemoteError (ConnectionError)   a remote stream failed, and a retry cannot help
 """
@@ -20,6 +21,7 @@ __all__ = [
     "ConsumedError",
     "LogError",
     "MissingExtraError",
+    "NoAnswerError",
     "ProtocolError",
     "RemoteError",
     "VibeNotebookError",
@@ -76,6 +78,10 @@ class MissingExtraError(VibeNotebookError, ImportError):
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f'{feature} needs an extra: pip install "vibe_notebook[{extra}]"')
         self.extra = extra
+
+
+class NoAnswerError(VibeNotebookError, RuntimeError):
+    """Report a request of an agent that nobody can answer; the message says how to give an answer."""
 
 
 class RemoteError(VibeNotebookError, ConnectionError):

@@ -21,7 +21,8 @@ from ._watching.background import start
 from ._watching.watch import Watch, live_watches, watch, watch_agent
 from .display import choose
 from .exceptions import VibeNotebookError
-from .recording import replay
+from .logs import Log, names_a_log
+from .recording import Replay, replay
 from .registry import get_registry
 from .remote import Follow, Merged, follow
 
@@ -36,6 +37,14 @@ class VibeMagics(Magics):
     """Register the magics of vibe_notebook."""
 
     shell: InteractiveShell
+    is_loading_cell = True
+    """True in the cell that loads the magics: IPython has read that cell without them."""
+
+    def cell_ended(self, *_: object) -> None:
+        """Count every later cell as one that IPython reads with the magics."""
+        self.is_loading_cell = False
+        if self.cell_ended in self.shell.events.callbacks["post_run_cell"]:
+            self.shell.events.unregister("post_run_cell", self.cell_ended)
 
     @no_var_expand
     @line_cell_magic
@@ -43,10 +52,11 @@ class VibeMagics(Magics):
         """Watch an agent's work, live, in this cell.
 
         ``%vibe_stream [options] TARGET``, or ``%%vibe_stream [options]`` over a cell whose last
-        expression is the stream. TARGET is an http(s) stream (or several), a .jsonl recording, agent:ID
-        or a Python expression. Options come first:
+        expression is the stream. TARGET is an http(s) stream (or several), an agent's log or a recording
+        (a file, or claude:latest), agent:ID or a Python expression. Options come first:
 
           --title TEXT    the view's title
+          --follow        keep up with a log that grows
           --block         wait for the agent's end: later cells wait too
           --as NAME       put the watch into this variable
           --record FILE   write a recording, to play again later
@@ -60,6 +70,8 @@ class VibeMagics(Magics):
         For example: ``%vibe_stream --title Analyst --as run agent.run_stream_events("…")``
         """
         options, text = split(line.removeprefix(_cells.AWAITED))
+        if (head := text.removesuffix("--follow").rstrip()) != text and names_a_log(head):
+            options.follow, text = True, head
         if options.help:
             _print_help("vibe_stream")
             return None if cell is None else _cells.SilentAwaitable(_nothing())
@@ -73,7 +85,9 @@ class VibeMagics(Magics):
         made = self._watch(options, self._target(text))
         if options.block or is_static:
             return (
-                _cells.SilentAwaitable(_drain(made)) if line.startswith(_cells.AWAITED) else _drain_here(made)
+                _cells.SilentAwaitable(_drain(made))
+                if line.startswith(_cells.AWAITED)
+                else _drain_here(made, self.is_loading_cell)
             )
         try:
             start(made)
@@ -91,7 +105,7 @@ class VibeMagics(Magics):
         if without_comment(line):
             msg = "%vibe_streams takes no arguments; %vibe_stop ID stops one."
             raise UsageError(msg)
-        return _cells.Streams(live_watches())
+        return _cells.Streams(live_watches(), self.shell.user_ns)
 
     @line_magic
     def vibe_stop(self, line: str) -> None:
@@ -135,6 +149,9 @@ class VibeMagics(Magics):
         if target.kind != "recording" and options.speed is not None:
             msg = f"--speed: only for recordings; {target} is not one."
             raise UsageError(msg)
+        if target.kind not in ("recording", "log") and options.follow:
+            msg = f"--follow: only for logs; {target} is not one."
+            raise UsageError(msg)
 
     def _watch(self, options: Options, target: Target) -> Watch:
         self._check(options, target)
@@ -142,11 +159,26 @@ class VibeMagics(Magics):
             return self._watch_source(options, self._remote(options, target.urls))
         if target.kind == "agent":
             return self._bind_name(options, self._agent(options, target.value))
-        if target.kind == "recording":
-            source: Any = replay(target.value, speed=1.0 if options.speed is None else options.speed)
+        if target.kind in ("recording", "log"):
+            source = self._log(options, target)
         else:
             source = _cells.evaluate(self.shell, target.value)
         return self._watch_source(options, source)
+
+    def _log(self, options: Options, target: Target) -> Replay | Log:
+        """Return the source for a file, which tells by its content whether it is a recording."""
+        try:
+            log = Log(target.value, follow=options.follow)
+            is_recording = not options.follow and log.found.kind == "recording"
+        except (VibeNotebookError, OSError) as error:
+            msg = f"%vibe_stream: {error}"
+            raise UsageError(msg) from None
+        if is_recording:
+            return replay(log.path, speed=1.0 if options.speed is None else options.speed)
+        if options.speed is not None:
+            msg = f"--speed: only for recordings; {target} is not one."
+            raise UsageError(msg)
+        return log
 
     def _remote(self, options: Options, urls: list[str]) -> Follow | Merged:
         if options.after and len(urls) > 1:
@@ -188,8 +220,14 @@ class VibeMagics(Magics):
         return self._bind_name(options, made)
 
     def _bind_name(self, options: Options, made: Watch) -> Watch:
-        if options.name:
-            self.shell.user_ns[options.name] = made
+        """Put the watch into its variable; a live watch that the variable holds is stopped."""
+        name = options.name
+        if name:
+            earlier = self.shell.user_ns.get(name)
+            self.shell.user_ns[name] = made
+            if earlier is not made and any(earlier is live for live in live_watches()):
+                earlier.cancel()
+                sys.stdout.write(f"%vibe_stream: stopped the earlier stream {name}; {name} is the new one.\n")
         return made
 
     async def _run_cell(self, options: Options, body: _cells.Body) -> None:
@@ -197,16 +235,16 @@ class VibeMagics(Magics):
         await self._watch_source(options, await body.run())
 
 
-def _drain_here(made: Watch) -> Watch:
+def _drain_here(made: Watch, is_loading_cell: bool) -> Watch:  # noqa: FBT001
     """Read the stream in this thread: the cell is not awaited."""
     try:
         steps = iter(made)
     except TypeError:
         made.cancel()
-        msg = (
-            "%vibe_stream: an async stream needs an awaited cell: write the magic at the top level of a cell "
-            "after the cell with %load_ext, or write `await vibe.watch(...)`."
-        )
+        msg = "an async stream needs an awaited cell: write the magic at the top level of a cell"
+        if is_loading_cell:
+            msg = "%load_ext works from the next cell on: write this line in a cell of its own"
+        msg = f"%vibe_stream: {msg}, or write `await vibe.watch(...)`."
         raise UsageError(msg) from None
     for _ in steps:
         pass
@@ -231,7 +269,9 @@ async def _nothing() -> None:
 def load(shell: InteractiveShell) -> None:
     """Register the magics, the transform of awaited cells, and the completion of options."""
     unload(shell)
-    shell.register_magics(VibeMagics)
+    magics = VibeMagics(shell)
+    shell.events.register("post_run_cell", magics.cell_ended)
+    shell.register_magics(magics)
     shell.input_transformer_manager.cleanup_transforms.append(_cells.to_awaited)
     completer = getattr(shell, "Completer", None)
     if completer is not None:
@@ -251,5 +291,7 @@ def unload(shell: InteractiveShell) -> None:
         for name in ("vibe_stream", "vibe_streams", "vibe_stop"):
             shell.magics_manager.magics[kind].pop(name, None)
     made = shell.magics_manager.registry.pop("VibeMagics", None)
+    if isinstance(made, VibeMagics):
+        made.cell_ended()
     # IPython adds magics to this list to configure them, and never removes them.
     shell.configurables[:] = [c for c in shell.configurables if c is not made]

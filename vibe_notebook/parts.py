@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ._event_fields import Display
 from .events import Option, Outcome, PlanEntry, Usage
 
 __all__ = [
@@ -168,7 +169,7 @@ class ToolPart(_Part):
     error: str | None = None
     progress: Progress | None = None
     executed_at: float | None = None
-    display: dict[str, Any] | None = None
+    display: Display = None
     request: RequestValue | None = None
     plan_id: str | None = None
     children: tuple[Part, ...] = ()
@@ -190,7 +191,7 @@ class ArtifactPart(_Part):
     data: str | None = None
     url: str | None = None
     tool_call_id: str | None = None
-    display: dict[str, Any] | None = None
+    display: Display = None
 
     @property
     def key(self) -> str:

@@ -37,6 +37,8 @@ LINE_BYTES: Final = 256 << 20
 """Bytes of one line: some events hold a large file, and a file of zeros has no line at all."""
 _SPARE: Final = 16
 """Lines whose place a mark may take on a full disk."""
+_HEAD_BYTES: Final = 100_000
+"""Bytes at the beginning of a recording that tell its title: the first event starts a run."""
 _MARK: Final = f'"{OVERTAKEN}":'.encode()
 LONGEST_WAIT: Final = 86_400.0
 """Seconds: a time stamp may have any value, and no clock can wait for the largest."""
@@ -222,19 +224,35 @@ class Replay:
     """Read a recording as a source of events, sync and async; each iteration starts at the beginning.
 
     ``speed`` 2 plays twice as fast; ``None`` or 0 does not wait at all. For a line that is
-    not an event an iteration raises ``ProtocolError`` with the line's number, after the events before it.
+    not an event an iteration raises ``ProtocolError`` with the line's number, after the events before it; one that
+    *skips_damage* collects the numbers of such lines in ``damaged``.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, speed: float | None = 1.0) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, speed: float | None = 1.0, skips_damage: bool = False
+    ) -> None:
         if speed is not None and not speed >= 0:
             msg = f"speed={speed}: must be positive, or None for no waits."
             raise ValueError(msg)
         check_path(path, "A recording")
         self.path = Path(path)
         self.speed = speed
+        self.damaged: list[int] = []
+        self._skips_damage = skips_damage
 
     def __repr__(self) -> str:
         return f"replay({str(self.path)!r}, speed={self.speed})"
+
+    @property
+    def title(self) -> str | None:
+        """Return the titles of the recorded views, else the agents' names; ``None`` for a file that tells none.
+
+        Reads the beginning of the file.
+        """
+        names: dict[str, str] = {}
+        for event in self._first_events():
+            names[event.agent_id] = names.get(event.agent_id) or _shown_name(event)
+        return ", ".join(dict.fromkeys(name or agent_id for agent_id, name in names.items())) or None
 
     def __iter__(self) -> Iterator[Event]:
         for delay, event in self._paced():
@@ -252,6 +270,13 @@ class Replay:
         """Yield all events, as the registry delivered them, without waits, in the order of their arrival."""
         for event in self._written():
             yield _as_delivered(event)
+
+    def _first_events(self) -> Iterator[Event]:
+        """Yield the events at the beginning of the file, up to a line that cannot be read."""
+        with contextlib.suppress(OSError, ProtocolError), self._open() as file:
+            while (line := file.readline(_HEAD_BYTES)) and file.tell() <= _HEAD_BYTES:
+                if (event := self._read(line, 1)) is not None:
+                    yield event
 
     def _written(self) -> Iterator[Event]:
         """Yield all events with their recorded times, without waits, in the order of their arrival.
@@ -311,6 +336,9 @@ class Replay:
         try:
             return read_event(text)
         except ProtocolError as error:
+            if self._skips_damage:
+                self.damaged.append(number)
+                return None
             msg = f"{self.path}, line {number}: {error}"
             raise ProtocolError(msg, field=error.field, line=number) from None
 
@@ -329,6 +357,13 @@ def _as_delivered(event: Event) -> Event:
     """Return an event without the time that only its recorder gave it."""
     extra = event.__pydantic_extra__ or {}
     return with_time(event, None) if extra.pop(_TIMED_BY, None) == _RECORDER else event
+
+
+def _shown_name(event: Event) -> str:
+    """Return the title or the agent's name with which a run begins; "" for a subagent and any other event."""
+    if event.type != "run_started" or event.parent_run_id or event.parent_tool_call_id:
+        return ""
+    return event.title or event.agent_name or ""
 
 
 def replay(path: str | os.PathLike[str], *, speed: float | None = 1.0) -> Replay:

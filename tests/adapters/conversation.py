@@ -829,6 +829,171 @@ JIDO = {
         jido("tool.result", call_id="c1", tool_name="plot", result=["ok", MCP_IMAGE, []]),
     ),
 }
+CREWAI = {
+    "the user's turn": recorded("a task's description; the inputs of a crew", "crewai"),
+    "plan": said(
+        "a todo tool",
+        {
+            "type": "tool_usage_started",
+            "event_id": "e",
+            "emission_sequence": 1,
+            "source_fingerprint": None,
+            "tool_name": "update_plan",
+            "tool_args": {"plan": TODOS},
+        },
+    ),
+    "lines": said(
+        "another agent; the methods of a flow, failed tasks",
+        {
+            "type": "method_execution_started",
+            "event_id": "e",
+            "emission_sequence": 1,
+            "source_fingerprint": None,
+            "method_name": "begin",
+        },
+    ),
+    "rich results": said(
+        "Python objects; MCP blocks",
+        {
+            "type": "tool_usage_finished",
+            "event_id": "e",
+            "emission_sequence": 1,
+            "source_fingerprint": None,
+            "tool_name": "plot",
+            "tool_args": {},
+            "output": [MCP_IMAGE],
+        },
+    ),
+}
+
+
+def framework(*contents: Any) -> dict[str, Any]:
+    """Return an update of Microsoft's Agent Framework."""
+    return {"type": "agent_response_update", "role": "assistant", "contents": list(contents)}
+
+
+AGENT_FRAMEWORK = {
+    "the user's turn": recorded("the message of a workflow", "agent_framework_workflow"),
+    "plan": said(
+        "a todo tool",
+        framework(
+            {"type": "function_call", "call_id": "c1", "name": "update_plan", "arguments": {"plan": TODOS}}
+        ),
+    ),
+    "sources": said(
+        "the `annotations` of a text",
+        framework({"type": "text", "text": "Open.", "annotations": [{"type": "citation", "url": URL}]}),
+    ),
+    "lines": recorded(
+        "another agent; warnings and errors of a workflow, handoffs", "agent_framework_workflow"
+    ),
+    "rich results": said(
+        "the `items` of a result; MCP blocks",
+        framework(
+            {
+                "type": "function_result",
+                "call_id": "c1",
+                "result": "drawn",
+                "items": [{"type": "data", "uri": f"data:image/png;base64,{PNG}", "media_type": "image/png"}],
+            }
+        ),
+    ),
+}
+
+
+def autogen(kind: str, content: Any, **fields: Any) -> dict[str, Any]:
+    """Return a message or an event of AutoGen."""
+    return {"type": kind, "source": "bot", "models_usage": None, "content": content, **fields}
+
+
+AUTOGEN = {
+    "the user's turn": recorded("messages of the source `user`", "autogen"),
+    "plan": said(
+        "a todo tool",
+        autogen(
+            "ToolCallRequestEvent",
+            [{"id": "c1", "name": "update_plan", "arguments": json.dumps({"plan": TODOS})}],
+        ),
+    ),
+    "lines": recorded("another agent, a handoff, a selected speaker, the reason of the end", "autogen_team"),
+    "rich results": said(
+        "blocks of a result, as JSON text",
+        autogen(
+            "ToolCallExecutionEvent",
+            [{"call_id": "c1", "name": "plot", "content": json.dumps([MCP_IMAGE]), "is_error": False}],
+        ),
+    ),
+}
+
+
+def kernel(role: str, *items: Any) -> dict[str, Any]:
+    """Return a message of Semantic Kernel."""
+    return {"content_type": "message", "role": role, "items": list(items)}
+
+
+SEMANTIC_KERNEL = {
+    "the user's turn": said(
+        "messages of the user", kernel("user", {"content_type": "text", "text": "Weather?"})
+    ),
+    "plan": said(
+        "a todo tool",
+        kernel(
+            "assistant",
+            {
+                "content_type": "function_call",
+                "id": "c1",
+                "function_name": "update_plan",
+                "arguments": {"plan": TODOS},
+            },
+        ),
+        kernel("tool", {"content_type": "function_result", "id": "c1", "result": "ok"}),
+    ),
+    "sources": said(
+        "annotations",
+        kernel(
+            "assistant",
+            {"content_type": "text", "text": "Open."},
+            {"content_type": "streaming_annotation", "url": URL, "title": "A"},
+        ),
+    ),
+    "lines": said(
+        "another agent",
+        *({**kernel("assistant", {"content_type": "text", "text": "Hi"}), "name": n} for n in "ab"),
+    ),
+    "rich results": said(
+        "blocks of a result",
+        kernel("tool", {"content_type": "function_result", "id": "c1", "result": [MCP_IMAGE]}),
+    ),
+}
+
+
+def haystack(**fields: Any) -> dict[str, Any]:
+    """Return a chunk of Haystack."""
+    return {"content": "", "meta": {}, "component_info": None, **fields}
+
+
+HAYSTACK = {
+    "plan": said(
+        "a todo tool",
+        haystack(
+            tool_calls=[
+                {
+                    "index": 0,
+                    "id": "c1",
+                    "tool_name": "update_plan",
+                    "arguments": json.dumps({"plan": TODOS}),
+                }
+            ]
+        ),
+        haystack(tool_call_result={"result": "ok", "origin": {"id": "c1"}, "error": False}),
+    ),
+    "rich results": said(
+        "blocks of a result, also as JSON text",
+        haystack(tool_call_result={"result": json.dumps([MCP_IMAGE]), "origin": {"id": "c1"}}),
+    ),
+}
+DSPY = {"lines": recorded("status messages", "dspy")}
+INSTRUCTOR: dict[str, Sample] = {}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -862,6 +1027,13 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "agno": AGNO,
     "smolagents": SMOLAGENTS,
     "llama_index": LLAMA_INDEX,
+    "crewai": CREWAI,
+    "agent_framework": AGENT_FRAMEWORK,
+    "autogen": AUTOGEN,
+    "semantic_kernel": SEMANTIC_KERNEL,
+    "haystack": HAYSTACK,
+    "dspy": DSPY,
+    "instructor": INSTRUCTOR,
     "acp": ACP,
     "agui": AGUI,
     "vercel_ai_ui": VERCEL,

@@ -275,3 +275,59 @@ def test_a_denied_call_keeps_what_its_result_shows() -> None:
     ]
     ends = [event for event in run("claude_agent_sdk", natives) if isinstance(event, ToolFinished)]
     assert [(end.status, end.display) for end in ends] == [("error", IMAGE), ("denied", IMAGE)]
+
+
+class Failing(dict[str, Any]):
+    """A mapping that cannot be iterated."""
+
+    def items(self) -> Any:
+        raise RuntimeError("no items")
+
+
+class FailingSequence(list[Any]):
+    """A list that cannot be iterated."""
+
+    def __iter__(self) -> Any:
+        raise RuntimeError("no iteration")
+
+
+@pytest.mark.parametrize("value", [Failing(a=1), Failing(type="image"), FailingSequence([1])])
+def test_a_container_that_fails_becomes_bounded_text_and_loses_nothing_else(value: Any) -> None:
+    words = repr(value)
+    assert read_result(value) == (words, None, ())
+    assert read_result({"x": value, "y": [1]}) == ({"x": words, "y": [1]}, None, ())
+    output, display, _ = read_result([value, {"type": "image", "data": PNG, "mimeType": "image/png"}])
+    assert output == [words, {"$display": "image/png"}]
+    assert display == {"image/png": PNG}
+    long = Failing(a="x" * 50_000)
+    assert len(read_result([long]).output[0]) < 11_000
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("1e400", "1e400"),
+        ("-1e400", "-1e400"),
+        ("1e-400", "1e-400"),
+        ("1e99999999999999999999", "1e99999999999999999999"),
+        ("1e-99999999999999999999", "1e-99999999999999999999"),
+        ("12345678901234567890.123", "12345678901234567890.123"),
+        ("0.12345678901234567890", "0.12345678901234567890"),
+        ("NaN", "NaN"),
+        ("-Infinity", "-Infinity"),
+        ("0.1", 0.1),
+        ("1.50", 1.5),
+        ("0e-400", 0.0),
+        ("2.5e3", 2500.0),
+        ("12345678901234567890123", 12345678901234567890123),
+    ],
+)
+def test_a_number_that_no_float_holds_stays_as_it_is_written_beside_a_block(written: str, value: Any) -> None:
+    block = json.dumps({"type": "image", "data": PNG, "mimeType": "image/png"})
+    for around, expected in ((written, value), (f"[{written}]", [value])):
+        output, display, _ = read_result(f'{{"x": {around}, "block": {block}}}')
+        assert output == {"x": expected, "block": {"$display": "image/png"}}
+        assert type(output["x"]) is type(expected)
+        assert display == {"image/png": PNG}
+        event = ToolFinished(agent_id="a", run_id="r", tool_call_id="t", output=output)
+        assert event.output == output

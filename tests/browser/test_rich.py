@@ -104,6 +104,43 @@ def test_a_long_result_comes_whole_on_a_key_press(notebook: Open) -> None:
     assert text.text_content() == book.ask(value="log")
 
 
+def test_a_reader_of_a_long_result_whose_kernel_is_gone_is_told_so(notebook: Open) -> None:
+    book = notebook(LONG, WATCH)
+    page = book.page
+    book.run(0, 1)
+    book.ask("await story.at('end')")
+    page.locator(".vibe-text").get_by_text("The end.").wait_for()
+    book.save()
+    book.reload()
+    page.wait_for_selector(".vibe-live .vibe-tool")
+    page.evaluate("() => vibePages.panel().sessionContext.shutdown()")
+    page.evaluate("() => vibePages.openAll()")
+    more = page.locator(".vibe-output-more")
+    page.get_by_text("The kernel, which has all 1,308,890 characters, is gone").wait_for()
+    assert more.is_disabled()
+
+
+def test_rich_results_are_in_the_notebook_without_a_kernel(notebook: Open) -> None:
+    book = notebook(STORY, WATCH)
+    page = book.page
+    book.run(0, 1)
+    book.ask("story.open('middle'); story.open('end')")
+    page.wait_for_selector(SETTLED)
+    book.save()
+    page.evaluate("() => vibePages.panel().sessionContext.shutdown()")
+    page.reload()
+    book.wait_ready()
+    page.evaluate("() => vibePages.panel().sessionContext.shutdown()")
+    page.wait_for_function("() => vibePages.views().length === 1")
+    # The plot is seen without a click, all else with one.
+    seen = (
+        "() => [...document.querySelectorAll('.vibe img')].filter((image) => image.checkVisibility()).length"
+    )
+    assert page.evaluate(seen) == 2
+    page.evaluate("() => document.querySelectorAll('.vibe details').forEach((fold) => { fold.open = true; })")
+    page.wait_for_function(f"(wanted) => JSON.stringify(({SEEN})()) === JSON.stringify(wanted)", arg=WHOLE)
+
+
 def test_nothing_moves_when_a_stream_of_rich_results_ends(notebook: Open) -> None:
     book = notebook(STORY, WATCH)
     page = book.page

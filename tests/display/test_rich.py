@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.display.browser_half import Browser, page_html
@@ -105,6 +105,22 @@ def test_an_image_of_several_parts_travels_once_and_stands_in_a_snapshot_once() 
     assert [scene.html_of(parts[3], "src"), source in scene.html_of(parts[4])] == [source, True]
     scene.view.finish()
     assert json.dumps(scene.sent[-1]).count(data) == 1
+
+
+def test_a_call_opens_for_a_picture_and_says_how_a_command_failed() -> None:
+    scene = Scene()
+    scene.draw(
+        *shown(1, {"image/png": image(1)}),
+        *shown(2, {"text/html": "<table><td>1</table>", "image/png": image(1)}),
+    )
+    call = {**BASE, "tool_call_id": "c3"}
+    scene.draw(
+        ToolStarted(**call, tool_name="bash", args={"command": "make"}),
+        ToolFinished(**call, output={"stdout": "no", "exit_code": 2}),
+    )
+    parts = [part["props"] for part in scene.browser.tree()]
+    assert [part.get("opens", False) for part in parts] == [True, False, False]
+    assert [part.get("exit", "") for part in parts] == ["", "", "exit 2"]
 
 
 def test_html_is_not_sent_again_when_something_else_of_its_part_changes() -> None:
@@ -273,6 +289,7 @@ WORDS += [
 
 
 @given(st.integers(0, 2**32), st.integers(1, 12))
+@example(112, 5)  # a link that is one again without the mark in its address
 def test_a_text_ends_with_the_numbers_of_its_sources_where_the_saved_form_has_them(
     seed: int, count: int
 ) -> None:

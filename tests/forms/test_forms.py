@@ -128,6 +128,21 @@ def test_calls_and_thinking_are_folded_unless_the_user_opened_them() -> None:
     assert ["open" in attrs for attrs in folds] == [True, False, False, True]
 
 
+def test_a_call_with_a_picture_is_open_unless_the_user_closed_it_or_it_failed() -> None:
+    plot = tool(display={"image/png": PNG})
+    page = transcript(plot, tool(tool_call_id="c2", display={"image/png": PNG}, state="error", error="no"))
+    assert transcript_html(page).count("<details") == 2
+    assert transcript_html(page).count("open style") == 1
+    assert "open style" not in transcript_html(page, is_open={plot.key: False})
+
+
+def test_the_row_of_a_command_that_ended_badly_says_its_exit_code() -> None:
+    row = transcript_html(transcript(tool(output={"stdout": "", "exit_code": 3}))).split("</summary>")[0]
+    assert "exit 3" in row
+    row = transcript_html(transcript(tool(output={"stdout": "", "exit_code": 0}))).split("</summary>")[0]
+    assert "exit" not in row
+
+
 def folds_around(html: str, word: str) -> int:
     before = html[: html.index(word)]
     return before.count("<details") - before.count("</details")

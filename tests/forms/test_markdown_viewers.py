@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 import pypandoc
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from nbconvert import HTMLExporter
@@ -39,6 +39,7 @@ def test_no_viewer_finds_an_attack_in_any_form(viewer: Callable[[str], str]) -> 
 @pytest.mark.parametrize("viewer", VIEWERS)
 @settings(deadline=None)
 @given(st.lists(documents, min_size=1, max_size=3))
+@example(["mailto:a@b.c@a"])
 def test_no_viewer_finds_an_attack_in_joined_fragments(
     viewer: Callable[[str], str], texts: list[str]
 ) -> None:

@@ -27,6 +27,16 @@ test("a blob is shown by each part that names it, with the images inside, and it
   assert.ok($(".vibe-output").hidden);
 });
 
+test("a call with a picture opens unless the reader closed it, and a failed command says its exit code", () => {
+  const { frame, $ } = shown();
+  frame(tool({ state: "ok", opens: true, exit: "exit 1" }));
+  assert.equal($(".vibe-tool .vibe-fold").getAttribute("aria-expanded"), "true");
+  assert.ok($(".vibe-tool").textContent.includes("exit 1"));
+  $(".vibe-tool .vibe-fold").click();
+  frame(["set", "t", { opens: true, progress: 1 }]);
+  assert.equal($(".vibe-tool .vibe-fold").getAttribute("aria-expanded"), "false");
+});
+
 test("a call's own form stands in place of its plain text, or below what it wrote", () => {
   const { frame, $ } = shown();
   frame(["blob", 1, "<p>a diff</p>"], tool({ state: "running", rich_args: 1, open: true }));

@@ -75,6 +75,25 @@ def test_openai_agents_show_a_nested_agent_in_the_outer_agents_view() -> None:
     asyncio.run(main())
 
 
+def test_crewai_is_shown_by_the_block_around_its_crew() -> None:
+    scripts = script("crewai", "crewai.events.stream_context")
+    hook = quiet("crewai")
+    with scripts.serving(*scripts.PARIS_AND_ATLANTIS) as url, hook:
+        scripts.crew(url, stream=False).kickoff()
+    assert [call.state for call in hook.transcript.tools] == ["ok", "error"]
+    assert hook.transcript.text.endswith("**Atlantis** could not be found.")
+    assert hook.transcript.outcome == "success"
+
+
+def test_haystack_is_shown_by_its_callback() -> None:
+    scripts = script("haystack", "haystack")
+    hook = quiet("haystack")
+    with scripts.serving(*scripts.PARIS_AND_ATLANTIS) as url, hook:
+        scripts.agent(url, hook).run(messages=[scripts.ChatMessage.from_user("Weather?")])
+    assert [call.state for call in hook.transcript.tools] == ["ok", "error"]
+    assert hook.transcript.text.endswith("**Atlantis** could not be found.")
+
+
 def test_strands_is_shown_by_its_callback_handler() -> None:
     scripts = script("strands", "strands")
     hook = quiet("strands")

@@ -79,3 +79,33 @@ def test_last_says_that_a_live_watch_is_live_and_shows_its_text_of_the_moment(
             made.cancel()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("title", [None, "My title"])
+@pytest.mark.parametrize("kind", ["live", "watch", "agent_id"])
+def test_a_replay_shows_the_title_and_the_name_of_the_recorded_run(
+    shell: InteractiveShell, tmp_path: Path, title: str | None, kind: str
+) -> None:
+    path = tmp_path / "own.jsonl"
+    if kind == "live":
+        made: Any = vibe.live("bot", title=title, display=False, record=path)
+        with made:
+            made.text("Hello")
+    else:
+        made = vibe.watch(
+            ["Hello"], title=title, agent_id="bot" if kind == "agent_id" else None, display=False, record=path
+        )
+        list(made)
+    expected = made.title
+    assert expected == (title or ("agent-1" if kind == "watch" else "bot"))
+    for cell in (f"%vibe_stream --block {path}", f"for _ in vibe.watch(vibe.replay({str(path)!r})): pass"):
+        shell.run_cell(cell).raise_error()
+        last = vibe.last()
+        assert last is not None
+        assert (last.title, last.agent_id) == (expected, made.agent_id)
+        (text,) = shown(shell, "vibe.last()")
+        assert text.splitlines()[0].startswith(expected)
+    assert shown(shell, f"%vibe_stream --block --title Other {path}\nvibe.last()")[0].startswith("Other")
+    again = tmp_path / "again.jsonl"
+    shell.run_cell(f"%vibe_stream --block --speed 0 --record {again} {path}").raise_error()
+    assert vibe.replay(again).title == expected

@@ -291,6 +291,24 @@ def test_an_unawaited_blocking_line_cannot_wait_for_an_async_stream(shell: Inter
         shell.run_line_magic("vibe_stream", "--no-display --block later()")
 
 
+def test_the_cell_that_loads_the_magics_says_that_an_async_stream_waits_from_the_next_one_on(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run_cell("%unload_ext vibe_notebook").raise_error()
+    shell.run_cell("async def later():\n    yield 'a'").raise_error()
+    load, stream = "%load_ext vibe_notebook\n", "%vibe_stream --no-display --block "
+    result = shell.run_cell(f"{load}{stream}later()")
+    assert isinstance(result.error_in_exec, UsageError)
+    assert str(result.error_in_exec) == (
+        "%vibe_stream: %load_ext works from the next cell on: write this line in a cell of its own, or write "
+        "`await vibe.watch(...)`."
+    )
+    shell.run_cell("%unload_ext vibe_notebook").raise_error()
+    assert (
+        shell.run_cell(f"{load}{stream}['a']").result.transcript.text == "a"
+    )  # a sync stream needs no await
+
+
 def test_a_wrong_renderer_is_a_short_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "fancy")
     for cell in ("%vibe_stream ['a']", "%vibe_stream --block ['a']", "%%vibe_stream\n['a']"):

@@ -11,12 +11,14 @@ import pytest
 from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
 import vibe_notebook as vibe
 from tests.watching.streams import until
 from vibe_notebook import magic
 from vibe_notebook._watching.watch import live_watches
+from vibe_notebook.events import ToolStarted
 
 Watches = list[vibe.Watch]
 
@@ -121,5 +123,45 @@ def test_a_stream_of_two_names_is_found_by_each(shell: InteractiveShell) -> None
         shell.run_line_magic("vibe_stop", "id-a")
         await until(other.done)
         assert live_watches() == [made[0], made[2]]
+
+    with_streams(shell, check)
+
+
+def test_the_list_of_streams_has_their_variables_ids_titles_and_calls(shell: InteractiveShell) -> None:
+    async def check(made: Watches) -> None:
+        shell.user_ns |= {"again": made[0], "_7": made[1]}
+        del shell.user_ns["run_c"]
+        registry = vibe.get_registry()
+        for agent_id, count in (("id-a", 1), ("id-b", 2)):
+            (run,) = registry.transcript(agent_id).runs
+            for number in range(count):
+                ids = {"agent_id": agent_id, "run_id": run.run_id, "tool_call_id": str(number)}
+                registry.dispatch(ToolStarted(**ids, tool_name="f", args={}))
+        assert repr(shell.run_line_magic("vibe_streams", "")).splitlines() == [
+            "run_a, again  id-a  First one  1 tool call",
+            "run_b         id-b  Other      2 tool calls",
+            "              id-c  Other      0 tool calls",
+        ]
+
+    with_streams(shell, check)
+
+
+def test_the_same_name_again_stops_the_earlier_stream_and_says_so(shell: InteractiveShell) -> None:
+    async def check(made: Watches) -> None:
+        def run(line: str) -> list[str]:
+            with capture_output() as captured:
+                shell.run_line_magic("vibe_stream", line)
+            return str(captured.stdout).splitlines()
+
+        assert run("--as run_a --block --no-display ['x']") == [
+            "%vibe_stream: stopped the earlier stream run_a; run_a is the new one."
+        ]
+        await until(made[0].done)
+        assert made[0].transcript.outcome == "cancelled"
+        assert shell.user_ns["run_a"].transcript.text == "x"
+        assert live_watches() == made[1:]
+        assert run("--as run_a --block --no-display ['y']") == []  # the earlier one had ended
+        shell.user_ns["number"] = 7
+        assert run("--as number --block --no-display ['z']") == []
 
     with_streams(shell, check)

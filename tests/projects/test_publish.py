@@ -19,8 +19,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from vibe_notebook.events import Event, TextDelta, to_json
+from vibe_notebook.events import Citation, Event, InputRequested, Plan, TextDelta, to_json
 from vibe_notebook.exceptions import ClosedError, MissingExtraError
+from vibe_notebook.parts import PlanPart, TextPart
 from vibe_notebook.projects import Entry, ProjectEventStream, publish
 from vibe_notebook.registry import Registry
 from vibe_notebook.server import Limits, create_app, serve_in_background
@@ -120,8 +121,13 @@ def test_a_publisher_works_in_an_event_loop_and_closes_without_blocking_it() -> 
 
 
 @contextlib.contextmanager
-def between(url: str, fault: Callable[[int], str | None]) -> Iterator[str]:
-    """Start a relay in front of a server. The relay applies ``fault(n)`` to the n-th request."""
+def between(
+    url: str, fault: Callable[[int], str | None], refuse: Callable[[bytes], str | None] = lambda _: None
+) -> Iterator[str]:
+    """Start a relay in front of a server. The relay applies ``fault(n)`` to the n-th request.
+
+    It refuses a request for whose body *refuse* returns a status.
+    """
     count = iter(range(10**6))
     lock = threading.Lock()
 
@@ -129,7 +135,7 @@ def between(url: str, fault: Callable[[int], str | None]) -> Iterator[str]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             with lock:
-                kind = fault(next(count))
+                kind = fault(next(count)) or refuse(body)
             if kind == "lost request":
                 self.close_connection = True
                 return
@@ -323,6 +329,35 @@ def test_one_event_that_is_too_large_does_not_stop_the_others(
         assert publisher.sent == len(SCRIPT)
         assert httpx2.get(f"{server.url}/projects").json()["projects"][0]["events"] == len(SCRIPT)
     assert "413" in caplog.text
+
+
+def test_a_server_of_the_first_edition_gets_new_events_as_custom_ones() -> None:
+    ids: dict[str, Any] = {"agent_id": "agent", "run_id": "run", "message_id": "m"}
+    events: list[Event] = [
+        TextDelta(**ids, delta="It is."),
+        Plan(**ids, entries=["Look"]),
+        Citation(**ids, citation_id="c", url="https://example.org", start=0, end=2),
+        InputRequested(**ids, request_id="q", message="May I?"),
+        TextDelta(**ids, delta=" So."),
+    ]
+    new = ("plan", "citation", "input_requested", "input_answered")
+
+    def refuse(body: bytes) -> str | None:
+        return "422" if any(event["type"] in new for event in json.loads(body)) else None
+
+    registry = Registry()
+    with serve_in_background() as server, between(server.url, lambda _: None, refuse) as url:
+        publisher = publish(registry, "p", url)
+        registry.dispatch(events)
+        publisher.close()
+        assert (publisher.sent, publisher.error) == (len(events), None)
+        followed = transcript(server.url)
+    assert [part.kind for part in followed.parts] == ["text", "plan"]
+    (text, plan) = followed.parts
+    assert isinstance(text, TextPart)
+    assert (text.text, [each.url for each in text.citations]) == ("It is. So.", ["https://example.org"])
+    assert isinstance(plan, PlanPart)
+    assert [entry.text for entry in plan.entries] == ["Look"]
 
 
 def test_the_publisher_and_the_followers_learn_of_events_lost_in_an_overflow() -> None:

@@ -96,7 +96,7 @@ def hosted(service: str, server: Server, **options: Any) -> Hosted:
     options = {"sleep": Patience(), "verify": False, "jitter": lambda: 0.5, "agent_id": "a", **options}
     if service == "langgraph":
         return remote.langgraph("thread", "r", url=base, **options)
-    return getattr(remote, service)("r", base_url=f"{base}/v1", **options)  # type: ignore[no-any-return]
+    return getattr(remote, service)("r", base_url=f"{base}/v1", **options)
 
 
 async def read(found: Hosted) -> list[Event]:

@@ -278,3 +278,55 @@ def test_beyond_the_limit_of_a_run_heavy_types_go_and_a_line_says_how_large() ->
         assert shown(displays, RunFinished(**IDS), artifact("z")) == [[], ["text/html"]]
     finally:
         vibe.configure(displays_limit=None)
+
+
+LARGE = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de") + bytes(3_000)
+NOTE = "[image/png, 4.0 kB: larger than display_limit]"
+
+
+class Chart:
+    """An image with words of its own."""
+
+    def _repr_mimebundle_(self, **_: Any) -> Any:
+        return {"image/png": base64.b64encode(LARGE).decode(), "text/html": "<b>chart</b>"}
+
+
+def by_result(live: Any) -> None:
+    with live.tool("plot") as tool:
+        tool.result(LARGE)
+
+
+def by_object(live: Any) -> None:
+    with live.tool("plot") as tool:
+        tool.result(Chart())
+
+
+def by_display(live: Any) -> None:
+    with live.tool("plot") as tool:
+        tool.display(LARGE)
+        tool.result("words " * 40)
+
+
+def by_error(live: Any) -> None:
+    with live.tool("plot") as tool:
+        tool.display(LARGE)
+        tool.error("failed")
+
+
+def as_artifact(live: Any) -> None:
+    live.display(Chart())
+
+
+@pytest.mark.parametrize("show", [by_result, by_object, by_display, by_error, as_artifact])
+def test_an_image_beyond_the_limit_is_named_with_its_size_in_every_form(
+    show: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIBE_NOTEBOOK_DISPLAY_LIMIT", "2000")
+    with vibe.live("a", registry=vibe.Registry()) as live:
+        show(live)
+    printed = capsys.readouterr().out
+    assert printed.splitlines().count(f"  {NOTE}") == printed.count("larger than") == 1
+    again = vibe.Transcript.model_validate_json(live.transcript.model_dump_json())
+    for transcript in (live.transcript, again):
+        for form in (transcript.to_text(), transcript.to_html(), transcript.to_markdown()):
+            assert form.replace("\\", "").count(NOTE) == 1

@@ -18,7 +18,7 @@ from vibe_notebook._watching import pipeline as _pipeline
 from vibe_notebook._watching.ids import fresh_agent_id
 from vibe_notebook._watching.pipeline import Pipeline
 from vibe_notebook.adapters import Adapter
-from vibe_notebook.events import Event, TextDelta, ToolStarted
+from vibe_notebook.events import Event, RunFinished, RunStarted, TextDelta, ToolFinished, ToolStarted
 from vibe_notebook.registry import Registry
 from vibe_notebook.testing import scripted
 from vibe_notebook.transcript import Transcript
@@ -312,3 +312,41 @@ def test_an_adapter_that_fails_to_read_events_leaves_them_out_and_is_reported_on
     reports = [call[1] for call in output.calls if call[0] == "report"]
     assert len(reports) == len(caplog.records) == 1
     assert "The adapter choosy could not read an event and left it out: LookupError: no b" in reports[0]
+
+
+@pytest.mark.parametrize("order", ["parent first", "child first"])
+@pytest.mark.parametrize("child_id", ["c", None])
+def test_a_subagent_of_a_stream_that_runs_again_is_in_its_own_parents_call(
+    order: str, child_id: str | None
+) -> None:
+    registry = Registry()
+
+    def run(number: int) -> Transcript:
+        parent = {"agent_id": "a", "run_id": "p"}
+        child = {"agent_id": "a", "run_id": child_id or f"c{number}"}
+        begin: list[Event] = [
+            RunStarted(**parent),
+            ToolStarted(**parent, tool_call_id="t", tool_name="ask", args={}),
+        ]
+        work: list[Event] = [
+            RunStarted(**child, parent_run_id="p", parent_tool_call_id="t"),
+            TextDelta(**child, delta=f"answer {number}"),
+        ]
+        ends: list[Event] = [
+            RunFinished(**child),
+            ToolFinished(**parent, tool_call_id="t", output=number),
+            RunFinished(**parent),
+        ]
+        made = vibe.watch(
+            [*(begin + work if order == "parent first" else work + begin), *ends],
+            registry=registry,
+            display=False,
+        )
+        list(made)
+        return made.transcript
+
+    for number in range(3):
+        transcript = run(number)
+        (call,) = transcript.tools
+        assert [part.text for part in call.children if part.kind == "text"] == [f"answer {number}"]
+        assert [part.kind for part in transcript.parts] == ["tool"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import logging
+import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,6 @@ from typing import Any
 import pytest
 
 import vibe_notebook as vibe
-from vibe_notebook._watching import pipeline as _pipeline
 from vibe_notebook._watching.displays import Displays
 from vibe_notebook._watching.renderers import registered
 from vibe_notebook.adapters import Adapter
@@ -170,43 +172,75 @@ def test_an_event_with_a_display_a_recording_and_a_followed_stream_keep_theirs(t
     assert called == []
 
 
-class Reports:
-    """Stands for an output."""
+STRANDS_CALL: Any = [
+    {
+        "message": {
+            "role": "assistant",
+            "content": [{"toolUse": {"toolUseId": "t", "name": "query", "input": {}}}],
+        }
+    },
+    {
+        "message": {
+            "role": "user",
+            "content": [
+                {"toolResult": {"toolUseId": "t", "status": "success", "content": [{"text": "rows"}]}}
+            ],
+        }
+    },
+]
 
-    is_light = is_alone = True
 
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def report(self, text: str) -> None:
-        self.texts.append(text)
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_: None
+def raising(part: ToolPart) -> Any:
+    raise LookupError("no rows\nat all")
 
 
-def test_a_renderer_that_raises_is_said_once_and_the_call_keeps_its_usual_form(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def nonsense(part: ToolPart) -> Any:
+    return object()
+
+
+def no_image(part: ToolPart) -> Any:
+    return {"image/png": "nonsense"}
+
+
+FAULTS = [
+    (raising, "raised LookupError: no rows at all."),
+    (nonsense, "returned a value of type object, which has no form."),
+    (no_image, "returned [image/png: no image, but 6 B of other data]."),
+]
+
+
+@pytest.mark.parametrize(("function", "words"), FAULTS)
+def test_a_renderers_fault_is_one_line_of_every_form_and_the_call_keeps_its_usual_form(
+    function: Any,
+    words: str,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    reports = Reports()
-    monkeypatch.setattr(_pipeline, "make_output", lambda *_, **__: reports)
-
-    @vibe.renderer("query")
-    def broken(part: ToolPart) -> Any:
-        raise LookupError("no rows")
-
-    other = [event.model_copy(update={"tool_call_id": "u"}) for event in call(2)[1:]]
-    with caplog.at_level(logging.WARNING):
-        run = vibe.watch([*call(), *other], registry=vibe.Registry())
-        list(run)
-    assert [(part.output, part.display) for part in run.transcript.tools] == [(1, None), (2, None)]
-    (words,) = reports.texts
-    assert words.endswith("broken raised LookupError: no rows.")
+    path = tmp_path / "run.jsonl"
+    live = vibe.live("a", registry=vibe.Registry(), record=path)
+    with vibe.renderer("query")(function) as made, caplog.at_level(logging.WARNING), live:
+        for _ in range(2):
+            with live.tool("query") as tool:
+                tool.result(Html("<b>own</b>"))
+    line = f"renderer {made.name}: {words}"
     assert len(caplog.records) == 1
+    assert f"◇ {line}" in capsys.readouterr().out
+    replayed = vibe.watch(vibe.replay(path, speed=0), display=False)
+    list(replayed)
+    kept = vibe.Transcript.model_validate_json(live.transcript.model_dump_json())
+    for transcript in (live.transcript, kept, replayed.transcript):
+        assert [(part.display or {}).get("text/html") for part in transcript.tools] == ["<b>own</b>"] * 2
+        assert transcript.to_text().count(line) == 1
+        shown = html.unescape(re.sub("<[^>]*>", "", transcript.to_html()))
+        assert line.replace(":", "", 1) in " ".join(shown.split())
+        (paragraph,) = [text for text in transcript.to_markdown().split("\n\n") if function.__name__ in text]
+        assert "\n" not in paragraph
+        assert [part.kind for part in transcript.parts] == ["tool", "custom", "tool"]
 
 
 def test_a_predicate_that_raises_is_said_and_the_next_renderer_shows_the_call() -> None:
-    said: list[str] = []
+    said: list[Any] = []
     displays = Displays(vibe.Registry(), said.append)
     with (
         vibe.renderer("*")(lambda _: "shown"),
@@ -215,21 +249,65 @@ def test_a_predicate_that_raises_is_said_and_the_next_renderer_shows_the_call() 
         (*_, event) = displays.prepare(call())
     assert isinstance(event, ToolFinished)
     assert event.display == {"text/markdown": "shown", "text/plain": "shown"}
-    assert len(said) == 1
-    assert said[0].endswith("raised KeyError: 'no'.")
+    assert [line.value for line in said] == ["raised KeyError: 'no'."]
 
 
 def test_a_slow_renderer_is_said_once_and_its_bundle_is_shown() -> None:
     now = iter([0.0, 0.6, 1.0, 1.7, 2.0, 2.4])
-    said: list[str] = []
+    said: list[Any] = []
     displays = Displays(vibe.Registry(), said.append, clock=lambda: next(now))
     with vibe.renderer("*")(lambda _: "shown"):
         for _ in range(3):
             (*_, event) = displays.prepare(call())
             assert isinstance(event, ToolFinished)
             assert event.display is not None
-    assert len(said) == 1
-    assert "took 0.6 s" in said[0]
+    assert [line.value for line in said] == ["took more than 0.5 s, and the agent waits for it."]
+
+
+def test_a_renderer_may_use_the_handler_whose_call_it_shows() -> None:
+    hook = vibe.handler("strands", registry=vibe.Registry(), display=False)
+
+    @vibe.renderer("query")
+    def nested(part: ToolPart) -> str:
+        thread = threading.Thread(target=lambda: hook(data="Meanwhile"))  # no lock keeps another thread out
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive()
+        hook(data=", more")
+        return "**rows**"
+
+    with nested, hook:
+        for event in STRANDS_CALL:
+            hook(**event)
+    assert hook.transcript.text == "Meanwhile, more"
+    (part,) = hook.transcript.tools
+    assert (part.state, (part.display or {})["text/markdown"]) == ("ok", "**rows**")
+
+
+def test_a_renderer_that_blocks_keeps_no_other_thread_of_a_handler_from_its_events_or_its_end() -> None:
+    hook = vibe.handler("strands", registry=vibe.Registry(), display=False)
+    is_shown, may_end = threading.Event(), threading.Event()
+
+    def block(part: ToolPart) -> str:
+        is_shown.set()
+        assert may_end.wait(10)
+        return "**late**"
+
+    def push() -> None:
+        for event in STRANDS_CALL:
+            hook(**event)
+
+    with vibe.renderer("query")(block):
+        thread = threading.Thread(target=push)
+        thread.start()
+        assert is_shown.wait(10)
+        hook(data="Meanwhile")
+        assert hook.transcript.text == "Meanwhile"
+        hook.close()
+        may_end.set()
+        thread.join(10)
+    (part,) = hook.transcript.tools
+    assert (part.state, part.output, part.display) == ("ok", "rows", None)
 
 
 @pytest.mark.parametrize("match", [None, 7, ["x", 7]])

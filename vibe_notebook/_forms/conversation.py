@@ -197,6 +197,10 @@ def _host(url: str) -> str:
         return ""
 
 
+_ROUNDS: Final = 4
+"""Renderings of a text until its marks stand; one more is needed for links within what was no link."""
+
+
 class Marked(NamedTuple):
     """Hold a text with marks: the number of a mark stands between the two characters of ``pair``."""
 
@@ -225,12 +229,14 @@ def marked_text(part: TextPart, sources: Sources) -> Marked:
     if not places or not pair:
         return Marked(part.text, "", ())
     marks = [(end, number) for end in sorted(places) for number in places[end]]
-    text = _with_marks(part.text, [end for end, _ in marks], pair)
-    stands = _standing(directed(text), pair)
-    if len(stands) < len(marks):  # the others would change what is shown
-        marks = [mark for index, mark in enumerate(marks) if index in stands]
+    for _ in range(_ROUNDS):
         text = _with_marks(part.text, [end for end, _ in marks], pair)
-    return Marked(text, pair if marks else "", [number for _, number in marks])
+        stands = _standing(directed(text), pair)
+        if len(stands) == len(marks):
+            return Marked(text, pair if marks else "", [number for _, number in marks])
+        # The others would change what is shown. Without them, a link may be one again, with marks inside.
+        marks = [mark for index, mark in enumerate(marks) if index in stands]
+    return Marked(part.text, "", ())
 
 
 def _with_marks(text: str, ends: Sequence[int], pair: str) -> str:

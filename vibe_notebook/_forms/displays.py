@@ -13,6 +13,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 from xml.parsers import expat
 
+from .._bundles import svg_root
+from .._limits import MESSAGE_SHOWN
 from .._markdown.foreign_html import clean_foreign, plain_text
 from .._markdown.images import pixels_of, size_of, type_of
 from .._markdown.math import isolate
@@ -34,6 +36,8 @@ __all__ = [
     "display_markdown",
     "display_size",
     "display_text",
+    "display_words",
+    "has_picture",
     "in_plain_words",
     "light_display",
 ]
@@ -45,10 +49,11 @@ MARKDOWN_IMAGE: Final = 20_000
 _RASTERS: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _SVG: Final = "image/svg+xml"
 _HTML, _MARKDOWN, _JSON, _PLAIN = "text/html", "text/markdown", "application/json", "text/plain"
+_KINDS: Final = (_HTML, _MARKDOWN, _JSON, _PLAIN, _SVG, *_RASTERS)
 _NAMES: Final = 5
 """Types of a bundle that are named; the others are counted."""
-_NOTE: Final = re.compile(r"^\[[\w.+-]+/[\w.+-]+, [^\n:]{1,40}: [^\n]{1,80}\]$", re.MULTILINE)
-"""A line about a type that was too large for the bundle."""
+_NOTE: Final = re.compile(r"\[(?:a bundle|[a-z]{1,20}/[\w.+-]{1,60})(?:, [^\n:]{1,40})?: [^\n]{1,400}\]")
+"""A line at the end of a bundle's text: it says why a type is missing, and how large the value was."""
 _REPR: Final = re.compile(r"<[\w.]+(?: object)? at 0x[0-9a-fA-F]+>|<Figure size [\dx]+ with \d+ Axes>")
 """The repr of an object that says nothing more than its class."""
 _TABLE: Final = re.compile(r"<table[\s>]", re.IGNORECASE)
@@ -82,12 +87,18 @@ def display_markdown(bundle: Mapping[str, Any]) -> str:
 
 def display_text(bundle: Mapping[str, Any]) -> str:
     """Return a bundle as plain text; an image as a line about it."""
+    words, notes = display_words(bundle)
+    return "\n".join(filter(None, (words, *notes)))
+
+
+def display_words(bundle: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Return a bundle as plain text, and a line about each type that is not shown."""
     found = _Bundle(bundle)
     words = found.text()
     pictures = found.picture_words()
     if pictures and not _says_more(words):
         words = ""
-    return "\n".join(filter(None, (*pictures, words, *found.notes())))
+    return "\n".join(filter(None, (*pictures, words))), found.notes()
 
 
 def display_size(bundle: Mapping[str, Any] | None) -> int:
@@ -103,6 +114,14 @@ def display_size(bundle: Mapping[str, Any] | None) -> int:
     )
     values = min(len(pretty_json(bundle[_JSON])), CHARACTERS) if _JSON in bundle else 0
     return 200 + (texts + pictures + 3 * values) // 3
+
+
+def has_picture(bundle: Mapping[str, Any] | None) -> bool:
+    """Return whether a bundle is shown as an image: a call with such a result opens by itself, as a cell shows a plot."""
+    if not bundle or not any(kind in bundle for kind in (*_RASTERS, _SVG)):
+        return False
+    html = bundle.get(_HTML)
+    return not (isinstance(html, str) and _TABLE.search(html))
 
 
 def in_plain_words(part: ToolPart) -> ToolPart:
@@ -123,8 +142,9 @@ def beside_display(part: ToolPart) -> ToolPart:
         texts = [one["text"] for one in output if _is_text(one)]
         output = "\n".join(texts) if len(texts) == len(output) else output
     elif isinstance(output, str):
-        text = _Bundle(bundle).get(_PLAIN) or ""
-        output = None if output.strip() == text.strip() or _REPR.fullmatch(output) else output
+        words = (_Bundle(bundle).get(_PLAIN), bundle.get(_PLAIN))
+        is_said = output.strip() in [text.strip() for text in words if isinstance(text, str)]
+        output = None if is_said or _REPR.fullmatch(output) else output
     elif _is_mark(output) or output == bundle.get(_JSON, ...):
         output = None
     else:
@@ -148,7 +168,19 @@ def light_display(bundle: Mapping[str, Any]) -> dict[str, Any]:
     found = _Bundle(bundle)
     lines = [f"[{kind}, {size(length)}: too large for this form]" for kind, length in found.heavy()]
     text = found.text()[: CHARACTERS // 10]
-    return {_PLAIN: "\n".join(filter(None, (text, *lines)))}
+    return {_PLAIN: "\n".join(filter(None, (text, *lines, *found.notes())))}
+
+
+def _without_notes(text: str) -> tuple[str, list[str]]:
+    """Return a bundle's text, and the lines at its end about types that it lacks."""
+    notes: list[str] = []
+    while len(notes) < len(_KINDS):
+        rest, _, line = text.rpartition("\n")
+        if _NOTE.fullmatch(line) is None:
+            break
+        notes.insert(0, line)
+        text = rest
+    return text, notes
 
 
 class _Bundle:
@@ -157,6 +189,11 @@ class _Bundle:
     def __init__(self, bundle: Mapping[str, Any]) -> None:
         self._bundle = {kind: value for kind, value in bundle.items() if isinstance(kind, str)}
         self._notes: dict[str, str] = {}
+        text, self._said = _without_notes(self._whole(_PLAIN) or "")
+        if self._said:  # the lines stand below whatever is shown
+            self._bundle[_PLAIN] = text
+            if not text.strip():
+                del self._bundle[_PLAIN]
 
     def get(self, kind: str) -> str | None:
         """Return the text of a type, or its start and its end."""
@@ -202,7 +239,7 @@ class _Bundle:
     def picture_words(self) -> list[str]:
         """Return a line about each picture."""
         words = [f"[{_picture_facts(kind, value)}]" for kind, value in self.pictures()]
-        svg = self._whole(_SVG) if not words else None
+        svg = self.drawing() if not words else None
         return words if svg is None else [f"[{_SVG} · {size(len(svg))}]"]
 
     def drawing(self) -> str | None:
@@ -250,7 +287,9 @@ class _Bundle:
         html = self.html()
         if html is not None:
             return excerpt(clean_code(plain_text(html)))
-        return excerpt(clean_code(self.source())) if _SVG not in self._bundle else ""
+        svg = self._whole(_SVG)
+        is_source = svg is None or (len(svg) <= SHOWN // 2 and self.drawing() is None)
+        return excerpt(clean_code(self.source())) if is_source else ""
 
     def source(self) -> str:
         """Return the text, or else the source of what cannot be shown as what its type says."""
@@ -271,24 +310,14 @@ class _Bundle:
 
     def notes(self) -> list[str]:
         """Return a line about each type that is not shown."""
-        known = {_HTML, _MARKDOWN, _JSON, _PLAIN, _SVG, *_RASTERS}
-        others = [kind for kind in self._bundle if kind not in known]
-        notes = list(self._notes.values())
+        others = [kind for kind in self._bundle if kind not in _KINDS]
+        notes = [*(in_line(line, MESSAGE_SHOWN) for line in self._said), *self._notes.values()]
         has_known = len(others) < len(self._bundle)
         if others and not has_known:
             names = ", ".join(in_line(kind, 60) for kind in others[:_NAMES])
             rest = f" and {len(others) - _NAMES:,} more types" if len(others) > _NAMES else ""
             notes.append(f"[{names}{rest}: not shown]")
         return notes
-
-    def said(self) -> list[str]:
-        """Return the lines about types that were too large for the bundle."""
-        return [
-            match[0]
-            for match, _ in zip(
-                _NOTE.finditer((self.get(_PLAIN) or "")[-SHOWN:]), range(_NAMES), strict=False
-            )
-        ]
 
 
 def _best_html(found: _Bundle, name: str) -> str:
@@ -310,8 +339,7 @@ def _best_html(found: _Bundle, name: str) -> str:
     if not shown:
         text = found.source()
         return TextBlock(text).html() if text else ""
-    said = "".join(f'<div style="{SMALL}" dir="auto">{_text(line)}</div>' for line in found.said())
-    return f"{shown}\n{said}" if said else shown
+    return shown
 
 
 def _json(value: Any) -> Block:
@@ -349,7 +377,9 @@ def _count_rows(html: str) -> tuple[str, str]:
         any(cell not in ("...", "…", "&hellip;") for cell in re.findall(r"<td[^>]*>([^<]*)", row))
         for row in body.split("<tr")[1:]
     )
-    words = f"{min(shown, total):,} of {total:,} rows" + (f" · {wide:,} columns" if wide else "")
+    words = f"{min(shown, total):,} of {total:,} rows" + (
+        f" · {wide:,} {'column' if wide == 1 else 'columns'}" if wide else ""
+    )
     return html.replace(match[0], "", 1), f'\n<div style="{SMALL}">{words}</div>'
 
 
@@ -363,10 +393,7 @@ def _picture(kind: str, data: str, found: _Bundle, name: str) -> str:
 
 def _image(source: str, alt: str, sizes: str, about: str) -> str:
     style = "display:block;max-width:100%;height:auto"
-    return (
-        f'<img src="{escape(source)}" alt="{escape(clean_code(alt))}"{sizes} style="{style}">\n'
-        f'<div style="{SMALL}">{_text(about)}</div>'
-    )
+    return f'<img src="{escape(source)}" alt="{escape(clean_code(alt))}" title="{escape(about)}"{sizes} style="{style}">'
 
 
 def _alt(found: _Bundle, name: str) -> str:
@@ -400,13 +427,16 @@ def _whole_svg(svg: str) -> str | None:
 
     parser.StartElementHandler = begin
     parser.EntityDeclHandler = refuse
-    text = re.sub(r"\A\s*<\?xml[^>]*\?>", "", svg)
+    text = re.sub(
+        r"\A[\ufeff\s]*(?:<\?xml[^>]*\?>\s*)?", "", svg
+    )  # the declared encoding is not that of text
     try:
         parser.Parse(text.encode("utf-8", "replace"), True)
     except (expat.ExpatError, ValueError):
         return None
-    if roots == ["svg"]:
-        return re.sub(r"<svg\b", '<svg xmlns="http://www.w3.org/2000/svg"', text, count=1)
+    end = svg_root(text)
+    if roots == ["svg"] and end is not None:
+        return f'{text[:end]} xmlns="http://www.w3.org/2000/svg"{text[end:]}'
     return text if roots == [_SVG_NAME] else None
 
 

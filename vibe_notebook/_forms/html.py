@@ -20,11 +20,11 @@ from .._markdown.sanitize import href_of, is_link, is_raster
 from .blocks import LABEL, SMALL, pre_html
 from .colours import BAD, GOOD, WAIT, coloured_html, has_colours
 from .conversation import Sources, document_parts, is_hidden, plan_head
-from .displays import beside_display, display_html
+from .displays import beside_display, display_html, has_picture
 from .html_conversation import answer_html, cited_html, line_html, plan_html, said_html, sources_html
 from .last_resort import render_or_fall_back
 from .sequences import without_sequences
-from .shapes import CallShape, call_shape
+from .shapes import CallShape, call_shape, exit_words
 from .wording import (
     OUTCOME_MARKS,
     STATE_MARKS,
@@ -123,7 +123,7 @@ def transcript_html(
 ) -> str:
     """Return the transcript as safe HTML, for any text of the agent.
 
-    *is_open* is the user's choice by ``part.key``; all other parts are folded. *note* is a last line about the
+    *is_open* is the user's choice by ``part.key``; else a call opens if its result is a picture, and all is folded. *note* is a last line about the
     recording itself.
     """
     return render_or_fall_back(
@@ -205,7 +205,9 @@ class _Page:
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
         short = call_preview(part)
-        state = "" if part.state == "ok" else part.state.replace("_", " ")  # the mark already shows it
+        state = (
+            exit_words(part) if part.state == "ok" else part.state.replace("_", " ")
+        )  # the mark shows "ok"
         facts = " · ".join(fact for fact in (state, duration_of(part)) if fact)
         row = f'{_mark(STATE_MARKS, part.state, "min-width:.8em")} <code dir="auto" style="{_NAME}">{escape(name_of(part))}</code> '
         if short:
@@ -216,7 +218,8 @@ class _Page:
         line = None if part.state == "ok" else _TINTS.get(part.state)
         box = _BOX.format(line=_LINE, left=f"3px solid {line}" if line else f"1px solid {_LINE}")
         name = f"vibe-tool vibe-is-{part.state}"
-        yield _fold(name, (box, f"{_SUMMARY};{_SIGN}"), summary, is_open=self._is_open.get(part.key, False))
+        is_open = self._is_open.get(part.key, part.state == "ok" and has_picture(part.display))
+        yield _fold(name, (box, f"{_SUMMARY};{_SIGN}"), summary, is_open=is_open)
         part = beside_display(part)
         shape = call_shape(part)
         if shape is not None and (html := shape.arguments_html) is not None:

@@ -38,7 +38,8 @@ CHARACTERS = 500
 """Characters of them."""
 _RULE = "border-left:3px solid rgba(128,128,128,.35);padding-left:.8em"
 _SAID = f"margin:1em 0 .5em;{_RULE}"
-_SMALL = "opacity:.65;font-size:86%"
+_PALE = "opacity:.65"
+_SMALL = f"{_PALE};font-size:86%"
 _LIST = "margin:.2em 0 .6em;padding:0;list-style-type:none"
 _ROW = "margin:.1em 0"
 _PRE = (
@@ -107,16 +108,17 @@ def sources_html(sources: Sequence[Source]) -> str:
     if not sources:
         return ""
     rows = "".join(f'<li style="{_ROW}">{_source(source)}</li>\n' for source in sources)
-    return f'<ul class="vibe-sources" style="{_LIST};{_SMALL}">\n{rows}</ul>\n'
+    return f'<ul class="vibe-sources" style="{_LIST};font-size:86%">\n{rows}</ul>\n'
 
 
 def _source(source: Source) -> str:
     title = f'<span dir="auto">{_text(source.title)}</span>'
-    if source.url:
+    if source.url:  # a paler link would be hard to read on a dark page
         title = f'<a href="{href_of(source.url)}" target="_blank" rel="noopener noreferrer">{title}</a>'
     host = f" · {_text(source.host)}" if source.host else ""
     quote = f' · <q dir="auto">{_text(source.quote)}</q>' if source.quote else ""
-    return f"[{source.number}] {title}{host}{quote}"
+    about = f'<span style="{_PALE}">{host}{quote}</span>' if host or quote else ""
+    return f"[{source.number}] {title}{about}"
 
 
 def answer_html(request: RequestValue, tint: str) -> str:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from .._json_values import bounded_repr
+
 __all__ = [
     "brief_members",
     "compact_json",
@@ -62,17 +64,17 @@ def pretty(value: Any) -> str:
 def pretty_json(value: Any) -> str:
     """Return *value* as indented JSON; a text is JSON too."""
     try:
-        return json.dumps(value, indent=2, ensure_ascii=False, default=repr)
-    except (ValueError, RecursionError):  # a cycle, or nesting beyond Python's own limit
-        return repr(value)
+        return json.dumps(value, indent=2, ensure_ascii=False, default=bounded_repr)
+    except Exception:  # noqa: BLE001 - a cycle, nesting beyond Python's own limit, or a mapping that raises
+        return bounded_repr(value)
 
 
 def compact_json(value: Any) -> str:
     """Return *value* as JSON on one line."""
     try:
-        return json.dumps(value, ensure_ascii=False, default=repr)
-    except (ValueError, RecursionError):
-        return repr(value)
+        return json.dumps(value, ensure_ascii=False, default=bounded_repr)
+    except Exception:  # noqa: BLE001 - as above
+        return bounded_repr(value)
 
 
 def tokens(text: str) -> list[str] | None:

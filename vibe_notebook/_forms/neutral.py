@@ -50,7 +50,8 @@ _SPECIAL: Final = re.compile(
     r"|(?P<tag><(?=[A-Za-z/!?]))"
     r"|(?P<entity>[`|])"
     r"|(?P<scheme>(?<=[a-z0-9+.-]):(?!\s)(?!(?<=\d:)\d))"  # pandoc links any scheme
-    r"|(?P<chat>\bxmpp:)"  # cmark-gfm links it even where its colon is an entity
+    # cmark-gfm links these even where the colon is an entity; of a mailto: with two @ it makes a relative address.
+    r"|(?P<chat>\bxmpp:|\bmailto:(?=\S{0,500}@\S{0,500}@))"
     r"|(?P<mark>[*{~^$]|(?<!\w)_|_(?!\w))",
     re.IGNORECASE,
 )

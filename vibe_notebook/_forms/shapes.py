@@ -38,7 +38,7 @@ from .wording import call_preview, clean_code, in_line, is_table, name_in_line, 
 if TYPE_CHECKING:
     from ..parts import ToolPart
 
-__all__ = ["CallShape", "call_shape", "json_block", "result_block", "result_line"]
+__all__ = ["CallShape", "call_shape", "exit_words", "json_block", "result_block", "result_line"]
 
 _CODES: Final = ("exit_code", "exitCode", "returncode", "return_code", "exit_status", "exitcode")
 _OUTPUTS: Final = ("stdout", "output")
@@ -271,6 +271,16 @@ def _records(values: Sequence[Any]) -> Block | None:
     return TableBlock(
         {"columns": names[:FIELDS], "rows": rows, "total": len(values), "total_columns": len(names)}
     )
+
+
+def exit_words(part: ToolPart) -> str:
+    """Return "exit 1" for a command that ended, but not well: its call is no error, and the row says it."""
+    if part.state != "ok" or not isinstance(part.output, Mapping):
+        return ""
+    block = _terminal(part.output)
+    blocks = block.blocks if isinstance(block, Joined) else (block,)
+    code = next((one.code for one in blocks if isinstance(one, TerminalBlock)), None)
+    return f"exit {code}" if code else ""
 
 
 def result_line(output: Any) -> str | None:

@@ -164,11 +164,16 @@ def evaluate(shell: InteractiveShell, text: str) -> Any:
     return eval(code, shell.user_ns)  # noqa: S307 - the user's own expression
 
 
-class Streams:
-    """Show the live streams as a small table."""
+def _calls(count: int) -> str:
+    return "1 tool call" if count == 1 else f"{count:,} tool calls"
 
-    def __init__(self, watches: list[Watch]) -> None:
+
+class Streams:
+    """Show the live streams as a small table; *variables* are the user's, which may name them."""
+
+    def __init__(self, watches: list[Watch], variables: Mapping[str, Any] | None = None) -> None:
         self.watches = watches
+        self._names = [", ".join(names_of(watch, variables or {})) for watch in watches]
 
     def __iter__(self) -> Iterator[Watch]:
         return iter(self.watches)
@@ -179,10 +184,22 @@ class Streams:
     def __repr__(self) -> str:
         if not self.watches:
             return "No live streams."
-        rows = [(stream_id(m), m.title, f"{len(m.transcript.tools)} tool calls") for m in self.watches]
+        rows = [
+            (name, stream_id(made), made.title, _calls(len(made.transcript.tools)))
+            for name, made in zip(self._names, self.watches, strict=True)
+        ]
         cells = [tuple(map(clean, row)) for row in rows]  # an agent may choose its id and title
-        widths = [max(len(row[i]) for row in cells) for i in range(2)]
-        return "\n".join(f"{a:<{widths[0]}}  {t:<{widths[1]}}  {n}" for a, t, n in cells)
+        widths = [max(len(row[i]) for row in cells) for i in range(4)]
+        lines = [
+            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True) if width)
+            for row in cells
+        ]
+        return "\n".join(map(str.rstrip, lines))
+
+
+def names_of(made: Watch, variables: Mapping[str, Any]) -> list[str]:
+    """Return the names of the user's variables that hold a watch, without IPython's own."""
+    return [name for name, held in variables.items() if held is made and not name.startswith("_")]
 
 
 def stream_id(made: Watch) -> str:
@@ -240,8 +257,11 @@ def stop_matcher(
         if found is None:
             return {"completions": [], "suppress": False}
         word, watches = found["word"], live()
-        names = [name for name, held in variables.items() if any(held is made for made in watches)]
-        names = [name for name in names if not name.startswith("_")]  # IPython's results
+        names = [
+            name
+            for name in variables
+            if any(name in names_of(made, {name: variables[name]}) for made in watches)
+        ]
         names += [name for made in watches for name in (stream_id(made), made.title)]
         known = dict.fromkeys([*names, "--all"])
         fit = [SimpleCompletion(text=name, type="stream") for name in known if name.startswith(word)]

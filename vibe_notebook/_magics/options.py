@@ -48,6 +48,7 @@ class Options:
     header: list[str] = field(default_factory=list)
     param: list[str] = field(default_factory=list)
     after: str | None = None
+    follow: bool = False
     no_display: bool = False
     help: bool = False
 
@@ -56,6 +57,7 @@ OPTIONS = {
     "--after": True,
     "--as": True,
     "--block": False,
+    "--follow": False,
     "--header": True,
     "--help": False,
     "--no-display": False,

@@ -1,6 +1,6 @@
 """Find the meaning of TARGET in ``%vibe_stream TARGET``.
 
-Below ``magic.py``. In this order: a URL, an existing recording, ``agent:ID``, a Python
+Below ``magic.py``. In this order: a URL, a log (``claude:latest``, or an existing file), ``agent:ID``, a Python
 expression, the id of a known agent. Two meanings are an error: the magic does not guess.
 """
 
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from .._nearest import nearest
+from ..logs import names_a_log
 from ..remote import redact
 from .options import without_comment
 
@@ -28,7 +30,7 @@ class TargetError(ValueError):
 class Target:
     """Hold the kind of a TARGET, and its url, path, agent id or expression."""
 
-    kind: Literal["url", "recording", "agent", "expression"]
+    kind: Literal["url", "recording", "log", "agent", "expression"]
     value: str
 
     @property
@@ -40,6 +42,7 @@ class Target:
         names = {
             "url": "the URL",
             "recording": "the recording",
+            "log": "the log",
             "agent": "the agent",
             "expression": "the expression",
         }
@@ -50,10 +53,10 @@ class Target:
 def find(text: str, namespace: Mapping[str, Any], agents: Collection[str]) -> Target:
     """Return the meaning of *text*, without its comment. Raises ``TargetError`` with the way to correct it."""
     text = text.strip()
-    if not (text in agents or text.removeprefix("agent:") in agents or _recording(_unquoted(text))):
+    if not (text in agents or text.removeprefix("agent:") in agents or _file(_unquoted(text))):
         text = without_comment(text)
     if not text:
-        msg = "give a target: a URL, a .jsonl recording, agent:ID, or a Python expression."
+        msg = "give a target: a URL, a log or a recording, agent:ID, or a Python expression."
         raise TargetError(msg)
     if _is_url(text):
         if others := [word for word in text.split() if not _is_url(word)]:
@@ -62,8 +65,8 @@ def find(text: str, namespace: Mapping[str, Any], agents: Collection[str]) -> Ta
         return Target("url", text)
     fits: list[Target] = []
     path = _unquoted(text)
-    if (file := _recording(path)) is not None:
-        fits.append(Target("recording", str(file)))
+    if (log := _file(path) or _scheme(path)) is not None:
+        fits.append(log)
     if text.startswith("agent:"):
         fits.append(Target("agent", _agent_id(text, agents)))
     missing = undefined(text, namespace)
@@ -97,14 +100,28 @@ def undefined(text: str, namespace: Mapping[str, Any]) -> list[str] | None:
     ]
 
 
-def _recording(path: str) -> Path | None:
-    if not path.endswith(".jsonl"):
-        return None
+def _file(path: str) -> Target | None:
+    """Return the existing file of this path; a recording of ours tells itself by its content later."""
     try:
         file = Path(path).expanduser()
-        return file if file.is_file() else None
-    except (OSError, RuntimeError):  # the name is too long, the folder is closed, or ~ names no user
+        if not file.is_file():
+            return None
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL, a closed folder, or ~ names no user
         return None
+    return Target("recording" if path.endswith(".jsonl") else "log", str(file))
+
+
+def _scheme(words: str) -> Target | None:
+    """Return the log that an agent's name and a session, such as ``claude:latest``, mean."""
+    return Target("log", words) if not _is_other_kind(words) and names_a_log(words) else None
+
+
+def _is_other_kind(path: str) -> bool:
+    """Return whether a folder, a pipe or a device has this path."""
+    try:
+        return os.path.lexists(Path(path).expanduser())
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def _is_url(text: str) -> bool:
@@ -128,9 +145,11 @@ def _unquoted(text: str) -> str:
 
 def _explain(text: str, path: str, missing: list[str] | None, agents: Collection[str]) -> str:
     known = f" Known agents: {', '.join(sorted(agents))}." if agents else ""
+    if _is_other_kind(path):
+        return f"{path!r} is no regular file: a log is one, and so is a recording."
     if path.endswith(".jsonl"):
         return f"there is no recording {path!r}."
     if missing:
         names = ", ".join(missing)
         return f"{text!r} is no known agent; as an expression it needs {names}, which is not defined.{known}"
-    return f"{text!r} is neither a URL, a .jsonl recording, agent:ID nor a Python expression.{known}"
+    return f"{text!r} is neither a URL, a log or a recording, agent:ID nor a Python expression.{known}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..events import Artifact, Custom, Plan
 from ..parts import ArtifactPart, CustomPart, PlanPart
-from .places import position, retain_last
+from .places import position, retain_last, with_display
 from .run import Key, PartBuilder
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ class ArtifactBuilder(LatestBuilder):
         event = self.newest()
         if not isinstance(event, Artifact):
             return None
-        names = {"artifact_id", "action", "name", "media_type", "data", "url", "tool_call_id", "display"}
-        return ArtifactPart(**self.common(event.message_id), **event.model_dump(include=names))
+        names = {"artifact_id", "action", "name", "media_type", "data", "url", "tool_call_id"}
+        part = ArtifactPart(**self.common(event.message_id), **event.model_dump(include=names))
+        return with_display(part, event.display)
 
 
 class PlanBuilder(LatestBuilder):

@@ -28,7 +28,7 @@ from ..events import (
 from ..parts import Part, Progress, RequestValue, TextPart, ThinkingPart, ToolPart, ToolState
 from .growing_text import GrowingText
 from .latest_builders import ArtifactBuilder, CustomBuilder, PlanBuilder
-from .places import position, retain_first, retain_last, twin
+from .places import position, retain_first, retain_last, twin, with_display
 from .requests import RequestBuilder
 from .run import Key, PartBuilder
 
@@ -215,7 +215,7 @@ class ToolBuilder(PartBuilder):
         if output is None:
             output, written = written, None
         started = next((e.ts for e in events if isinstance(e, ToolStarted) and e.ts is not None), None)
-        return ToolPart(
+        part = ToolPart(
             **self.common(self.message()),
             tool_call_id=self.tool_call_id,
             tool_name=self.tool_name(),
@@ -227,10 +227,10 @@ class ToolBuilder(PartBuilder):
             error=finished.error if finished is not None else None,
             progress=self.progress(events),
             executed_at=started,
-            display=self.display(events),
             request=self.request(),
             plan_id=self.run.plan_calls.get(self.tool_call_id),
         )
+        return with_display(part, self.display(events))
 
     def display(self, events: list[Event]) -> dict[str, Any] | None:
         """Return the last bundle that the call's events carry."""

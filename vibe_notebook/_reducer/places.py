@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from .._ordering.counter import Place
     from ..events import Event
+    from ..parts import ArtifactPart, ToolPart
 
-__all__ = ["follows", "in_order", "position", "retain_first", "retain_last", "twin"]
+__all__ = ["follows", "in_order", "position", "retain_first", "retain_last", "twin", "with_display"]
 
 T = TypeVar("T")
+P = TypeVar("P", "ToolPart", "ArtifactPart")
 
 
 def retain_first(retained: dict[Any, tuple[Place, T]], key: Any, place: Place, value: T) -> None:
@@ -28,6 +30,11 @@ def retain_last(retained: dict[Any, tuple[Place, T]], key: Any, place: Place, va
     """Retain *value* unless the key, which names the counter, has a later one."""
     if key not in retained or place >= retained[key][0]:
         retained[key] = place, value
+
+
+def with_display(part: P, bundle: dict[str, Any] | None) -> P:
+    """Return a part with an event's bundle: the event has cleaned the bundle, and the part need not do it again."""
+    return part if bundle is None else part.model_copy(update={"display": dict(bundle)})
 
 
 def position(place: Place) -> int:

@@ -7,19 +7,30 @@ Below ``pipeline.py``, which passes each event through ``Displays``; ``live.py``
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import _settings as settings
-from .._bundles import bounded_bundle, bundle_size, error_words
-from .._displays import shown_bundle
+from .._bundles import bounded_bundle, bundle_size, error_words, type_of
+from .._displays import is_bundle, shown_bundle
 from .._foreign_words import clean_logger
 from .._forks import renew_in_child
+from .._json_values import bounded_repr
 from .._limits import DISPLAY_SECONDS, RENDERER_SECONDS
 from .._thread_pool import Job, ThreadPool
-from ..events import Artifact, Event, RunFinished, ToolCallDelta, ToolFinished, ToolProgress, ToolStarted
+from ..events import (
+    Artifact,
+    Custom,
+    Event,
+    RunFinished,
+    ToolCallDelta,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+)
 from ..parts import ToolPart
 from .renderers import Renderer, registered
 
@@ -40,17 +51,22 @@ _SMALL: Final = 10_000
 """Bytes of a display that passes beyond the limit of a run: its text says what is missing."""
 _PATIENCE: Final = 1.0
 """Seconds that a result waits for the display before it, which another thread sends."""
+_BARE: Final = re.compile(r"<.* at 0x[0-9a-fA-F]+>", re.DOTALL)
+"""The repr of an object that has none of its own."""
 POOL: Final = ThreadPool("vibe-displays", limit=2)
 """Threads that send the last display of a pause."""
 
 
 class Displays:
-    """Prepare a stream's events: let renderers show finished calls, and bound the displays of each run."""
+    """Prepare a stream's events: let renderers show finished calls, and bound the displays of each run.
+
+    *report* gets a line for the reader about each renderer that fails.
+    """
 
     def __init__(
         self,
         registry: Registry,
-        report: Callable[[str], object],
+        report: Callable[[Event], object],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -68,17 +84,27 @@ class Displays:
         """Replace the lock in the child of a fork."""
         self._lock = threading.Lock()
 
-    def prepare(self, slot: list[Event], *, outranked: bool = False) -> list[Event]:
+    def needs_renderer(self, slot: Iterable[Event]) -> bool:
+        """Return whether a renderer may show an event of the slot."""
+        return self.renders and any(isinstance(event, ToolFinished) for event in slot) and bool(registered())
+
+    def prepare(self, slot: list[Event], *, outranked: bool = False, renders: bool = True) -> list[Event]:
         """Return the events of one slot with their displays.
 
-        With *outranked*, a renderer replaces a display that an event carries: the display is the value's own.
+        With *outranked*, a renderer replaces a display that an event carries: the display is the value's own. The
+        caller holds no lock, unless no renderer may run (*renders* is False).
         """
         if all(event.type not in _SHOWN for event in slot):
             return slot
         made: list[Event] = []
         for event in slot:
             prepared = event
-            if isinstance(event, ToolFinished) and self.renders and (event.display is None or outranked):
+            is_free = (
+                renders
+                and self.renders
+                and (event.type == "tool_finished" and (event.display is None or outranked))
+            )
+            if isinstance(event, ToolFinished) and is_free:
                 prepared = self._rendered(event, slot)
             made.append(self._bounded(prepared))
         return made
@@ -91,35 +117,60 @@ class Displays:
             return event
         call = self._call(event, slot)
         for one in renderers:
-            bundle = self._render(one, call)
+            bundle = self._render(one, call, event)
             if bundle is not None:
                 return event.model_copy(update={"display": bundle})
         return event
 
-    def _render(self, one: Renderer, call: ToolPart) -> Bundle | None:
+    def _render(self, one: Renderer, call: ToolPart, event: ToolFinished) -> Bundle | None:
         """Return the bundle that a renderer makes; ``None`` if it shows another call, or nothing."""
         began = self._clock()
         try:
             value = one(call) if one.fits(call) else None
-            return None if value is None else shown_bundle(value, text_type="text/markdown")
+            if value is None:
+                return None
+            bundle = shown_bundle(value, text_type="text/markdown")
+            if complaint := _complaint(value, bundle):
+                self._fault(one, event, "nonsense", f"returned {complaint}")
+                return None if event.display is not None or not is_bundle(value) else bundle
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - some libraries' panics are no Exception
-            self._fault(one, "raised", f"raised {error_words(error)}", exc_info=error)
+            self._fault(one, event, "raised", f"raised {error_words(error)}", exc_info=error)
             return None
         finally:
             seconds = self._clock() - began
             if seconds > RENDERER_SECONDS:
-                self._fault(one, "slow", f"took {seconds:.1f} s, and the agent waits for it")
+                log.warning("The renderer %s took %.1f s, and the agent waits for it.", one.name, seconds)
+                words = f"took more than {RENDERER_SECONDS} s, and the agent waits for it"
+                self._fault(one, event, "slow", words, is_logged=True)
+        return bundle
 
-    def _fault(self, one: Renderer, kind: str, words: str, exc_info: BaseException | None = None) -> None:
-        """Say a renderer's fault once, in the log and in the view."""
+    def _fault(
+        self,
+        one: Renderer,
+        event: ToolFinished,
+        kind: str,
+        words: str,
+        *,
+        is_logged: bool = False,
+        exc_info: BaseException | None = None,
+    ) -> None:
+        """Say a renderer's fault once, in the log and in a line of the transcript."""
         if (one, kind) in self._faulty:
             return
         self._faulty.add((one, kind))
-        text = f"The renderer {one.name} {words}."
-        log.warning("%s", text, exc_info=exc_info)
-        self._report(text)
+        if not is_logged:
+            log.warning("The renderer %s %s.", one.name, words, exc_info=exc_info)
+        line = Custom(
+            agent_id=event.agent_id,
+            run_id=event.run_id,
+            name=f"renderer {one.name}",
+            value=f"{words}.",
+            tool_call_id=event.tool_call_id,
+            shown=True,
+        )
+        self._report(line)
 
     def _call(self, event: ToolFinished, slot: Iterable[Event]) -> ToolPart:
         """Return the call as it will be once *event* is dispatched."""
@@ -175,6 +226,20 @@ class Displays:
             shown.sizes[key] = count
             shown.total += count - before
         return event
+
+
+def _complaint(value: object, bundle: Bundle) -> str:
+    """Return what is wrong with a renderer's value that no form can show; "" for any other value."""
+    if bundle.keys() != {"text/plain"}:
+        return ""
+    text = str(bundle["text/plain"])
+    if is_bundle(value):
+        return "" if any(type_of(key) == "text/plain" for key in value) else text
+    return (
+        f"a value of type {type(value).__name__}, which has no form"
+        if _BARE.fullmatch(bounded_repr(value))
+        else ""
+    )
 
 
 class _Shown:

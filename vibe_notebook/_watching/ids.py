@@ -38,6 +38,8 @@ class RunIds:
     def renamed(self, event: Event) -> Event:
         """Return *event*, or a copy whose run ids belong to this stream's runs."""
         self._look_up(event.agent_id, event.run_id)
+        if event.type == "run_started" and event.parent_run_id is not None:
+            self._look_up(event.agent_id, event.parent_run_id)  # the child may come first
         changed = {}
         for name in _NAMES:
             given = getattr(event, name, None)

@@ -6,11 +6,12 @@ At the top of the path, for work without an SDK stream.
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import os
 import threading
 import uuid
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -38,11 +39,15 @@ from ..events import (
     parse_event,
 )
 from ..exceptions import ClosedError
+from ..parts import Answer
 from ..recording import Recorder
 from ..registry import Registry, get_registry
 from .displays import PacedDisplays
-from .pipeline import Pipeline, Transcribed
+from .pipeline import Pipeline
+from .questions import Question
+from .requests import ENDED, Pending
 from .stepper import Ticker
+from .transcribed import Transcribed
 
 __all__ = ["Live", "LiveTool", "live"]
 
@@ -75,6 +80,26 @@ class LiveTool:
         bundle = shown_bundle(value)
         self._owner.show_later(self, bundle)
         self._shown = bundle
+
+    def approve(
+        self,
+        message: str | None = None,
+        *,
+        default: Literal["decline", "cancel"] | None = None,
+        timeout: float | None = None,
+    ) -> Pending:
+        """Ask whether the call may go on: ``if await tool.approve():``. Without a yes it ends as denied.
+
+        *timeout* is seconds. In a worker thread: ``tool.approve().result()``.
+        """
+        return self._owner.ask_for(
+            Question("approval", message, default=default, timeout=timeout), self, then=self._deny_unless_yes
+        )
+
+    def _deny_unless_yes(self, answer: Answer) -> None:
+        if not answer:
+            with contextlib.suppress(ClosedError):  # the run has ended, and its calls with it
+                self.error(answer.reason or f"{answer.action} by {answer.by or 'the user'}", status="denied")
 
     def result(self, output: Any = None) -> None:
         """Finish the call with status ok. *output* is any value; a figure, a table or an image is shown as such."""
@@ -211,6 +236,51 @@ class Live(Transcribed):
         """Show a line for the reader, with a value to unfold."""
         self.emit(Custom, name=text, value=value, shown=True)
 
+    def approve(
+        self,
+        message: str,
+        *,
+        default: Literal["decline", "cancel"] | None = None,
+        timeout: float | None = None,
+    ) -> Pending:
+        """Ask for a yes: ``if await live.approve("Delete the folder?"):``. *timeout* is seconds.
+
+        Without an answer in time the default counts, else it is cancelled. Raises ``NoAnswerError``, when awaited,
+        where nobody is there and no default is given.
+        """
+        return self.ask_for(Question("approval", message, default=default, timeout=timeout))
+
+    def ask(
+        self,
+        message: str,
+        *,
+        options: Iterable[Any] = (),
+        answer_schema: Any = None,
+        default: Any = None,
+        timeout: float | None = None,
+    ) -> Pending:
+        """Ask a question: ``(await live.ask("Which city?", options=["Lima", "Quito"])).value``.
+
+        *answer_schema* is JSON Schema of one flat object, or a pydantic model, of which ``value`` is then an instance.
+        """
+        return self.ask_for(
+            Question("question", message, tuple(options), answer_schema, default=default, timeout=timeout)
+        )
+
+    def ask_for(
+        self,
+        question: Question,
+        tool: LiveTool | None = None,
+        *,
+        then: Callable[[Answer], object] | None = None,
+    ) -> Pending:
+        """Ask in this run, about a tool call or by itself; call *then* with the answer before anybody goes on."""
+        with self._lock:
+            self._check_open()
+            self._part = None
+        call = (None, None) if tool is None else (tool.tool_call_id, tool.name)
+        return self._pipeline.desk.ask(question, (self.agent_id or "", self._run_id), call, then=then)
+
     def show_later(self, tool: LiveTool, bundle: dict[str, Any]) -> None:
         """Show the display of a tool call, at most twice a second."""
         with self._lock:
@@ -253,6 +323,7 @@ class Live(Transcribed):
             if not self._begun or self._closed:
                 return False
             self._closed = True
+        self._pipeline.desk.close(ENDED if error is None else "an error")
         self._ticker.stop()
         self._displays.flush()
         outcome = "success" if error is None else "error" if isinstance(error, Exception) else "cancelled"

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from asyncio import CancelledError
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from .._event_loops import in_loop
 from .._foreign_words import clean_logger
 from .._forks import renew_in_child
 from .._host import host
-from .._json_values import to_json_value
+from .._json_values import scrub, to_json_value
 from .._settings import check_settings
 from ..display import Output, choose, make_output
 from ..events import Event, with_time
@@ -33,13 +34,14 @@ from .connections import Connections
 from .displays import Displays
 from .finalizer import Finalizer, defer_interrupt, shield_interrupts
 from .ids import RunIds, fresh_agent_id
+from .requests import ENDED, AnswerPayload, Desk
 from .sources import hint, is_one_shot
 from .understanding import Understanding
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
 
-__all__ = ["Pipeline", "Transcribed"]
+__all__ = ["Pipeline"]
 
 log = clean_logger("vibe_notebook")
 _MAX_UNIDENTIFIED = 8
@@ -61,13 +63,19 @@ class Pipeline:
         input: Any = None,  # noqa: A002 - the field's name
     ) -> None:
         self.registry = registry
-        self.displays = Displays(registry, self.report)
+        self._faults: deque[Event] = deque()
+        self.displays = Displays(registry, self._faults.append)
         self._input = to_json_value(input)
+        self._recorded_title = title or agent_id
         self.agent_id = agent_id
         self.title = title
+        self.find_title: Callable[[], str | None] | None = (
+            None  # a recording tells its title once it is opened
+        )
         self.transcripts: dict[str, Transcript] = {}
         self.finalized = False  # the runs have ended, and the transcripts are final
         self.renderer = renderer
+        self.has_times = False  # the source knows when its events were: an event without a time gets none
         self.passive = False  # it only shows: another source dispatches the agent's events
         self.on_stop: Callable[[], object] | None = None  # cancels the watch
         self.connections = Connections(self._draw_connections)
@@ -82,6 +90,7 @@ class Pipeline:
         self._place: tuple[int | None, str] = None, ""  # the cell in which it is shown, and its title
         self._since: dict[str, int] = {}
         self._holds: list[Hold] = []  # the registry keeps the runs until the final form is shown
+        self.desk = Desk(self.dispatch, self._show_request, self._refuse_answer)
         self._lock = threading.Lock()
         self._unidentified: list[Any] = []
         self._understanding = Understanding()
@@ -103,12 +112,14 @@ class Pipeline:
     def begin(self) -> None:
         """Open the recording and the output. Raises their errors before the output shows anything."""
         check_settings()
+        self.title = self.title or (self.find_title() if self.find_title else None)
         renderer = self.renderer or choose()
         if isinstance(self._record, Recorder):
             self._recorder = self._record
         elif self._record is not None:
             self._recorder = Recorder(self._record)
         title = self.title or self.agent_id or "agent"
+        self.desk.is_reachable = self.is_shown and host().asks
         self._place = host().current_cell() if self.is_shown else None, title
         self._output = make_output(
             self.registry,
@@ -132,6 +143,9 @@ class Pipeline:
         """Return the function of each click on the view: no other place names them."""
         return Controls(
             Control("stop", self.on_stop),
+            Control("answer", self.desk.click, AnswerPayload),
+            Control("came", self.desk.page_came),
+            Control("left", self.desk.page_left),
             Control("reconnect", self.connections.reconnect if self.connections else None),
         )
 
@@ -220,34 +234,57 @@ class Pipeline:
     def dispatch(self, events: Iterable[Event], *, outranked: bool = False) -> None:
         """Dispatch the events that were made from one native event.
 
-        *outranked*: the events' own displays are those of values here, which a renderer's bundle replaces.
+        *outranked*: the events' own displays are those of values here, which a renderer's bundle replaces. The caller
+        holds no lock: renderers run here.
         """
+        self.deliver(self.prepare(events, outranked=outranked))
+
+    def prepare(
+        self, events: Iterable[Event], *, outranked: bool = False, renders: bool = True
+    ) -> list[Event]:
+        """Return the events as they are dispatched: with ids, times and displays. Renderers run here."""
         slot = [
-            self._with_input(_with_time(self.run_ids.renamed(event) if self.run_ids else event))
+            self._with_head(self._with_time(self.run_ids.renamed(event) if self.run_ids else event))
             for event in events
         ]
-        slot = self.displays.prepare(slot, outranked=outranked)
+        return self.displays.prepare(slot, outranked=outranked, renders=renders)
+
+    def deliver(self, slot: list[Event]) -> None:
+        """Dispatch prepared events, then the lines about renderers that failed over them."""
         for agent_id in dict.fromkeys(event.agent_id for event in slot):
             if agent_id not in self._since:
                 self.follow(agent_id)
         if slot:
             self.registry.dispatch(slot)
+        with contextlib.suppress(IndexError):  # another thread may report them
+            while self._faults:
+                self.registry.dispatch(self._with_time(self._faults.popleft()))
 
-    def _with_input(self, event: Event) -> Event:
-        """Return the first run's start with the user's input, if its source tells none."""
-        if (
-            self._input is None
-            or event.type != "run_started"
-            or event.parent_run_id
-            or event.parent_tool_call_id
-        ):
+    def _with_time(self, event: Event) -> Event:
+        """Return an event with the present time, if its source gave no time."""
+        return event if event.ts is not None or self.has_times else with_time(event, time.time())
+
+    def _with_head(self, event: Event) -> Event:
+        """Return a run's start with the view's title, and the first one with the user's input if it has none."""
+        if event.type != "run_started" or event.parent_run_id or event.parent_tool_call_id:
             return event
+        changes: dict[str, Any] = {}
+        if self._recorded_title and self._recorded_title != (event.agent_name or event.agent_id):
+            changes["title"] = scrub(self._recorded_title)
         given, self._input = self._input, None
-        return event if event.input is not None else event.model_copy(update={"input": given})
+        if given is not None and event.input is None:
+            changes["input"] = given
+        return event.model_copy(update=changes) if changes else event
 
     def report(self, text: str) -> None:
         """Show a failure in the view."""
         self._show(lambda output: output.report(text))
+
+    def _show_request(self, request_id: str, form: dict[str, Any] | None) -> None:
+        self._show(lambda output: output.ask(request_id, form))
+
+    def _refuse_answer(self, request_id: str, words: str) -> None:
+        self._show(lambda output: output.refuse(request_id, words))
 
     def stopping(self) -> None:
         """Show that the stream was cancelled, and ends after its present step. Any thread may call this."""
@@ -312,6 +349,7 @@ class Pipeline:
                 self._finishing_thread = threading.get_ident()
             failed: BaseException | None = None
             try:
+                self.desk.close(ENDED)
                 # The user's callbacks run in here: one interrupt passes, and ends them.
                 shield.is_open = True
                 self._finish_runs(exc)
@@ -430,51 +468,3 @@ class Pipeline:
 
 def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _with_time(event: Event) -> Event:
-    """Return an event with the present time, if its source gave no time."""
-    return with_time(event, time.time()) if event.ts is None else event
-
-
-class Transcribed:
-    """Describe a watched stream to its user: title, transcripts, state. Base of watch, live view and handler."""
-
-    def __init__(self, pipeline: Pipeline, kind: str = "agent") -> None:
-        self._pipeline = pipeline
-        self._kind = kind
-
-    @property
-    def agent_id(self) -> str | None:
-        """Return the id of the first or only agent; ``None`` before the first event."""
-        return self._pipeline.agent_id
-
-    @property
-    def title(self) -> str:
-        """Return the title of the view."""
-        return self._pipeline.title or self.agent_id or self._kind
-
-    @property
-    def transcript(self) -> Transcript:
-        """Return the transcript of the first or only agent at this moment."""
-        return next(iter(self.transcripts.values()), Transcript(agent_id=self.agent_id or ""))
-
-    @property
-    def transcripts(self) -> dict[str, Transcript]:
-        """Return the transcripts of all agents, by agent id."""
-        return self._pipeline.transcripts if self.done() else self._pipeline.current()
-
-    @property
-    def is_shown(self) -> bool:
-        """Return whether there is a view."""
-        return self._pipeline.is_shown
-
-    def done(self) -> bool:
-        """Return whether the stream has ended, also by an error or a cancellation."""
-        return self._pipeline.finalized
-
-    def show(self) -> None:
-        """Display the static form again, in the present cell."""
-        from ..display import bundle  # noqa: PLC0415 - only when something is shown
-
-        host().show(bundle(self.transcripts, title=self.title))

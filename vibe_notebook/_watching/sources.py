@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import os
 import re
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -375,12 +374,12 @@ _ANSWER: Final = re.compile(
 def _advice(source: Any) -> str:
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         return " Follow a URL with vibe_notebook.remote.follow(url)."
-    if isinstance(source, os.PathLike) or (isinstance(source, str) and source.endswith(_RECORDING)):
-        return " Play a recording with vibe.replay(path)."
+    if isinstance(source, str) and source.endswith(_RECORDING):
+        return " There is no file of this name; vibe.replay(path) plays a recording."
     if isinstance(source, str):
         return (
             " A whole text has nothing to stream: ask your SDK for a stream (mostly stream=True). "
-            "Play a recording with vibe.replay(path)."
+            "A log or a recording is given by its path, and there is no file of this name."
         )
     if isinstance(source, dict):
         inner = next((found for value in source.values() if (found := _hint_in(value))), "")

@@ -21,11 +21,12 @@ from .. import adapters
 from .._foreign_words import clean_logger
 from .._host import host
 from ..exceptions import ConsumedError
+from ..logs import Log, names_a_log
 from ..recording import Recorder, Replay
 from ..registry import Registry, get_registry
 from ..transcript import Transcript
 from .connections import connections_of
-from .pipeline import Pipeline, Transcribed
+from .pipeline import Pipeline
 from .sources import (
     check,
     closer,
@@ -40,6 +41,7 @@ from .sources import (
     type_name,
 )
 from .stepper import END, Stepper, Ticker, close_when_dropped, in_thread
+from .transcribed import Transcribed
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
@@ -362,14 +364,18 @@ def watch(
         async with vibe.watch(stream) as run: ...
 
     ``source`` is a sync or async iterable of an SDK's events, an awaitable or (async) context
-    manager that yields one, or an object with ``stream_events()``. The watch reads and shows nothing before
+    manager that yields one, or an object with ``stream_events()``. A path of a file, or ``"claude:latest"``, means an
+    agent's own log, or a recording, whose events the watch reads without waits. The watch reads and shows nothing before
     the caller iterates, awaits or enters it. ``adapter`` names the SDK where the first few events do not
     show it; ``record`` is the path of a recording to write; ``display=False`` shows nothing but still builds
     ``.transcript``. ``input`` is what the user asked, shown where the stream itself does not tell it.
 
-    Raises ``TypeError`` for an object that is no stream, ``AdapterError`` for an unknown adapter.
+    Raises ``TypeError`` for an object that is no stream, ``AdapterError`` for an unknown adapter, ``OSError`` for a path
+    that cannot be read.
     """
     source = stream_in(source)
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and names_a_log(source)):
+        source = Log(source)
     check(source)
     if not isinstance(adapter, str) and agent_id not in (None, adapter.agent_id):
         msg = f"agent_id={agent_id!r}, but the adapter has {adapter.agent_id!r}: give it to the adapter only."
@@ -380,19 +386,23 @@ def watch(
     if registry is None:
         # A recording has the ids of its run, and a remote stream may show runs of this very kernel. In the
         # default registry both would be duplicates.
-        registry = Registry() if isinstance(source, Replay) or connections else get_registry()
+        registry = Registry() if isinstance(source, Replay | Log) or connections else get_registry()
     pipeline = Pipeline(
         registry,
         agent_id=agent_id,
-        title=title or ", ".join(connection.title for connection in connections) or None,
+        title=title,
         adapter=adapter,
         renderer=None if display else "none",
         record=record,
         input=input,
     )
-    if isinstance(source, Replay) or connections:
+    if isinstance(source, Replay | Log) or connections:
         pipeline.run_ids = None  # the reader knows them by the ids of their log
         pipeline.displays.renders = False  # its own renderers made its displays
+    if isinstance(source, Replay | Log):
+        pipeline.find_title = lambda: source.title
+    pipeline.has_times = isinstance(source, Log)
+    pipeline.title = title or ", ".join(connection.title for connection in connections) or None
     pipeline.connections.show(connections)
     return _new_watch(source, pipeline)
 

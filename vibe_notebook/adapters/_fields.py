@@ -224,6 +224,13 @@ def plain(value: object) -> Any:
 
 
 def _plain(value: Any, above: tuple[int, ...]) -> Any:
+    try:
+        return _converted(value, above)
+    except Exception:  # noqa: BLE001 - a foreign mapping or serialiser may raise anything
+        return bounded_repr(value)
+
+
+def _converted(value: Any, above: tuple[int, ...]) -> Any:
     if isinstance(value, str | int | float | enum.Enum) or value is None:
         return value
     if isinstance(value, _SCALARS):
@@ -232,10 +239,7 @@ def _plain(value: Any, above: tuple[int, ...]) -> Any:
         return bounded_repr(value)
     above = (*above, id(value))
     if isinstance(value, BaseModel):
-        try:
-            value = dump_model(value, partial(BaseModel.model_dump, value, mode="json", warnings=False))
-        except Exception:  # noqa: BLE001 - a foreign serialiser may raise anything
-            return bounded_repr(value)
+        value = dump_model(value, partial(BaseModel.model_dump, value, mode="json", warnings=False))
     if isinstance(value, Mapping):
         return {name: _plain(item, above) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

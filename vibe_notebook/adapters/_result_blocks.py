@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel
 
 from vibe_notebook._displays import make_bundle
+from vibe_notebook._json_values import bounded_repr
 
 from ._fields import camel, get, items, plain, text
 from ._files import as_base64, file_in, raster_of, text_in
@@ -122,6 +123,13 @@ class _Reader:
         return Result(output, shown.bundle, files)
 
     def _read(self, value: Any, depth: int) -> Any:
+        """Return a value with its blocks replaced; a container that cannot be read becomes its repr."""
+        try:
+            return self._replaced(value, depth)
+        except Exception:  # noqa: BLE001 - a foreign mapping may raise anything, and the rest of the result is good
+            return bounded_repr(value)
+
+    def _replaced(self, value: Any, depth: int) -> Any:
         self._left -= 1
         if self._left < 0 or depth > _DEPTH or isinstance(value, _PLAIN):
             return value
@@ -200,9 +208,18 @@ def _parsed(value: str) -> Any:
     if value[:1] not in ("[", "{") or not any(hint in value for hint in _HINTS):
         return value
     try:
-        return json.loads(value)
+        return json.loads(value, parse_float=_float, parse_constant=str)
     except (ValueError, RecursionError):
         return value
+
+
+def _float(written: str) -> float | str:
+    """Return a number of JSON text; one that no float holds stays as it is written."""
+    number = float(written)
+    try:
+        return number if decimal.Decimal(written) == decimal.Decimal(repr(number)) else written
+    except decimal.DecimalException:  # the exponent is beyond a decimal number too
+        return written
 
 
 def _notebook_bundle(value: object) -> dict[str, Any] | None:

@@ -121,6 +121,8 @@ class SentCard(SentPart):
         if self._is_new:
             self._is_new = False
             self._new["html"] = _html(self._value)
+            if isinstance(self._value, InputPart):
+                self.offer(self._value.request)
         return super().ops()
 
 

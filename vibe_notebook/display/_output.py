@@ -7,7 +7,7 @@ ever printed into another cell.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _settings as settings
 from .._host import host
@@ -56,6 +56,12 @@ class Output(Protocol):
 
     def stopping(self) -> None:
         """Show that the stream ends after its present step. Any thread may call this."""
+
+    def ask(self, request_id: str, form: dict[str, Any] | None) -> None:
+        """Offer an answer to a request, by a form; ``None``: the request is settled. Any thread may call this."""
+
+    def refuse(self, request_id: str, words: str) -> None:
+        """Say why an answer does not fit."""
 
     def flush(self) -> None:
         """Show the last events at once: the final form may take a while."""
@@ -112,6 +118,12 @@ class NoOutput:
 
     def stopping(self) -> None:
         """Show nothing."""
+
+    def ask(self, request_id: str, form: dict[str, Any] | None) -> None:
+        """Offer nothing."""
+
+    def refuse(self, request_id: str, words: str) -> None:
+        """Say nothing."""
 
     def flush(self) -> None:
         """Show nothing."""

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from .._foreign_words import clean_logger
 from .._forms.colours import has_colours
-from .._forms.displays import beside_display, display_html
+from .._forms.displays import beside_display, display_html, has_picture
 from .._forms.excerpt import LiveOutput, excerpt
 from .._forms.html import output_blocks, wait_html
-from .._forms.shapes import call_shape
+from .._forms.shapes import call_shape, exit_words
 from .._forms.wording import (
     OPEN_STATES,
     PREVIEW,
@@ -37,12 +37,13 @@ from ..parts import ArtifactPart, ToolPart
 from ._text_diffs import Field, Op, TextReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .._forms.shapes import CallShape
     from .._reducer.growing_text import GrowingText
     from .._reducer.part_builders import ArtifactBuilder, ToolBuilder
     from .._reducer.run import RunLog
+    from ..parts import RequestValue
     from ._blobs import Blobs
 
 __all__ = ["SentArtifact", "SentPart", "SentRun", "SentTool"]
@@ -63,9 +64,17 @@ class SentPart:
         self.version = -1  # of the part builder when it was read
         self.props: dict[str, Any] = {}
         self.fields: dict[str, Field] = {}
+        self.forms: Mapping[str, dict[str, Any]] = {}
+        """By request, the form that offers an answer."""
         self.late: set[RichHtml] = set()
         """HTML that waits for its time."""
         self._new: dict[str, Any] = {}
+
+    def offer(self, request: RequestValue | None) -> None:
+        """Offer an answer to an open request, if somebody waits for it in this process."""
+        form = self.forms.get(request.request_id) if request is not None and request.is_open else None
+        if form is not None or self.props.get("ask") is not None:
+            self._new["ask"] = form
 
     def read(self, builder: Any) -> None:
         """Copy the news of the part builder *builder*. The caller holds the registry's lock."""
@@ -226,6 +235,7 @@ class SentTool(SentPart):
                 "t1": part.finished_at if part.state not in OPEN_STATES else None,
                 "error": whole_message(part.error) if part.error else part.error,
             }
+            self.offer(part.request)
             if part.request is not None:
                 self._new["request"] = wait_html(part.request)
             if part.progress is not None:
@@ -246,6 +256,10 @@ class SentTool(SentPart):
     def _show_whole(self, part: ToolPart) -> list[Op]:
         self._run, self._is_final = part.run_id, part.state not in _BUSY
         part = beside_display(part) if self._is_final else part
+        if (exited := exit_words(part) if self._is_final else "") != self.props.get("exit", ""):
+            self._new["exit"] = exited
+        if (opens := part.state == "ok" and has_picture(part.display)) != self.props.get("opens", False):
+            self._new["opens"] = opens
         self._shape_anew(part)
         self._new["preview"] = call_preview(part)
         self._live_args = LiveText()

@@ -12,10 +12,10 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .._forks import renew_in_child
-from .._forms.displays import display_text
+from .._forms.displays import beside_display, display_words
 from .._forms.shapes import result_line
 from .._forms.terminal_text import terminal_text
 from .._forms.wording import (
@@ -40,7 +40,7 @@ from ..events import (
     ToolFinished,
     ToolStarted,
 )
-from ..parts import role_of
+from ..parts import ToolPart, role_of
 from ..transcript import Transcript
 from ._terminal_lines import line_of, quoted
 
@@ -130,11 +130,15 @@ class Printer:
                 self._call(event, "→", _DIM, " ", _args_of(event, "".join(written)))
             case ToolFinished():
                 mark, tint = STATE_MARKS[event.status], _TINTS.get(event.status, "")
-                self._call(event, mark, tint, ": ", _result_of(event))
+                words, notes = _result_of(event)
+                self._call(event, mark, tint, ": ", words)
+                self._write_notes(event.agent_id, notes)
             case Artifact():
                 name = name_in_line(event.name) or name_in_line(event.artifact_id)
-                about = preview(display_text(event.display)) if event.display else ""
+                words, notes = display_words(event.display) if event.display else ("", [])
+                about = preview(words)
                 self._write_line(event.agent_id, f"+ {name}{f': {about}' if about else ''}")
+                self._write_notes(event.agent_id, notes)
             case RunFinished():
                 if event.outcome != "success":
                     outcome = self._paint(_TINTS.get(event.outcome, ""), f"[{event.outcome}]")
@@ -169,6 +173,11 @@ class Printer:
             f"{between}{short}" if short else ""
         )
         self._write_line(event.agent_id, line)
+
+    def _write_notes(self, agent_id: str, notes: Sequence[str]) -> None:
+        """Write a line about each type that a display lacks."""
+        for note in notes:
+            self._write_line(agent_id, self._paint(_DIM, f"  {note}"))
 
     def _delta(self, event: TextDelta | ThinkingDelta) -> None:
         part = _part_of(event, "text" if isinstance(event, TextDelta) else "thinking")
@@ -234,14 +243,19 @@ def _args_of(event: ToolStarted, written: str) -> object:
     return arguments_preview(event.args, event.args_text or "")
 
 
-def _result_of(event: ToolFinished) -> object:
-    """Return a failure, a result, or the display in its place, for one line."""
+def _result_of(event: ToolFinished) -> tuple[object, list[str]]:
+    """Return a failure, a result, or the display in its place, for one line; and a line for each type it lacks."""
+    words, notes = display_words(event.display) if event.display else ("", [])
     if event.error is not None:
-        return _shown(event.error)
-    if event.display and not isinstance(event.output, str):
-        return display_text(event.display)
-    line = result_line(event.output)
-    return _shown(event.output if line is None else line)
+        return _shown(event.error), notes
+    output = event.output
+    if event.display:
+        part = ToolPart(tool_call_id=event.tool_call_id, output=output)
+        output = beside_display(part.model_copy(update={"display": event.display})).output
+        if words and not isinstance(output, str):
+            return words, notes
+    line = result_line(output)
+    return _shown(output if line is None else line), notes
 
 
 def _shown(output: object) -> object:
@@ -295,6 +309,12 @@ class TerminalOutput:
 
     def stopping(self) -> None:
         """Write nothing: the end itself is written."""
+
+    def ask(self, request_id: str, form: dict[str, Any] | None) -> None:
+        """Write nothing: the request is an event, and whoever waits for its answer asks below it."""
+
+    def refuse(self, request_id: str, words: str) -> None:
+        """Write nothing: whoever asks says it."""
 
     def flush(self) -> None:
         """Return at once: everything is printed as it arrives."""

@@ -64,6 +64,8 @@ class Tree:
         self.cards: list[SentPart] = []
         """Parts with news that the last ``arrange`` has read itself: cards without a part builder, cited texts."""
         self.blobs = Blobs()
+        self.forms: dict[str, dict[str, Any]] = {}
+        """By open request, the form that offers an answer."""
         self._cited: dict[TextBuilder, SourceList] = {}
 
     def key_of(self, number: int) -> str | None:
@@ -273,7 +275,7 @@ class Tree:
         if number == len(self._keys):
             self._keys.append(key)
         shown = self._shown[key] = _shown(number, key, item, self.blobs)
-        shown.parent = parent
+        shown.parent, shown.forms = parent, self.forms
         self._places[parent].insert(index, key)
         return ["add", number, shown.kind, self._numbers[parent], index, dict(shown.props)]
 

@@ -113,6 +113,29 @@ class View:
         """Show a failure in the background."""
         self.set_head(note=whole_message(text))
 
+    def ask(self, request_id: str, form: dict[str, Any] | None) -> None:
+        """Offer an answer to a request, from its next event on; ``None``: offer none any more."""
+        with self.lock:
+            if form is None:
+                self._tree.forms.pop(request_id, None)
+            else:
+                self._tree.forms[request_id] = form
+            waiting = len(self._tree.forms)
+        self.set_head(waiting=waiting)
+
+    def refuse(self, request_id: str, words: str) -> None:
+        """Say at a request why an answer does not fit."""
+        with self.lock:
+            form = self._tree.forms.get(request_id)
+            if form is None:
+                return
+            again = {**form, "refused": words, "tries": form.get("tries", 0) + 1}
+            self._tree.forms[request_id] = again
+            for shown in self._tree.parts.values():
+                if (shown.props.get("ask") or {}).get("id") == request_id:
+                    self._tell(["set", shown.key, {"ask": again}])
+                    shown.props["ask"] = again
+
     def set_head(self, **props: Any) -> None:
         """Change properties of the header."""
         with self.lock:

@@ -130,6 +130,14 @@ class WidgetOutput:
         """Show in the header that the stream ends after its present step."""
         self._view.set_head(stopping=True)
 
+    def ask(self, request_id: str, form: dict[str, Any] | None) -> None:
+        """Offer an answer to a request where the request stands."""
+        self._view.ask(request_id, form)
+
+    def refuse(self, request_id: str, words: str) -> None:
+        """Say why an answer does not fit."""
+        self._view.refuse(request_id, words)
+
     def flush(self) -> None:
         """Send the last news at once: streams that end together would wait for each other's final forms."""
         self._view.detach()
@@ -253,6 +261,7 @@ class WidgetOutput:
             case "hello" | "resync" as kind:
                 if kind == "hello":
                     self._pages.add(content.get("page"))
+                    self._controls.use({"type": "came"})
                 number = content.get("n")
                 with self._view.lock:
                     self._packer.is_plain |= content.get("plain") is True
@@ -271,6 +280,8 @@ class WidgetOutput:
                     self._view.send_form(self._form)
             case "bye":
                 self._pages.discard(content.get("page"))
+                if not self._pages:
+                    self._controls.use({"type": "left"})
                 if self._view.head["state"] == "ended" and not self._pages:
                     self.close()
             case _:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit, urlunsplit
 from .._credentials import Token
 from .._foreign_words import clean_logger, on_one_line
 from .._forks import renew_in_child
-from ..events import Event, to_json
+from ..events import Event, first_edition, parse_event, to_json
 from ..exceptions import RemoteError, VibeNotebookError
 from ..registry import Registry, Subscription
 from ._delivery import DelayedError, Destination, RejectedError, destination_for
@@ -364,6 +364,10 @@ class Pump:
             await self._retry(partial(self._destination.send, batch, key))
         except RejectedError as error:
             if len(batch) == 1:
+                older = first_edition(event := parse_event(batch[0]))
+                if older is not event:  # an older server may know no such type
+                    await self._send([to_json(older)], f"{key}-c")
+                    return
                 self.fail(error)
                 self._sending -= 1
                 return

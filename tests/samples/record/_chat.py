@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-__all__ = ["PARIS_AND_ATLANTIS", "call", "transport", "weather"]
+__all__ = ["CALL_AFTER_CALL", "PARIS_AND_ATLANTIS", "call", "transport", "weather"]
 
 Turn = list[dict[str, Any]]
 """The deltas of one answer."""
@@ -37,6 +37,10 @@ PARIS_AND_ATLANTIS: list[Turn] = [
     ],
 ]
 """Thinking, text, two calls with interleaved arguments; then the answer after both results."""
+
+FIRST, LAST = PARIS_AND_ATLANTIS
+CALL_AFTER_CALL: list[Turn] = [[*FIRST[:6], FIRST[7], FIRST[6]], LAST]
+"""The same turns, for SDKs that mix up interleaved arguments: those of one call, then those of the other."""
 
 
 def weather(city: str, unit: str) -> dict[str, Any]:

@@ -27,6 +27,9 @@ Runs = dict[str, tuple[str, Callable[[], AsyncIterator[Any]]]]
 
 def as_json(value: Any) -> Any:
     """Return the JSON form of a native."""
+    form = next((form for module, form in FORMS.items() if type(value).__module__.startswith(module)), None)
+    if form is not None:
+        return form(value)
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if callable(getattr(value, "ListFields", None)):  # a message of protobuf
@@ -56,6 +59,57 @@ def as_json(value: Any) -> Any:
         used = None if "usage" in fields else getattr(value, "usage", None)
         return fields if used is None else {**fields, "usage": as_json(used() if callable(used) else used)}
     return repr(value)
+
+
+def _of_agent_framework(value: Any) -> Any:
+    """Return the fields that the SDK writes too; a workflow's event has no JSON form of its own."""
+    if callable(getattr(value, "from_json", None)):
+        return as_json(value.to_dict())
+    if isinstance(value, enum.Enum | type):
+        return value.value if isinstance(value, enum.Enum) else value.__name__
+    fields = {name.removeprefix("_"): item for name, item in vars(value).items()}
+    return {name: as_json(item) for name, item in fields.items() if item is not None}
+
+
+def _of_crewai(value: Any) -> Any:
+    """Return an event without its agents and crews."""
+    return value.to_json({"agent", "crew", "task", "tools"})
+
+
+def _of_dspy(value: Any) -> Any:
+    """Return the fields of a prediction, or of another output."""
+    if hasattr(value, "toDict"):
+        return {"_store": as_json(value.toDict()), "_lm_usage": as_json(value.get_lm_usage())}
+    return as_json(dataclasses.asdict(value))
+
+
+def _of_instructor(value: Any) -> Any:
+    """Return a partial model, which is an object of a user's class, with the name of that class."""
+    if not isinstance(value, BaseModel):
+        return value
+    fields = value.model_dump(mode="json", warnings=False)
+    return {"response_model": type(value).__name__, "partial": fields}
+
+
+def _of_semantic_kernel(value: Any) -> Any:
+    """Return a content; an item of an agent also has a thread, which has no JSON form."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    content = getattr(value, "message", value)
+    without = {"inner_content": True, "items": {"__all__": {"inner_content"}}}
+    fields = content.model_dump(mode="json", exclude=without)
+    return fields if content is value else {"message": fields}
+
+
+FORMS: dict[str, Callable[[Any], Any]] = {
+    "agent_framework": _of_agent_framework,
+    "crewai.events": _of_crewai,
+    "dspy.": _of_dspy,
+    "record.instructor": _of_instructor,
+    "semantic_kernel.": _of_semantic_kernel,
+    "tests.samples.record.instructor": _of_instructor,
+}
+"""The JSON forms of SDKs whose objects are neither pydantic's nor dataclasses, by their modules."""
 
 
 async def collected(

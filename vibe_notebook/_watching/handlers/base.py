@@ -6,8 +6,9 @@ where the SDK tells them.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,7 +16,8 @@ from ... import adapters
 from ..._host import host
 from ...exceptions import AdapterError, ClosedError
 from ..ids import fresh_agent_id
-from ..pipeline import Pipeline, Transcribed
+from ..pipeline import Pipeline
+from ..transcribed import Transcribed
 from ..understanding import Understanding
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ class Handler(Transcribed):
         self._lock = threading.RLock()  # an SDK may call from any of its threads
         self._runs: dict[str, Adapter] = {}
         self._understanding = Understanding()
+        self._depth = 0  # turns within turns
+        self._slots: list[list[Event]] = []  # of the present turn
+        self._rendering: dict[object, list[Event]] = {}
 
     def close(self, error: BaseException | None = None) -> None:
         """End the open runs, and show the final form. Idempotent."""
@@ -48,9 +53,12 @@ class Handler(Transcribed):
             self._pipeline.finalize(error)
 
     def _end_all(self, error: BaseException | None) -> bool:
-        with self._lock:
+        with self._turn():
             if not self._begun or self.done():
                 return False
+            for slot in self._rendering.values():  # a renderer in another thread may never return
+                self._pipeline.deliver(self._pipeline.prepare(slot, renders=False))
+            self._rendering.clear()
             if not self._runs:
                 self._run("")  # no event was pushed: the run shows how the block ended
             for key in reversed(list(self._runs)):
@@ -86,22 +94,60 @@ class Handler(Transcribed):
 
     def _accept(self, run: Adapter, native: Any) -> None:
         """Dispatch the events of one native event."""
-        with self._lock:
+        with self._turn():
             self._begin()
             self._dispatch(run, self._pipeline.feed(run, native, self._understanding))
 
     def _end(self, key: str, error: BaseException | None = None) -> None:
         """Finish one run, if it is open."""
-        with self._lock:
+        with self._turn():
             run = self._runs[key]
             if error is None and (words := self._understanding.complaint(run.name)):
                 error = AdapterError(words)  # for the view: the agent's own work is not at fault
             self._dispatch(run, run.finish(error))
 
     def _dispatch(self, run: Adapter, events: Iterable[Event]) -> None:
-        """Dispatch a run's events. Subclasses also keep track of nested runs."""
+        """Collect a run's events for the end of the turn. Subclasses also keep track of nested runs."""
         del run  # only subclasses need it
-        self._pipeline.dispatch(events, outranked=True)
+        self._slots.append(list(events))
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Hold the lock for one native event, and dispatch its events at the end.
+
+        A renderer may block, or use this handler. So events that it may show, and those after them, are dispatched
+        without the lock.
+        """
+        rest: list[list[Event]] = []
+        try:
+            with self._lock:
+                self._depth += 1
+                try:
+                    yield
+                finally:
+                    self._depth -= 1
+                    if not self._depth:
+                        rest, self._slots = self._slots, []
+                        while rest and not self._pipeline.displays.needs_renderer(rest[0]):
+                            self._pipeline.dispatch(rest.pop(0))
+        finally:
+            for slot in rest:
+                self._dispatch_rendered(slot)
+
+    def _dispatch_rendered(self, slot: list[Event]) -> None:
+        """Dispatch events as renderers show them, unless the handler has ended meanwhile and dispatched them."""
+        mark = object()
+        with self._lock:
+            self._rendering[mark] = slot
+        try:
+            prepared = self._pipeline.prepare(slot, outranked=True)
+        except BaseException:  # an interrupt in the renderer must not lose the result
+            prepared = self._pipeline.prepare(slot, outranked=True, renders=False)
+            raise
+        finally:
+            with self._lock:
+                if self._rendering.pop(mark, None) is not None:
+                    self._pipeline.deliver(prepared)
 
     def _begin(self) -> None:
         if self.done():

@@ -138,5 +138,5 @@ class LangChainHandler(Handler):
         *above, run = self._path(about)
         root = above[0] if above else run
         native = {"event": kind, "run_id": run, "parent_ids": above, "data": data, **self._names.get(run, {})}
-        with self._lock:
+        with self._turn():
             self._accept(self._run(root, run_id=root), native)

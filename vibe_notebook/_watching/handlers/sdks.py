@@ -17,13 +17,21 @@ from ...recording import Recorder
 from ...registry import Registration, Registry, get_registry
 from ..pipeline import Pipeline
 from .base import Handler
+from .crewai import CrewAIHandler
 from .langchain import LangChainHandler
 
 if TYPE_CHECKING:
     from ...adapters import Adapter
     from ...events import Event
 
-__all__ = ["LangChainHandler", "OpenAIAgentsHandler", "PydanticAIHandler", "StrandsHandler", "handler"]
+__all__ = [
+    "CrewAIHandler",
+    "LangChainHandler",
+    "OpenAIAgentsHandler",
+    "PydanticAIHandler",
+    "StrandsHandler",
+    "handler",
+]
 
 _outer_run: ContextVar[str | None] = ContextVar("vibe_notebook_pydantic_ai_run", default=None)
 """Id of the run whose tools work: a tool inherits this variable, so a nested agent's events find their parent."""
@@ -47,7 +55,7 @@ class PydanticAIHandler(Handler):
     async def __call__(self, ctx: Any, events: AsyncIterable[Any]) -> None:
         """Show the events of one model turn or of its tool calls. pydantic-ai calls this."""
         key = str(getattr(ctx, "run_id", None) or "")
-        with self._lock:
+        with self._turn():
             self._begin()
             run = self._runs.get(key) or self._run(key, **self._ids(key, ctx))
         before = _outer_run.set(key)
@@ -107,7 +115,7 @@ class OpenAIAgentsHandler(Handler):
         call_id = ident(get(payload, "tool_call", "call_id"))
         name = ident(get(payload, "agent", "name"))
         key = call_id or name or ""
-        with self._lock:
+        with self._turn():
             if key not in self._runs:
                 outer = self._outer_ids(call_id)
                 if outer and not self._begun:
@@ -148,11 +156,24 @@ class StrandsHandler(Handler):
 
     def __call__(self, **event: Any) -> None:
         """Show one event. The SDK passes its fields as keywords."""
-        with self._lock:
+        with self._turn():
             self._accept(self._run(""), event)
 
 
+class HaystackHandler(Handler):
+    """Accept chunks: ``Agent(streaming_callback=vibe.handler("haystack"))``, or of a generator or a run."""
+
+    adapter = "haystack"
+
+    def __call__(self, chunk: Any) -> None:
+        """Show one chunk. Haystack calls this."""
+        with self._lock:
+            self._accept(self._run(""), chunk)
+
+
 _HANDLERS: Final[dict[str, type[Handler]]] = {
+    "crewai": CrewAIHandler,
+    "haystack": HaystackHandler,
     "langchain": LangChainHandler,
     "langgraph": LangChainHandler,
     "openai_agents": OpenAIAgentsHandler,
@@ -173,7 +194,9 @@ def handler(
     """Make an SDK's push-style hook; use it as a context manager, or once per cell.
 
     "pydantic_ai" makes an ``event_stream_handler``, "langchain" an entry of ``callbacks=[…]``, "openai_agents"
-    an ``on_stream``, "strands" a ``callback_handler``. All have ``close()``, ``transcript`` and ``show()``.
+    an ``on_stream``, "strands" a ``callback_handler``, "crewai" a block around ``crew.kickoff()``, "haystack" a
+    ``streaming_callback``. All have
+    ``close()``, ``transcript`` and ``show()``.
     Raises ``AdapterError`` for an SDK without a hook: wrap its stream with ``watch``.
     """
     key = name.strip().lower().replace("-", "_")

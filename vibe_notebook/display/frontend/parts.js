@@ -12,6 +12,7 @@
  * @property {(number: number) => string} blob
  * @property {(part: Part, field: string) => void} showAll
  * @property {() => void} stop
+ * @property {import("./ask.js").Send} answer
  * @property {() => void} reconnect
  *
  * @typedef {object} PartsView The part of a view that parts use
@@ -23,10 +24,11 @@
  * @typedef {(el: HTMLElement, at: Elements, part: Part, store: PartsStore, view: PartsView) => () => void} Build
  *   Prepares a part's element and returns the function that updates the element
  */
+import { askBox, createAsk } from "./ask.js";
 import { card, div, growing, loadLazily, message, rich, show } from "./dom.js";
 import { createText } from "./text.js";
 import { fieldOf } from "./values.js";
-import { counted, dotted, KERNEL_GONE, moreWords, STOPPING, stateWords } from "./wording.js";
+import { counted, dotted, KERNEL_GONE, moreWords, STOPPING, stateWords, WAITING } from "./wording.js";
 
 /**
  * Make a disclosure, in which the user's choice has precedence over the kernel's.
@@ -105,7 +107,9 @@ function createRoot(el, at, part, store) {
     el.dataset.state = state;
     show(at.title, title);
     el.ariaLabel = title;
-    show(at.word, stateWords(state === "live" ? linkState(connection) : state));
+    const isWaiting = state === "live" && part.props.waiting > 0;
+    el.classList.toggle("vibe-waits", isWaiting);
+    show(at.word, isWaiting ? WAITING : stateWords(state === "live" ? linkState(connection) : state));
     show(at.steps, part.props.plan);
     show(at.usage, usageWords(usage));
     at.stop.disabled = stopping || store.stopping();
@@ -172,13 +176,16 @@ function createTool(el, at, part, store, view) {
   const showOutput = createField(at, "output", part, store, view);
   const showError = message(at.error.lastChild);
   const showRequest = card(at.request);
+  const box = askBox();
+  at.request.after(box);
+  const showAsk = createAsk(box, store.answer);
   return () => {
-    const { name, state, preview, progress, total, error, open, wide } = part.props;
+    const { name, state, preview, progress, total, error, open, opens, wide } = part.props;
     const isBusy = /^(preparing|running|awaiting_approval)$/.test(state);
     el.dataset.state = state ?? "";
     show(at.name, name);
     show(at.preview, preview);
-    show(at.word, state === "ok" ? "" : stateWords(state));
+    show(at.word, state === "ok" ? (part.props.exit ?? "") : stateWords(state));
     show(at.progress, isBusy && dotted(total ? `${progress ?? 0}/${total}` : progress, part.props.message));
     at.bar.hidden = !isBusy || !(total > 0);
     at.bar.firstChild.style.width = `${Math.min(Math.max((100 * progress) / total || 0, 0), 100)}%`;
@@ -189,7 +196,8 @@ function createTool(el, at, part, store, view) {
     at.error.hidden = !error;
     showRequest(part.props.request);
     at.request.hidden = !part.props.request;
-    fold(open ?? (state === "awaiting_approval" && !!part.props.request));
+    showAsk(store.live() && !store.gone() ? part.props.ask : undefined);
+    fold(open ?? (!!opens || (state === "awaiting_approval" && !!part.props.request)));
     view.rows.add(at.row);
   };
 }
@@ -229,9 +237,16 @@ function createArtifact(el, at, part, store) {
 }
 
 /** @type {Build} */
-function createCard(el, _, part) {
-  const showHtml = card(el);
-  return () => showHtml(part.props.html);
+function createCard(el, _, part, store) {
+  const html = div();
+  const box = askBox();
+  el.append(html, box);
+  const showHtml = card(html);
+  const showAsk = createAsk(box, store.answer);
+  return () => {
+    showHtml(part.props.html);
+    showAsk(store.live() && !store.gone() ? part.props.ask : undefined);
+  };
 }
 
 /** @type {Build} */

@@ -409,6 +409,10 @@ export function createStore(model) {
       send({ type: "stop" });
     },
 
+    /** @type {import("./ask.js").Send} */
+    answer(id, action, value, reason) {
+      send({ type: "answer", request_id: id, action, value, reason });
+    },
     reconnect() {
       send({ type: "reconnect" });
     },

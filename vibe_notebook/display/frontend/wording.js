@@ -25,6 +25,9 @@ export function moreWords(at, size, gone, asks) {
   return at ? `Show the rest of ${all}` : `Show all (${all})`;
 }
 
+/** Words for a run that waits for an answer. */
+export const WAITING = "waiting for you";
+
 /** Write a state's name as words. @param {any} state */
 export const stateWords = (state) => String(state ?? "").replaceAll("_", " ");
 

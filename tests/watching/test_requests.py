@@ -1,0 +1,260 @@
+"""Test that an agent asks, that the first answer counts, and that nobody who waits hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel
+
+import vibe_notebook as vibe
+from vibe_notebook._watching.unattended import ANSWERS
+from vibe_notebook.parts import InputPart, ToolPart
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ANSWERS, raising=False)
+
+
+def asked(live: vibe.Live) -> list[vibe.Request]:
+    """Register somebody who answers, and return what is asked."""
+    seen: list[vibe.Request] = []
+    live.on_request(seen.append)
+    return seen
+
+
+@pytest.mark.anyio
+async def test_an_answer_wakes_the_coroutine_that_awaits_it() -> None:
+    async with vibe.live("a", display=False) as live:
+        seen = asked(live)
+        pending = live.approve("Delete?")
+        assert live.requests == seen == [pending.request]
+        threading.Timer(0.01, live.answer, [pending.request, "accept"]).start()
+        answer = await pending
+        assert (bool(answer), answer.action, live.requests) == (True, "accept", [])
+        assert await pending is answer
+    (part,) = live.transcript.parts
+    assert isinstance(part, InputPart)
+    assert part.request.answer == answer
+    assert not part.request.is_open
+
+
+@pytest.mark.anyio
+async def test_a_forgotten_await_approves_nothing() -> None:
+    async with vibe.live("a", display=False) as live:
+        asked(live)
+        with pytest.raises(TypeError, match="await"):
+            bool(live.approve("Delete?"))
+        with live.tool("rm") as tool, pytest.raises(TypeError, match="await"):
+            bool(tool.approve())
+
+
+@pytest.mark.anyio
+async def test_a_call_that_is_not_approved_ends_as_denied_with_the_reason() -> None:
+    async with vibe.live("a", display=False) as live:
+        asked(live)
+        with live.tool("rm", {"path": "x"}) as tool:
+            pending = tool.approve("Really?")
+            assert (pending.request.tool, pending.request.kind) == ("rm", "approval")
+            assert live.transcript.tools[0].state == "awaiting_approval"
+            live.answer(pending.request.request_id, "decline", reason="not now")
+            assert not await pending
+        with live.tool("rm", {"path": "y"}) as tool:
+            pending = tool.approve()
+            live.answer(pending.request, "accept", {"path": "z"})
+            assert (await pending).value == {"path": "z"}
+            tool.result("done")
+    first, second = live.transcript.tools
+    assert (first.state, first.error, second.state) == ("denied", "not now", "ok")
+
+
+@pytest.mark.anyio
+async def test_of_two_answers_the_first_counts() -> None:
+    async with vibe.live("a", display=False) as live:
+        asked(live)
+        for _ in range(50):
+            pending = live.approve("?")
+            start = threading.Barrier(2)
+            found: dict[str, bool] = {}
+
+            def answer(
+                action: Literal["accept", "decline"],
+                request: vibe.Request = pending.request,
+                start: threading.Barrier = start,
+                found: dict[str, bool] = found,
+            ) -> None:
+                start.wait()
+                found[action] = live.answer(request, action)
+
+            threads = [threading.Thread(target=answer, args=[action]) for action in ("accept", "decline")]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert sorted(found.values()) == [False, True]
+            assert found[(await pending).action]
+    given = [part.request.answer for part in live.transcript.parts if isinstance(part, InputPart)]
+    assert len(given) == 50
+    assert None not in given
+
+
+def test_an_answer_to_an_unknown_ended_or_answered_request_changes_nothing() -> None:
+    with vibe.live("a", display=False) as live:
+        asked(live)
+        pending = live.approve("?")
+        assert live.answer(pending.request, "accept")
+        assert not live.answer(pending.request, "decline")
+        assert not live.answer("no such request", "accept")
+        left = live.approve("later?")
+    assert not live.answer(left.request, "accept")
+    assert left.result().action == "cancel"
+
+
+@pytest.mark.parametrize("error", [None, ValueError("no"), KeyboardInterrupt()])
+def test_the_end_of_the_block_cancels_what_is_asked(error: BaseException | None) -> None:
+    live = vibe.live("a", display=False)
+    live.__enter__()
+    asked(live)
+    pending = live.ask("?")
+    live.__exit__(type(error) if error else None, error, None)
+    assert pending.result().action == "cancel"
+    (part,) = live.transcript.parts
+    assert isinstance(part, InputPart)
+    assert part.request.answer == pending.result()
+
+
+@pytest.mark.parametrize(
+    ("ask", "action", "value"),
+    [
+        (lambda live: live.approve("?", timeout=0), "cancel", None),
+        (lambda live: live.approve("?", timeout=0.01, default="decline"), "decline", None),
+        (lambda live: live.ask("?", timeout=0), "cancel", None),
+        (lambda live: live.ask("?", timeout=0, options=["a", "b"], default="b"), "accept", "b"),
+    ],
+)
+@pytest.mark.anyio
+async def test_without_an_answer_in_time_the_default_counts(
+    ask: Callable[[vibe.Live], vibe.Pending], action: str, value: Any
+) -> None:
+    async with vibe.live("a", display=False) as live:
+        asked(live)
+        answer = await ask(live)
+        assert (answer.action, answer.value, answer.by) == (action, value, "timeout")
+
+
+def test_a_yes_is_never_a_default() -> None:
+    with vibe.live("a", display=False) as live:
+        for wrong in ("accept", True, "yes"):
+            with pytest.raises(ValueError, match="never a yes"):
+                live.approve("?", default=wrong)
+        with pytest.raises(ValueError, match="timeout"):
+            live.approve("?", timeout=-1)
+        with pytest.raises(ValueError, match="none of the options"):
+            live.ask("?", options=["a"], default="b")
+        assert live.transcript.parts == ()
+
+
+@pytest.mark.anyio
+async def test_where_nobody_is_there_the_default_counts_or_an_error_says_what_to_do() -> None:
+    async with vibe.live("a", display=False) as live:
+        answer = await live.approve("?", default="decline")
+        assert (answer.action, answer.by) == ("decline", "default")
+        for pending in (live.approve("Delete?"), live.ask("Which?")):
+            assert pending.done()
+            with pytest.raises(vibe.NoAnswerError, match=ANSWERS):
+                await pending
+    given = [part.request.answer for part in live.transcript.parts if isinstance(part, InputPart)]
+    assert [None if answer is None else answer.by for answer in given] == ["default", "nobody", "nobody"]
+
+
+@pytest.mark.anyio
+async def test_the_environment_answers_where_nobody_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "answers.json"
+    file.write_text(json.dumps({"rm": "decline", "Which?": "Lima", "Fly?": "accept"}))
+    async with vibe.live("a", display=False) as live:
+        monkeypatch.setenv(ANSWERS, "accept")
+        assert await live.approve("?")
+        with pytest.raises(vibe.NoAnswerError):
+            await live.ask("Which?")  # a question has no yes
+        monkeypatch.setenv(ANSWERS, str(file))
+        with live.tool("rm") as tool:
+            answer = await tool.approve()
+        assert (answer.action, answer.by) == ("decline", ANSWERS)
+        assert (await live.ask("Which?", options=["Lima"])).value == "Lima"
+        assert await live.approve("Fly?")
+        with pytest.raises(ValueError, match="none of the options"):
+            live.ask("Which?", options=["Quito"])
+        for wrong in (str(tmp_path / "none.json"), str(tmp_path)):
+            monkeypatch.setenv(ANSWERS, wrong)
+            with pytest.raises(vibe.NoAnswerError, match=ANSWERS):
+                await live.approve("?")
+
+
+class Trip(BaseModel):
+    days: int
+    city: str = "Lima"
+
+
+@pytest.mark.anyio
+async def test_an_answer_is_checked_where_it_is_given() -> None:
+    async with vibe.live("a", display=False) as live:
+        asked(live)
+        pending = live.ask("?", answer_schema=Trip)
+        for wrong in ({}, {"days": "x"}, {"days": 1.5}, "three", None):
+            with pytest.raises(ValueError, match=r"days|object"):
+                live.answer(pending.request, "accept", wrong)
+        assert live.answer(pending.request, "accept", {"days": 3})
+        assert (await pending).value == Trip(days=3)
+        with pytest.raises(ValueError, match="action"):
+            live.answer(live.approve("?").request, "yes")
+
+
+def test_result_in_a_coroutine_is_an_error_that_says_await() -> None:
+    async def main() -> None:
+        async with vibe.live("a", display=False) as live:
+            asked(live)
+            with pytest.raises(RuntimeError, match="await"):
+                live.approve("?").result()
+
+    asyncio.run(main())
+
+
+def test_a_thread_waits_for_its_answer_and_no_longer_than_it_says() -> None:
+    with vibe.live("a", display=False) as live:
+        asked(live)
+        pending = live.approve("?")
+        with pytest.raises(TimeoutError):
+            pending.result(0.01)
+        threading.Timer(0.01, live.answer, [pending.request, "accept"]).start()
+        assert pending.result()
+
+
+def test_fifty_requests_at_once_are_answered_each_by_its_own() -> None:
+    with vibe.live("a", display=False) as live:
+        asked(live)
+        pendings = [live.ask(f"{n}?") for n in range(50)]
+        assert [request.message for request in live.requests] == [f"{n}?" for n in range(50)]
+        for pending in reversed(pendings):
+            live.answer(pending.request, "accept", f"to {pending.request.message}")
+        assert [pending.result().value for pending in pendings] == [f"to {n}?" for n in range(50)]
+
+
+def test_hostile_words_are_words() -> None:
+    words = "<script>alert(1)</script>\x1b[2J\u202e"
+    with vibe.live("a", display=False) as live:
+        asked(live)
+        with live.tool(words) as tool:
+            pending = tool.approve(words)
+            live.answer(pending.request, "decline", reason=words)
+    html = live.transcript.to_html()
+    assert "<script" not in html
+    assert "\x1b" not in live.transcript.to_text()
+    assert isinstance(live.transcript.parts[0], ToolPart)

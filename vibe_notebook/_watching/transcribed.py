@@ -1,0 +1,83 @@
+"""Describe a watched stream to its user: title, transcripts, state, and what waits for an answer.
+
+The base of watch, live view and handler, above the pipeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from .._host import host
+from ..transcript import Transcript
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
+    from .questions import Request
+
+__all__ = ["Transcribed"]
+
+
+class Transcribed:
+    """Describe a watched stream to its user: title, transcripts, state. Base of watch, live view and handler."""
+
+    def __init__(self, pipeline: Pipeline, kind: str = "agent") -> None:
+        self._pipeline = pipeline
+        self._kind = kind
+
+    @property
+    def agent_id(self) -> str | None:
+        """Return the id of the first or only agent; ``None`` before the first event."""
+        return self._pipeline.agent_id
+
+    @property
+    def title(self) -> str:
+        """Return the title of the view."""
+        return self._pipeline.title or self.agent_id or self._kind
+
+    @property
+    def transcript(self) -> Transcript:
+        """Return the transcript of the first or only agent at this moment."""
+        return next(iter(self.transcripts.values()), Transcript(agent_id=self.agent_id or ""))
+
+    @property
+    def transcripts(self) -> dict[str, Transcript]:
+        """Return the transcripts of all agents, by agent id."""
+        return self._pipeline.transcripts if self.done() else self._pipeline.current()
+
+    @property
+    def is_shown(self) -> bool:
+        """Return whether there is a view."""
+        return self._pipeline.is_shown
+
+    @property
+    def requests(self) -> list[Request]:
+        """Return what waits for an answer that ``answer`` can give, oldest first."""
+        return self._pipeline.desk.requests()
+
+    def answer(
+        self,
+        request: Request | str,
+        action: Literal["accept", "decline", "cancel"],
+        value: Any = None,
+        reason: str | None = None,
+    ) -> bool:
+        """Answer a request, or the request with this id. Any thread may call this.
+
+        Return False if it is unknown, ended or answered. Raises ``ValueError`` for a value that does not fit its schema.
+        """
+        return self._pipeline.desk.answer(request, action, value, reason)
+
+    def on_request(self, callback: Callable[[Request], object] | None) -> None:
+        """Call *callback* with each request, on the thread that asks: whoever registers one is there to answer."""
+        self._pipeline.desk.on_request = callback
+
+    def done(self) -> bool:
+        """Return whether the stream has ended, also by an error or a cancellation."""
+        return self._pipeline.finalized
+
+    def show(self) -> None:
+        """Display the static form again, in the present cell."""
+        from ..display import bundle  # noqa: PLC0415 - only when something is shown
+
+        host().show(bundle(self.transcripts, title=self.title))

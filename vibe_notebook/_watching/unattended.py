@@ -1,0 +1,56 @@
+"""Answer requests that nobody sees: by their defaults, or by the environment. Beside ``requests.py``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from ..exceptions import ProtocolError
+from ..parts import Answer
+
+if TYPE_CHECKING:
+    from .questions import Request
+
+__all__ = ["ANSWERS", "by_default", "nobody", "of_environment"]
+
+ANSWERS: Final = "VIBE_NOTEBOOK_ANSWERS"
+"""Variable with the answers for runs that nobody sees: ``accept``, ``decline``, or the path of a JSON file."""
+
+
+def by_default(request: Request, by: str) -> Answer:
+    """Return the answer that the request's default is."""
+    if request.kind == "approval":
+        return Answer(action=request.default, by=by)
+    return Answer(action="accept", value=request.default, by=by)
+
+
+def nobody(request: Request) -> str:
+    """Return the words of the error where nobody can answer."""
+    asked = f"the tool {request.tool!r}" if request.tool else repr((request.message or "the request")[:100])
+    return (
+        f"Nobody is there to answer {asked}: no page, no terminal. Give default=, register on_request, "
+        f"or set {ANSWERS} to accept, decline or the path of a JSON file of answers."
+    )
+
+
+def of_environment(request: Request) -> tuple[Literal["accept", "decline", "cancel"], Any] | None:
+    """Return the action and the value that the environment gives; ``None``: it gives none."""
+    given = os.environ.get(ANSWERS, "")
+    if not given:
+        return None
+    if given in ("accept", "decline"):
+        return (given, None) if request.kind == "approval" else None  # type: ignore[return-value]
+    answers = json.loads(Path(given).read_text(encoding="utf-8"))
+    if not isinstance(answers, Mapping):
+        msg = f"{given} holds no object of answers by tool name or message."
+        raise ProtocolError(msg)
+    for key in (request.tool, request.message):
+        if key is not None and key in answers:
+            found = answers[key]
+            if found in ("accept", "decline", "cancel"):
+                return found, None
+            return "accept", found
+    return None

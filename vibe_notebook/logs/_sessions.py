@@ -1,0 +1,205 @@
+"""List the sessions of the agents on this machine: agent, project, first words, turns, cost.
+
+Above ``_homes``, which finds the files. Of each file the list reads its first and last 64 KB.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from .._files import open_to_read
+from .._forms.wording import in_line
+from .._limits import LOG_HEAD_BYTES
+from .._nearest import did_you_mean
+from ..adapters.logs import LogReader
+from ..events import Event, MessageFinished, MessageStarted, RunFinished, TextDelta
+from ..exceptions import ProtocolError, VibeNotebookError
+from ._dialects import Found, loaded, tell
+from ._homes import HOMES, newest_first
+from ._opened import several_files
+from ._sources import Entry, Item
+
+__all__ = ["Session", "glance", "session_lines", "sessions"]
+
+WORDS: Final = 200
+"""Characters of the first words."""
+ENTRIES: Final = 8
+"""Entries that are read of a log of several files: of an archive's samples, or of messages with their parts."""
+PROJECT: Final = 30
+"""Characters of a project's path that a line shows: its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Describe one session, as far as the beginning and the end of its log show it.
+
+    ``changed_at`` is in seconds since the epoch, ``cost`` in US dollars. ``is_partial``: the log has more turns, and
+    may cost more. ``problem`` says why a log cannot be read.
+    """
+
+    path: Path
+    agent: str = ""
+    project: str = ""
+    title: str = ""
+    first_words: str = ""
+    turns: int = 0
+    cost: float | None = None
+    changed_at: float = 0.0
+    is_partial: bool = False
+    problem: str = ""
+
+
+def sessions(*schemes: str, limit: int | None = 20) -> Iterator[Session]:
+    """Yield the sessions of all agents, or of those named, the newest first.
+
+    *schemes* are the words before ``:latest``. Raises ``ProtocolError`` for an unknown one.
+    """
+    known = [home.scheme for home in HOMES]
+    for scheme in schemes:
+        if scheme not in known:
+            msg = f"There is no agent {in_line(scheme, 100)!r}; one of: {', '.join(known)}.{did_you_mean(scheme, known)}"
+            raise ProtocolError(msg)
+    return _sessions([home for home in HOMES if home.scheme in schemes or not schemes], limit)
+
+
+def _sessions(homes: Iterable[Any], limit: int | None) -> Iterator[Session]:
+    paths = itertools.chain.from_iterable(home.files() for home in homes)
+    for _, path in newest_first(paths)[:limit]:
+        yield glance(path)
+
+
+def glance(path: Path) -> Session:
+    """Return the description of one log. A log that cannot be read is described by its problem."""
+    changed_at = 0.0
+    try:
+        changed_at = path.stat().st_mtime
+        with open_to_read(path, "A log") as file:
+            size = os.fstat(file.fileno()).st_size
+            head = file.read(LOG_HEAD_BYTES)
+            file.seek(max(len(head), size - LOG_HEAD_BYTES))
+            tail = file.read(LOG_HEAD_BYTES)
+        found = tell(head, path.name, is_whole=size <= len(head))
+        if found.dialect is None:
+            return Session(path, found.agent, changed_at=changed_at)
+        is_cut = size > len(head) + (len(tail) if found.kind == "lines" else 0)
+        seen = _Seen(found, path)
+        if (source := several_files(found, path, dict[str, str])) is not None:
+            is_cut = seen.read_items(source.poll(follows=False))
+        elif found.kind == "document":
+            seen.read_document(found.head[0])
+        else:
+            seen.read(head, drops_last=size > len(head))
+            if tail:
+                seen.read(tail, drops_first=True)
+    except (OSError, VibeNotebookError) as error:
+        return Session(path, changed_at=changed_at, problem=str(error))
+    return seen.session(changed_at, is_partial=is_cut)
+
+
+def session_lines(found: Iterable[Session]) -> Iterator[str]:
+    """Yield a table of sessions, one line each, with nothing in it that a terminal would obey."""
+    rows: list[tuple[str, ...]] = [("LOG", "CHANGED", "PROJECT", "TURNS", "COST", "WORDS")]
+    for each in found:
+        turns = f"{each.turns}{'+' if each.is_partial else ''}" if each.turns or not each.problem else ""
+        cost = "" if each.cost is None else f"${each.cost:,.2f}{'+' if each.is_partial else ''}"
+        words = each.title or each.first_words or each.problem or each.agent
+        when = datetime.datetime.fromtimestamp(each.changed_at).astimezone()
+        row = (_name_of(each.path), f"{when:%Y-%m-%d %H:%M}", _end_of(each.project), turns, cost, words)
+        rows.append(row)
+    cells = [tuple(in_line(cell, WORDS) for cell in row) for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(rows[0]) - 1)]
+    for line in cells:
+        aligned = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
+        yield "  ".join([*aligned, line[-1]]).rstrip()
+
+
+def _name_of(path: Path) -> str:
+    """Return the shortest name that opens a log: its scheme with the beginning of the session's id, or its path."""
+    for home in HOMES:
+        if any(folder in path.parents for folder in home.folders()):
+            return f"{home.scheme}:{home.session_of(path)}"
+    return str(path)
+
+
+def _end_of(project: str) -> str:
+    return project if len(project) <= PROJECT else f"…{project[1 - PROJECT :]}"
+
+
+class _Seen:
+    """Gather the facts of a session from parts of its log."""
+
+    def __init__(self, found: Found, path: Path) -> None:
+        assert found.dialect is not None  # noqa: S101 - the caller checks it
+        self._found, self._path = found, path
+        self._dialect = found.dialect
+        self._reader: LogReader = found.dialect.reader(run_id=path.stem)
+        self._roles: dict[str | None, str] = {}
+        self._turns = 0
+        self._words = ""
+        self._costs: dict[str | None, float] = {}
+        self._project = ""
+
+    def read(self, data: bytes, *, drops_first: bool = False, drops_last: bool = False) -> None:
+        """Read whole lines; those at the edges may be cut."""
+        lines = data.split(b"\n")
+        for line in lines[1 if drops_first else 0 : -1 if drops_last else None]:
+            try:
+                entry = loaded(line)
+            except ValueError:
+                continue
+            if self._dialect.is_entry is not None and self._dialect.is_entry(entry):
+                self._entry(entry)
+
+    def read_items(self, items: Iterator[Item]) -> bool:
+        """Read the first entries of a source; return whether there are more."""
+        for count, item in enumerate(items):
+            if count == ENTRIES:
+                return True
+            if isinstance(item, Entry):
+                self._entry(item.value)
+        return False
+
+    def _entry(self, entry: Any) -> None:
+        self._project = self._project or self._dialect.project_of(entry)
+        for event in self._reader.feed(entry):
+            self._add(event)
+
+    def read_document(self, value: Mapping[str, Any]) -> None:
+        """Read the entries of a log that is one JSON value, or of its beginning."""
+        for entry in self._dialect.entries(value) if self._dialect.entries is not None else ():
+            self._entry(entry)
+
+    def _add(self, event: Event) -> None:
+        if event.run_id != self._reader.run_id:
+            return
+        if isinstance(event, MessageStarted):
+            self._roles[event.message_id] = event.role
+            self._turns += event.role == "user"
+        elif isinstance(event, TextDelta) and self._roles.get(event.message_id) == "user":
+            self._words = self._words or in_line(event.delta, WORDS)
+        elif isinstance(event, MessageFinished) and event.usage and event.usage.cost is not None:
+            self._costs[event.message_id] = event.usage.cost
+        elif isinstance(event, RunFinished) and event.usage and event.usage.cost is not None:
+            self._costs = {None: event.usage.cost}  # the run's own sum
+
+    def session(self, changed_at: float, *, is_partial: bool) -> Session:
+        """Return the gathered facts."""
+        for event in self._reader.finish():
+            self._add(event)
+        return Session(
+            self._path,
+            self._found.agent,
+            in_line(self._project, WORDS),
+            in_line(self._reader.session_title, WORDS),
+            self._words,
+            self._turns,
+            sum(self._costs.values()) if self._costs else None,
+            changed_at,
+            is_partial,
+        )

@@ -1,0 +1,89 @@
+"""Yield the entries of an Inspect log that is a zip archive: its head, then one sample after the other.
+
+Beside ``_sources``. No sample larger than ``LOG_DOCUMENT_BYTES`` is unpacked, whatever the archive promises.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final
+
+from .._files import open_to_read
+from .._limits import LOG_DOCUMENT_BYTES
+from ..exceptions import ProtocolError
+from ._dialects import loaded
+from ._lines import Said
+from ._sources import Entry, Item, Lost
+
+__all__ = ["ZippedSource"]
+
+_HEADS: Final = ("header.json", "_journal/start.json")
+_SAMPLES: Final = "samples/"
+
+
+class ZippedSource:
+    """Read an archive. Of one that is followed, each poll yields the samples that have come."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._signature: tuple[int, ...] = ()
+        self._seen: set[str] = set()
+        self.bytes_read = 0
+
+    def close(self) -> None:
+        """Close nothing: the archive is open only while it is read."""
+
+    def poll(self, *, follows: bool) -> Iterator[Item]:
+        """Yield the new entries. Raises ``ProtocolError`` for a damaged archive."""
+        found = self._path.stat()
+        signature = (found.st_ino, found.st_size, found.st_mtime_ns)
+        if signature == self._signature:
+            return
+        self._signature = signature
+        with open_to_read(self._path, "A log") as file:
+            try:
+                archive = zipfile.ZipFile(file)
+            except (zipfile.BadZipFile, ValueError, EOFError) as error:
+                if follows:
+                    return  # it is just being written
+                msg = f"{self._path.name} is no whole archive: {error}."
+                raise ProtocolError(msg) from None
+            with archive:
+                yield from self._members(archive)
+
+    def _members(self, archive: zipfile.ZipFile) -> Iterator[Item]:
+        names = archive.namelist()
+        head = next((name for name in _HEADS if name in names), None)
+        samples = [name for name in names if name.startswith(_SAMPLES) and name.endswith(".json")]
+        for name in ([head] if head is not None else []) + samples:
+            if name not in self._seen:
+                self._seen.add(name)
+                yield self._member(archive, name)
+
+    def _member(self, archive: zipfile.ZipFile, name: str) -> Item:
+        try:
+            with archive.open(name) as member:
+                data = _bounded(member)
+        except (
+            zipfile.BadZipFile,
+            NotImplementedError,
+            OSError,
+            EOFError,
+            RuntimeError,
+            zlib.error,
+        ) as error:
+            return Lost(name, str(error))
+        self.bytes_read += len(data)
+        if len(data) > LOG_DOCUMENT_BYTES:
+            return Said(f"{name} is left out: {LOG_DOCUMENT_BYTES:,} bytes are the most")
+        try:
+            return Entry(loaded(data))
+        except ValueError as error:
+            return Lost(name, str(error))
+
+
+def _bounded(member: IO[bytes]) -> bytes:
+    return member.read(LOG_DOCUMENT_BYTES + 1)
