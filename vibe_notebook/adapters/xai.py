@@ -148,6 +148,8 @@ class XAIAdapter(Adapter):
             self.emit(MessageFinished, finish_reason=self._reason, usage=self._message_usage)
             self.streamed.forget(message)
         self._reason = self._message_usage = None
+        self._started.clear()
+        self._finished.clear()
         self._envelope = {}
 
     def _close(self) -> None:
