@@ -44,7 +44,8 @@ NAMES = {
     "projects.messages": MESSAGES,
     "recording": "Recorder Replay record replay",
     "registry": "OVERTAKEN Callback Hold Registration Registry Stats Subscription Watcher get_registry",
-    "remote": "EventSource Follow Merged RemoteError SSEDecoder ServerSentEvent Status event_source follow redact",
+    "remote": "EventSource Follow Hosted Merged RemoteError SSEDecoder ServerSentEvent Status event_source follow gemini "
+    "langgraph openai redact",
     "server": "Auth BackgroundServer Limits create_app serve serve_in_background",
     "server_extension": "prompt",
     "streaming": "dispatch dispatch_runtime_delta dispatch_tool_finished dispatch_tool_preparing "
@@ -54,10 +55,10 @@ NAMES = {
 }
 
 ADAPTERS = (
-    "acp agent_framework agno agui anthropic autogen bedrock claude_agent_sdk cohere crewai dspy events "
-    "google_adk google_genai google_interactions haystack instructor jido langgraph letta llama_index "
+    "acp agent_framework agno agui anthropic anthropic_managed_agents autogen bedrock claude_agent_sdk cohere crewai dspy "
+    "events google_adk google_genai google_interactions haystack instructor jido langgraph letta llama_index "
     "messages mistral mistral_conversations ollama openai_agents openai_chat openai_responses "
-    "openai_sessions pydantic_ai semantic_kernel smolagents strands text vercel_ai_ui vibex"
+    "openai_sessions pydantic_ai semantic_kernel smolagents strands text vercel_ai_ui vibex xai"
 )
 
 PARAMETERS = {

@@ -31,6 +31,7 @@ SCRIPTS = {
     "agent-framework": ["agent_framework"],
     "agno": ["agno"],
     "anthropic": ["anthropic"],
+    "anthropic-managed-agents": ["anthropic_managed_agents"],
     "autogen": ["autogen"],
     "bedrock": ["bedrock"],
     "claude-agent-sdk": ["claude_agent_sdk"],
@@ -56,6 +57,7 @@ SCRIPTS = {
     "semantic-kernel": ["semantic_kernel"],
     "smolagents": ["smolagents"],
     "strands": ["strands"],
+    "xai": ["xai"],
 }
 """By extra, the scripts in tests/samples/record that run the SDK."""
 MODELS = {"agno": ["openai>=3,<4"], "smolagents": ["openai>=3,<4"]}

@@ -483,6 +483,26 @@ MISTRAL_CONVERSATIONS = {
         {"type": "function.result", "tool_call_id": "c1", "result": json.dumps([MCP_IMAGE])},
     ),
 }
+ANTHROPIC_MANAGED_AGENTS = {
+    "the user's turn": recorded("`user.message`", "anthropic_managed_agents"),
+    "plan": said(
+        "a todo tool",
+        {"type": "agent.tool_use", "id": "c1", "name": "update_plan", "input": {"plan": TODOS}},
+    ),
+    "lines": recorded(
+        "messages between threads, interrupts, outcomes and their evaluation, workflow runs, compaction",
+        "anthropic_managed_agents",
+    ),
+    "rich results": said(
+        "`image`, `document` and MCP blocks in a result",
+        {"type": "agent.tool_result", "id": "r", "tool_use_id": "c1", "content": TOOL_RESULT["content"]},
+    ),
+}
+XAI = {
+    "plan": said("a todo tool", PLAN_CALL),
+    "sources": recorded("`citations` of a chunk and of its text", "xai"),
+    "rich results": OPENAI_CHAT["rich results"],
+}
 COHERE = {
     "plan": said("a todo tool", PLAN_CALL),
     "sources": recorded("`citation-start`", "cohere"),
@@ -991,6 +1011,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "openai_chat": OPENAI_CHAT,
     "openai_agents": OPENAI_AGENTS,
     "anthropic": ANTHROPIC,
+    "anthropic_managed_agents": ANTHROPIC_MANAGED_AGENTS,
     "bedrock": BEDROCK,
     "claude_agent_sdk": CLAUDE,
     "google_adk": GOOGLE_ADK,
@@ -1000,6 +1021,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "mistral": MISTRAL,
     "mistral_conversations": MISTRAL_CONVERSATIONS,
     "ollama": OLLAMA,
+    "xai": XAI,
     "langgraph": LANGGRAPH,
     "strands": STRANDS,
     "agno": AGNO,

@@ -30,6 +30,8 @@ IDS = frozenset(
 NUMBERS = frozenset(("seq", "sequence_number", "step", "langgraph_step"))
 OTHER = {
     "agno_paused": "the run waits",
+    "anthropic_managed_agents": "an event's own id is the call's id, and an event comes again in a list of events",
+    "bedrock_invoke": "the bytes of its chunks are base64",
     "agui": "its arguments come in pieces that cut the city's name",
     "events": "events of the package itself have ids of their own",
     "openai_responses_server_tools": "an item's own id is the call's id",

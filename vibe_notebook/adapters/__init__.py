@@ -37,6 +37,7 @@ _CLASSES: Final = {
     "agno": "AgnoAdapter",
     "agui": "AGUIAdapter",
     "anthropic": "AnthropicAdapter",
+    "anthropic_managed_agents": "AnthropicManagedAgentsAdapter",
     "autogen": "AutoGenAdapter",
     "bedrock": "BedrockAdapter",
     "claude_agent_sdk": "ClaudeAgentSDKAdapter",
@@ -68,6 +69,7 @@ _CLASSES: Final = {
     "text": "TextAdapter",
     "vercel_ai_ui": "VercelAIUIAdapter",
     "vibex": "VibexAdapter",
+    "xai": "XAIAdapter",
 }
 """The class of each adapter, by the name of the adapter, which is also the name of its module."""
 

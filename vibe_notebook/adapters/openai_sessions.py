@@ -62,7 +62,7 @@ class OpenAISessionsAdapter(Adapter):
         self._callers: dict[str, str] = {}
         """The calls that have created subagents, by the ids of the subagents."""
         self._calls: set[str] = set()
-        """The calls that have started, or have their arguments."""
+        """The calls and the user's messages of the present turn that are shown."""
         self._waits_for: list[Any] = []
         """The actions without which the session does not go on."""
         self._subagents: Subagents[OpenAISessionsAdapter] = Subagents(self, OpenAISessionsAdapter)
@@ -189,6 +189,7 @@ class OpenAISessionsAdapter(Adapter):
         )
         self._open(ident(get(native, "turn_id")) or ident(get(turn, "id")))
         self._finish_message(found)
+        self._calls.clear()
         if verb == "failed":
             problem = get(turn, "error")
             code = ident(get(problem, "code"))
@@ -211,6 +212,7 @@ class OpenAISessionsAdapter(Adapter):
         if message is not None:
             self._envelope = {"message_id": message}
             self.emit(MessageFinished, usage=usage)
+            self.streamed.forget(message)
         self._envelope = {}
 
     # Items.
@@ -253,6 +255,7 @@ class OpenAISessionsAdapter(Adapter):
             self.emit_unknown(item, "function_call")
         elif call_id not in self._calls:
             self._calls.add(call_id)
+            self.announce_call(call_id, name or None)
             self.emit_rest_of_args(call_id, name or None, json_text(get(item, "arguments")))
 
     def _answer(self, item: object) -> None:

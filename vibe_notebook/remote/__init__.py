@@ -10,6 +10,7 @@ from ..exceptions import RemoteError
 from ._decoder import ServerSentEvent, SSEDecoder
 from ._event_source import EventSource, event_source
 from ._follow import Follow, follow
+from ._hosted import Hosted, gemini, langgraph, openai
 from ._merged import Merged
 from ._secrets import redact
 from ._status import Status
@@ -17,6 +18,7 @@ from ._status import Status
 __all__ = [
     "EventSource",
     "Follow",
+    "Hosted",
     "Merged",
     "RemoteError",
     "SSEDecoder",
@@ -24,5 +26,8 @@ __all__ = [
     "Status",
     "event_source",
     "follow",
+    "gemini",
+    "langgraph",
+    "openai",
     "redact",
 ]

@@ -21,7 +21,7 @@ from ..exceptions import ConsumedError, RemoteError
 from ._decoder import MAX_EVENT, ServerSentEvent, SSEDecoder
 from ._http import Http
 from ._interruptible import Interruptible
-from ._request import RETRIED, Settings, StreamRequest
+from ._request import RETRIED, Cursor, Settings, StreamRequest
 from ._responses import Ended, Lost, Opened, Refused
 from ._retry import Backoff
 from ._secrets import Credentials, Params, Token, redact
@@ -33,6 +33,12 @@ STATUS_TRIES: Final = 3
 """Tries again at a server that has never streamed and answers 429 or 5xx.
 
 At a server that has streamed, the client tries again without end.
+"""
+
+EMPTY_ANSWERS: Final = 2
+"""Whole answers in a row without an event, after which a hosted run has no more events.
+
+One could be a proxy's, which ends its connections in silence.
 """
 
 
@@ -149,10 +155,17 @@ class EventSource(AsyncIterator[ServerSentEvent]):
         self._listeners: list[Callable[[Status], object]] = []
         self._opened: Opened | None = None
         self._pending: deque[ServerSentEvent] = deque()
-        self._delivered_id = last_event_id or ""
+        self._start = self._delivered_id = last_event_id or ""
+        self._place = ""
         self._delivered = 0
         self.streams = 0
         """The number of connections that have streamed."""
+        self.cursor: Cursor | None = None
+        """The name of a place in a hosted run's stream, which stands for the ids of the events."""
+        self._has_news = False
+        """True if the present connection has brought an event."""
+        self._empty = 0
+        """Whole answers in a row that brought no event."""
         self._delay: float | None = None
         self._was_requested = False
         self._is_busy = False
@@ -166,7 +179,11 @@ class EventSource(AsyncIterator[ServerSentEvent]):
     @property
     def last_event_id(self) -> str:
         """Return the id to resume from: that of the last event that the consumer has received."""
-        return self._delivered_id if self._pending else self._decoder.last_event_id
+        return self._delivered_id if self._pending else self._resume_id
+
+    @property
+    def _resume_id(self) -> str:
+        return self._decoder.last_event_id if self.cursor is None else self._place or self._start
 
     def hurry(self, reconnect_delay: float) -> None:
         """Shorten the delay before a reconnect, unless the server has set one."""
@@ -270,7 +287,7 @@ class EventSource(AsyncIterator[ServerSentEvent]):
         """Return True if a request may be sent now, and its answer would go on where the last one stopped."""
         if not self._was_requested:
             return True
-        return self.resumable and (self._settings.request.is_safe or bool(self._decoder.last_event_id))
+        return self.resumable and (self._settings.request.is_safe or bool(self._resume_id))
 
     async def _connect(self) -> None:
         if not self._may_request():
@@ -279,10 +296,11 @@ class EventSource(AsyncIterator[ServerSentEvent]):
             return
         self._was_requested = True
         self._report(Status("connecting", attempt=self._backoff.tries))
-        last_event_id = self._decoder.last_event_id
+        last_event_id = self._resume_id
         answer: Opened | Ended | Refused | Lost = Lost("the server does not answer")
         with anyio.move_on_after(_seconds(self.idle_timeout)):
-            answer = await self._http.open(last_event_id)
+            parameter = None if self.cursor is None else self.cursor.parameter
+            answer = await self._http.open(last_event_id, parameter)
         match answer:
             case Opened() as opened:
                 self._opened, self.headers = opened, opened.headers
@@ -293,6 +311,7 @@ class EventSource(AsyncIterator[ServerSentEvent]):
                 )
                 self._decoder.retry = retry
                 self.streams += 1
+                self._has_news = False
                 self._report(Status("live", resumed=self._delivered if self.streams > 1 else None))
             case Ended():
                 self._end(Status("ended"))
@@ -317,19 +336,31 @@ class EventSource(AsyncIterator[ServerSentEvent]):
             self._feed(data)
             return
         await self._disconnect()
+        if lost is None and self.cursor is not None:
+            self._empty = 0 if self._has_news else self._empty + 1
+            if self._empty == EMPTY_ANSWERS:
+                self.resumable = False  # the service has no more events of this run
         if lost is None and not self.resumable:
             self._end(Status("ended"))
         else:
             self._handle_loss(lost or Lost("the server ended the connection"))
 
     def _feed(self, data: bytes) -> None:
-        before = self._decoder.last_event_id
+        before = self._resume_id
         try:
-            self._pending.extend(self._decoder.feed(data))
+            events = self._decoder.feed(data)
+            self._pending.extend(events if self.cursor is None else map(self._placed, events))
         except RemoteError as error:
             self._refuse(str(error), None)
-        if self._pending or self._decoder.last_event_id != before:
+        if self._pending or self._resume_id != before:
             self._backoff.reset()
+
+    def _placed(self, event: ServerSentEvent) -> ServerSentEvent:
+        """Return an event with the place from which the next connection resumes; "" before the first place."""
+        self._has_news = True
+        place = None if self.cursor is None else self.cursor.of(event, self._start)
+        self._place = place or self._place
+        return event if event.id == self._place else event._replace(id=self._place)
 
     def _handle_loss(self, lost: Lost) -> None:
         if not self._may_request():

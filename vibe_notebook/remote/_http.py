@@ -95,11 +95,14 @@ class Http:
             msg = f"{redact(url)} is no http(s) URL."
             raise RemoteError(msg)
 
-    async def open(self, last_event_id: str) -> Opened | Ended | Refused | Lost:
-        """Request the stream, from after *last_event_id* on if that is not empty. Never raise."""
+    async def open(self, last_event_id: str, parameter: str | None = None) -> Opened | Ended | Refused | Lost:
+        """Request the stream, from after *last_event_id* on if that is not empty. Never raise.
+
+        The id goes into the URL's *parameter*; without one, into the header.
+        """
         httpx = self._httpx
         try:
-            return await self._open(last_event_id)
+            return await self._open(last_event_id, parameter)
         except httpx.ConnectError as error:
             if isinstance(root_cause(error), ssl.SSLCertVerificationError):
                 return Refused(f"the server's certificate cannot be trusted ({root_cause(error)})")
@@ -168,8 +171,11 @@ class Http:
             for transport in transports.values():
                 await transport.aclose()
 
-    async def _open(self, last_event_id: str) -> Opened | Ended | Refused | Lost:
+    async def _open(self, last_event_id: str, parameter: str | None) -> Opened | Ended | Refused | Lost:
         url, ours, wanted, source = self._url, True, self._stream_request, Reach.LOOPBACK
+        if parameter is not None and last_event_id:
+            url = url.copy_set_param(parameter, last_event_id)
+            last_event_id = ""
         for _ in range(_MOST_REDIRECTS + 1):
             request = await self._request(url, last_event_id, ours=ours, wanted=wanted)
             if isinstance(request, Refused | Lost):

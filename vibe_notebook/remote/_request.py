@@ -14,13 +14,39 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, Self, TypedDict
 
+from ._decoder import ServerSentEvent
 from ._secrets import Params, Token
 
-__all__ = ["RETRIED", "Options", "Settings", "StreamRequest"]
+__all__ = ["RETRIED", "Cursor", "Options", "Settings", "StreamRequest"]
 
 RETRIED: Final = frozenset((408, 425, 429, *range(500, 600)))
 """Statuses after which the client tries again by default. The standard's own set is empty."""
 _METHOD: Final = re.compile(r"[A-Z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Name a place in a hosted run's stream, and the parameter by which a request resumes from there.
+
+    ``field`` is a field of the event's JSON; ``None``: the id of the server-sent event. ``parameter`` is a parameter of
+    the URL; ``None``: the header ``Last-Event-ID``.
+    """
+
+    field: str | None = None
+    parameter: str | None = None
+
+    def of(self, event: ServerSentEvent, start: str) -> str | None:
+        """Return the place of an event; ``None`` without one. *start* is the place of no event, but of the request."""
+        if self.field is None:
+            return event.id if event.id != start else None
+        if not event.data.startswith("{"):
+            return None
+        try:
+            found = jsons.loads(event.data)
+        except (ValueError, RecursionError):
+            return None
+        place = found.get(self.field)
+        return str(place) if isinstance(place, int | str) and not isinstance(place, bool) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import enum
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,12 @@ def as_json(value: Any) -> Any:
         return form(value)
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
+    if callable(getattr(value, "ListFields", None)):  # a message of protobuf
+        return import_module("google.protobuf.json_format").MessageToDict(
+            value, preserving_proto_field_name=True
+        )
+    if callable(getattr(getattr(value, "proto", None), "ListFields", None)):  # xai-sdk's wrapper of one
+        return as_json(value.proto)
     if isinstance(value, Mapping):
         return {str(name): as_json(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
