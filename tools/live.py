@@ -42,6 +42,7 @@ SCRIPTS = {
     "langchain": ["langgraph"],
     "litellm": ["litellm"],
     "llama-index": ["llama_index"],
+    "mcp": ["mcp"],
     "openai": ["openai_chat", "openai_responses"],
     "openai-agents": ["openai_agents"],
     "pydantic-ai": ["pydantic_ai"],

@@ -891,6 +891,20 @@ HAYSTACK = {
 }
 DSPY = {"lines": recorded("status messages", "dspy")}
 INSTRUCTOR: dict[str, Sample] = {}
+MCP = {
+    "plan": said(
+        "a todo tool",
+        {"method": "tools/call", "id": 1, "params": {"name": "update_plan", "arguments": {"plan": TODOS}}},
+    ),
+    "lines": said(
+        "the server's log", {"method": "notifications/message", "params": {"level": "info", "data": "Hi"}}
+    ),
+    "rich results": said(
+        "`image`, `audio` and `resource` blocks",
+        {"method": "tools/call", "id": 1, "params": {"name": "plot"}},
+        {"id": 1, "result": {"content": [MCP_IMAGE]}},
+    ),
+}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -926,6 +940,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "dspy": DSPY,
     "instructor": INSTRUCTOR,
     "acp": ACP,
+    "mcp": MCP,
     "agui": AGUI,
     "vercel_ai_ui": VERCEL,
     "vibex": VIBEX,

@@ -51,6 +51,7 @@ _CLASSES: Final = {
     "langgraph": "LangGraphAdapter",
     "letta": "LettaAdapter",
     "llama_index": "LlamaIndexAdapter",
+    "mcp": "MCPAdapter",
     "messages": "MessagesAdapter",
     "mistral": "MistralAdapter",
     "ollama": "OllamaAdapter",

@@ -19,6 +19,7 @@ from ..pipeline import Pipeline
 from .base import Handler
 from .crewai import CrewAIHandler
 from .langchain import LangChainHandler
+from .mcp import MCPHandler
 
 if TYPE_CHECKING:
     from ...adapters import Adapter
@@ -176,6 +177,7 @@ _HANDLERS: Final[dict[str, type[Handler]]] = {
     "haystack": HaystackHandler,
     "langchain": LangChainHandler,
     "langgraph": LangChainHandler,
+    "mcp": MCPHandler,
     "openai_agents": OpenAIAgentsHandler,
     "pydantic_ai": PydanticAIHandler,
     "strands": StrandsHandler,
@@ -195,7 +197,7 @@ def handler(
 
     "pydantic_ai" makes an ``event_stream_handler``, "langchain" an entry of ``callbacks=[…]``, "openai_agents"
     an ``on_stream``, "strands" a ``callback_handler``, "crewai" a block around ``crew.kickoff()``, "haystack" a
-    ``streaming_callback``. All have
+    ``streaming_callback``, "mcp" a client's callbacks. All have
     ``close()``, ``transcript`` and ``show()``.
     Raises ``AdapterError`` for an SDK without a hook: wrap its stream with ``watch``.
     """
