@@ -26,6 +26,7 @@ the range in its extra (`pip install "vibe_notebook[agno]"`). An adapter imports
 | --- | --- | --- | --- |
 """
 SCRIPTS = {
+    "a2a": ["a2a"],
     "acp": ["acp"],
     "ag-ui": ["agui"],
     "agent-framework": ["agent_framework"],

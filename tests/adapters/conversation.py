@@ -905,6 +905,7 @@ MCP = {
         {"id": 1, "result": {"content": [MCP_IMAGE]}},
     ),
 }
+A2A = {"the user's turn": recorded("messages of the user, the newest one of a task's history", "a2a")}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -940,6 +941,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "dspy": DSPY,
     "instructor": INSTRUCTOR,
     "acp": ACP,
+    "a2a": A2A,
     "mcp": MCP,
     "agui": AGUI,
     "vercel_ai_ui": VERCEL,

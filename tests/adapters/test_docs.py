@@ -78,9 +78,9 @@ def test_each_adapter_of_an_sdk_is_recorded_with_text_and_all_but_plain_text_wit
     # Lists of messages are no SDK's stream, and Letta needs a server: both have tests of constructed natives.
     assert sorted([*columns, "letta", "messages"]) == adapters.names()
     for name, found in columns.items():
-        # instructor gives one structured answer, MCP has calls alone, and DSPy reports none.
+        # instructor gives one structured answer, MCP has calls alone, and A2A and DSPy report none.
         assert name in ("instructor", "mcp") or "text" in found, name
-        assert name in ("dspy", "instructor", "mcp", "text") or "several calls at once" in found, name
+        assert name in ("a2a", "dspy", "instructor", "mcp", "text") or "several calls at once" in found, name
 
 
 def checks(one: Recording) -> list[str]:

@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _CLASSES: Final = {
+    "a2a": "A2AAdapter",
     "acp": "ACPAdapter",
     "agent_framework": "AgentFrameworkAdapter",
     "agno": "AgnoAdapter",

@@ -8,6 +8,7 @@ from typing import Any
 from mcp import types
 from mcp.client.client import Client
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
 from ._chat import weather
 from .recorder import Runs
@@ -20,7 +21,10 @@ async def get_weather(city: str, unit: str, ctx: Context) -> dict[str, Any]:
     """Return the weather, with progress."""
     await ctx.report_progress(1, 2, f"Asking {city}")
     await ctx.report_progress(2, 2)
-    return weather(city, unit)
+    try:
+        return weather(city, unit)
+    except LookupError as error:
+        raise ToolError(str(error)) from error
 
 
 async def run() -> AsyncIterator[Any]:
