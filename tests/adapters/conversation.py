@@ -906,6 +906,50 @@ MCP = {
     ),
 }
 A2A = {"the user's turn": recorded("messages of the user, the newest one of a task's history", "a2a")}
+
+
+def browser(**output: Any) -> dict[str, Any]:
+    """Return a step of browser-use."""
+    return {"state": {"url": URL}, "model_output": {"next_goal": "", "action": [], **output}}
+
+
+BROWSER_USE = {
+    "plan": said("the plan of its steps", browser(plan_update=["Look", "Tell"], current_plan_item=1)),
+}
+OPENHANDS = {
+    "the user's turn": said(
+        "messages of the user",
+        {
+            "kind": "MessageEvent",
+            "id": "e",
+            "source": "user",
+            "llm_message": {"role": "user", "content": [{"type": "text", "text": "Weather?"}]},
+        },
+    ),
+    "plan": said(
+        "a todo tool",
+        {
+            "kind": "ActionEvent",
+            "id": "e",
+            "source": "agent",
+            "thought": [],
+            "tool_call_id": "c1",
+            "tool_name": "task_tracker_plan",
+            "tool_call": {"arguments": json.dumps({"plan": TODOS})},
+        },
+    ),
+    "rich results": said(
+        "blocks of an observation",
+        {
+            "kind": "ObservationEvent",
+            "id": "e",
+            "source": "environment",
+            "tool_call_id": "c1",
+            "tool_name": "plot",
+            "observation": {"content": [MCP_IMAGE]},
+        },
+    ),
+}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -940,6 +984,8 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "haystack": HAYSTACK,
     "dspy": DSPY,
     "instructor": INSTRUCTOR,
+    "browser_use": BROWSER_USE,
+    "openhands": OPENHANDS,
     "acp": ACP,
     "a2a": A2A,
     "mcp": MCP,
