@@ -33,6 +33,7 @@ SCRIPTS = {
     "agno": ["agno"],
     "anthropic": ["anthropic"],
     "autogen": ["autogen"],
+    "chatlas": ["chatlas"],
     "claude-agent-sdk": ["claude_agent_sdk"],
     "crewai": ["crewai"],
     "deepagents": ["deepagents"],

@@ -950,6 +950,22 @@ OPENHANDS = {
         },
     ),
 }
+CHATLAS = {
+    "plan": said(
+        "a todo tool",
+        {"content_type": "tool_request", "id": "c1", "name": "update_plan", "arguments": {"plan": TODOS}},
+    ),
+    "rich results": said(
+        "blocks of a result; Python objects",
+        {
+            "content_type": "tool_result",
+            "value": [MCP_IMAGE],
+            "error": None,
+            "request": {"content_type": "tool_request", "id": "c1", "name": "plot"},
+        },
+    ),
+}
+VLLM: dict[str, Sample] = {}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -986,6 +1002,8 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "instructor": INSTRUCTOR,
     "browser_use": BROWSER_USE,
     "openhands": OPENHANDS,
+    "chatlas": CHATLAS,
+    "vllm": VLLM,
     "acp": ACP,
     "a2a": A2A,
     "mcp": MCP,

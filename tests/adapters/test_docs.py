@@ -77,11 +77,15 @@ def test_each_adapter_of_an_sdk_is_recorded_with_text_and_all_but_plain_text_wit
     }
     # Lists of messages are no SDK's stream, and the others need a server, a browser or a newer Python: they have tests
     # of constructed natives.
-    assert sorted([*columns, "browser_use", "letta", "messages", "openhands"]) == adapters.names()
+    assert sorted([*columns, "browser_use", "letta", "messages", "openhands", "vllm"]) == adapters.names()
     for name, found in columns.items():
-        # instructor gives one structured answer, MCP has calls alone, and A2A and DSPy report none.
+        # instructor gives one structured answer, MCP has calls alone, A2A and DSPy report none, and chatlas
+        # runs one after the other.
         assert name in ("instructor", "mcp") or "text" in found, name
-        assert name in ("a2a", "dspy", "instructor", "mcp", "text") or "several calls at once" in found, name
+        assert (
+            name in ("a2a", "chatlas", "dspy", "instructor", "mcp", "text")
+            or "several calls at once" in found
+        ), name
 
 
 def checks(one: Recording) -> list[str]:

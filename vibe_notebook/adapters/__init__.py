@@ -41,6 +41,7 @@ _CLASSES: Final = {
     "anthropic": "AnthropicAdapter",
     "autogen": "AutoGenAdapter",
     "browser_use": "BrowserUseAdapter",
+    "chatlas": "ChatlasAdapter",
     "claude_agent_sdk": "ClaudeAgentSDKAdapter",
     "cohere": "CohereAdapter",
     "crewai": "CrewAIAdapter",
@@ -69,6 +70,7 @@ _CLASSES: Final = {
     "text": "TextAdapter",
     "vercel_ai_ui": "VercelAIUIAdapter",
     "vibex": "VibexAdapter",
+    "vllm": "VLLMAdapter",
 }
 """The class of each adapter, by the name of the adapter, which is also the name of its module."""
 
