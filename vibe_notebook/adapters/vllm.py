@@ -6,6 +6,7 @@ Source: ``vllm.outputs``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from vibe_notebook.events import MessageFinished, MessageStarted, Usage
@@ -66,16 +67,16 @@ class VLLMAdapter(Adapter):
         self._end_message()
 
     def _output(self, native: object, output: object) -> None:
-        words, tokens = text(get(output, "text")), len(items(get(output, "token_ids")))
+        words, tokens = text(get(output, "text")), _count(get(output, "token_ids"))
         if words.startswith(self._text) and (tokens >= self._tokens or not tokens):
             delta, self._text, self._tokens = words[len(self._text) :], words, tokens
         else:
             delta, self._text, self._tokens = words, self._text + words, self._tokens + tokens
         self.emit_text("text", "0", delta)
         self._reason = ident(get(output, "finish_reason")) or self._reason
-        prompt = items(get(native, "prompt_token_ids"))
+        prompt = _count(get(native, "prompt_token_ids"))
         if self._tokens:
-            self._usage_now = Usage(input_tokens=len(prompt) or None, output_tokens=self._tokens)
+            self._usage_now = Usage(input_tokens=prompt or None, output_tokens=self._tokens)
 
     def _end_message(self) -> None:
         message, self._message = self._message, None
@@ -84,3 +85,8 @@ class VLLMAdapter(Adapter):
             self.emit(MessageFinished, finish_reason=self._reason, usage=self._usage_now)
             self.streamed.forget(message)
         self._envelope, self._text, self._tokens, self._reason, self._usage_now = {}, "", 0, None, None
+
+
+def _count(tokens: object) -> int:
+    """Return the number of tokens in a list, or in one of vLLM's own sequences."""
+    return len(tokens) if isinstance(tokens, Sequence) and not isinstance(tokens, str | bytes) else 0
