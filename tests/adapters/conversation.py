@@ -966,6 +966,33 @@ CHATLAS = {
     ),
 }
 VLLM: dict[str, Sample] = {}
+
+
+def codex(method: str, **params: Any) -> dict[str, Any]:
+    """Return a notification of Codex's app server."""
+    return {"method": method, "params": {"threadId": "t", **params}}
+
+
+OPENAI_CODEX = {
+    "the user's turn": said(
+        "`userMessage` items",
+        codex(
+            "item/completed",
+            item={"type": "userMessage", "id": "i", "content": [{"type": "text", "text": "Weather?"}]},
+        ),
+    ),
+    "plan": said(
+        "`turn/plan/updated`", codex("turn/plan/updated", plan=[{"step": "Look", "status": "completed"}])
+    ),
+    "lines": said("errors that are tried again", codex("error", error={"message": "busy"}, willRetry=True)),
+    "rich results": said(
+        "blocks of a result of MCP",
+        codex(
+            "item/completed",
+            item={"type": "mcpToolCall", "id": "i", "tool": "plot", "result": {"content": [MCP_IMAGE]}},
+        ),
+    ),
+}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -1004,6 +1031,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "openhands": OPENHANDS,
     "chatlas": CHATLAS,
     "vllm": VLLM,
+    "openai_codex": OPENAI_CODEX,
     "acp": ACP,
     "a2a": A2A,
     "mcp": MCP,

@@ -61,6 +61,7 @@ _CLASSES: Final = {
     "ollama": "OllamaAdapter",
     "openai_agents": "OpenAIAgentsAdapter",
     "openai_chat": "OpenAIChatAdapter",
+    "openai_codex": "OpenAICodexAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
     "openhands": "OpenHandsAdapter",
     "pydantic_ai": "PydanticAIAdapter",
