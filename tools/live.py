@@ -26,6 +26,7 @@ the range in its extra (`pip install "vibe_notebook[agno]"`). An adapter imports
 | --- | --- | --- | --- |
 """
 SCRIPTS = {
+    "a2a": ["a2a"],
     "acp": ["acp"],
     "ag-ui": ["agui"],
     "agent-framework": ["agent_framework"],
@@ -34,6 +35,7 @@ SCRIPTS = {
     "anthropic-managed-agents": ["anthropic_managed_agents"],
     "autogen": ["autogen"],
     "bedrock": ["bedrock"],
+    "chatlas": ["chatlas"],
     "claude-agent-sdk": ["claude_agent_sdk"],
     "cohere": ["cohere"],
     "crewai": ["crewai"],
@@ -48,6 +50,7 @@ SCRIPTS = {
     "letta": ["letta"],
     "litellm": ["litellm"],
     "llama-index": ["llama_index"],
+    "mcp": ["mcp"],
     "mistral": ["mistral", "mistral_conversations"],
     "ollama": ["ollama"],
     "openai": ["openai_chat", "openai_responses"],

@@ -994,6 +994,108 @@ HAYSTACK = {
 }
 DSPY = {"lines": recorded("status messages", "dspy")}
 INSTRUCTOR: dict[str, Sample] = {}
+MCP = {
+    "plan": said(
+        "a todo tool",
+        {"method": "tools/call", "id": 1, "params": {"name": "update_plan", "arguments": {"plan": TODOS}}},
+    ),
+    "lines": said(
+        "the server's log", {"method": "notifications/message", "params": {"level": "info", "data": "Hi"}}
+    ),
+    "rich results": said(
+        "`image`, `audio` and `resource` blocks",
+        {"method": "tools/call", "id": 1, "params": {"name": "plot"}},
+        {"id": 1, "result": {"content": [MCP_IMAGE]}},
+    ),
+}
+A2A = {"the user's turn": recorded("messages of the user, the newest one of a task's history", "a2a")}
+
+
+def browser(**output: Any) -> dict[str, Any]:
+    """Return a step of browser-use."""
+    return {"state": {"url": URL}, "model_output": {"next_goal": "", "action": [], **output}}
+
+
+BROWSER_USE = {
+    "plan": said("the plan of its steps", browser(plan_update=["Look", "Tell"], current_plan_item=1)),
+}
+OPENHANDS = {
+    "the user's turn": said(
+        "messages of the user",
+        {
+            "kind": "MessageEvent",
+            "id": "e",
+            "source": "user",
+            "llm_message": {"role": "user", "content": [{"type": "text", "text": "Weather?"}]},
+        },
+    ),
+    "plan": said(
+        "a todo tool",
+        {
+            "kind": "ActionEvent",
+            "id": "e",
+            "source": "agent",
+            "thought": [],
+            "tool_call_id": "c1",
+            "tool_name": "task_tracker_plan",
+            "tool_call": {"arguments": json.dumps({"plan": TODOS})},
+        },
+    ),
+    "rich results": said(
+        "blocks of an observation",
+        {
+            "kind": "ObservationEvent",
+            "id": "e",
+            "source": "environment",
+            "tool_call_id": "c1",
+            "tool_name": "plot",
+            "observation": {"content": [MCP_IMAGE]},
+        },
+    ),
+}
+CHATLAS = {
+    "plan": said(
+        "a todo tool",
+        {"content_type": "tool_request", "id": "c1", "name": "update_plan", "arguments": {"plan": TODOS}},
+    ),
+    "rich results": said(
+        "blocks of a result; Python objects",
+        {
+            "content_type": "tool_result",
+            "value": [MCP_IMAGE],
+            "error": None,
+            "request": {"content_type": "tool_request", "id": "c1", "name": "plot"},
+        },
+    ),
+}
+VLLM: dict[str, Sample] = {}
+
+
+def codex(method: str, **params: Any) -> dict[str, Any]:
+    """Return a notification of Codex's app server."""
+    return {"method": method, "params": {"threadId": "t", **params}}
+
+
+OPENAI_CODEX = {
+    "the user's turn": said(
+        "`userMessage` items",
+        codex(
+            "item/completed",
+            item={"type": "userMessage", "id": "i", "content": [{"type": "text", "text": "Weather?"}]},
+        ),
+    ),
+    "plan": said(
+        "`turn/plan/updated`", codex("turn/plan/updated", plan=[{"step": "Look", "status": "completed"}])
+    ),
+    "lines": said("errors that are tried again", codex("error", error={"message": "busy"}, willRetry=True)),
+    "rich results": said(
+        "blocks of a result of MCP",
+        codex(
+            "item/completed",
+            item={"type": "mcpToolCall", "id": "i", "tool": "plot", "result": {"content": [MCP_IMAGE]}},
+        ),
+    ),
+}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -1034,7 +1136,14 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "haystack": HAYSTACK,
     "dspy": DSPY,
     "instructor": INSTRUCTOR,
+    "browser_use": BROWSER_USE,
+    "openhands": OPENHANDS,
+    "chatlas": CHATLAS,
+    "vllm": VLLM,
+    "openai_codex": OPENAI_CODEX,
     "acp": ACP,
+    "a2a": A2A,
+    "mcp": MCP,
     "agui": AGUI,
     "vercel_ai_ui": VERCEL,
     "vibex": VIBEX,

@@ -9,8 +9,10 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from openai.types.chat import ChatCompletionMessage
 
 import vibe_notebook as vibe
-from tests.adapters.support import emitted
+from tests.adapters.support import emitted, fold, run
 from tests.watching.streams import quiet
+from vibe_notebook import adapters
+from vibe_notebook.exceptions import AdapterError
 
 OPENAI: list[Any] = [
     {"role": "system", "content": "Be short."},
@@ -116,3 +118,44 @@ def test_a_failed_result_is_an_error() -> None:
     block = {"type": "tool_result", "tool_use_id": "c", "content": "no", "is_error": True}
     (end,) = emitted("messages", [[{"role": "user", "content": [block]}]], "tool_finished")
     assert (end["status"], end["error"]) == ("error", "no")
+
+
+CHUNK = {"object": "chat.completion.chunk", "id": "x", "choices": [{"index": 0, "delta": {"content": "Hi"}}]}
+OLLAMA = {"model": "m", "message": {"role": "assistant", "content": "Hi"}, "done": True}
+ANSWERS = {
+    "openai": {"role": "tool", "tool_call_id": "c", "content": "3"},
+    "ollama": {"role": "tool", "tool_name": "add", "content": "3"},
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "then", "name"),
+    [
+        ("openai", OPENAI[4], "messages"),
+        ("ollama", OPENAI[4], "messages"),
+        ("openai", CHUNK, "openai_chat"),
+        ("ollama", OLLAMA, "ollama"),
+    ],
+)
+def test_the_native_after_a_tools_message_names_the_adapter(answer: str, then: Any, name: str) -> None:
+    first = ANSWERS[answer]
+    assert adapters.detect(first, then) == adapters.detect(first, first, then) == name
+    with pytest.raises(AdapterError):
+        adapters.choose("auto", first, is_last=False)
+
+
+def test_a_stream_of_tools_messages_alone_is_one_of_an_api() -> None:
+    assert [adapters.detect(answer) for answer in ANSWERS.values()] == ["openai_chat", "ollama"]
+    transcript = read([ANSWERS["openai"], OPENAI[4]])
+    assert [part.kind for part in transcript.parts] == ["tool", "text"]
+
+
+@pytest.mark.parametrize("name", ["openai_chat", "anthropic", "openai"])
+def test_a_forced_adapter_of_an_api_shows_a_list_of_messages_whole(name: str) -> None:
+    kinds = [part["kind"] for part in fold(run(adapters.choose(name, *OPENAI[2:]), OPENAI))["items"]]
+    assert kinds == ["text", "text", "tool", "text", "text", "text"]
+
+
+def test_a_message_that_a_loop_yields_after_its_chunks_is_not_shown_again() -> None:
+    natives = [CHUNK, {"role": "assistant", "content": "Hi"}]
+    assert [part["text"] for part in fold(run("openai_chat", natives))["items"]] == ["Hi"]

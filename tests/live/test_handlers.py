@@ -94,6 +94,21 @@ def test_haystack_is_shown_by_its_callback() -> None:
     assert hook.transcript.text.endswith("**Atlantis** could not be found.")
 
 
+def test_mcp_is_shown_by_the_callbacks_of_a_client() -> None:
+    scripts = script("mcp", "mcp.client.client")
+    hook = quiet("mcp")
+
+    async def main() -> None:
+        async with hook, scripts.Client(scripts.server) as client:
+            await hook.call_tool(client, "get_weather", {"city": "Paris", "unit": "C"})
+            await client.call_tool("get_weather", {"city": "Oslo", "unit": "C"}, progress_callback=hook)
+
+    asyncio.run(main())
+    first, second = hook.transcript.tools
+    assert (first.args, first.state, first.progress.progress) == ({"city": "Paris", "unit": "C"}, "ok", 2)
+    assert (second.progress.progress, second.progress.total) == (2, 2)
+
+
 def test_strands_is_shown_by_its_callback_handler() -> None:
     scripts = script("strands", "strands")
     hook = quiet("strands")

@@ -195,7 +195,7 @@ class Pipeline:
 
     def _choose_adapter(self, *, is_last: bool) -> bool:
         try:
-            name = adapters.choose(self._adapter_name, *self._unidentified)
+            name = adapters.choose(self._adapter_name, *self._unidentified, is_last=is_last)
         except AdapterError as error:
             if is_last or not adapters.is_open(self._adapter_name):
                 if advice := hint(self._unidentified[0]):

@@ -19,6 +19,7 @@ from .._foreign_words import clean_logger
 from .._nearest import did_you_mean
 from ._base import Adapter
 from ._entry_points import Shipped, load, shipped
+from ._tool_results import is_answer
 
 __all__ = [
     "Adapter",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 _CLASSES: Final = {
+    "a2a": "A2AAdapter",
     "acp": "ACPAdapter",
     "agent_framework": "AgentFrameworkAdapter",
     "agno": "AgnoAdapter",
@@ -40,6 +42,8 @@ _CLASSES: Final = {
     "anthropic_managed_agents": "AnthropicManagedAgentsAdapter",
     "autogen": "AutoGenAdapter",
     "bedrock": "BedrockAdapter",
+    "browser_use": "BrowserUseAdapter",
+    "chatlas": "ChatlasAdapter",
     "claude_agent_sdk": "ClaudeAgentSDKAdapter",
     "cohere": "CohereAdapter",
     "crewai": "CrewAIAdapter",
@@ -54,14 +58,17 @@ _CLASSES: Final = {
     "langgraph": "LangGraphAdapter",
     "letta": "LettaAdapter",
     "llama_index": "LlamaIndexAdapter",
+    "mcp": "MCPAdapter",
     "messages": "MessagesAdapter",
     "mistral": "MistralAdapter",
     "mistral_conversations": "MistralConversationsAdapter",
     "ollama": "OllamaAdapter",
     "openai_agents": "OpenAIAgentsAdapter",
     "openai_chat": "OpenAIChatAdapter",
+    "openai_codex": "OpenAICodexAdapter",
     "openai_responses": "OpenAIResponsesAdapter",
     "openai_sessions": "OpenAISessionsAdapter",
+    "openhands": "OpenHandsAdapter",
     "pydantic_ai": "PydanticAIAdapter",
     "semantic_kernel": "SemanticKernelAdapter",
     "smolagents": "SmolagentsAdapter",
@@ -69,6 +76,7 @@ _CLASSES: Final = {
     "text": "TextAdapter",
     "vercel_ai_ui": "VercelAIUIAdapter",
     "vibex": "VibexAdapter",
+    "vllm": "VLLMAdapter",
     "xai": "XAIAdapter",
 }
 """The class of each adapter, by the name of the adapter, which is also the name of its module."""
@@ -84,6 +92,10 @@ log = clean_logger("vibe_notebook")
 
 _FAMILIES: Final = {"openai": ("openai_responses", "openai_chat")}
 """The adapters that share one name; ``choose`` picks one of them by the first natives."""
+
+
+_ANSWERED: Final = ("mistral", "ollama", "openai_chat")
+"""The adapters that read a tool's message, in the form in which the next request sends it to the model."""
 
 
 def get(name: str, **ids: Any) -> Adapter:
@@ -107,16 +119,17 @@ def get(name: str, **ids: Any) -> Adapter:
     return found[0](**ids)
 
 
-def choose(name: str, *natives: object) -> str:
+def choose(name: str, *natives: object, is_last: bool = True) -> str:
     """Return the name of the adapter that *name* means for a stream that begins with *natives*.
 
     ``choose`` detects the adapter for "auto", and for a name that several adapters share ("openai").
-    Every other name means the adapter that ``get`` returns. Raises ``AdapterError`` like both.
+    Every other name means the adapter that ``get`` returns. Raises ``AdapterError`` like both; if *is_last* is
+    False, also for natives that the next ones may explain.
     """
     key = _key(name)
-    if key == "auto":
-        return detect(*natives)
-    return _detect(natives, _FAMILIES[key]) if key in _FAMILIES else get(name).name
+    if not is_open(name):
+        return get(name).name
+    return _detect(natives, names() if key == "auto" else _FAMILIES[key], is_last=is_last)
 
 
 def is_open(name: str) -> bool:
@@ -133,13 +146,20 @@ def detect(*natives: object) -> str:
     return _detect(natives, names())
 
 
-def _detect(natives: tuple[object, ...], among: Iterable[str]) -> str:
+def _detect(natives: tuple[object, ...], among: Iterable[str], *, is_last: bool = True) -> str:
     kinds = list(among)
+    answered: str | None = None
     for i, native in enumerate(natives):
         fits = [name for name in kinds if _fits(name, native) and (i == 0 or name != "text")]
-        if len(fits) == 1:
+        if len(fits) == 1 and fits[0] in _ANSWERED and is_answer(native):
+            # A list of messages may begin so too, or a loop over a model's API: the next native decides.
+            answered = answered or fits[0]
+        elif len(fits) == 1:
             return fits[0]
-        kinds = fits or kinds
+        else:
+            kinds = fits or kinds
+    if answered is not None and is_last:
+        return answered
     first = natives[0] if natives else None
     if inspect.isawaitable(first):
         kind = type(first).__qualname__

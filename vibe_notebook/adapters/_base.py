@@ -10,7 +10,7 @@ import asyncio
 import json
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, get_args
 
 from vibe_notebook._half_pairs import HalfPairs
@@ -210,6 +210,10 @@ class Adapter(ABC):
             for call_id in list(self._planners):
                 if self._args_keys.get(call_id, ("",))[0] == self._envelope.get("message_id"):
                     self._plan_of(call_id, None, None, cls)
+
+    def add_events(self, events: Iterable[Event]) -> None:
+        """Append the events that another adapter has made for this run."""
+        self._out += events
 
     def emit_input(self, words: str) -> None:
         """Emit what the user asked, for an SDK that tells it only after the run's start; nothing for no words."""

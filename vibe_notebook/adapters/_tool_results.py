@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ._fields import get, ident, parsed, reason, text
 from ._result_blocks import Result, read_content, read_result
 
-__all__ = ["Report", "finish_report", "message_result", "read_report"]
+__all__ = ["Report", "finish_report", "is_answer", "message_result", "read_report"]
 
 
 class Report(NamedTuple):
@@ -60,3 +60,9 @@ def message_result(
         "error": reason(result.output) if is_error else None,
     }
     return result, fields
+
+
+def is_answer(native: object) -> bool:
+    """Return whether *native* is a tool's message, which is in lists of messages and in streams of models' APIs."""
+    names = (get(native, "tool_call_id"), get(native, "tool_name"))
+    return text(get(native, "role")) == "tool" and not get(native, "type") and any(map(ident, names))

@@ -19,6 +19,7 @@ from ._citations import citation_fields
 from ._fields import camel, get, ident, integer, items, json_text, parsed, plain, reason, text
 from ._result_blocks import Result, read_result
 from ._tool_results import message_result, read_report
+from .messages import Conversation
 
 __all__ = ["AnthropicAdapter", "matches", "token_counts", "usage_from"]
 
@@ -101,6 +102,8 @@ class AnthropicAdapter(Adapter):
         """The last finished message: a whole message may follow its deltas."""
         self._used: set[str] = set()
         self._count = 0
+        self._list = Conversation(self)
+        """Reads a list of messages, until the first streamed one: after that, a message repeats what was streamed."""
 
     def _read(self, native: object) -> None:
         kind = text(get(native, "type"))
@@ -308,7 +311,7 @@ class AnthropicAdapter(Adapter):
         elif results and not kind:  # the user message of the next request
             for block in results:
                 self._tool_result(block)
-        else:
+        elif kind or self._count or not self._list.read(native):
             self.emit_unknown(native, kind)
 
     def _tool_result(self, block: object) -> None:

@@ -87,6 +87,8 @@ class DSPyAdapter(Adapter):
             self.emit(MessageStarted)
             self._texts.pop(name, None)
         self._envelope = {"message_id": self._message[0]}
+        if not self._texts.get(name):
+            words = words.lstrip("\n")  # early versions leave the end of the field's header
         self._texts[name] = self._texts.get(name, "") + words
         kind = "thinking" if name in _REASONING else "text"
         self.emit_text(kind, name or "0", words)

@@ -63,7 +63,7 @@ class InstructorAdapter(Adapter):
 
     def _read(self, native: object) -> None:
         if isinstance(native, BaseModel):
-            name, value = type(native).__name__.removeprefix("Partial"), plain(native)
+            name, value = type(native).__name__, plain(native)
         elif fields_of(native).keys() >= _RECORDED:
             name, value = text(get(native, "response_model")), plain(get(native, "partial"))
         else:
@@ -79,7 +79,7 @@ class InstructorAdapter(Adapter):
                 Artifact,
                 artifact_id=f"{self.run_id}:answer:{self._count}",
                 part_id=f"answer:{self._count}",
-                name=name or None,
+                name=name.removeprefix("Partial") or None,
                 media_type="application/json",
                 display=display,
             )

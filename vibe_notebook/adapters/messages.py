@@ -19,7 +19,7 @@ from ._files import block_file, said
 from ._tool_results import message_result
 from .langgraph import matches as is_langgraph
 
-__all__ = ["MessagesAdapter", "matches"]
+__all__ = ["Conversation", "MessagesAdapter", "is_message", "matches"]
 
 _ROLES: Final = {
     "ai": "assistant",
@@ -45,10 +45,10 @@ _THINKING: Final = ("thinking", "reasoning", "reasoning_content")
 def matches(native: object) -> bool:
     """Return whether *native* is a message without a type, or a list of messages."""
     if isinstance(native, list):
-        return bool(native) and all(map(_is_message, native)) and not is_langgraph(native)
+        return bool(native) and all(map(is_message, native)) and not is_langgraph(native)
     is_answer = text(get(native, "role")) == "tool" and ident(get(native, "tool_call_id")) is not None
     if get(native, "additional_kwargs") is not None:  # LangChain's
-        return _is_message(native) and not is_langgraph(native)
+        return is_message(native) and not is_langgraph(native)
     blocks = items(get(native, "content"))
     is_answer = is_answer or any(
         text(get(block, "type")) == "tool_result" or get(block, "toolResult") is not None for block in blocks
@@ -69,7 +69,8 @@ def _is_plain(native: object) -> bool:
     return isinstance(get(native, "content"), str | list) or has_calls
 
 
-def _is_message(native: object) -> bool:
+def is_message(native: object) -> bool:
+    """Return whether *native* is a message of a conversation."""
     if text(get(native, "type")) in _ITEMS:
         return ident(get(native, "call_id")) is not None
     has_role = text(get(native, "role")) in _ROLES or text(get(native, "type")) in _ROLES
@@ -100,14 +101,15 @@ class MessagesAdapter(Adapter):
             self._one(message)
 
     def _one(self, native: object) -> None:
-        if not _is_message(native):
+        if not is_message(native):
             self.emit_unknown(native, ident(get(native, "type")))
             return
         role = _ROLES.get(text(get(native, "role"))) or _ROLES.get(text(get(native, "type")))
         if role == "assistant":
             self._assistant(native)
         elif role == "tool":
-            self._answer(native, get(native, "tool_call_id") or get(native, "name"))
+            names = (get(native, name) for name in ("tool_call_id", "name", "tool_name"))
+            self._answer(native, next((name for name in names if name), None))
         elif role is not None:
             self._turn(native, role)
         elif text(get(native, "type")) == "function_call":
@@ -187,3 +189,21 @@ class MessagesAdapter(Adapter):
             self.emit_unknown({"name": plain(name), "args": plain(args)}, "tool_call")
         else:
             self.emit(ToolStarted, tool_call_id=call_id, tool_name=text(name) or None, args=parsed(args))
+
+
+class Conversation:
+    """Read a list of messages for *adapter*, the forced adapter of a model's API, which has no event for them."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self._reader: MessagesAdapter | None = None
+
+    def read(self, native: object) -> bool:
+        """Emit the events of a message of the assistant or of a tool; return False for every other native."""
+        role = _ROLES.get(text(get(native, "role")))
+        if role not in ("assistant", "tool") or not is_message(native):
+            return False
+        if self._reader is None:
+            self._reader = MessagesAdapter(agent_id=self._adapter.agent_id, run_id=self._adapter.run_id)
+        self._adapter.add_events(event for event in self._reader.feed(native) if event.type != "run_started")
+        return True

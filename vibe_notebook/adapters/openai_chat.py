@@ -24,6 +24,7 @@ from ._base import Adapter
 from ._citations import citation_fields
 from ._fields import get, ident, integer, items, json_text, parsed, text, usage_of
 from ._tool_results import message_result, read_report
+from .messages import Conversation
 
 __all__ = ["OpenAIChatAdapter", "matches"]
 
@@ -112,6 +113,8 @@ class OpenAIChatAdapter(Adapter):
         self._message: _Message | None = None
         self._count = 0
         self._used: set[str] = set()
+        self._list = Conversation(self)
+        """Reads a list of messages, until the first completion: after that, a message repeats what was streamed."""
 
     def _read(self, native: object) -> None:
         kind = text(get(native, "type"))
@@ -322,7 +325,8 @@ class OpenAIChatAdapter(Adapter):
         report = read_report(native)
         call_id = ident(get(native, "tool_call_id"))
         if report is None and (kind or call_id is None or get(native, "role") != "tool"):
-            self.emit_unknown(native, kind)
+            if self._count or not self._list.read(native):
+                self.emit_unknown(native, kind)
             return
         self._finish_answered()
         if report is not None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from ._base import Adapter, is_event_line
 from ._fields import get, ident, text
 from ._text_so_far import TextSoFar
+from .chatlas import ChatlasAdapter
+from .chatlas import matches as is_chatlas
 
 __all__ = ["TextAdapter", "matches"]
 
@@ -36,9 +38,17 @@ class TextAdapter(Adapter):
         self._pieces = None if so_far is False else TextSoFar(is_certain=so_far is True)
         self._is_revised = False
         self._whole = ""
+        self._contents: ChatlasAdapter | None = None
+        """Reads the rest of a stream whose strings chatlas has mixed with its contents."""
 
     def _read(self, native: object) -> None:
-        if not isinstance(native, str):
+        if self._contents is None and not isinstance(native, str) and is_chatlas(native):
+            self._finish_text()
+            self._contents = ChatlasAdapter(agent_id=self.agent_id, run_id=self.run_id)
+        if self._contents is not None:
+            made = self._contents.feed(native)
+            self.add_events(event for event in made if event.type != "run_started")
+        elif not isinstance(native, str):
             self.emit_unknown(native, ident(get(native, "type")))
         elif self._pieces is None:
             self.emit_text("text", "0", text(native))
@@ -58,6 +68,13 @@ class TextAdapter(Adapter):
         self.emit_whole("text", "0", text(self._whole))
 
     def _close(self) -> None:
+        if self._contents is not None:
+            own = ("run_started", "run_finished")
+            self.add_events(event for event in self._contents.finish() if event.type not in own)
+        else:
+            self._finish_text()
+
+    def _finish_text(self) -> None:
         if self._pieces is None:
             return
         is_unclear = self._pieces.is_unclear

@@ -51,9 +51,7 @@ class Forecast(dspy.Module):  # type: ignore[misc]
 async def run() -> AsyncIterator[Any]:
     """Yield the outputs of a program, of which two fields are streamed."""
     with serving(turn(THOUGHT), turn(ANSWER)) as url:
-        model = dspy.LM(
-            "openai/gpt-5-mini", api_base=url, api_key="none", cache=False, max_tokens=None, temperature=None
-        )
+        model = dspy.LM("openai/gpt-4o-mini", api_base=url, api_key="none", cache=False)
         listeners = [StreamListener(signature_field_name=name) for name in ("reasoning", "answer")]
         with dspy.context(lm=model, adapter=dspy.ChatAdapter(), track_usage=True):
             program = dspy.streamify(Forecast(), stream_listeners=listeners)

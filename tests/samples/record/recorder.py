@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import enum
+import importlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -61,6 +62,11 @@ def as_json(value: Any) -> Any:
     return repr(value)
 
 
+def _of_a2a(value: Any) -> Any:
+    """Return protobuf's JSON."""
+    return importlib.import_module("google.protobuf.json_format").MessageToDict(value)
+
+
 def _of_agent_framework(value: Any) -> Any:
     """Return the fields that the SDK writes too; a workflow's event has no JSON form of its own."""
     if callable(getattr(value, "from_json", None)):
@@ -102,6 +108,8 @@ def _of_semantic_kernel(value: Any) -> Any:
 
 
 FORMS: dict[str, Callable[[Any], Any]] = {
+    "a2a.types": _of_a2a,
+    "a2a_pb2": _of_a2a,
     "agent_framework": _of_agent_framework,
     "crewai.events": _of_crewai,
     "dspy.": _of_dspy,

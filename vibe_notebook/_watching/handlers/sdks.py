@@ -19,6 +19,7 @@ from ..pipeline import Pipeline
 from .base import Handler
 from .crewai import CrewAIHandler
 from .langchain import LangChainHandler
+from .mcp import MCPHandler
 
 if TYPE_CHECKING:
     from ...adapters import Adapter
@@ -171,12 +172,43 @@ class HaystackHandler(Handler):
             self._accept(self._run(""), chunk)
 
 
+class OpenHandsHandler(Handler):
+    """Accept events: ``Conversation(agent, callbacks=[vibe.handler("openhands")])``."""
+
+    adapter = "openhands"
+
+    def __call__(self, event: Any) -> None:
+        """Show one event. The SDK calls this."""
+        with self._lock:
+            self._accept(self._run(""), event)
+
+
+class BrowserUseHandler(Handler):
+    """Accept steps: ``Agent(register_new_step_callback=hook, register_done_callback=hook)``.
+
+    The second callback has the results of the steps' actions.
+    """
+
+    adapter = "browser_use"
+
+    def __call__(self, state: Any, output: Any = None, number: int | None = None) -> None:
+        """Show one step, or the results in a whole history. The SDK calls this."""
+        step = {"state": state, "model_output": output, "step_number": number}
+        natives = [step] if output is not None else list(getattr(state, "history", None) or [])
+        with self._lock:
+            for native in natives:
+                self._accept(self._run(""), native)
+
+
 _HANDLERS: Final[dict[str, type[Handler]]] = {
+    "browser_use": BrowserUseHandler,
     "crewai": CrewAIHandler,
     "haystack": HaystackHandler,
     "langchain": LangChainHandler,
     "langgraph": LangChainHandler,
+    "mcp": MCPHandler,
     "openai_agents": OpenAIAgentsHandler,
+    "openhands": OpenHandsHandler,
     "pydantic_ai": PydanticAIHandler,
     "strands": StrandsHandler,
 }
@@ -195,7 +227,8 @@ def handler(
 
     "pydantic_ai" makes an ``event_stream_handler``, "langchain" an entry of ``callbacks=[…]``, "openai_agents"
     an ``on_stream``, "strands" a ``callback_handler``, "crewai" a block around ``crew.kickoff()``, "haystack" a
-    ``streaming_callback``. All have
+    ``streaming_callback``, "mcp" a client's callbacks, "browser_use" and
+    "openhands" an agent's. All have
     ``close()``, ``transcript`` and ``show()``.
     Raises ``AdapterError`` for an SDK without a hook: wrap its stream with ``watch``.
     """

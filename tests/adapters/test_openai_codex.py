@@ -1,0 +1,85 @@
+"""Read the notifications of Codex's app server, constructed after its SDK's classes: a run needs its server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.adapters.support import as_live, emitted, run, shown
+from vibe_notebook import adapters
+from vibe_notebook.events import RunFinished
+from vibe_notebook.exceptions import AdapterError
+
+ADAPTER = "openai_codex"
+IDS = {"threadId": "t", "turnId": "u"}
+
+
+def note(method: str, **params: Any) -> dict[str, Any]:
+    return {"method": method, "params": {**IDS, **params}}
+
+
+def item(kind: str, item_id: str, *, done: bool = True, **fields: Any) -> dict[str, Any]:
+    return note(f"item/{'completed' if done else 'started'}", item={"type": kind, "id": item_id, **fields})
+
+
+COMMAND = {"command": "ls", "cwd": "/tmp"}  # noqa: S108 - never run
+NATIVES = [
+    item("userMessage", "i0", content=[{"type": "text", "text": "List"}]),
+    note("item/reasoning/textDelta", itemId="i1", delta="Hm.", contentIndex=0),
+    item("reasoning", "i1", content=["Hm."], summary=[]),
+    item("commandExecution", "i2", done=False, **COMMAND, status="inProgress"),
+    note("item/commandExecution/outputDelta", itemId="i2", delta="a.txt"),
+    item("commandExecution", "i2", **COMMAND, status="completed", aggregatedOutput="a.txt", exitCode=0),
+    item("mcpToolCall", "i3", tool="f", arguments={"x": 1}, status="failed", error={"message": "no"}),
+    note("item/agentMessage/delta", itemId="i4", delta="One "),
+    note("item/agentMessage/delta", itemId="i4", delta="file."),
+    item("agentMessage", "i4", text="One file."),
+    note("thread/tokenUsage/updated", tokenUsage={"total": {"inputTokens": 3, "outputTokens": 2}}),
+    note("turn/completed", turn={"id": "u", "status": "completed", "items": []}),
+]
+
+
+def test_a_turn_is_shown_whole_and_nothing_twice() -> None:
+    for natives in (NATIVES, list(map(as_live, NATIVES))):
+        assert {adapters.detect(native) for native in natives} == {ADAPTER}
+        user, thinking, command, call, answer = shown(ADAPTER, natives)
+        assert (user["text"], user["role"], thinking["text"]) == ("List", "user", "Hm.")
+        assert (command["args"], command["status"], command["output"]) == (COMMAND, "ok", "a.txt")
+        assert (call["name"], call["args"], call["status"], call["output"]) == ("f", {"x": 1}, "error", "no")
+        assert answer["text"] == "One file."
+        end = run(ADAPTER, natives)[-1]
+        assert isinstance(end, RunFinished)
+        assert end.usage is not None
+        assert (end.outcome, end.usage.input_tokens) == ("success", 3)
+
+
+def test_the_plan_of_a_turn_is_a_plan() -> None:
+    steps = [{"step": "Look", "status": "completed"}, {"step": "Tell", "status": "inProgress"}]
+    (plan,) = emitted(ADAPTER, [note("turn/plan/updated", plan=steps)], "plan")
+    assert [(e["content"], e["status"]) for e in plan["entries"]] == [
+        ("Look", "completed"),
+        ("Tell", "in_progress"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("native", "outcome", "error"),
+    [
+        (note("turn/completed", turn={"status": "interrupted"}), "cancelled", None),
+        (note("turn/completed", turn={"status": "failed", "error": {"message": "busy"}}), "error", "busy"),
+        (note("error", error={"message": "busy"}, willRetry=False), "error", "busy"),
+        (note("error", error={"message": "busy"}, willRetry=True), "success", None),
+    ],
+)
+def test_the_turns_end_is_the_runs(native: Any, outcome: str, error: str | None) -> None:
+    end = run(ADAPTER, [native])[-1]
+    assert isinstance(end, RunFinished)
+    assert (end.outcome, end.error) == (outcome, error)
+
+
+@pytest.mark.parametrize("native", [{"method": "item/started", "params": {}}, note("initialize")])
+def test_other_messages_are_not_detected(native: Any) -> None:
+    for one in (native, as_live(native)):
+        with pytest.raises(AdapterError, match="no adapter knows it"):
+            adapters.detect(one)

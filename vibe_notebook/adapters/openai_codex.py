@@ -1,0 +1,221 @@
+"""Read the notifications of Codex's app server: ``item/*`` and ``turn/*``, as the SDK's objects or as JSON-RPC.
+
+An item begins, may grow by deltas, and comes whole when it is completed. Commands, changes of files and calls of tools
+are calls here; the text and the reasoning of a turn are messages. Source: ``openai_codex.generated``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from vibe_notebook.events import (
+    MessageFinished,
+    MessageStarted,
+    Plan,
+    ToolFinished,
+    ToolProgress,
+    ToolStarted,
+    Usage,
+)
+
+from ._base import Adapter
+from ._fields import camel, get, ident, integer, items, parsed, plain, text
+from ._files import said
+from ._result_blocks import read_content
+
+__all__ = ["OpenAICodexAdapter", "matches"]
+
+_PREFIXES: Final = ("item/", "turn/", "thread/")
+_SILENT: Final = frozenset(
+    ("thread/started", "thread/status/changed", "turn/started", "turn/diff/updated", "thread/closed")
+)
+_TOOLS: Final = frozenset(("commandExecution", "dynamicToolCall", "fileChange", "mcpToolCall", "webSearch"))
+_FAILED: Final = ("declined", "failed")
+_STATES: Final = {"completed": "completed", "inProgress": "in_progress"}
+
+
+def matches(native: object) -> bool:
+    """Return whether *native* is a notification of a thread, or of a turn or an item in it."""
+    params = _params(native)
+    is_ours = text(get(native, "method")).startswith(_PREFIXES) or get(native, "method") == "error"
+    return is_ours and (
+        ident(camel(params, "threadId")) is not None or get(params, "thread", "id") is not None
+    )
+
+
+def _params(native: object) -> object:
+    found = get(native, "params")
+    return get(native, "payload") if found is None else found
+
+
+class OpenAICodexAdapter(Adapter):
+    """Read one turn of a thread, or several."""
+
+    name = "openai_codex"
+
+    def __init__(self, **ids: Any) -> None:
+        super().__init__(**ids)
+        self._message: str | None = None
+        self._started: set[str] = set()
+
+    def _read(self, native: object) -> None:
+        method, params = text(get(native, "method")), _params(native)
+        if not matches(native):
+            self.emit_unknown(native, method or None)
+            return
+        item = camel(params, "item")
+        item = get(item, "root") or item
+        match method:
+            case "item/agentMessage/delta":
+                self._text("text", camel(params, "itemId"), get(params, "delta"))
+            case "item/reasoning/textDelta" | "item/reasoning/summaryTextDelta":
+                self._text("thinking", camel(params, "itemId"), get(params, "delta"))
+            case "item/commandExecution/outputDelta" | "item/fileChange/outputDelta":
+                self._progress(params, delta=text(get(params, "delta")) or None)
+            case "item/mcpToolCall/progress":
+                self._progress(params, message=text(get(params, "message")) or None)
+            case "item/started":
+                self._start(item)
+            case "item/completed":
+                self._complete(item)
+            case "turn/plan/updated":
+                self._plan(params)
+            case "thread/tokenUsage/updated":
+                self._usage = _usage(camel(camel(params, "tokenUsage"), "total")) or self._usage
+            case "turn/completed":
+                self._end_turn(get(params, "turn"))
+            case "error":
+                self._fail(get(params, "error"), is_last=camel(params, "willRetry") is not True)
+            case _ if method not in _SILENT:
+                self.emit_unknown(native, method)
+
+    def _close(self) -> None:
+        self._end_message()
+
+    # Messages.
+
+    def _open(self, item_id: str) -> None:
+        if self._message != item_id:
+            self._end_message()
+            self._message = item_id
+            self._envelope = {"message_id": item_id}
+            self.emit(MessageStarted)
+        self._envelope = {"message_id": item_id}
+
+    def _end_message(self) -> None:
+        message, self._message = self._message, None
+        if message is not None:
+            self._envelope = {"message_id": message}
+            self.emit(MessageFinished)
+        self._envelope = {}
+
+    def _text(self, kind: str, item_id: object, delta: object) -> None:
+        if (found := ident(item_id)) is not None:
+            self._open(found)
+            self.emit_text(kind, "0", text(delta))
+
+    def _whole(self, kind: str, item_id: str, words: str) -> None:
+        if words:
+            self._open(item_id)
+            self.emit_whole(kind, "0", words)
+            self._end_message()
+
+    # Items.
+
+    def _start(self, item: object) -> None:
+        item_id, kind = ident(get(item, "id")), text(get(item, "type"))
+        if item_id is None or kind not in _TOOLS or item_id in self._started:
+            return
+        self._end_message()
+        self._started.add(item_id)
+        name, args = _call(item, kind)
+        self.emit(ToolStarted, tool_call_id=item_id, tool_name=name, args=args)
+
+    def _progress(self, params: object, **fields: Any) -> None:
+        call_id = ident(camel(params, "itemId"))
+        if call_id is not None and any(fields.values()):
+            self.emit(ToolProgress, tool_call_id=call_id, **fields)
+
+    def _complete(self, item: object) -> None:
+        item_id, kind = ident(get(item, "id")), text(get(item, "type"))
+        if item_id is None:
+            self.emit_unknown(item, kind or None)
+        elif kind == "userMessage":
+            self._end_message()
+            words, files = said([plain(get(one, "root") or one) for one in items(get(item, "content"))])
+            self.emit_turn(words, files, message_id=item_id)
+        elif kind == "agentMessage":
+            self._whole("text", item_id, text(get(item, "text")))
+        elif kind == "reasoning":
+            blocks = items(get(item, "content")) or items(get(item, "summary"))
+            if not self.streamed.read((item_id, "thinking", "0")):
+                self._whole("thinking", item_id, "\n\n".join(filter(None, map(text, blocks))))
+        elif kind in _TOOLS:
+            self._start(item)
+            self._answer(item, item_id, kind)
+        else:
+            self.emit_unknown(item, kind or None)
+
+    def _answer(self, item: object, item_id: str, kind: str) -> None:
+        name, _ = _call(item, kind)
+        fields: dict[str, Any] = {"tool_call_id": item_id, "tool_name": name}
+        error = get(item, "error")
+        value = camel(item, "aggregatedOutput") if kind == "commandExecution" else get(item, "result")
+        content = get(value, "content") if kind == "mcpToolCall" else camel(item, "contentItems") or value
+        if _word(get(item, "status")) in _FAILED or error is not None:
+            words = text(get(error, "message")) or text(value) or _word(get(item, "status"))
+            fields |= {"status": "error", "error": words}
+            content = words if content is None else content
+        if content is None:
+            self.emit(ToolFinished, **fields)
+        else:
+            self.emit_result(read_content(content), **fields)
+
+    def _plan(self, params: object) -> None:
+        steps = [
+            {"content": words, "status": _STATES.get(_word(get(one, "status")), "pending")}
+            for one in items(get(params, "plan"))
+            if (words := text(get(one, "step")))
+        ]
+        self.emit(Plan, entries=steps)
+
+    # The end of a turn.
+
+    def _end_turn(self, turn: object) -> None:
+        self._end_message()
+        status = _word(get(turn, "status"))
+        if status == "interrupted":
+            self.end("cancelled")
+        elif status == "failed":
+            self._fail(get(turn, "error"), is_last=True)
+
+    def _fail(self, error: object, *, is_last: bool) -> None:
+        words = text(get(error, "message")) or "error"
+        if is_last:
+            self.end("error", words)
+        else:
+            self.emit_unknown(words, "error", shown=True)
+
+
+def _call(item: object, kind: str) -> tuple[str, Any]:
+    if kind == "commandExecution":
+        return "shell", {"command": text(get(item, "command")), "cwd": plain(get(item, "cwd"))}
+    if kind == "fileChange":
+        return "apply_patch", {"changes": plain(get(item, "changes"))}
+    if kind == "webSearch":
+        return "web_search", {"query": text(get(item, "query"))}
+    return text(get(item, "tool")) or kind, parsed(get(item, "arguments"))
+
+
+def _word(value: object) -> str:
+    return text(value) or text(get(value, "value")) or text(get(value, "root"))
+
+
+def _usage(used: object) -> Usage | None:
+    counts: dict[str, Any] = {
+        "input_tokens": integer(camel(used, "inputTokens")),
+        "output_tokens": integer(camel(used, "outputTokens")),
+        "cached_input_tokens": integer(camel(used, "cachedInputTokens")),
+        "reasoning_tokens": integer(camel(used, "reasoningOutputTokens")),
+    }
+    return None if counts["input_tokens"] is None and counts["output_tokens"] is None else Usage(**counts)
