@@ -53,9 +53,9 @@ NAMES = {
 
 ADAPTERS = (
     "a2a acp agent_framework agno agui anthropic autogen browser_use chatlas claude_agent_sdk cohere crewai "
-    "dspy events google_adk google_genai haystack instructor jido langgraph letta llama_index mcp messages "
-    "mistral ollama openai_agents openai_chat openai_codex openai_responses openhands pydantic_ai "
-    "semantic_kernel smolagents strands text vercel_ai_ui vibex vllm"
+    "dspy events github_copilot google_adk google_genai haystack instructor jido langgraph letta "
+    "llama_index mcp messages mistral ollama openai_agents openai_chat openai_codex openai_responses "
+    "openhands pydantic_ai semantic_kernel smolagents strands text vercel_ai_ui vibex vllm"
 )
 
 PARAMETERS = {
