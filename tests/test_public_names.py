@@ -56,10 +56,10 @@ NAMES = {
 
 ADAPTERS = (
     "a2a acp agent_framework agno agui anthropic anthropic_managed_agents autogen bedrock browser_use "
-    "chatlas claude_agent_sdk cohere crewai dspy events google_adk google_genai google_interactions "
-    "haystack instructor jido langgraph letta llama_index mcp messages mistral mistral_conversations "
-    "ollama openai_agents openai_chat openai_codex openai_responses openai_sessions openhands pydantic_ai "
-    "semantic_kernel smolagents strands text vercel_ai_ui vibex vllm xai"
+    "chatlas claude_agent_sdk cohere crewai dspy events github_copilot google_adk google_genai "
+    "google_interactions haystack instructor jido langgraph letta llama_index mcp messages mistral "
+    "mistral_conversations ollama openai_agents openai_chat openai_codex openai_responses openai_sessions "
+    "openhands pydantic_ai semantic_kernel smolagents strands text vercel_ai_ui vibex vllm xai"
 )
 
 PARAMETERS = {

@@ -1096,6 +1096,25 @@ OPENAI_CODEX = {
         ),
     ),
 }
+
+
+def copilot(kind: str, **data: Any) -> dict[str, Any]:
+    """Return an event of GitHub Copilot's SDK."""
+    return {"type": kind, "id": "e", "timestamp": "t", "data": data}
+
+
+GITHUB_COPILOT = {
+    "the user's turn": said("`user.message`", copilot("user.message", content="Weather?")),
+    "plan": said(
+        "a todo tool",
+        copilot("tool.execution_start", toolCallId="c1", toolName="update_plan", arguments={"plan": TODOS}),
+    ),
+    "lines": said("`session.info`, `session.warning`", copilot("session.info", message="Hi")),
+    "rich results": said(
+        "blocks of a result",
+        copilot("tool.execution_complete", toolCallId="c1", success=True, result={"content": [MCP_IMAGE]}),
+    ),
+}
 LETTA = {
     "the user's turn": Sample(
         "`user_message`", ({"message_type": "user_message", "id": "m", "content": "1 + 2?"},)
@@ -1141,6 +1160,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "chatlas": CHATLAS,
     "vllm": VLLM,
     "openai_codex": OPENAI_CODEX,
+    "github_copilot": GITHUB_COPILOT,
     "acp": ACP,
     "a2a": A2A,
     "mcp": MCP,

@@ -78,9 +78,8 @@ def test_each_adapter_of_an_sdk_is_recorded_with_text_and_all_but_plain_text_wit
     }
     # Lists of messages are no SDK's stream, and the others need a server, a browser or a newer Python: they have tests
     # of constructed natives.
-    assert (
-        sorted([*columns, "browser_use", "messages", "openai_codex", "openhands", "vllm"]) == adapters.names()
-    )
+    others = ["browser_use", "github_copilot", "messages", "openai_codex", "openhands", "vllm"]
+    assert sorted([*columns, *others]) == adapters.names()
     for name, found in columns.items():
         # instructor gives one structured answer, MCP has calls alone, A2A and DSPy report none, and chatlas
         # runs one after the other.

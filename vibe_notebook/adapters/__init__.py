@@ -49,6 +49,7 @@ _CLASSES: Final = {
     "crewai": "CrewAIAdapter",
     "dspy": "DSPyAdapter",
     "events": "EventsAdapter",
+    "github_copilot": "GitHubCopilotAdapter",
     "google_adk": "GoogleADKAdapter",
     "google_genai": "GoogleGenAIAdapter",
     "google_interactions": "GoogleInteractionsAdapter",

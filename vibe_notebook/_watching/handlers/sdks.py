@@ -172,6 +172,17 @@ class HaystackHandler(Handler):
             self._accept(self._run(""), chunk)
 
 
+class GitHubCopilotHandler(Handler):
+    """Accept events: ``session.on(vibe.handler("github_copilot"))``."""
+
+    adapter = "github_copilot"
+
+    def __call__(self, event: Any) -> None:
+        """Show one event. The SDK calls this."""
+        with self._lock:
+            self._accept(self._run(""), event)
+
+
 class OpenHandsHandler(Handler):
     """Accept events: ``Conversation(agent, callbacks=[vibe.handler("openhands")])``."""
 
@@ -203,6 +214,7 @@ class BrowserUseHandler(Handler):
 _HANDLERS: Final[dict[str, type[Handler]]] = {
     "browser_use": BrowserUseHandler,
     "crewai": CrewAIHandler,
+    "github_copilot": GitHubCopilotHandler,
     "haystack": HaystackHandler,
     "langchain": LangChainHandler,
     "langgraph": LangChainHandler,
@@ -228,7 +240,7 @@ def handler(
     "pydantic_ai" makes an ``event_stream_handler``, "langchain" an entry of ``callbacks=[…]``, "openai_agents"
     an ``on_stream``, "strands" a ``callback_handler``, "crewai" a block around ``crew.kickoff()``, "haystack" a
     ``streaming_callback``, "mcp" a client's callbacks, "browser_use" and
-    "openhands" an agent's. All have
+    "openhands" an agent's, "github_copilot" a session's. All have
     ``close()``, ``transcript`` and ``show()``.
     Raises ``AdapterError`` for an SDK without a hook: wrap its stream with ``watch``.
     """
