@@ -25,8 +25,18 @@ from vibe_notebook.events import (
 from vibe_notebook.registry import Registry
 
 IDS = frozenset(
-    ("id", "message_id", "messageId", "parentMessageId", "response_id", "item_id", "uuid", "task_id")
-)
+    (
+        "id",
+        "message_id",
+        "messageId",
+        "parentMessageId",
+        "response_id",
+        "item_id",
+        "uuid",
+        "task_id",
+        "call_id",
+    )
+) | {"event_id", "started_event_id", "parent_event_id"}
 NUMBERS = frozenset(("seq", "sequence_number", "step", "langgraph_step"))
 OTHER = {
     "agno_paused": "the run waits",

@@ -124,7 +124,7 @@ class CrewAIAdapter(Adapter):
         """Emit what the model has written of a call; *args* may be all of it so far, *delta* is the newest piece."""
         message = self._envelope["message_id"]
         known = self._calls.get(f"{message}:{index}") if call_id is None else self._calls.get(call_id)
-        if known is None:
+        if known is None or known.is_finished:  # a model may use an id again
             known = _Call(call_id or f"{message}:{index}", text(name))
             self._calls[known.id] = known
             drop_oldest(self._calls, CALLS)
