@@ -128,9 +128,10 @@ def test_a_whole_answer_of_a_model_that_does_not_stream_is_shown() -> None:
 
 def test_calls_that_are_numbered_anew_in_each_message_are_calls_of_their_own() -> None:
     def round_of(message: str, x: int) -> list[dict[str, Any]]:
-        asked = {"id": "c1", "function": {"name": "f", "arguments": f'{{"x": {x}}}'}}
+        asked = {"id": "c1", "index": 0, "function": {"name": "f", "arguments": f'{{"x": {x}}}'}}
         tool = {"tool_name": "f", "tool_args": {"x": x}}
         return [
+            event("llm_stream_chunk", call_id=message, chunk=f'{{"x": {x}}}', tool_call=asked),
             event("llm_call_completed", call_id=message, response=[asked]),
             event("tool_usage_started", **tool),
             event("tool_usage_finished", **tool, output=str(x)),
