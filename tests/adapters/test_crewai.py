@@ -126,6 +126,21 @@ def test_a_whole_answer_of_a_model_that_does_not_stream_is_shown() -> None:
     assert (part["id"], part["args"], words["text"]) == ("c1", {"x": 1}, "Hi")
 
 
+def test_calls_that_are_numbered_anew_in_each_message_are_calls_of_their_own() -> None:
+    def round_of(message: str, x: int) -> list[dict[str, Any]]:
+        asked = {"id": "c1", "index": 0, "function": {"name": "f", "arguments": f'{{"x": {x}}}'}}
+        tool = {"tool_name": "f", "tool_args": {"x": x}}
+        return [
+            event("llm_stream_chunk", call_id=message, chunk=f'{{"x": {x}}}', tool_call=asked),
+            event("llm_call_completed", call_id=message, response=[asked]),
+            event("tool_usage_started", **tool),
+            event("tool_usage_finished", **tool, output=str(x)),
+        ]
+
+    parts = shown(ADAPTER, [*round_of("m1", 1), *round_of("m2", 2)])
+    assert [(part["args"], part["output"]) for part in parts] == [({"x": 1}, "1"), ({"x": 2}, "2")]
+
+
 def test_an_unknown_event_shows_no_agent_of_the_crew() -> None:
     native = event("memory_query_started", query="cats", agent=object())
     (custom,) = emitted(ADAPTER, [native], "custom")

@@ -36,7 +36,7 @@ def test_each_name_equals_the_name_of_its_adapter() -> None:
 
 
 def test_an_unknown_name_raises_an_error_with_the_known_names() -> None:
-    with pytest.raises(AdapterError, match=r"'nope'; one of: acp, .*events, .*xai\."):
+    with pytest.raises(AdapterError, match=r"'nope'; one of: a2a, .*events, .*xai\."):
         adapters.get("nope")
 
 

@@ -70,6 +70,8 @@ class CrewAIAdapter(Adapter):
         self._calls: dict[str, _Call] = {}
         self._open: dict[str, None] = {}
         """The messages that have begun, of events by the id of the model call."""
+        self._ended: dict[str, None] = {}
+        """The messages that have come whole."""
         self._message: str | None = None
         self._count = 0
         self._place: tuple[Any, ...] = ()
@@ -124,8 +126,9 @@ class CrewAIAdapter(Adapter):
         """Emit what the model has written of a call; *args* may be all of it so far, *delta* is the newest piece."""
         message = self._envelope["message_id"]
         known = self._calls.get(f"{message}:{index}") if call_id is None else self._calls.get(call_id)
-        if known is None or known.is_finished:  # a model may use an id again
+        if known is None or known.is_finished:  # some servers number the calls of each message anew
             known = _Call(call_id or f"{message}:{index}", text(name))
+            self._calls.pop(known.id, None)
             self._calls[known.id] = known
             drop_oldest(self._calls, CALLS)
             self.announce_call(known.id, known.name)
@@ -227,10 +230,15 @@ class CrewAIAdapter(Adapter):
             self.emit_whole("text", "0", text(response))
         for call in items(response):
             call_id, name = ident(get(call, "id")), text(get(call, "function", "name"))
-            if call_id is not None and call_id not in self._calls and name.isidentifier():
+            known = self._calls.get(call_id or "")
+            is_new = known is None or (known.is_finished and message not in self._ended)
+            if call_id is not None and is_new and name.isidentifier():
+                self._calls.pop(call_id, None)
                 self._calls[call_id] = _Call(call_id, name)
                 self.announce_call(call_id, name)
                 self.emit_rest_of_args(call_id, name, text(get(call, "function", "arguments")))
+        self._ended[message] = None
+        drop_oldest(self._ended, CALLS)
         fields = {"usage": _usage(data), "finish_reason": ident(get(data, "finish_reason"))}
         self._end_message(message, **fields)
 
