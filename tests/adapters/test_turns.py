@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.support import recording, run, shown
+from tests.adapters.support import RECORDINGS, recording, run, shown
 from tests.adapters.test_langgraph import ai, message_chunk
 from vibe_notebook import adapters
 from vibe_notebook.registry import Registry
@@ -290,4 +290,37 @@ def test_a_message_of_the_user_that_a_loop_yields_is_a_turn(name: str) -> None:
     assert said(name, {"role": "user", "content": "Hi"}) == [("user", "Hi")]
     assert said(name, {"role": "developer", "content": [{"type": "text", "text": "Hi"}]}) == [
         ("system", "Hi")
+    ]
+
+
+TURN = {"role": "user", "content": "My question."}
+
+
+@pytest.mark.parametrize("turns", [[TURN], [{"role": "system", "content": "Be brief."}, TURN]])
+def test_what_the_user_said_before_a_stream_does_not_choose_its_adapter(turns: list[Any]) -> None:
+    for name in RECORDINGS:
+        each = recording(name)
+        assert adapters.choose("auto", *turns, *list(each.natives)[:6]) == each.adapter, name
+    assert adapters.choose("auto", *turns) == "messages"
+    assert adapters.choose("auto", *turns, {"role": "assistant", "content": "Yes."}) == "messages"
+    assert adapters.choose("auto", *turns, "a piece") == "text"
+
+
+@pytest.mark.parametrize("so_far", [None, False])
+def test_a_turn_between_pieces_of_text_ends_the_text(*, so_far: bool | None) -> None:
+    reader = adapters.get("text", so_far=so_far)
+    with Registry() as registry:
+        for native in ["a ", "b ", TURN, "c ", {**TURN, "content": "More?"}, "d"]:
+            for event in reader.feed(native):
+                registry.dispatch(event)
+        for event in reader.finish():
+            registry.dispatch(event)
+        parts = registry.transcript(reader.agent_id).parts
+    words = [(part.role, part.text) for part in parts if part.kind == "text"]
+    assert words == [
+        ("assistant", "a b "),
+        ("user", "My question."),
+        ("assistant", "c "),
+        ("user", "More?"),
+        ("assistant", "d"),
     ]

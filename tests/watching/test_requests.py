@@ -190,8 +190,18 @@ async def test_the_environment_answers_where_nobody_is_there(
         assert (answer.action, answer.by) == ("decline", ANSWERS)
         assert (await live.ask("Which?", options=["Lima"])).value == "Lima"
         assert await live.approve("Fly?")
-        with pytest.raises(ValueError, match="none of the options"):
-            live.ask("Which?", options=["Quito"])
+        with pytest.raises(vibe.NoAnswerError, match="none of the options"):
+            await live.ask("Which?", options=["Quito"])
+        refusals: list[Any] = [{"action": "decline"}, {"approve": False}, None, False, "DECLINE", True, []]
+        for refusal in refusals:
+            file.write_text(json.dumps({"rm": refusal}))
+            with (
+                live.tool("rm") as tool,
+                pytest.raises(vibe.NoAnswerError, match="accept, decline or cancel"),
+            ):
+                await tool.approve()
+        with pytest.raises(vibe.NoAnswerError, match="no answer for 'Else"):
+            await live.ask("Else?")
         for wrong in (str(tmp_path / "none.json"), str(tmp_path)):
             monkeypatch.setenv(ANSWERS, wrong)
             with pytest.raises(vibe.NoAnswerError, match=ANSWERS):

@@ -193,7 +193,7 @@ def _checked(field: Field, schema: Any, value: Any) -> Any:
 
 
 def _number(field: Field, schema: Mapping[str, Any], value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         _refuse(field.name, "a number is needed")
     if field.kind == "integer":
         if value != int(value):
@@ -205,6 +205,13 @@ def _number(field: Field, schema: Mapping[str, Any], value: Any) -> Any:
     if isinstance(most, int | float) and value > most:
         _refuse(field.name, f"at most {most} is allowed")
     return value
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _text(where: str, schema: Mapping[str, Any], value: Any) -> None:

@@ -11,7 +11,6 @@ import os
 import threading
 import time
 from asyncio import CancelledError
-from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -34,7 +33,7 @@ from .connections import Connections
 from .displays import Displays
 from .finalizer import Finalizer, defer_interrupt, shield_interrupts
 from .ids import RunIds, fresh_agent_id
-from .requests import ENDED, AnswerPayload, Desk
+from .requests import CLOSED, ENDED, AnswerPayload, Desk
 from .sources import hint, is_one_shot
 from .understanding import Understanding
 
@@ -63,7 +62,7 @@ class Pipeline:
         input: Any = None,  # noqa: A002 - the field's name
     ) -> None:
         self.registry = registry
-        self._faults: deque[Event] = deque()
+        self._faults: list[Event] = []
         self.displays = Displays(registry, self._faults.append)
         self._input = to_json_value(input)
         self._recorded_title = title or agent_id
@@ -258,7 +257,7 @@ class Pipeline:
             self.registry.dispatch(slot)
         with contextlib.suppress(IndexError):  # another thread may report them
             while self._faults:
-                self.registry.dispatch(self._with_time(self._faults.popleft()))
+                self.registry.dispatch(self._with_time(self._faults.pop(0)))
 
     def _with_time(self, event: Event) -> Event:
         """Return an event with the present time, if its source gave no time."""
@@ -350,6 +349,7 @@ class Pipeline:
             failed: BaseException | None = None
             try:
                 self.desk.close(ENDED)
+                self.desk = CLOSED  # hundreds of ended streams may be held
                 # The user's callbacks run in here: one interrupt passes, and ends them.
                 shield.is_open = True
                 self._finish_runs(exc)

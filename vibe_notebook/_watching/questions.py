@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from .._json_values import to_json_value
+from .._limits import TIME_LIMIT
 from ..events import InputRequested, Option
 
 __all__ = ["Question", "Request"]
@@ -64,6 +65,6 @@ class Question:
             answer_schema=to_json_value(model.model_json_schema() if model else schema),
             options=self.options,
             default=to_json_value(self.default),
-            expires_at=None if self.timeout is None else time.time() + self.timeout,
+            expires_at=None if self.timeout is None else min(time.time() + self.timeout, TIME_LIMIT - 1),
         )
         return event, model

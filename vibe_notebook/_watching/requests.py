@@ -7,6 +7,7 @@ end of the run settle it under one lock: the first one wins.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -33,11 +34,13 @@ from .answers import Field, ask_in_lines, check_value, form_of
 from .questions import Question, Request
 from .unattended import ANSWERS, by_default, nobody, of_environment
 
-__all__ = ["ENDED", "AnswerPayload", "Desk", "Pending", "Question", "Request"]
+__all__ = ["CLOSED", "ENDED", "AnswerPayload", "Desk", "Pending", "Question", "Request"]
 
 log = clean_logger("vibe_notebook")
 
 Action = Literal["accept", "decline", "cancel"]
+LONGEST: Final = threading.TIMEOUT_MAX / 2
+"""Seconds that a timer can wait."""
 _BLOCKED: Final = 1.0
 """Seconds without a turn of the kernel's loop after which no click can arrive: a synchronous cell runs."""
 
@@ -153,11 +156,11 @@ class Desk:
         event, model = question.event(*run, call[0])
         taken = {name: getattr(event, name) for name in _COMMON}
         request = Request(tool=call[1], **taken)
-        if request.kind == "question" and request.default is not None:
-            check_value(request.answer_schema, request.options, request.default)
         is_approval = request.kind == "approval"
         form = [] if is_approval else form_of(request.answer_schema, request.options, request.default)
         pending = Pending(self, request, form, model, then)
+        if not is_approval and request.default is not None:
+            _checked(pending, "accept", request.default, None, None)
         with self._lock:
             is_late = self._closed
             if not is_late:
@@ -169,7 +172,7 @@ class Desk:
         elif not self._is_anybody_there():
             self._answer_alone(pending)
         elif question.timeout is not None:
-            pending.timer = threading.Timer(question.timeout, self._time_out, [pending])
+            pending.timer = threading.Timer(min(question.timeout, LONGEST), self._time_out, [pending])
             pending.timer.daemon = True
             pending.timer.start()
         if self.on_request is not None and not pending.done():
@@ -183,22 +186,28 @@ class Desk:
         """Answer a request that nobody sees: by its default, else by the environment, else by an error."""
         request = pending.request
         if request.default is not None:
-            self._settle(pending, by_default(request, "default"))
+            self._settle(pending, self._default(pending, "default"))
             return
         try:
             found = of_environment(request)
-        except (OSError, ValueError) as error:
-            self._fail(pending, NoAnswerError(f"{ANSWERS}: {error}"))
+            if found is not None:
+                self.answer(request.request_id, found[0], found[1], by=ANSWERS)
+                return
+        except (OSError, ValueError, RecursionError) as error:
+            self._fail(pending, NoAnswerError(f"{ANSWERS}={os.environ.get(ANSWERS)!r}: {error}"))
             return
-        if found is None:
-            self._fail(pending, NoAnswerError(nobody(request)))
-        else:
-            self.answer(request.request_id, found[0], found[1], by=ANSWERS)
+        self._fail(pending, NoAnswerError(nobody(request)))
+
+    @staticmethod
+    def _default(pending: Pending, by: str) -> Answer:
+        if pending.request.kind == "approval":
+            return by_default(pending.request, by)
+        return _checked(pending, "accept", pending.request.default, None, by)
 
     def _time_out(self, pending: Pending) -> None:
         request = pending.request
         is_given = request.default is not None
-        answer = by_default(request, "timeout") if is_given else Answer(action="cancel", by="timeout")
+        answer = self._default(pending, "timeout") if is_given else Answer(action="cancel", by="timeout")
         self._settle(pending, answer)
 
     def page_came(self) -> None:
@@ -313,7 +322,7 @@ class Desk:
         if here.asks_in_lines:
             if in_loop() and not here.is_notebook:
                 raise RuntimeError(_AWAIT)
-            if timeout is None and not pending.is_asked:
+            if not pending.is_asked:
                 pending.is_asked = True
                 self._ask_line(pending)
             return
@@ -390,7 +399,19 @@ def _checked(pending: Pending, action: Action, value: Any, reason: str | None, b
                 first = error.errors()[0]
                 msg = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
                 raise ValueError(msg) from None
+            except Exception as error:  # a validator of the user's
+                msg = f"{type(error).__name__}: {error}"
+                raise ValueError(msg) from error
     elif value is not None and not isinstance(value, Mapping):
         msg = "The changed arguments have to be an object; without a change give None."
         raise ValueError(msg)
     return Answer(action=action, value=value, reason=reason, by=by)
+
+
+def _nothing(*_: object) -> None:
+    """Do nothing: the stream has ended."""
+
+
+CLOSED: Final = Desk(_nothing, _nothing, _nothing)
+"""The desk of all streams that have ended: it asks nothing, and knows no request."""
+CLOSED.close(ENDED)

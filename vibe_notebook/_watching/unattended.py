@@ -45,12 +45,17 @@ def of_environment(request: Request) -> tuple[Literal["accept", "decline", "canc
         return (given, None) if request.kind == "approval" else None  # type: ignore[return-value]
     answers = json.loads(Path(given).read_text(encoding="utf-8"))
     if not isinstance(answers, Mapping):
-        msg = f"{given} holds no object of answers by tool name or message."
+        msg = "the file holds no object of answers by tool name or message"
         raise ProtocolError(msg)
-    for key in (request.tool, request.message):
-        if key is not None and key in answers:
-            found = answers[key]
-            if found in ("accept", "decline", "cancel"):
-                return found, None
-            return "accept", found
-    return None
+    key = next((key for key in (request.tool, request.message) if key is not None and key in answers), None)
+    if key is None:
+        names = " and ".join(repr(key[:100]) for key in (request.tool, request.message) if key is not None)
+        msg = f"the file has no answer for {names or 'a request without words'}"
+        raise ProtocolError(msg)
+    found = answers[key]
+    if found in ("accept", "decline", "cancel"):
+        return found, None
+    if request.kind == "approval":  # whatever is no plain yes approves nothing
+        msg = f"the answer for {key[:100]!r} has to be accept, decline or cancel"
+        raise ProtocolError(msg)
+    return "accept", found

@@ -19,7 +19,7 @@ from .._foreign_words import clean_logger
 from .._nearest import did_you_mean
 from ._base import Adapter
 from ._entry_points import Shipped, load, shipped
-from ._tool_results import is_answer
+from ._tool_results import is_answer, is_call_item, is_turn
 
 __all__ = [
     "Adapter",
@@ -150,13 +150,19 @@ def detect(*natives: object) -> str:
 def _detect(natives: tuple[object, ...], among: Iterable[str], *, is_last: bool = True) -> str:
     kinds = list(among)
     answered: str | None = None
+    turns = 0
     for i, native in enumerate(natives):
-        fits = [name for name in kinds if _fits(name, native) and (i == 0 or name != "text")]
+        fits = [name for name in kinds if _fits(name, native) and (i == turns or name != "text")]
         if len(fits) == 1 and fits[0] in _ANSWERED and is_answer(native):
             # A list of messages may begin so too, or a loop over a model's API: the next native decides.
             answered = answered or fits[0]
+        elif fits == ["messages"] and is_turn(native):
+            # A list of messages begins so, and so does a loop that yields what the user said before any SDK's stream.
+            answered, turns = answered or fits[0], turns + (turns == i)
         elif len(fits) == 1:
             return fits[0]
+        elif not fits and answered == "messages" and is_call_item(native):
+            return answered
         else:
             kinds = fits or kinds
     if answered is not None and is_last:

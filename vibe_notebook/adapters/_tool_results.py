@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ._fields import get, ident, parsed, reason, text
 from ._result_blocks import Result, read_content, read_result
 
-__all__ = ["Report", "finish_report", "is_answer", "message_result", "read_report"]
+__all__ = ["Report", "finish_report", "is_answer", "is_call_item", "is_turn", "message_result", "read_report"]
 
 
 class Report(NamedTuple):
@@ -60,6 +60,16 @@ def message_result(
         "error": reason(result.output) if is_error else None,
     }
     return result, fields
+
+
+def is_turn(native: object) -> bool:
+    """Return whether *native* is a message of the user's or of the system's, which stands before any stream."""
+    return isinstance(native, dict) and text(native.get("role")) in ("user", "system", "developer")
+
+
+def is_call_item(native: object) -> bool:
+    """Return whether *native* is a call as an item of the Responses API's input: no stream yields one by itself."""
+    return isinstance(native, dict) and text(native.get("type")) == "function_call"
 
 
 def is_answer(native: object) -> bool:

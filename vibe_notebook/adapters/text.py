@@ -8,6 +8,7 @@ from __future__ import annotations
 from ._base import Adapter, is_event_line
 from ._fields import get, ident, text
 from ._text_so_far import TextSoFar
+from ._tool_results import is_turn
 from .chatlas import ChatlasAdapter
 from .chatlas import matches as is_chatlas
 
@@ -35,6 +36,8 @@ class TextAdapter(Adapter):
 
     def __init__(self, *, so_far: bool | None = None, **ids: str | None) -> None:
         super().__init__(**ids)  # type: ignore[arg-type]  # the base checks none of them either
+        self._so_far = so_far
+        self._part = "0"
         self._pieces = None if so_far is False else TextSoFar(is_certain=so_far is True)
         self._is_revised = False
         self._whole = ""
@@ -48,10 +51,16 @@ class TextAdapter(Adapter):
         if self._contents is not None:
             made = self._contents.feed(native)
             self.add_events(event for event in made if event.type != "run_started")
+        elif is_turn(native):
+            self._finish_text()
+            self.emit_unknown(native, None)
+            # The text goes on after the turn, in a part of its own.
+            self._pieces = None if self._so_far is False else TextSoFar(is_certain=self._so_far is True)
+            self._is_revised, self._whole, self._part = False, "", str(self._turns)
         elif not isinstance(native, str):
             self.emit_unknown(native, ident(get(native, "type")))
         elif self._pieces is None:
-            self.emit_text("text", "0", text(native))
+            self.emit_text("text", self._part, text(native))
         else:
             for kind, piece in self._pieces.feed(native):
                 self._emit(kind, piece)
@@ -62,10 +71,10 @@ class TextAdapter(Adapter):
         elif self._is_revised:
             self._whole += piece
         else:
-            self.emit_text("text", "0", text(piece))
+            self.emit_text("text", self._part, text(piece))
             return
         # After a replacement every piece is one: a tag of thinking may stand anywhere in it.
-        self.emit_whole("text", "0", text(self._whole))
+        self.emit_whole("text", self._part, text(self._whole))
 
     def _close(self) -> None:
         if self._contents is not None:
