@@ -68,7 +68,7 @@ def test_hundreds_of_finished_streams_leave_no_thread_and_little_beyond_their_tr
         return made
 
     watched(0, Registry())  # imports and caches cost their memory only once
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     with Registry() as registry:
         with traced() as all_of_it:
             ended = [watched(i, registry) for i in range(500)]
@@ -79,7 +79,7 @@ def test_hundreds_of_finished_streams_leave_no_thread_and_little_beyond_their_tr
         assert (
             all_of_it[0] - of_the_transcripts[0] < 10 * MEGABYTE
         )  # 9.5 measured, the ring with it: a part has its times, a run its messages
-        assert threading.active_count() == threads
+        assert set(threading.enumerate()) <= threads  # other tests' threads may end meanwhile
         assert len(shown) == 501
 
 
