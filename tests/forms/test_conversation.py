@@ -154,3 +154,10 @@ def test_a_runs_input_is_shown_only_without_the_users_own_words() -> None:
     assert transcript_text(bare).count("asked") == 1
     assert transcript_text(own).count("asked") == 1
     assert "asked, in full" in transcript_text(own)
+
+
+def test_the_quote_of_a_source_is_in_the_text_too() -> None:
+    cited = TextPart(
+        text="It rains.", citations=(CitationValue(citation_id="c", title="Log", quote="rain", end=9),)
+    )
+    assert "[1] Log · “rain”" in transcript_text(Transcript(parts=(cited,)))

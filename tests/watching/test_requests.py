@@ -75,6 +75,20 @@ async def test_a_call_that_is_not_approved_ends_as_denied_with_the_reason() -> N
 
 
 @pytest.mark.anyio
+async def test_two_requests_of_one_call_are_both_in_the_transcript() -> None:
+    async with vibe.live("a", display=False) as live:
+        asked(live)
+        with live.tool("rm") as tool:
+            for message in ("A?", None):
+                pending = tool.approve(message)
+                live.answer(pending.request, "accept")
+                assert await pending
+    words = live.transcript.to_text()
+    assert [part.kind for part in live.transcript.parts] == ["tool", "input"]
+    assert ("A?" in words, "May rm run?" in words, words.count("accepted")) == (True, True, 2)
+
+
+@pytest.mark.anyio
 async def test_of_two_answers_the_first_counts() -> None:
     async with vibe.live("a", display=False) as live:
         asked(live)

@@ -14,6 +14,7 @@ from .._markdown.images import pixels_of
 from .._markdown.sanitize import is_link
 from .conversation import (
     PLAN_MARKS,
+    Source,
     Sources,
     answer_words,
     document_parts,
@@ -114,10 +115,13 @@ def _text(part: TextPart, sources: Sources) -> str:
     if part.role in ("user", "system"):
         return _quoted(f"{part.role}: {text.strip()}") if text.strip() else ""
     listed = [
-        f"[{source.number}] " + " · ".join(filter(None, (source.title, in_line(source.url or "", 500))))
-        for source in sources.after(part)
+        f"[{source.number}] " + " · ".join(filter(None, _about(source))) for source in sources.after(part)
     ]
     return "\n".join([*([text] if text else []), *listed])
+
+
+def _about(source: Source) -> tuple[str, str, str]:
+    return source.title, in_line(source.url or "", 500), f"“{source.quote}”" if source.quote else ""
 
 
 def _quoted(text: str) -> str:

@@ -68,6 +68,7 @@ class LiveTool:
         self._owner = owner
         self._finished = False
         self._shown: dict[str, Any] | None = None
+        self._has_asked = False
 
     def progress(
         self, message: str | None = None, *, progress: float | None = None, total: float | None = None
@@ -99,9 +100,11 @@ class LiveTool:
 
         *timeout* is seconds. In a worker thread: ``tool.approve().result()``.
         """
-        return self._owner.ask_for(
-            Question("approval", message, default=default, timeout=timeout), self, then=self._deny_unless_yes
-        )
+        if again := self._has_asked:  # a call shows one request: a further one stands by itself
+            message = message or f"May {self.name} run?"
+        self._has_asked = True
+        question = Question("approval", message, default=default, timeout=timeout)
+        return self._owner.ask_for(question, self, is_apart=again, then=self._deny_unless_yes)
 
     def _deny_unless_yes(self, answer: Answer) -> None:
         if not answer:
@@ -279,13 +282,14 @@ class Live(Transcribed):
         question: Question,
         tool: LiveTool | None = None,
         *,
+        is_apart: bool = False,
         then: Callable[[Answer], object] | None = None,
     ) -> Pending:
         """Ask in this run, about a tool call or by itself; call *then* with the answer before anybody goes on."""
         with self._lock:
             self._check_open()
             self._part = None
-        call = (None, None) if tool is None else (tool.tool_call_id, tool.name)
+        call = (None if tool is None or is_apart else tool.tool_call_id, None if tool is None else tool.name)
         return self._pipeline.desk.ask(question, (self.agent_id or "", self._run_id), call, then=then)
 
     def show_later(self, tool: LiveTool, bundle: dict[str, Any]) -> None:
