@@ -456,3 +456,20 @@ def test_the_repr_of_an_object_that_says_nothing_is_left_out_beside_its_display(
     text = unescape(form(Transcript(parts=(call,))))
     assert "shown" in text
     assert output[1:9] not in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "words"),
+    [
+        ("image/png", base64.b64encode(b"<script>").decode(), "its bytes are no such image"),
+        ("image/jpeg", png(2, 2), "its bytes are image/png"),
+        ("image/png", "no base64!", "its bytes are no such image"),
+        ("image/png", png(2, 2), ""),
+        ("text/plain", "AAAA", ""),
+    ],
+)
+def test_a_file_that_is_no_image_of_its_type_is_named_in_every_form(kind: str, data: str, words: str) -> None:
+    made = Transcript(parts=(ArtifactPart(artifact_id="a", name="a.png", media_type=kind, data=data),))
+    for form in (made.to_html(), made.to_text(), made.to_markdown()):
+        assert (words or "its bytes") in form if words else "its bytes" not in form
+    assert ("<img" in made.to_html()) == (kind == "image/png" and not words)

@@ -13,7 +13,7 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, assert_never
 
-from .._markdown.images import pixels_of
+from .._markdown.images import image_problem
 from .._markdown.math import isolate
 from .._markdown.renderer import directed
 from .._markdown.sanitize import href_of, is_link, is_raster
@@ -293,7 +293,11 @@ def _artifact(part: ArtifactPart) -> str:
         name = f'<a href="{href}" target="_blank" rel="noopener noreferrer">{name}</a>'
     facts = [] if part.action == "created" else [_text(name_in_line(part.action))]
     facts += [_text(name_in_line(part.media_type))] if part.media_type else []
-    facts += [size(byte_size(part.data)), *filter(None, [pixels_of(part.data)])] if part.data else []
+    facts += (
+        [size(byte_size(part.data)), *filter(None, [image_problem(part.media_type, part.data)])]
+        if part.data
+        else []
+    )
     about = f' <span style="{SMALL}">· {" · ".join(facts)}</span>' if facts else ""
     image = ""
     source = f"data:{part.media_type};base64,{part.data}"
@@ -301,7 +305,7 @@ def _artifact(part: ArtifactPart) -> str:
         image = f"\n{display_html(part.display, name=name_in_line(part.name))}"
         if not (part.name or part.url or part.data):
             return f'<div class="vibe-artifact" style="margin:.5em 0">{image}</div>\n'
-    elif part.data and is_raster(source):
+    elif part.data and is_raster(source) and not image_problem(part.media_type, part.data):
         alt = escape(name_in_line(part.name))
         image = f'<br><img src="{escape(source)}" alt="{alt}" style="display:block;max-width:100%">'
     return f'<div class="vibe-artifact" style="margin:0 0 .5em">◆ {name}{about}{image}</div>\n'

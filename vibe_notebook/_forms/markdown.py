@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from .._markdown.html_tags import INLINE_TAGS
-from .._markdown.images import pixels_of
+from .._markdown.images import image_problem
 from .._markdown.sanitize import is_raster
 from .._markdown.tex import is_safe_tex
 from .conversation import (
@@ -333,7 +333,11 @@ def _artifact(part: ArtifactPart) -> str:
     )
     facts = [] if part.action == "created" else [in_line(part.action)]
     facts += [in_line(part.media_type)] if part.media_type else []
-    facts += [size(byte_size(part.data)), *filter(None, [pixels_of(part.data)])] if part.data else []
+    facts += (
+        [size(byte_size(part.data)), *filter(None, [image_problem(part.media_type, part.data)])]
+        if part.data
+        else []
+    )
     shown = display_markdown(part.display) if part.display else ""
     if shown and not (part.name or part.url or part.data):
         return shown

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, assert_never
 
-from .._markdown.images import pixels_of
+from .._markdown.images import image_problem
 from .._markdown.sanitize import is_link
 from .conversation import (
     PLAN_MARKS,
@@ -165,7 +165,7 @@ def _output(part: ToolPart, shape: CallShape | None) -> str:
 
 def _artifact(part: ArtifactPart) -> str:
     facts = [in_line(part.media_type or "")]
-    facts += [size(byte_size(part.data)), pixels_of(part.data)] if part.data else []
+    facts += [size(byte_size(part.data)), image_problem(part.media_type, part.data)] if part.data else []
     facts += [in_line(part.url, 500)] if part.url and is_link(part.url) else []
     about = ", ".join(fact for fact in facts if fact)
     action = "" if part.action == "created" else f" {in_line(part.action)}"

@@ -14,7 +14,7 @@ from typing import Final
 
 from .._limits import IMAGE_PIXELS
 
-__all__ = ["is_decodable", "pixels_of", "size_of", "type_of"]
+__all__ = ["image_problem", "is_decodable", "pixels_of", "size_of", "type_of"]
 
 Size = tuple[int, int]
 _FOREIGN: Final = re.compile(rb"BM|\0\0[\1\2]\0|....ftyp|\xff\x0a|\0\0\0\x0cJXL |II\*\0|MM\0\*", re.DOTALL)
@@ -59,6 +59,16 @@ def is_decodable(data: str) -> bool:
     except (binascii.Error, ValueError):
         return True  # no image for any browser
     return _FOREIGN.match(start) is None
+
+
+def image_problem(media_type: str | None, data: str) -> str:
+    """Return why an image is not shown: too many pixels, or other bytes than its type says; "" for any other file."""
+    kind = (media_type or "").lower()
+    pixels = pixels_of(data) if kind.startswith("image/") else ""
+    real = type_of(data) if kind in _TYPES else kind
+    if pixels or real == kind:
+        return pixels
+    return f"its bytes are {real}" if real else "its bytes are no such image"
 
 
 def pixels_of(data: str) -> str:

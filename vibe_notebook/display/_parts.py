@@ -31,7 +31,7 @@ from .._forms.wording import (
     preview,
     whole_message,
 )
-from .._markdown.images import pixels_of
+from .._markdown.images import image_problem
 from .._markdown.sanitize import is_link, is_raster
 from ..parts import ArtifactPart, ToolPart
 from ._text_diffs import Field, Op, TextReader
@@ -359,13 +359,13 @@ class SentArtifact(SentPart):
 def artifact_props(part: ArtifactPart) -> dict[str, Any]:
     """Return an artifact's props. Only raster images are shown, each from its own data; a URL is a link, never fetched."""
     source = f"data:{part.media_type};base64,{part.data}" if part.data else ""
-    is_image = bool(source) and is_raster(source)
-    pixels = pixels_of(part.data) if part.data and source.startswith("data:image/") else ""
+    problem = image_problem(part.media_type, part.data) if part.data else ""
+    is_image = bool(source) and is_raster(source) and not problem
     is_display = bool(part.display) and not (part.name or part.data or part.url)
     return {
         "name": "" if is_display else name_in_line(part.name) or name_in_line(part.artifact_id),
         "action": name_in_line(part.action),
-        "media_type": " · ".join(filter(None, (name_in_line(part.media_type), pixels))) or None,
+        "media_type": " · ".join(filter(None, (name_in_line(part.media_type), problem))) or None,
         "url": part.url if part.url and is_link(part.url) else None,
         "src": source if is_image else None,
         "size": byte_size(part.data) if part.data else None,
