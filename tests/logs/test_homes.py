@@ -257,6 +257,22 @@ def test_an_error_of_a_reader_is_a_line_of_the_list(home: Path, monkeypatch: pyt
     ]
 
 
+def test_a_file_of_a_pattern_that_cannot_be_read_does_not_lose_the_others(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = session(home, "-p", "a", "one", 1_000).parent
+    session(home, "-p", "d", "two", 1_000)
+    os.mkfifo(folder / "b.jsonl")
+    (folder / "c.jsonl").write_bytes(b"no log")
+    damaged_archive(folder / "e.jsonl")
+    assert [each.text for each in vibe.load(str(folder / "*.jsonl"))] == ["one", "two"]
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 3
+    assert "a pipe" in said[0]
+    with pytest.raises(OSError, match="a pipe"):
+        vibe.load(str(folder / "[bc].jsonl"))
+
+
 PLACES = {
     "codex": (".codex/sessions/2026/03/05/rollout-2026-03-05T10-00-00-{id}.jsonl", "CODEX_HOME", ".codex"),
     "gemini": (".gemini/tmp/hash/chats/session-2026-03-05T10-00-{id}.jsonl", "GEMINI_CLI_HOME", "."),
