@@ -21,6 +21,7 @@ from vibe_notebook.events import (
 from ._base import Adapter
 from ._fields import camel, get, ident, integer, items, parsed, plain, reason, text
 from ._files import said
+from ._plans import read_steps
 from ._result_blocks import read_content
 
 __all__ = ["OpenAICodexAdapter", "matches"]
@@ -181,12 +182,17 @@ class OpenAICodexAdapter(Adapter):
             self.emit_result(read_content(content), **fields)
 
     def _plan(self, params: object) -> None:
+        entries = items(get(params, "plan"))
         steps = [
             {"content": words, "status": _STATES.get(_word(get(one, "status")), "pending")}
-            for one in items(get(params, "plan"))
+            for one in entries
             if (words := text(get(one, "step")))
         ]
-        self.emit(Plan, entries=steps)
+        _, others = read_steps(entries)
+        if steps or not others:
+            self.emit(Plan, entries=steps)
+        if others:
+            self.emit_unknown(others, "plan", shown=True)
 
     # Turns.
 
