@@ -126,6 +126,7 @@ def test_a_failure_of_a_part_is_the_runs_error_unless_it_is_mended(failure: str,
     end = run(ADAPTER, natives)[-1]
     assert isinstance(end, RunFinished)
     assert (end.outcome, end.error) == ("error", "no key")
+    assert run(ADAPTER, [event(failure)])[-1].error == failure  # type: ignore[union-attr]
     for last in (mended, "crew_kickoff_completed"):
         assert run(ADAPTER, [*natives, event(last)])[-1].outcome == "success"  # type: ignore[union-attr]
 

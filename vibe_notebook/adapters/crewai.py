@@ -106,7 +106,7 @@ class CrewAIAdapter(Adapter):
             self.emit_unknown(native, kind)
             return
         if kind in _FAILURES:
-            self._failures.setdefault(kind, _reason(get(data, "error")))
+            self._failures.setdefault(kind, _reason(get(data, "error")) or kind)
         for mended in _MENDED.get(kind, ()):
             self._failures.pop(mended, None)
         if kind not in _TOLD_ELSEWHERE or kind == "crew_kickoff_completed":
