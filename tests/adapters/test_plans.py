@@ -141,6 +141,15 @@ def test_an_entry_without_words_is_named_and_the_other_steps_are_shown(
     assert [one["value"] for one in emitted("acp", [update], "custom")] == [named]
 
 
+def test_an_activity_of_agui_names_the_steps_without_words() -> None:
+    content = {"steps": [*TODOS, None]}
+    activity = {"type": "ACTIVITY_SNAPSHOT", "messageId": "m", "activityType": "PLAN", "content": content}
+    assert plans("agui", activity) == [(STEPS, None)]
+    assert [one["value"] for one in emitted("agui", [activity], "custom")] == [
+        "Steps of the plan without words: 3 (null)."
+    ]
+
+
 def test_codexs_plan_names_the_steps_without_words() -> None:
     plan = [{"step": "Look", "status": "completed"}, None]
     native = {"method": "turn/plan/updated", "params": {"threadId": "t", "plan": plan}}

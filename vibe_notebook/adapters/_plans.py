@@ -16,7 +16,16 @@ from vibe_notebook._limits import PLAN_LIMIT
 
 from ._fields import get, ident, items, plain, text
 
-__all__ = ["TaskList", "entries_of", "patched", "plan_in", "read_steps", "speaks_of_plan", "steps_in"]
+__all__ = [
+    "TaskList",
+    "entries_of",
+    "others_in",
+    "patched",
+    "plan_in",
+    "read_steps",
+    "speaks_of_plan",
+    "steps_in",
+]
 
 _SURE: Final = ("todos", "plan", "steps", "tasks", "todo_list", "todoList")
 _LISTS: Final = (*_SURE, "entries", "items")
@@ -86,6 +95,13 @@ def read_steps(value: object) -> tuple[list[dict[str, Any]], str]:
     named = ", ".join(f"{number} ({_beginning(one)})" for number, one in others[:_OTHERS])
     named += ", …" if len(others) > _OTHERS else ""
     return steps, f"Steps of the plan without words: {named}." if others else ""
+
+
+def others_in(value: object) -> str:
+    """Return the sentence that names the entries which ``steps_in`` leaves out of a value's plan."""
+    lists = [value] if not isinstance(value, Mapping) else [get(value, name) for name in _SURE]
+    found = next((one for one in lists if isinstance(one, list) and entries_of(one) is not None), None)
+    return read_steps(found)[1]
 
 
 def _beginning(value: object) -> str:
