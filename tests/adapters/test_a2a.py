@@ -54,6 +54,9 @@ def test_a_task_repeats_no_artifact() -> None:
         ("TASK_STATE_FAILED", "error"),
         ("rejected", "error"),
         ("TASK_STATE_CANCELED", "cancelled"),
+        ("cancelled", "cancelled"),
+        ("TASK_STATE_WORKING", "interrupted"),
+        ("submitted", "interrupted"),
         ("TASK_STATE_INPUT_REQUIRED", "interrupted"),
         ("auth-required", "interrupted"),
         ("TASK_STATE_COMPLETED", "success"),
@@ -64,6 +67,30 @@ def test_the_last_state_is_the_runs_outcome(state: str, outcome: str) -> None:
     assert isinstance(end, RunFinished)
     assert end.outcome == outcome
     assert end.error == ("Which city?" if outcome == "error" else None)
+
+
+@pytest.mark.parametrize("error", [{"code": -32001, "message": "no such task"}, "no such task"])
+def test_an_error_of_the_protocol_is_the_runs_error(error: Any) -> None:
+    end = run(ADAPTER, [status("working"), {"jsonrpc": "2.0", "id": 1, "error": error}])[-1]
+    assert isinstance(end, RunFinished)
+    assert (end.outcome, end.error) == ("error", "no such task")
+
+
+def test_a_task_that_works_on_after_its_request_has_had_its_answer() -> None:
+    asks = [status("input-required", "Which city?"), status("working")]
+    again = [status("TASK_STATE_INPUT_REQUIRED"), status("TASK_STATE_WORKING"), status("completed")]
+    asked = [one["request_id"] for one in emitted(ADAPTER, asks + again, "input_requested")]
+    answered = emitted(ADAPTER, asks + again, "input_answered")
+    assert len(set(asked)) == 2
+    assert answered == [{"request_id": one, "action": "accept"} for one in asked]
+    end = run(ADAPTER, asks + again)[-1]
+    assert isinstance(end, RunFinished)
+    assert end.outcome == "success"
+
+
+def test_a_request_of_a_cancelled_task_is_cancelled() -> None:
+    natives = [status("input-required", "Which city?"), status("cancelled")]
+    assert [one["action"] for one in emitted(ADAPTER, natives, "input_answered")] == ["cancel"]
 
 
 def test_a_task_that_needs_input_asks() -> None:

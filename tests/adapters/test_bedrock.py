@@ -190,3 +190,17 @@ def test_events_that_strands_wraps_stay_strands() -> None:
     for event in answer(delta(0, text="Hi")):
         assert adapters.detect({"event": event}) == "strands"
         assert adapters.detect(event) == ADAPTER
+
+
+@pytest.mark.parametrize("name", ["accessDeniedException", "throttlingException", "somethingNewException"])
+def test_each_exception_in_the_stream_is_the_runs_error(name: str) -> None:
+    native = {name: {"message": "No access."}}
+    assert adapters.detect(native) == ADAPTER
+    end = end_of(*answer(delta(0, text="Hi"))[:2], native)
+    assert (end.outcome, end.error, end.code) == ("error", "No access.", name)
+
+
+def test_a_stream_that_ends_before_its_message_is_interrupted() -> None:
+    natives = answer(delta(0, text="Hi"))
+    assert end_of(*natives[:2]).outcome == "interrupted"
+    assert end_of(*natives).outcome == "success"

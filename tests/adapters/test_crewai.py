@@ -112,6 +112,25 @@ def test_a_failed_model_call_is_the_runs_error_unless_another_succeeds() -> None
     assert run(ADAPTER, [failed, done])[-1].outcome == "success"  # type: ignore[union-attr]
 
 
+FAILURES = {
+    "agent_execution_error": "agent_execution_completed",
+    "lite_agent_execution_error": "lite_agent_execution_completed",
+    "task_failed": "task_completed",
+    "method_execution_failed": "flow_finished",
+}
+
+
+@pytest.mark.parametrize(("failure", "mended"), FAILURES.items())
+def test_a_failure_of_a_part_is_the_runs_error_unless_it_is_mended(failure: str, mended: str) -> None:
+    natives = [event("llm_stream_chunk", call_id="1", chunk="Hi"), event(failure, error="no key")]
+    end = run(ADAPTER, natives)[-1]
+    assert isinstance(end, RunFinished)
+    assert (end.outcome, end.error) == ("error", "no key")
+    assert run(ADAPTER, [event(failure)])[-1].error == failure  # type: ignore[union-attr]
+    for last in (mended, "crew_kickoff_completed"):
+        assert run(ADAPTER, [*natives, event(last)])[-1].outcome == "success"  # type: ignore[union-attr]
+
+
 def test_a_failed_crew_is_the_runs_error() -> None:
     end = run(ADAPTER, [event("crew_kickoff_failed", error="no key")])[-1]
     assert isinstance(end, RunFinished)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import vibe_notebook as vibe
-from tests.adapters.support import as_live, emitted, shown
+from tests.adapters.support import as_live, emitted, run, shown
 from vibe_notebook import adapters
+from vibe_notebook.events import RunFinished
 from vibe_notebook.exceptions import AdapterError
 
 ADAPTER = "mcp"
@@ -50,6 +51,47 @@ def test_progress_of_an_unseen_request_is_a_call_of_its_own() -> None:
         {"tool_call_id": "1", "progress": 1.0, "total": 2.0, "message": "Half"},
         {"tool_call_id": "2", "progress": 3.0},
     ]
+
+
+CALL = {"method": "tools/call", "id": 1, "params": {"name": "f", "arguments": {"x": 1}}}
+SAYS_NOTHING = "The response has neither a result nor an error."
+
+
+@pytest.mark.parametrize(
+    ("natives", "words"),
+    [
+        ([CALL, {"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "no JSON"}}], "no JSON"),
+        ([{"jsonrpc": "2.0", "id": 7, "error": {"code": 1, "message": "no"}}], "no"),
+        ([CALL, {"id": 1}], SAYS_NOTHING),
+        ([{"jsonrpc": "2.0", "id": 7}], SAYS_NOTHING),
+        ([ask(1), {"id": 1}], SAYS_NOTHING),
+    ],
+)
+def test_an_error_outside_of_a_call_and_an_empty_response_are_the_runs_error(
+    natives: Any, words: str
+) -> None:
+    end = run(ADAPTER, natives)[-1]
+    assert isinstance(end, RunFinished)
+    assert (end.outcome, end.error) == ("error", words)
+
+
+def test_an_empty_response_is_a_failed_call() -> None:
+    (part,) = shown(ADAPTER, [CALL, {"id": 1}])
+    assert (part["status"], part["output"]) == ("error", SAYS_NOTHING)
+
+
+@pytest.mark.parametrize("is_call_first", [True, False])
+def test_the_servers_ids_and_the_clients_are_not_mixed_up(*, is_call_first: bool) -> None:
+    results = [
+        {"id": 1, "result": {"action": "accept", "content": {"city": "Paris"}}},
+        {"id": 1, "result": {"content": [{"type": "text", "text": "Sunny"}]}},
+    ]
+    natives = [CALL, ask(1), *(results[::-1] if is_call_first else results)]
+    assert emitted(ADAPTER, natives, "input_answered") == [
+        {"request_id": "1", "action": "accept", "value": {"city": "Paris"}}
+    ]
+    (part,) = (part for part in shown(ADAPTER, natives) if part["kind"] == "tool")
+    assert (part["status"], part["output"]) == ("ok", "Sunny")
 
 
 def test_a_failed_request_is_a_failed_call() -> None:

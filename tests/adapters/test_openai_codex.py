@@ -63,11 +63,23 @@ def test_the_plan_of_a_turn_is_a_plan() -> None:
     ]
 
 
+def test_a_turn_that_has_ended_is_not_interrupted() -> None:
+    end = run(ADAPTER, [note("turn/started", turn={"id": "u"}), *NATIVES])[-1]
+    assert isinstance(end, RunFinished)
+    assert end.outcome == "success"
+
+
 @pytest.mark.parametrize(
     ("native", "outcome", "error"),
     [
         (note("turn/completed", turn={"status": "interrupted"}), "cancelled", None),
         (note("turn/completed", turn={"status": "failed", "error": {"message": "busy"}}), "error", "busy"),
+        (note("turn/completed", turn={"error": {"message": "busy"}}), "error", "busy"),
+        (note("turn/completed", turn={"status": "other", "error": {"message": "busy"}}), "error", "busy"),
+        (note("turn/completed", turn={"status": "completed"}, error="busy"), "error", "busy"),
+        (note("turn/completed", turn={"status": "other"}), "error", "The turn ended: other."),
+        (note("turn/started", turn={"id": "u"}), "interrupted", None),
+        ({"id": 1, "error": {"code": -1, "message": "busy"}}, "error", "busy"),
         (note("error", error={"message": "busy"}, willRetry=False), "error", "busy"),
         (note("error", error={"message": "busy"}, willRetry=True), "success", None),
     ],

@@ -121,6 +121,50 @@ def test_acps_plans_replace_each_other() -> None:
     assert emitted("acp", [update], "plan")[0]["entries"][0]["priority"] == "high"
 
 
+@pytest.mark.parametrize(
+    ("entries", "steps", "named"),
+    [
+        (
+            [{"content": "S1"}, None, {}, "S2", {"content": 5}],
+            [("S1", "pending"), ("S2", "pending")],
+            'Steps of the plan without words: 2 (null), 3 ({}), 5 ({"content": 5}).',
+        ),
+        ([*TODOS, 7], STEPS, "Steps of the plan without words: 3 (7)."),
+        ([{"status": "pending"}], None, 'Steps of the plan without words: 1 ({"status": "pending"}).'),
+    ],
+)
+def test_an_entry_without_words_is_named_and_the_other_steps_are_shown(
+    entries: list[Any], steps: list[tuple[str, str]] | None, named: str
+) -> None:
+    update = {"sessionUpdate": "plan", "entries": entries}
+    assert plans("acp", update) == ([] if steps is None else [(steps, None)])
+    assert [one["value"] for one in emitted("acp", [update], "custom")] == [named]
+
+
+def test_an_activity_of_agui_names_the_steps_without_words() -> None:
+    content = {"steps": [*TODOS, None]}
+    activity = {"type": "ACTIVITY_SNAPSHOT", "messageId": "m", "activityType": "PLAN", "content": content}
+    assert plans("agui", activity) == [(STEPS, None)]
+    assert [one["value"] for one in emitted("agui", [activity], "custom")] == [
+        "Steps of the plan without words: 3 (null)."
+    ]
+
+
+def test_codexs_plan_names_the_steps_without_words() -> None:
+    plan = [{"step": "Look", "status": "completed"}, None]
+    native = {"method": "turn/plan/updated", "params": {"threadId": "t", "plan": plan}}
+    assert plans("openai_codex", native) == [([("Look", "completed")], None)]
+    assert [one["value"] for one in emitted("openai_codex", [native], "custom")] == [
+        "Steps of the plan without words: 2 (null)."
+    ]
+
+
+def test_a_call_whose_plan_has_an_entry_without_words_is_a_plan() -> None:
+    args = {"todos": [TODOS[0], None, {}, {"content": 5}, TODOS[1]]}
+    assert plans("openai_chat", call("write_todos", args)) == [(STEPS, "c1")]
+    assert plans("openai_chat", call("write_todos", {"todos": [None, {}]})) == []
+
+
 def test_a_list_of_steps_in_aguis_state_is_a_plan_that_deltas_change() -> None:
     snapshot = {"type": "STATE_SNAPSHOT", "snapshot": {"steps": TODOS, "city": "Lima"}}
     change = {"op": "replace", "path": "/steps/1/status", "value": "completed"}

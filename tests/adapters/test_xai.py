@@ -112,3 +112,10 @@ def test_counts_in_a_chunk_of_their_own_belong_to_its_message() -> None:
 def test_outputs_of_another_service_are_not_taken(native: Any) -> None:
     with pytest.raises(AdapterError, match="no adapter knows it"):
         adapters.detect(native)
+
+
+@pytest.mark.parametrize("reason", ["REASON_NEW", 99])
+def test_a_finish_reason_that_is_not_known_is_no_success(reason: Any) -> None:
+    end = run(ADAPTER, [chunk(content="Hi", finish_reason=reason)])[-1]
+    assert isinstance(end, RunFinished)
+    assert (end.outcome, end.error) == ("error", f"The server ended the message: {reason}.")

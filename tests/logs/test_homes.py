@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 import vibe_notebook as vibe
-from tests.logs.support import claude_says, claude_user, text_block, text_of
+from tests.logs.support import SAMPLES, claude_says, claude_user, text_block, text_of
 from vibe_notebook.cli import main
 from vibe_notebook.exceptions import ProtocolError
 from vibe_notebook.logs import Log, sessions
+from vibe_notebook.logs._dialects import tell
 
 ID = "5d1f0c3a-7b52-4e0e-9a54-2f6f4a1c8e10"
 
@@ -213,6 +214,63 @@ def test_each_command_s_help_has_an_example(command: str, capsys: pytest.Capture
     with pytest.raises(SystemExit):
         main([command, "--help"])
     assert f"For example: vibe-notebook {command}" in " ".join(capsys.readouterr().out.split())
+
+
+def damaged_archive(path: Path) -> Path:
+    """Write an archive whose directory asks for a version of the format that no program knows."""
+    data = bytearray((SAMPLES / "inspect.eval").read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 250
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def test_a_damaged_archive_is_a_line_of_the_list_and_a_short_error_elsewhere(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session(home, "-p", "a", "first words", 1_000)
+    path = damaged_archive(home / "logs" / "2026_x.eval")
+    assert main(["list"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert len(listed) == 3
+    assert "no whole archive: zip file version 25.0" in listed[1]
+    assert "first words" in listed[2]
+    assert main(["show", str(path)]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    with pytest.raises(ProtocolError, match="no whole archive"):
+        vibe.load(path)
+
+
+def test_an_error_of_a_reader_is_a_line_of_the_list(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session(home, "-p", "a", "first words", 1_000)
+    session(home, "-p", "b", "other words", 2_000)
+
+    def fail(head: bytes, name: str, **_: Any) -> Any:
+        if name == "b.jsonl":
+            raise NotImplementedError
+        return tell(head, name, **_)
+
+    monkeypatch.setattr("vibe_notebook.logs._sessions.tell", fail)
+    assert [(one.first_words, one.problem) for one in sessions()] == [
+        ("", "NotImplementedError()"),
+        ("first words", ""),
+    ]
+
+
+def test_a_file_of_a_pattern_that_cannot_be_read_does_not_lose_the_others(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = session(home, "-p", "a", "one", 1_000).parent
+    session(home, "-p", "d", "two", 1_000)
+    os.mkfifo(folder / "b.jsonl")
+    (folder / "c.jsonl").write_bytes(b"no log")
+    damaged_archive(folder / "e.jsonl")
+    assert [each.text for each in vibe.load(str(folder / "*.jsonl"))] == ["one", "two"]
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 3
+    assert "a pipe" in said[0]
+    with pytest.raises(OSError, match="a pipe"):
+        vibe.load(str(folder / "[bc].jsonl"))
 
 
 PLACES = {

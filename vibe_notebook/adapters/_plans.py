@@ -6,6 +6,7 @@ a message for it. The names differ, the shape does not.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from itertools import pairwise
@@ -15,13 +16,26 @@ from vibe_notebook._limits import PLAN_LIMIT
 
 from ._fields import get, ident, items, plain, text
 
-__all__ = ["TaskList", "entries_of", "patched", "plan_in", "speaks_of_plan", "steps_in"]
+__all__ = [
+    "TaskList",
+    "entries_of",
+    "others_in",
+    "patched",
+    "plan_in",
+    "read_steps",
+    "speaks_of_plan",
+    "steps_in",
+]
 
 _SURE: Final = ("todos", "plan", "steps", "tasks", "todo_list", "todoList")
 _LISTS: Final = (*_SURE, "entries", "items")
 _WORDS: Final = ("content", "text", "title", "step", "description", "task", "name")
 _STATES: Final = ("status", "state")
 _DONE: Final = ("done", "completed", "is_done", "checked")
+_OTHERS: Final = 5
+"""The entries without words that are named."""
+_OTHER: Final = 60
+"""Characters of such an entry."""
 _CHECK: Final = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+\[(.)\]\s+(\S.*)")
 """A line of a checklist in Markdown."""
 _CHECKS: Final = {" ": "pending", "x": "completed", "X": "completed", "-": "cancelled"}
@@ -51,13 +65,48 @@ def steps_in(value: object, names: tuple[str, ...] = _SURE) -> list[dict[str, An
 
 
 def entries_of(value: object) -> list[dict[str, Any]] | None:
-    """Return the fields of the steps in a list; ``None`` for other lists. An empty list is an empty plan."""
+    """Return the fields of the steps in a list; ``None`` for other lists. An empty list is an empty plan.
+
+    An entry without words is left out, beside steps.
+    """
     if isinstance(value, str):
         return _checklist(value)
     if not isinstance(value, list | tuple):
         return None
-    entries = [_entry(one) for one in items(value)]
-    return [entry for entry in entries if entry is not None] if all(entries) else None
+    worded = [one for one in items(value) if _words_of(one)]
+    entries = [_entry(one) for one in worded]
+    is_plan = all(entries) and (worded or not value)
+    return [entry for entry in entries if entry is not None] if is_plan else None
+
+
+def read_steps(value: object) -> tuple[list[dict[str, Any]], str]:
+    """Return the steps in the list that a protocol says to be a plan, and a sentence that names the other entries.
+
+    A string is a step without a state, and so is an entry that has only words.
+    """
+    steps: list[dict[str, Any]] = []
+    others: list[tuple[int, object]] = []
+    for number, one in enumerate(items(value), 1):
+        words = text(one) or _words_of(one)
+        if words:
+            steps.append(_entry(one) or {"text": words})
+        else:
+            others.append((number, one))
+    named = ", ".join(f"{number} ({_beginning(one)})" for number, one in others[:_OTHERS])
+    named += ", …" if len(others) > _OTHERS else ""
+    return steps, f"Steps of the plan without words: {named}." if others else ""
+
+
+def others_in(value: object) -> str:
+    """Return the sentence that names the entries which ``steps_in`` leaves out of a value's plan."""
+    lists = [value] if not isinstance(value, Mapping) else [get(value, name) for name in _SURE]
+    found = next((one for one in lists if isinstance(one, list) and entries_of(one) is not None), None)
+    return read_steps(found)[1]
+
+
+def _beginning(value: object) -> str:
+    words = json.dumps(plain(value), ensure_ascii=False)
+    return words if len(words) <= _OTHER else f"{words[: _OTHER - 1]}…"
 
 
 def _checklist(words: str) -> list[dict[str, Any]] | None:
@@ -104,7 +153,7 @@ class TaskList:
 
 
 def _entry(value: object) -> dict[str, Any] | None:
-    words = next((found for name in _WORDS if (found := text(get(value, name)))), "")
+    words = _words_of(value)
     state = next((found for name in _STATES if (found := _name(get(value, name)))), "")
     done = next((found for name in _DONE if isinstance(found := get(value, name), bool)), None)
     if not words or (not state and done is None):
@@ -117,6 +166,10 @@ def _entry(value: object) -> dict[str, Any] | None:
         "priority": _name(get(value, "priority")),
     }
     return {name: field for name, field in entry.items() if field}
+
+
+def _words_of(value: object) -> str:
+    return next((found for name in _WORDS if (found := text(get(value, name)))), "")
 
 
 def _name(value: object) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from vibe_notebook.events import Artifact, InputRequested, MessageFinished, MessageStarted
+from vibe_notebook.events import Artifact, InputAnswered, InputRequested, MessageFinished, MessageStarted
 
 from ._base import Adapter
-from ._fields import camel, get, ident, items, json_text, plain, text
+from ._fields import camel, get, ident, items, json_text, plain, reason, text
 from ._files import as_base64
 
 __all__ = ["A2AAdapter", "matches"]
@@ -29,6 +29,7 @@ _STATES: Final = (
     *("input-required", "rejected", "auth-required"),
 )
 """The states of a task, by their number in protobuf."""
+_ASKING: Final = ("input-required", "auth-required")
 _ROLES: Final = ("unspecified", "user", "agent")
 
 
@@ -85,12 +86,23 @@ class A2AAdapter(Adapter):
         self._seen: set[str] = set()
         self._open: str | None = None
         self._chunks: dict[str, int] = {}
+        self._state = ""
+        """The task's last state."""
+        self._request: str | None = None
+        """The open request for input."""
+        self._asked = 0
 
     def _read(self, native: object) -> None:
         found = _events(native)
-        if not found:
+        error = get(native, "error") or get(native, "root", "error")
+        if not found and error is not None:  # the protocol's JSON-RPC error
+            self.end(
+                "error",
+                text(get(error, "message")) or text(error) or reason(error),
+                ident(get(error, "code")),
+            )
+        elif not found:
             self.emit_unknown(native, ident(get(native, "kind")) or ident(get(native, "type")))
-            return
         for kind, body in found:
             if kind == "message":
                 self._message(body)
@@ -107,6 +119,8 @@ class A2AAdapter(Adapter):
 
     def _close(self) -> None:
         self._end_message()
+        if self._state in ("submitted", "working", *_ASKING):
+            self.end("interrupted")
 
     # Messages.
 
@@ -144,13 +158,25 @@ class A2AAdapter(Adapter):
         if message is not None and _items(get(message, "parts")):
             self._message(message)
         words = "\n\n".join(filter(None, map(_words, _items(get(message, "parts")))))
+        if state and state != self._state:
+            self._answered("accept" if state in ("submitted", "working", "completed", *_ASKING) else "cancel")
+        self._state = state or self._state
         if state in ("failed", "rejected"):
             self.end("error", words or state, state)
-        elif state == "canceled":
+        elif state in ("canceled", "cancelled"):
             self.end("cancelled")
-        elif state in ("input-required", "auth-required"):
-            self.emit(InputRequested, request_id=f"{self.run_id}:{state}", message=words or state)
-            self.end("interrupted")
+        elif state in _ASKING:
+            if self._request is None:
+                self._asked += 1
+                number = f":{self._asked}" if self._asked > 1 else ""
+                self._request = f"{self.run_id}:{state}{number}"
+            self.emit(InputRequested, request_id=self._request, message=words or state)
+
+    def _answered(self, action: str) -> None:
+        """Close the open request: the task goes on, or has ended. The words of the answer are not in the stream."""
+        request, self._request = self._request, None
+        if request is not None:
+            self.emit(InputAnswered, request_id=request, action=action)
 
     # Artifacts.
 

@@ -25,7 +25,7 @@ from vibe_notebook.events import (
 from ._base import Adapter
 from ._fields import camel, get, ident, integer, items, json_text, number, plain, reason, text
 from ._files import from_url
-from ._plans import entries_of
+from ._plans import read_steps
 from ._result_blocks import Result, read_result
 
 __all__ = ["ACPAdapter", "matches"]
@@ -103,15 +103,22 @@ class ACPAdapter(Adapter):
             self._tool(update)
         elif kind == "usage_update":
             self._cost(update)
-        elif kind == "plan" and (steps := entries_of(get(update, "entries"))) is not None:
-            self._envelope = {}
-            self.emit(Plan, entries=steps)
+        elif kind == "plan" and isinstance(entries := get(update, "entries"), list | tuple):
+            self._plan(entries)
         elif (call := camel(update, "toolCall")) is not None:
             self._permission_requested(call)
         elif kind:
             self.emit_unknown(update, kind)
         else:
             self._answer(native)
+
+    def _plan(self, entries: object) -> None:
+        steps, others = read_steps(entries)
+        self._envelope = {}
+        if steps or not others:
+            self.emit(Plan, entries=steps)
+        if others:
+            self.emit_unknown(others, "plan", shown=True)
 
     def _answer(self, native: object) -> None:
         body = get(native, "result") or native

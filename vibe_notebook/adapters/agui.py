@@ -27,7 +27,7 @@ from vibe_notebook.events import (
 from ._base import Adapter
 from ._fields import camel, get, ident, integer, items, parsed, plain, text
 from ._files import from_url, said
-from ._plans import patched, steps_in
+from ._plans import others_in, patched, steps_in
 from ._tool_results import message_result
 
 __all__ = ["AGUIAdapter", "matches"]
@@ -238,6 +238,8 @@ class AGUIAdapter(Adapter):
         self._activities[message_id] = now
         if (steps := steps_in(now)) is not None:
             self.emit(Plan, plan_id=message_id, entries=steps)
+            if others := others_in(now):
+                self.emit_unknown(others, "plan", shown=True)
         else:
             self.emit_unknown(now, text(camel(native, "activityType")) or kind, shown=True)
 

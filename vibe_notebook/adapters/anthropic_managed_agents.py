@@ -254,7 +254,7 @@ class AnthropicManagedAgentsAdapter(Adapter):
 
     def _failed(self, problem: object) -> None:
         code = ident(get(problem, "type"))
-        words = text(get(problem, "message")) or code or "error"
+        words = text(get(problem, "message")) or text(problem) or code or "error"
         if text(get(problem, "retry_status", "type")) == "retrying":
             self.emit(Custom, name="session.error", value=f"{words} (the service tries again)", shown=True)
         else:
@@ -262,7 +262,12 @@ class AnthropicManagedAgentsAdapter(Adapter):
 
     def _line(self, native: object, kind: str) -> None:
         found = [text(get(native, name)) for name in _LINES[kind]]
-        found += [said(get(native, "content"))[0], text(get(native, "error", "message"))]
+        found += [
+            said(get(native, "content"))[0],
+            text(get(native, "error", "message") or get(native, "error")),
+        ]
         found += [text(get(native, "result", "type")), text(get(native, "result", "error", "message"))]
         line = ": ".join(dict.fromkeys(filter(None, found)))
         self.emit(Custom, name=kind, value=line or None, shown=True)
+        if kind == "workflow_run.error":
+            self._failed(get(native, "error") or native)

@@ -24,18 +24,9 @@ from .anthropic import AnthropicAdapter
 
 __all__ = ["BedrockAdapter", "matches"]
 
-_FAILURES: Final = frozenset(
-    (
-        "internalServerException",
-        "modelStreamErrorException",
-        "modelTimeoutException",
-        "serviceUnavailableException",
-        "throttlingException",
-        "validationException",
-    )
-)
-"""The errors that the service sends as an event."""
-_KINDS: Final = _FAILURES | {*RAW} - {"metadata", "redactContent"}
+_FAILURE: Final = "Exception"
+"""The end of the names of the errors that the service sends as an event."""
+_KINDS: Final = {*RAW} - {"metadata", "redactContent"}
 
 
 def matches(native: object) -> bool:
@@ -51,7 +42,7 @@ def matches(native: object) -> bool:
             return isinstance(get(body, "bytes"), bytes | str)
         if name == "toolResult":
             return ident(get(body, "toolUseId")) is not None
-        return name in _KINDS and bool(fields_of(body))
+        return (name in _KINDS or name.endswith(_FAILURE)) and bool(fields_of(body))
     return _is_whole(native) or bool(_results_in(native))
 
 
@@ -106,10 +97,13 @@ class BedrockAdapter(AnthropicAdapter):
 
     def _converse(self, native: object) -> bool:
         """Read an event of Converse; return False for every other native."""
-        failure = next((name for name in _FAILURES if get(native, name) is not None), "")
+        failure, problem = next(
+            ((k, v) for k, v in fields_of(native).items() if k.endswith(_FAILURE) and v is not None),
+            ("", None),
+        )
         if failure:
-            message = text(get(native, failure, "message"))
-            self.end("error", message or failure, failure)
+            words = text(get(problem, "message")) or text(get(problem, "Message")) or text(problem)
+            self.end("error", words or failure, failure)
             return True
         kind = next((name for name in RAW if get(native, name) is not None), "")
         body = get(native, kind) if kind else None
@@ -132,6 +126,12 @@ class BedrockAdapter(AnthropicAdapter):
             case _:
                 return False
         return True
+
+    def _close(self) -> None:
+        is_cut = self._message is not None and self._message.stop_reason is None
+        super()._close()
+        if is_cut:
+            self.end("interrupted")
 
     def _message_over(self) -> None:
         for index in list(self._pieces):

@@ -33,6 +33,18 @@ _TOLD_ELSEWHERE: Final = frozenset(
     )
 )
 """Events that repeat others, or that only name a beginning or an end."""
+_FAILURES: Final = frozenset(
+    ("agent_execution_error", "lite_agent_execution_error", "method_execution_failed", "task_failed")
+)
+"""Failures of a part of the run, after which the part may be tried once more."""
+_MENDED: Final = {
+    "agent_execution_completed": ("agent_execution_error",),
+    "lite_agent_execution_completed": ("lite_agent_execution_error",),
+    "task_completed": ("agent_execution_error", "task_failed"),
+    "method_execution_finished": ("method_execution_failed",),
+    "flow_finished": tuple(_FAILURES),
+}
+"""The failures that an event shows to be mended."""
 
 
 def matches(native: object) -> bool:
@@ -79,6 +91,8 @@ class CrewAIAdapter(Adapter):
         self._has_calls = False
         self._agent: str | None = None
         self._depth = 0
+        self._failures: dict[str, str] = {}
+        """The words of the failures that nothing has mended, by the kind of their event."""
 
     def _read(self, native: object) -> None:
         names = fields_of(native).keys()
@@ -90,12 +104,19 @@ class CrewAIAdapter(Adapter):
         event_id = ident(get(native, "id" if names >= _FRAME else "event_id"))
         if not matches(native):
             self.emit_unknown(native, kind)
-        elif kind not in _TOLD_ELSEWHERE or kind == "crew_kickoff_completed":
+            return
+        if kind in _FAILURES:
+            self._failures.setdefault(kind, _reason(get(data, "error")) or kind)
+        for mended in _MENDED.get(kind, ()):
+            self._failures.pop(mended, None)
+        if kind not in _TOLD_ELSEWHERE or kind == "crew_kickoff_completed":
             self._event(kind, data, event_id)
 
     def _close(self) -> None:
         for message in list(self._open):
             self._end_message(message)
+        for words in self._failures.values():
+            self.end("error", words)
 
     # Chunks.
 
@@ -173,6 +194,7 @@ class CrewAIAdapter(Adapter):
             case "crew_kickoff_completed":
                 self._depth -= 1
                 if self._depth <= 0:
+                    self._failures.clear()
                     self._result = _output(get(data, "output"))
             case "crew_kickoff_failed" | "flow_failed":
                 self.end("error", _reason(get(data, "error")))

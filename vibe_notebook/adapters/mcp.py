@@ -11,7 +11,7 @@ from typing import Any, Final
 from vibe_notebook.events import InputAnswered, InputRequested, ToolProgress, ToolStarted
 
 from ._base import Adapter
-from ._fields import camel, get, ident, number, parsed, plain, text
+from ._fields import camel, fields_of, get, ident, number, parsed, plain, reason, text
 from ._result_blocks import read_content
 
 __all__ = ["MCPAdapter", "matches"]
@@ -64,6 +64,8 @@ class MCPAdapter(Adapter):
                 self._request(native_id or self._fresh("request"), params)
             case "" if native_id in self._calls or native_id in self._requests:
                 self._response(str(native_id), native)
+            case "" if _is_failure(native):
+                self.end("error", _words(native), ident(get(native, "error", "code")))
             case _:
                 self.emit_unknown(native, method or None)
 
@@ -99,18 +101,41 @@ class MCPAdapter(Adapter):
 
     def _response(self, native_id: str, native: object) -> None:
         result, error = get(native, "result"), get(native, "error")
-        if native_id in self._requests:
+        if error is None and result is None:
+            self.end("error", _words(native))
+        # The server and the client number their requests each for itself: the result tells which it answers.
+        is_answer = native_id not in self._calls or get(result, "action") is not None
+        if native_id in self._requests and is_answer:
             self._requests.discard(native_id)
             action = text(get(result, "action"))
             action = action if action in ("accept", "decline") else "cancel"
             value = plain(get(result, "content"))
-            self.emit(InputAnswered, request_id=native_id, action=action, value=value)
+            why = None if result is not None else _words(native)
+            self.emit(InputAnswered, request_id=native_id, action=action, value=value, reason=why)
             return
         fields: dict[str, Any] = {"tool_call_id": native_id, "tool_name": self._calls.pop(native_id)}
         content = get(result, "content")
         output = read_content(content, camel(result, "structuredContent"))
-        if error is not None or camel(result, "isError") is True:
-            words = text(get(error, "message")) or text(output.output) or "error"
+        if result is None or error is not None:
+            words = _words(native)
             fields |= {"status": "error", "error": words}
-            output = read_content(words) if error is not None else output
+            output = read_content(words)
+        elif camel(result, "isError") is True:
+            fields |= {"status": "error", "error": text(output.output) or "error"}
         self.emit_result(output, **fields)
+
+
+def _is_failure(native: object) -> bool:
+    """Return whether *native* is the error of an unseen request, or a response that says nothing."""
+    if get(native, "error") is not None:
+        return True
+    names = {name for name, value in fields_of(native).items() if value is not None}
+    return "id" in names and names <= {"id", "jsonrpc"}
+
+
+def _words(native: object) -> str:
+    """Return the words of a response without a result."""
+    error = get(native, "error")
+    if error is None:
+        return "The response has neither a result nor an error."
+    return text(get(error, "message")) or text(error) or reason(error)

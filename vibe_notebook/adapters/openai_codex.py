@@ -19,18 +19,18 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
-from ._fields import camel, get, ident, integer, items, parsed, plain, text
+from ._fields import camel, get, ident, integer, items, parsed, plain, reason, text
 from ._files import said
+from ._plans import read_steps
 from ._result_blocks import read_content
 
 __all__ = ["OpenAICodexAdapter", "matches"]
 
 _PREFIXES: Final = ("item/", "turn/", "thread/")
-_SILENT: Final = frozenset(
-    ("thread/started", "thread/status/changed", "turn/started", "turn/diff/updated", "thread/closed")
-)
+_SILENT: Final = frozenset(("thread/started", "thread/status/changed", "turn/diff/updated", "thread/closed"))
 _TOOLS: Final = frozenset(("commandExecution", "dynamicToolCall", "fileChange", "mcpToolCall", "webSearch"))
 _FAILED: Final = ("declined", "failed")
+_STOPPED: Final = ("interrupted", "aborted", "canceled", "cancelled")
 _STATES: Final = {"completed": "completed", "inProgress": "in_progress"}
 
 
@@ -57,11 +57,13 @@ class OpenAICodexAdapter(Adapter):
         super().__init__(**ids)
         self._message: str | None = None
         self._started: set[str] = set()
+        self._turns_open: set[str] = set()
+        """The turns that have begun, and have not ended."""
 
     def _read(self, native: object) -> None:
         method, params = text(get(native, "method")), _params(native)
         if not matches(native):
-            self.emit_unknown(native, method or None)
+            self._other(native, method)
             return
         item = camel(params, "item")
         item = get(item, "root") or item
@@ -82,8 +84,8 @@ class OpenAICodexAdapter(Adapter):
                 self._plan(params)
             case "thread/tokenUsage/updated":
                 self._usage = _usage(camel(camel(params, "tokenUsage"), "total")) or self._usage
-            case "turn/completed":
-                self._end_turn(get(params, "turn"))
+            case "turn/started" | "turn/completed":
+                self._turn(params, is_end=method == "turn/completed")
             case "error":
                 self._fail(get(params, "error"), is_last=camel(params, "willRetry") is not True)
             case _ if method not in _SILENT:
@@ -91,6 +93,14 @@ class OpenAICodexAdapter(Adapter):
 
     def _close(self) -> None:
         self._end_message()
+        if self._turns_open:
+            self.end("interrupted")
+
+    def _other(self, native: object, method: str) -> None:
+        if not method and get(native, "error") is not None:  # the answer to a request
+            self._fail(get(native, "error"), is_last=True)
+        else:
+            self.emit_unknown(native, method or None)
 
     # Messages.
 
@@ -172,25 +182,41 @@ class OpenAICodexAdapter(Adapter):
             self.emit_result(read_content(content), **fields)
 
     def _plan(self, params: object) -> None:
+        entries = items(get(params, "plan"))
         steps = [
             {"content": words, "status": _STATES.get(_word(get(one, "status")), "pending")}
-            for one in items(get(params, "plan"))
+            for one in entries
             if (words := text(get(one, "step")))
         ]
-        self.emit(Plan, entries=steps)
+        _, others = read_steps(entries)
+        if steps or not others:
+            self.emit(Plan, entries=steps)
+        if others:
+            self.emit_unknown(others, "plan", shown=True)
 
-    # The end of a turn.
+    # Turns.
 
-    def _end_turn(self, turn: object) -> None:
+    def _turn(self, params: object, *, is_end: bool) -> None:
+        turn = ident(get(params, "turn", "id")) or ident(camel(params, "turnId")) or ""
+        if is_end:
+            self._turns_open.discard(turn)
+            self._end_turn(get(params, "turn"), get(params, "error"))
+        else:
+            self._turns_open.add(turn)
+
+    def _end_turn(self, turn: object, error: object) -> None:
         self._end_message()
         status = _word(get(turn, "status"))
-        if status == "interrupted":
+        error = error if get(turn, "error") is None else get(turn, "error")
+        if status in _STOPPED:
             self.end("cancelled")
-        elif status == "failed":
-            self._fail(get(turn, "error"), is_last=True)
+        elif status == "failed" or error is not None:
+            self._fail(error, is_last=True)
+        elif status not in ("", "completed"):
+            self._fail(f"The turn ended: {status}.", is_last=True)
 
     def _fail(self, error: object, *, is_last: bool) -> None:
-        words = text(get(error, "message")) or "error"
+        words = text(get(error, "message")) or text(error) or ("error" if error is None else reason(error))
         if is_last:
             self.end("error", words)
         else:

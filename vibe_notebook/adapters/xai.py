@@ -33,6 +33,7 @@ _REASONS: Final = {
     "REASON_TIME_LIMIT": "timeout",
     "REASON_TOOL_CALLS": "tool_calls",
 }
+_NO_REASONS: Final = (0, "0", "REASON_INVALID", "")
 _APPS: Final = (0, 1, "TOOL_CALL_TYPE_CLIENT_SIDE_TOOL", "TOOL_CALL_TYPE_INVALID", None)
 """The types of the calls that the application runs."""
 _SOURCES: Final = ("webCitation", "xCitation", "collectionsCitation")
@@ -146,6 +147,9 @@ class XAIAdapter(Adapter):
         if message is not None:
             self._envelope = {"message_id": message}
             self.emit(MessageFinished, finish_reason=self._reason, usage=self._message_usage)
+            if self._reason is not None and self._reason not in _REASONS.values():
+                words = f"The server ended the message: {self._reason}."
+                self._last_problem = {"outcome": "error", "error": words, "code": self._reason}
             self.streamed.forget(message)
         self._reason = self._message_usage = None
         self._started.clear()
@@ -166,7 +170,9 @@ class XAIAdapter(Adapter):
         for citation in _many(get(delta, "citations")):
             self._cite(place, citation)
         found: Any = camel(output, "finishReason")
-        self._reason = _REASONS.get(found if isinstance(found, int) else text(found), None) or self._reason
+        found = found if isinstance(found, int) else text(found)
+        if found not in _NO_REASONS:
+            self._reason = _REASONS.get(found) or str(found)
 
     def _cite(self, place: str, citation: object) -> None:
         """Show a source at its mark in the text."""

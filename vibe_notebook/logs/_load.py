@@ -16,7 +16,7 @@ from .._files import open_to_read
 from .._foreign_words import clean_logger
 from .._forms.wording import name_in_line
 from .._limits import LOG_DOCUMENT_BYTES
-from ..exceptions import ProtocolError
+from ..exceptions import ProtocolError, VibeNotebookError
 from ..registry import Registry
 from ..transcript import Transcript
 from ._log import Log
@@ -40,7 +40,7 @@ def load(path: str | os.PathLike[str]) -> Transcript | list[Transcript]:
         vibe.load("claude:latest")
         vibe.load("runs/*.jsonl")  # a list, sorted by path
 
-    A pattern gives a list. Of a recording of several agents the first one's transcript is returned. Raises ``OSError``
+    A pattern gives a list of the files that can be read, and a warning for each other. Of a recording of several agents the first one's transcript is returned. Raises ``OSError``
     for a file that cannot be read, ``ProtocolError`` for an empty one, ``AdapterError`` for one of an unknown format.
     """
     if isinstance(path, str) and not os.path.lexists(Path(path).expanduser()) and _GLOB & set(path):
@@ -48,8 +48,23 @@ def load(path: str | os.PathLike[str]) -> Transcript | list[Transcript]:
         if not paths:
             msg = f"No file fits {name_in_line(path)}."
             raise FileNotFoundError(msg)
-        return [_load(Path(one)) for one in paths if not Path(one).is_dir()]
+        return _load_each([Path(one) for one in paths if not Path(one).is_dir()])
     return _load(path)
+
+
+def _load_each(paths: list[Path]) -> list[Transcript]:
+    """Return the transcripts of the files that can be read; a warning names each other file."""
+    found: list[Transcript] = []
+    first: Exception | None = None
+    for path in paths:
+        try:
+            found.append(_load(path))
+        except (OSError, VibeNotebookError) as error:
+            first = first or error
+            log.warning("%s is left out: %s", name_in_line(str(path)), error)
+    if first is not None and not found:
+        raise first
+    return found
 
 
 def _load(path: str | os.PathLike[str]) -> Transcript:

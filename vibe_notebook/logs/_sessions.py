@@ -99,6 +99,8 @@ def glance(path: Path) -> Session:
                 seen.read(tail, drops_first=True)
     except (OSError, VibeNotebookError) as error:
         return Session(path, changed_at=changed_at, problem=str(error))
+    except Exception as error:  # noqa: BLE001 - one file must not hide the others: its line says the error
+        return Session(path, changed_at=changed_at, problem=in_line(repr(error), WORDS))
     return seen.session(changed_at, is_partial=is_cut)
 
 

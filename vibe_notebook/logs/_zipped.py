@@ -6,12 +6,12 @@ Beside ``_sources``. No sample larger than ``LOG_DOCUMENT_BYTES`` is unpacked, w
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
 from .._files import open_to_read
+from .._forms.wording import in_line
 from .._limits import LOG_DOCUMENT_BYTES
 from ..exceptions import ProtocolError
 from ._dialects import loaded
@@ -22,6 +22,8 @@ __all__ = ["ZippedSource"]
 
 _HEADS: Final = ("header.json", "_journal/start.json")
 _SAMPLES: Final = "samples/"
+_WORDS: Final = 200
+"""Characters of an error's words."""
 
 
 class ZippedSource:
@@ -51,10 +53,10 @@ class ZippedSource:
         with open_to_read(self._path, "A log") as file:
             try:
                 archive = zipfile.ZipFile(file)
-            except (zipfile.BadZipFile, ValueError, EOFError) as error:
+            except Exception as error:  # noqa: BLE001 - damaged bytes make the unpacker raise whatever it meets
                 if follows:
                     return  # it is just being written
-                msg = f"{self._path.name} is no whole archive: {error}."
+                msg = f"{self._path.name} is no whole archive: {_words_of(error)}."
                 raise ProtocolError(msg) from None
             with archive:
                 yield from self._members(archive)
@@ -72,15 +74,8 @@ class ZippedSource:
         try:
             with archive.open(name) as member:
                 data = _bounded(member)
-        except (
-            zipfile.BadZipFile,
-            NotImplementedError,
-            OSError,
-            EOFError,
-            RuntimeError,
-            zlib.error,
-        ) as error:
-            return Lost(name, str(error))
+        except Exception as error:  # noqa: BLE001 - as for the whole archive
+            return Lost(name, _words_of(error))
         self.bytes_read += len(data)
         if len(data) > LOG_DOCUMENT_BYTES:
             return Said(f"{name} is left out: {LOG_DOCUMENT_BYTES:,} bytes are the most")
@@ -88,6 +83,11 @@ class ZippedSource:
             return Entry(loaded(data))
         except ValueError as error:
             return Lost(name, str(error))
+
+
+def _words_of(error: Exception) -> str:
+    """Return the words of an error as one line; its type's name, if it has none."""
+    return in_line(str(error), _WORDS) or type(error).__name__
 
 
 def _bounded(member: IO[bytes]) -> bytes:
