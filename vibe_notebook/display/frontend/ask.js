@@ -91,7 +91,7 @@ function createInput(field) {
  * @param {Send} send
  * @returns a function that shows what is asked, and nothing without it
  */
-export function createAsk(el, send) {
+function createAsk(el, send) {
   el.hidden = true;
   // A text field must not run the host's shortcuts.
   el.setAttribute("data-lm-suppress-shortcuts", "true");
@@ -215,11 +215,24 @@ export function createAsk(el, send) {
   };
 }
 
-/** An element for `createAsk`. */
-export const askBox = () => {
-  const el = div();
-  el.className = "vibe-ask";
-  el.setAttribute("role", "group");
-  el.setAttribute("aria-label", "Your answer");
-  return el;
-};
+/**
+ * Ask below an element. Few parts ask, so the others have no element for it.
+ * @param {HTMLElement} above
+ * @param {Send} send
+ * @returns a function that shows what is asked, and nothing without it
+ */
+export function asking(above, send) {
+  /** @type {ReturnType<typeof createAsk> | undefined} */
+  let show;
+  return (/** @type {Ask | undefined} */ ask) => {
+    if (ask && !show) {
+      const el = div();
+      el.className = "vibe-ask";
+      el.setAttribute("role", "group");
+      el.setAttribute("aria-label", "Your answer");
+      above.after(el);
+      show = createAsk(el, send);
+    }
+    show?.(ask ?? undefined);
+  };
+}

@@ -24,7 +24,7 @@
  * @typedef {(el: HTMLElement, at: Elements, part: Part, store: PartsStore, view: PartsView) => () => void} Build
  *   Prepares a part's element and returns the function that updates the element
  */
-import { askBox, createAsk } from "./ask.js";
+import { asking } from "./ask.js";
 import { card, div, growing, loadLazily, message, rich, show } from "./dom.js";
 import { createText } from "./text.js";
 import { fieldOf } from "./values.js";
@@ -176,9 +176,7 @@ function createTool(el, at, part, store, view) {
   const showOutput = createField(at, "output", part, store, view);
   const showError = message(at.error.lastChild);
   const showRequest = card(at.request);
-  const box = askBox();
-  at.request.after(box);
-  const showAsk = createAsk(box, store.answer);
+  const showAsk = asking(at.request, store.answer);
   return () => {
     const { name, state, preview, progress, total, error, open, opens, wide } = part.props;
     const isBusy = /^(preparing|running|awaiting_approval)$/.test(state);
@@ -239,10 +237,9 @@ function createArtifact(el, at, part, store) {
 /** @type {Build} */
 function createCard(el, _, part, store) {
   const html = div();
-  const box = askBox();
-  el.append(html, box);
+  el.append(html);
   const showHtml = card(html);
-  const showAsk = createAsk(box, store.answer);
+  const showAsk = asking(html, store.answer);
   return () => {
     showHtml(part.props.html);
     showAsk(store.live() && !store.gone() ? part.props.ask : undefined);
