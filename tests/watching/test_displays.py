@@ -357,3 +357,8 @@ def test_a_group_of_errors_shows_the_errors_in_it_with_their_notes() -> None:
     ]
     assert errors[1].splitlines()[-2:] == ["  KeyError: 19", "  … 10 more"]
     assert errors[2] == "MuteError: its text raised RuntimeError"
+
+
+def test_a_plan_is_no_text() -> None:
+    with vibe.live("a", display=False) as live, pytest.raises(TypeError, match="list of steps"):
+        live.plan("abc")

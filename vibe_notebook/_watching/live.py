@@ -214,6 +214,9 @@ class Live(Transcribed):
 
         *status* is pending, in_progress, completed or cancelled. A later plan REPLACES it in its first place.
         """
+        if isinstance(entries, str):
+            msg = f"entries={entries[:60]!r}: give a list of steps."
+            raise TypeError(msg)
         steps = tuple(entries)
         self._find_place(Plan, id)
         self._dispatch(Plan, plan_id=id, entries=steps)
