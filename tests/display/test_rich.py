@@ -31,6 +31,7 @@ from vibe_notebook.events import (
     RunFinished,
     RunStarted,
     TextDelta,
+    ThinkingDelta,
     ToolFinished,
     ToolProgress,
     ToolStarted,
@@ -121,6 +122,15 @@ def test_a_call_opens_for_a_picture_and_says_how_a_command_failed() -> None:
     parts = [part["props"] for part in scene.browser.tree()]
     assert [part.get("opens", False) for part in parts] == [True, False, False]
     assert [part.get("exit", "") for part in parts] == ["", "", "exit 2"]
+
+
+def test_a_thought_says_how_long_it_took_once_it_is_done() -> None:
+    scene = Scene()
+    scene.draw(ThinkingDelta(**BASE, ts=10.0, delta="Hm"), ThinkingDelta(**BASE, ts=12.5, delta="."))
+    (part,) = scene.browser.tree()
+    assert part["props"].get("took", "") == ""
+    scene.draw(TextDelta(**BASE, ts=13.0, delta="So"))
+    assert scene.browser.tree()[0]["props"]["took"] == "2.5 s"
 
 
 def test_html_is_not_sent_again_when_something_else_of_its_part_changes() -> None:

@@ -143,6 +143,13 @@ def test_the_row_of_a_command_that_ended_badly_says_its_exit_code() -> None:
     assert "exit" not in row
 
 
+@pytest.mark.parametrize(("end", "words"), [(13.24, "3.2 s"), (10.0, ""), (None, "")])
+def test_a_thought_says_how_long_it_took(end: float | None, words: str) -> None:
+    page = transcript(ThinkingPart(text="Hm.", started_at=10.0, finished_at=end))
+    for form in FORMS:
+        assert re.findall(r"\d\.\d s\b", form(page)) == ([words] if words else [])
+
+
 def folds_around(html: str, word: str) -> int:
     before = html[: html.index(word)]
     return before.count("<details") - before.count("</details")

@@ -37,6 +37,14 @@ test("a call with a picture opens unless the reader closed it, and a failed comm
   assert.equal($(".vibe-tool .vibe-fold").getAttribute("aria-expanded"), "false");
 });
 
+test("a thought that is done says how long it took", () => {
+  const { frame, $ } = shown();
+  frame(["add", "h", "thinking", 0, 0, { done: false }]);
+  assert.equal($(".vibe-thinking .vibe-fold").textContent, "Thinking…");
+  frame(["set", "h", { done: true, took: "2.5 s" }]);
+  assert.equal($(".vibe-thinking .vibe-fold").textContent, "Thought for 2.5 s");
+});
+
 test("a call's own form stands in place of its plain text, or below what it wrote", () => {
   const { frame, $ } = shown();
   frame(["blob", 1, "<p>a diff</p>"], tool({ state: "running", rich_args: 1, open: true }));

@@ -41,6 +41,7 @@ from .wording import (
     output_text,
     result_text,
     size,
+    thinking_time,
     unclaimed_runs,
     usage_text,
     whole_message,
@@ -48,7 +49,7 @@ from .wording import (
 )
 
 if TYPE_CHECKING:
-    from ..parts import ArtifactPart, Part, RequestValue, Run, TextPart, ToolPart
+    from ..parts import ArtifactPart, Part, RequestValue, Run, TextPart, ThinkingPart, ToolPart
     from .wording import Document
 
 __all__ = ["cluster_title", "clusters", "output_blocks", "transcript_html", "wait_html"]
@@ -178,7 +179,7 @@ class _Page:
                     yield sources_html(sources.after(part))
                 case "thinking":
                     if part.text.strip():
-                        yield self._thinking(part.key, part.text)
+                        yield self._thinking(part)
                 case "tool":
                     yield from self._tool(part, depth)
                 case "artifact":
@@ -198,10 +199,12 @@ class _Page:
         html = cited_html(part, sources, lambda text: directed(without_sequences(text)))
         return f'<div class="vibe-text" dir="auto" style="{_TEXT}">\n{html}</div>\n'
 
-    def _thinking(self, key: str, text: str) -> str:
+    def _thinking(self, part: ThinkingPart) -> str:
         styles = _LINED, f"{_SUMMARY};{_MUTED}"
-        fold = _fold("vibe-thinking", styles, "Thought", is_open=self._is_open.get(key, False))
-        return f'{fold}<div dir="auto" style="{_THOUGHT}">{_text(text.strip())}</div></details>\n'
+        took = thinking_time(part.started_at, part.finished_at)
+        title = f"Thought for {took}" if took else "Thought"
+        fold = _fold("vibe-thinking", styles, title, is_open=self._is_open.get(part.key, False))
+        return f'{fold}<div dir="auto" style="{_THOUGHT}">{_text(part.text.strip())}</div></details>\n'
 
     def _tool(self, part: ToolPart, depth: int) -> Iterator[str]:
         short = call_preview(part)

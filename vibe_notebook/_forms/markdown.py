@@ -54,6 +54,7 @@ from .wording import (
     pretty,
     result_text,
     size,
+    thinking_time,
     unclaimed_runs,
     usage_text,
     written_text,
@@ -223,7 +224,9 @@ class _Form:
                 return self._text(part, sources)
             case "thinking":
                 text = self._neutral(part.text)
-                return quote(f"*Thinking*\n\n{text}") if text.strip() else ""
+                took = thinking_time(part.started_at, part.finished_at)
+                title = f"*Thought for {took}*" if took else "*Thinking*"
+                return quote(f"{title}\n\n{text}") if text.strip() else ""
             case "tool":
                 return "\n\n".join(self._tool(part, depth))
             case "artifact":

@@ -44,6 +44,7 @@ from .wording import (
     name_of,
     result_text,
     size,
+    thinking_time,
     unclaimed_runs,
     written_text,
 )
@@ -92,7 +93,8 @@ def _part(part: Part, depth: int, sources: Sources) -> str:
             return _text(part, sources)
         case "thinking":
             text = clean(part.text).strip()
-            return f"thinking:\n{_indented(text)}" if text else ""
+            took = thinking_time(part.started_at, part.finished_at)
+            return f"thinking{f' ({took})' if took else ''}:\n{_indented(text)}" if text else ""
         case "tool":
             return "\n".join(_tool(part, depth))
         case "artifact":

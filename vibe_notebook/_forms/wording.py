@@ -57,6 +57,7 @@ __all__ = [
     "shown_table",
     "size",
     "table_text",
+    "thinking_time",
     "unclaimed_runs",
     "usage_text",
     "whole_message",
@@ -400,9 +401,19 @@ def table_text(table: Mapping[str, Any]) -> str:
 def duration_of(part: ToolPart) -> str:
     """Return a call's duration, such as ``1.2 s``; "" unless its start and end are known."""
     started_at = part.started_at if part.executed_at is None else part.executed_at
-    if started_at is None or part.finished_at is None or part.state in OPEN_STATES:
+    return "" if part.state in OPEN_STATES else _span(started_at, part.finished_at)
+
+
+def thinking_time(started_at: float | None, finished_at: float | None) -> str:
+    """Return the duration of a thought; "" for one that came at once, or whose times are not known."""
+    span = _span(started_at, finished_at)
+    return "" if span == "0.0 s" else span
+
+
+def _span(started_at: float | None, finished_at: float | None) -> str:
+    if started_at is None or finished_at is None:
         return ""
-    seconds = max(0.0, part.finished_at - started_at)
+    seconds = max(0.0, finished_at - started_at)
     if not seconds < TIME_LIMIT:
         return ""  # no possible duration, or not a number
     if round(seconds, 1) < 60:  # noqa: PLR2004

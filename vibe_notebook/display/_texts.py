@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._forms.conversation import Marked, marked_text
 from .._forms.sequences import ProseText
-from .._forms.wording import LiveProse
+from .._forms.wording import LiveProse, thinking_time
 from .._markdown.long_blocks import LEAVE
 from .._markdown.stream import MarkdownStream, Update
 from .._markdown.units import utf16
@@ -271,9 +271,11 @@ class SentThinking(SentPart):
         self._follow = TextReader()
         self._cleaner = LiveProse()
         self._pending: list[tuple[bool, str]] = []
+        self._times: tuple[float | None, float | None] = None, None
 
     def read(self, builder: TextBuilder) -> None:
         self._pending.append(self._follow.read(builder.text))
+        self._times = builder.times()
 
     def set_done(self, *, is_done: bool) -> None:
         """Set whether another part follows the thinking."""
@@ -287,4 +289,7 @@ class SentThinking(SentPart):
             shown = self._cleaner.feed(text)
             ops += self._replace("text", shown) if replaces else self._append("text", shown)
         self._pending = []
+        took = thinking_time(*self._times) if self._new.get("done", self.props.get("done")) else ""
+        if took != self.props.get("took", ""):
+            self._new["took"] = took
         return ops + super().ops()

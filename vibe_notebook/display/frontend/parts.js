@@ -133,9 +133,9 @@ function createThinking(el, at, part, store, view) {
   const fold = createFold(at, part, store, view);
   const grow = growing(at.thought, view.scrolls);
   return () => {
-    const { open, done } = part.props;
+    const { open, done, took } = part.props;
     el.dataset.state = done ? "done" : "running";
-    show(at.summary, done ? "Thought" : "Thinking…");
+    show(at.summary, done ? (took ? `Thought for ${took}` : "Thought") : "Thinking…");
     grow(fieldOf(part, "text"));
     fold(open ?? !done);
   };
