@@ -74,7 +74,7 @@ def test_hostile_text_in_every_field_neither_runs_nor_loads_live_saved_trusted_o
     page.wait_for_selector(".vibe-live")
     title = page.title()
     book.ask("await story.at('end')")
-    page.wait_for_function("() => vibePages.views()[0].textContent.includes('The end:')")
+    page.wait_for_function("() => vibePages.views()[0]?.textContent?.includes('The end:')")
     check("live")
     assert "alert(1)" in page.locator(".vibe-live").inner_text()
 

@@ -69,10 +69,12 @@ def test_a_reader_who_follows_sees_the_end_when_the_stream_has_ended(notebook: O
     book.run(0, 1)
     book.ask("await story.at('middle')")
     page.wait_for_function(
-        f"() => vibePages.views()[0].textContent.includes('Paragraph 29') && ({BELOW})() < 4"
+        f"() => vibePages.views()[0]?.textContent?.includes('Paragraph 29') && ({BELOW})() < 4"
     )
     book.ask("story.open('middle'); await story.at('end')")
-    page.wait_for_function(f"() => vibePages.views()[0].textContent.includes('The end.') && ({BELOW})() < 4")
+    page.wait_for_function(
+        f"() => vibePages.views()[0]?.textContent?.includes('The end.') && ({BELOW})() < 4"
+    )
 
     book.ask("story.open('end')")
 
@@ -87,14 +89,14 @@ def test_a_reader_who_scrolled_up_stays_there_while_text_arrives_and_at_the_end(
     page = small(book)
     book.run(0, 1)
     book.ask("await story.at('middle')")
-    page.wait_for_function("() => vibePages.views()[0].textContent.includes('Paragraph 29')")
+    page.wait_for_function("() => vibePages.views()[0]?.textContent?.includes('Paragraph 29')")
     page.locator(".vibe-text").hover()
     page.mouse.wheel(0, -300)
     page.wait_for_function(f"() => ({BELOW})() > 100")
     before = page.evaluate(SCROLLED)
 
     book.ask("story.open('middle'); await story.at('end')")
-    page.wait_for_function("() => vibePages.views()[0].textContent.includes('The end.')")
+    page.wait_for_function("() => vibePages.views()[0]?.textContent?.includes('The end.')")
     assert page.evaluate(SCROLLED) == before
     book.ask("story.open('end')")
     page.wait_for_selector(f"{SETTLED} mjx-container")
@@ -106,13 +108,13 @@ def test_the_readers_selection_stays_while_text_arrives(notebook: Open) -> None:
     page = small(book)
     book.run(0, 1)
     book.ask("await story.at('middle')")
-    page.wait_for_function("() => vibePages.views()[0].textContent.includes('Paragraph 29')")
+    page.wait_for_function("() => vibePages.views()[0]?.textContent?.includes('Paragraph 29')")
     page.locator(".vibe-text p").nth(20).select_text()
     selected = page.evaluate("() => getSelection().toString()")
     assert selected.startswith("Paragraph 20")
 
     book.ask("story.open('middle'); await story.at('end')")
-    page.wait_for_function("() => vibePages.views()[0].textContent.includes('The end.')")
+    page.wait_for_function("() => vibePages.views()[0]?.textContent?.includes('The end.')")
     assert page.evaluate("() => getSelection().toString()") == selected
 
 
@@ -135,7 +137,7 @@ def test_a_call_is_opened_by_keyboard_and_keeps_the_focus_while_text_arrives_and
     page.wait_for_selector(".vibe-tool > [aria-expanded=false]")
 
     book.ask("story.open('middle'); await story.at('end')")
-    page.wait_for_function("() => vibePages.views()[0].textContent.includes('The end.')")
+    page.wait_for_function("() => vibePages.views()[0]?.textContent?.includes('The end.')")
     assert page.evaluate(NOW).startswith("search")
     book.ask("story.open('end')")
     page.wait_for_selector(SETTLED)
@@ -161,7 +163,7 @@ story = Story([
     page = book.page
     book.run(0, 1)
     book.ask("await story.at('end')")
-    page.wait_for_function("() => vibePages.views()[0].textContent.includes('So be it.')")
+    page.wait_for_function("() => vibePages.views()[0]?.textContent?.includes('So be it.')")
     page.locator(".vibe-tool > .vibe-fold").nth(1).click()
     page.locator(".vibe-tool > .vibe-fold").nth(2).click()
     page.wait_for_function(
