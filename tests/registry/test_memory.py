@@ -99,6 +99,10 @@ def test_of_many_progress_updates_of_one_call_the_last_is_retained() -> None:
 
 def test_a_forgotten_agent_frees_its_memory() -> None:
     registry = Registry(ring=1)
+    for event in run("b", "r", 10):  # caches cost their memory only once
+        registry.dispatch(event)
+    assert registry.transcript("b").text
+    registry.forget("b")
     with traced() as left:
         for event in run("a", "r", 10_000):
             registry.dispatch(event)

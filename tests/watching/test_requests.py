@@ -13,6 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 import vibe_notebook as vibe
+from vibe_notebook._watching import requests
 from vibe_notebook._watching.unattended import ANSWERS
 from vibe_notebook.parts import InputPart, ToolPart
 
@@ -259,6 +260,26 @@ def test_a_thread_waits_for_its_answer_and_no_longer_than_it_says() -> None:
             pending.result(0.01)
         threading.Timer(0.01, live.answer, [pending.request, "accept"]).start()
         assert pending.result()
+
+
+def test_a_request_waits_for_another_page_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "answer_wait", lambda: 0)
+    desk = requests.Desk(lambda _: None, lambda *_: None, lambda *_: None)
+    desk.page_came()
+    question = requests.Question("approval", "?")
+    before = desk.ask(question, ("a", "r"))
+    desk.page_left()
+    with pytest.raises(vibe.NoAnswerError):
+        before.future.result(10)
+    desk.is_reachable = True
+    after = desk.ask(question, ("a", "r"))  # asked while no page is there
+    with pytest.raises(vibe.NoAnswerError):
+        after.future.result(10)
+    desk.page_came()
+    again = desk.ask(question, ("a", "r"))
+    assert not again.done()
+    assert desk.answer(again.request, "accept")
+    assert again.result().action == "accept"
 
 
 def test_fifty_requests_at_once_are_answered_each_by_its_own() -> None:

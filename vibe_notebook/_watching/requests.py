@@ -32,7 +32,7 @@ from ..exceptions import NoAnswerError
 from ..parts import Answer, RequestValue
 from .answers import Field, ask_in_lines, check_value, form_of
 from .questions import Question, Request
-from .unattended import ANSWERS, by_default, nobody, of_environment
+from .unattended import ANSWERS, nobody, of_environment
 
 __all__ = ["CLOSED", "ENDED", "AnswerPayload", "Desk", "Pending", "Question", "Request"]
 
@@ -87,10 +87,11 @@ class Pending:
         Raises ``TimeoutError`` after *timeout* seconds, and ``RuntimeError`` at once in a coroutine, where only
         ``await`` leaves the loop free for the click.
         """
+        until = None if timeout is None else time.monotonic() + timeout
         if not self.future.done():
             self._desk.ask_here(self, timeout)
         try:
-            return self.future.result(timeout)
+            return self.future.result(None if until is None else max(0, until - time.monotonic()))
         except NotInTime:
             msg = f"Nobody has answered within {timeout} s."
             raise TimeoutError(msg) from None
@@ -119,8 +120,8 @@ class Desk:
     on_request: Callable[[Request], object] | None = None
     is_reachable: bool = False
     """True if somebody who can answer was there when the view was made."""
-    pages: Callable[[], bool] = field(default=lambda: False)
-    """Tells whether a page shows the view."""
+    _has_page: bool | None = None
+    """True while a page shows the view; ``None`` before the first one."""
     _open: dict[str, Pending] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closed: bool = False
@@ -175,12 +176,14 @@ class Desk:
             pending.timer = threading.Timer(min(question.timeout, LONGEST), self._time_out, [pending])
             pending.timer.daemon = True
             pending.timer.start()
+        if self._has_page is False:
+            self.page_left()  # it waits for another page too
         if self.on_request is not None and not pending.done():
             self.on_request(request)
         return pending
 
     def _is_anybody_there(self) -> bool:
-        return self.is_reachable or self.on_request is not None or self.pages()
+        return self.is_reachable or self.on_request is not None or self._has_page is True
 
     def _answer_alone(self, pending: Pending) -> None:
         """Answer a request that nobody sees: by its default, else by the environment, else by an error."""
@@ -201,7 +204,7 @@ class Desk:
     @staticmethod
     def _default(pending: Pending, by: str) -> Answer:
         if pending.request.kind == "approval":
-            return by_default(pending.request, by)
+            return Answer(action=pending.request.default, by=by)
         return _checked(pending, "accept", pending.request.default, None, by)
 
     def _time_out(self, pending: Pending) -> None:
@@ -213,6 +216,12 @@ class Desk:
     def page_came(self) -> None:
         """Note that a page shows the view."""
         with self._lock:
+            self._has_page = True
+        self._stay()
+
+    def _stay(self) -> None:
+        """Stop the wait for another page."""
+        with self._lock:
             timer, self._leaving = self._leaving, None
         if timer is not None:
             timer.cancel()
@@ -220,6 +229,7 @@ class Desk:
     def page_left(self) -> None:
         """Note that the last page has left: open requests wait a while for another one."""
         with self._lock:
+            self._has_page = False
             if not self._open or self._leaving is not None:
                 return
             self._leaving = threading.Timer(answer_wait(), self._give_up)
@@ -263,6 +273,7 @@ class Desk:
         with self._lock:
             self._closed = True
             left = list(self._open.values())
+        self._stay()
         for pending in left:
             self._settle(pending, Answer(action="cancel", by=by))
 

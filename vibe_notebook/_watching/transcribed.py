@@ -70,7 +70,8 @@ class Transcribed:
 
     def on_request(self, callback: Callable[[Request], object] | None) -> None:
         """Call *callback* with each request, on the thread that asks: whoever registers one is there to answer."""
-        self._pipeline.desk.on_request = callback
+        if not self.done():  # ended streams share a desk, which asks nothing
+            self._pipeline.desk.on_request = callback
 
     def done(self) -> bool:
         """Return whether the stream has ended, also by an error or a cancellation."""

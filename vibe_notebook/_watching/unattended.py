@@ -1,4 +1,4 @@
-"""Answer requests that nobody sees: by their defaults, or by the environment. Beside ``requests.py``."""
+"""Answer requests that nobody sees: by the environment, or by an error's words. Beside ``requests.py``."""
 
 from __future__ import annotations
 
@@ -9,22 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..exceptions import ProtocolError
-from ..parts import Answer
 
 if TYPE_CHECKING:
     from .questions import Request
 
-__all__ = ["ANSWERS", "by_default", "nobody", "of_environment"]
+__all__ = ["ANSWERS", "nobody", "of_environment"]
 
 ANSWERS: Final = "VIBE_NOTEBOOK_ANSWERS"
 """Variable with the answers for runs that nobody sees: ``accept``, ``decline``, or the path of a JSON file."""
-
-
-def by_default(request: Request, by: str) -> Answer:
-    """Return the answer that the request's default is."""
-    if request.kind == "approval":
-        return Answer(action=request.default, by=by)
-    return Answer(action="accept", value=request.default, by=by)
 
 
 def nobody(request: Request) -> str:
