@@ -43,6 +43,7 @@ from ..exceptions import ClosedError
 from ..parts import Answer
 from ..recording import Recorder
 from ..registry import Registry, get_registry
+from .context import ContextToken, enter, leave
 from .displays import PacedDisplays
 from .pipeline import Pipeline
 from .questions import Question
@@ -159,6 +160,7 @@ class Live(Transcribed):
         self._part: tuple[str, str] | None = None
         self._begun = False
         self._closed = False
+        self._token: ContextToken | None = None
         self._ticker = Ticker()
         self._places: set[tuple[type, str]] = set()
         self._written = "0", 0, ""  # the newest text part, the place of its last piece, and that piece
@@ -337,6 +339,9 @@ class Live(Transcribed):
             if not self._begun or self._closed:
                 return False
             self._closed = True
+            token, self._token = self._token, None
+        if token is not None:
+            leave(token)
         self._pipeline.desk.close(ENDED if error is None else "an error")
         self._ticker.stop()
         self._displays.flush()
@@ -354,6 +359,7 @@ class Live(Transcribed):
         self._pipeline.begin()
         self._dispatch(RunStarted, agent_name=self.title)
         self._ticker.start()
+        self._token = enter(self)
         return self
 
     def __exit__(

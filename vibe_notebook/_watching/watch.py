@@ -12,7 +12,7 @@ import os
 import sys
 import warnings
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from functools import partial
 from types import AsyncGeneratorType, GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -26,6 +26,7 @@ from ..recording import Recorder, Replay
 from ..registry import Registry, get_registry
 from ..transcript import Transcript
 from .connections import connections_of
+from .context import enter, leave
 from .pipeline import Pipeline
 from .sources import (
     check,
@@ -267,9 +268,9 @@ class Watch(Transcribed):
                 return
             with contextlib.ExitStack() as stack:
                 report = self._pipeline.report
-                iterator = self._stepper.step(lambda: open_sync(self._source, stack, report))
+                iterator = self._step(lambda: open_sync(self._source, stack, report))
                 advance, close = partial(next, iterator, END), closer(self._source, iterator, report)
-                while iterator is not END and (native := self._stepper.step(advance, close)) is not END:
+                while iterator is not END and (native := self._step(advance, close)) is not END:
                     self._pipeline.accept(native)
                     yield native
                 self._pipeline.exhausted(self._source, is_cut=self._stepper.end())
@@ -288,7 +289,7 @@ class Watch(Transcribed):
             if self._stepper.cancelled:
                 return
             async with contextlib.AsyncExitStack() as stack:
-                iterator = await self._stepper.astep(
+                iterator = await self._astep(
                     lambda: open_async(self._source, stack, lambda: is_over, self._pipeline.report)
                 )
 
@@ -298,7 +299,7 @@ class Watch(Transcribed):
                     except StopAsyncIteration:
                         return END
 
-                while iterator is not END and (native := await self._stepper.astep(advance)) is not END:
+                while iterator is not END and (native := await self._astep(advance)) is not END:
                     self._pipeline.accept(native)
                     yield native
                 is_over = not (is_cut := self._stepper.end())
@@ -309,6 +310,20 @@ class Watch(Transcribed):
                 raise
         finally:
             await self._finalize_async(failure)
+
+    def _step(self, call: Callable[[], Any], close: Callable[[], object] | None = None) -> Any:
+        token = enter(self)
+        try:
+            return self._stepper.step(call, close)
+        finally:
+            leave(token)
+
+    async def _astep(self, step: Callable[[], Awaitable[Any]]) -> Any:
+        token = enter(self)
+        try:
+            return await self._stepper.astep(step)
+        finally:
+            leave(token)
 
     def _failure(self, error: BaseException) -> BaseException | None:
         """Return the error that ended the steps; ``None`` for an error of a cancelled source that was closed."""

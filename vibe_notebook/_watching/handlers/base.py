@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ... import adapters
 from ..._host import host
 from ...exceptions import AdapterError, ClosedError
+from ..context import ContextToken, enter, leave
 from ..ids import fresh_agent_id
 from ..pipeline import Pipeline
 from ..transcribed import Transcribed
@@ -40,6 +41,7 @@ class Handler(Transcribed):
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
         self._begun = False
+        self._token: ContextToken | None = None
         self._lock = threading.RLock()  # an SDK may call from any of its threads
         self._runs: dict[str, Adapter] = {}
         self._understanding = Understanding()
@@ -49,6 +51,7 @@ class Handler(Transcribed):
 
     def close(self, error: BaseException | None = None) -> None:
         """End the open runs, and show the final form. Idempotent."""
+        self._leave()
         if self._end_all(error):
             self._pipeline.finalize(error)
 
@@ -67,13 +70,20 @@ class Handler(Transcribed):
 
     def __enter__(self) -> Self:
         self._begin()
+        self._token = enter(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._leave()
         if self._end_all(error):
             self._pipeline.finalize(error, later=True)
+
+    def _leave(self) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            leave(token)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -81,6 +91,7 @@ class Handler(Transcribed):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._leave()
         if self._end_all(error):
             await self._pipeline.finalize_async(error)
 
