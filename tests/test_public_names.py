@@ -21,7 +21,7 @@ MESSAGES = (
 )
 
 NAMES = {
-    "": "Answer Live NoAnswerError Pending Recorder Registry Replay Request Transcript VibeNotebookError Watch "
+    "": "Answer Budget Live NoAnswerError Pending Recorder Registry Replay Request Transcript VibeNotebookError Watch "
     "configure get_registry handler last live load load_ipython_extension record renderer replay "
     "unload_ipython_extension watch",
     "adapters": "Adapter choose detect get is_open names none_understood recognizes",
@@ -31,7 +31,7 @@ NAMES = {
     "MessageFinished MessageStarted Name Number Option Outcome PartCompleted PartKind Plan PlanEntry PlanStatus "
     "RunFinished RunStarted Text TextDelta ThinkingDelta ToolCallDelta ToolFinished ToolProgress ToolStarted "
     "ToolStatus Usage first_edition is_skip not_valid parse_event read_event skip to_json with_id with_time",
-    "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError NoAnswerError ProtocolError RemoteError "
+    "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError NoAnswerError NotSupportedError ProtocolError RemoteError "
     "VibeNotebookError",
     "logs": "Log PipedLog Session load names_a_log session_lines sessions",
     "magic": "VibeMagics load unload",
@@ -63,7 +63,7 @@ ADAPTERS = (
 )
 
 PARAMETERS = {
-    "watch": "source title agent_id adapter registry display record input",
+    "watch": "source title agent_id adapter registry display record input budget",
     "live": "name title registry display record input",
     "handler": "name title agent_id registry display record",
     "replay": "path speed",

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._watching.budgets import Budget
     from ._watching.handlers.sdks import handler
     from ._watching.live import Live, live
     from ._watching.questions import Request
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "Budget",
     "Live",
     "NoAnswerError",
     "Pending",
@@ -58,6 +60,7 @@ __all__ = [
 
 _HOMES = {
     "Answer": ".parts",
+    "Budget": "._watching.budgets",
     "NoAnswerError": ".exceptions",
     "Pending": "._watching.requests",
     "Request": "._watching.questions",

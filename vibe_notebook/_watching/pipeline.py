@@ -29,10 +29,12 @@ from ..exceptions import AdapterError
 from ..recording import Recorder
 from ..registry import Hold, Registry
 from ..transcript import Transcript
+from .budgets import Budget, Spending
 from .connections import Connections
 from .displays import Displays
 from .finalizer import Finalizer, defer_interrupt, shield_interrupts
 from .ids import RunIds, fresh_agent_id
+from .meter import Meter
 from .requests import CLOSED, ENDED, AnswerPayload, Desk
 from .sources import hint, is_one_shot
 from .understanding import Understanding
@@ -60,6 +62,7 @@ class Pipeline:
         renderer: str | None = None,
         record: str | os.PathLike[str] | Recorder | None = None,
         input: Any = None,  # noqa: A002 - the field's name
+        budget: Budget | None = None,
     ) -> None:
         self.registry = registry
         self._faults: list[Event] = []
@@ -90,6 +93,8 @@ class Pipeline:
         self._since: dict[str, int] = {}
         self._holds: list[Hold] = []  # the registry keeps the runs until the final form is shown
         self.desk = Desk(self.dispatch, self._show_request, self._refuse_answer)
+        self.meter = Meter()
+        self.spending = Spending(budget, self.meter, self) if budget is not None else None
         self._lock = threading.Lock()
         self._unidentified: list[Any] = []
         self._understanding = Understanding()
@@ -132,6 +137,8 @@ class Pipeline:
         if self.agent_id is not None and (self.passive or not self._adapter_name):
             # Otherwise the first event brings the id: a stream of our own events has its agents' ids.
             self.follow(self.agent_id, since=0 if self.passive else None)
+        if self.spending is not None:
+            self.spending.begin()
 
     @property
     def is_shown(self) -> bool:
@@ -163,6 +170,7 @@ class Pipeline:
     def accept(self, native: Any) -> None:
         """Pass one native event to the adapter. Raises ``AdapterError`` for a stream that no adapter knows."""
         if self.passive:
+            self._count([native])  # an event of the registry's
             return
         if self._adapter is not None:
             events = self.feed(self._adapter, native, self._understanding)
@@ -255,9 +263,17 @@ class Pipeline:
                 self.follow(agent_id)
         if slot:
             self.registry.dispatch(slot)
+            self._count(slot)
         with contextlib.suppress(IndexError):  # another thread may report them
             while self._faults:
                 self.registry.dispatch(self._with_time(self._faults.pop(0)))
+
+    def _count(self, events: list[Event]) -> None:
+        if not self.meter.add(events):
+            return
+        self._show(lambda output: output.usage(self.meter.shown()))
+        if self.spending is not None:
+            self.spending.check()
 
     def _with_time(self, event: Event) -> Event:
         """Return an event with the present time, if its source gave no time."""
@@ -348,6 +364,8 @@ class Pipeline:
                 self._finishing_thread = threading.get_ident()
             failed: BaseException | None = None
             try:
+                if self.spending is not None:
+                    self.spending.end()
                 self.desk.close(ENDED)
                 self.desk = CLOSED  # hundreds of ended streams may be held
                 # The user's callbacks run in here: one interrupt passes, and ends them.
@@ -447,6 +465,8 @@ class Pipeline:
             events = []
             for agent_id in list(self._since):
                 self.registry.finish(agent_id)
+        if self.spending is not None:
+            events = self.spending.name_end(events)
         self.dispatch(events)
         is_reported = any(event.type == "run_finished" and event.outcome == "error" for event in events)
         if isinstance(exc, Exception) and not isinstance(exc, CancelledError) and not is_reported:
@@ -457,6 +477,8 @@ class Pipeline:
         if self.agent_id is None and name != "events":
             self.follow(fresh_agent_id(self.registry))
         self._adapter = adapters.get(name, agent_id=self.agent_id or "agent")
+        if self.spending is not None:
+            self.spending.check_source(name, tells_usage=self._adapter.tells_usage)
         return self._adapter
 
     def _transcript(self, agent_id: str) -> Transcript:

@@ -20,14 +20,16 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from .. import adapters
 from .._foreign_words import clean_logger
 from .._host import host
-from ..exceptions import ConsumedError
+from ..exceptions import ConsumedError, NoAnswerError
 from ..logs import Log, names_a_log
 from ..recording import Recorder, Replay
 from ..registry import Registry, get_registry
 from ..transcript import Transcript
+from .budgets import Budget
 from .connections import connections_of
 from .context import enter, leave
 from .pipeline import Pipeline
+from .requests import Pending
 from .sources import (
     check,
     closer,
@@ -272,6 +274,9 @@ class Watch(Transcribed):
                 advance, close = partial(next, iterator, END), closer(self._source, iterator, report)
                 while iterator is not END and (native := self._step(advance, close)) is not END:
                     self._pipeline.accept(native)
+                    if (question := self._question()) is not None:
+                        with contextlib.suppress(NoAnswerError):  # the budget has ended the stream
+                            self._stepper.step(question.result)
                     yield native
                 self._pipeline.exhausted(self._source, is_cut=self._stepper.end())
         except BaseException as error:
@@ -301,6 +306,9 @@ class Watch(Transcribed):
 
                 while iterator is not END and (native := await self._astep(advance)) is not END:
                     self._pipeline.accept(native)
+                    if (question := self._question()) is not None:
+                        with contextlib.suppress(NoAnswerError):
+                            await self._stepper.astep(partial(_wait, question))
                     yield native
                 is_over = not (is_cut := self._stepper.end())
                 self._pipeline.exhausted(self._source, is_cut=is_cut)
@@ -310,6 +318,12 @@ class Watch(Transcribed):
                 raise
         finally:
             await self._finalize_async(failure)
+
+    def _question(self) -> Pending | None:
+        """Return the budget's request to go on, if it is open."""
+        spending = self._pipeline.spending
+        question = spending.question if spending is not None else None
+        return None if question is None or question.done() else question
 
     def _step(self, call: Callable[[], Any], close: Callable[[], object] | None = None) -> Any:
         token = enter(self)
@@ -336,6 +350,10 @@ class Watch(Transcribed):
         return error
 
 
+async def _wait(question: Pending) -> object:
+    return await question
+
+
 def _no_steps() -> None:
     return None
 
@@ -358,7 +376,7 @@ def last() -> Watch | None:
     return None
 
 
-def watch(
+def watch(  # noqa: PLR0913 - each is an option of its own
     source: Any,
     *,
     title: str | None = None,
@@ -368,6 +386,7 @@ def watch(
     display: bool = True,
     record: str | os.PathLike[str] | Recorder | None = None,
     input: Any = None,  # noqa: A002 - the field's name
+    budget: Budget | None = None,
 ) -> Watch:
     """Show an agent's work live while you consume its stream, which passes through unchanged.
 
@@ -383,7 +402,8 @@ def watch(
     agent's own log, or a recording, whose events the watch reads without waits. The watch reads and shows nothing before
     the caller iterates, awaits or enters it. ``adapter`` names the SDK where the first few events do not
     show it; ``record`` is the path of a recording to write; ``display=False`` shows nothing but still builds
-    ``.transcript``. ``input`` is what the user asked, shown where the stream itself does not tell it.
+    ``.transcript``. ``input`` is what the user asked, shown where the stream itself does not tell it. ``budget`` ends the
+    run that uses more than it allows.
 
     Raises ``TypeError`` for an object that is no stream, ``AdapterError`` for an unknown adapter, ``OSError`` for a path
     that cannot be read.
@@ -410,6 +430,7 @@ def watch(
         renderer=None if display else "none",
         record=record,
         input=input,
+        budget=budget,
     )
     if isinstance(source, Replay | Log) or connections:
         pipeline.run_ids = None  # the reader knows them by the ids of their log

@@ -88,6 +88,9 @@ class Adapter(ABC):
     tells_calls_apart: ClassVar[bool] = True
     """True if a call's id that comes again names another call; False for events that this package has made."""
 
+    tells_usage: ClassVar[bool] = False
+    """True if a stream of several model calls tells the usage of each when it ends. False for one call: it tells it at the end."""
+
     has_think_tags: ClassVar[bool] = False
     """True if servers may pass a model's thinking on as ``<think>…</think>`` at the beginning of its text."""
 

@@ -33,6 +33,7 @@ class EventsAdapter(Adapter):
     """
 
     name = "events"
+    tells_usage = True
     tells_calls_apart = False
 
     def __init__(self, **ids: Any) -> None:

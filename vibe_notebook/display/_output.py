@@ -63,6 +63,9 @@ class Output(Protocol):
     def refuse(self, request_id: str, words: str) -> None:
         """Say why an answer does not fit."""
 
+    def usage(self, usage: dict[str, Any] | None) -> None:
+        """Show the tokens, the cost and the context so far."""
+
     def flush(self) -> None:
         """Show the last events at once: the final form may take a while."""
 
@@ -124,6 +127,9 @@ class NoOutput:
 
     def refuse(self, request_id: str, words: str) -> None:
         """Say nothing."""
+
+    def usage(self, usage: dict[str, Any] | None) -> None:
+        """Show nothing."""
 
     def flush(self) -> None:
         """Show nothing."""

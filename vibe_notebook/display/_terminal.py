@@ -316,6 +316,9 @@ class TerminalOutput:
     def refuse(self, request_id: str, words: str) -> None:
         """Write nothing: whoever asks says it."""
 
+    def usage(self, usage: dict[str, Any] | None) -> None:
+        """Write nothing: the end says what was used."""
+
     def flush(self) -> None:
         """Return at once: everything is printed as it arrives."""
 
