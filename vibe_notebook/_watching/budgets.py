@@ -217,7 +217,6 @@ class Spending:
     def _end(self, words: str) -> None:
         self.end()
         self._words = words
-        self._stream.report(words)
         if self._stream.on_stop is not None:
             self._stream.on_stop()
 
