@@ -14,11 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._watching.chat import Chat, chat
     from ._watching.handlers.sdks import handler
     from ._watching.live import Live, live
     from ._watching.questions import Request
     from ._watching.renderers import renderer
     from ._watching.requests import Pending
+    from ._watching.turns import Sent
     from ._watching.watch import Watch, last, watch
     from .display import configure
     from .exceptions import NoAnswerError, VibeNotebookError
@@ -32,6 +34,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "Chat",
     "Live",
     "NoAnswerError",
     "Pending",
@@ -39,9 +42,11 @@ __all__ = [
     "Registry",
     "Replay",
     "Request",
+    "Sent",
     "Transcript",
     "VibeNotebookError",
     "Watch",
+    "chat",
     "configure",
     "get_registry",
     "handler",
@@ -58,6 +63,9 @@ __all__ = [
 
 _HOMES = {
     "Answer": ".parts",
+    "Chat": "._watching.chat",
+    "Sent": "._watching.turns",
+    "chat": "._watching.chat",
     "NoAnswerError": ".exceptions",
     "Pending": "._watching.requests",
     "Request": "._watching.questions",

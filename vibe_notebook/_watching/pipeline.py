@@ -77,6 +77,8 @@ class Pipeline:
         self.has_times = False  # the source knows when its events were: an event without a time gets none
         self.passive = False  # it only shows: another source dispatches the agent's events
         self.on_stop: Callable[[], object] | None = None  # cancels the watch
+        self.controls: tuple[Control, ...] = ()  # further ones, or others in the place of those of one stream
+        self._open_output: Callable[..., Output] | None = None  # in the view of a chat
         self.connections = Connections(self._draw_connections)
         self._adapter: Adapter | None = None if isinstance(adapter, str) else adapter
         self._adapter_name = adapter if isinstance(adapter, str) else adapter.name
@@ -120,7 +122,7 @@ class Pipeline:
         title = self.title or self.agent_id or "agent"
         self.desk.is_reachable = self.is_shown and host().asks
         self._place = host().current_cell() if self.is_shown else None, title
-        self._output = make_output(
+        self._output = (self._open_output or make_output)(
             self.registry,
             title=title,
             controls=self._controls(),
@@ -146,7 +148,15 @@ class Pipeline:
             Control("came", self.desk.page_came),
             Control("left", self.desk.page_left),
             Control("reconnect", self.connections.reconnect if self.connections else None),
+            *self.controls,
         )
+
+    def join(self, view: Pipeline, run_id: str, output: Output) -> None:
+        """Show this stream by *output* in the view of another one: its first run is that one's run *run_id*."""
+        self.agent_id, self.title, self.renderer = view.agent_id, view.title, view.renderer
+        self._input = None
+        self.run_ids = RunIds(self.registry, (view.agent_id or "", run_id))
+        self._open_output = lambda *_, **__: output
 
     def follow(self, agent_id: str, *, since: int | None = None) -> None:
         """Show and record an agent, from now on or from its event number *since*."""
@@ -284,6 +294,15 @@ class Pipeline:
 
     def _refuse_answer(self, request_id: str, words: str) -> None:
         self._show(lambda output: output.refuse(request_id, words))
+
+    def draw(self, show: Callable[[Output], object]) -> None:
+        """Show something else. Any thread may call this; a fault is logged."""
+        self._show(show)
+
+    def result_of(self, source: Any, native: Any) -> Any:
+        """Return the SDK's own result, once *source* has given its last event *native*."""
+        adapter = self._adapter
+        return native if adapter is None else adapter.native_result(source, native)
 
     def stopping(self) -> None:
         """Show that the stream was cancelled, and ends after its present step. Any thread may call this."""

@@ -46,6 +46,7 @@ from .transcribed import Transcribed
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
+    from ..display import Output
 
 __all__ = ["Watch", "last", "live_watches", "watch", "watch_agent"]
 
@@ -72,6 +73,7 @@ class Watch(Transcribed):
         self._cell: int | None = None  # in which it began: its view is there
         self.is_asked_for = False  # by last(), to be displayed in whichever cell
         self._block_error: BaseException | None = None
+        self._native_result: Any = None
         self._open_steps: Callable[[], GeneratorType[Any, None, None] | None] = _no_steps
         self._open_asteps: Callable[[], AsyncGeneratorType[Any, None] | None] = _no_steps
 
@@ -79,6 +81,11 @@ class Watch(Transcribed):
     def is_async(self) -> bool:
         """Return whether the source has an async form."""
         return is_async(self._source)
+
+    @property
+    def native_result(self) -> Any:
+        """Return the SDK's own result, or its last event where it has none; ``None`` unless the stream has ended by itself."""
+        return self._native_result
 
     def __repr__(self) -> str:
         begun = "live" if self._pipeline.connections.stood else "connecting"
@@ -157,6 +164,20 @@ class Watch(Transcribed):
             discard(self._source)
             self._finalize(error)
             raise
+
+    def begin_in(self, view: Pipeline, output: Output, run_id: str, since: int) -> None:
+        """Begin in the view of a chat, whose run *run_id* began at the arrival number *since*, as its only consumer.
+
+        Raises ``ConsumedError`` for a watch that was used, ``ValueError`` for one of another registry.
+        """
+        own = self._pipeline
+        if own.registry is not view.registry:
+            msg = f"The watch {self.title!r} has a registry of its own: return its source, and the chat watches it."
+            raise ValueError(msg)
+        self.claim()
+        own.join(view, run_id, output)
+        self.begin()
+        own.follow(view.agent_id or "", since=since)
 
     def _finalize(self, exc: BaseException | None = None) -> None:
         self._pipeline.finalize(self._close_steps(exc), later=True)
@@ -270,10 +291,12 @@ class Watch(Transcribed):
                 report = self._pipeline.report
                 iterator = self._step(lambda: open_sync(self._source, stack, report))
                 advance, close = partial(next, iterator, END), closer(self._source, iterator, report)
+                newest: Any = None
                 while iterator is not END and (native := self._step(advance, close)) is not END:
                     self._pipeline.accept(native)
+                    newest = native
                     yield native
-                self._pipeline.exhausted(self._source, is_cut=self._stepper.end())
+                self._exhausted(newest)
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -299,17 +322,26 @@ class Watch(Transcribed):
                     except StopAsyncIteration:
                         return END
 
+                newest: Any = None
                 while iterator is not END and (native := await self._astep(advance)) is not END:
                     self._pipeline.accept(native)
+                    newest = native
                     yield native
-                is_over = not (is_cut := self._stepper.end())
-                self._pipeline.exhausted(self._source, is_cut=is_cut)
+                is_over = self._exhausted(newest)
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
                 raise
         finally:
             await self._finalize_async(failure)
+
+    def _exhausted(self, newest: Any) -> bool:
+        """Pass on what the source holds after its last event; return False if it was cut off before."""
+        is_cut = self._stepper.end()
+        self._pipeline.exhausted(self._source, is_cut=is_cut)
+        if not is_cut:
+            self._native_result = self._pipeline.result_of(self._source, newest)
+        return not is_cut
 
     def _step(self, call: Callable[[], Any], close: Callable[[], object] | None = None) -> Any:
         token = enter(self)

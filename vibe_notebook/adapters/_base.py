@@ -153,6 +153,14 @@ class Adapter(ABC):
         del source
         return []
 
+    def native_result(self, source: object, native: Any) -> Any:
+        """Return the SDK's own result of an ended stream: of *source*, the watched object, and its last *native* event.
+
+        With it, a user's code gives the conversation so far to the next run.
+        """
+        del source
+        return native
+
     def finish(self, exc: BaseException | None = None) -> list[Event]:
         """Return the last events of the run; *exc* is the exception that ended the stream, if any.
 

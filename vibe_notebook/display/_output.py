@@ -63,6 +63,9 @@ class Output(Protocol):
     def refuse(self, request_id: str, words: str) -> None:
         """Say why an answer does not fit."""
 
+    def chat(self, state: Mapping[str, Any]) -> None:
+        """Show the state of a chat: whether a turn runs, and what waits for one. Any thread may call this."""
+
     def flush(self) -> None:
         """Show the last events at once: the final form may take a while."""
 
@@ -124,6 +127,9 @@ class NoOutput:
 
     def refuse(self, request_id: str, words: str) -> None:
         """Say nothing."""
+
+    def chat(self, state: Mapping[str, Any]) -> None:
+        """Show nothing: there is no box."""
 
     def flush(self) -> None:
         """Show nothing."""

@@ -316,6 +316,9 @@ class TerminalOutput:
     def refuse(self, request_id: str, words: str) -> None:
         """Write nothing: whoever asks says it."""
 
+    def chat(self, state: Mapping[str, Any]) -> None:
+        """Write nothing: the chat has a prompt."""
+
     def flush(self) -> None:
         """Return at once: everything is printed as it arrives."""
 
