@@ -21,8 +21,8 @@ MESSAGES = (
 )
 
 NAMES = {
-    "": "Answer Budget Live NoAnswerError Pending Recorder Registry Replay Request Transcript VibeNotebookError Watch "
-    "configure get_registry handler last live load load_ipython_extension record renderer replay "
+    "": "Answer Budget Chat Live NoAnswerError Pending Recorder Registry Replay Request Sent Transcript VibeNotebookError Watch "
+    "chat configure get_registry handler last live load load_ipython_extension record renderer replay "
     "unload_ipython_extension watch",
     "adapters": "Adapter choose detect get is_open names none_understood recognizes",
     "cli": "main",
@@ -65,6 +65,16 @@ ADAPTERS = (
 PARAMETERS = {
     "watch": "source title agent_id adapter registry display record input budget",
     "live": "name title registry display record input",
+    "chat": "turn title agent_id record display",
+    "Chat.send": "text",
+    "Chat.take_back": "sent",
+    "Chat.approve": "message default timeout",
+    "Chat.ask": "message options answer_schema default timeout",
+    "Chat.on_request": "callback",
+    "Chat.stop": "",
+    "Chat.close": "",
+    "Chat.answer": "request action value reason",
+    "Sent.take_back": "",
     "handler": "name title agent_id registry display record",
     "replay": "path speed",
     "load": "path",

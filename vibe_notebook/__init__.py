@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._watching.budgets import Budget
+    from ._watching.chat import Chat, chat
     from ._watching.handlers.sdks import handler
     from ._watching.live import Live, live
     from ._watching.questions import Request
     from ._watching.renderers import renderer
     from ._watching.requests import Pending
+    from ._watching.turns import Sent
     from ._watching.watch import Watch, last, watch
     from .display import configure
     from .exceptions import NoAnswerError, VibeNotebookError
@@ -34,6 +36,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "Budget",
+    "Chat",
     "Live",
     "NoAnswerError",
     "Pending",
@@ -41,9 +44,11 @@ __all__ = [
     "Registry",
     "Replay",
     "Request",
+    "Sent",
     "Transcript",
     "VibeNotebookError",
     "Watch",
+    "chat",
     "configure",
     "get_registry",
     "handler",
@@ -61,6 +66,9 @@ __all__ = [
 _HOMES = {
     "Answer": ".parts",
     "Budget": "._watching.budgets",
+    "Chat": "._watching.chat",
+    "Sent": "._watching.turns",
+    "chat": "._watching.chat",
     "NoAnswerError": ".exceptions",
     "Pending": "._watching.requests",
     "Request": "._watching.questions",

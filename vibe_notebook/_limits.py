@@ -10,6 +10,8 @@ from typing import Final
 __all__ = [
     "ANSWER_BYTES",
     "ANSWER_SECONDS",
+    "CHAT_QUEUE",
+    "CHAT_SHOWN",
     "COUNT_LIMIT",
     "DISPLAYS_BYTES",
     "DISPLAY_BYTES",
@@ -98,6 +100,12 @@ OPTIONS_LIMIT: Final = 100
 
 MESSAGE_SHOWN: Final = 10_000
 """Characters of an error or a note that a form shows at once: more hides the work around it."""
+
+CHAT_QUEUE: Final = 100
+"""Messages of a chat that wait for their turn: nobody means more of them, and a view shows them all."""
+
+CHAT_SHOWN: Final = 300
+"""Characters of a waiting message that a view shows: each change sends all that wait."""
 
 IMAGE_PIXELS: Final = 100_000_000
 """Pixels of an image that a browser gets: it decodes four bytes for each, whatever the file's size."""

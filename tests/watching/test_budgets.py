@@ -206,7 +206,7 @@ def test_with_ask_a_yes_gives_as_much_again_and_a_no_ends_the_run() -> None:
 
     def answer(request: vibe.Request) -> None:
         asked.append(request.message)
-        watched.answer(request, next(answers))  # type: ignore[arg-type]
+        watched.answer(request, next(answers))
 
     watched.on_request(answer)
     for _ in watched:

@@ -20,7 +20,7 @@ from .meter import Meter
 from .questions import Question
 from .requests import Desk, Pending
 
-__all__ = ["Budget", "Spending"]
+__all__ = ["Budget", "Spending", "open_question"]
 
 _LIMITS: Final = ("usd", "tokens", "seconds", "tool_calls")
 _LONGEST: Final = threading.TIMEOUT_MAX / 2
@@ -230,6 +230,12 @@ class Spending:
             else event
             for event in events
         ]
+
+
+def open_question(spending: Spending | None) -> Pending | None:
+    """Return the request to go on, if one is open."""
+    question = spending.question if spending is not None else None
+    return None if question is None or question.done() else question
 
 
 def _words(name: str, value: float) -> str:

@@ -29,17 +29,21 @@ KEPT: Final = 10_000
 
 
 class RunIds:
-    """Hold the ids of one stream's runs: by (agent id, given id), the id to use."""
+    """Hold the ids of one stream's runs: by (agent id, given id), the id to use.
 
-    def __init__(self, registry: Registry) -> None:
+    *begun* is (agent id, run id) of a run that began before the stream: the stream's first run is that run.
+    """
+
+    def __init__(self, registry: Registry, begun: tuple[str, str] | None = None) -> None:
         self._registry = registry
-        self._used: dict[tuple[str, str], str] = {}
+        self._begun = begun
+        self._used: dict[tuple[str, str], str] = {} if begun is None else {begun: begun[1]}
 
     def renamed(self, event: Event) -> Event:
         """Return *event*, or a copy whose run ids belong to this stream's runs."""
-        self._look_up(event.agent_id, event.run_id)
         if event.type == "run_started" and event.parent_run_id is not None:
             self._look_up(event.agent_id, event.parent_run_id)  # the child may come first
+        self._look_up(event.agent_id, event.run_id)
         changed = {}
         for name in _NAMES:
             given = getattr(event, name, None)
@@ -51,6 +55,9 @@ class RunIds:
     def _look_up(self, agent_id: str, run_id: str) -> None:
         """Choose the id of a run at its first event: later ones may come when this stream has ended the run."""
         if (agent_id, run_id) in self._used:
+            return
+        if self._begun is not None and self._begun[0] == agent_id:
+            self._used[agent_id, run_id], self._begun = self._begun[1], None
             return
         with self._registry.reading(agent_id) as found:
             run = found.runs.get(run_id) if found is not None else None

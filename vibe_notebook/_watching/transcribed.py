@@ -14,6 +14,7 @@ from ..transcript import Transcript
 if TYPE_CHECKING:
     from .pipeline import Pipeline
     from .questions import Request
+    from .requests import Desk
 
 __all__ = ["Transcribed"]
 
@@ -49,6 +50,11 @@ class Transcribed:
     def is_shown(self) -> bool:
         """Return whether there is a view."""
         return self._pipeline.is_shown
+
+    @property
+    def desk(self) -> Desk:
+        """Return what holds the open requests."""
+        return self._pipeline.desk
 
     @property
     def requests(self) -> list[Request]:

@@ -25,11 +25,10 @@ from ..logs import Log, names_a_log
 from ..recording import Recorder, Replay
 from ..registry import Registry, get_registry
 from ..transcript import Transcript
-from .budgets import Budget
+from .budgets import Budget, open_question
 from .connections import connections_of
 from .context import enter, leave
 from .pipeline import Pipeline
-from .requests import Pending
 from .sources import (
     check,
     closer,
@@ -48,6 +47,7 @@ from .transcribed import Transcribed
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
+    from ..display import Output
 
 __all__ = ["Watch", "last", "live_watches", "watch", "watch_agent"]
 
@@ -74,6 +74,7 @@ class Watch(Transcribed):
         self._cell: int | None = None  # in which it began: its view is there
         self.is_asked_for = False  # by last(), to be displayed in whichever cell
         self._block_error: BaseException | None = None
+        self._native_result: Any = None
         self._open_steps: Callable[[], GeneratorType[Any, None, None] | None] = _no_steps
         self._open_asteps: Callable[[], AsyncGeneratorType[Any, None] | None] = _no_steps
 
@@ -81,6 +82,11 @@ class Watch(Transcribed):
     def is_async(self) -> bool:
         """Return whether the source has an async form."""
         return is_async(self._source)
+
+    @property
+    def native_result(self) -> Any:
+        """Return the SDK's own result, or its last event where it has none; ``None`` unless the stream has ended by itself."""
+        return self._native_result
 
     def __repr__(self) -> str:
         begun = "live" if self._pipeline.connections.stood else "connecting"
@@ -159,6 +165,20 @@ class Watch(Transcribed):
             discard(self._source)
             self._finalize(error)
             raise
+
+    def begin_in(self, view: Pipeline, output: Output, run_id: str, since: int) -> None:
+        """Begin in the view of a chat, whose run *run_id* began at the arrival number *since*, as its only consumer.
+
+        Raises ``ConsumedError`` for a watch that was used, ``ValueError`` for one of another registry.
+        """
+        own = self._pipeline
+        if own.registry is not view.registry:
+            msg = f"The watch {self.title!r} has a registry of its own: return its source, and the chat watches it."
+            raise ValueError(msg)
+        self.claim()
+        own.join(view, run_id, output)
+        self.begin()
+        own.follow(view.agent_id or "", since=since)
 
     def _finalize(self, exc: BaseException | None = None) -> None:
         self._pipeline.finalize(self._close_steps(exc), later=True)
@@ -272,13 +292,15 @@ class Watch(Transcribed):
                 report = self._pipeline.report
                 iterator = self._step(lambda: open_sync(self._source, stack, report))
                 advance, close = partial(next, iterator, END), closer(self._source, iterator, report)
+                newest: Any = None
                 while iterator is not END and (native := self._step(advance, close)) is not END:
                     self._pipeline.accept(native)
-                    if (question := self._question()) is not None:
+                    if (question := open_question(self._pipeline.spending)) is not None:
                         with contextlib.suppress(NoAnswerError):  # the budget has ended the stream
                             self._stepper.step(question.result)
+                    newest = native
                     yield native
-                self._pipeline.exhausted(self._source, is_cut=self._stepper.end())
+                self._exhausted(newest)
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -304,14 +326,15 @@ class Watch(Transcribed):
                     except StopAsyncIteration:
                         return END
 
+                newest: Any = None
                 while iterator is not END and (native := await self._astep(advance)) is not END:
                     self._pipeline.accept(native)
-                    if (question := self._question()) is not None:
+                    if (question := open_question(self._pipeline.spending)) is not None:
                         with contextlib.suppress(NoAnswerError):
-                            await self._stepper.astep(partial(_wait, question))
+                            await self._stepper.astep(question.wait)
+                    newest = native
                     yield native
-                is_over = not (is_cut := self._stepper.end())
-                self._pipeline.exhausted(self._source, is_cut=is_cut)
+                is_over = self._exhausted(newest)
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -319,11 +342,13 @@ class Watch(Transcribed):
         finally:
             await self._finalize_async(failure)
 
-    def _question(self) -> Pending | None:
-        """Return the budget's request to go on, if it is open."""
-        spending = self._pipeline.spending
-        question = spending.question if spending is not None else None
-        return None if question is None or question.done() else question
+    def _exhausted(self, newest: Any) -> bool:
+        """Pass on what the source holds after its last event; return False if it was cut off before."""
+        is_cut = self._stepper.end()
+        self._pipeline.exhausted(self._source, is_cut=is_cut)
+        if not is_cut:
+            self._native_result = self._pipeline.result_of(self._source, newest)
+        return not is_cut
 
     def _step(self, call: Callable[[], Any], close: Callable[[], object] | None = None) -> Any:
         token = enter(self)
@@ -348,10 +373,6 @@ class Watch(Transcribed):
         if self._block_error is not None and isinstance(error, GeneratorExit):
             return self._block_error  # the error that left the block ended the steps
         return error
-
-
-async def _wait(question: Pending) -> object:
-    return await question
 
 
 def _no_steps() -> None:

@@ -90,7 +90,7 @@ class Adapter(ABC):
     """True if a call's id that comes again names another call; False for events that this package has made."""
 
     tells_usage: ClassVar[bool] = False
-    """True if a stream of several model calls tells the usage of each when it ends. False for one call: it tells it at the end."""
+    """True if each model call of a run tells its usage; False if only the end of the stream does."""
 
     has_think_tags: ClassVar[bool] = False
     """True if servers may pass a model's thinking on as ``<think>…</think>`` at the beginning of its text."""
@@ -159,6 +159,11 @@ class Adapter(ABC):
         """
         del source
         return []
+
+    def native_result(self, source: object, native: Any) -> Any:
+        """Return the SDK's own result of an ended stream: of *source*, the watched object, and its last *native* event."""
+        del source
+        return native
 
     def finish(self, exc: BaseException | None = None) -> list[Event]:
         """Return the last events of the run; *exc* is the exception that ended the stream, if any.

@@ -105,6 +105,10 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
         self.emit_input(words)
         return [*self._flush(), *asked]
 
+    def native_result(self, source: object, native: Any) -> Any:
+        """Return the streamed result, which has ``to_input_list()`` and ``last_response_id``."""
+        return source if hasattr(source, "to_input_list") else native
+
     def _close(self) -> None:
         super()._close()
         self._out += self._subagents.end_all(**self._outcome)

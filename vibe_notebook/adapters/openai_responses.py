@@ -110,6 +110,12 @@ class OpenAIResponsesAdapter(Adapter):
         self._is_app_next = False
         """The application has reported something since the last event of the API."""
 
+    def native_result(self, source: object, native: Any) -> Any:
+        """Return the last response, whose id the next request can name."""
+        del source
+        response = get(native, "response")
+        return native if response is None else response
+
     def _read(self, native: object) -> None:
         kind = text(get(native, "type"))
         if not kind.startswith("response.") and kind != "error":

@@ -78,6 +78,11 @@ class PydanticAIAdapter(Adapter):
         self.emit_input(_prompt_of(self._native_result))
         return self._flush()
 
+    def native_result(self, source: object, native: Any) -> Any:
+        """Return the ``AgentRunResult``, which has all messages so far."""
+        del source
+        return get(native, "result") if get(native, "event_kind") == "agent_run_result" else native
+
     def _read(self, native: object) -> None:
         kind = ident(get(native, "event_kind"))
         if self._message is not None:

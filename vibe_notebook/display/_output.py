@@ -66,6 +66,9 @@ class Output(Protocol):
     def usage(self, usage: dict[str, Any] | None) -> None:
         """Show the tokens, the cost and the context so far."""
 
+    def chat(self, state: Mapping[str, Any]) -> None:
+        """Show the state of a chat: whether a turn runs, and what waits for one. Any thread may call this."""
+
     def flush(self) -> None:
         """Show the last events at once: the final form may take a while."""
 
@@ -130,6 +133,9 @@ class NoOutput:
 
     def usage(self, usage: dict[str, Any] | None) -> None:
         """Show nothing."""
+
+    def chat(self, state: Mapping[str, Any]) -> None:
+        """Show nothing: there is no box."""
 
     def flush(self) -> None:
         """Show nothing."""

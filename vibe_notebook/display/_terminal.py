@@ -319,6 +319,9 @@ class TerminalOutput:
     def usage(self, usage: dict[str, Any] | None) -> None:
         """Write nothing: the end says what was used."""
 
+    def chat(self, state: Mapping[str, Any]) -> None:
+        """Write nothing: the chat has a prompt."""
+
     def flush(self) -> None:
         """Return at once: everything is printed as it arrives."""
 

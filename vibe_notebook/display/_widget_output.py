@@ -142,6 +142,10 @@ class WidgetOutput:
         """Show the usage so far in the header."""
         self._view.set_head(usage=usage)
 
+    def chat(self, state: Mapping[str, Any]) -> None:
+        """Show the box of a chat below the view, and what waits for its turn; Stop ends a turn."""
+        self._view.set_head(chat=dict(state), stoppable=state["busy"], stopping=False)
+
     def flush(self) -> None:
         """Send the last news at once: streams that end together would wait for each other's final forms."""
         self._view.detach()

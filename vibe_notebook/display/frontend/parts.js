@@ -14,6 +14,8 @@
  * @property {() => void} stop
  * @property {import("./ask.js").Send} answer
  * @property {() => void} reconnect
+ * @property {Part} root
+ * @property {(message: object) => void} say
  *
  * @typedef {object} PartsView The part of a view that parts use
  * @property {Element[]} scrolls elements to scroll to their end after the draw
@@ -25,6 +27,7 @@
  *   Prepares a part's element and returns the function that updates the element
  */
 import { asking } from "./ask.js";
+import { chatting } from "./chat.js";
 import { card, div, growing, loadLazily, message, rich, show } from "./dom.js";
 import { createText } from "./text.js";
 import { fieldOf } from "./values.js";
@@ -116,15 +119,17 @@ function createRoot(el, at, part, store) {
   let lines = "";
   const showError = message(at.error);
   const showNote = message(at.note);
+  const showChat = chatting(at.chat, store);
   return () => {
-    const { title, outcome, error, usage, note, stoppable, stopping, connection } = part.props;
+    const { title, outcome, error, usage, note, stoppable, stopping, connection, chat } = part.props;
     const state = store.live() ? (store.gone() ? "disconnected" : "live") : (outcome ?? "ended");
-    el.dataset.state = state;
+    const rest = chat && !chat.busy && state === "live" && (chat.queue.length ? "waiting" : "ready");
+    el.dataset.state = rest || state;
     show(at.title, title);
     el.ariaLabel = title;
     const isWaiting = state === "live" && part.props.waiting > 0;
     el.classList.toggle("vibe-waits", isWaiting);
-    show(at.word, isWaiting ? WAITING : stateWords(state === "live" ? linkState(connection) : state));
+    show(at.word, isWaiting ? WAITING : rest || stateWords(state === "live" ? linkState(connection) : state));
     show(at.steps, part.props.plan);
     show(at.usage, usageWords(usage));
     const words = usageTitle(usage);
@@ -142,6 +147,7 @@ function createRoot(el, at, part, store) {
     at.reconnect.hidden = state !== "live";
     showError(error);
     showNote(dotted(note, state === "disconnected" && KERNEL_GONE));
+    showChat();
   };
 }
 

@@ -95,6 +95,7 @@ export function createStore(model) {
   /** @param {Record<string, any>} props */
   function setHead(props) {
     Object.assign(root.props, props);
+    if (props.stoppable === false) stopping = false; // the next turn of a chat is another one
     if (props.now) skew = props.now - Date.now() / 1000;
     if ("saved" in props || "state" in props) checkNotebook();
     touch(root);
@@ -416,6 +417,7 @@ export function createStore(model) {
     reconnect() {
       send({ type: "reconnect" });
     },
+    say: send,
 
     /** Write all growing durations, and schedule the next writing: one timer for all of them. */
     beat() {

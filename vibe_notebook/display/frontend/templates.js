@@ -36,6 +36,7 @@ export const TEMPLATES = {
     '<div class="vibe-parts" aria-live="off"></div>',
     '<div class="vibe-error" role="alert" dir="auto"></div>',
     '<div class="vibe-note" role="status" dir="auto"></div>',
+    '<div class="vibe-chat" role="group" aria-label="Chat"></div>',
     // An element without a height: its position is the height of the view's content (layout.js).
     "<div></div></div>",
   ),

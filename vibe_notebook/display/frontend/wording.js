@@ -2,6 +2,13 @@
 
 export const KERNEL_GONE = "The kernel is gone. What was streamed stays.";
 
+/** A chat's box without a kernel. */
+export const NOBODY = "Nobody is there to read a message: the kernel is gone.";
+
+/** Say that a message waits for its turn. @param {number} count */
+export const waitingWords = (count) =>
+  `Queued: ${count === 1 ? "1 message waits" : `${count} messages wait`}.`;
+
 /** A step that no signal reaches goes on until it returns. */
 export const STOPPING = "Stopping after this step…";
 
