@@ -22,7 +22,7 @@ MESSAGES = (
 
 NAMES = {
     "": "Answer Budget Chat Live NoAnswerError Pending Recorder Registry Replay Request Sent Transcript VibeNotebookError Watch "
-    "chat configure get_registry handler last live load load_ipython_extension record renderer replay "
+    "approver chat configure get_registry handler last live load load_ipython_extension record renderer replay "
     "unload_ipython_extension watch",
     "adapters": "Adapter choose detect get is_open names none_understood recognizes",
     "cli": "main",
@@ -76,6 +76,7 @@ PARAMETERS = {
     "Chat.answer": "request action value reason",
     "Sent.take_back": "",
     "handler": "name title agent_id registry display record",
+    "approver": "name run",
     "replay": "path speed",
     "load": "path",
     "logs.Log": "path follow agent_id wait",

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._watching.approvers.sdks import approver
     from ._watching.budgets import Budget
     from ._watching.chat import Chat, chat
     from ._watching.handlers.sdks import handler
@@ -48,6 +49,7 @@ __all__ = [
     "Transcript",
     "VibeNotebookError",
     "Watch",
+    "approver",
     "chat",
     "configure",
     "get_registry",
@@ -79,6 +81,7 @@ _HOMES = {
     "Transcript": ".transcript",
     "VibeNotebookError": ".exceptions",
     "Watch": "._watching.watch",
+    "approver": "._watching.approvers.sdks",
     "configure": ".display",
     "get_registry": ".registry",
     "handler": "._watching.handlers.sdks",

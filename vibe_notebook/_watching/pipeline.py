@@ -51,6 +51,14 @@ log = clean_logger("vibe_notebook")
 class Pipeline:
     """Hold one watched stream's adapter, output and recording. ``renderer`` "none" shows nothing."""
 
+    # Defaults of the class: hundreds of ended streams may be held, and few of them change these.
+    find_title: Callable[[], str | None] | None = None  # a recording tells its title once it is opened
+    has_times = False  # the source knows when its events were: an event without a time gets none
+    passive = False  # it only shows: another source dispatches the agent's events
+    controls: tuple[Control, ...] = ()  # further ones, or others in the place of those of one stream
+    on_failure: Callable[[BaseException], object] | None = None  # ends the watch with an error
+    _open_output: Callable[..., Output] | None = None  # in the view of a chat
+
     def __init__(
         self,
         registry: Registry,
@@ -70,17 +78,10 @@ class Pipeline:
         self._recorded_title = title or agent_id
         self.agent_id = agent_id
         self.title = title
-        self.find_title: Callable[[], str | None] | None = (
-            None  # a recording tells its title once it is opened
-        )
         self.transcripts: dict[str, Transcript] = {}
         self.finalized = False  # the runs have ended, and the transcripts are final
         self.renderer = renderer
-        self.has_times = False  # the source knows when its events were: an event without a time gets none
-        self.passive = False  # it only shows: another source dispatches the agent's events
         self.on_stop: Callable[[], object] | None = None  # cancels the watch
-        self.controls: tuple[Control, ...] = ()  # further ones, or others in the place of those of one stream
-        self._open_output: Callable[..., Output] | None = None  # in the view of a chat
         self.connections = Connections(self._draw_connections)
         self._reader = Reader(adapter, self._make_adapter, self.report)
         if not isinstance(adapter, str) and agent_id is None:
@@ -97,9 +98,6 @@ class Pipeline:
         self.spending = Spending(budget, self.meter, self) if budget is not None else None
         self._lock = threading.Lock()
         self._finalizing = False
-        self._may_wait_for_lull = True  # with the final form, until other views have drawn
-        self._deferred = False  # the final form comes by the end of the cell
-        self._finishing_thread: int | None = None  # the thread that ends the stream's runs
         self._finalizer = Finalizer()
         renew_in_child(self)
 
@@ -107,7 +105,7 @@ class Pipeline:
         """Show and record nothing in the child of a fork; an end that another thread had begun is not the child's."""
         self._lock = threading.Lock()
         self._output = self._recorder = None
-        if self._finalizing and self._finishing_thread != threading.get_ident():
+        if self._finalizing and self._finalizer.finishing_thread != threading.get_ident():
             self._finalizer, self.finalized = Finalizer.ended(), True
 
     def begin(self) -> None:
@@ -143,6 +141,16 @@ class Pipeline:
     def is_shown(self) -> bool:
         """Return whether a user can see the stream."""
         return self.renderer != "none"
+
+    @property
+    def is_live(self) -> bool:
+        """Return whether the stream has begun and not ended."""
+        return self._output is not None and not self._finalizing
+
+    @property
+    def runs_here(self) -> bool:
+        """Return whether the agent's code runs in this process: a request can only be one of that code."""
+        return not (self.passive or self.connections or self.run_ids is None)
 
     def _controls(self) -> Controls:
         """Return the function of each click on the view: no other place names them."""
@@ -202,6 +210,24 @@ class Pipeline:
                 self.report("The stream gave no events. If it was read before, make a new one.")
         else:
             self.dispatch(reader.call(reader.adapter, lambda adapter: adapter.exhausted(source)) or [])
+
+    def resume(self, paused: Any) -> None:
+        """Let an interrupted run wait here for its answers; *paused* is the SDK's object of the part that ended."""
+        adapter = self._reader.adapter
+        if adapter is not None:
+            self.dispatch(self._reader.call(adapter, lambda adapter: adapter.exhausted(paused)) or [])
+            adapter.resume()
+
+    def stay_interrupted(self) -> None:
+        """Let the run end as interrupted after all: an answer does not let it go on."""
+        if self._reader.adapter is not None:
+            self._reader.adapter.end("interrupted")
+
+    def fail(self, error: BaseException) -> None:
+        """Show that a request has no answer, and end a watch with this error. Any thread may call this."""
+        self.report(_describe(error))
+        if self.on_failure is not None:
+            self.on_failure(error)
 
     def feed(self, adapter: Adapter, native: Any, understanding: Understanding | None = None) -> list[Event]:
         """Return the events that an adapter makes of one native event, and count them in *understanding*."""
@@ -309,17 +335,17 @@ class Pipeline:
         later = (
             later
             and host().in_own_task()
-            and (self._deferred or (output is not None and not output.is_alone))
+            and (self._finalizer.deferred or (output is not None and not output.is_alone))
         )
-        self._may_wait_for_lull = later or not in_loop()
+        self._finalizer.may_wait_for_lull = later or not in_loop()
         with defer_interrupt():
             # Not finalized: another thread is still ending the runs, so this one waits.
             if self._begin_finalizing(exc) and not (later and self.finalized and self._leave_to_cell()):
                 self._finalizer.wait()
 
     def _leave_to_cell(self) -> bool:
-        self._deferred = self._deferred or self._finalizer.leave_to_cell()
-        return self._deferred
+        self._finalizer.deferred = self._finalizer.deferred or self._finalizer.leave_to_cell()
+        return self._finalizer.deferred
 
     async def finalize_async(self, exc: BaseException | None = None) -> None:
         """Finalize as ``finalize`` does, but keep the loop free; raise a cancellation after the final form."""
@@ -336,10 +362,10 @@ class Pipeline:
             with self._lock:
                 if self._finalizing:
                     return (
-                        self._finishing_thread != threading.get_ident()
+                        self._finalizer.finishing_thread != threading.get_ident()
                     )  # a callback on the end itself cannot wait for the end
                 self._finalizing = True
-                self._finishing_thread = threading.get_ident()
+                self._finalizer.finishing_thread = threading.get_ident()
             failed: BaseException | None = None
             try:
                 if self.spending is not None:
@@ -361,7 +387,7 @@ class Pipeline:
 
     def _start_final_form(self) -> BaseException | None:
         """Start the final form in spite of failures before it; return the first one that the caller must get."""
-        self._finishing_thread = None
+        self._finalizer.finishing_thread = None
         failures: list[BaseException] = []
         raised: list[BaseException] = []
 
@@ -402,7 +428,7 @@ class Pipeline:
         output, self._output, self._reader.adapter = self._output, None, None  # only a live view needs them
         try:
             if output is not None:
-                if self._may_wait_for_lull:
+                if self._finalizer.may_wait_for_lull:
                     output.wait_for_lull()
                 output.finish(self.transcripts)
         except Exception as error:

@@ -25,6 +25,7 @@ from ..logs import Log, names_a_log
 from ..recording import Recorder, Replay
 from ..registry import Registry, get_registry
 from ..transcript import Transcript
+from .approvers.resumer import Resumed
 from .budgets import Budget, open_question
 from .connections import connections_of
 from .context import enter, leave
@@ -75,6 +76,8 @@ class Watch(Transcribed):
         self.is_asked_for = False  # by last(), to be displayed in whichever cell
         self._block_error: BaseException | None = None
         self._native_result: Any = None
+        self._unanswered: BaseException | None = None  # raised once the SDK has its no
+        pipeline.on_failure = self._fail
         self._open_steps: Callable[[], GeneratorType[Any, None, None] | None] = _no_steps
         self._open_asteps: Callable[[], AsyncGeneratorType[Any, None] | None] = _no_steps
 
@@ -127,6 +130,13 @@ class Watch(Transcribed):
             discard(self._source)
             self._finalize()
         return True
+
+    def _fail(self, error: BaseException) -> None:
+        self._unanswered = self._unanswered or error
+
+    def _check_answered(self) -> None:
+        if self._unanswered is not None:
+            raise self._unanswered
 
     def claim(self) -> None:
         """Reserve the watch for one consumer. Raises ``ConsumedError`` if it has one."""
@@ -295,11 +305,13 @@ class Watch(Transcribed):
                 newest: Any = None
                 while iterator is not END and (native := self._step(advance, close)) is not END:
                     self._pipeline.accept(native)
+                    self._check_answered()
                     if (question := open_question(self._pipeline.spending)) is not None:
                         with contextlib.suppress(NoAnswerError):  # the budget has ended the stream
                             self._stepper.step(question.result)
                     newest = native
                     yield native
+                self._check_answered()
                 self._exhausted(newest)
         except BaseException as error:
             failure = self._failure(error)
@@ -329,11 +341,13 @@ class Watch(Transcribed):
                 newest: Any = None
                 while iterator is not END and (native := await self._astep(advance)) is not END:
                     self._pipeline.accept(native)
+                    self._check_answered()
                     if (question := open_question(self._pipeline.spending)) is not None:
                         with contextlib.suppress(NoAnswerError):
                             await self._stepper.astep(question.wait)
                     newest = native
                     yield native
+                self._check_answered()
                 is_over = self._exhausted(newest)
         except BaseException as error:
             failure = self._failure(error)
@@ -430,6 +444,8 @@ def watch(  # noqa: PLR0913 - each is an option of its own
     that cannot be read.
     """
     source = stream_in(source)
+    if isinstance(source, Resumed) and adapter == "auto":
+        adapter = source.adapter
     if isinstance(source, os.PathLike) or (isinstance(source, str) and names_a_log(source)):
         source = Log(source, agent_id=agent_id)
     check(source)
