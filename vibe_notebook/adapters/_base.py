@@ -67,6 +67,8 @@ class Adapter(ABC):
     tells_calls_apart: ClassVar[bool] = True
     """True if a call's id that comes again names another call; False for events that this package has made."""
 
+    keeps_texts: ClassVar[bool] = False
+    """True if a native may repeat a message after its end: then its words so far are needed."""
     has_think_tags: ClassVar[bool] = False
     """True if servers may pass a model's thinking on as ``<think>…</think>`` at the beginning of its text."""
 
@@ -197,6 +199,20 @@ class Adapter(ABC):
             for call_id in list(self._planners):
                 if self._args_keys.get(call_id, ("",))[0] == self._envelope.get("message_id"):
                     self._plan_of(call_id, None, None, cls)
+
+    def begin_message(self, message_id: str | None, **fields: Any) -> None:
+        """Emit a message's start; the events that follow belong to it."""
+        self._envelope = {"message_id": message_id}
+        self.emit(MessageStarted, **fields)
+
+    def end_message(self, message_id: str | None, **fields: Any) -> None:
+        """Emit a message's end, if there is one; the events that follow belong to no message."""
+        if message_id is not None:
+            self._envelope = {"message_id": message_id}
+            self.emit(MessageFinished, **fields)
+            if not self.keeps_texts:
+                self.streamed.forget(message_id)
+        self._envelope = {}
 
     def add_events(self, events: Iterable[Event]) -> None:
         """Append the events that another adapter has made for this run."""
