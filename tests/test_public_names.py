@@ -33,7 +33,7 @@ NAMES = {
     "ToolStatus Usage first_edition is_skip not_valid parse_event read_event skip to_json with_id with_time",
     "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError NoAnswerError NotSupportedError ProtocolError RemoteError "
     "VibeNotebookError",
-    "logs": "Log PipedLog Session load names_a_log session_lines sessions",
+    "logs": "Log PipedLog Session load meant_log names_a_log session_lines sessions",
     "magic": "VibeMagics load unload",
     "parts": f"Answer CitationValue RequestValue Role role_of {PARTS}",
     "projects": "Entry EventLog Gap Listener Project ProjectEventStream Publisher event_stream_manager load_history "

@@ -29,6 +29,10 @@ from .remote import Follow, Merged, follow
 __all__ = ["VibeMagics", "load", "unload"]
 
 _REMOTE_ONLY = ("header", "param", "after")
+_NOT_FOLLOWED = (
+    '%vibe_stream: --follow is left out, and the log is read up to its present end: the renderer "static" shows a view '
+    "once, at the end. To see the log grow, use the widget, or `vibe-notebook watch` in a terminal.\n"
+)
 _WATCHED_ONLY = {"title": "--title", "record": "--record", "no_display": "--no-display"}
 
 
@@ -70,7 +74,8 @@ class VibeMagics(Magics):
         For example: ``%vibe_stream --title Analyst --as run agent.run_stream_events("…")``
         """
         options, text = split(line.removeprefix(_cells.AWAITED))
-        if (head := text.removesuffix("--follow").rstrip()) != text and names_a_log(head):
+        head = text.removesuffix("--follow").rstrip()
+        if head != text and " --" not in head and names_a_log(head):
             options.follow, text = True, head
         if options.help:
             _print_help("vibe_stream")
@@ -82,7 +87,12 @@ class VibeMagics(Magics):
                 raise UsageError(msg)
             self._check(options, Target("expression", "the cell's last"))
             return _cells.SilentAwaitable(self._run_cell(options, _cells.Body(self.shell, cell)))
-        made = self._watch(options, self._target(text))
+        target = self._target(text)
+        if is_static and options.follow and target.kind in ("recording", "log"):
+            # A static view shows once, at the end: a log that is followed has none, and the cell would never end.
+            options.follow = False
+            sys.stdout.write(_NOT_FOLLOWED)
+        made = self._watch(options, target)
         if options.block or is_static:
             return (
                 _cells.SilentAwaitable(_drain(made))

@@ -21,7 +21,7 @@ from .. import adapters
 from .._foreign_words import clean_logger
 from .._host import host
 from ..exceptions import ConsumedError, NoAnswerError
-from ..logs import Log, names_a_log
+from ..logs import Log, meant_log, names_a_log
 from ..recording import Recorder, Replay
 from ..registry import Registry, get_registry
 from ..transcript import Transcript
@@ -448,6 +448,9 @@ def watch(  # noqa: PLR0913 - each is an option of its own
         adapter = source.adapter
     if isinstance(source, os.PathLike) or (isinstance(source, str) and names_a_log(source)):
         source = Log(source, agent_id=agent_id)
+    if isinstance(source, str) and (meant := meant_log(source)) is not None:
+        msg = f"{source!r} names no file, and no agent's log. Did you mean {meant!r}?"
+        raise TypeError(msg)
     check(source)
     if not isinstance(adapter, str) and agent_id not in (None, adapter.agent_id):
         msg = f"agent_id={agent_id!r}, but the adapter has {adapter.agent_id!r}: give it to the adapter only."
