@@ -22,7 +22,7 @@ MESSAGES = (
 
 NAMES = {
     "": "Answer Live NoAnswerError Pending Recorder Registry Replay Request Transcript VibeNotebookError Watch "
-    "configure get_registry handler last live load load_ipython_extension record renderer replay "
+    "approver configure get_registry handler last live load load_ipython_extension record renderer replay "
     "unload_ipython_extension watch",
     "adapters": "Adapter choose detect get is_open names none_understood recognizes",
     "cli": "main",
@@ -66,6 +66,7 @@ PARAMETERS = {
     "watch": "source title agent_id adapter registry display record input",
     "live": "name title registry display record input",
     "handler": "name title agent_id registry display record",
+    "approver": "name run",
     "replay": "path speed",
     "load": "path",
     "logs.Log": "path follow agent_id wait",

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._watching.approvers.sdks import approver
     from ._watching.handlers.sdks import handler
     from ._watching.live import Live, live
     from ._watching.questions import Request
@@ -42,6 +43,7 @@ __all__ = [
     "Transcript",
     "VibeNotebookError",
     "Watch",
+    "approver",
     "configure",
     "get_registry",
     "handler",
@@ -68,6 +70,7 @@ _HOMES = {
     "Transcript": ".transcript",
     "VibeNotebookError": ".exceptions",
     "Watch": "._watching.watch",
+    "approver": "._watching.approvers.sdks",
     "configure": ".display",
     "get_registry": ".registry",
     "handler": "._watching.handlers.sdks",

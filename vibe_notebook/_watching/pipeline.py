@@ -77,6 +77,7 @@ class Pipeline:
         self.has_times = False  # the source knows when its events were: an event without a time gets none
         self.passive = False  # it only shows: another source dispatches the agent's events
         self.on_stop: Callable[[], object] | None = None  # cancels the watch
+        self.on_failure: Callable[[BaseException], object] | None = None  # ends the watch with an error
         self.connections = Connections(self._draw_connections)
         self._adapter: Adapter | None = None if isinstance(adapter, str) else adapter
         self._adapter_name = adapter if isinstance(adapter, str) else adapter.name
@@ -138,6 +139,16 @@ class Pipeline:
         """Return whether a user can see the stream."""
         return self.renderer != "none"
 
+    @property
+    def is_live(self) -> bool:
+        """Return whether the stream has begun and not ended."""
+        return self._output is not None and not self._finalizing
+
+    @property
+    def runs_here(self) -> bool:
+        """Return whether the agent's code runs in this process: a request can only be one of that code."""
+        return not (self.passive or self.connections or self.run_ids is None)
+
     def _controls(self) -> Controls:
         """Return the function of each click on the view: no other place names them."""
         return Controls(
@@ -191,6 +202,23 @@ class Pipeline:
                 self.report("The stream gave no events. If it was read before, make a new one.")
         else:
             self.dispatch(self._call_adapter(self._adapter, lambda adapter: adapter.exhausted(source)))
+
+    def resume(self, paused: Any) -> None:
+        """Let an interrupted run wait here for its answers; *paused* is the SDK's object of the part that ended."""
+        if self._adapter is not None:
+            self.dispatch(self._call_adapter(self._adapter, lambda adapter: adapter.exhausted(paused)))
+            self._adapter.resume()
+
+    def stay_interrupted(self) -> None:
+        """Let the run end as interrupted after all: an answer does not let it go on."""
+        if self._adapter is not None:
+            self._adapter.end("interrupted")
+
+    def fail(self, error: BaseException) -> None:
+        """Show that a request has no answer, and end a watch with this error. Any thread may call this."""
+        self.report(_describe(error))
+        if self.on_failure is not None:
+            self.on_failure(error)
 
     def _choose_adapter(self, *, is_last: bool) -> bool:
         try:

@@ -64,6 +64,7 @@ class Pending:
         self.then = then
         self.form = form
         self.model = model
+        self.takes_args = True
         self.future: Future[Answer] = Future()
         self.timer: threading.Timer | None = None
         self._desk = desk
@@ -160,6 +161,7 @@ class Desk:
         is_approval = request.kind == "approval"
         form = [] if is_approval else form_of(request.answer_schema, request.options, request.default)
         pending = Pending(self, request, form, model, then)
+        pending.takes_args = question.takes_args
         if not is_approval and request.default is not None:
             _checked(pending, "accept", request.default, None, None)
         with self._lock:
@@ -167,7 +169,8 @@ class Desk:
             if not is_late:
                 self._open[request.request_id] = pending
         self.show(request.request_id, _shown(request, form))
-        self.dispatch([event])
+        if not question.is_shown:
+            self.dispatch([event])
         if is_late:
             self._settle(pending, Answer(action="cancel", by=ENDED))
         elif not self._is_anybody_there():
@@ -413,6 +416,11 @@ def _checked(pending: Pending, action: Action, value: Any, reason: str | None, b
             except Exception as error:  # a validator of the user's
                 msg = f"{type(error).__name__}: {error}"
                 raise ValueError(msg) from error
+    elif value is not None and not pending.takes_args:
+        msg = (
+            "This SDK runs a call only as the agent has written it: accept it without a value, or decline it."
+        )
+        raise ValueError(msg)
     elif value is not None and not isinstance(value, Mapping):
         msg = "The changed arguments have to be an object; without a change give None."
         raise ValueError(msg)

@@ -5,9 +5,12 @@ The base of watch, live view and handler, above the pipeline.
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from .._forks import in_child
 from .._host import host
 from ..transcript import Transcript
 
@@ -15,7 +18,31 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline
     from .questions import Request
 
-__all__ = ["Transcribed"]
+__all__ = ["Transcribed", "live_streams", "pipeline_of"]
+
+_pipelines: weakref.WeakKeyDictionary[Transcribed, Pipeline] = weakref.WeakKeyDictionary()
+_lock: threading.Lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - in the child of a fork
+    _lock = threading.Lock()
+
+
+in_child(_renew_lock)
+
+
+def pipeline_of(stream: Transcribed) -> Pipeline:
+    """Return the pipeline of a watch, live view or handler."""
+    with _lock:
+        return _pipelines[stream]
+
+
+def live_streams() -> list[Transcribed]:
+    """Return the streams that have begun and not ended, and whose code runs in this process."""
+    with _lock:
+        known = list(_pipelines.items())
+    return [stream for stream, pipeline in known if pipeline.is_live and pipeline.runs_here]
 
 
 class Transcribed:
@@ -24,6 +51,8 @@ class Transcribed:
     def __init__(self, pipeline: Pipeline, kind: str = "agent") -> None:
         self._pipeline = pipeline
         self._kind = kind
+        with _lock:
+            _pipelines[self] = pipeline
 
     @property
     def agent_id(self) -> str | None:

@@ -25,6 +25,7 @@ from ..logs import Log, names_a_log
 from ..recording import Recorder, Replay
 from ..registry import Registry, get_registry
 from ..transcript import Transcript
+from .approvers.resumer import Resumed
 from .connections import connections_of
 from .context import enter, leave
 from .pipeline import Pipeline
@@ -72,6 +73,8 @@ class Watch(Transcribed):
         self._cell: int | None = None  # in which it began: its view is there
         self.is_asked_for = False  # by last(), to be displayed in whichever cell
         self._block_error: BaseException | None = None
+        self._unanswered: BaseException | None = None  # raised once the SDK has its no
+        pipeline.on_failure = self._fail
         self._open_steps: Callable[[], GeneratorType[Any, None, None] | None] = _no_steps
         self._open_asteps: Callable[[], AsyncGeneratorType[Any, None] | None] = _no_steps
 
@@ -119,6 +122,13 @@ class Watch(Transcribed):
             discard(self._source)
             self._finalize()
         return True
+
+    def _fail(self, error: BaseException) -> None:
+        self._unanswered = self._unanswered or error
+
+    def _check_answered(self) -> None:
+        if self._unanswered is not None:
+            raise self._unanswered
 
     def claim(self) -> None:
         """Reserve the watch for one consumer. Raises ``ConsumedError`` if it has one."""
@@ -272,7 +282,9 @@ class Watch(Transcribed):
                 advance, close = partial(next, iterator, END), closer(self._source, iterator, report)
                 while iterator is not END and (native := self._step(advance, close)) is not END:
                     self._pipeline.accept(native)
+                    self._check_answered()
                     yield native
+                self._check_answered()
                 self._pipeline.exhausted(self._source, is_cut=self._stepper.end())
         except BaseException as error:
             failure = self._failure(error)
@@ -301,7 +313,9 @@ class Watch(Transcribed):
 
                 while iterator is not END and (native := await self._astep(advance)) is not END:
                     self._pipeline.accept(native)
+                    self._check_answered()
                     yield native
+                self._check_answered()
                 is_over = not (is_cut := self._stepper.end())
                 self._pipeline.exhausted(self._source, is_cut=is_cut)
         except BaseException as error:
@@ -389,6 +403,8 @@ def watch(
     that cannot be read.
     """
     source = stream_in(source)
+    if isinstance(source, Resumed) and adapter == "auto":
+        adapter = source.adapter
     if isinstance(source, os.PathLike) or (isinstance(source, str) and names_a_log(source)):
         source = Log(source, agent_id=agent_id)
     check(source)

@@ -420,6 +420,11 @@ class Adapter(ABC):
         if self._outcome.get("outcome", "success") == "success":
             self._outcome = {"outcome": outcome, "error": error, "code": code}
 
+    def resume(self) -> None:
+        """Forget the run's interruption: its source goes on after an answer."""
+        if self._outcome.get("outcome") == "interrupted":
+            self._outcome = {}
+
     def settle(self) -> None:
         """Store the SDK's own verdict that the run is a success: it outweighs the last message's reason."""
         self.end("success")

@@ -95,6 +95,11 @@ class GoogleADKAdapter(Adapter):
         if self._awaiting:
             self.end("interrupted")
 
+    def resume(self) -> None:
+        """Forget the confirmations that the run waited for: its source goes on after their answers."""
+        super().resume()
+        self._awaiting.clear()
+
     # Messages.
 
     def _turn(self, native: object, parts: list[Any]) -> None:
