@@ -117,13 +117,26 @@ def try_version(name: str, requirements: list[str], age: str, resolution: str) -
             return "", f"cannot be installed: {last_line(done.stderr)}"
     found = ", ".join(f"{package} {version(python, package)}" for package in map(package_of, requirements))
     chosen = [f"tests/live/test_sdks.py::{test}[{script}]" for test in TESTS for script in SCRIPTS[name]]
-    done = run(
-        str(python), "-m", "pytest", "-m", "live", "-q", "--require-all", "-p", "no:cacheprovider", *chosen
-    )
+    pytest = (str(python), "-m", "pytest", "-m", "live", "-q", "--require-all", "-p", "no:cacheprovider")
+    done = run(*pytest, *chosen)
+    if done.returncode == 0 and name in APPROVERS:
+        done = run(*pytest, "tests/live/test_approvers.py", "-k", APPROVERS[name])
     shutil.rmtree(folder)
     return found, "passed" if done.returncode == 0 else f"**failed**: {last_line(done.stdout)}"
 
 
+APPROVERS = {
+    "acp": "acp",
+    "agno": "agno",
+    "claude-agent-sdk": "claude_agent_sdk",
+    "google-adk": "google_adk",
+    "langchain": "langgraph",
+    "mcp": "mcp",
+    "openai-agents": "openai_agents",
+    "pydantic-ai": "pydantic_ai",
+    "strands": "strands",
+}
+"""By extra, the name of the SDK's approver."""
 TESTS = (
     "test_a_watched_sdk_gives_the_recorded_transcript",
     "test_live_objects_and_their_json_give_the_recorded_parts",

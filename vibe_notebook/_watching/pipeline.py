@@ -93,7 +93,7 @@ class Pipeline:
         self._place: tuple[int | None, str] = None, ""  # the cell in which it is shown, and its title
         self._since: dict[str, int] = {}
         self._holds: list[Hold] = []  # the registry keeps the runs until the final form is shown
-        self.desk = Desk(self.dispatch, self._show_request, self._refuse_answer)
+        self.desk = Desk(self.dispatch, self._show_request, self._refuse_answer, registry.answers.reserve)
         self.meter = Meter()
         self.spending = Spending(budget, self.meter, self) if budget is not None else None
         self._lock = threading.Lock()

@@ -27,7 +27,7 @@ from .._forms.terminal_text import terminal_text
 from .._host import host
 from .._json_values import to_json_value
 from .._settings import answer_wait
-from ..events import Event, InputAnswered
+from ..events import Event, InputAnswered, InputRequested
 from ..exceptions import NoAnswerError
 from ..parts import Answer, RequestValue
 from .answers import Field, ask_in_lines, check_value, form_of
@@ -111,17 +111,22 @@ class AnswerPayload(Payload):
     reason: str | None = None
 
 
+def _nothing(*_: object) -> None:
+    """Do nothing: no stream is there."""
+
+
 @dataclass(eq=False)
 class Desk:
     """Hold the open requests of one view.
 
     *dispatch* takes events, *show* a request's form (``None``: the request is settled), *refuse* the words about an
-    answer that does not fit.
+    answer that does not fit, *reserve* the events whose answers no other code may dispatch.
     """
 
     dispatch: Callable[[list[Event]], object]
     show: Callable[[str, dict[str, Any] | None], object]
     refuse: Callable[[str, str], object]
+    reserve: Callable[[InputRequested | InputAnswered], object] = _nothing
     on_request: Callable[[Request], object] | None = None
     is_reachable: bool = False
     """True if somebody who can answer was there when the view was made."""
@@ -172,6 +177,7 @@ class Desk:
             is_late = self._closed
             if not is_late:
                 self._open[request.request_id] = pending
+        self.reserve(event)
         self.show(request.request_id, _shown(request, form))
         if not question.is_shown:
             self.dispatch([event])
@@ -318,6 +324,7 @@ class Desk:
             reason=answer.reason,
             by=answer.by,
         )
+        self.reserve(event)
         try:
             self.dispatch([event])
             if pending.then is not None:
@@ -429,10 +436,6 @@ def _checked(pending: Pending, action: Action, value: Any, reason: str | None, b
         msg = "The changed arguments have to be an object; without a change give None."
         raise ValueError(msg)
     return Answer(action=action, value=value, reason=reason, by=by)
-
-
-def _nothing(*_: object) -> None:
-    """Do nothing: the stream has ended."""
 
 
 CLOSED: Final = Desk(_nothing, _nothing, _nothing)

@@ -113,7 +113,7 @@ class Asker:
         if stream is None or place is None:
             return self._ask_apart(question, call)
         if call is not None and not (place.is_found and place.call_id):
-            question = replace(question, message=asked_words(call, question.message))
+            question = replace(question, message=asked_words(call, question))
         return self._ask(stream, place, question, None if call is None else call.name)
 
     async def _wait_for_place(self, stream: Transcribed, call: Call | None) -> Place | None:
@@ -136,7 +136,7 @@ class Asker:
         own.__enter__()
         try:
             if call is not None:
-                question = replace(question, message=asked_words(call, question.message))
+                question = replace(question, message=asked_words(call, question))
             return Asked(own.ask_for(question), own, own)
         except BaseException as error:
             own.close(error)
@@ -172,9 +172,11 @@ def reason_of(answer: Answer) -> str:
     return f"The call was {verb} by {answer.by or 'the user'}."
 
 
-def asked_words(call: Call, words: str | None) -> str:
+def asked_words(call: Call, question: Question) -> str:
     """Return a request's words where no call is shown beside it: the call first, apart from the agent's own words."""
-    return "\n\n".join(filter(None, (f"May {code_of(call.name)} run?", json_of(call.args), words)))
+    name = code_of(call.name)
+    first = f"May {name} run?" if question.kind == "approval" else f"{name} asks:"
+    return "\n\n".join(filter(None, (first, json_of(call.args), question.message)))
 
 
 def json_of(value: Any) -> str:

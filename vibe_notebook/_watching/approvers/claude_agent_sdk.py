@@ -17,6 +17,8 @@ from .sdk import module_of
 __all__ = ["ClaudeApprover", "make"]
 
 _QUESTIONS: Final = "AskUserQuestion"
+_CHOSEN: Final = "answers"
+"""Field of the form with the chosen labels of a question that takes several."""
 
 
 def make(asker: Asker) -> Any:
@@ -42,14 +44,12 @@ class ClaudeApprover:
 
     async def _told(self, asked: list[Any], given: dict[str, Any], call: Call) -> Any:
         # One call has one request beside it: its further questions stand by themselves.
-        calls = [call, *[None] * (len(asked) - 1)]
+        calls = [call, *[Call(call.name)] * (len(asked) - 1)]
         answers = await self._asker.decide(*zip(map(_question, asked), calls, strict=True))
         if refused := [answer for answer in answers if not answer]:
             return _denied(refused[0])
         told = {
-            text(get(one, "question")): ", ".join(answer.value)
-            if isinstance(answer.value, list)
-            else answer.value
+            text(get(one, "question")): _chosen(answer.value)
             for one, answer in zip(asked, answers, strict=True)
         }
         return _allowed({**given, "answers": told})
@@ -67,11 +67,16 @@ def _question(one: Any) -> Question:
     if get(one, "multiSelect") is True and labels:
         schema = {
             "type": "object",
-            "properties": {"answers": {"type": "array", "items": {"enum": labels}}},
-            "required": ["answers"],
+            "properties": {_CHOSEN: {"type": "array", "items": {"enum": labels}}},
+            "required": [_CHOSEN],
         }
         return Question("question", words, schema=schema)
     return Question("question", words, tuple(labels))
+
+
+def _chosen(value: Any) -> str:
+    """Return the chosen labels in the form that Claude gets them."""
+    return ", ".join(value[_CHOSEN]) if isinstance(value, dict) else str(value)
 
 
 def _words(context: Any) -> str | None:

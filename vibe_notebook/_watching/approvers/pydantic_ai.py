@@ -6,9 +6,10 @@ application's.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from ...adapters.fields import get, ident
+from ...exceptions import AdapterError
 from ...parts import Answer
 from ..questions import Question
 from .asking import Asker, Call, json_of, reason_of
@@ -16,11 +17,17 @@ from .sdk import args_of, module_of
 
 __all__ = ["PydanticAIApprover", "make"]
 
+_PACKAGE: Final = "pydantic-ai>=1.87"
+"""The first version that asks within a run."""
+
 
 def make(asker: Asker) -> Any:
     """Return the capability."""
-    capabilities = module_of("pydantic_ai.capabilities", "pydantic-ai")
-    return capabilities.HandleDeferredToolCalls(handler=PydanticAIApprover(asker))
+    made = getattr(module_of("pydantic_ai.capabilities", _PACKAGE), "HandleDeferredToolCalls", None)
+    if made is None:
+        msg = f"This version of pydantic-ai cannot ask within a run: install {_PACKAGE}."
+        raise AdapterError(msg)
+    return made(handler=PydanticAIApprover(asker))
 
 
 class PydanticAIApprover:
@@ -39,7 +46,7 @@ class PydanticAIApprover:
             *((self._question(call), self._call(call)) for call in questions),
         ]
         answers = await self._asker.decide(*asked)
-        tools = module_of("pydantic_ai.tools", "pydantic-ai")
+        tools = module_of("pydantic_ai.tools", _PACKAGE)
         granted = {
             call.tool_call_id: self._verdict(tools, answer)
             for call, answer in zip(approvals, answers, strict=False)
@@ -79,4 +86,4 @@ class PydanticAIApprover:
     def _told(answer: Answer) -> Any:
         if answer.action == "accept":
             return answer.value
-        return module_of("pydantic_ai.exceptions", "pydantic-ai").ToolFailed(reason_of(answer))
+        return module_of("pydantic_ai.exceptions", _PACKAGE).ToolFailed(reason_of(answer))
