@@ -371,7 +371,14 @@ async def test_a_full_queue_refuses_and_the_page_is_told_why(monkeypatch: pytest
 async def test_a_page_sends_sees_the_queue_and_takes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     gates = Gates()
     room = Room(gates, monkeypatch)
-    assert room.seen.states[-1] == {"busy": False, "queue": [], "seen": [], "back": None, "refused": None}
+    assert room.seen.states[-1] == {
+        "busy": False,
+        "queue": [],
+        "seen": [],
+        "back": None,
+        "refused": None,
+        "alone": True,
+    }
     assert room.click(type="send", id="a", text="one")
     await gates.began.get()
     assert room.click(type="send", id="b", text="two")

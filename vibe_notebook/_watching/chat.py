@@ -175,7 +175,9 @@ class Chat(Transcribed):
             await wait_for(self._over if self._is_anybody_there() else self._idle)
         finally:
             ticker.stop()
-        return self.transcript
+        said = self.transcript
+        host().remember((said,), host().current_cell() if self.is_shown else None, self.title)
+        return said
 
     def _is_anybody_there(self) -> bool:
         return self._closed or self._has_page is True or (self._pipeline.desk.is_reachable and self.is_shown)
@@ -370,6 +372,7 @@ class Chat(Transcribed):
                 "seen": list(self._seen),
                 "back": self._back,
                 "refused": self._refused,
+                "alone": not self._pipeline.desk.is_reachable,
             }
             self._pipeline.draw(lambda output: output.chat(state))
 
