@@ -21,7 +21,7 @@ MESSAGES = (
 )
 
 NAMES = {
-    "": "Answer Chat Live NoAnswerError Pending Recorder Registry Replay Request Sent Transcript VibeNotebookError Watch "
+    "": "Answer Budget Chat Live NoAnswerError Pending Recorder Registry Replay Request Sent Steered Transcript VibeNotebookError Watch "
     "chat configure get_registry handler last live load load_ipython_extension record renderer replay "
     "unload_ipython_extension watch",
     "adapters": "Adapter choose detect get is_open names none_understood recognizes",
@@ -31,7 +31,7 @@ NAMES = {
     "MessageFinished MessageStarted Name Number Option Outcome PartCompleted PartKind Plan PlanEntry PlanStatus "
     "RunFinished RunStarted Text TextDelta ThinkingDelta ToolCallDelta ToolFinished ToolProgress ToolStarted "
     "ToolStatus Usage first_edition is_skip not_valid parse_event read_event skip to_json with_id with_time",
-    "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError NoAnswerError ProtocolError RemoteError "
+    "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError NoAnswerError NotSupportedError ProtocolError RemoteError "
     "VibeNotebookError",
     "logs": "Log PipedLog Session load names_a_log session_lines sessions",
     "magic": "VibeMagics load unload",
@@ -63,7 +63,7 @@ ADAPTERS = (
 )
 
 PARAMETERS = {
-    "watch": "source title agent_id adapter registry display record input",
+    "watch": "source title agent_id adapter registry display record input budget steer",
     "live": "name title registry display record input",
     "chat": "turn title agent_id record display",
     "Chat.send": "text",
@@ -71,6 +71,7 @@ PARAMETERS = {
     "Chat.approve": "message default timeout",
     "Chat.ask": "message options answer_schema default timeout",
     "Chat.on_request": "callback",
+    "Chat.steer": "text",
     "Chat.stop": "",
     "Chat.close": "",
     "Chat.answer": "request action value reason",
@@ -99,6 +100,7 @@ PARAMETERS = {
     "Watch.cancel": "",
     "Watch.done": "",
     "Watch.show": "",
+    "Watch.steer": "text",
     "Live.text": "delta",
     "Live.thinking": "delta",
     "Live.tool": "name args tool_call_id",

@@ -14,12 +14,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._watching.budgets import Budget
     from ._watching.chat import Chat, chat
     from ._watching.handlers.sdks import handler
     from ._watching.live import Live, live
     from ._watching.questions import Request
     from ._watching.renderers import renderer
     from ._watching.requests import Pending
+    from ._watching.steering import Steered
     from ._watching.turns import Sent
     from ._watching.watch import Watch, last, watch
     from .display import configure
@@ -34,6 +36,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Answer",
+    "Budget",
     "Chat",
     "Live",
     "NoAnswerError",
@@ -43,6 +46,7 @@ __all__ = [
     "Replay",
     "Request",
     "Sent",
+    "Steered",
     "Transcript",
     "VibeNotebookError",
     "Watch",
@@ -63,8 +67,10 @@ __all__ = [
 
 _HOMES = {
     "Answer": ".parts",
+    "Budget": "._watching.budgets",
     "Chat": "._watching.chat",
     "Sent": "._watching.turns",
+    "Steered": "._watching.steering",
     "chat": "._watching.chat",
     "NoAnswerError": ".exceptions",
     "Pending": "._watching.requests",

@@ -10,6 +10,7 @@
     ├── LogError (OSError)              a project's event log cannot be written or read
     ├── NoAnswerError (RuntimeError)    an agent asks, and nobody is there to answer
     ├── MissingExtraError (ImportError) an optional dependency is not installed
+    ├── NotSupportedError (TypeError)   a source that cannot do what is asked of it
     └── RemoteError (ConnectionError)   a remote stream failed, and a retry cannot help
 """
 
@@ -22,6 +23,7 @@ __all__ = [
     "LogError",
     "MissingExtraError",
     "NoAnswerError",
+    "NotSupportedError",
     "ProtocolError",
     "RemoteError",
     "VibeNotebookError",
@@ -82,6 +84,10 @@ class MissingExtraError(VibeNotebookError, ImportError):
 
 class NoAnswerError(VibeNotebookError, RuntimeError):
     """Report a request of an agent that nobody can answer; the message says how to give an answer."""
+
+
+class NotSupportedError(VibeNotebookError, TypeError):
+    """Report a source that cannot do what is asked of it; the message says what can."""
 
 
 class RemoteError(VibeNotebookError, ConnectionError):

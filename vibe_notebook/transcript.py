@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ._forms.bounds import bounded_forms
+from ._forms.costs import cost_of
 from ._forms.html import transcript_html
 from ._forms.markdown import transcript_markdown
 from ._forms.text import transcript_text
@@ -73,6 +74,19 @@ class Transcript(_Value):
     def turns(self) -> tuple[Turn, ...]:
         """Return the turns of the conversation: each begins with what the user said."""
         return tuple(turns_of(self))
+
+    @property
+    def cost(self) -> float | None:
+        """Return the US dollars: what the SDK says, else the list price of each model call; ``None`` if unknown.
+
+        Prices need the extra ``prices``. Only an exact id of a model has a price.
+        """
+        return cost_of(self.runs, self.messages).usd
+
+    @property
+    def cost_is_partial(self) -> bool:
+        """Return whether the cost of some model calls is unknown."""
+        return cost_of(self.runs, self.messages).is_partial
 
     @property
     def thinking(self) -> str:

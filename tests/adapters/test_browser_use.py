@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import types
 from typing import Any
 
@@ -98,3 +99,27 @@ def test_natives_that_only_resemble_a_step_are_not_detected(native: Any) -> None
     for one in (native, as_live(native)):
         with pytest.raises(AdapterError, match="no adapter knows it"):
             adapters.detect(one)
+
+
+def test_the_hook_at_the_end_of_a_step_brings_the_results_while_the_run_goes_on() -> None:
+    hook = vibe.handler("browser-use", registry=vibe.Registry(), display=False)
+    first = step(1, CLICK, result=[{"extracted_content": "Clicked."}])
+    second = step(2, DONE, result=[{"is_done": True, "success": True, "extracted_content": "It is 3."}])
+    agent = types.SimpleNamespace(history=types.SimpleNamespace(history=[first]))
+
+    async def end_step() -> None:
+        await hook(agent)
+
+    with hook:
+        hook(first["state"], first["model_output"], 1)
+        assert [call.state for call in hook.transcript.tools] == ["running"]
+        asyncio.run(end_step())
+        assert [(call.state, call.output) for call in hook.transcript.tools] == [("ok", "Clicked.")]
+        hook(second["state"], second["model_output"], 2)
+        agent.history.history.append(second)
+        asyncio.run(end_step())
+        hook(types.SimpleNamespace(history=[first, second]))
+    assert [(call.state, call.output) for call in hook.transcript.tools] == [
+        ("ok", "Clicked."),
+        ("ok", "It is 3."),
+    ]

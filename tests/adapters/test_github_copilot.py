@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import vibe_notebook as vibe
-from tests.adapters.support import as_live, run, shown
+from tests.adapters.support import as_live, emitted, run, shown
 from vibe_notebook import adapters
 from vibe_notebook.events import RunFinished
 from vibe_notebook.exceptions import AdapterError
@@ -54,6 +54,84 @@ def test_an_error_of_the_session_is_the_runs() -> None:
     end = run(ADAPTER, [event("session.error", errorType="quota", message="busy")])[-1]
     assert isinstance(end, RunFinished)
     assert (end.outcome, end.error, end.code) == ("error", "busy", "quota")
+
+
+def asks(kind: str = "shell", **asked: Any) -> dict[str, Any]:
+    permission = {"kind": kind, "toolCallId": "c2", "intention": "Clean up", **asked}
+    return event("permission.requested", requestId="p1", permissionRequest=permission)
+
+
+def completed(kind: str, **result: Any) -> dict[str, Any]:
+    return event("permission.completed", requestId="p1", toolCallId="c2", result={"kind": kind, **result})
+
+
+CALL = event("tool.execution_start", toolCallId="c2", toolName="shell", arguments={})
+
+
+@pytest.mark.parametrize(
+    ("answer", "action", "why"),
+    [
+        (completed("approved"), "accept", None),
+        (completed("approved-for-session", approval={}), "accept", None),
+        (completed("denied-interactively-by-user", feedback="Not now."), "decline", "Not now."),
+        (completed("denied-by-rules", rules=[]), "decline", "denied by rules"),
+        (completed("cancelled"), "cancel", "cancelled"),
+    ],
+)
+def test_a_permission_is_a_request_of_its_call_and_its_answer(
+    answer: dict[str, Any], action: str, why: str | None
+) -> None:
+    natives = [CALL, asks(fullCommandText="rm -r build"), answer]
+    for each in (natives, list(map(as_live, natives))):
+        asked, answered = emitted(ADAPTER, each, "input_requested", "input_answered")
+        assert (asked["kind"], asked["tool_call_id"]) == ("approval", "c2")
+        assert asked["message"] == "Clean up\n\n`rm -r build`"
+        assert (answered["request_id"], answered["action"], answered.get("reason")) == ("p1", action, why)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "words"),
+    [
+        ("write", {"fileName": "a.py"}, "`a.py`"),
+        ("url", {"url": "https://a.example"}, "`https://a.example`"),
+        ("mcp", {"toolTitle": "Search", "toolName": "search"}, "`Search`"),
+        ("extension-management", {}, "extension-management"),
+    ],
+)
+def test_the_thing_asked_for_is_named(kind: str, asked: dict[str, Any], words: str) -> None:
+    (found,) = emitted(ADAPTER, [CALL, asks(kind, **asked)], "input_requested")
+    assert found["message"].endswith(words)
+
+
+def test_a_permission_that_a_hook_has_given_waits_for_nobody() -> None:
+    native = asks(fullCommandText="ls")
+    native["data"]["resolvedByHook"] = True
+    assert emitted(ADAPTER, [CALL, native, completed("approved")], "input_requested", "input_answered") == []
+
+
+def test_a_question_has_its_choices_and_its_answer() -> None:
+    asked = event(
+        "user_input.requested", requestId="q", question="Which?", choices=["a", "b"], allowFreeform=False
+    )
+    answered = event("user_input.completed", requestId="q", answer="b")
+    for each in ([asked, answered], [as_live(asked), as_live(answered)]):
+        request, answer = emitted(ADAPTER, each, "input_requested", "input_answered")
+        assert request["message"] == "Which?"
+        assert request["answer_schema"]["properties"]["answer"]["enum"] == ["a", "b"]
+        assert (answer["action"], answer["value"]) == ("accept", {"answer": "b"})
+
+
+def test_an_elicitation_is_a_question_with_its_own_form() -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    asked = event("elicitation.requested", requestId="e", message="How many?", requestedSchema=schema)
+    answered = event("elicitation.completed", requestId="e", action="accept", content={"n": 3})
+    request, answer = emitted(ADAPTER, [asked, answered], "input_requested", "input_answered")
+    assert request["answer_schema"] == schema
+    assert (answer["action"], answer["value"]) == ("accept", {"n": 3})
+
+
+def test_an_answer_to_no_request_answers_nothing() -> None:
+    assert emitted(ADAPTER, [completed("approved")], "input_answered") == []
 
 
 def test_the_handler_is_a_listener_of_a_session() -> None:

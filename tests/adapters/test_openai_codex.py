@@ -95,3 +95,80 @@ def test_other_messages_are_not_detected(native: Any) -> None:
     for one in (native, as_live(native)):
         with pytest.raises(AdapterError, match="no adapter knows it"):
             adapters.detect(one)
+
+
+STARTED = item("commandExecution", "i2", done=False, **COMMAND, status="inProgress")
+ASKED = {
+    **note("item/commandExecution/requestApproval", itemId="i2", command="ls", reason="To look."),
+    "id": 7,
+}
+RESOLVED = {"method": "serverRequest/resolved", "params": {"threadId": "t", "requestId": 7}}
+
+
+def ended(status: str) -> dict[str, Any]:
+    return item("commandExecution", "i2", **COMMAND, status=status, aggregatedOutput="")
+
+
+@pytest.mark.parametrize(
+    ("rest", "action"),
+    [
+        ([RESOLVED, ended("completed")], "accept"),
+        ([RESOLVED, ended("declined")], "decline"),
+        ([ended("failed")], "accept"),
+        ([{"id": 7, "result": {"decision": "decline"}}, RESOLVED, ended("declined")], "decline"),
+        ([{"id": 7, "result": {"decision": "acceptForSession"}}, RESOLVED, ended("completed")], "accept"),
+        ([{"id": 7, "result": {"decision": {"acceptWithExecpolicyAmendment": {}}}}], "accept"),
+        ([{"id": 7, "result": {"decision": "cancel"}}], "cancel"),
+        ([{"id": 7, "error": {"message": "gone"}}], "cancel"),
+        ([note("turn/completed", turn={"id": "u", "status": "interrupted"})], "cancel"),
+        ([], "cancel"),
+    ],
+)
+def test_an_approval_is_a_request_of_its_command_and_its_answer(rest: list[Any], action: str) -> None:
+    natives = [STARTED, ASKED, *rest]
+    for each in (natives, list(map(as_live, natives))):
+        asked, answered = emitted(ADAPTER, each, "input_requested", "input_answered")
+        assert (asked["kind"], asked["tool_call_id"], asked["request_id"]) == ("approval", "i2", "7")
+        assert asked["message"] == "To look.\n\n`ls`"
+        assert (answered["request_id"], answered["action"]) == ("7", action)
+
+
+def test_a_change_of_files_and_permissions_ask_too() -> None:
+    change = {**note("item/fileChange/requestApproval", itemId="i9", reason="Write"), "id": 1}
+    wider = {**note("item/permissions/requestApproval", itemId="i8", permissions={"network": True}), "id": 2}
+    given = {"id": 2, "result": {"permissions": {"network": True}}}
+    found = emitted(ADAPTER, [change, wider, given], "input_requested", "input_answered")
+    assert [(one["request_id"], one.get("action")) for one in found] == [
+        *(("1", None), ("2", None)),
+        *(("2", "accept"), ("1", "cancel")),
+    ]
+    assert found[1]["message"] == '{"network": true}'
+
+
+def test_questions_have_a_field_each_and_their_answers() -> None:
+    questions = [
+        {"id": "q1", "header": "Kind", "question": "Which?", "options": [{"label": "a"}, {"label": "b"}]}
+    ]
+    asked = {**note("item/tool/requestUserInput", itemId="i5", questions=questions), "id": 3}
+    given = {"id": 3, "result": {"answers": {"q1": {"answers": ["b"]}}}}
+    request, answer = emitted(ADAPTER, [asked, given], "input_requested", "input_answered")
+    assert request["message"] == "Which?"
+    assert request["answer_schema"]["properties"]["q1"] == {
+        "type": "string",
+        "title": "Kind",
+        "examples": ["a", "b"],
+    }
+    assert (answer["action"], answer["value"]) == ("accept", {"q1": {"answers": ["b"]}})
+
+
+def test_an_answer_that_the_stream_does_not_have_approves_nothing() -> None:
+    asked = {**note("mcpServer/elicitation/request", mode="form", message="How many?"), "id": 7}
+    _, answer = emitted(ADAPTER, [asked, RESOLVED], "input_requested", "input_answered")
+    assert (answer["action"], answer["reason"]) == (
+        "cancel",
+        "Answered elsewhere; the stream does not say how.",
+    )
+
+
+def test_a_response_to_no_request_is_no_answer() -> None:
+    assert emitted(ADAPTER, [{"id": 9, "result": {"decision": "accept"}}], "input_answered") == []

@@ -41,6 +41,50 @@ def test_pieces_are_joined() -> None:
     assert [part["text"] for part in shown(ADAPTER, natives)] == ["haha ho"]
 
 
+def piece(words: str, *ids: int, **fields: Any) -> dict[str, Any]:
+    made = request(words, 0, **fields)
+    made["outputs"][0]["token_ids"] = list(ids)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("natives", "shown_text", "tokens"),
+    [
+        # Deltas, each of which begins with all of the text before.
+        ([piece("a", 5), piece("ab", 6), piece("abc", 7, finished=True)], "aababc", 3),
+        ([piece("ha", 5), piece("haha", 5, 5), piece("!", 9, finished=True)], "hahaha!", 4),
+        ([piece("ha", 5), piece("ha", 5), piece("ha", 5), piece("ha", 5, finished=True)], "hahahaha", 4),
+        ([piece("ha", 5), piece("ha", 5, finished=True, finish_reason="stop")], "haha", 2),
+        ([piece("", 1), piece("", 2), piece("x", 3, finished=True)], "x", 3),
+        # Outputs so far.
+        ([piece("a", 5), piece("ab", 5, 6, finished=True)], "ab", 2),
+        ([piece("ha", 5), piece("haha", 5, 5), piece("hahaha", 5, 5, 5, finished=True)], "hahaha", 3),
+        ([piece("a", 5), piece("a", 5, finished=True, finish_reason="abort")], "a", 1),
+        ([piece("", 1), piece("x", 1, 2), piece("xy", 1, 2, 3), piece("xyz", 1, 2, 3, 4)], "xyz", 4),
+    ],
+)
+def test_the_tokens_tell_pieces_from_outputs_so_far(natives: list[Any], shown_text: str, tokens: int) -> None:
+    for each in (natives, list(map(as_live, natives))):
+        assert "".join(part["text"] for part in shown(ADAPTER, each)) == shown_text
+    (end,) = emitted(ADAPTER, natives, "message_finished")
+    assert end["usage"]["output_tokens"] == tokens
+
+
+def test_the_caller_may_say_which_kind_the_outputs_are() -> None:
+    natives = [piece("ha", 5), piece("haha", 5, 5, finished=True)]
+    for so_far, text in ((True, "haha"), (False, "hahaha"), (None, "haha")):
+        adapter = adapters.get(ADAPTER, so_far=so_far)
+        events = [event for native in natives for event in adapter.feed(native)] + adapter.finish()
+        assert "".join(event.delta for event in events if event.type == "text_delta") == text
+
+
+def test_outputs_without_tokens_are_told_by_their_texts() -> None:
+    words = "It is a long sentence, and it goes on."
+    so_far = [piece(words[:end]) for end in (10, 20, 30, len(words))]
+    assert [part["text"] for part in shown(ADAPTER, so_far)] == [words]
+    assert [part["text"] for part in shown(ADAPTER, [piece("a"), piece("b")])] == ["ab"]
+
+
 def test_each_request_is_a_message_and_its_early_end_is_an_error() -> None:
     natives = [
         request("One", 1, finished=True, finish_reason="stop"),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vibe_notebook._forms.costs import usage_text
 from vibe_notebook._forms.wording import (
     args_text,
     duration_of,
@@ -17,10 +18,10 @@ from vibe_notebook._forms.wording import (
     pretty,
     preview,
     size,
-    usage_text,
 )
 from vibe_notebook.events import Usage
-from vibe_notebook.parts import ToolPart
+from vibe_notebook.parts import Run, ToolPart
+from vibe_notebook.transcript import Transcript
 
 values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text()),
@@ -128,10 +129,11 @@ def test_usage_has_only_the_known_values() -> None:
         cost=0.0123,
         model="m",
     )
+    document = Transcript(usage=usage, runs=(Run(run_id="r", usage=usage),))
     assert (
-        usage_text(usage) == "1,200 tokens in (1,000 cached) · 34 tokens out (5 reasoning) · cost 0.0123 · m"
+        usage_text(document) == "1,200 tokens in (1,000 cached) · 34 tokens out (5 reasoning) · $0.0123 · m"
     )
-    assert usage_text(Usage()) == usage_text(None) == ""
+    assert usage_text(Transcript(usage=Usage())) == usage_text(Transcript()) == ""
 
 
 @pytest.mark.parametrize("limit", [5, 20, 40, 47, 60, 80])

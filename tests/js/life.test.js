@@ -90,6 +90,19 @@ test("the header shows a remote stream's connections, with a Reconnect button wh
   assert.deepEqual([told(), $(".vibe-reconnect").hidden], [[["refused", "refused: 404"]], true]);
 });
 
+test("the header shows a cost that is not whole, the fill of the context, and the table of its prices", () => {
+  const { frame, $ } = shown();
+  const whole = { context: 50_000, window: 200_000, prices: "t 1" };
+  const usage = { input_tokens: 9_000, cost: 0.0123, is_partial: true, ...whole };
+  frame(["head", { state: "live", usage }]);
+  const seen = $(".vibe-usage");
+  assert.equal(seen.textContent, "9,000 in · ≥$0.0123 · 25 % of context");
+  assert.equal(seen.title, "50,000 of 200,000 tokens of context · prices: t 1 · some calls have no price");
+  frame(["head", { usage: { estimate: 1200 } }]);
+  assert.equal(seen.textContent, "≈1,200 tokens");
+  assert.equal(seen.title, "");
+});
+
 test("the header shows outcome, usage, error and note", () => {
   const { frame, $ } = shown();
   frame(["head", { state: "live", usage: { model: "m", input_tokens: 12345, output_tokens: 6, cost: 0.5 } }]);

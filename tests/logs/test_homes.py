@@ -250,7 +250,7 @@ def test_an_error_of_a_reader_is_a_line_of_the_list(home: Path, monkeypatch: pyt
             raise NotImplementedError
         return tell(head, name, **_)
 
-    monkeypatch.setattr("vibe_notebook.logs._sessions.tell", fail)
+    monkeypatch.setattr("vibe_notebook.logs._opened.tell", fail)
     assert [(one.first_words, one.problem) for one in sessions()] == [
         ("", "NotImplementedError()"),
         ("first words", ""),

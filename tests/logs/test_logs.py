@@ -49,7 +49,7 @@ def test_at_most_64_kb_tell_the_dialect(tmp_path: Path, monkeypatch: pytest.Monk
         sizes.append(len(head))
         return real(head, name, is_whole=is_whole)
 
-    monkeypatch.setattr("vibe_notebook.logs._log.tell", spy)
+    monkeypatch.setattr("vibe_notebook.logs._opened.tell", spy)
     assert Log(path).found.agent == "Claude Code"
     assert sizes == [64 * 1024]
 

@@ -32,12 +32,16 @@ class Seen(NoOutput):
 
     def __init__(self) -> None:
         self.states: list[dict[str, Any]] = []
+        self.steered: list[dict[str, Any]] = []
         self.asked: list[str] = []
         self.notes: list[str] = []
         self.finished = 0
 
     def chat(self, state: Any) -> None:
         self.states.append(dict(state))
+
+    def steering(self, state: Any) -> None:
+        self.steered.append(dict(state))
 
     def ask(self, request_id: str, form: dict[str, Any] | None) -> None:
         self.asked.append(request_id if form else f"-{request_id}")

@@ -47,6 +47,8 @@ class _Excerpt:
     outcome: Outcome | None
     error: str | None
     usage: Usage | None
+    cost: float | None
+    cost_is_partial: bool
 
 
 Shown = tuple[int, "Document"]
@@ -153,7 +155,7 @@ def _excerpts(documents: Sequence[Document], budget: int) -> list[Shown]:
     if omitted := documents[first : len(documents) - last]:
         parts = sum(len(group) for document in omitted for group in _groups(document))
         note = _note(parts, _size_of_documents(omitted), agents=len(omitted))
-        found.insert(first, (-1, _Excerpt((note,), (), None, None, None)))
+        found.insert(first, (-1, _Excerpt((note,), (), None, None, None, None, cost_is_partial=False)))
     return found
 
 
@@ -170,7 +172,15 @@ def _excerpt(document: Document, budget: int) -> _Excerpt:
         parts = (*parts, _note(sum(len(run.parts) for run in omitted), size))
     shown = [run.model_copy(update={"parts": kept}) for run, kept in zip(runs, cut, strict=True)]
     heads = [run for run in document.runs if not run.parts]  # they have what the user said
-    return _Excerpt(parts, [*heads, *shown], document.outcome, document.error, document.usage)
+    return _Excerpt(
+        parts,
+        [*heads, *shown],
+        document.outcome,
+        document.error,
+        document.usage,
+        document.cost,
+        document.cost_is_partial,
+    )
 
 
 def _ends(count: int, room: int) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from .._markdown.sanitize import href_of, is_link, is_raster
 from .blocks import LABEL, SMALL, pre_html
 from .colours import BAD, GOOD, WAIT, coloured_html, has_colours
 from .conversation import Sources, document_parts, is_hidden, plan_head
+from .costs import usage_text
 from .displays import beside_display, display_html, has_picture
 from .html_conversation import answer_html, cited_html, line_html, plan_html, said_html, sources_html
 from .last_resort import render_or_fall_back
@@ -43,7 +44,6 @@ from .wording import (
     size,
     thinking_time,
     unclaimed_runs,
-    usage_text,
     whole_message,
     written_text,
 )
@@ -282,7 +282,7 @@ def _head(transcript: Document, title: str | None) -> str:
         words.append(f"{_mark(OUTCOME_MARKS, transcript.outcome)} {transcript.outcome}")
     if plan := plan_head(transcript.parts):
         words.append(f'<span dir="auto">{_text(plan)}</span>')
-    if usage := usage_text(transcript.usage):
+    if usage := usage_text(transcript):
         words.append(f'<span style="{SMALL}">{_text(usage)}</span>')
     if not words:
         return ""

@@ -34,6 +34,7 @@ from .conversation import (
     plan_summary,
     question_of,
 )
+from .costs import usage_text
 from .displays import display_markdown, in_plain_words
 from .excerpt import excerpt
 from .last_resort import render_or_fall_back
@@ -56,7 +57,6 @@ from .wording import (
     size,
     thinking_time,
     unclaimed_runs,
-    usage_text,
     written_text,
 )
 
@@ -200,7 +200,7 @@ class _Form:
             head.append(f"{OUTCOME_MARKS[transcript.outcome]} {transcript.outcome}")
         if plan := plan_head(transcript.parts):
             head.append(escape_text(plan))
-        if usage := usage_text(transcript.usage):
+        if usage := usage_text(transcript):
             head.append(escape_text(usage))
         paragraphs = [" · ".join(head), *self._parts(document_parts(transcript), 0)]
         for name, run in unclaimed_runs(transcript):

@@ -14,7 +14,7 @@ from itertools import zip_longest
 from typing import Any, Final, Protocol, TypeGuard
 
 from .._bundles import size
-from .._limits import COUNT_LIMIT, INT_LIMIT, MESSAGE_SHOWN, NAME_SHOWN, TABLE_CELLS, TIME_LIMIT
+from .._limits import INT_LIMIT, MESSAGE_SHOWN, NAME_SHOWN, TABLE_CELLS, TIME_LIMIT
 from .._symbols import show_controls, show_hidden
 from ..events import Outcome, Usage
 from ..parts import Part, Run, ToolPart, ToolState
@@ -59,7 +59,6 @@ __all__ = [
     "table_text",
     "thinking_time",
     "unclaimed_runs",
-    "usage_text",
     "whole_message",
     "written_text",
 ]
@@ -87,6 +86,14 @@ class Document(Protocol):
     @property
     def usage(self) -> Usage | None:
         """Return the sum of all runs' usage."""
+
+    @property
+    def cost(self) -> float | None:
+        """Return the US dollars; ``None`` if unknown."""
+
+    @property
+    def cost_is_partial(self) -> bool:
+        """Return whether the cost of some model calls is unknown."""
 
 
 STATE_MARKS: Final[Mapping[ToolState, str]] = {
@@ -426,26 +433,6 @@ def _span(started_at: float | None, finished_at: float | None) -> str:
 def byte_size(base64_text: str) -> int:
     """Return the number of bytes that a base64 text encodes."""
     return len(base64_text.rstrip("=")) * 3 // 4
-
-
-def usage_text(usage: Usage | None) -> str:
-    """Return tokens, cost and model of *usage* on one line; "" if none of them is known."""
-    if usage is None:
-        return ""
-    counts = [
-        (usage.input_tokens, "tokens in", usage.cached_input_tokens, "cached"),
-        (usage.output_tokens, "tokens out", usage.reasoning_tokens, "reasoning"),
-    ]
-    words = [
-        f"{count:,} {word}" + (f" ({part:,} {part_word})" if part and 0 < part <= COUNT_LIMIT else "")
-        for count, word, part, part_word in counts
-        if count is not None and 0 <= count <= COUNT_LIMIT
-    ]
-    if usage.cost is not None:
-        words.append(f"cost {usage.cost:.4g}")
-    if usage.model:
-        words.append(in_line(usage.model, 60))
-    return " · ".join(words)
 
 
 def name_of(part: ToolPart) -> str:

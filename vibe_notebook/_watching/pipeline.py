@@ -29,12 +29,16 @@ from ..exceptions import AdapterError
 from ..recording import Recorder
 from ..registry import Hold, Registry
 from ..transcript import Transcript
+from .budgets import Budget, Spending
 from .connections import Connections
 from .displays import Displays
 from .finalizer import Finalizer, defer_interrupt, shield_interrupts
 from .ids import RunIds, fresh_agent_id
+from .meter import Meter
+from .reader import Reader
 from .requests import CLOSED, ENDED, AnswerPayload, Desk
-from .sources import hint, is_one_shot
+from .sources import is_one_shot
+from .steering import Steering, SteerPayload
 from .understanding import Understanding
 
 if TYPE_CHECKING:
@@ -43,8 +47,6 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline"]
 
 log = clean_logger("vibe_notebook")
-_MAX_UNIDENTIFIED = 8
-"""Number of native events within which a stream must show its SDK; later the watch fails."""
 
 
 class Pipeline:
@@ -60,6 +62,7 @@ class Pipeline:
         renderer: str | None = None,
         record: str | os.PathLike[str] | Recorder | None = None,
         input: Any = None,  # noqa: A002 - the field's name
+        budget: Budget | None = None,
     ) -> None:
         self.registry = registry
         self._faults: list[Event] = []
@@ -77,13 +80,13 @@ class Pipeline:
         self.has_times = False  # the source knows when its events were: an event without a time gets none
         self.passive = False  # it only shows: another source dispatches the agent's events
         self.on_stop: Callable[[], object] | None = None  # cancels the watch
+        self.steering: Steering | None = None  # None: the stream cannot be steered
         self.controls: tuple[Control, ...] = ()  # further ones, or others in the place of those of one stream
         self._open_output: Callable[..., Output] | None = None  # in the view of a chat
         self.connections = Connections(self._draw_connections)
-        self._adapter: Adapter | None = None if isinstance(adapter, str) else adapter
-        self._adapter_name = adapter if isinstance(adapter, str) else adapter.name
-        if self._adapter is not None and agent_id is None:
-            self.agent_id = self._adapter.agent_id
+        self._reader = Reader(adapter, self._make_adapter, self.report)
+        if not isinstance(adapter, str) and agent_id is None:
+            self.agent_id = adapter.agent_id
         self.run_ids: RunIds | None = RunIds(registry)  # None: the source's ids are to stay
         self._record = record
         self._recorder: Recorder | None = None
@@ -92,15 +95,14 @@ class Pipeline:
         self._since: dict[str, int] = {}
         self._holds: list[Hold] = []  # the registry keeps the runs until the final form is shown
         self.desk = Desk(self.dispatch, self._show_request, self._refuse_answer)
+        self.meter = Meter()
+        self.spending = Spending(budget, self.meter, self) if budget is not None else None
         self._lock = threading.Lock()
-        self._unidentified: list[Any] = []
-        self._understanding = Understanding()
         self._finalizing = False
         self._may_wait_for_lull = True  # with the final form, until other views have drawn
         self._deferred = False  # the final form comes by the end of the cell
         self._finishing_thread: int | None = None  # the thread that ends the stream's runs
         self._finalizer = Finalizer()
-        self._fault_reported = False
         renew_in_child(self)
 
     def renew(self) -> None:
@@ -131,9 +133,15 @@ class Pipeline:
         )
         if self.connections:
             self._draw_connections()
-        if self.agent_id is not None and (self.passive or not self._adapter_name):
+        if self.agent_id is not None and (self.passive or not self._reader.name):
             # Otherwise the first event brings the id: a stream of our own events has its agents' ids.
             self.follow(self.agent_id, since=0 if self.passive else None)
+        if self.spending is not None:
+            if (given := self._reader.adapter) is not None:
+                self.spending.check_source(given.name, tells_usage=given.tells_usage)
+            self.spending.begin()
+        if self.steering is not None:
+            self.steering.begin(self)
 
     @property
     def is_shown(self) -> bool:
@@ -148,6 +156,7 @@ class Pipeline:
             Control("came", self.desk.page_came),
             Control("left", self.desk.page_left),
             Control("reconnect", self.connections.reconnect if self.connections else None),
+            Control("steer", self.steering.click if self.steering else None, SteerPayload),
             *self.controls,
         )
 
@@ -155,6 +164,8 @@ class Pipeline:
         """Show this stream by *output* in the view of another one: its first run is that one's run *run_id*."""
         self.agent_id, self.title, self.renderer = view.agent_id, view.title, view.renderer
         self._input = None
+        if self.spending is None:
+            self.meter = view.meter  # the header shows the sum of all turns
         self.run_ids = RunIds(self.registry, (view.agent_id or "", run_id))
         self._open_output = lambda *_, **__: output
 
@@ -173,72 +184,35 @@ class Pipeline:
     def accept(self, native: Any) -> None:
         """Pass one native event to the adapter. Raises ``AdapterError`` for a stream that no adapter knows."""
         if self.passive:
+            self._count([native])  # an event of the registry's
             return
-        if self._adapter is not None:
-            events = self.feed(self._adapter, native, self._understanding)
-            self.dispatch(events, outranked=self._adapter.name != "events")
-            return
-        self._unidentified.append(native)
-        if not self._choose_adapter(is_last=len(self._unidentified) == _MAX_UNIDENTIFIED):
-            return
-        natives, self._unidentified = self._unidentified, []
-        for earlier in natives:
-            self.accept(earlier)
+        if self.steering is not None:
+            self.steering.see(native)
+        for each in self._reader.ready(native):
+            events = self._reader.read(each)
+            self.dispatch(events, outranked=self._reader.chosen().name != "events")
 
     def exhausted(self, source: Any, *, is_cut: bool = False) -> None:
         """Dispatch the events that *source* itself holds after its stream has yielded all, unless it *is_cut*.
 
         Raises ``AdapterError`` if the stream was too short to know its SDK, or if the adapter understood none of it.
         """
-        if self._unidentified:
-            self._choose_adapter(is_last=True)
+        reader = self._reader
+        if reader.waits:
+            reader.choose(is_last=True)
         elif is_cut:
             return  # cancelled: what it holds is no result
-        elif self._adapter is not None and (words := self._understanding.complaint(self._adapter.name)):
+        elif words := reader.complaint():
             raise AdapterError(words)
-        elif self._adapter is None:
+        elif reader.adapter is None:
             if not (self.passive or self.connections) and is_one_shot(source):
                 self.report("The stream gave no events. If it was read before, make a new one.")
         else:
-            self.dispatch(self._call_adapter(self._adapter, lambda adapter: adapter.exhausted(source)))
-
-    def _choose_adapter(self, *, is_last: bool) -> bool:
-        try:
-            name = adapters.choose(self._adapter_name, *self._unidentified, is_last=is_last)
-        except AdapterError as error:
-            if is_last or not adapters.is_open(self._adapter_name):
-                if advice := hint(self._unidentified[0]):
-                    msg = f"{error}{advice}"
-                    raise AdapterError(msg) from error
-                raise
-            return False
-        self._make_adapter(name)
-        return True
+            self.dispatch(reader.call(reader.adapter, lambda adapter: adapter.exhausted(source)) or [])
 
     def feed(self, adapter: Adapter, native: Any, understanding: Understanding | None = None) -> list[Event]:
         """Return the events that an adapter makes of one native event, and count them in *understanding*."""
-        found = self._try_adapter(adapter, lambda adapter: adapter.feed(native))
-        if understanding is not None:
-            understanding.add(adapter.name, native, found)
-        return found or []
-
-    def _call_adapter(self, adapter: Adapter, read: Callable[[Adapter], list[Event]]) -> list[Event]:
-        return self._try_adapter(adapter, read) or []
-
-    def _try_adapter(self, adapter: Adapter, read: Callable[[Adapter], list[Event]]) -> list[Event] | None:
-        """Return the events that an adapter reads; ``None`` if it fails."""
-        try:
-            return read(adapter)
-        except Exception as error:
-            # An adapter's fault must not end the agent's work: the user still gets the native event.
-            if not self._fault_reported:
-                self._fault_reported = True
-                log.exception("The adapter %s could not read an event", adapter.name)
-                self.report(
-                    f"The adapter {adapter.name} could not read an event and left it out: "
-                    f"{type(error).__name__}: {error}. A newer vibe_notebook may know it."
-                )
-            return None
+        return self._reader.feed(adapter, native, understanding)
 
     def dispatch(self, events: Iterable[Event], *, outranked: bool = False) -> None:
         """Dispatch the events that were made from one native event.
@@ -265,9 +239,17 @@ class Pipeline:
                 self.follow(agent_id)
         if slot:
             self.registry.dispatch(slot)
+            self._count(slot)
         with contextlib.suppress(IndexError):  # another thread may report them
             while self._faults:
                 self.registry.dispatch(self._with_time(self._faults.pop(0)))
+
+    def _count(self, events: list[Event]) -> None:
+        if not self.meter.add(events):
+            return
+        self._show(lambda output: output.usage(self.meter.shown()))
+        if self.spending is not None:
+            self.spending.check()
 
     def _with_time(self, event: Event) -> Event:
         """Return an event with the present time, if its source gave no time."""
@@ -301,7 +283,7 @@ class Pipeline:
 
     def result_of(self, source: Any, native: Any) -> Any:
         """Return the SDK's own result, once *source* has given its last event *native*."""
-        adapter = self._adapter
+        adapter = self._reader.adapter
         return native if adapter is None else adapter.native_result(source, native)
 
     def stopping(self) -> None:
@@ -367,6 +349,10 @@ class Pipeline:
                 self._finishing_thread = threading.get_ident()
             failed: BaseException | None = None
             try:
+                if self.spending is not None:
+                    self.spending.end()
+                if self.steering is not None:
+                    self.steering.close()
                 self.desk.close(ENDED)
                 self.desk = CLOSED  # hundreds of ended streams may be held
                 # The user's callbacks run in here: one interrupt passes, and ends them.
@@ -422,7 +408,7 @@ class Pipeline:
         host().remember(self.transcripts.values(), *self._place)
 
     def _show_final_form(self) -> None:
-        output, self._output, self._adapter = self._output, None, None  # only a live view needs them
+        output, self._output, self._reader.adapter = self._output, None, None  # only a live view needs them
         try:
             if output is not None:
                 if self._may_wait_for_lull:
@@ -443,20 +429,15 @@ class Pipeline:
             hold.release()
 
     def _finish_runs(self, exc: BaseException | None) -> None:
-        if self.passive or not (self._adapter or self._adapter_name):
+        reader = self._reader
+        if self.passive or not reader.name:
             return
-        # After no native event any adapter can report how the stream ended. The text adapter also keeps
-        # the events that no adapter knows.
-        name = "text" if self._unidentified or self._adapter_name == "auto" else self._adapter_name
-        adapter = self._adapter or self._make_adapter(name)
-        natives, self._unidentified = self._unidentified, []
-        for native in natives:
-            self.dispatch(self.feed(adapter, native))
-        words = self._understanding.complaint(adapter.name)
-        if (
-            words and exc is not None and not isinstance(exc, AdapterError)
-        ):  # the stream was left, or it failed
-            self.report(words)
+        adapter = reader.chosen()  # after no native event any adapter can report how the stream ended
+        for native in reader.take():
+            self.dispatch(reader.feed(adapter, native))
+        words = reader.complaint()
+        if words and exc is not None and not isinstance(exc, AdapterError):
+            self.report(words)  # the stream was left, or it failed
         try:
             events = adapter.finish(exc)
         except Exception as error:
@@ -466,6 +447,8 @@ class Pipeline:
             events = []
             for agent_id in list(self._since):
                 self.registry.finish(agent_id)
+        if self.spending is not None:
+            events = self.spending.name_end(events)
         self.dispatch(events)
         is_reported = any(event.type == "run_finished" and event.outcome == "error" for event in events)
         if isinstance(exc, Exception) and not isinstance(exc, CancelledError) and not is_reported:
@@ -475,8 +458,10 @@ class Pipeline:
     def _make_adapter(self, name: str) -> Adapter:
         if self.agent_id is None and name != "events":
             self.follow(fresh_agent_id(self.registry))
-        self._adapter = adapters.get(name, agent_id=self.agent_id or "agent")
-        return self._adapter
+        made = adapters.get(name, agent_id=self.agent_id or "agent")
+        if self.spending is not None:
+            self.spending.check_source(name, tells_usage=made.tells_usage)
+        return made
 
     def _transcript(self, agent_id: str) -> Transcript:
         with self.registry.reading(agent_id) as found:

@@ -81,6 +81,10 @@ class Pending:
         self._desk.ask_beside(self)
         return wait_for(self.future).__await__()
 
+    async def wait(self) -> Answer:
+        """Return the answer, once it is there: ``await`` as a coroutine."""
+        return await self
+
     def result(self, timeout: float | None = None) -> Answer:
         """Return the answer, and block this thread until it is there.
 

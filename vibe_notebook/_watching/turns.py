@@ -217,8 +217,16 @@ class _InView:
         """Say in the chat's view why an answer does not fit."""
         self._view.draw(lambda output: output.refuse(request_id, words))
 
+    def usage(self, usage: dict[str, Any] | None) -> None:
+        """Show the usage of all turns so far: they share the chat's meter."""
+        self._view.draw(lambda output: output.usage(usage))
+
     def chat(self, state: Mapping[str, Any]) -> None:
         """Show nothing: a turn is no chat."""
+
+    def steering(self, state: Mapping[str, Any]) -> None:
+        """Offer to steer the turn in the chat's box."""
+        self._view.draw(lambda output: output.steering(state))
 
     def flush(self) -> None:
         """Return at once: the chat's view draws."""

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from .. import adapters
 from .._foreign_words import clean_logger
 from .._host import host
-from ..exceptions import ConsumedError
+from ..exceptions import ConsumedError, NoAnswerError
 from ..logs import Log, names_a_log
 from ..recording import Recorder, Replay
 from ..registry import Registry, get_registry
 from ..transcript import Transcript
+from .budgets import Budget, open_question
 from .connections import connections_of
 from .context import enter, leave
 from .pipeline import Pipeline
@@ -41,6 +42,7 @@ from .sources import (
     stream_in,
     type_name,
 )
+from .steering import steering_of
 from .stepper import END, Stepper, Ticker, close_when_dropped, in_thread
 from .transcribed import Transcribed
 
@@ -294,6 +296,9 @@ class Watch(Transcribed):
                 newest: Any = None
                 while iterator is not END and (native := self._step(advance, close)) is not END:
                     self._pipeline.accept(native)
+                    if (question := open_question(self._pipeline.spending)) is not None:
+                        with contextlib.suppress(NoAnswerError):  # the budget has ended the stream
+                            self._stepper.step(question.result)
                     newest = native
                     yield native
                 self._exhausted(newest)
@@ -325,6 +330,9 @@ class Watch(Transcribed):
                 newest: Any = None
                 while iterator is not END and (native := await self._astep(advance)) is not END:
                     self._pipeline.accept(native)
+                    if (question := open_question(self._pipeline.spending)) is not None:
+                        with contextlib.suppress(NoAnswerError):
+                            await self._stepper.astep(question.wait)
                     newest = native
                     yield native
                 is_over = self._exhausted(newest)
@@ -390,7 +398,7 @@ def last() -> Watch | None:
     return None
 
 
-def watch(
+def watch(  # noqa: PLR0913 - each is an option of its own
     source: Any,
     *,
     title: str | None = None,
@@ -400,6 +408,8 @@ def watch(
     display: bool = True,
     record: str | os.PathLike[str] | Recorder | None = None,
     input: Any = None,  # noqa: A002 - the field's name
+    budget: Budget | None = None,
+    steer: Any = None,
 ) -> Watch:
     """Show an agent's work live while you consume its stream, which passes through unchanged.
 
@@ -415,10 +425,12 @@ def watch(
     agent's own log, or a recording, whose events the watch reads without waits. The watch reads and shows nothing before
     the caller iterates, awaits or enters it. ``adapter`` names the SDK where the first few events do not
     show it; ``record`` is the path of a recording to write; ``display=False`` shows nothing but still builds
-    ``.transcript``. ``input`` is what the user asked, shown where the stream itself does not tell it.
+    ``.transcript``. ``input`` is what the user asked, shown where the stream itself does not tell it. ``budget`` ends the
+    run that uses more than it allows. ``steer`` says something to the agent while it works: a
+    function of the text, or the SDK's own run, client or connection.
 
     Raises ``TypeError`` for an object that is no stream, ``AdapterError`` for an unknown adapter, ``OSError`` for a path
-    that cannot be read.
+    that cannot be read, ``NotSupportedError`` for an object that cannot steer.
     """
     source = stream_in(source)
     if isinstance(source, os.PathLike) or (isinstance(source, str) and names_a_log(source)):
@@ -442,6 +454,7 @@ def watch(
         renderer=None if display else "none",
         record=record,
         input=input,
+        budget=budget,
     )
     if isinstance(source, Replay | Log) or connections:
         pipeline.run_ids = None  # the reader knows them by the ids of their log
@@ -449,6 +462,8 @@ def watch(
     if isinstance(source, Replay | Log):
         pipeline.find_title = lambda: source.title
     pipeline.has_times = isinstance(source, Log)
+    if steer is not None:
+        pipeline.steering = steering_of(steer)
     pipeline.title = title or ", ".join(connection.title for connection in connections) or None
     pipeline.connections.show(connections)
     return _new_watch(source, pipeline)

@@ -45,6 +45,7 @@ from ._result_blocks import Result, read_result
 from ._streamed_text import Key, StreamedTexts
 from ._think_tags import ThinkTags, split_whole
 from ._tool_results import Report
+from ._written_calls import CUT, WrittenCalls
 
 __all__ = ["Adapter", "is_event", "is_event_line"]
 
@@ -88,6 +89,9 @@ class Adapter(ABC):
     tells_calls_apart: ClassVar[bool] = True
     """True if a call's id that comes again names another call; False for events that this package has made."""
 
+    tells_usage: ClassVar[bool] = False
+    """True if each model call of a run tells its usage; False if only the end of the stream does."""
+
     has_think_tags: ClassVar[bool] = False
     """True if servers may pass a model's thinking on as ``<think>…</think>`` at the beginning of its text."""
 
@@ -114,6 +118,7 @@ class Adapter(ABC):
         self._result: Any = None
         self.streamed = StreamedTexts()
         self._call_ids = CallIds()
+        self._written_calls = WrittenCalls()
         self._half_pairs = HalfPairs()
         self._think_tags: dict[tuple[Key, bool], ThinkTags] = {}
         self._texts_with_thoughts: set[Key] = set()
@@ -139,7 +144,9 @@ class Adapter(ABC):
         if is_event(native):
             own = self._own_event(native)
             if own is not None:
-                return [self._call_ids.rename(own) if self.tells_calls_apart else own]
+                renamed = self._call_ids.rename(own) if self.tells_calls_apart else own
+                self._written_calls.record(renamed)
+                return [renamed]
         self._envelope = {}
         self._read(native)
         return self._flush()
@@ -154,10 +161,7 @@ class Adapter(ABC):
         return []
 
     def native_result(self, source: object, native: Any) -> Any:
-        """Return the SDK's own result of an ended stream: of *source*, the watched object, and its last *native* event.
-
-        With it, a user's code gives the conversation so far to the next run.
-        """
+        """Return the SDK's own result of an ended stream: of *source*, the watched object, and its last *native* event."""
         del source
         return native
 
@@ -173,10 +177,11 @@ class Adapter(ABC):
         if exc is not None:
             self._end_by_exception(exc)
         self._envelope = {}
+        is_cut = bool(self._written_calls.cut_runs())  # before the calls that this adapter closes now
         self._close()
         self._envelope = {}
         self._finish_texts()
-        self._outcome = self._outcome or self._last_problem
+        self._outcome = self._outcome or self._last_problem or self._cut_outcome(is_cut=is_cut)
         self._out += map(parse_event, self._half_pairs.release())
         self.emit(RunFinished, usage=self._usage, result=self._result, **self._outcome)
         return self._flush()
@@ -445,11 +450,17 @@ class Adapter(ABC):
         if out and not self._is_started and out[0].run_id == self.run_id:
             self._is_started = True
             out.insert(0, RunStarted(agent_id=self.agent_id, run_id=self.run_id, **self._origin()))
+        for event in out:
+            self._written_calls.record(event)
         return out
 
     def _origin(self) -> dict[str, Any]:
         names = ("agent_name", "parent_run_id", "parent_tool_call_id")
         return {name: getattr(self, name) for name in names}
+
+    def _cut_outcome(self, *, is_cut: bool) -> dict[str, Any]:
+        """Return the outcome of a stream that has just stopped: an error if that was within a call's arguments."""
+        return {"outcome": "error", "error": CUT} if is_cut else {}
 
     def _own_event(self, native: object) -> Event | None:
         try:

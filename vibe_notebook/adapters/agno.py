@@ -83,6 +83,7 @@ class AgnoAdapter(Adapter):
     """Read one run of an agent, a team or a workflow; the runs of members are inside it."""
 
     name = "agno"
+    tells_usage = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)

@@ -56,6 +56,7 @@ class AutoGenAdapter(Adapter):
     """Read one run of an agent or of a team."""
 
     name = "autogen"
+    tells_usage = True
     has_think_tags = True
 
     def __init__(self, **ids: Any) -> None:

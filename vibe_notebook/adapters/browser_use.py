@@ -1,7 +1,8 @@
 """Read browser-use: the steps of an agent, as its callbacks and its history give them.
 
-A step is the model's output and the browser's state before it. The results of a step's actions are known at the end of
-the run, in its history. The newest screenshot replaces the one before. Source: ``browser_use.agent.views``.
+A step is the model's output and the browser's state before it. The results of a step's actions come once more with the
+step, from the agent when the step ends or from the history at the end. The newest screenshot replaces the one before.
+Source: ``browser_use.agent.views``.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class BrowserUseAdapter(Adapter):
         super().__init__(**ids)
         self._shown: dict[int, list[tuple[str, str]]] = {}
         """The id and the name of each action, by the number of its step."""
+        self._answered: set[str] = set()
 
     def _read(self, native: object) -> None:
         if not matches(native):
@@ -88,6 +90,9 @@ class BrowserUseAdapter(Adapter):
     def _answer(self, number: int, index: int, result: object) -> None:
         calls = self._shown.get(number, [])
         call_id, name = calls[index] if index < len(calls) else (f"{self.run_id}:{number}:{index}", "")
+        if call_id in self._answered:
+            return
+        self._answered.add(call_id)
         self._envelope = {}
         error, found = text(get(result, "error")), text(get(result, "extracted_content"))
         words = found or text(get(result, "long_term_memory"))

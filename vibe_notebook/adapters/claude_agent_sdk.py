@@ -66,6 +66,7 @@ class ClaudeAgentSDKAdapter(AnthropicAdapter):
     """Read one run, including its subagents."""
 
     name = "claude_agent_sdk"
+    tells_usage = True
     cancellations = frozenset(("AbortError",))
 
     def __init__(self, **ids: Any) -> None:

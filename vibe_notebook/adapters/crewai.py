@@ -75,6 +75,7 @@ class CrewAIAdapter(Adapter):
     """Read one run of a crew, of an agent or of a flow."""
 
     name = "crewai"
+    tells_usage = True
     has_think_tags = True
 
     def __init__(self, **ids: Any) -> None:

@@ -33,6 +33,7 @@ class EventsAdapter(Adapter):
     """
 
     name = "events"
+    tells_usage = True
     tells_calls_apart = False
 
     def __init__(self, **ids: Any) -> None:
@@ -68,8 +69,12 @@ class EventsAdapter(Adapter):
         self._is_finished = True
         if exc is not None:
             self._end_by_exception(exc)
+        cut = self._written_calls.cut_runs()
         ends = [
-            RunFinished(agent_id=agent, run_id=run, **self._outcome) for agent, run in reversed(self._open)
+            RunFinished(
+                agent_id=ids[0], run_id=ids[1], **(self._outcome or self._cut_outcome(is_cut=ids in cut))
+            )
+            for ids in reversed(self._open)
         ]
         return [*map(read_event, self._half_pairs.release()), *ends]
 
@@ -90,6 +95,7 @@ class EventsAdapter(Adapter):
             if ids not in self._ended:
                 self._open[ids] = None
         self._is_started = True
+        self._written_calls.record(event)
         return event
 
 

@@ -8,17 +8,31 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from vibe_notebook.events import MessageFinished, MessageStarted, ToolProgress, ToolStarted, Usage
+from vibe_notebook.events import (
+    InputAnswered,
+    InputRequested,
+    MessageFinished,
+    MessageStarted,
+    ToolProgress,
+    ToolStarted,
+    Usage,
+)
 
 from ._base import Adapter
-from ._fields import camel, fields_of, get, ident, integer, parsed, text
+from ._fields import camel, fields_of, get, ident, integer, items, parsed, plain, text
 from ._result_blocks import read_content
 from ._subagents import Subagents
 
 __all__ = ["GitHubCopilotAdapter", "matches"]
 
-_PREFIXES: Final = ("assistant.", "permission.", "session.", "subagent.", "tool.", "user.")
+_PREFIXES: Final = (
+    *("assistant.", "elicitation.", "permission.", "session.", "subagent.", "tool.", "user.", "user_input."),
+)
 _FIELDS: Final = {"type", "data", "id", "timestamp"}
+_REQUESTS: Final = ("elicitation.requested", "permission.requested", "user_input.requested")
+_ANSWERS: Final = ("elicitation.completed", "permission.completed", "user_input.completed")
+_ASKED: Final = ("fullCommandText", "fileName", "path", "url", "toolTitle", "toolName", "fact")
+"""The fields of a request for permission that name the thing asked for, one for each kind."""
 _LINES: Final = frozenset(("session.info", "session.warning"))
 
 
@@ -41,6 +55,8 @@ class GitHubCopilotAdapter(Adapter):
         super().__init__(**ids)
         self._message: str | None = None
         self._children: Subagents[GitHubCopilotAdapter] = Subagents(self, GitHubCopilotAdapter)
+        self._requests: dict[str, str | None] = {}
+        """The open requests, each with its call."""
 
     def _read(self, native: object) -> None:
         if not matches(native):
@@ -72,7 +88,7 @@ class GitHubCopilotAdapter(Adapter):
             case "subagent.completed" | "subagent.failed":
                 self.add_events(self._children.end(text(camel(data, "toolCallId"))))
             case _:
-                self.emit_unknown(native, kind)
+                self._request(kind, native, data)
 
     def _close(self) -> None:
         self.add_events(self._children.end_all())
@@ -125,6 +141,60 @@ class GitHubCopilotAdapter(Adapter):
         else:
             self.emit_unknown(native, kind)
 
+    def _request(self, kind: str, native: object, data: object) -> None:
+        """Read a request or its answer; a request that a hook has answered already waits for nobody."""
+        request = ident(camel(data, "requestId"))
+        if request is not None and kind in _REQUESTS and camel(data, "resolvedByHook") is not True:
+            self._ask(kind, request, data)
+        elif request in self._requests and kind in _ANSWERS:
+            self._answered(kind, request, data)
+        else:
+            self.emit_unknown(native, kind)
+
+    def _ask(self, kind: str, request: str, data: object) -> None:
+        asked = camel(data, "permissionRequest")
+        if kind == "permission.requested":
+            thing = next((words for name in _ASKED if (words := text(camel(asked, name)))), "")
+            why = (
+                text(get(asked, "intention"))
+                or text(get(asked, "reason"))
+                or text(camel(asked, "hookMessage"))
+            )
+            call_id = ident(camel(asked, "toolCallId"))
+            message = "\n\n".join(filter(None, (why, f"`{thing}`" if thing else text(get(asked, "kind")))))
+            fields: dict[str, Any] = {"kind": "approval", "message": message or None}
+        else:
+            call_id = ident(camel(data, "toolCallId"))
+            parts = text(get(data, "question")) or text(get(data, "message")), text(get(data, "url"))
+            fields = {"message": "\n\n".join(filter(None, parts)) or None}
+            fields["answer_schema"] = _schema(data)
+        self._requests[request] = call_id
+        if call_id is not None and kind == "permission.requested":
+            self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+        self.emit(InputRequested, request_id=request, tool_call_id=call_id, **fields)
+
+    def _answered(self, kind: str, request: str, data: object) -> None:
+        call_id, result = self._requests.pop(request), get(data, "result")
+        fields: dict[str, Any] = {}
+        if kind == "permission.completed":
+            said = text(get(result, "kind"))
+            action = "accept" if said.startswith("approved") else "decline"
+            action = "cancel" if said == "cancelled" else action
+            words = text(get(result, "feedback")) or text(get(result, "message"))
+            if action != "accept":
+                fields["reason"] = words or said.replace("-", " ") or None
+        elif kind == "user_input.completed":
+            answer = text(get(data, "answer"))
+            action, fields["value"] = ("accept", {"answer": answer}) if answer else ("cancel", None)
+        else:
+            found = get(data, "action")
+            action = text(found) or text(get(found, "value"))
+            action = action if action in ("accept", "decline") else "cancel"
+            fields["value"] = plain(get(data, "content"))
+        self.emit(InputAnswered, request_id=request, action=action, **fields)
+        if call_id is not None and kind == "permission.completed" and action == "accept":
+            self.emit(ToolProgress, tool_call_id=call_id, state="running")
+
     def _answer(self, call_id: str, data: object) -> None:
         self.add_events(self._children.end(call_id))
         result, error = get(data, "result"), get(data, "error")
@@ -144,3 +214,16 @@ class GitHubCopilotAdapter(Adapter):
             counts[ours] = earlier if count is None else count + (earlier or 0)
         if any(count is not None for count in counts.values()):
             self._usage = Usage(**counts, model=text(get(data, "model")) or None)
+
+
+def _schema(data: object) -> Any:
+    """Return the JSON Schema of an answer: a form's own, or one text, with the choices that the question has."""
+    if (given := plain(camel(data, "requestedSchema"))) is not None or get(data, "question") is None:
+        return given
+    field: dict[str, Any] = {"type": "string"}
+    choices = [words for one in items(get(data, "choices")) if (words := text(one))]
+    if choices and camel(data, "allowFreeform") is False:
+        field["enum"] = choices
+    elif choices:
+        field["examples"] = choices
+    return {"type": "object", "properties": {"answer": field}, "required": ["answer"]}

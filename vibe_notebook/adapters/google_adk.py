@@ -54,6 +54,7 @@ class GoogleADKAdapter(Adapter):
     """Read one invocation, with all of its agents."""
 
     name = "google_adk"
+    tells_usage = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)

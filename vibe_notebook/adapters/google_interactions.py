@@ -78,6 +78,7 @@ class GoogleInteractionsAdapter(Adapter):
     """Read one run: one interaction, or a loop of interactions and function calls."""
 
     name = "google_interactions"
+    tells_usage = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)

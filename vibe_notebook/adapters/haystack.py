@@ -38,6 +38,7 @@ class HaystackAdapter(Adapter):
     """Read one run of an agent, a pipeline or a generator."""
 
     name = "haystack"
+    tells_usage = True
     has_think_tags = True
 
     def __init__(self, **ids: Any) -> None:

@@ -33,6 +33,7 @@ class JidoAdapter(Adapter):
     """Read one request to an agent; another request in the same stream has a counter of its own."""
 
     name = "jido"
+    tells_usage = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)

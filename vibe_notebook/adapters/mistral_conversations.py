@@ -60,6 +60,7 @@ class MistralConversationsAdapter(Adapter):
     """Read one run: one request, or a loop of requests and function calls."""
 
     name = "mistral_conversations"
+    tells_usage = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)

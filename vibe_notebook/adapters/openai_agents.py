@@ -62,6 +62,7 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
     """Read one run, with all agents of its handoffs; an agent as a tool is a run inside the run."""
 
     name = "openai_agents"
+    tells_usage = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)

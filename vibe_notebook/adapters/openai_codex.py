@@ -1,7 +1,9 @@
 """Read the notifications of Codex's app server: ``item/*`` and ``turn/*``, as the SDK's objects or as JSON-RPC.
 
 An item begins, may grow by deltas, and comes whole when it is completed. Commands, changes of files and calls of tools
-are calls here; the text and the reasoning of a turn are messages. Source: ``openai_codex.generated``.
+are calls here; the text and the reasoning of a turn are messages. The server's requests wait for the client; the stream
+has the client's answer, or says only that there was one: then the item's end tells which. Source:
+``openai_codex.generated``, ``codex-rs/app-server/README.md``.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from vibe_notebook.events import (
+    InputAnswered,
+    InputRequested,
     MessageFinished,
     MessageStarted,
     Plan,
@@ -19,14 +23,16 @@ from vibe_notebook.events import (
 )
 
 from ._base import Adapter
-from ._fields import camel, get, ident, integer, items, parsed, plain, reason, text
+from ._fields import camel, fields_of, get, ident, integer, items, json_text, parsed, plain, reason, text
 from ._files import said
 from ._plans import read_steps
 from ._result_blocks import read_content
 
 __all__ = ["OpenAICodexAdapter", "matches"]
 
-_PREFIXES: Final = ("item/", "turn/", "thread/")
+_PREFIXES: Final = ("item/", "turn/", "thread/", "serverRequest/", "mcpServer/elicitation/")
+_APPROVAL: Final = "/requestApproval"
+_QUESTIONS: Final = ("item/tool/requestUserInput", "mcpServer/elicitation/request")
 _SILENT: Final = frozenset(("thread/started", "thread/status/changed", "turn/diff/updated", "thread/closed"))
 _TOOLS: Final = frozenset(("commandExecution", "dynamicToolCall", "fileChange", "mcpToolCall", "webSearch"))
 _FAILED: Final = ("declined", "failed")
@@ -59,6 +65,8 @@ class OpenAICodexAdapter(Adapter):
         self._started: set[str] = set()
         self._turns_open: set[str] = set()
         """The turns that have begun, and have not ended."""
+        self._requests: dict[str, str | None] = {}
+        """The requests that wait for an answer, each with its item; ``None`` for one without."""
 
     def _read(self, native: object) -> None:
         method, params = text(get(native, "method")), _params(native)
@@ -89,15 +97,19 @@ class OpenAICodexAdapter(Adapter):
             case "error":
                 self._fail(get(params, "error"), is_last=camel(params, "willRetry") is not True)
             case _ if method not in _SILENT:
-                self.emit_unknown(native, method)
+                self._request(native, method, params)
 
     def _close(self) -> None:
         self._end_message()
+        self._withdraw()
         if self._turns_open:
             self.end("interrupted")
 
     def _other(self, native: object, method: str) -> None:
-        if not method and get(native, "error") is not None:  # the answer to a request
+        request = ident(get(native, "id")) or ""
+        if not method and request in self._requests:
+            self._answered(request, native)
+        elif not method and get(native, "error") is not None:  # the answer to a request
             self._fail(get(native, "error"), is_last=True)
         else:
             self.emit_unknown(native, method or None)
@@ -162,6 +174,7 @@ class OpenAICodexAdapter(Adapter):
                 self._whole("thinking", item_id, "\n\n".join(filter(None, map(text, blocks))))
         elif kind in _TOOLS:
             self._start(item)
+            self._decide(item_id, _word(get(item, "status")))
             self._answer(item, item_id, kind)
         else:
             self.emit_unknown(item, kind or None)
@@ -194,6 +207,71 @@ class OpenAICodexAdapter(Adapter):
         if others:
             self.emit_unknown(others, "plan", shown=True)
 
+    # Requests of the server to its client.
+
+    def _request(self, native: object, method: str, params: object) -> None:
+        is_approval = method.endswith(_APPROVAL)
+        if method == "serverRequest/resolved":
+            self._resolved(camel(params, "requestId"))
+        elif is_approval or method in _QUESTIONS:
+            self._ask(native, params, is_approval=is_approval)
+        else:
+            self.emit_unknown(native, method)
+
+    def _ask(self, native: object, params: object, *, is_approval: bool) -> None:
+        item = ident(camel(params, "itemId"))
+        request = ident(get(native, "id")) or ident(camel(params, "approvalId")) or item
+        if request is None:
+            self.emit_unknown(native, text(get(native, "method")))
+            return
+        self._requests[request] = item
+        fields: dict[str, Any] = {}
+        words = [text(get(params, "reason")) or text(get(params, "message")), text(get(params, "url"))]
+        if is_approval:
+            fields["kind"] = "approval"
+            words += [f"`{command}`" if (command := _words(get(params, "command"))) else ""]
+            if (granted := plain(get(params, "permissions"))) is not None:
+                words.append(json_text(granted))
+            if item is not None:
+                self.emit(ToolProgress, tool_call_id=item, state="awaiting_approval")
+        else:
+            questions = items(get(params, "questions"))
+            words += [text(get(one, "question")) for one in questions]
+            fields["answer_schema"] = plain(camel(params, "requestedSchema")) or _schema(questions)
+        message = "\n\n".join(filter(None, words)) or None
+        self.emit(InputRequested, request_id=request, tool_call_id=item, message=message, **fields)
+
+    def _answered(self, request: str, native: object) -> None:
+        """Read the client's own answer."""
+        result, error = get(native, "result"), get(native, "error")
+        decision = get(result, "decision")
+        word = text(decision) or next(iter(fields_of(decision)), "") or text(get(result, "action"))
+        is_given = get(result, "permissions") is not None or get(result, "answers") is not None
+        action = "accept" if word.startswith(("accept", "approved", "apply")) or is_given else "decline"
+        action = "cancel" if word in ("cancel", "abort") or error is not None else action
+        value = plain(get(result, "answers")) or plain(get(result, "content"))
+        self._end_request(request, action, value=value)
+
+    def _resolved(self, given: object) -> None:
+        """Read that a request has its answer: the end of its item will tell which, or nothing does."""
+        request = ident(given)
+        if request in self._requests and self._requests[request] not in self._started:
+            self._end_request(request, "cancel", reason="Answered elsewhere; the stream does not say how.")
+
+    def _decide(self, item: str, status: str) -> None:
+        for request in [key for key, of in self._requests.items() if of == item]:
+            self._end_request(request, "decline" if status == "declined" else "accept")
+
+    def _withdraw(self) -> None:
+        for request in list(self._requests):
+            self._end_request(request, "cancel")
+
+    def _end_request(self, request: str, action: str, **fields: Any) -> None:
+        item = self._requests.pop(request)
+        self.emit(InputAnswered, request_id=request, action=action, **fields)
+        if item is not None and action == "accept":
+            self.emit(ToolProgress, tool_call_id=item, state="running")
+
     # Turns.
 
     def _turn(self, params: object, *, is_end: bool) -> None:
@@ -206,6 +284,7 @@ class OpenAICodexAdapter(Adapter):
 
     def _end_turn(self, turn: object, error: object) -> None:
         self._end_message()
+        self._withdraw()
         status = _word(get(turn, "status"))
         error = error if get(turn, "error") is None else get(turn, "error")
         if status in _STOPPED:
@@ -231,6 +310,24 @@ def _call(item: object, kind: str) -> tuple[str, Any]:
     if kind == "webSearch":
         return "web_search", {"query": text(get(item, "query"))}
     return text(get(item, "tool")) or kind, parsed(get(item, "arguments"))
+
+
+def _words(command: object) -> str:
+    return text(command) or " ".join(map(text, items(command)))
+
+
+def _schema(questions: list[Any]) -> Any:
+    """Return the JSON Schema of the answers to questions, each with the labels that it offers."""
+    fields: dict[str, Any] = {}
+    for one in questions:
+        labels = [text(get(option, "label")) for option in items(get(one, "options"))]
+        title = {"title": text(get(one, "header"))} if text(get(one, "header")) else {}
+        fields[text(get(one, "id")) or f"{len(fields) + 1}"] = {
+            "type": "string",
+            **title,
+            **({"examples": labels} if labels else {}),
+        }
+    return {"type": "object", "properties": fields} if fields else None
 
 
 def _word(value: object) -> str:

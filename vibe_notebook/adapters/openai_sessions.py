@@ -53,6 +53,7 @@ class OpenAISessionsAdapter(Adapter):
     """Read one run: the turns of a session."""
 
     name = "openai_sessions"
+    tells_usage = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)

@@ -54,6 +54,7 @@ class SemanticKernelAdapter(Adapter):
     """Read one run of an agent, or of a chat service."""
 
     name = "semantic_kernel"
+    tells_usage = True
     has_think_tags = True
 
     def __init__(self, **ids: Any) -> None:

@@ -58,6 +58,7 @@ class SmolagentsAdapter(Adapter):
     """Read one run; a step is a message with its tool calls."""
 
     name = "smolagents"
+    tells_usage = True
     has_think_tags = True
 
     def __init__(self, **ids: Any) -> None:

@@ -89,6 +89,7 @@ class StrandsAdapter(Adapter):
     """Read one run of an agent, or of agents that work together."""
 
     name = "strands"
+    tells_usage = True
     has_think_tags = True
 
     def __init__(self, **ids: Any) -> None:

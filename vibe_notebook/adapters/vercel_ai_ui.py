@@ -64,6 +64,7 @@ class VercelAIUIAdapter(Adapter):
     """Read one UI message: the answer to one request, with all of its steps."""
 
     name = "vercel_ai_ui"
+    tells_usage = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)

@@ -63,8 +63,14 @@ class Output(Protocol):
     def refuse(self, request_id: str, words: str) -> None:
         """Say why an answer does not fit."""
 
+    def usage(self, usage: dict[str, Any] | None) -> None:
+        """Show the tokens, the cost and the context so far."""
+
     def chat(self, state: Mapping[str, Any]) -> None:
         """Show the state of a chat: whether a turn runs, and what waits for one. Any thread may call this."""
+
+    def steering(self, state: Mapping[str, Any]) -> None:
+        """Show whether a running agent takes messages, and what became of those it got. Any thread may call this."""
 
     def flush(self) -> None:
         """Show the last events at once: the final form may take a while."""
@@ -128,7 +134,13 @@ class NoOutput:
     def refuse(self, request_id: str, words: str) -> None:
         """Say nothing."""
 
+    def usage(self, usage: dict[str, Any] | None) -> None:
+        """Show nothing."""
+
     def chat(self, state: Mapping[str, Any]) -> None:
+        """Show nothing: there is no box."""
+
+    def steering(self, state: Mapping[str, Any]) -> None:
         """Show nothing: there is no box."""
 
     def flush(self) -> None:

@@ -316,8 +316,14 @@ class TerminalOutput:
     def refuse(self, request_id: str, words: str) -> None:
         """Write nothing: whoever asks says it."""
 
+    def usage(self, usage: dict[str, Any] | None) -> None:
+        """Write nothing: the end says what was used."""
+
     def chat(self, state: Mapping[str, Any]) -> None:
         """Write nothing: the chat has a prompt."""
+
+    def steering(self, state: Mapping[str, Any]) -> None:
+        """Write nothing: what the agent takes is an event."""
 
     def flush(self) -> None:
         """Return at once: everything is printed as it arrives."""

@@ -142,10 +142,18 @@ class WidgetOutput:
         """Say why an answer does not fit."""
         self._view.refuse(request_id, words)
 
+    def usage(self, usage: dict[str, Any] | None) -> None:
+        """Show the usage so far in the header."""
+        self._view.set_head(usage=usage)
+
     def chat(self, state: Mapping[str, Any]) -> None:
         """Show the box of a chat below the view, and what waits for its turn; Stop ends a turn."""
         self._chat = state
         self._view.set_head(chat=dict(state), stoppable=state["busy"], stopping=False)
+
+    def steering(self, state: Mapping[str, Any]) -> None:
+        """Show the box for a running agent below the view."""
+        self._view.set_head(steer=dict(state))
 
     def flush(self) -> None:
         """Send the last news at once: streams that end together would wait for each other's final forms."""
@@ -235,7 +243,7 @@ class WidgetOutput:
         self._view.finish(
             outcome=first.outcome,
             error=whole_message(first.error) if first.error else None,
-            usage=_usage(first.usage) if first.usage else None,
+            usage=_usage(first, self._view.head["usage"]),
         )
         with self._view.lock:
             self._packer.begin()  # frees its memory
@@ -315,11 +323,16 @@ def _budget(seconds: float) -> float:
     return _FIRST_BYTES + BYTES_A_SECOND * seconds
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
-    """Return the usage for the header, without the peer's other fields."""
+def _usage(document: Transcript, live: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the usage for the header, without the peer's other fields; the context is that of the *live* header."""
+    usage = document.usage
+    if usage is None:
+        return live
     model = name_in_line(usage.model) or None
     known = usage.model_dump(exclude_none=True, include=set(Usage.model_fields))
-    return {**known, "model": model} if model else known
+    kept = {name: value for name, value in (live or {}).items() if name in ("context", "window", "prices")}
+    more = {"model": model, "cost": document.cost, "is_partial": document.cost_is_partial or None, **kept}
+    return {**known, **{name: value for name, value in more.items() if value is not None}}
 
 
 def _parts(made: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -21,7 +21,7 @@ __all__ = ["Found", "loaded", "tell"]
 _NATIVES: Final = 8
 """Entries that show the SDK of a stream that was saved."""
 _ZIP: Final = b"PK\x03\x04"
-Kind = Literal["lines", "document", "archive", "recording", "transcript", "natives"]
+Kind = Literal["lines", "document", "archive", "database", "recording", "transcript", "natives"]
 
 
 @dataclass(frozen=True, slots=True)

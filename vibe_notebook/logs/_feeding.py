@@ -41,6 +41,11 @@ class Feeder:
         """Return the subagents that the log names so far, each with the call that began it."""
         return self._reader.agents if isinstance(self._reader, LogReader) else {}
 
+    @property
+    def files(self) -> dict[str, str]:
+        """Return the subagents whose own files the log names so far, each with the path as it stands there."""
+        return self._reader.files if isinstance(self._reader, LogReader) else {}
+
     def feed(self, item: Entry | Lost | Said) -> Iterator[Event]:
         """Yield the events of an item."""
         for event in self._events(item):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,9 +16,20 @@ from typing import Final
 from .._forms.wording import name_in_line
 from .._limits import LOG_FILES
 from .._nearest import did_you_mean
-from ..exceptions import ProtocolError
+from ..exceptions import ProtocolError, VibeNotebookError
+from ._database import split_path, stored_sessions
 
-__all__ = ["HOMES", "Home", "is_scheme", "names_a_log", "newest_first", "resolve", "session_id", "walk"]
+__all__ = [
+    "HOMES",
+    "Home",
+    "Place",
+    "is_scheme",
+    "names_a_log",
+    "newest_first",
+    "resolve",
+    "session_id",
+    "walk",
+]
 
 _LATEST: Final = "latest"
 _NAMED: Final = 5
@@ -43,13 +54,31 @@ def _under(variable: str, default: str, *folders: str) -> Callable[[], list[Path
     return find
 
 
+def _opencode_databases() -> list[Path]:
+    folder = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "opencode"
+    return sorted(path for path, name in walk(folder, 0) if fnmatchcase(name, "opencode*.db"))
+
+
+def _no_databases() -> list[Path]:
+    return []
+
+
 def _gemini() -> list[Path]:
     return [Path(os.environ.get("GEMINI_CLI_HOME") or "~").expanduser() / ".gemini" / "tmp"]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Hold the time at which a log has changed, its path, and the name of its project's folder."""
+
+    changed_at: float
+    path: Path
+    folder: str
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Hold the places of an agent's logs: folders, and patterns of the paths below them."""
+    """Hold the places of an agent's logs: folders, and patterns of the paths below them, or databases."""
 
     scheme: str
     agent: str
@@ -57,13 +86,31 @@ class Home:
     patterns: tuple[str, ...]
     excluded: str = ""
     """A pattern of the names of files that are no session."""
+    databases: Callable[[], list[Path]] = _no_databases
 
     def session_of(self, path: Path) -> str:
         """Return the beginning of a session's id that tells it from others."""
         return session_id(path)[:13]
 
-    def files(self) -> Iterator[Path]:
-        """Yield the logs, in no order."""
+    def holds(self, path: Path) -> bool:
+        """Return whether a log is one of this home."""
+        return any(place in path.parents for place in (*self.folders(), *self.databases()))
+
+    def places(self) -> Iterator[Place]:
+        """Yield the logs, in no order. A session that stands in a database too is read there."""
+        stored: set[str] = set()
+        for database in self.databases():
+            try:
+                found = stored_sessions(database)
+            except (OSError, VibeNotebookError):
+                yield from _stood([database])  # the list says why it cannot be read
+                continue
+            stored |= {session.path.name for session in found}
+            for session in found:
+                yield Place(session.changed_at, session.path, _encoded(session.project))
+        yield from _stood(path for path in self._files() if path.stem not in stored)
+
+    def _files(self) -> Iterator[Path]:
         depth = max(pattern.count("/") for pattern in self.patterns)
         for folder in self.folders():
             for path, inner in walk(folder, depth):
@@ -93,6 +140,7 @@ HOMES: Final = (
         "OpenCode",
         _under("XDG_DATA_HOME", "~/.local/share", "opencode/storage/session"),
         ("*/ses_*.json",),
+        databases=_opencode_databases,
     ),
     Home("pi", "Pi", _under("PI_CODING_AGENT_DIR", "~/.pi/agent", "sessions"), ("*/*.jsonl",)),
     Home("inspect", "Inspect", _under("INSPECT_LOG_DIR", "logs", ""), ("*.eval", "*/*.eval")),
@@ -133,15 +181,18 @@ def walk(folder: Path, depth: int) -> Iterator[tuple[Path, str]]:
                 continue  # a circle of links
 
 
-def newest_first(paths: Iterator[Path]) -> list[tuple[float, Path]]:
-    """Return the files with the times of their last changes, the newest first."""
-    found: list[tuple[float, Path]] = []
+def _stood(paths: Iterable[Path]) -> Iterator[Place]:
     for path in paths:
         try:
-            found.append((path.stat().st_mtime, path))
+            changed_at = path.stat().st_mtime
         except OSError:
             continue  # it went meanwhile
-    return sorted(found, reverse=True)
+        yield Place(changed_at, path, path.parent.name)
+
+
+def newest_first(places: Iterable[Place]) -> list[Place]:
+    """Return the logs, the one that has changed last first."""
+    return sorted(places, reverse=True)
 
 
 def is_scheme(words: str) -> bool:
@@ -155,7 +206,8 @@ def names_a_log(words: str) -> bool:
     if "\n" in words or not words.strip():
         return False
     try:
-        return os.path.lexists(Path(words).expanduser()) or is_scheme(words)
+        path = Path(words).expanduser()
+        return os.path.lexists(path) or is_scheme(words) or bool(split_path(path)[1])
     except (OSError, ValueError, RuntimeError):  # too long, half a character, or ~ names no user
         return False
 
@@ -168,18 +220,18 @@ def resolve(words: str) -> Path:
     """
     scheme, _, wanted = words.partition(":")
     home, wanted = _BY_SCHEME[scheme], wanted.strip()
-    found = newest_first(home.files())
+    found = newest_first(home.places())
     if not found:
         places = ", ".join(str(folder) for folder in home.folders())
         msg = f"There is no log of {home.agent} in {name_in_line(places)}."
         raise ProtocolError(msg)
     if wanted == _LATEST:
-        return found[0][1]
+        return found[0].path
     for fits in (_is_project, _ends_project, _is_session):
-        for _, path in found:
-            if fits(path, wanted):
-                return path
-    names = list(dict.fromkeys(path.parent.name for _, path in found))
+        for place in found:
+            if fits(place, wanted):
+                return place.path
+    names = list(dict.fromkeys(place.folder for place in found))
     shown = ", ".join(name_in_line(name) for name in names[:_NAMED])
     msg = f"{home.agent} has no project or session {name_in_line(wanted)!r}.{did_you_mean(wanted, names)} Newest: {shown}."
     raise ProtocolError(msg)
@@ -190,16 +242,17 @@ def _encoded(path: str) -> str:
     return _OTHER.sub("-", path)
 
 
-def _is_project(path: Path, wanted: str) -> bool:
+def _is_project(place: Place, wanted: str) -> bool:
     names = {_encoded(wanted), _encoded(str(Path(wanted).expanduser().absolute()))}
-    return path.parent.name in names or path.parent.name.strip("-") in {name.strip("-") for name in names}
+    return place.folder in names or place.folder.strip("-") in {name.strip("-") for name in names}
 
 
-def _ends_project(path: Path, wanted: str) -> bool:
-    return path.parent.name.strip("-").endswith(f"-{_encoded(wanted)}")
+def _ends_project(place: Place, wanted: str) -> bool:
+    return place.folder.strip("-").endswith(f"-{_encoded(wanted)}")
 
 
-def _is_session(path: Path, wanted: str) -> bool:
+def _is_session(place: Place, wanted: str) -> bool:
+    path = place.path
     return session_id(path).startswith(wanted) or wanted in (path.stem, path.name)
 
 

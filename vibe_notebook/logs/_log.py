@@ -20,10 +20,11 @@ from .._limits import LOG_HEAD_BYTES, LOG_POLL_SECONDS
 from ..events import Custom, Event
 from ..exceptions import AdapterError, ProtocolError
 from ..recording import Replay
-from ._dialects import Found, tell
+from ._database import split_path
+from ._dialects import Found
 from ._feeding import Feeder, damage_words
 from ._homes import is_scheme, resolve, session_id
-from ._opened import several_files
+from ._opened import one_session, several_files, tell_file
 from ._sides import SideFinder
 from ._sources import DocumentSource, LineSource, Source
 
@@ -43,10 +44,12 @@ _PAUSE: Final = _Pause()
 class Log:
     """Read an agent's log as events, sync and async; each iteration starts at the beginning.
 
-    *path* is a file, or names a log: ``claude:latest``, ``codex:latest``, ``claude:PROJECT``. With *follow* an
-    iteration does not end with the file but waits for more, until ``close``.
+    *path* is a file, or names a log: ``claude:latest``, ``codex:latest``, ``claude:PROJECT``. A session of a database has
+    the database's path with its id behind it; the database alone means its newest session. With *follow* an iteration
+    does not end with the file but waits for more, until ``close``.
 
-    Raises ``OSError`` for a path that is no file, ``ProtocolError`` for a name that means no log.
+    Raises ``OSError`` for a path that is no file, ``ProtocolError`` for a name that means no log, ``AdapterError`` for
+    the database of an unknown program.
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class Log:
         self._wait = wait
         self._closed = threading.Event()
         self._found: Found | None = None
-        open_to_read(self.path, "A log").close()  # raises for a folder, a pipe, a missing file
+        self._file = split_path(self.path)[0]
+        with open_to_read(self._file, "A log") as file:  # raises for a folder, a pipe, a missing file
+            self.path = one_session(self.path, file.read(LOG_HEAD_BYTES))
 
     def __repr__(self) -> str:
         return f"Log({str(self.path)!r}, follow={self.follow})"
@@ -77,10 +82,10 @@ class Log:
     def found(self) -> Found:
         """Return the kind and the dialect of the log. Raises ``ProtocolError`` and ``AdapterError``."""
         if self._found is None:
-            with open_to_read(self.path, "A log") as file:
+            with open_to_read(self._file, "A log") as file:
                 is_whole = os.fstat(file.fileno()).st_size <= LOG_HEAD_BYTES
                 head = file.read(LOG_HEAD_BYTES)
-            self._found = tell(head, self.path.name, is_whole=is_whole)
+            self._found = tell_file(self._file, head, is_whole=is_whole)
         return self._found
 
     @property
@@ -135,7 +140,7 @@ class Log:
         try:
             return self.found
         except (ProtocolError, AdapterError):
-            with open_to_read(self.path, "A log") as file:
+            with open_to_read(self._file, "A log") as file:
                 head = file.read(LOG_HEAD_BYTES)
             if self.follow and b"\n" not in head.lstrip() and len(head) < LOG_HEAD_BYTES:
                 return None
@@ -170,7 +175,7 @@ class Log:
     def _source(self, found: Found, feeder: Feeder) -> Source:
         if found.dialect is None:
             return LineSource(self.path)
-        if (source := several_files(found, self.path, lambda: feeder.agents)) is not None:
+        if (source := several_files(found, self.path, feeder)) is not None:
             return source
         if found.kind == "document":
             return DocumentSource(self.path, found.dialect)

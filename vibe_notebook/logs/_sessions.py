@@ -9,7 +9,7 @@ import datetime
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +20,10 @@ from .._nearest import did_you_mean
 from ..adapters.logs import LogReader
 from ..events import Event, MessageFinished, MessageStarted, RunFinished, TextDelta
 from ..exceptions import ProtocolError, VibeNotebookError
-from ._dialects import Found, loaded, tell
+from ._database import split_path
+from ._dialects import Found, loaded
 from ._homes import HOMES, newest_first
-from ._opened import several_files
+from ._opened import one_session, several_files, tell_file
 from ._sources import Entry, Item
 
 __all__ = ["Session", "glance", "session_lines", "sessions"]
@@ -69,27 +70,29 @@ def sessions(*schemes: str, limit: int | None = 20) -> Iterator[Session]:
 
 
 def _sessions(homes: Iterable[Any], limit: int | None) -> Iterator[Session]:
-    paths = itertools.chain.from_iterable(home.files() for home in homes)
-    for _, path in newest_first(paths)[:limit]:
-        yield glance(path)
+    places = itertools.chain.from_iterable(home.places() for home in homes)
+    for place in newest_first(places)[:limit]:
+        yield replace(glance(place.path), changed_at=place.changed_at)
 
 
 def glance(path: Path) -> Session:
     """Return the description of one log. A log that cannot be read is described by its problem."""
     changed_at = 0.0
     try:
-        changed_at = path.stat().st_mtime
-        with open_to_read(path, "A log") as file:
+        file_path = split_path(path)[0]
+        changed_at = file_path.stat().st_mtime
+        with open_to_read(file_path, "A log") as file:
             size = os.fstat(file.fileno()).st_size
             head = file.read(LOG_HEAD_BYTES)
             file.seek(max(len(head), size - LOG_HEAD_BYTES))
             tail = file.read(LOG_HEAD_BYTES)
-        found = tell(head, path.name, is_whole=size <= len(head))
+        path = one_session(path, head)
+        found = tell_file(file_path, head, is_whole=size <= len(head))
         if found.dialect is None:
             return Session(path, found.agent, changed_at=changed_at)
         is_cut = size > len(head) + (len(tail) if found.kind == "lines" else 0)
         seen = _Seen(found, path)
-        if (source := several_files(found, path, dict[str, str])) is not None:
+        if (source := several_files(found, path)) is not None:
             is_cut = seen.read_items(source.poll(follows=False))
         elif found.kind == "document":
             seen.read_document(found.head[0])
@@ -124,7 +127,7 @@ def session_lines(found: Iterable[Session]) -> Iterator[str]:
 def _name_of(path: Path) -> str:
     """Return the shortest name that opens a log: its scheme with the beginning of the session's id, or its path."""
     for home in HOMES:
-        if any(folder in path.parents for folder in home.folders()):
+        if home.holds(path):
             return f"{home.scheme}:{home.session_of(path)}"
     return str(path)
 

@@ -6,7 +6,7 @@ At the top of the path, beside ``watch``; ``_watching/handlers/base.py`` has the
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
@@ -197,18 +197,30 @@ class OpenHandsHandler(Handler):
 class BrowserUseHandler(Handler):
     """Accept steps: ``Agent(register_new_step_callback=hook, register_done_callback=hook)``.
 
-    The second callback has the results of the steps' actions.
+    ``agent.run(on_step_end=hook)`` brings the results of each step's actions when it ends; the callback at the end has
+    those of all steps.
     """
 
     adapter = "browser_use"
 
-    def __call__(self, state: Any, output: Any = None, number: int | None = None) -> None:
-        """Show one step, or the results in a whole history. The SDK calls this."""
+    def __call__(self, state: Any, output: Any = None, number: int | None = None) -> _Done:
+        """Show one step, the newest results of an agent, or those in a whole history. The SDK calls this."""
         step = {"state": state, "model_output": output, "step_number": number}
-        natives = [step] if output is not None else list(getattr(state, "history", None) or [])
+        found = getattr(state, "history", None) or []
+        is_agent = not isinstance(found, list)
+        steps = list(getattr(found, "history", None) or []) if is_agent else found
+        natives = [step] if output is not None else steps[-1:] if is_agent else steps
         with self._lock:
             for native in natives:
                 self._accept(self._run(""), native)
+        return _Done()
+
+
+class _Done:
+    """Be awaited by an SDK that awaits its hooks."""
+
+    def __await__(self) -> Iterator[None]:
+        yield from ()
 
 
 _HANDLERS: Final[dict[str, type[Handler]]] = {

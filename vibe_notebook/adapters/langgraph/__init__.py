@@ -40,6 +40,7 @@ class LangGraphAdapter(ProtocolAdapter):
     """Read one run of a graph, including its subgraphs."""
 
     name = "langgraph"
+    tells_usage = True
     has_think_tags = True
 
     def __init__(self, **ids: Any) -> None:

@@ -32,7 +32,8 @@ class Dialect:
 
     ``is_entry`` recognises a line, which may be cut after its first fields. ``is_document`` recognises a log that is one
     JSON value, by its first fields, and ``entries`` yields the entries of the whole value.
-    ``archive_marks`` are names of which at least one begins a zip archive of the agent.
+    ``archive_marks`` are names of which at least one begins a zip archive of the agent. ``has_database``: the agent may
+    keep its sessions in an SQLite database.
     """
 
     reader: type[LogReader]
@@ -40,6 +41,7 @@ class Dialect:
     is_document: Callable[[Mapping[str, Any]], bool] | None = None
     entries: Callable[[Mapping[str, Any]], Iterator[object]] | None = None
     archive_marks: tuple[bytes, ...] = ()
+    has_database: bool = False
 
     def project_of(self, entry: object) -> str:
         """Return the folder in which the agent worked, if an entry tells it."""
@@ -68,7 +70,12 @@ DIALECTS = (
     ),
     Dialect(_copilot_cli.CopilotCLIReader, is_entry=_copilot_cli.recognizes),
     Dialect(_pi.PiReader, is_entry=_pi.recognizes),
-    Dialect(_opencode.OpenCodeReader, is_document=_opencode.is_document, entries=_opencode.entries),
+    Dialect(
+        _opencode.OpenCodeReader,
+        is_document=_opencode.is_document,
+        entries=_opencode.entries,
+        has_database=True,
+    ),
     Dialect(
         _inspect.InspectReader,
         is_document=_inspect.is_document,

@@ -97,9 +97,12 @@ class ATIFReader(LogReader):
                 self.note("observation", content)
                 continue
             for ref in items(get(result, "subagent_trajectory_ref")):
-                key = ident(get(ref, "trajectory_id")) or ident(get(ref, "session_id"))
-                if key is not None:
+                place = text(get(ref, "trajectory_path"))
+                key = ident(get(ref, "trajectory_id")) or ident(get(ref, "session_id")) or place
+                if key:
                     self.found_agent(key, call_id)
+                if place:
+                    self._files.setdefault(key, place)
             self.result(
                 call_id, content, error="the call failed" if get(result, "is_error") is True else None
             )

@@ -14,6 +14,7 @@ from vibe_notebook.events import Usage
 
 from .._fields import fields_of, get, ident, integer, items, number, plain, text
 from .._files import said
+from ._inspect_agents import NestedAgent, nested_agents
 from ._reader import LogReader, seconds
 
 __all__ = ["ARCHIVE_MARKS", "InspectReader", "entries", "is_document"]
@@ -83,7 +84,7 @@ class InspectReader(LogReader):
 
 
 class _SampleReader(LogReader):
-    """Read one sample."""
+    """Read one sample; each agent whose messages are not the sample's own is a run inside of it."""
 
     name = "inspect"
     agent = "Inspect"
@@ -95,6 +96,7 @@ class _SampleReader(LogReader):
         self._models: dict[str, Any] = {}
         """The events of the model's calls, by the id of the message that they gave."""
         self._tool_events: dict[str, Any] = {}
+        self._nested: list[tuple[NestedAgent, str]] = []
 
     @classmethod
     def time_of(cls, native: object) -> float | None:
@@ -103,14 +105,23 @@ class _SampleReader(LogReader):
 
     def _read(self, native: object) -> None:
         found = get(native, "attachments")
-        self._attachments = found if isinstance(found, Mapping) else {}
-        for event in items(get(native, "events")):
+        self._attachments = found if isinstance(found, Mapping) else self._attachments
+        events = items(get(native, "events"))
+        for event in events:
             self._index(event)
         if self._ts is None:
-            self._ts = next((at for one in items(get(native, "events")) if (at := _at(one))), None)
-        for message in items(get(native, "messages")) or [{"role": "user", "content": get(native, "input")}]:
+            self._ts = next((at for one in events if (at := _at(one))), None)
+        messages = items(get(native, "messages"))
+        for agent in nested_agents(events, messages, items(get(native, "events_data", "messages"))):
+            key = f"{agent.name or 'agent'}:{len(self._nested) + 1}"
+            self._nested.append((agent, key))
+            if agent.call_id is not None:
+                self._agent_calls[key] = agent.call_id
+        for message in messages or [{"role": "user", "content": get(native, "input")}]:
             self._message(message)
         self.close_message()
+        for agent, key in self._nested:
+            self._agent(agent, key)
         self._ts = seconds(get(native, "completed_at")) or self._ts
         for name, score in fields_of(get(native, "scores")).items():
             words = [f"{plain(get(score, 'value'))}", text(get(score, "explanation"))]
@@ -134,6 +145,24 @@ class _SampleReader(LogReader):
             self._tool_events[call_id] = event
         for inner in items(get(event, "events")):
             self._index(inner)
+
+    def _agent(self, agent: NestedAgent, key: str) -> None:
+        """Read the messages of an agent inside; they stand after those of its caller, with their own times."""
+        if key in self._runs:
+            return
+        reader = self._runs.open(
+            key, parent_tool_call_id=agent.call_id, agent_name=agent.name or None, model=self._model
+        )
+        if isinstance(reader, _SampleReader):
+            reader.take(self)
+        before, self._ts = self._ts, agent.began_at or self._ts
+        self.sub(key, {"messages": agent.messages, "started_at": self._ts})
+        self._ts = before
+
+    def take(self, sample: _SampleReader) -> None:
+        """Take what the sample knows of all its messages."""
+        self._models, self._tool_events = sample._models, sample._tool_events
+        self._attachments = sample._attachments
 
     def _message(self, message: object) -> None:
         role, content = text(get(message, "role")), self._whole(plain(get(message, "content")))
@@ -174,6 +203,9 @@ class _SampleReader(LogReader):
 
     def _answer(self, message: object, content: object) -> None:
         call_id = ident(get(message, "tool_call_id"))
+        for agent, key in self._nested:
+            if call_id is not None and agent.call_id == call_id:
+                self._agent(agent, key)  # before its call's result
         event = self._tool_events.get(call_id or "")
         self._ts = seconds(get(event, "completed")) or _at(event) or self._ts
         problem = get(message, "error")

@@ -1,8 +1,8 @@
-"""Read the sessions of OpenCode: a folder of JSON files for each message, or the one file of ``opencode export``.
+"""Read the sessions of OpenCode: rows of its database, JSON files, or the one file of ``opencode export``.
 
-A session's file names its project and its title; each message has a file, and each part of a message too. The caller
-gathers a session's files into entries: the session, then each message with its parts. A subagent is a session of its own,
-which the ``task`` call of its parent names. Source: ``packages/opencode/src/session/message-v2.ts``.
+A session names its project and its title; each message has parts. The caller gathers the rows or the files of a session
+into entries: the session, then each message with its parts. A subagent is a session of its own, which the ``task`` call
+of its parent names. Source: ``packages/opencode/src/session/message-v2.ts`` and ``session.sql.ts``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from vibe_notebook.events import Artifact, Usage
 
 from .._fields import get, ident, integer, items, number, plain, text
 from .._files import block_file
+from . import _opencode_v2
 from ._reader import LogReader, seconds
 
 __all__ = ["OpenCodeReader", "entries", "is_document"]
 
 _QUIET: Final = frozenset(("step-start", "step-finish", "snapshot", "patch", "agent", "retry"))
-_ROLES: Final = ("user", "assistant")
 
 
 def is_document(document: Mapping[str, Any]) -> bool:
@@ -64,6 +64,11 @@ class OpenCodeReader(LogReader):
         return text(get(native, "directory"))
 
     def _read(self, native: object) -> None:
+        if _opencode_v2.is_message(native):
+            if text(get(native, "type")) not in ("user", "assistant"):
+                self._line(native)
+                return
+            native = _opencode_v2.with_parts(native)
         info = get(native, "info")
         if info is None:
             self.retitle(get(native, "title"))
@@ -76,6 +81,34 @@ class OpenCodeReader(LogReader):
                 self._assistant(info, message_id, parts)
         else:
             self.emit_unknown(native, text(get(info, "role")) or None)
+
+    def _line(self, native: object) -> None:
+        """Read a message of the second version that is neither the user's nor the agent's."""
+        kind, message_id = text(get(native, "type")), ident(get(native, "id")) or ""
+        if self.is_repeat(message_id, native):
+            return
+        words, status = text(get(native, "text")), text(get(native, "status"))
+        if kind in ("system", "skill"):
+            if words and message_id not in self._seen:
+                self._seen.add(message_id)
+                self.turn(words, role="system", message_id=message_id or None)
+        elif kind == "shell":
+            output = text(get(native, "output", "output")) or text(get(native, "output"))
+            if status != "running":
+                self.note("shell", "\n".join(filter(None, (text(get(native, "command")), output))))
+        elif kind == "compaction":
+            if status == "failed":
+                self.note("compaction", f"failed: {text(get(native, 'error', 'message'))}")
+            elif status != "running":
+                self.note("compaction", "the conversation before was summarised")
+        elif kind == "idle":
+            if text(get(native, "outcome")) == "interrupted":
+                self.note("interrupted", None)
+                self.trouble("cancelled")
+        elif kind == "model-switched":
+            self._model = ident(get(native, "model", "id")) or self._model
+        elif kind not in ("synthetic", "agent-switched", "location-switched"):
+            self.emit_unknown(native, kind or None)
 
     def _user(self, message_id: str | None, parts: list[Any]) -> None:
         if message_id is None or message_id in self._seen:
@@ -155,12 +188,12 @@ class OpenCodeReader(LogReader):
 
     def _usage_in(self, info: object) -> Usage | None:
         tokens = get(info, "tokens")
-        if tokens is None:
+        if tokens is None and get(info, "cost") is None:
             return None
         counts = [integer(get(tokens, *path)) for path in (("input",), ("cache", "read"), ("cache", "write"))]
         answer, thoughts = integer(get(tokens, "output")), integer(get(tokens, "reasoning"))
         return Usage(
-            input_tokens=sum(count or 0 for count in counts),
+            input_tokens=None if tokens is None else sum(count or 0 for count in counts),
             output_tokens=None if answer is None and thoughts is None else (answer or 0) + (thoughts or 0),
             cached_input_tokens=counts[1],
             cache_write_tokens=counts[2],

@@ -60,6 +60,7 @@ class LogReader(Adapter):
         self._runs: Subagents[LogReader] = Subagents(self, type(self))
         self._agent_calls: dict[str, str] = {}
         """By subagent, the call that began it."""
+        self._files: dict[str, str] = {}
 
     @classmethod
     def time_of(cls, native: object) -> float | None:
@@ -89,8 +90,13 @@ class LogReader(Adapter):
 
     @property
     def agents(self) -> dict[str, str]:
-        """Return the subagents that the log names, each with the call that began it."""
+        """Return the subagents that the log and theirs name, each with the call that began it."""
         return self._agent_calls
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Return the subagents whose own files the log names, each with the path as it stands there."""
+        return self._files
 
     def sub(
         self, key: str, native: object, call_id: str | None = None, agent_name: str | None = None
@@ -100,7 +106,16 @@ class LogReader(Adapter):
         call_id = self._agent_calls.get(key) or call_id
         if call_id is not None:
             self.found_agent(key, call_id)
-        self._out += self._runs.feed(key, native, parent_tool_call_id=call_id, agent_name=agent_name)
+        events = self._runs.feed(key, native, parent_tool_call_id=call_id, agent_name=agent_name)
+        self._out += events
+        nested = self._runs.open(key)
+        for name, inner in nested.agents.items():
+            self._agent_calls.setdefault(name, inner)
+        for name, place in nested.files.items():
+            self._files.setdefault(name, place)
+        for event in events:
+            if isinstance(event, ToolFinished) and self.subagents_end_with_their_call:
+                self.end_agents(event.tool_call_id, failed=event.status == "error")
 
     def found_agent(self, key: str, call_id: str) -> None:
         """Record the call that began a subagent; a run that has started without it gets it now."""

@@ -71,11 +71,26 @@ function createFold({ summary, body }, part, store, view) {
 /** @param {any} usage */
 function usageWords(usage) {
   if (!usage || typeof usage === "string") return usage;
+  const { model, input_tokens, output_tokens, estimate, cost, context, window } = usage;
   return dotted(
-    usage.model,
-    counted(usage.input_tokens, "in"),
-    counted(usage.output_tokens, "out"),
-    usage.cost && `$${Number(usage.cost).toFixed(4)}`,
+    model,
+    counted(input_tokens, "in"),
+    counted(output_tokens, "out"),
+    estimate && `≈${counted(estimate, "tokens")}`,
+    cost && `${usage.is_partial ? "≥" : ""}$${Number(cost).toFixed(4)}`,
+    window && `${Math.round((context / window) * 100)} % of context`,
+  );
+}
+
+/** Say what the numbers are: the exact context, and the table of the prices. @param {any} usage */
+function usageTitle(usage) {
+  const { context, window, prices, cost, is_partial } = usage ?? {};
+  return (
+    dotted(
+      window && `${context.toLocaleString()} of ${window.toLocaleString()} tokens of context`,
+      cost && prices && `prices: ${prices}`,
+      cost && is_partial && "some calls have no price",
+    ) ?? ""
   );
 }
 
@@ -117,6 +132,8 @@ function createRoot(el, at, part, store) {
     show(at.word, isWaiting ? WAITING : rest || stateWords(state === "live" ? linkState(connection) : state));
     show(at.steps, part.props.plan);
     show(at.usage, usageWords(usage));
+    const words = usageTitle(usage);
+    if (words !== at.usage.title) at.usage.title = words;
     at.stop.disabled = stopping || store.stopping();
     show(at.stop, at.stop.disabled ? STOPPING : "Stop");
     at.stop.hidden = !stoppable || state !== "live";

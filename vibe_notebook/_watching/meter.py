@@ -1,0 +1,197 @@
+"""Count what a stream uses while it runs: tokens, cost, tool calls, and how full the model's context is.
+
+Beside the pipeline, which passes every event of its stream. The header shows the count, and a budget holds it down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .._forms.costs import Cost, add_costs, run_cost
+from .._forms.wording import name_in_line
+from .._prices import context_window, table
+from ..events import Event, Usage
+
+__all__ = ["Meter"]
+
+_WRITTEN: Final = {"text_delta": "delta", "thinking_delta": "delta", "tool_call_delta": "delta"}
+"""The field of an event that holds new text of the model."""
+_PER_TOKEN: Final = 4
+"""Characters of a token, about: of English text with the tokenizers of 2024 and 2025."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """Hold what one run says about its usage."""
+
+    parent: str | None = None
+    usage: Usage | None = None
+    calls: dict[str | None, tuple[Usage, float | None]] = field(default_factory=dict)
+    characters: int = 0
+    cost: Cost | None = None
+    """``None``: to be summed again."""
+
+    def tokens(self) -> tuple[int, int]:
+        """Return the tokens in and out."""
+        said = [self.usage] if self.usage is not None else [usage for usage, _ in self.calls.values()]
+        return sum(one.input_tokens or 0 for one in said), sum(one.output_tokens or 0 for one in said)
+
+
+class Meter:
+    """Count the usage of all runs of a stream, subagents included.
+
+    A later report of the same call or run REPLACES the earlier one, and a run's own report the sum of its calls.
+    """
+
+    def __init__(self) -> None:
+        self._runs: dict[tuple[str, str], _Run] = {}
+        self._calls: set[tuple[str, str, str]] = set()
+        self._last: Usage | None = None
+        self.is_estimating = False
+        """True while text is counted: the source tells no usage before its end."""
+        self.requests: set[str] = set()
+        """The ids of the requests that wait for an answer."""
+        self.run: tuple[str, str] | None = None
+        """The agent and run of the newest event of a top-level run."""
+
+    def add(self, events: Iterable[Event]) -> bool:
+        """Count events; return whether the usage has changed."""
+        changed = False
+        for event in events:
+            kind = event.type
+            if kind in _WRITTEN:
+                if self.is_estimating:
+                    self._of(event).characters += len(getattr(event, _WRITTEN[kind]) or "")
+                    changed = True
+            elif (change := _CHANGES.get(kind)) is not None:
+                changed |= change(self, event)
+        return changed
+
+    @property
+    def tool_calls(self) -> int:
+        """Return how many tool calls have begun."""
+        return len(self._calls)
+
+    @property
+    def tokens(self) -> int:
+        """Return the tokens in and out; of a run that has not said any, about those of its text."""
+        return sum(sum(run.tokens()) or self._estimate(run) for run in self._counted())
+
+    @property
+    def is_estimate(self) -> bool:
+        """Return whether some of the tokens are counted from the text."""
+        return self.is_estimating and any(not any(run.tokens()) and run.characters for run in self._counted())
+
+    @property
+    def cost(self) -> Cost:
+        """Return the cost of all runs."""
+        return add_costs(self._cost(run) for run in self._counted())
+
+    def shown(self) -> dict[str, Any] | None:
+        """Return what a header shows; ``None`` if nothing is known."""
+        counts = [run.tokens() for run in self._counted()]
+        cost = self.cost
+        shown: dict[str, Any] = {
+            "model": name_in_line(self._last.model) if self._last is not None else None,
+            "input_tokens": sum(one[0] for one in counts) or None,
+            "output_tokens": sum(one[1] for one in counts) or None,
+            "cost": cost.usd,
+            "is_partial": cost.is_partial if cost.usd is not None else None,
+            "prices": table() if cost.usd is not None else None,
+            "estimate": self.tokens if self.is_estimate else None,
+            **self._context(),
+        }
+        known = {name: value for name, value in shown.items() if value}
+        return known or None
+
+    def _context(self) -> dict[str, Any]:
+        last = self._last
+        if last is None or not last.input_tokens:
+            return {}
+        window = context_window(last.model, last.provider)
+        return {"context": last.input_tokens + (last.output_tokens or 0), "window": window} if window else {}
+
+    def _estimate(self, run: _Run) -> int:
+        return -(-run.characters // _PER_TOKEN) if self.is_estimating else 0
+
+    @staticmethod
+    def _cost(run: _Run) -> Cost:
+        if run.cost is None:
+            run.cost = run_cost(run.usage, list(run.calls.values()))
+        return run.cost
+
+    def _counted(self) -> list[_Run]:
+        """Return the runs whose usage is not within that of a run above them."""
+        return [run for (agent_id, _), run in self._runs.items() if not self._is_included(agent_id, run)]
+
+    def _is_included(self, agent_id: str, run: _Run) -> bool:
+        seen: set[str] = set()
+        above = run.parent
+        while above is not None and above not in seen:
+            seen.add(above)
+            parent = self._runs.get((agent_id, above))
+            if parent is None:
+                return False
+            if parent.usage is not None and parent.usage.includes_children:
+                return True
+            above = parent.parent
+        return False
+
+    def _of(self, event: Event) -> _Run:
+        key = event.agent_id, event.run_id
+        found = self._runs.get(key)
+        if found is None:
+            found = self._runs[key] = _Run()
+            self.run = self.run or key
+        return found
+
+    def _started(self, event: Any) -> bool:
+        run = self._of(event)
+        run.parent = event.parent_run_id
+        if run.parent is None:
+            self.run = event.agent_id, event.run_id
+        if self.is_estimating and isinstance(event.input, str):
+            run.characters += len(event.input)
+        return False
+
+    def _message(self, event: Any) -> bool:
+        if event.usage is None:
+            return False
+        run = self._of(event)
+        run.calls[event.message_id] = event.usage, event.ts
+        run.cost = None
+        if run.parent is None:  # a subagent has a context of its own
+            self._last = event.usage
+        return True
+
+    def _finished(self, event: Any) -> bool:
+        if event.usage is None:
+            return False
+        run = self._of(event)
+        run.usage, run.cost = event.usage, None
+        return True
+
+    def _called(self, event: Any) -> bool:
+        before = len(self._calls)
+        self._calls.add((event.agent_id, event.run_id, event.tool_call_id))
+        return len(self._calls) > before
+
+    def _asked(self, event: Any) -> bool:
+        self.requests.add(event.request_id)
+        return True
+
+    def _answered(self, event: Any) -> bool:
+        self.requests.discard(event.request_id)
+        return True
+
+
+_CHANGES: Final = {
+    "run_started": Meter._started,  # noqa: SLF001 - the table of this class's own methods
+    "message_finished": Meter._message,  # noqa: SLF001
+    "run_finished": Meter._finished,  # noqa: SLF001
+    "tool_started": Meter._called,  # noqa: SLF001
+    "input_requested": Meter._asked,  # noqa: SLF001
+    "input_answered": Meter._answered,  # noqa: SLF001
+}
