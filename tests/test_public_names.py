@@ -21,7 +21,7 @@ MESSAGES = (
 )
 
 NAMES = {
-    "": "Answer Budget Chat Live NoAnswerError Pending Recorder Registry Replay Request Sent Transcript VibeNotebookError Watch "
+    "": "Answer Budget Chat Live NoAnswerError Pending Recorder Registry Replay Request Sent Steered Transcript VibeNotebookError Watch "
     "approver chat configure get_registry handler last live load load_ipython_extension record renderer replay "
     "unload_ipython_extension watch",
     "adapters": "Adapter choose detect get is_open names none_understood recognizes",
@@ -63,7 +63,7 @@ ADAPTERS = (
 )
 
 PARAMETERS = {
-    "watch": "source title agent_id adapter registry display record input budget",
+    "watch": "source title agent_id adapter registry display record input budget steer",
     "live": "name title registry display record input",
     "chat": "turn title agent_id record display",
     "Chat.send": "text",
@@ -71,6 +71,7 @@ PARAMETERS = {
     "Chat.approve": "message default timeout",
     "Chat.ask": "message options answer_schema default timeout",
     "Chat.on_request": "callback",
+    "Chat.steer": "text",
     "Chat.stop": "",
     "Chat.close": "",
     "Chat.answer": "request action value reason",
@@ -100,6 +101,7 @@ PARAMETERS = {
     "Watch.cancel": "",
     "Watch.done": "",
     "Watch.show": "",
+    "Watch.steer": "text",
     "Live.text": "delta",
     "Live.thinking": "delta",
     "Live.tool": "name args tool_call_id",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ._watching.questions import Request
     from ._watching.renderers import renderer
     from ._watching.requests import Pending
+    from ._watching.steering import Steered
     from ._watching.turns import Sent
     from ._watching.watch import Watch, last, watch
     from .display import configure
@@ -46,6 +47,7 @@ __all__ = [
     "Replay",
     "Request",
     "Sent",
+    "Steered",
     "Transcript",
     "VibeNotebookError",
     "Watch",
@@ -70,6 +72,7 @@ _HOMES = {
     "Budget": "._watching.budgets",
     "Chat": "._watching.chat",
     "Sent": "._watching.turns",
+    "Steered": "._watching.steering",
     "chat": "._watching.chat",
     "NoAnswerError": ".exceptions",
     "Pending": "._watching.requests",

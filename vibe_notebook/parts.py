@@ -291,6 +291,16 @@ class Run(_Value):
     parts: tuple[Part, ...] = ()
 
 
+def _steers(message_id: str | None) -> bool:
+    """Return whether a message of the user came to a run at work: it begins a turn, and does not replace the input."""
+    return message_id is not None and message_id.startswith("steer-")
+
+
+def _is_said(part: Part) -> bool:
+    """Return whether a part is what the user said to begin a run."""
+    return part.role == "user" and not _steers(part.message_id)
+
+
 def _key(*steps: str | None) -> str:
     # A DOM attribute cannot tell NUL from nothing, so "/" separates the steps. Any id may contain "/": escape it.
     return "/".join("~" if s is None else s.replace("~", "~0").replace("/", "~1") for s in steps)

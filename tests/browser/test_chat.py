@@ -48,7 +48,7 @@ def said(page: Page, words: str) -> None:
 
 
 def test_enter_sends_shift_enter_breaks_the_line_and_no_key_reaches_the_notebook(notebook: Open) -> None:
-    _book, page, box = opened(notebook, "1", "2")
+    _, page, box = opened(notebook, "1", "2")
     before = page.evaluate(COUNT)
     box.click()
     cells = page.evaluate(CELLS)

@@ -168,6 +168,54 @@ test("the head says that the chat is ready, that a message waits, and that a tur
   assert.equal($(".vibe-stop").textContent, "Stop");
 });
 
+test("an agent at work takes messages: pending, taken, or refused and back in the box", () => {
+  const { frame, $, el, clock, model } = shown({ n: 1, head: { title: "Run", state: "live" }, parts: [] });
+  const rows = () => [...el.querySelectorAll(".vibe-queue li span")].map((e) => e.textContent);
+  const state = (sent, can = true) => frame(["head", { steer: { can, sent } }]);
+  assert.ok($(".vibe-chat").hidden);
+  state([]);
+  const area = $("textarea");
+  const buttons = [...el.querySelectorAll(".vibe-chat form button")].filter((one) => !one.hidden);
+  assert.deepEqual(
+    [buttons.map((one) => one.textContent), area.getAttribute("aria-label")],
+    [["Steer"], "Message to Run"],
+  );
+  const steer = (text) => {
+    area.value = text;
+    $(".vibe-steer").click();
+    clock.pass(16);
+    return model.sentOf("steer").at(-1).id;
+  };
+  const first = steer("shorter");
+  assert.deepEqual(rows(), ["sending…"]);
+  state([[first, "shorter", "pending", null]]);
+  assert.deepEqual([rows(), $(".vibe-heard").textContent], [["pending"], "The agent has not taken it yet."]);
+  state([[first, "shorter", "taken", null]]);
+  assert.deepEqual([rows(), $(".vibe-heard").textContent, area.value], [[], "The agent has taken it.", ""]);
+  const second = steer("longer");
+  state([[second, "longer", "pending", null]]);
+  state([[second, "longer", "refused", "It is over."]], false);
+  assert.deepEqual([area.value, $(".vibe-heard").textContent], ["longer", "Not taken: It is over."]);
+  assert.ok($(".vibe-steer").hidden);
+});
+
+test("a chat whose turn takes messages has a second button, and Enter still sends", () => {
+  const { frame, write, press, model, $ } = opened({ busy: true });
+  assert.ok($(".vibe-steer").hidden);
+  frame(["head", { steer: { can: true, sent: [] } }]);
+  write("next");
+  press("Enter");
+  write("now");
+  $(".vibe-steer").click();
+  assert.deepEqual(
+    model.sent.filter(({ text }) => text).map(({ type, text }) => [type, text]),
+    [
+      ["send", "next"],
+      ["steer", "now"],
+    ],
+  );
+});
+
 test("hostile words of a message are a text", () => {
   const { rows, el } = opened({ queue: HOSTILE.map((text, i) => [`q${i}`, text]) });
   assert.equal(rows().length, HOSTILE.length);

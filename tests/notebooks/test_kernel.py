@@ -512,3 +512,17 @@ def test_a_notebook_run_without_a_page_holds_its_background_streams_and_no_views
     codes = [len(state["state"]["_esm"]) for state in states if "_esm" in state["state"]]
     assert sum(code > 0 for code in codes) == 1  # of the agent that is still at work
     assert len(codes) == 3
+
+
+def test_a_chat_that_nobody_sees_is_whole_in_its_cell_and_its_wait_ends_with_the_queue(k: Kernel) -> None:
+    chat = "talk = vibe.chat(lambda text, chat: f'You said {text}', title='Talk')\n"
+    messages = k.run(f"{chat}talk.send('one')\nt = await talk\nawait talk.send('two')")
+    first, *_, last = [m["content"]["data"] for m in messages if "display_data" in m["msg_type"]]
+    assert "application/vnd.jupyter.widget-view+json" in first
+    assert "application/vnd.jupyter.widget-view+json" not in last
+    assert "You said one" in last["text/html"]
+    assert "You said two" in last["text/html"]
+    assert "textarea" not in last["text/html"]
+    (result,) = [m["content"]["data"] for m in messages if m["msg_type"] == "execute_result"]
+    assert result["text/plain"] == "<transcript of 'Talk', shown above>"
+    k.run("talk.close()")

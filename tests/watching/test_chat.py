@@ -32,12 +32,16 @@ class Seen(NoOutput):
 
     def __init__(self) -> None:
         self.states: list[dict[str, Any]] = []
+        self.steered: list[dict[str, Any]] = []
         self.asked: list[str] = []
         self.notes: list[str] = []
         self.finished = 0
 
     def chat(self, state: Any) -> None:
         self.states.append(dict(state))
+
+    def steering(self, state: Any) -> None:
+        self.steered.append(dict(state))
 
     def ask(self, request_id: str, form: dict[str, Any] | None) -> None:
         self.asked.append(request_id if form else f"-{request_id}")
@@ -371,7 +375,14 @@ async def test_a_full_queue_refuses_and_the_page_is_told_why(monkeypatch: pytest
 async def test_a_page_sends_sees_the_queue_and_takes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     gates = Gates()
     room = Room(gates, monkeypatch)
-    assert room.seen.states[-1] == {"busy": False, "queue": [], "seen": [], "back": None, "refused": None}
+    assert room.seen.states[-1] == {
+        "busy": False,
+        "queue": [],
+        "seen": [],
+        "back": None,
+        "refused": None,
+        "alone": True,
+    }
     assert room.click(type="send", id="a", text="one")
     await gates.began.get()
     assert room.click(type="send", id="b", text="two")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from .._limits import MESSAGE_SHOWN
 from .._markdown.renderer import directed
 from .._markdown.sanitize import is_link
-from ..parts import CitationValue, TextPart
+from ..parts import CitationValue, TextPart, _is_said
 from .wording import clean_code, in_line, message_text, name_in_line, pretty, preview
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def document_parts(document: Document) -> list[Part]:
         by_run.setdefault(part.run_id, []).append(part)
     found: list[Part] = []
     for run_id, parts in by_run.items():
-        if run_id in inputs and not any(part.role == "user" for part in parts):
+        if run_id in inputs and not any(map(_is_said, parts)):
             found.append(_bubble(run_id, inputs[run_id]))
         found += parts
     return found

@@ -1,7 +1,7 @@
 """Divide a transcript into the turns of its conversation.
 
 A turn begins at each message of the user in a top-level run, and at a top-level run that has an input and no message
-of the user. A run with neither goes on with the turn before.
+of the user but those that steer it. A run with neither goes on with the turn before.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..parts import Turn
+from ..parts import Turn, _is_said
 
 if TYPE_CHECKING:
     from ..parts import Part
@@ -33,13 +33,14 @@ def turns_of(document: Document) -> Iterator[Turn]:
     runs: dict[str, None] = {}
     for run_id in [*inputs, *(each for each in by_run if each not in inputs)]:
         found = by_run.get(run_id, [])
-        is_said = any(part.role == "user" for part in found)
-        begins = {0: inputs.get(run_id)} if not is_said and inputs.get(run_id) is not None else _begins(found)
+        begins = {at: [words] for at, words in _begins(found).items()}
+        if inputs.get(run_id) is not None and not any(_is_said(part) for part in found):
+            begins.setdefault(0, []).insert(0, inputs[run_id])
         for at in range(len(found) + 1):  # a run without parts may have an input
-            if at in begins:
+            for words in begins.get(at, ()):
                 if now is not None or parts:
                     yield Turn(input=now, run_ids=tuple(runs), parts=tuple(parts))
-                now, parts, runs = begins[at], [], {}
+                now, parts, runs = words, [], {}
             runs[run_id] = None
             parts += found[at : at + 1]
     if now is not None or parts:

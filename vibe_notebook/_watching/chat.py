@@ -22,7 +22,7 @@ from .._controls import Control, Payload
 from .._event_loops import wait_for
 from .._host import host
 from .._limits import CHAT_QUEUE, CHAT_SHOWN
-from ..exceptions import ClosedError, NoAnswerError
+from ..exceptions import ClosedError, NoAnswerError, NotSupportedError
 from ..recording import Recorder
 from ..registry import get_registry
 from ..transcript import Transcript
@@ -30,6 +30,7 @@ from .ids import fresh_agent_id
 from .pipeline import Pipeline
 from .questions import Question
 from .requests import AnswerPayload, Pending
+from .steering import CANNOT, Steered, SteerPayload
 from .stepper import Ticker, in_thread
 from .transcribed import Transcribed
 from .turns import Sent, Turn
@@ -84,6 +85,7 @@ class Chat(Transcribed):
             Control("left", self._page_left),
             Control("send", self._click_send, _SendPayload),
             Control("take_back", self._click_take_back, _IdPayload),
+            Control("steer", self._click_steer, SteerPayload),
             Control("close", self.close),
         )
 
@@ -147,6 +149,23 @@ class Chat(Transcribed):
             running = self._running
         return running is not None and running.stop()
 
+    @property
+    def can_steer(self) -> bool:
+        """Return whether a turn runs that ``steer`` can say something to."""
+        made = self._running_watch()
+        return made is not None and made.can_steer
+
+    def steer(self, text: str) -> Steered:
+        """Say something to the agent of the running turn, as ``run.steer`` does; ``send`` waits for the next turn."""
+        made = self._running_watch()
+        if made is None:
+            raise NotSupportedError(f"No turn runs that could be steered. {CANNOT}")
+        return made.steer(text)
+
+    def _running_watch(self) -> Watch | None:
+        with self._lock:
+            return None if self._running is None else self._running.watch
+
     def close(self) -> None:
         """End the chat: stop its turn, drop what waits, and show the final form. Idempotent."""
         with self._lock:
@@ -175,7 +194,9 @@ class Chat(Transcribed):
             await wait_for(self._over if self._is_anybody_there() else self._idle)
         finally:
             ticker.stop()
-        return self.transcript
+        said = self.transcript
+        host().remember((said,), host().current_cell() if self.is_shown else None, self.title)
+        return said
 
     def _is_anybody_there(self) -> bool:
         return self._closed or self._has_page is True or (self._pipeline.desk.is_reachable and self.is_shown)
@@ -272,10 +293,20 @@ class Chat(Transcribed):
         try:
             self._add(text, id)
         except (ClosedError, ValueError) as error:
-            with self._lock:
-                self._seen.append(id)
-                self._refused = (id, str(error))
-                self._draw()
+            self._refuse(id, str(error))
+
+    def _click_steer(self, id: str, text: str) -> None:  # noqa: A002
+        made = self._running_watch()
+        if made is not None and made.steering is not None:
+            made.steering.click(id, text)
+        else:
+            self._refuse(id, "No turn runs that takes a message now.")
+
+    def _refuse(self, name: str, words: str) -> None:
+        with self._lock:
+            self._seen.append(name)
+            self._refused = (name, words)
+            self._draw()
 
     def _click_take_back(self, id: str) -> None:  # noqa: A002
         for sent in self.queue:
@@ -370,6 +401,7 @@ class Chat(Transcribed):
                 "seen": list(self._seen),
                 "back": self._back,
                 "refused": self._refused,
+                "alone": not self._pipeline.desk.is_reachable,
             }
             self._pipeline.draw(lambda output: output.chat(state))
 

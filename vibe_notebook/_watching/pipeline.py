@@ -38,6 +38,7 @@ from .meter import Meter
 from .reader import Reader
 from .requests import CLOSED, ENDED, AnswerPayload, Desk
 from .sources import is_one_shot
+from .steering import Steering, SteerPayload
 from .understanding import Understanding
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Pipeline:
     find_title: Callable[[], str | None] | None = None  # a recording tells its title once it is opened
     has_times = False  # the source knows when its events were: an event without a time gets none
     passive = False  # it only shows: another source dispatches the agent's events
+    steering: Steering | None = None  # None: the stream cannot be steered
     controls: tuple[Control, ...] = ()  # further ones, or others in the place of those of one stream
     on_failure: Callable[[BaseException], object] | None = None  # ends the watch with an error
     _open_output: Callable[..., Output] | None = None  # in the view of a chat
@@ -136,6 +138,8 @@ class Pipeline:
             if (given := self._reader.adapter) is not None:
                 self.spending.check_source(given.name, tells_usage=given.tells_usage)
             self.spending.begin()
+        if self.steering is not None:
+            self.steering.begin(self)
 
     @property
     def is_shown(self) -> bool:
@@ -160,6 +164,7 @@ class Pipeline:
             Control("came", self.desk.page_came),
             Control("left", self.desk.page_left),
             Control("reconnect", self.connections.reconnect if self.connections else None),
+            Control("steer", self.steering.click if self.steering else None, SteerPayload),
             *self.controls,
         )
 
@@ -189,6 +194,8 @@ class Pipeline:
         if self.passive:
             self._count([native])  # an event of the registry's
             return
+        if self.steering is not None:
+            self.steering.see(native)
         for each in self._reader.ready(native):
             events = self._reader.read(each)
             self.dispatch(events, outranked=self._reader.chosen().name != "events")
@@ -370,6 +377,8 @@ class Pipeline:
             try:
                 if self.spending is not None:
                     self.spending.end()
+                if self.steering is not None:
+                    self.steering.close()
                 self.desk.close(ENDED)
                 self.desk = CLOSED  # hundreds of ended streams may be held
                 # The user's callbacks run in here: one interrupt passes, and ends them.

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._forks import in_child
 from .._host import host
+from ..exceptions import NotSupportedError
 from ..transcript import Transcript
+from .steering import CANNOT
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
     from .questions import Request
     from .requests import Desk
+    from .steering import Steered, Steering
 
 __all__ = ["Transcribed", "live_streams", "pipeline_of"]
 
@@ -106,6 +109,27 @@ class Transcribed:
         """Call *callback* with each request, on the thread that asks: whoever registers one is there to answer."""
         if not self.done():  # ended streams share a desk, which asks nothing
             self._pipeline.desk.on_request = callback
+
+    @property
+    def steering(self) -> Steering | None:
+        """Return the way to steer; ``None`` without one."""
+        return self._pipeline.steering
+
+    @property
+    def can_steer(self) -> bool:
+        """Return whether ``steer`` can say something to the agent now."""
+        steering = self._pipeline.steering
+        return steering is not None and steering.is_open
+
+    def steer(self, text: str) -> Steered:
+        """Say something to the agent while it works; ``await`` gives whether it has taken it. Any thread may call this.
+
+        Raises ``NotSupportedError`` where the stream has no way, ``ClosedError`` before its begin and after its end.
+        """
+        steering = self._pipeline.steering
+        if steering is None:
+            raise NotSupportedError(CANNOT)
+        return steering.send(text)
 
     def done(self) -> bool:
         """Return whether the stream has ended, also by an error or a cancellation."""

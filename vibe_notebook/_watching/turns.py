@@ -224,6 +224,10 @@ class _InView:
     def chat(self, state: Mapping[str, Any]) -> None:
         """Show nothing: a turn is no chat."""
 
+    def steering(self, state: Mapping[str, Any]) -> None:
+        """Offer to steer the turn in the chat's box."""
+        self._view.draw(lambda output: output.steering(state))
+
     def flush(self) -> None:
         """Return at once: the chat's view draws."""
 

@@ -43,6 +43,7 @@ from .sources import (
     stream_in,
     type_name,
 )
+from .steering import steering_of
 from .stepper import END, Stepper, Ticker, close_when_dropped, in_thread
 from .transcribed import Transcribed
 
@@ -422,6 +423,7 @@ def watch(  # noqa: PLR0913 - each is an option of its own
     record: str | os.PathLike[str] | Recorder | None = None,
     input: Any = None,  # noqa: A002 - the field's name
     budget: Budget | None = None,
+    steer: Any = None,
 ) -> Watch:
     """Show an agent's work live while you consume its stream, which passes through unchanged.
 
@@ -438,10 +440,11 @@ def watch(  # noqa: PLR0913 - each is an option of its own
     the caller iterates, awaits or enters it. ``adapter`` names the SDK where the first few events do not
     show it; ``record`` is the path of a recording to write; ``display=False`` shows nothing but still builds
     ``.transcript``. ``input`` is what the user asked, shown where the stream itself does not tell it. ``budget`` ends the
-    run that uses more than it allows.
+    run that uses more than it allows. ``steer`` says something to the agent while it works: a
+    function of the text, or the SDK's own run, client or connection.
 
     Raises ``TypeError`` for an object that is no stream, ``AdapterError`` for an unknown adapter, ``OSError`` for a path
-    that cannot be read.
+    that cannot be read, ``NotSupportedError`` for an object that cannot steer.
     """
     source = stream_in(source)
     if isinstance(source, Resumed) and adapter == "auto":
@@ -478,6 +481,8 @@ def watch(  # noqa: PLR0913 - each is an option of its own
     if isinstance(source, Replay | Log):
         pipeline.find_title = lambda: source.title
     pipeline.has_times = isinstance(source, Log)
+    if steer is not None:
+        pipeline.steering = steering_of(steer)
     pipeline.title = title or ", ".join(connection.title for connection in connections) or None
     pipeline.connections.show(connections)
     return _new_watch(source, pipeline)

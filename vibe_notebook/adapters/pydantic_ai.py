@@ -297,12 +297,15 @@ class PydanticAIAdapter(Adapter):
 
     def _enqueued(self, native: object) -> None:
         """Show what the user, or the system, has said while the agent works."""
+        key = ident(get(native, "enqueue_id"))
         for message in items(get(native, "messages")):
             for part in items(get(message, "parts")):
                 if (role := _TURNS.get(text(get(part, "part_kind")))) is not None:
                     self._close()
                     self._envelope = {}
-                    self.emit_turn(*said(get(part, "content")), role=role)
+                    # The beginning of the id tells that the message does not replace the run's input.
+                    message_id = f"steer-{key}:{self._turns}" if key else None
+                    self.emit_turn(*said(get(part, "content")), role=role, message_id=message_id)
 
     def _run_result(self, result: object) -> None:
         self._native_result = result

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["bundle", "interim_bundle", "other_agent"]
 
-_INTERIM = "The agent was still at work when this was saved."
-
 
 def bundle(
     transcripts: Mapping[str, Transcript],
@@ -68,18 +66,19 @@ def interim_bundle(
     title: str,
     mark: str,
     count: int,
+    words: str,
     is_open: Mapping[str, bool] | None = None,
 ) -> dict[str, str]:
-    """Return the saved forms of agents that still work, in HTML and text; *count* forms were made so far.
+    """Return the saved forms of agents that still work, in HTML and text; *words* say so.
 
-    By the class ``vibe-interim-MARK`` a live view of the same agents hides the HTML, by ``vibe-saved-COUNT`` it
-    recognises the last form.
+    *count* forms were made so far. By the class ``vibe-interim-MARK`` a live view of the same agents hides the HTML,
+    by ``vibe-saved-COUNT`` it recognises the last form.
     """
-    forms = bundle(transcripts, title=title, is_open=is_open, note=_INTERIM)
+    forms = bundle(transcripts, title=title, is_open=is_open, note=words)
     # Of another class than the live view: the page counts it as no further view.
     html = forms["text/html"].replace('<div class="vibe" ', '<div class="vibe-form" ')
     return {
-        "text/plain": f"{forms['text/plain']}\n\n[{_INTERIM}]",
+        "text/plain": f"{forms['text/plain']}\n\n[{words}]",
         "text/html": f'<div class="vibe-interim-{mark} vibe-saved-{count}">{html}</div>',
     }
 

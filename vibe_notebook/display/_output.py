@@ -69,6 +69,9 @@ class Output(Protocol):
     def chat(self, state: Mapping[str, Any]) -> None:
         """Show the state of a chat: whether a turn runs, and what waits for one. Any thread may call this."""
 
+    def steering(self, state: Mapping[str, Any]) -> None:
+        """Show whether a running agent takes messages, and what became of those it got. Any thread may call this."""
+
     def flush(self) -> None:
         """Show the last events at once: the final form may take a while."""
 
@@ -135,6 +138,9 @@ class NoOutput:
         """Show nothing."""
 
     def chat(self, state: Mapping[str, Any]) -> None:
+        """Show nothing: there is no box."""
+
+    def steering(self, state: Mapping[str, Any]) -> None:
         """Show nothing: there is no box."""
 
     def flush(self) -> None:

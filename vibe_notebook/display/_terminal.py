@@ -322,6 +322,9 @@ class TerminalOutput:
     def chat(self, state: Mapping[str, Any]) -> None:
         """Write nothing: the chat has a prompt."""
 
+    def steering(self, state: Mapping[str, Any]) -> None:
+        """Write nothing: what the agent takes is an event."""
+
     def flush(self) -> None:
         """Return at once: everything is printed as it arrives."""
 

@@ -16,6 +16,7 @@ from .._reducer.part_builders import TextBuilder, ToolBuilder
 from .._reducer.requests import RequestBuilder
 from .._reducer.run import PartBuilder, RunLog
 from ..parts import _key as part_key
+from ..parts import _steers as steers
 from ._blobs import Blobs
 from ._bundle import other_agent
 from ._cards import RunInput, SentCard, SourceList
@@ -338,7 +339,8 @@ def _shows_input(run: RunLog) -> bool:
 
 
 def _is_said(builder: PartBuilder) -> bool:
-    return builder.run.role_of(builder.message_id) == "user" and not _is_blank(builder)
+    is_user = builder.run.role_of(builder.message_id) == "user" and not steers(builder.message_id)
+    return is_user and not _is_blank(builder)
 
 
 def _is_card(item: Any) -> bool:

@@ -37,6 +37,9 @@ __all__ = ["WidgetOutput"]
 LINE = 1_000
 """Characters of a connection's line in the header."""
 
+_AT_WORK = "The agent was still at work when this was saved."
+_OPEN = "The chat was still open when this was saved."
+
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _NOTHING = {"text/plain": "", "text/html": ""}
 """The display of the form of the moment after the end: a notebook's output cannot be taken back."""
@@ -87,6 +90,7 @@ class WidgetOutput:
         self._controls = controls
         self._transcripts = transcripts
         self._last_words: str | None = None
+        self._chat: Mapping[str, Any] | None = None
         self._flushed_at: float | None = None
         self._packer = Packer()
         self._mark = uuid.uuid4().hex
@@ -144,7 +148,12 @@ class WidgetOutput:
 
     def chat(self, state: Mapping[str, Any]) -> None:
         """Show the box of a chat below the view, and what waits for its turn; Stop ends a turn."""
+        self._chat = state
         self._view.set_head(chat=dict(state), stoppable=state["busy"], stopping=False)
+
+    def steering(self, state: Mapping[str, Any]) -> None:
+        """Show the box for a running agent below the view."""
+        self._view.set_head(steer=dict(state))
 
     def flush(self) -> None:
         """Send the last news at once: streams that end together would wait for each other's final forms."""
@@ -193,6 +202,7 @@ class WidgetOutput:
             mark=self._mark,
             count=self._saved,
             is_open=dict(self._view.is_open),
+            words=_AT_WORK if self._chat is None or self._chat["busy"] else _OPEN,
         )
 
     def _end_cell(self, _: BaseException | None) -> None:
@@ -207,12 +217,20 @@ class WidgetOutput:
                     self._empty()
                 return
             number, budget = self._view.number, _budget(time.monotonic() - self._opened)
-            if self._cells > 1 and not self._pages and number != self._folded and self._spent <= budget:
+            is_due = self._cells > 1 or self._is_talk_alone
+            if is_due and not self._pages and number != self._folded and self._spent <= budget:
                 self._folded = number
-                form = self._form_of_the_moment()
-                self._display.replace({**self._live_data, **form})
+                form = {**self._live_data, **self._form_of_the_moment()}
+                if self._is_talk_alone:  # no page will come, and nobody may close the chat
+                    form = bundle(self._transcripts(), title=self._title)
+                self._display.replace(form)
                 self._spent += len(json.dumps(form))
             host().at_cell_end(self._end_cell)
+
+    @property
+    def _is_talk_alone(self) -> bool:
+        """Return whether this is a chat that nobody sees, in which something was said."""
+        return bool(self._chat is not None and self._chat["alone"] and self._chat["seen"])
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Send the whole state once, then put the static form in the widget's place."""

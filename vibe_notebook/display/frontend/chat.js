@@ -1,5 +1,5 @@
 /**
- * Offer the box of a chat: a text to send, and the messages that wait for their turn.
+ * Offer the box of a chat, or of an agent that takes messages while it works, and show the messages that wait.
  *
  * The kernel has the queue; this page has only what it cannot know yet: the text that is being written, and messages
  * that have not arrived. A draft is kept in the tab's own storage, so that it needs no kernel, and no other page sees it.
@@ -11,6 +11,11 @@
  * @property {[string, string] | null} back id and text of the message that was taken back last
  * @property {[string, string] | null} refused id of the message that was refused last, and the reason
  *
+ * @typedef {object} Steering The kernel's state of an agent that works
+ * @property {boolean} can the agent takes messages now
+ * @property {[string, string, "pending" | "taken" | "refused", string | null][]} sent id, beginning, state and reason of
+ *   each message
+ *
  * @typedef {object} ChatStore The part of a store that the box uses
  * @property {import("./values.js").Part} root
  * @property {() => boolean} live
@@ -18,7 +23,7 @@
  * @property {(message: object) => void} say sends a message to the kernel
  */
 import { div, show } from "./dom.js";
-import { NOBODY, waitingWords } from "./wording.js";
+import { NOBODY, STEER_WORDS, waitingWords } from "./wording.js";
 
 /** @param {string} words @param {string} name @param {() => void} [click] */
 function button(words, name, click) {
@@ -50,6 +55,8 @@ function createBox(el, store) {
   const key = `vibe-draft-${store.root.props.mark}`;
   /** @type {Map<string, string>} messages that have not arrived at the kernel */
   const sending = new Map();
+  /** @type {Map<string, { text: string, state?: string }>} messages to the agent at work, until their fate is known */
+  const steered = new Map();
   /** @type {Set<string>} messages that the user wants back */
   const wanted = new Set();
   /** @type {Map<string, HTMLElement>} */
@@ -63,8 +70,8 @@ function createBox(el, store) {
   const area = document.createElement("textarea");
   area.rows = 1;
   area.value = draft(key);
-  area.placeholder = "Enter sends, Shift+Enter breaks the line";
   const send = button("Send", "vibe-yes");
+  const steer = button("Steer", "vibe-steer", () => submit("steer"));
   const close = button("End chat", "vibe-close", () => {
     close.disabled = true;
     store.say({ type: "close" });
@@ -72,7 +79,7 @@ function createBox(el, store) {
   const said = div();
   said.className = "vibe-heard";
   said.setAttribute("role", "status");
-  form.append(area, send, close);
+  form.append(area, send, steer, close);
   el.append(list, form, said);
   // No key of the box may run a shortcut of the notebook: there "d d" deletes a cell.
   el.setAttribute("data-lm-suppress-shortcuts", "true");
@@ -91,15 +98,25 @@ function createBox(el, store) {
     fit();
   }
 
-  function submit() {
+  /** @returns {Chat} the state of a chat; of a view that is none, an empty one */
+  const chatOf = () =>
+    store.root.props.chat ?? { busy: true, queue: [], seen: [], back: null, refused: null };
+  /** @returns {Steering} */
+  const steeringOf = () => store.root.props.steer ?? { can: false, sent: [] };
+  /** What Enter does. */
+  const kind = () => (store.root.props.chat ? "send" : "steer");
+
+  /** @param {"send" | "steer"} type */
+  function submit(type = kind()) {
     const text = area.value;
     if (!text.trim() || area.readOnly) return;
     const id = Math.random().toString(36).slice(2);
     sending.set(id, text);
+    if (type === "steer") steered.set(id, { text });
     area.value = "";
     draft(key, "");
     fit();
-    store.say({ type: "send", id, text });
+    store.say({ type, id, text });
     drawRows();
     area.focus({ preventScroll: true });
   }
@@ -120,21 +137,25 @@ function createBox(el, store) {
   }
 
   function drawRows() {
-    /** @type {Chat} */
-    const { queue } = store.root.props.chat;
+    const { queue } = chatOf();
+    /** @type {[string, string][]} */
+    const pending = steeringOf()
+      .sent.filter(([, , state]) => state === "pending")
+      .map(([id, text]) => [id, text]);
     const waits = new Map(queue);
+    const shown = new Map([...pending, ...queue, ...sending]);
     for (const [id, row] of rows) {
-      if (waits.has(id) || sending.has(id)) continue;
+      if (shown.has(id)) continue;
       if (row.contains(document.activeElement)) area.focus({ preventScroll: true });
       row.remove();
       rows.delete(id);
     }
-    for (const [id, text] of [...queue, ...sending]) {
+    for (const [id, text] of shown) {
       const row = rows.get(id) ?? createRow(id);
       rows.set(id, row);
       const [words, state, back] = /** @type {any} */ (row.children);
       show(words, text);
-      show(state, waits.has(id) ? "queued" : "sending…");
+      show(state, waits.has(id) ? "queued" : sending.has(id) ? "sending…" : "pending");
       back.hidden = !waits.has(id);
       back.setAttribute("aria-label", `Take back: ${text.slice(0, 60)}`);
     }
@@ -146,6 +167,7 @@ function createBox(el, store) {
     const waits = new Set(queue.map(([id]) => id));
     for (const id of [...sending.keys()]) {
       if (!seen.includes(id)) continue;
+      steered.delete(id);
       if (no?.[0] === id) putBack(sending.get(id) ?? "");
       else show(said, waits.has(id) ? waitingWords(queue.length) : "Sent.");
       sending.delete(id);
@@ -158,6 +180,15 @@ function createBox(el, store) {
         area.focus({ preventScroll: true });
       }
       show(said, back?.[0] === id ? "Taken back." : "Its turn has begun already.");
+    }
+    for (const [id, , state, reason] of steeringOf().sent) {
+      const mine = steered.get(id);
+      if (!mine || mine.state === state) continue;
+      mine.state = state;
+      if (state === "refused") putBack(mine.text);
+      if (state !== "pending") steered.delete(id);
+      sending.delete(id);
+      show(said, state === "refused" ? `Not taken: ${reason}` : STEER_WORDS[state]);
     }
     if (no && no[0] !== refused) {
       refused = no[0];
@@ -184,8 +215,13 @@ function createBox(el, store) {
   return () => {
     const { chat, title } = store.root.props;
     const isGone = store.gone();
+    const { can } = steeringOf();
+    area.placeholder = `Enter ${kind()}s, Shift+Enter breaks the line`;
+    send.hidden = close.hidden = !chat;
+    steer.hidden = !can;
+    steer.disabled = isGone;
     area.setAttribute("aria-label", `Message to ${title}`);
-    hear(chat);
+    hear(chatOf());
     if (isGone && !area.readOnly) {
       for (const text of sending.values()) putBack(text);
       sending.clear();
@@ -209,7 +245,9 @@ export function chatting(el, store) {
   /** @type {ReturnType<typeof createBox> | undefined} */
   let update;
   return () => {
-    const isOpen = !!store.root.props.chat && store.live();
+    const { chat, steer } = store.root.props;
+    // The box of an agent that works stays until its view goes: its text may be on its way.
+    const isOpen = store.live() && !!(chat || steer?.can || (steer && update));
     el.hidden = !isOpen;
     if (!isOpen) return;
     update ??= createBox(el, store);

@@ -9,6 +9,12 @@ export const NOBODY = "Nobody is there to read a message: the kernel is gone.";
 export const waitingWords = (count) =>
   `Queued: ${count === 1 ? "1 message waits" : `${count} messages wait`}.`;
 
+/** @type {Record<string, string>} Words for what becomes of a message to an agent at work */
+export const STEER_WORDS = {
+  pending: "The agent has not taken it yet.",
+  taken: "The agent has taken it.",
+};
+
 /** A step that no signal reaches goes on until it returns. */
 export const STOPPING = "Stopping after this step…";
 
