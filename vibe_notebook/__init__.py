@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._watching.approvers.sdks import approver
     from ._watching.budgets import Budget
     from ._watching.chat import Chat, chat
+    from ._watching.entry import watch
     from ._watching.handlers.sdks import handler
     from ._watching.live import Live, live
     from ._watching.questions import Request
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ._watching.requests import Pending
     from ._watching.steering import Steered
     from ._watching.turns import Sent
-    from ._watching.watch import Watch, last, watch
+    from ._watching.watch import Watch, last
     from .display import configure
     from .exceptions import NoAnswerError, VibeNotebookError
     from .logs import load
@@ -94,7 +95,7 @@ _HOMES = {
     "record": ".recording",
     "renderer": "._watching.renderers",
     "replay": ".recording",
-    "watch": "._watching.watch",
+    "watch": "._watching.entry",
 }
 
 

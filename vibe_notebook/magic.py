@@ -18,7 +18,8 @@ from ._magics import cells as _cells
 from ._magics.options import OPTIONS, Options, check_url, headers, is_help, params, split, without_comment
 from ._magics.targets import Target, TargetError, find
 from ._watching.background import start
-from ._watching.watch import Watch, live_watches, watch, watch_agent
+from ._watching.entry import watch, watch_agent
+from ._watching.watch import Watch, live_watches
 from .display import choose
 from .exceptions import VibeNotebookError
 from .logs import Log, names_a_log

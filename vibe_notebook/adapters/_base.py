@@ -66,13 +66,10 @@ class Adapter(ABC):
     """The names of the SDK's exception classes that mean "the user stopped the run"."""
     tells_calls_apart: ClassVar[bool] = True
     """True if a call's id that comes again names another call; False for events that this package has made."""
-
     tells_usage: ClassVar[bool] = False
     """True if each model call of a run tells its usage; False if only the end of the stream does."""
-
     keeps_texts: ClassVar[bool] = False
     """True if a native may repeat a message after its end: then its words so far are needed."""
-
     has_think_tags: ClassVar[bool] = False
     """True if servers may pass a model's thinking on as ``<think>…</think>`` at the beginning of its text."""
 
@@ -122,17 +119,15 @@ class Adapter(ABC):
 
     def feed(self, native: object) -> list[Event]:
         """Return the events of one native, perhaps none. Never raises."""
+        self._envelope = {}
         if is_event(native):
-            own = self._own_event(native)
-            if own is not None:
+            if (own := self._own_event(native)) is not None:
                 renamed = self._call_ids.rename(own) if self.tells_calls_apart else own
                 self._written_calls.record(renamed)
                 return [renamed]
             if (damage := damage_in(native)) is not None:
-                self._envelope = {}
                 self.end(**self.emit_damaged(native, damage))
                 return self._flush()
-        self._envelope = {}
         self._read(native)
         return self._flush()
 
