@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._auto.switch import auto, spans
     from ._watching.handlers.sdks import handler
     from ._watching.live import Live, live
     from ._watching.questions import Request
@@ -42,6 +43,7 @@ __all__ = [
     "Transcript",
     "VibeNotebookError",
     "Watch",
+    "auto",
     "configure",
     "get_registry",
     "handler",
@@ -52,6 +54,7 @@ __all__ = [
     "record",
     "renderer",
     "replay",
+    "spans",
     "unload_ipython_extension",
     "watch",
 ]
@@ -68,6 +71,7 @@ _HOMES = {
     "Transcript": ".transcript",
     "VibeNotebookError": ".exceptions",
     "Watch": "._watching.watch",
+    "auto": "._auto.switch",
     "configure": ".display",
     "get_registry": ".registry",
     "handler": "._watching.handlers.sdks",
@@ -77,6 +81,7 @@ _HOMES = {
     "record": ".recording",
     "renderer": "._watching.renderers",
     "replay": ".recording",
+    "spans": "._auto.switch",
     "watch": "._watching.watch",
 }
 

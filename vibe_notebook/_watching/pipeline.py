@@ -75,6 +75,7 @@ class Pipeline:
         self.finalized = False  # the runs have ended, and the transcripts are final
         self.renderer = renderer
         self.has_times = False  # the source knows when its events were: an event without a time gets none
+        self.is_withdrawn = False  # another view shows the run
         self.passive = False  # it only shows: another source dispatches the agent's events
         self.on_stop: Callable[[], object] | None = None  # cancels the watch
         self.connections = Connections(self._draw_connections)
@@ -303,7 +304,15 @@ class Pipeline:
 
     def current(self) -> dict[str, Transcript]:
         """Return the transcripts of this watch's agents at this moment."""
+        if self.is_withdrawn:
+            return {}
         return {agent_id: self._transcript(agent_id) for agent_id in list(self._since)} or self.transcripts
+
+    def withdraw(self, words: str) -> None:
+        """End without a transcript, for a run that another view shows; *words* stay in this one's place."""
+        self.is_withdrawn = True
+        self.report(words)
+        self.finalize(later=True)
 
     def finalize(self, exc: BaseException | None = None, *, later: bool = False) -> None:
         """End the stream's runs, close the recording, show the final form. Idempotent.
@@ -422,6 +431,9 @@ class Pipeline:
         holds, self._holds = self._holds, []
         for hold in holds:
             hold.release()
+        for agent_id in list(self._since) if self.is_withdrawn else ():
+            self.registry.unregister(agent_id)
+            self.registry.forget(agent_id)
 
     def _finish_runs(self, exc: BaseException | None) -> None:
         if self.passive or not (self._adapter or self._adapter_name):

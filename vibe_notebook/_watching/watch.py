@@ -25,6 +25,7 @@ from ..logs import Log, names_a_log
 from ..recording import Recorder, Replay
 from ..registry import Registry, get_registry
 from ..transcript import Transcript
+from .claims import claim_source
 from .connections import connections_of
 from .context import enter, leave
 from .pipeline import Pipeline
@@ -392,6 +393,7 @@ def watch(
     if isinstance(source, os.PathLike) or (isinstance(source, str) and names_a_log(source)):
         source = Log(source, agent_id=agent_id)
     check(source)
+    claim_source(source)
     if not isinstance(adapter, str) and agent_id not in (None, adapter.agent_id):
         msg = f"agent_id={agent_id!r}, but the adapter has {adapter.agent_id!r}: give it to the adapter only."
         raise ValueError(msg)
