@@ -22,7 +22,7 @@ MESSAGES = (
 
 NAMES = {
     "": "Answer Budget Chat Live NoAnswerError Pending Recorder Registry Replay Request Sent Steered Transcript VibeNotebookError Watch "
-    "approver chat configure get_registry handler last live load load_ipython_extension record renderer replay "
+    "approver auto chat configure get_registry handler last live load load_ipython_extension record renderer replay spans "
     "unload_ipython_extension watch",
     "adapters": "Adapter choose detect get is_open names none_understood recognizes",
     "cli": "main",
@@ -58,8 +58,8 @@ ADAPTERS = (
     "a2a acp agent_framework agno agui anthropic anthropic_managed_agents autogen bedrock browser_use "
     "chatlas claude_agent_sdk cohere crewai dspy events github_copilot google_adk google_genai "
     "google_interactions haystack instructor jido langgraph letta llama_index mcp messages mistral "
-    "mistral_conversations ollama openai_agents openai_chat openai_codex openai_responses openai_sessions "
-    "openhands pydantic_ai semantic_kernel smolagents strands text vercel_ai_ui vibex vllm xai"
+    "mistral_conversations ollama openai_agents openai_agents_traces openai_chat openai_codex openai_responses "
+    "openai_sessions openhands otel_spans pydantic_ai semantic_kernel smolagents strands text vercel_ai_ui vibex vllm xai"
 )
 
 PARAMETERS = {
@@ -78,6 +78,8 @@ PARAMETERS = {
     "Sent.take_back": "",
     "handler": "name title agent_id registry display record",
     "approver": "name run",
+    "auto": "on registry display",
+    "spans": "registry display",
     "replay": "path speed",
     "load": "path",
     "logs.Log": "path follow agent_id wait",

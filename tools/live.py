@@ -54,8 +54,10 @@ SCRIPTS = {
     "mistral": ["mistral", "mistral_conversations"],
     "ollama": ["ollama"],
     "openai": ["openai_chat", "openai_responses"],
-    "openai-agents": ["openai_agents"],
+    "openai-agents": ["openai_agents", "openai_agents_traces"],
     "openai-sessions": ["openai_sessions"],
+    "openinference": ["openinference"],
+    "opentelemetry": ["otel_spans"],
     "pydantic-ai": ["pydantic_ai"],
     "semantic-kernel": ["semantic_kernel"],
     "smolagents": ["smolagents"],
@@ -63,7 +65,12 @@ SCRIPTS = {
     "xai": ["xai"],
 }
 """By extra, the scripts in tests/samples/record that run the SDK."""
-MODELS = {"agno": ["openai>=3,<4"], "smolagents": ["openai>=3,<4"]}
+MODELS = {
+    "agno": ["openai>=3,<4"],
+    "openinference": ["langchain>=1.2,<2", "langgraph>=1.2,<2", "opentelemetry-sdk>=1.30,<2"],
+    "opentelemetry": ["pydantic-ai-slim>=2,<3"],
+    "smolagents": ["openai>=3,<4"],
+}
 """By extra, further requirements of its scripts: the SDK's model is another SDK's client."""
 OLD_DEPENDENCIES = {
     "pydantic-ai": ["opentelemetry-api<1.37"],

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._auto.switch import auto, spans
     from ._watching.approvers.sdks import approver
     from ._watching.budgets import Budget
     from ._watching.chat import Chat, chat
@@ -53,6 +54,7 @@ __all__ = [
     "VibeNotebookError",
     "Watch",
     "approver",
+    "auto",
     "chat",
     "configure",
     "get_registry",
@@ -64,6 +66,7 @@ __all__ = [
     "record",
     "renderer",
     "replay",
+    "spans",
     "unload_ipython_extension",
     "watch",
 ]
@@ -86,6 +89,7 @@ _HOMES = {
     "VibeNotebookError": ".exceptions",
     "Watch": "._watching.watch",
     "approver": "._watching.approvers.sdks",
+    "auto": "._auto.switch",
     "configure": ".display",
     "get_registry": ".registry",
     "handler": "._watching.handlers.sdks",
@@ -96,6 +100,7 @@ _HOMES = {
     "renderer": "._watching.renderers",
     "replay": ".recording",
     "watch": "._watching.entry",
+    "spans": "._auto.switch",
 }
 
 

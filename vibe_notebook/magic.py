@@ -14,6 +14,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
+from ._auto.switch import auto
 from ._magics import cells as _cells
 from ._magics.options import OPTIONS, Options, check_url, headers, is_help, params, split, without_comment
 from ._magics.targets import Target, TargetError, find
@@ -138,6 +139,23 @@ class VibeMagics(Magics):
             raise UsageError(msg)
         for made in chosen:
             made.cancel()
+
+    @line_magic
+    def vibe(self, line: str) -> None:
+        """Show each agent's run that no code wraps, where it starts.
+
+        ``%vibe auto`` sets the hooks of the SDKs that are imported, and those of each SDK that a later cell imports.
+        ``%vibe auto off`` shows no further run.
+        """
+        words = without_comment(line).split()
+        if is_help(line) or not words:
+            _print_help("vibe")
+            return
+        if words not in (["auto"], ["auto", "on"], ["auto", "off"]):
+            msg = f"%vibe {line.strip()}: use %vibe auto or %vibe auto off."
+            raise UsageError(msg)
+        done = auto(words[-1] != "off")
+        sys.stdout.write(f"{done!r}\n")
 
     def _target(self, text: str) -> Target:
         try:
@@ -299,7 +317,7 @@ def unload(shell: InteractiveShell) -> None:
         matchers = completer.custom_matchers
         matchers[:] = [m for m in matchers if getattr(m, "__module__", "") != _cells.__name__]
     for kind in ("line", "cell"):
-        for name in ("vibe_stream", "vibe_streams", "vibe_stop"):
+        for name in ("vibe", "vibe_stream", "vibe_streams", "vibe_stop"):
             shell.magics_manager.magics[kind].pop(name, None)
     made = shell.magics_manager.registry.pop("VibeMagics", None)
     if isinstance(made, VibeMagics):

@@ -248,6 +248,7 @@ ROWS = (
         "openai-agents",
         "run_streamed",
     ),
+    Row("OpenAI Agents SDK, traces", "openai_agents_traces", "vibe.auto()", "openai-agents"),
     Row(
         "OpenAI Chat Completions",
         "openai_chat",
@@ -274,6 +275,13 @@ ROWS = (
         "openhands",
         'Conversation(agent, callbacks=[vibe.handler("openhands")])',
         shown="text, thinking, calls with results",
+    ),
+    Row("OpenInference", "otel_spans", "provider.add_span_processor(vibe.spans())", "openinference"),
+    Row(
+        "OpenTelemetry, gen_ai conventions",
+        "otel_spans",
+        "provider.add_span_processor(vibe.spans())",
+        "opentelemetry",
     ),
     Row(
         "pydantic-ai",

@@ -14,6 +14,7 @@ from ..recording import Recorder, Replay
 from ..registry import Registry, get_registry
 from .approvers.resumer import Resumed
 from .budgets import Budget
+from .claims import claim_source
 from .connections import connections_of
 from .pipeline import Pipeline
 from .sources import check, events_until_run_ends, stream_in
@@ -69,6 +70,7 @@ def watch(  # noqa: PLR0913 - each is an option of its own
         msg = f"{source!r} names no file, and no agent's log. Did you mean {meant!r}?"
         raise TypeError(msg)
     check(source)
+    claim_source(source)
     if not isinstance(adapter, str) and agent_id not in (None, adapter.agent_id):
         msg = f"agent_id={agent_id!r}, but the adapter has {adapter.agent_id!r}: give it to the adapter only."
         raise ValueError(msg)

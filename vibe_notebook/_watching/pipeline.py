@@ -39,7 +39,6 @@ from .reader import Reader
 from .requests import CLOSED, ENDED, AnswerPayload, Desk
 from .sources import is_one_shot
 from .steering import Steering, SteerPayload
-from .understanding import Understanding
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
@@ -55,6 +54,7 @@ class Pipeline:
     # Defaults of the class: hundreds of ended streams may be held, and few of them change these.
     find_title: Callable[[], str | None] | None = None  # a recording tells its title once it is opened
     has_times = False  # the source knows when its events were: an event without a time gets none
+    is_withdrawn = False  # another view shows the run
     passive = False  # it only shows: another source dispatches the agent's events
     steering: Steering | None = None  # None: the stream cannot be steered
     controls: tuple[Control, ...] = ()  # further ones, or others in the place of those of one stream
@@ -85,7 +85,7 @@ class Pipeline:
         self.renderer = renderer
         self.on_stop: Callable[[], object] | None = None  # cancels the watch
         self.connections = Connections(self._draw_connections)
-        self._reader = Reader(adapter, self._make_adapter, self.report)
+        self.reader = Reader(adapter, self._make_adapter, self.report)
         if not isinstance(adapter, str) and agent_id is None:
             self.agent_id = adapter.agent_id
         self.run_ids: RunIds | None = RunIds(registry)  # None: the source's ids are to stay
@@ -131,11 +131,11 @@ class Pipeline:
         )
         if self.connections:
             self._draw_connections()
-        if self.agent_id is not None and (self.passive or not self._reader.name):
+        if self.agent_id is not None and (self.passive or not self.reader.name):
             # Otherwise the first event brings the id: a stream of our own events has its agents' ids.
             self.follow(self.agent_id, since=0 if self.passive else None)
         if self.spending is not None:
-            if (given := self._reader.adapter) is not None:
+            if (given := self.reader.adapter) is not None:
                 self.spending.check_source(given.name, tells_usage=given.tells_usage)
             self.spending.begin()
         if self.steering is not None:
@@ -196,16 +196,16 @@ class Pipeline:
             return
         if self.steering is not None:
             self.steering.see(native)
-        for each in self._reader.ready(native):
-            events = self._reader.read(each)
-            self.dispatch(events, outranked=self._reader.chosen().name != "events")
+        for each in self.reader.ready(native):
+            events = self.reader.read(each)
+            self.dispatch(events, outranked=self.reader.chosen().name != "events")
 
     def exhausted(self, source: Any, *, is_cut: bool = False) -> None:
         """Dispatch the events that *source* itself holds after its stream has yielded all, unless it *is_cut*.
 
         Raises ``AdapterError`` if the stream was too short to know its SDK, or if the adapter understood none of it.
         """
-        reader = self._reader
+        reader = self.reader
         if reader.waits:
             reader.choose(is_last=True)
         elif is_cut:
@@ -216,29 +216,19 @@ class Pipeline:
             if not (self.passive or self.connections) and is_one_shot(source):
                 self.report("The stream gave no events. If it was read before, make a new one.")
         else:
-            self.dispatch(reader.call(reader.adapter, lambda adapter: adapter.exhausted(source)) or [])
+            self.dispatch(reader.exhausted(source))
 
     def resume(self, paused: Any) -> None:
         """Let an interrupted run wait here for its answers; *paused* is the SDK's object of the part that ended."""
-        adapter = self._reader.adapter
-        if adapter is not None:
-            self.dispatch(self._reader.call(adapter, lambda adapter: adapter.exhausted(paused)) or [])
-            adapter.resume()
-
-    def stay_interrupted(self) -> None:
-        """Let the run end as interrupted after all: an answer does not let it go on."""
-        if self._reader.adapter is not None:
-            self._reader.adapter.end("interrupted")
+        self.dispatch(self.reader.exhausted(paused))
+        if self.reader.adapter is not None:
+            self.reader.adapter.resume()
 
     def fail(self, error: BaseException) -> None:
         """Show that a request has no answer, and end a watch with this error. Any thread may call this."""
         self.report(_describe(error))
         if self.on_failure is not None:
             self.on_failure(error)
-
-    def feed(self, adapter: Adapter, native: Any, understanding: Understanding | None = None) -> list[Event]:
-        """Return the events that an adapter makes of one native event, and count them in *understanding*."""
-        return self._reader.feed(adapter, native, understanding)
 
     def dispatch(self, events: Iterable[Event], *, outranked: bool = False) -> None:
         """Dispatch the events that were made from one native event.
@@ -307,11 +297,6 @@ class Pipeline:
         """Show something else. Any thread may call this; a fault is logged."""
         self._show(show)
 
-    def result_of(self, source: Any, native: Any) -> Any:
-        """Return the SDK's own result, once *source* has given its last event *native*."""
-        adapter = self._reader.adapter
-        return native if adapter is None else adapter.native_result(source, native)
-
     def stopping(self) -> None:
         """Show that the stream was cancelled, and ends after its present step. Any thread may call this."""
         self._show(lambda output: output.stopping())
@@ -330,7 +315,15 @@ class Pipeline:
 
     def current(self) -> dict[str, Transcript]:
         """Return the transcripts of this watch's agents at this moment."""
+        if self.is_withdrawn:
+            return {}
         return {agent_id: self._transcript(agent_id) for agent_id in list(self._since)} or self.transcripts
+
+    def withdraw(self, words: str) -> None:
+        """End without a transcript, for a run that another view shows; *words* stay in this one's place."""
+        self.is_withdrawn = True
+        self.report(words)
+        self.finalize(later=True)
 
     def finalize(self, exc: BaseException | None = None, *, later: bool = False) -> None:
         """End the stream's runs, close the recording, show the final form. Idempotent.
@@ -434,7 +427,7 @@ class Pipeline:
         host().remember(self.transcripts.values(), *self._place)
 
     def _show_final_form(self) -> None:
-        output, self._output, self._reader.adapter = self._output, None, None  # only a live view needs them
+        output, self._output, self.reader.adapter = self._output, None, None  # only a live view needs them
         try:
             if output is not None:
                 if self._finalizer.may_wait_for_lull:
@@ -453,9 +446,12 @@ class Pipeline:
         holds, self._holds = self._holds, []
         for hold in holds:
             hold.release()
+        for agent_id in list(self._since) if self.is_withdrawn else ():
+            self.registry.unregister(agent_id)
+            self.registry.forget(agent_id)
 
     def _finish_runs(self, exc: BaseException | None) -> None:
-        reader = self._reader
+        reader = self.reader
         if self.passive or not reader.name:
             return
         adapter = reader.chosen()  # after no native event any adapter can report how the stream ended

@@ -350,7 +350,7 @@ class Watch(Transcribed):
         is_cut = self._stepper.end()
         self._pipeline.exhausted(self._source, is_cut=is_cut)
         if not is_cut:
-            self._native_result = self._pipeline.result_of(self._source, newest)
+            self._native_result = self._pipeline.reader.result_of(self._source, newest)
         return not is_cut
 
     def _step(self, call: Callable[[], Any], close: Callable[[], object] | None = None) -> Any:

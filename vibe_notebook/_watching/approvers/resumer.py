@@ -39,4 +39,4 @@ class Resumed(ABC):
         """Let the run end as interrupted: without an answer the SDK's run stays where it is."""
         stream: Transcribed | None = self._asker.run or current()
         if stream is not None:
-            pipeline_of(stream).stay_interrupted()
+            pipeline_of(stream).reader.chosen().end("interrupted")
