@@ -21,7 +21,7 @@ SESSIONS = [
     Session(
         Path(f"/logs/{number}.jsonl"),
         "Pi",
-        project="/home/me/a-rather-long-path/of/a/project",
+        project="/srv/a-rather-long-path/of/a/project",
         title="日本語のとても長い題名です、幅は二倍 and more words " * number,
         turns=number,
         cost=cost,
