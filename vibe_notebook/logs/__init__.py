@@ -6,9 +6,10 @@ reads a pipe. ``sessions`` lists the logs of this machine. Above the recording a
 """
 
 from ._homes import meant_log, names_a_log
+from ._listing import session_lines
 from ._load import load
 from ._log import Log
 from ._piped import PipedLog
-from ._sessions import Session, session_lines, sessions
+from ._sessions import Session, sessions
 
 __all__ = ["Log", "PipedLog", "Session", "load", "meant_log", "names_a_log", "session_lines", "sessions"]
