@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tests.browser.conftest import Open
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import Open, Watched
+from tests.browser.lab import Notebook
 
 LOAD = "import asyncio\nimport vibe_notebook as vibe"
 APPROVE = """async with vibe.live("ops", title="Ops") as live:
@@ -94,3 +101,46 @@ def test_a_click_in_one_of_two_pages_answers_an_agent_in_the_background_and_both
             assert each.get_by_role("button", name="Approve").count() == 0
     finally:
         other.close()
+
+
+BY_HAND, PYDANTIC_AI, LANGGRAPH = 1, 2, 3
+"""Code cells of the notebook that wait."""
+
+
+@pytest.fixture
+def acting(watched: Watched, lab: str, lab_folder: Path) -> Iterator[Notebook]:
+    path = lab_folder / "05_acting.ipynb"
+    shutil.copy(Path(__file__).parents[2] / "notebooks" / path.name, path)
+    book = Notebook(watched.page, lab, path)
+    book.open()
+    yield book
+    book.close()
+
+
+def test_the_notebooks_agents_go_on_with_what_the_user_presses(acting: Notebook) -> None:
+    book, page = acting, acting.page
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    book.run(0, BY_HAND)
+    cell = book.output(BY_HAND)
+    cell.get_by_role("button", name="Approve").click()
+    cell.get_by_role("button", name="Quito").click()
+    cell.locator(".vibe:not(.vibe-live)").get_by_text("We go to Quito.").wait_for()
+
+    book.run(PYDANTIC_AI)
+    cell = book.output(PYDANTIC_AI)
+    cell.get_by_role("button", name="Approve").nth(1).wait_for()  # both calls ask at once
+    assert cell.get_by_role("button", name="Approve").count() == 2
+    cell.get_by_label("Reason (optional)").nth(1).fill("keep b")
+    cell.get_by_role("button", name="Decline").nth(1).click()
+    cell.get_by_role("button", name="Approve").first.click()
+    cell.locator(".vibe:not(.vibe-live)").get_by_text("The tools said: a is gone, keep b").wait_for()
+    cell.get_by_text("[('a', 'ok'), ('b', 'denied')]").wait_for()
+
+    book.run(LANGGRAPH)
+    cell = book.output(LANGGRAPH)
+    cell.get_by_role("button", name="Lima").click()
+    words = cell.get_by_role("textbox").first
+    words.fill("5")
+    words.press("Enter")
+    cell.get_by_text("['5 days', 'Lima']").wait_for()
+    book.wait_idle()

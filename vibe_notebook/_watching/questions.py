@@ -45,8 +45,7 @@ class Question:
     takes_args: bool = True
     """False for an approval whose SDK cannot run the call with changed arguments."""
     request_id: str | None = None
-    is_shown: bool = False
-    """True if an adapter has shown the request: only its answer is new."""
+    """The id of a request that an adapter has shown; it is the same request, which can be answered from now on."""
 
     def event(
         self, agent_id: str, run_id: str, tool_call_id: str | None

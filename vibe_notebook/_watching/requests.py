@@ -179,8 +179,7 @@ class Desk:
                 self._open[request.request_id] = pending
         self.reserve(event)
         self.show(request.request_id, _shown(request, form))
-        if not question.is_shown:
-            self.dispatch([event])
+        self.dispatch([event])
         if is_late:
             self._settle(pending, Answer(action="cancel", by=ENDED))
         elif not self._is_anybody_there():

@@ -106,7 +106,6 @@ class Asker:
                     message=value.message,
                     options=question.options or value.options,
                     request_id=request_id,
-                    is_shown=True,
                 )
                 return self._ask(stream, at, known, tool)
         place = None if stream is None else await self._wait_for_place(stream, call)

@@ -76,7 +76,9 @@ class _Run(Resumed):
         except ValueError:  # no checkpointer: the graph has raised at its interrupt, or it has none
             return []
         found = getattr(state, "interrupts", None)  # older versions have only those of each task
-        return list(found or (one for task in state.tasks for one in task.interrupts))
+        if found is None:
+            found = [one for task in state.tasks for one in task.interrupts]
+        return list(found)
 
     async def _answers(self, waiting: dict[str, Any]) -> dict[str, tuple[Any] | None]:
         """Return what resumes each interrupt; ``None`` for one that is not to go on."""
