@@ -13,11 +13,13 @@ from itertools import islice
 from types import FrameType
 from typing import Final
 
+from .._foreign_words import clean_logger
 from .._forks import in_child
 from ..adapters.fields import get, ident
 
 __all__ = ["claim", "claim_source", "claim_span", "is_claimed", "on_claim", "span_key"]
 
+log = clean_logger("vibe_notebook")
 _KEPT: Final = 10_000
 """Runs whose ids are known: 1 MB."""
 _FRAMES: Final = ("ag_frame", "gi_frame")
@@ -48,7 +50,10 @@ def claim(run: str | None) -> None:
         _claimed[run] = None
         listeners = list(_listeners)
     for listener in listeners:
-        listener(run)
+        try:
+            listener(run)
+        except Exception:  # the view that cannot step back is not this one's
+            log.exception("A view of the same run could not step back")
 
 
 def claim_source(source: object) -> None:

@@ -53,6 +53,10 @@ class Span:
     error: str | None = None
     is_failed: bool = False
     is_cancelled: bool = False
+    is_deferred: bool = False
+    """True for a tool whose call waits for an answer of the user's."""
+    waits: tuple[str, ...] = ()
+    """The calls of an agent that wait for an answer."""
 
 
 @dataclass(eq=False)
