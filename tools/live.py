@@ -65,6 +65,13 @@ SCRIPTS = {
     "xai": ["xai"],
 }
 """By extra, the scripts in tests/samples/record that run the SDK."""
+AUTO = {
+    "langchain": "test_langchain",
+    "openai-agents": "test_openai_agents",
+    "opentelemetry": "test_spans_of_a_provider",
+    "pydantic-ai": "test_pydantic_ai",
+}
+"""By extra, the test of ``vibe.auto()`` with the SDK."""
 MODELS = {
     "agno": ["openai>=3,<4"],
     "openinference": ["langchain>=1.2,<2", "langgraph>=1.2,<2", "opentelemetry-sdk>=1.30,<2"],
@@ -124,6 +131,7 @@ def try_version(name: str, requirements: list[str], age: str, resolution: str) -
             return "", f"cannot be installed: {last_line(done.stderr)}"
     found = ", ".join(f"{package} {version(python, package)}" for package in map(package_of, requirements))
     chosen = [f"tests/live/test_sdks.py::{test}[{script}]" for test in TESTS for script in SCRIPTS[name]]
+    chosen += [f"tests/live/test_auto.py::{AUTO[name]}"] if name in AUTO else []
     pytest = (str(python), "-m", "pytest", "-m", "live", "-q", "--require-all", "-p", "no:cacheprovider")
     done = run(*pytest, *chosen)
     if done.returncode == 0 and name in APPROVERS:

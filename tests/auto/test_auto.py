@@ -12,7 +12,7 @@ import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda, RunnableParallel
-from pydantic_ai import Agent
+from pydantic_ai import Agent, DeferredToolRequests
 from pydantic_ai.models.instrumented import InstrumentationSettings
 from pydantic_ai.models.test import TestModel
 
@@ -278,3 +278,31 @@ def test_the_report_names_sdks_that_have_no_hook(
     report = vibe.auto(registry=registry, display=False)
     assert any(line.startswith("claude-agent-sdk") or ", claude-agent-sdk" in line for line in report.lines)
     assert repr(report).startswith("vibe.auto is on\n  ")
+
+
+def test_a_hook_that_an_sdk_refuses_is_a_line_and_no_error(
+    registry: vibe.Registry, agents: Agents, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(processor: object) -> None:
+        del processor
+        raise TypeError("no processors here")
+
+    monkeypatch.setattr(sys.modules["agents.tracing"], "add_trace_processor", refuse)
+    report = vibe.auto(registry=registry, display=False)
+    assert "openai-agents: the hook could not be set (TypeError: no processors here)" in report.lines
+    assert [record.message for record in caplog.records] == ["The hook of openai-agents could not be set"]
+
+
+def test_a_call_that_waits_for_an_answer_leaves_its_run_interrupted(registry: vibe.Registry) -> None:
+    vibe.auto(registry=registry, display=False)
+    made: Agent[None, Any] = Agent(TestModel(), output_type=[str, DeferredToolRequests], name="A")
+
+    @made.tool_plain(requires_approval=True)
+    def remove(path: str) -> str:
+        return path
+
+    asyncio.run(made.run("?"))
+    (agent_id,) = registry.agents()
+    transcript = registry.transcript(agent_id)
+    assert [(call.tool_name, call.state) for call in transcript.tools] == [("remove", "awaiting_approval")]
+    assert transcript.outcome == "interrupted"

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import Any, Final
 
+from .._foreign_words import clean_logger
 from .._watching.claims import on_claim
 from ..adapters import openai_agents_traces, otel_spans
 from ..adapters.fields import get, ident
@@ -22,6 +23,8 @@ from .tracer import RunTracerProvider
 from .views import Settings, guarded
 
 __all__ = ["Hooks", "SpanProcessor"]
+
+log = clean_logger("vibe_notebook")
 
 _OF_SDKS: Final = {
     "langchain": ("langchain", "langgraph"),
@@ -148,13 +151,14 @@ class Hooks:
 
     def set(self) -> list[str]:
         """Set the hooks of the SDKs that are imported now; return a line for each SDK."""
-        found = (
-            self._of_langchain(),
-            self._of_openai_agents(),
-            self._of_opentelemetry(),
-            self._of_pydantic_ai(),
-        )
-        return [line for line in found if line] + list(_lines_of_others())
+        hooks = {
+            "langchain": self._of_langchain,
+            "openai-agents": self._of_openai_agents,
+            "opentelemetry": self._of_opentelemetry,
+            "pydantic-ai": self._of_pydantic_ai,
+        }
+        found = [_line_of(name, hook) for name, hook in hooks.items()]
+        return [line for line in found if line] + _lines_of_others()
 
     def views(self) -> list[Any]:
         """Return the holders of views."""
@@ -223,8 +227,8 @@ class Hooks:
             if hasattr(provider, "add_span_processor"):
                 self._add_to(provider)
                 return "pydantic-ai: a span processor of your instrumentation"
-            if present is True and len(self._providers):
-                return "pydantic-ai: the spans of your instrumentation"
+            if len(self._providers):
+                return "pydantic-ai: the spans of your instrumentation, if it uses the global TracerProvider"
             return "pydantic-ai: your instrumentation stays; add vibe.spans() to its TracerProvider"
         metrics = _part_of("opentelemetry", "metrics")
         provider = RunTracerProvider(self._spans.on_start, self._spans.on_end)
@@ -245,6 +249,15 @@ class Hooks:
         return (self._langchain is not None and _in_langchain()) or (
             self._traces is not None and _in_openai_agents()
         )
+
+
+def _line_of(name: str, hook: Callable[[], str | None]) -> str | None:
+    """Set one hook; return its line, also of one that an SDK refuses."""
+    try:
+        return hook()
+    except Exception as error:
+        log.exception("The hook of %s could not be set", name)
+        return f"{name}: the hook could not be set ({type(error).__name__}: {error})"
 
 
 def _part_of(package: str, name: str) -> Any:

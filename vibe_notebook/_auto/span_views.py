@@ -39,6 +39,11 @@ class _Entry:
     """True below a watched run."""
 
     @property
+    def agent(self) -> _Entry:
+        """Return the span of the innermost agent: this one, or one around it."""
+        return next((one for one in self.chain if one.span.kind in _ROOTS), self)
+
+    @property
     def chain(self) -> Iterator[_Entry]:
         """Yield the span and those around it, the innermost first."""
         entry: _Entry | None = self
@@ -118,11 +123,12 @@ class SpanViews:
             entry.is_hidden = True
             return
         view = above.view if above is not None else None
-        is_watched = is_within_watch() or self._is_foreign(entry.native)
+        is_within = is_within_watch()
+        is_watched = is_within or self._is_foreign(entry.native)
         if view is not None and not view.is_over:
             if not is_watched:
                 entry.view = view
-            elif view.run is None:  # the watch steps the run itself: nothing of it was shown
+            elif is_within and view.run is None:  # the watch steps the run itself: nothing of it was shown
                 self._drop(view)
                 entry.is_hidden = True
             else:
@@ -162,7 +168,7 @@ class SpanViews:
         if entry is None or entry.is_hidden or entry.view is None:
             return
         view = entry.view
-        is_own = entry is view.root or entry.above is view.root
+        is_own = entry.agent is view.root
         if is_own and is_within_watch() and not view.is_over:  # it began outside: a watch reads its stream
             self._drop(view)
             return
@@ -219,9 +225,14 @@ class SpanViews:
             run.withdraw(MOVED)
 
     def claimed(self, key: str) -> None:
-        """Step back from the run with this id."""
+        """Step back from the run with this id, or from that to which this span belongs."""
         with self._lock:
             views = [view for view in self._views if key in view.keys]
+            kind, _, span = key.partition(":")
+            trace_id, _, span_id = span.partition(":")
+            entry = self._entries.get((trace_id, span_id)) if kind == "span" else None
+            if entry is not None and entry.view is not None and entry.agent is entry.view.root:
+                views.append(entry.view)
         for view in views:
             self._drop(view)
 

@@ -9,7 +9,6 @@ import contextlib
 import random
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from types import SimpleNamespace, TracebackType
@@ -167,8 +166,7 @@ class RunSpan:
         module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
         found = {
             "exception.type": f"{module}{kind.__qualname__}",
-            "exception.message": str(exception),
-            "exception.stacktrace": "".join(traceback.format_exception(exception)),
+            "exception.message": _words_of(exception),
         }
         self.add_event("exception", {**found, **(attributes or {})})
 
@@ -188,5 +186,12 @@ class RunSpan:
     ) -> None:
         if error is not None and self.is_recording():
             self.record_exception(error)
-            self.set_status(2, f"{type(error).__name__}: {error}")
+            self.set_status(2, f"{type(error).__name__}: {_words_of(error)}")
         self.end()
+
+
+def _words_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - this runs in the agent's code, whose own error must go on
+        return ""

@@ -6,17 +6,20 @@ the ids of such runs are claimed here, and an automatic view of such a run steps
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from itertools import islice
 from types import FrameType
 from typing import Final
 
+from .._foreign_words import clean_logger
 from .._forks import in_child
 from ..adapters.fields import get, ident
 
-__all__ = ["claim", "claim_source", "is_claimed", "on_claim"]
+__all__ = ["claim", "claim_source", "claim_span", "is_claimed", "on_claim", "span_key"]
 
+log = clean_logger("vibe_notebook")
 _KEPT: Final = 10_000
 """Runs whose ids are known: 1 MB."""
 _FRAMES: Final = ("ag_frame", "gi_frame")
@@ -47,7 +50,10 @@ def claim(run: str | None) -> None:
         _claimed[run] = None
         listeners = list(_listeners)
     for listener in listeners:
-        listener(run)
+        try:
+            listener(run)
+        except Exception:  # the view that cannot step back is not this one's
+            log.exception("A view of the same run could not step back")
 
 
 def claim_source(source: object) -> None:
@@ -60,14 +66,30 @@ def claim_source(source: object) -> None:
         (found for name in _FRAMES if (found := _self_of(getattr(source, name, None))) is not None), None
     )
     for one in (source, owner):
-        if type(one).__module__.partition(".")[0] in ("agents", "pydantic_ai"):
+        package = type(one).__module__.partition(".")[0]
+        if package == "agents":
             claim(ident(get(one, "trace", "trace_id")))
+        elif package == "pydantic_ai":
             claim(ident(get(one, "run_id")))
+            claim_span()  # of an earlier version: the result has no id, but its span is the present one
 
 
 def _self_of(frame: object) -> object:
     """Return the object whose method a generator's frame runs."""
     return frame.f_locals.get("self") if isinstance(frame, FrameType) else None
+
+
+def claim_span() -> None:
+    """Claim the run whose span of OpenTelemetry is the present one, where a process has spans."""
+    present = get(sys.modules.get("opentelemetry.trace"), "get_current_span")
+    context = present().get_span_context() if callable(present) else None
+    if context is not None and context.is_valid:
+        claim(span_key(f"{context.trace_id:032x}", f"{context.span_id:016x}"))
+
+
+def span_key(trace_id: str, span_id: str) -> str:
+    """Return the id under which a span's run is claimed."""
+    return f"span:{trace_id}:{span_id}"
 
 
 def is_claimed(run: str | None) -> bool:

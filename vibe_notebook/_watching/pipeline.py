@@ -432,7 +432,10 @@ class Pipeline:
             if output is not None:
                 if self._finalizer.may_wait_for_lull:
                     output.wait_for_lull()
-                output.finish(self.transcripts)
+                if self.is_withdrawn:
+                    output.withdraw()
+                else:
+                    output.finish(self.transcripts)
         except Exception as error:
             # The stream's own error matters more than a final form that cannot be drawn.
             log.exception("The final form of %r could not be shown", self.title or self.agent_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from ._fields import get, ident, items, parsed, text
+from ._fields import camel, get, ident, items, parsed, text
 from ._files import block_file
 
 __all__ = ["Piece", "Said", "message_of", "messages_of"]
@@ -44,6 +44,12 @@ _THOUGHTS: Final = frozenset(("reasoning", "thinking", "summary_text", "reasonin
 _CALLS: Final = frozenset(
     ("tool_call", "tool_use", "function_call", "function", "custom_tool_call", "server_tool_call")
 )
+_FIELDS: Final = {
+    "functionCall": "tool_call",
+    "functionResponse": "tool_result",
+    "toolResult": "tool_result",
+    "toolUse": "tool_call",
+}
 _RESULTS: Final = frozenset(
     ("tool_call_response", "tool_result", "function_call_output", "custom_tool_call_output")
 )
@@ -114,6 +120,7 @@ def _content(native: object, role: str) -> Iterable[Piece]:
             break
     for field in ("parts", "contents", "content"):
         found = get(native, field)
+        found = get(found, "parts") or found  # Gemini's content
         if isinstance(found, str):
             if found:
                 yield Piece("text", text(found))
@@ -151,6 +158,7 @@ def _piece(block: object) -> Iterable[Piece]:
     if isinstance(block, str):
         yield Piece("text", text(block))
         return
+    block = _of_cloud(block)
     kind = text(get(block, "type"))
     if kind in _THOUGHTS:
         yield from _thoughts(block)
@@ -168,6 +176,16 @@ def _piece(block: object) -> Iterable[Piece]:
         words = text(get(block, "content")) or text(get(block, "text")) or text(get(block, "refusal"))
         if words:
             yield Piece("text", words)
+
+
+def _of_cloud(block: object) -> object:
+    """Return a block of Bedrock or Gemini, whose kind is the name of its only field, with that kind as its type."""
+    for field, kind in _FIELDS.items():
+        if (inner := camel(block, field)) is not None and not isinstance(inner, str):
+            fields = ("toolUseId", "name", "input", "args", "id", "response", "content")
+            found = {name: one for name in fields if (one := camel(inner, name)) is not None}
+            return {**found, "id": found.get("toolUseId") or found.get("id"), "type": kind}
+    return block
 
 
 def _thoughts(block: object) -> Iterable[Piece]:

@@ -1,7 +1,7 @@
-"""Order the spans of a trace: a batch comes with the children before their parents.
+"""Order the spans of a trace: those of a batch come in any order, mostly the children before their parents.
 
-Below ``_spans.py``. A span whose ancestors are not all known waits for them; then the spans of its trace begin and end in
-the order of their times, as they did.
+Below ``_spans.py``. A span that is seen when it begins is passed on at once. Spans that are over when they come wait for
+the rest of their trace, and then begin and end in the order of their times, as they did.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ Kind = Literal["trace", "agent", "chain", "group", "model", "tool", "handoff"]
 
 _KEPT: Final = 20_000
 """Spans that are known, or that wait, at most: 20 MB with their messages."""
+_LATE: Final = 200
+"""Spans that may come between the outermost span of a trace and its last one: exporters send batches of up to 512, in
+which a trace is mostly together, and a stream without an end must show its traces."""
+_TRACES: Final = 1_000
+"""Traces that wait for their outermost span, at most."""
 _DEEPEST: Final = 1_000
 """Spans around a span that are looked at: no agent is as deep, and a damaged trace costs no time."""
 
@@ -48,6 +53,10 @@ class Span:
     error: str | None = None
     is_failed: bool = False
     is_cancelled: bool = False
+    is_deferred: bool = False
+    """True for a tool whose call waits for an answer of the user's."""
+    waits: tuple[str, ...] = ()
+    """The calls of an agent that wait for an answer."""
 
 
 @dataclass(eq=False)
@@ -89,6 +98,8 @@ class SpanTree:
 
     _nodes: dict[tuple[str, str], Node] = field(default_factory=dict)
     _waiting: dict[str, dict[str, Span]] = field(default_factory=dict)
+    _due: dict[str, int] = field(default_factory=dict)
+    """By trace whose outermost span has come, the count at which the trace is passed on."""
     count: int = 0
 
     def add(self, span: Span) -> list[Point]:
@@ -98,14 +109,19 @@ class SpanTree:
         if known is not None:
             return self._seen_again(known, span)
         waiting = self._waiting.get(span.trace_id, {})
-        if span.is_over and span.parent_id is not None and not self._has_parent(span):
+        is_held = span.is_over or span.kind == "trace"
+        if is_held and (span.trace_id, span.parent_id or "") not in self._nodes:
             waiting.pop(span.span_id, None)
             waiting[span.span_id] = span
             self._waiting[span.trace_id] = waiting
             drop_oldest(waiting, _KEPT)
-            return []
+            if span.kind != "trace" and span.parent_id in (None, span.trace_id):
+                self._due.pop(span.trace_id, None)
+                self._due[span.trace_id] = self.count + _LATE
+            return self._overdue()
         # A parent begins before its children: the unknown one of a span that has only begun never comes.
-        found = self._connected(span, waiting)
+        trace = waiting.get(span.trace_id)
+        found = _connected([span] if trace is None or trace.kind != "trace" else [trace, span], waiting)
         for one in found:
             waiting.pop(one.span_id, None)
         if not waiting:
@@ -113,16 +129,27 @@ class SpanTree:
         return list(_in_order(self._place(found)))
 
     def rest(self) -> list[Point]:
-        """Return what begins and ends although its ancestors never came."""
+        """Return what begins and ends in all traces that wait."""
+        return [point for trace_id in list(self._waiting) for point in self._release(trace_id)]
+
+    def _overdue(self) -> list[Point]:
         points: list[Point] = []
-        for trace_id, waiting in self._waiting.items():
-            top = Node(Span(trace_id, "", None, "group"), is_placeholder=True, has_begun=True)
-            for parent_id in {one.parent_id for one in waiting.values()} - waiting.keys():
-                absent = Span(trace_id, parent_id or "", None, "group")
-                self._nodes[trace_id, absent.span_id] = Node(absent, top, is_placeholder=True, has_begun=True)
-            points += _in_order(self._place(_without_circles(waiting), top))
-        self._waiting.clear()
+        while self._due and self._due[first := next(iter(self._due))] <= self.count:
+            points += self._release(first)
+        while len(self._waiting) > _TRACES:
+            points += self._release(next(iter(self._waiting)))
         return points
+
+    def _release(self, trace_id: str) -> list[Point]:
+        """Return what begins and ends in a trace, although some ancestors may never have come."""
+        self._due.pop(trace_id, None)
+        waiting = self._waiting.pop(trace_id, {})
+        top = Node(Span(trace_id, "", None, "group"), is_placeholder=True, has_begun=True)
+        for parent_id in {one.parent_id for one in waiting.values()} - waiting.keys():
+            if parent_id is not None and (trace_id, parent_id) not in self._nodes:
+                absent = Span(trace_id, parent_id, None, "group")
+                self._nodes[trace_id, parent_id] = Node(absent, top, is_placeholder=True, has_begun=True)
+        return list(_in_order(self._place(_without_circles(waiting))))
 
     def unended(self) -> list[Node]:
         """Return the spans that have begun and not ended, the newest first."""
@@ -132,36 +159,37 @@ class SpanTree:
             if node.has_begun and not node.has_ended and not node.is_placeholder
         ]
 
-    def _has_parent(self, span: Span) -> bool:
-        return (span.trace_id, span.parent_id) in self._nodes
-
     def _seen_again(self, node: Node, span: Span) -> list[Point]:
         if node.is_placeholder or node.has_ended or not span.is_over:
             return []
         node.span, node.has_ended = span, True
         return [("end", node)]
 
-    @staticmethod
-    def _connected(span: Span, waiting: dict[str, Span]) -> list[Span]:
-        """Return a span and those that waited for it, parents first."""
-        children: dict[str | None, list[Span]] = {}
-        for one in waiting.values():
-            children.setdefault(one.parent_id, []).append(one)
-        found = [span]
-        for one in found:  # it grows
-            found += children.pop(one.span_id, ())
-        return [*{one.span_id: one for one in found}.values()]
-
-    def _place(self, spans: list[Span], top: Node | None = None) -> list[Node]:
-        """Put spans into the tree; the first one, or each without a parent, is below a known span or *top*."""
-        made = [Node(span, self._nodes.get((span.trace_id, span.parent_id or ""), top)) for span in spans]
+    def _place(self, spans: list[Span]) -> list[Node]:
+        """Put spans into the tree, each below its parent if that is known."""
+        made = [Node(span) for span in spans]
         for node in made:
             self._nodes[node.span.trace_id, node.span.span_id] = node
-        for node in made if top is not None else made[1:]:
+        for node in made:
             parent = self._nodes.get((node.span.trace_id, node.span.parent_id or ""))
-            node.parent = top if parent is None else parent
+            node.parent = None if parent is node else parent
         drop_oldest(self._nodes, _KEPT)
         return made
+
+
+def _connected(first: list[Span], waiting: dict[str, Span]) -> list[Span]:
+    """Return spans and those that waited for them, parents first."""
+    children: dict[str | None, list[Span]] = {}
+    for one in waiting.values():
+        children.setdefault(one.parent_id, []).append(one)
+    found = {one.span_id: one for one in first}
+    queue = list(found.values())
+    for one in queue:  # it grows
+        for child in children.pop(one.span_id, ()):
+            if child.span_id not in found:
+                found[child.span_id] = child
+                queue.append(child)
+    return [*found.values()]
 
 
 def _without_circles(waiting: dict[str, Span]) -> list[Span]:

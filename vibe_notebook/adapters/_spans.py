@@ -20,6 +20,7 @@ from vibe_notebook.events import (
     RunFinished,
     RunStarted,
     ToolFinished,
+    ToolProgress,
     ToolStarted,
 )
 
@@ -46,6 +47,8 @@ class _Run:
     has_words: bool = False
     has_usage: bool = False
     is_over: bool = False
+    is_waiting: bool = False
+    """True if a call waits for an answer of the user's."""
     members: list[Node] = field(default_factory=list)
     """The agents of a trace that are at work: one after the other they are one run."""
     error: str | None = None
@@ -202,7 +205,6 @@ class SpansAdapter(Adapter):
         if run is None:
             above.span.name = node.span.name or above.span.name
             run = self._run_at(above)
-        run.members = [one for one in run.members if not one.has_ended]
         if run.members:
             self._run_at(node)  # beside another agent: a run of its own
         else:
@@ -215,6 +217,7 @@ class SpansAdapter(Adapter):
             return
         span = node.span
         if run.node is not node:  # one of a trace's agents
+            run.members.remove(node)
             run.error = span.error if span.is_failed else None
             return
         self._finish_node(run, span)
@@ -242,9 +245,15 @@ class SpansAdapter(Adapter):
             self._hear_user(run, said)
         if not run.has_words:
             self._speak(run, f"{span.span_id}:result", span)
+        self._envelope = self._place(run, span.end)
+        for call_id in span.waits:
+            run.is_waiting = True
+            self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
         outcome: dict[str, Any] = {}
         if span.is_cancelled:
             outcome = {"outcome": "cancelled"}
+        elif run.is_waiting and not span.is_failed:
+            outcome = {"outcome": "interrupted"}
         elif span.is_failed:
             outcome = {"outcome": "error", "error": span.error or run.error}
         elif run.error is not None and span.kind in ("trace", "group"):  # it has no status of its own
@@ -389,6 +398,10 @@ class SpansAdapter(Adapter):
                 node.inner, **({"outcome": "error", "error": span.error} if span.is_failed else {})
             )
             self._envelope = self._place(run, span.end)
+        if span.is_deferred:
+            self.emit(ToolProgress, tool_call_id=call_id, state="awaiting_approval")
+            run.is_waiting = True
+            return
         status = "cancelled" if span.is_cancelled else "error" if span.is_failed else "ok"
         error = span.error if status == "error" else None
         fields = {"tool_call_id": call_id, "tool_name": span.name, "status": status, "error": error}

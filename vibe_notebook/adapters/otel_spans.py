@@ -48,6 +48,7 @@ _KINDS: Final[dict[str, Kind]] = {
     "TOOL_": "tool",
     "WORKFLOW_": "chain",
 }
+_ADK: Final = "gcp.vertex.agent.llm_response"
 _CANCELLED: Final = frozenset(("CancelledError", "GeneratorExit", "KeyboardInterrupt"))
 _MESSAGES: Final = {
     "gen_ai.assistant.message": "assistant",
@@ -145,6 +146,8 @@ def read_span(native: object) -> Span | None:
         _read_messages(span, native, attributes)
         span.usage = _usage_of(attributes)
         span.finish_reason = _finish_reason(attributes)
+    if span.kind == "agent":
+        span.waits = _deferred(attributes)
     return span
 
 
@@ -280,7 +283,7 @@ def _messages_in(attributes: Mapping[str, Any]) -> tuple[list[Said], list[Said]]
     if not heard:
         heard = [*_whole(attributes, ("input.value", "traceloop.entity.input", "gen_ai.prompt"))]
     if not said:
-        said = [*_whole(attributes, ("output.value", "traceloop.entity.output", "gen_ai.completion"))]
+        said = [*_whole(attributes, ("output.value", "traceloop.entity.output", "gen_ai.completion", _ADK))]
     return heard, said
 
 
@@ -305,7 +308,18 @@ def _add_event(name: str, body: Mapping[str, Any], heard: list[Said], said: list
 
 def _final(attributes: Mapping[str, Any]) -> list[Said]:
     """Return the result of an agent."""
+    if _deferred(attributes):
+        return []
     return [*_whole(attributes, ("final_result",))]
+
+
+def _deferred(attributes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the calls for which a run of pydantic-ai waits: then its result is a ``DeferredToolRequests``."""
+    found = parsed(attributes.get("final_result"))
+    if not isinstance(found, dict) or not {"calls", "approvals"} <= set(found):
+        return ()
+    calls = [*items(found["calls"]), *items(found["approvals"])]
+    return tuple(call_id for call in calls if (call_id := ident(get(call, "tool_call_id"))) is not None)
 
 
 def _whole(attributes: Mapping[str, Any], names: Iterable[str]) -> tuple[Said, ...]:
@@ -339,11 +353,14 @@ def _read_tool(span: Span, attributes: Mapping[str, Any]) -> None:
     names = ("gen_ai.tool.call.id", "tool_call.id", "tool.id", "gen_ai.tool.call_id")
     span.call_id = next((found for name in names if (found := ident(attributes.get(name)))), None)
     given = (
-        *("gen_ai.tool.call.arguments", "tool_arguments", "tool_call.function.arguments", "input.value"),
-        *("traceloop.entity.input", "tool.parameters"),
+        *("gen_ai.tool.call.arguments", "tool_arguments", "tool_call.function.arguments"),
+        *("gcp.vertex.agent.tool_call_args", "input.value", "traceloop.entity.input", "tool.parameters"),
     )
     span.args = next((found for name in given if (found := attributes.get(name)) is not None), None)
-    gave = ("gen_ai.tool.call.result", "tool_response", "output.value", "traceloop.entity.output")
+    gave = (
+        *("gen_ai.tool.call.result", "tool_response", "gcp.vertex.agent.tool_response", "output.value"),
+        "traceloop.entity.output",
+    )
     span.result = next((found for name in gave if (found := attributes.get(name)) is not None), None)
     held = parsed(span.result) if isinstance(span.result, str) and '"tool' in span.result else None
     if isinstance(held, dict) and (message := get(held, "data") or held) and "content" in message:
@@ -352,6 +369,7 @@ def _read_tool(span: Span, attributes: Mapping[str, Any]) -> None:
     if span.result is None and documents:
         span.result = [get(one, "document") or one for one in documents]
     span.has_result = span.result is not None
+    span.is_deferred = attributes.get("pydantic_ai.tool.deferral.name") is not None
 
 
 def _usage_of(attributes: Mapping[str, Any]) -> Usage | None:

@@ -81,6 +81,9 @@ class Output(Protocol):
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
         """Show the final form; the output shows nothing after it."""
 
+    def withdraw(self) -> None:
+        """Show nothing any more, and no final form: another output shows the same run."""
+
 
 def make_output(
     registry: Registry,
@@ -150,6 +153,9 @@ class NoOutput:
         """Return at once: no final form delays other outputs."""
 
     def finish(self, transcripts: Mapping[str, Transcript]) -> None:
+        """Show nothing."""
+
+    def withdraw(self) -> None:
         """Show nothing."""
 
 

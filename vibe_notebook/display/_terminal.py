@@ -337,3 +337,7 @@ class TerminalOutput:
         for registration in self._registrations:
             registration.close()
         self._printer.end()
+
+    def withdraw(self) -> None:
+        """Stop printing."""
+        self.finish({})

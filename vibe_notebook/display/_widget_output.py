@@ -238,7 +238,13 @@ class WidgetOutput:
         with _FINAL, self._saving:
             self._finish(transcripts)
 
-    def _finish(self, transcripts: Mapping[str, Transcript]) -> None:
+    def withdraw(self) -> None:
+        """Put nothing in the widget's place."""
+        SAVER.remove(self)
+        with _FINAL, self._saving:
+            self._finish({}, is_withdrawn=True)
+
+    def _finish(self, transcripts: Mapping[str, Transcript], *, is_withdrawn: bool = False) -> None:
         first = next(iter(transcripts.values()), Transcript())
         self._view.finish(
             outcome=first.outcome,
@@ -254,6 +260,8 @@ class WidgetOutput:
             note=self._view.head["note"],
             last_words=self._last_words,
         )
+        if is_withdrawn:
+            data = dict(_NOTHING)
         self._form = data
         # First the form of the moment: else the page would show both for an instant, and jump.
         interim, self._interim = self._interim, None

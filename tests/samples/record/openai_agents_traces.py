@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,7 +11,7 @@ import httpx2
 from agents import Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, set_trace_processors
 from openai import AsyncOpenAI
 
-from .openai_agents import get_weather
+from . import openai_agents as scripted
 from .recorder import Runs
 
 USED = {"prompt_tokens": 120, "completion_tokens": 60, "total_tokens": 180}
@@ -89,7 +90,9 @@ def nested() -> Agent[None]:
         completion("Paris is sunny."),
     )
     inner = Agent(
-        name="researcher", model=OpenAIChatCompletionsModel("other-model", client), tools=[get_weather]
+        name="researcher",
+        model=OpenAIChatCompletionsModel("other-model", client),
+        tools=[scripted.get_weather],
     )
     tool = inner.as_tool("research", "Find it out")
     client = answering(
@@ -114,6 +117,27 @@ def handoff() -> Agent[None]:
     )
     model = OpenAIResponsesModel("gpt-x", client)
     return Agent(name="front desk", model=model, handoffs=[Agent(name="expert", model=model)])
+
+
+def weather() -> Agent[None]:
+    """Return an agent with the SDK's scripted model, which makes no spans."""
+    return scripted.weather()
+
+
+def slow() -> Agent[None]:
+    """Return an agent whose tool takes a while."""
+    tool = scripted.function_tool(wait)
+    return scripted.agent("slow", [scripted.call("wait", "c1")], [scripted.message("Done.")], tools=[tool])
+
+
+is_waiting = asyncio.Event()
+
+
+async def wait() -> str:
+    """Wait."""
+    is_waiting.set()
+    await asyncio.sleep(0.1)
+    return "waited"
 
 
 async def traced(agent: Agent[None]) -> AsyncIterator[Any]:

@@ -15,7 +15,7 @@ from ...events import ToolFinished, ToolStarted
 from ...exceptions import AdapterError
 from ...recording import Recorder
 from ...registry import Registration, Registry, get_registry
-from ..claims import claim
+from ..claims import claim, claim_span
 from ..pipeline import Pipeline
 from .base import Handler
 from .crewai import CrewAIHandler
@@ -60,8 +60,11 @@ class PydanticAIHandler(Handler):
         key = str(getattr(ctx, "run_id", None) or "")
         with self._turn():
             self._begin()
+            is_new = key not in self._runs
             run = self._runs.get(key) or self._run(key, **self._ids(key, ctx))
-        claim(key or None)
+        if is_new:
+            claim(key or None)
+            claim_span()  # earlier versions do not tell the run's id in its span
         before = _outer_run.set(key)
         try:
             async for event in events:
