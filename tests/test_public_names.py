@@ -22,7 +22,7 @@ MESSAGES = (
 
 NAMES = {
     "": "Answer Budget Chat Live NoAnswerError Pending Recorder Registry Replay Request Sent Steered Transcript VibeNotebookError Watch "
-    "chat configure get_registry handler last live load load_ipython_extension record renderer replay "
+    "approver auto chat configure get_registry handler last live load load_ipython_extension record renderer replay spans "
     "unload_ipython_extension watch",
     "adapters": "Adapter choose detect get is_open names none_understood recognizes",
     "cli": "main",
@@ -33,7 +33,7 @@ NAMES = {
     "ToolStatus Usage first_edition is_skip not_valid parse_event read_event skip to_json with_id with_time",
     "exceptions": "AdapterError ClosedError ConsumedError LogError MissingExtraError NoAnswerError NotSupportedError ProtocolError RemoteError "
     "VibeNotebookError",
-    "logs": "Log PipedLog Session load names_a_log session_lines sessions",
+    "logs": "Log PipedLog Session load meant_log names_a_log session_lines sessions",
     "magic": "VibeMagics load unload",
     "parts": f"Answer CitationValue RequestValue Role role_of {PARTS}",
     "projects": "Entry EventLog Gap Listener Project ProjectEventStream Publisher event_stream_manager load_history "
@@ -58,8 +58,8 @@ ADAPTERS = (
     "a2a acp agent_framework agno agui anthropic anthropic_managed_agents autogen bedrock browser_use "
     "chatlas claude_agent_sdk cohere crewai dspy events github_copilot google_adk google_genai "
     "google_interactions haystack instructor jido langgraph letta llama_index mcp messages mistral "
-    "mistral_conversations ollama openai_agents openai_chat openai_codex openai_responses openai_sessions "
-    "openhands pydantic_ai semantic_kernel smolagents strands text vercel_ai_ui vibex vllm xai"
+    "mistral_conversations ollama openai_agents openai_agents_traces openai_chat openai_codex openai_responses "
+    "openai_sessions openhands otel_spans pydantic_ai semantic_kernel smolagents strands text vercel_ai_ui vibex vllm xai"
 )
 
 PARAMETERS = {
@@ -77,6 +77,9 @@ PARAMETERS = {
     "Chat.answer": "request action value reason",
     "Sent.take_back": "",
     "handler": "name title agent_id registry display record",
+    "approver": "name run",
+    "auto": "on registry display",
+    "spans": "registry display",
     "replay": "path speed",
     "load": "path",
     "logs.Log": "path follow agent_id wait",

@@ -54,8 +54,10 @@ SCRIPTS = {
     "mistral": ["mistral", "mistral_conversations"],
     "ollama": ["ollama"],
     "openai": ["openai_chat", "openai_responses"],
-    "openai-agents": ["openai_agents"],
+    "openai-agents": ["openai_agents", "openai_agents_traces"],
     "openai-sessions": ["openai_sessions"],
+    "openinference": ["openinference"],
+    "opentelemetry": ["otel_spans"],
     "pydantic-ai": ["pydantic_ai"],
     "semantic-kernel": ["semantic_kernel"],
     "smolagents": ["smolagents"],
@@ -63,7 +65,12 @@ SCRIPTS = {
     "xai": ["xai"],
 }
 """By extra, the scripts in tests/samples/record that run the SDK."""
-MODELS = {"agno": ["openai>=3,<4"], "smolagents": ["openai>=3,<4"]}
+MODELS = {
+    "agno": ["openai>=3,<4"],
+    "openinference": ["langchain>=1.2,<2", "langgraph>=1.2,<2", "opentelemetry-sdk>=1.30,<2"],
+    "opentelemetry": ["pydantic-ai-slim>=2,<3"],
+    "smolagents": ["openai>=3,<4"],
+}
 """By extra, further requirements of its scripts: the SDK's model is another SDK's client."""
 OLD_DEPENDENCIES = {
     "pydantic-ai": ["opentelemetry-api<1.37"],
@@ -117,13 +124,26 @@ def try_version(name: str, requirements: list[str], age: str, resolution: str) -
             return "", f"cannot be installed: {last_line(done.stderr)}"
     found = ", ".join(f"{package} {version(python, package)}" for package in map(package_of, requirements))
     chosen = [f"tests/live/test_sdks.py::{test}[{script}]" for test in TESTS for script in SCRIPTS[name]]
-    done = run(
-        str(python), "-m", "pytest", "-m", "live", "-q", "--require-all", "-p", "no:cacheprovider", *chosen
-    )
+    pytest = (str(python), "-m", "pytest", "-m", "live", "-q", "--require-all", "-p", "no:cacheprovider")
+    done = run(*pytest, *chosen)
+    if done.returncode == 0 and name in APPROVERS:
+        done = run(*pytest, "tests/live/test_approvers.py", "-k", APPROVERS[name])
     shutil.rmtree(folder)
     return found, "passed" if done.returncode == 0 else f"**failed**: {last_line(done.stdout)}"
 
 
+APPROVERS = {
+    "acp": "acp",
+    "agno": "agno",
+    "claude-agent-sdk": "claude_agent_sdk",
+    "google-adk": "google_adk",
+    "langchain": "langgraph",
+    "mcp": "mcp",
+    "openai-agents": "openai_agents",
+    "pydantic-ai": "pydantic_ai",
+    "strands": "strands",
+}
+"""By extra, the name of the SDK's approver."""
 TESTS = (
     "test_a_watched_sdk_gives_the_recorded_transcript",
     "test_live_objects_and_their_json_give_the_recorded_parts",

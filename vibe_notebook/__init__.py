@@ -14,8 +14,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._auto.switch import auto, spans
+    from ._watching.approvers.sdks import approver
     from ._watching.budgets import Budget
     from ._watching.chat import Chat, chat
+    from ._watching.entry import watch
     from ._watching.handlers.sdks import handler
     from ._watching.live import Live, live
     from ._watching.questions import Request
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from ._watching.requests import Pending
     from ._watching.steering import Steered
     from ._watching.turns import Sent
-    from ._watching.watch import Watch, last, watch
+    from ._watching.watch import Watch, last
     from .display import configure
     from .exceptions import NoAnswerError, VibeNotebookError
     from .logs import load
@@ -50,6 +53,8 @@ __all__ = [
     "Transcript",
     "VibeNotebookError",
     "Watch",
+    "approver",
+    "auto",
     "chat",
     "configure",
     "get_registry",
@@ -61,6 +66,7 @@ __all__ = [
     "record",
     "renderer",
     "replay",
+    "spans",
     "unload_ipython_extension",
     "watch",
 ]
@@ -82,6 +88,8 @@ _HOMES = {
     "Transcript": ".transcript",
     "VibeNotebookError": ".exceptions",
     "Watch": "._watching.watch",
+    "approver": "._watching.approvers.sdks",
+    "auto": "._auto.switch",
     "configure": ".display",
     "get_registry": ".registry",
     "handler": "._watching.handlers.sdks",
@@ -91,7 +99,8 @@ _HOMES = {
     "record": ".recording",
     "renderer": "._watching.renderers",
     "replay": ".recording",
-    "watch": "._watching.watch",
+    "watch": "._watching.entry",
+    "spans": "._auto.switch",
 }
 
 

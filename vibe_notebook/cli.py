@@ -136,9 +136,11 @@ def _list(options: argparse.Namespace) -> int:
     if not found:
         sys.stderr.write("No sessions: no agent has written a log here.\n")
         return 0
-    wide = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for line in session_lines(found):
-        print(line if wide is None else line[:wide])
+    is_terminal = sys.stdout.isatty()
+    wide = shutil.get_terminal_size().columns if is_terminal else None
+    tints = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    for line in session_lines(found, width=wide, has_colours=tints):
+        print(line)
     return 0
 
 

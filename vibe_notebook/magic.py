@@ -14,11 +14,13 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 
+from ._auto.switch import auto
 from ._magics import cells as _cells
 from ._magics.options import OPTIONS, Options, check_url, headers, is_help, params, split, without_comment
 from ._magics.targets import Target, TargetError, find
 from ._watching.background import start
-from ._watching.watch import Watch, live_watches, watch, watch_agent
+from ._watching.entry import watch, watch_agent
+from ._watching.watch import Watch, live_watches
 from .display import choose
 from .exceptions import VibeNotebookError
 from .logs import Log, names_a_log
@@ -29,6 +31,10 @@ from .remote import Follow, Merged, follow
 __all__ = ["VibeMagics", "load", "unload"]
 
 _REMOTE_ONLY = ("header", "param", "after")
+_NOT_FOLLOWED = (
+    '%vibe_stream: --follow is left out, and the log is read up to its present end: the renderer "static" shows a view '
+    "once, at the end. To see the log grow, use the widget, or `vibe-notebook watch` in a terminal.\n"
+)
 _WATCHED_ONLY = {"title": "--title", "record": "--record", "no_display": "--no-display"}
 
 
@@ -70,7 +76,8 @@ class VibeMagics(Magics):
         For example: ``%vibe_stream --title Analyst --as run agent.run_stream_events("…")``
         """
         options, text = split(line.removeprefix(_cells.AWAITED))
-        if (head := text.removesuffix("--follow").rstrip()) != text and names_a_log(head):
+        head = text.removesuffix("--follow").rstrip()
+        if head != text and " --" not in head and names_a_log(head):
             options.follow, text = True, head
         if options.help:
             _print_help("vibe_stream")
@@ -82,7 +89,12 @@ class VibeMagics(Magics):
                 raise UsageError(msg)
             self._check(options, Target("expression", "the cell's last"))
             return _cells.SilentAwaitable(self._run_cell(options, _cells.Body(self.shell, cell)))
-        made = self._watch(options, self._target(text))
+        target = self._target(text)
+        if is_static and options.follow and target.kind in ("recording", "log"):
+            # A static view shows once, at the end: a log that is followed has none, and the cell would never end.
+            options.follow = False
+            sys.stdout.write(_NOT_FOLLOWED)
+        made = self._watch(options, target)
         if options.block or is_static:
             return (
                 _cells.SilentAwaitable(_drain(made))
@@ -127,6 +139,23 @@ class VibeMagics(Magics):
             raise UsageError(msg)
         for made in chosen:
             made.cancel()
+
+    @line_magic
+    def vibe(self, line: str) -> None:
+        """Show each agent's run that no code wraps, where it starts.
+
+        ``%vibe auto`` sets the hooks of the SDKs that are imported, and those of each SDK that a later cell imports.
+        ``%vibe auto off`` shows no further run.
+        """
+        words = without_comment(line).split()
+        if is_help(line) or not words:
+            _print_help("vibe")
+            return
+        if words not in (["auto"], ["auto", "on"], ["auto", "off"]):
+            msg = f"%vibe {line.strip()}: use %vibe auto or %vibe auto off."
+            raise UsageError(msg)
+        done = auto(words[-1] != "off")
+        sys.stdout.write(f"{done!r}\n")
 
     def _target(self, text: str) -> Target:
         try:
@@ -288,7 +317,7 @@ def unload(shell: InteractiveShell) -> None:
         matchers = completer.custom_matchers
         matchers[:] = [m for m in matchers if getattr(m, "__module__", "") != _cells.__name__]
     for kind in ("line", "cell"):
-        for name in ("vibe_stream", "vibe_streams", "vibe_stop"):
+        for name in ("vibe", "vibe_stream", "vibe_streams", "vibe_stop"):
             shell.magics_manager.magics[kind].pop(name, None)
     made = shell.magics_manager.registry.pop("VibeMagics", None)
     if isinstance(made, VibeMagics):

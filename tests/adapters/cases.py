@@ -16,6 +16,7 @@ from vibe_notebook.events import Event
 
 DOC = Path(__file__).parents[2] / "docs" / "adapters.md"
 BEGIN, END = "<!-- made by tests/adapters/cases.py -->", "<!-- end -->"
+ONE_LINE = "<!-- made by tests/adapters/one_line.py -->"
 CONVERSATION = "<!-- made by tests/adapters/conversation.py -->"
 
 
@@ -94,8 +95,14 @@ def table() -> str:
 
 def main() -> None:
     """Write the tables into the documentation."""
+    from tests.adapters import one_line  # noqa: PLC0415 - it uses the cases
+
     page = DOC.read_text()
-    for begin, made in ((BEGIN, table()), (CONVERSATION, conversation.table())):
+    for begin, made in (
+        (ONE_LINE, one_line.table()),
+        (BEGIN, table()),
+        (CONVERSATION, conversation.table()),
+    ):
         before, _, rest = page.partition(begin)
         _, _, after = rest.partition(END)
         page = f"{before}{begin}\n\n{made}\n\n{END}{after}"

@@ -257,6 +257,10 @@ OPENAI_AGENTS = {
     "lines": recorded("a handoff", "openai_agents_handoff"),
     "rich results": said("`ToolOutputImage`, `ToolOutputFileContent`; Python objects", TOOL_IMAGE),
 }
+OPENAI_AGENTS_TRACES = {
+    "the user's turn": recorded("the newest message that the first model gets", "openai_agents_traces"),
+    "lines": recorded("a handoff", "openai_agents_traces_handoff"),
+}
 ANSWER: dict[str, Any] = {
     "id": "m",
     "type": "message",
@@ -1125,12 +1129,18 @@ MESSAGES = {
         "user, system and developer messages", ({"role": "user", "content": "1 + 2?"},)
     ),
 }
+OTEL_SPANS = {
+    "the user's turn": recorded(
+        "the newest message that the agent or its first model gets, or `input.value`", "otel_spans"
+    ),
+}
 SAMPLES: dict[str, dict[str, Sample]] = {
     "pydantic_ai": PYDANTIC_AI,
     "openai_responses": OPENAI_RESPONSES,
     "openai_sessions": OPENAI_SESSIONS,
     "openai_chat": OPENAI_CHAT,
     "openai_agents": OPENAI_AGENTS,
+    "openai_agents_traces": OPENAI_AGENTS_TRACES,
     "anthropic": ANTHROPIC,
     "anthropic_managed_agents": ANTHROPIC_MANAGED_AGENTS,
     "bedrock": BEDROCK,
@@ -1168,6 +1178,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
     "vercel_ai_ui": VERCEL,
     "vibex": VIBEX,
     "jido": JIDO,
+    "otel_spans": OTEL_SPANS,
     "letta": LETTA,
     "messages": MESSAGES,
 }

@@ -74,7 +74,11 @@ def test_a_damaged_stream_is_shown_and_leaves_no_call_running(
     check_ended(shown(whole, cut, ENDS[end]))
 
 
-@pytest.mark.parametrize("name", SDKS)
+IN_ORDER = [name for name in SDKS if recording(name).adapter not in ("openai_agents_traces", "otel_spans")]
+"""Without those whose natives are ended spans: a call comes before the agent that it belongs to."""
+
+
+@pytest.mark.parametrize("name", IN_ORDER)
 def test_a_stream_cut_anywhere_shows_all_earlier_parts(name: str) -> None:
     whole = recording(name)
     complete = shown(whole, whole.natives, whole.raised)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.adapters import cases, conversation
-from tests.adapters.support import IDS, Recording, as_live, run
+import vibe_notebook as vibe
+from tests.adapters import cases, conversation, one_line
+from tests.adapters.support import IDS, SAMPLES, Recording, as_live, run
+from tools import live
 from vibe_notebook import adapters
 from vibe_notebook.events import TextDelta, ToolFinished
 
@@ -17,7 +20,11 @@ DOC = (Path(__file__).parents[2] / "docs" / "adapters.md").read_text()
 
 
 def test_the_table_names_exactly_the_adapters() -> None:
-    rows = [line.split("|") for line in DOC.split("## Tools")[0].splitlines() if line.startswith("| ")][1:]
+    rows = [
+        line.split("|")
+        for line in DOC.split("## What else can")[1].split("## Tools")[0].splitlines()
+        if line.startswith("| ")
+    ][1:]
     cells = [re.findall("`([^`]+)`", row[2]) for row in rows if "---" not in row[1]]
     assert sorted(names[0] for names in cells) == adapters.names()
     for name, *aliases in cells:
@@ -37,6 +44,25 @@ def test_the_example_is_an_adapter_of_thirty_lines() -> None:
     result = {"kind": "example/result", "call": "c", "output": {"n": 1}}
     assert adapter.feed(result) == [ToolFinished(**IDS, tool_call_id="c", output={"n": 1})]
     assert [event.type for event in adapter.feed({"kind": "example/new"})] == ["custom"]
+
+
+def test_the_table_of_lines_is_current_and_has_every_adapter_of_an_sdk() -> None:
+    assert one_line.table() in DOC, "python -m tests.adapters.cases writes it anew"
+    assert {row.adapter for row in one_line.ROWS} == set(adapters.names()) - {"events", "jido", "vibex"}
+    assert {row.extra for row in one_line.ROWS} - {""} == set(live.SCRIPTS)
+
+
+@pytest.mark.parametrize("row", one_line.ROWS, ids=lambda row: row.sdk)
+def test_each_line_is_python_and_makes_the_call_that_make_live_runs(row: one_line.Row) -> None:
+    compile(row.line.partition("  #")[0], "<line>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    for name in re.findall(r"vibe\.(\w+)", row.line):
+        assert hasattr(vibe, name)
+    for name in re.findall(r'handler\("(\w+)"\)', row.line):
+        vibe.handler(name, registry=vibe.Registry(), display=False).close()
+    if row.call:
+        scripts = [(SAMPLES / "record" / f"{name}.py").read_text() for name in live.SCRIPTS[row.extra]]
+        assert row.call in row.line
+        assert any(re.search(rf"\b{re.escape(row.call)}[(=]", script) for script in scripts)
 
 
 def test_the_table_of_cases_equals_the_recordings() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.adapters.support import IDS, run
 from vibe_notebook import adapters
-from vibe_notebook.events import Event, RunFinished, RunStarted, TextDelta, to_json
+from vibe_notebook.events import Custom, Event, RunFinished, RunStarted, TextDelta, to_json
 
 OTHER: dict[str, Any] = {"agent_id": "other", "run_id": "x"}
 EXTRA: dict[str, Any] = {"hue": "red"}  # a field of a newer peer
@@ -58,8 +58,9 @@ def test_an_event_with_a_field_that_is_wrong_keeps_its_agent_and_run() -> None:
     broken = {"type": "text_delta", **OTHER, "delta": 3}
     custom, finished = run("events", [broken])
     assert (custom.agent_id, custom.run_id, custom.type) == ("other", "x", "custom")
-    assert custom.value == broken  # type: ignore[union-attr]
-    assert finished == RunFinished(**OTHER)
+    assert "'delta': 3" in custom.value  # type: ignore[union-attr]
+    assert isinstance(finished, RunFinished)
+    assert (finished.agent_id, finished.run_id, finished.outcome) == ("other", "x", "error")
 
 
 def test_an_event_of_a_newer_peer_is_a_custom_event() -> None:
@@ -70,3 +71,50 @@ def test_an_event_of_a_newer_peer_is_a_custom_event() -> None:
 
 def test_an_empty_stream_is_one_run() -> None:
     assert run("events", []) == [RunStarted(**IDS), RunFinished(**IDS)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "field"),
+    [
+        ({"type": "text_delta", "delta": 5}, "delta"),
+        ({"type": "tool_started", "tool_call_id": None}, "tool_call_id"),
+        ({"type": "run_finished", "outcome": "splendid"}, "outcome"),
+        ({"type": "text_delta", "delta": "x", "ts": "x"}, "ts"),
+    ],
+)
+@pytest.mark.parametrize("form", [dict, json.dumps])
+def test_an_event_with_a_wrong_value_is_a_line_and_its_run_an_error(
+    bad: dict[str, Any], field: str, form: Any
+) -> None:
+    ids = {"agent_id": "a", "run_id": "r1"}
+    other = {"agent_id": "a", "run_id": "r2"}
+    stream = [
+        {"type": "run_started", **ids},
+        {**ids, **bad},
+        {"type": "text_delta", "delta": "whole", **ids},
+        {"type": "run_finished", **ids},
+        {"type": "run_started", **other},
+        {"type": "run_finished", **other},
+    ]
+    events = run("events", [form(one) for one in stream])
+    (line,) = [event for event in events if isinstance(event, Custom)]
+    assert line.shown
+    assert line.run_id == "r1"
+    assert field in str(line.value)
+    ends = [event for event in events if isinstance(event, RunFinished)]
+    assert [(end.run_id, end.outcome) for end in ends] == [("r1", "error"), ("r2", "success")]
+    assert field in (ends[0].error or "")
+
+
+def test_a_run_that_lacks_an_event_and_its_end_is_an_error() -> None:
+    ids = {"agent_id": "a", "run_id": "r1"}
+    events = run("events", [{"type": "run_started", **ids}, {"type": "text_delta", "delta": 5, **ids}])
+    assert [event.outcome for event in events if isinstance(event, RunFinished)] == ["error"]
+
+
+def test_an_event_with_a_wrong_value_among_an_sdk_s_natives_is_a_line_and_an_error() -> None:
+    bad = {"type": "text_delta", "delta": 5, "agent_id": "a", "run_id": "r"}
+    events = run("text", ["Hello", bad])
+    assert [event.shown for event in events if isinstance(event, Custom)] == [True]
+    assert isinstance(events[-1], RunFinished)
+    assert events[-1].outcome == "error"

@@ -92,7 +92,7 @@ def test_the_list_has_project_words_turns_and_cost_and_begins_with_the_newest(
     head, newest, oldest = capsys.readouterr().out.splitlines()
     assert head.split() == ["LOG", "CHANGED", "PROJECT", "TURNS", "COST", "WORDS"]
     assert newest.split()[0] == "claude:b"
-    assert newest.endswith("/work/app  1      $1.50  My title")
+    assert newest.endswith("/work/app      1  $1.50  My title")
     assert oldest.split()[0] == "claude:5d1f0c3a-7b52"
     assert oldest.endswith("first words")
     assert Log(oldest.split()[0]).path.stem == ID

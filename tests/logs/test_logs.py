@@ -332,6 +332,60 @@ def test_a_log_that_was_cut_is_read_again_without_doubles_and_says_so(tmp_path: 
     assert notes(events) == [("log", "the file was cut, and is read from its beginning")]
 
 
+@pytest.mark.parametrize("size", ["larger", "equal"])
+def test_a_log_that_was_cut_and_has_grown_again_between_two_looks_loses_no_turn(
+    size: str, tmp_path: Path
+) -> None:
+    # As logrotate's copytruncate does it: the same file, of another content.
+    head = claude_user("a long beginning, the same in both contents " * 20, "u0")
+    path = write(tmp_path / "s.jsonl", head, ONE)
+    before = path.stat()
+    three = claude_says(text_block("three"), "u3", "m3")
+
+    def rewrite() -> None:
+        if size == "larger":
+            path.write_text(text_of([head, TWO, three]))
+        else:
+            path.write_text(path.read_text().replace("one", "two").replace("u1", "u9").replace("m1", "m9"))
+        assert path.stat().st_ino == before.st_ino
+
+    events = list(Growing(path, lambda: None, rewrite, lambda: None))
+    wanted = ["one", "two", "three"] if size == "larger" else ["one", "two"]
+    assert [event.delta for event in events if event.type == "text_delta"][1:] == wanted
+    assert notes(events) == [("log", "the file was cut, and is read from its beginning")]
+
+
+def test_a_log_that_only_grows_is_never_taken_for_another(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.jsonl", ONE)
+
+    def add(words: str) -> None:
+        with path.open("a") as file:
+            file.write(words)
+
+    line = text_of([TWO])
+    events = list(Growing(path, lambda: add(line[:20]), lambda: None, lambda: add(line[20:])))
+    assert [event.delta for event in events if event.type == "text_delta"] == ["one", "two"]
+    assert notes(events) == []
+
+
+@pytest.mark.parametrize("words", ["cluade:latest", "claud:latest", "Codx:latest", "cluade:latst"])
+def test_a_mistyped_agent_names_the_nearest(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    meant = "codex:latest" if "x" in words else "claude:latest"
+    for fails in (vibe.load, Log):
+        with pytest.raises(ProtocolError, match=f"Did you mean '{meant}'"):
+            fails(words)
+    with pytest.raises(TypeError, match=f"Did you mean '{meant}'"):
+        vibe.watch(words)
+
+
+def test_a_file_with_such_a_name_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert vibe.load(write(Path("cluade:latest"), ONE, TWO).name).text == "two"
+
+
 def test_a_log_that_was_replaced_is_read_on_in_the_new_file(tmp_path: Path) -> None:
     path = write(tmp_path / "s.jsonl", ONE)
 

@@ -85,6 +85,15 @@ def test_a_log_is_followed_until_it_is_stopped(line: str, run: Run, log: Path) -
         ("--follow ['a']", "only for logs"),
         (".", "no regular file"),
         ("/dev/null", "no regular file"),
+        ("claude:latst", "Did you mean 'latest'"),
+        ("cluade:latest", "Did you mean claude:latest"),
+        ("PATH --follow --as b", r"options come first: %vibe_stream --follow --as b .*s\.jsonl"),
+        ("'PATH' --as b", r"options come first: %vibe_stream --as b '.*s\.jsonl'"),
+        (
+            "claude:latest --title X --follow",
+            "options come first: %vibe_stream --title X --follow claude:latest",
+        ),
+        ("gone.jsonl --as b", "options come first: %vibe_stream --as b gone.jsonl"),
     ],
 )
 def test_a_wrong_log_is_a_usage_error(line: str, words: str, run: Run, log: Path, tmp_path: Path) -> None:
@@ -92,6 +101,18 @@ def test_a_wrong_log_is_a_usage_error(line: str, words: str, run: Run, log: Path
     (tmp_path / "junk.jsonl").write_text("junk\n")
     with pytest.raises(UsageError, match=words):
         run(f"%vibe_stream {line.replace('PATH', str(log))}")
+
+
+def test_a_static_view_of_a_log_that_is_followed_ends_with_what_is_there_and_says_so(
+    run: Run, log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "static")
+    shell = InteractiveShell.instance()
+    for line in (f"--follow {log}", f"{log} --follow", "--block --follow claude:latest"):
+        made = shell.run_line_magic("vibe_stream", line)
+        assert made.transcript.text == "gone"
+        assert made.done()
+        assert "--follow is left out" in capsys.readouterr().out
 
 
 def test_a_file_of_any_name_and_a_scheme_are_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import Any
 
 import pytest
@@ -150,3 +151,53 @@ def test_lines_of_text_answer_every_kind_of_field() -> None:
             "more": {"a": 1},
         },
     )
+
+
+NESTED = {
+    "type": "object",
+    "properties": {
+        "address": {
+            "type": "object",
+            "properties": {"zip": {"type": "string", "pattern": "^(a+)+$"}},
+            "required": ["zip"],
+        }
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "where"),
+    [
+        (NESTED, {"address": {"zip": 5}}, r"address\.zip: 5"),
+        (NESTED, {"address": {}}, "address: 'zip' is"),
+        (NESTED, {"address": []}, "address: "),
+        ({"type": "array", "items": {"type": "integer"}}, [1, "a"], "1: 'a'"),
+    ],
+)
+def test_a_nested_answer_that_does_not_fit_is_refused_at_its_place(
+    schema: Any, value: Any, where: str
+) -> None:
+    with pytest.raises(ValueError, match=where):
+        check_value(schema, (), value)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        (NESTED, {"address": {"zip": "a" * 40 + "!"}}),  # a pattern that would take years
+        ({"$ref": "http://127.0.0.1:9/x"}, 1),
+        ({"$ref": "#"}, 1),
+        ({"type": "nonsense"}, 1),
+        ({"anyOf": 5}, 1),
+        ({"type": "array", "minItems": "x"}, [1]),
+    ],
+)
+def test_a_schema_that_cannot_be_checked_takes_any_answer_and_asks_no_server(schema: Any, value: Any) -> None:
+    assert check_value(schema, (), value) == value
+
+
+def test_a_nested_answer_is_taken_unchecked_without_the_package_that_checks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    assert check_value(NESTED, (), {"address": {"zip": 5}}) == {"address": {"zip": 5}}

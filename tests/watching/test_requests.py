@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,10 @@ from pydantic import BaseModel
 
 import vibe_notebook as vibe
 from vibe_notebook._watching import requests
+from vibe_notebook._watching.questions import Question
+from vibe_notebook._watching.transcribed import pipeline_of
 from vibe_notebook._watching.unattended import ANSWERS
+from vibe_notebook.events import InputAnswered, InputRequested, RunFinished, RunStarted, to_json
 from vibe_notebook.parts import InputPart, ToolPart
 
 
@@ -303,3 +306,70 @@ def test_hostile_words_are_words() -> None:
     assert "<script" not in html
     assert "\x1b" not in live.transcript.to_text()
     assert isinstance(live.transcript.parts[0], ToolPart)
+
+
+# An answer that its desk has not given
+
+
+def forged(request: vibe.Request, **more: Any) -> list[Any]:
+    """Return answers that other code could dispatch, in all forms that a registry takes."""
+    ids = {"agent_id": request.agent_id, "run_id": request.run_id, "request_id": request.request_id}
+    event = InputAnswered(**ids, action="accept", by="mallory", **more)
+    later = InputAnswered(**{**ids, "run_id": "later"}, request_run_id=request.run_id, action="accept")
+    return [event, [event], event.model_dump(), [event.model_dump()], to_json(event), later]
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_other_code_dispatches_is_left_out_before_and_after_the_real_one() -> None:
+    registry, seen = vibe.Registry(), list[Any]()
+    registry.tap(None, seen.append)
+    async with vibe.live("a", display=False, registry=registry) as live:
+        asked(live)
+        pending = live.approve("?")
+        for event in forged(pending.request):
+            registry.dispatch(event)
+        assert live.requests == [pending.request]
+        (part,) = live.transcript.parts
+        assert isinstance(part, InputPart)
+        assert part.request.is_open
+        live.answer(pending.request, "decline", reason="no")
+        for event in forged(pending.request, seq=0, counter="c"):
+            registry.dispatch(event)
+        assert not await pending
+    (part,) = live.transcript.parts
+    assert isinstance(part, InputPart)
+    assert part.request.answer == await pending
+    assert [event.action for event in seen if isinstance(event, InputAnswered)] == ["decline"]
+
+
+@pytest.mark.anyio
+async def test_an_answer_in_the_agents_own_stream_is_left_out() -> None:
+    registry = vibe.Registry()
+
+    async def source() -> AsyncIterator[Any]:
+        ids = {"agent_id": "a", "run_id": "r"}
+        yield RunStarted(**ids)
+        pending = pipeline_of(run).desk.ask(Question("approval", "?"), ("a", "r"))
+        yield forged(pending.request)[0]
+        found.append(run.requests)
+        run.answer(pending.request, "decline")
+        found.append(await pending)
+        yield RunFinished(**ids)
+
+    found: list[Any] = []
+    run = vibe.watch(source(), display=False, registry=registry)
+    run.on_request(lambda _: None)
+    await run
+    assert (len(found[0]), found[1].action) == (1, "decline")
+    (part,) = run.transcript.parts
+    assert isinstance(part, InputPart)
+    assert part.request.answer == found[1]
+
+
+def test_an_answer_to_a_request_of_no_desk_is_shown_as_before() -> None:
+    with vibe.Registry(hold=0) as registry:
+        ids = {"agent_id": "a", "run_id": "r", "request_id": "q"}
+        registry.dispatch([InputRequested(**ids), InputAnswered(**ids, action="accept")])
+        (part,) = registry.transcript("a").parts
+    assert isinstance(part, InputPart)
+    assert part.request.answer is not None

@@ -16,7 +16,8 @@ import vibe_notebook as vibe
 from tests.watching.streams import collect, drained, quiet, until
 from vibe_notebook import adapters
 from vibe_notebook._watching import background as _background
-from vibe_notebook._watching import watch as _watch
+from vibe_notebook._watching import entry as _watch
+from vibe_notebook._watching import watch as _live
 from vibe_notebook.events import RunFinished, RunStarted, TextDelta
 from vibe_notebook.exceptions import AdapterError, ConsumedError, ProtocolError
 from vibe_notebook.registry import Registry
@@ -181,14 +182,14 @@ def test_nothing_is_read_or_shown_before_it_is_consumed(
     iterator = iter(watched)
     assert logged.calls == []
     assert not (tmp_path / "run.jsonl").exists()
-    assert watched not in _watch.live_watches()
+    assert watched not in _live.live_watches()
     assert "not started" in repr(watched)
     assert capsys.readouterr().out == ""
     assert next(iterator) == "a"
-    assert watched in _watch.live_watches()
+    assert watched in _live.live_watches()
     assert "live" in repr(watched)
     iterator.close()  # type: ignore[attr-defined]
-    assert watched not in _watch.live_watches()
+    assert watched not in _live.live_watches()
 
 
 def test_a_second_consumer_raises() -> None:
@@ -390,7 +391,7 @@ def test_a_block_that_consumes_nothing_leaves_nothing_behind() -> None:
 
     run = asyncio.run(main())
     assert run.done()
-    assert run not in _watch.live_watches()
+    assert run not in _live.live_watches()
 
 
 def test_our_own_events_of_several_agents_make_several_transcripts() -> None:

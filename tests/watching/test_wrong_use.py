@@ -110,8 +110,10 @@ def test_a_stream_of_an_sdk_that_was_read_names_the_call_that_makes_a_new_one() 
         quiet(made)
 
 
-def test_an_iterator_without_events_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    vibe.configure(renderer="text")
+def test_an_iterator_without_events_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "text")
     used = iter(["one"])
     list(used)
     list(vibe.watch(used))
@@ -317,9 +319,9 @@ def test_lines_for_the_reader_are_understood() -> None:
 
 
 def test_the_view_says_that_nothing_was_understood_of_a_stream_that_was_left(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vibe.configure(renderer="text")
+    monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "text")
     for _ in vibe.watch([CHUNK, CHUNK], adapter="anthropic"):
         break
     assert "The adapter anthropic did not understand the stream's only event" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from typing import Final
 from .._symbols import show_hidden
 from .sequences import SPECIAL, Sequences
 
-__all__ = ["MARK", "STYLES", "TerminalText", "terminal_text"]
+__all__ = ["MARK", "STYLES", "TerminalText", "char_width", "terminal_text"]
 
 STYLES: Final = "".join(map(chr, range(0xFDD0, 0xFDF0)))
 """Characters that no text has: each of them is the style of the character before it. They need no column."""
@@ -95,7 +95,7 @@ class _Row:
                 columns += " " * (end - len(columns))
                 column = end  # a tab moves over text and keeps it
                 continue
-            width = _width(char)
+            width = char_width(char)
             if not width and column:
                 start = column - 1
                 while start and start < len(columns) and not columns[start]:
@@ -122,7 +122,7 @@ class _Row:
         columns[start:column] = " " * (column - start)
 
 
-def _width(char: str) -> int:
+def char_width(char: str) -> int:
     """Return the columns of a character."""
     if char in STYLES:
         return 0

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .._nearest import nearest
-from ..logs import names_a_log
+from ..logs import meant_log, names_a_log
 from ..remote import redact
-from .options import without_comment
+from .options import OPTIONS, without_comment
 
 __all__ = ["Target", "TargetError", "find", "undefined"]
 
@@ -63,6 +63,9 @@ def find(text: str, namespace: Mapping[str, Any], agents: Collection[str]) -> Ta
             msg = f"{others[0]!r} is no URL; after a URL only other URLs may follow (options come first)."
             raise TargetError(msg)
         return Target("url", text)
+    if (turned := _options_first(text)) is not None:
+        msg = f"options come first: %vibe_stream {turned}"
+        raise TargetError(msg)
     fits: list[Target] = []
     path = _unquoted(text)
     if (log := _file(path) or _scheme(path)) is not None:
@@ -98,6 +101,16 @@ def undefined(text: str, namespace: Mapping[str, Any]) -> list[str] | None:
     return [
         name for name in wanted if name not in bound and name not in namespace and not hasattr(builtins, name)
     ]
+
+
+def _options_first(text: str) -> str | None:
+    """Return the line with its options first, if they stand behind a file or the name of a log."""
+    for number, word in enumerate(words := text.split()):
+        if number and word.partition("=")[0] in OPTIONS:
+            head = _unquoted(text[: text.index(f" {word}")].strip())
+            is_target = _file(text) is None and (_file(head) or _scheme(head) or head.endswith(".jsonl"))
+            return f"{' '.join(words[number:])} {' '.join(words[:number])}" if is_target else None
+    return None
 
 
 def _file(path: str) -> Target | None:
@@ -144,6 +157,8 @@ def _unquoted(text: str) -> str:
 
 
 def _explain(text: str, path: str, missing: list[str] | None, agents: Collection[str]) -> str:
+    if (meant := meant_log(path)) is not None:
+        return f"{path!r} names no file, and no agent's log. Did you mean {meant}?"
     known = f" Known agents: {', '.join(sorted(agents))}." if agents else ""
     if _is_other_kind(path):
         return f"{path!r} is no regular file: a log is one, and so is a recording."

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .._forms.wording import in_line, name_in_line
@@ -148,7 +149,11 @@ def check_value(schema: Any, options: tuple[Option, ...], value: Any) -> Any:
         return value
     fields = fields_of(schema)
     if fields is None:
-        return value if not isinstance(schema, Mapping) else _checked(_alone(schema, None), schema, value)
+        if not isinstance(schema, Mapping):
+            return value
+        alone = _alone(schema, None)
+        value = _checked(alone, schema, value)
+        return _valid(schema, value) if alone.kind == "json" else value
     if not isinstance(value, Mapping):
         msg = f"The answer has to be an object with the fields {', '.join(f.name for f in fields)}."
         raise ValueError(msg)  # noqa: TRY004 - one kind of error for whatever does not fit
@@ -160,12 +165,34 @@ def check_value(schema: Any, options: tuple[Option, ...], value: Any) -> Any:
     if missing:
         msg = f"{missing[0]}: an answer is needed."
         raise ValueError(msg)
-    return {
+    found = {
         name: _checked(known[name], schema["properties"][name], one)
         if name in known and one is not None
         else one
         for name, one in value.items()
     }
+    return _valid(schema, found) if any(field.kind == "json" for field in known.values()) else found
+
+
+def _valid(schema: Mapping[str, Any], value: Any) -> Any:
+    """Return a value that fits a nested schema, where the package jsonschema is there to check it.
+
+    Patterns are not checked: a server's pattern could take for ever. References to other documents are not followed.
+    """
+    try:
+        package, references = import_module("jsonschema"), import_module("referencing")
+    except ModuleNotFoundError:
+        return value
+    rules = {"pattern": None, "patternProperties": None}
+    checker = package.validators.extend(package.Draft202012Validator, rules)
+    try:
+        error = next(checker(schema, registry=references.Registry()).iter_errors(value), None)
+    except Exception:  # noqa: BLE001 - the schema is at fault, in any way; the answer is not
+        return value
+    if error is not None:
+        where = ".".join(map(str, error.absolute_path)) or "The answer"
+        _refuse(in_line(where, 100), in_line(error.message, 300))
+    return value
 
 
 def _is_same(value: Any, other: Any) -> bool:

@@ -99,6 +99,12 @@ class Finalizer:
         self._done: Future[None] = Future()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
+        self.finishing_thread: int | None = None
+        """The thread that ends the stream's runs."""
+        self.may_wait_for_lull = True
+        """With the final form, until other views have drawn."""
+        self.deferred = False
+        """True if the final form comes by the end of the cell."""
 
     @classmethod
     def ended(cls) -> Finalizer:

@@ -45,6 +45,8 @@ class Meter:
     A later report of the same call or run REPLACES the earlier one, and a run's own report the sum of its calls.
     """
 
+    __slots__ = ("_calls", "_last", "_runs", "is_estimating", "requests", "run")
+
     def __init__(self) -> None:
         self._runs: dict[tuple[str, str], _Run] = {}
         self._calls: set[tuple[str, str, str]] = set()

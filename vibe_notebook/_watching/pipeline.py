@@ -39,7 +39,6 @@ from .reader import Reader
 from .requests import CLOSED, ENDED, AnswerPayload, Desk
 from .sources import is_one_shot
 from .steering import Steering, SteerPayload
-from .understanding import Understanding
 
 if TYPE_CHECKING:
     from ..adapters import Adapter
@@ -51,6 +50,16 @@ log = clean_logger("vibe_notebook")
 
 class Pipeline:
     """Hold one watched stream's adapter, output and recording. ``renderer`` "none" shows nothing."""
+
+    # Defaults of the class: hundreds of ended streams may be held, and few of them change these.
+    find_title: Callable[[], str | None] | None = None  # a recording tells its title once it is opened
+    has_times = False  # the source knows when its events were: an event without a time gets none
+    is_withdrawn = False  # another view shows the run
+    passive = False  # it only shows: another source dispatches the agent's events
+    steering: Steering | None = None  # None: the stream cannot be steered
+    controls: tuple[Control, ...] = ()  # further ones, or others in the place of those of one stream
+    on_failure: Callable[[BaseException], object] | None = None  # ends the watch with an error
+    _open_output: Callable[..., Output] | None = None  # in the view of a chat
 
     def __init__(
         self,
@@ -71,20 +80,12 @@ class Pipeline:
         self._recorded_title = title or agent_id
         self.agent_id = agent_id
         self.title = title
-        self.find_title: Callable[[], str | None] | None = (
-            None  # a recording tells its title once it is opened
-        )
         self.transcripts: dict[str, Transcript] = {}
         self.finalized = False  # the runs have ended, and the transcripts are final
         self.renderer = renderer
-        self.has_times = False  # the source knows when its events were: an event without a time gets none
-        self.passive = False  # it only shows: another source dispatches the agent's events
         self.on_stop: Callable[[], object] | None = None  # cancels the watch
-        self.steering: Steering | None = None  # None: the stream cannot be steered
-        self.controls: tuple[Control, ...] = ()  # further ones, or others in the place of those of one stream
-        self._open_output: Callable[..., Output] | None = None  # in the view of a chat
         self.connections = Connections(self._draw_connections)
-        self._reader = Reader(adapter, self._make_adapter, self.report)
+        self.reader = Reader(adapter, self._make_adapter, self.report)
         if not isinstance(adapter, str) and agent_id is None:
             self.agent_id = adapter.agent_id
         self.run_ids: RunIds | None = RunIds(registry)  # None: the source's ids are to stay
@@ -94,14 +95,11 @@ class Pipeline:
         self._place: tuple[int | None, str] = None, ""  # the cell in which it is shown, and its title
         self._since: dict[str, int] = {}
         self._holds: list[Hold] = []  # the registry keeps the runs until the final form is shown
-        self.desk = Desk(self.dispatch, self._show_request, self._refuse_answer)
+        self.desk = Desk(self.dispatch, self._show_request, self._refuse_answer, registry.answers.reserve)
         self.meter = Meter()
         self.spending = Spending(budget, self.meter, self) if budget is not None else None
         self._lock = threading.Lock()
         self._finalizing = False
-        self._may_wait_for_lull = True  # with the final form, until other views have drawn
-        self._deferred = False  # the final form comes by the end of the cell
-        self._finishing_thread: int | None = None  # the thread that ends the stream's runs
         self._finalizer = Finalizer()
         renew_in_child(self)
 
@@ -109,7 +107,7 @@ class Pipeline:
         """Show and record nothing in the child of a fork; an end that another thread had begun is not the child's."""
         self._lock = threading.Lock()
         self._output = self._recorder = None
-        if self._finalizing and self._finishing_thread != threading.get_ident():
+        if self._finalizing and self._finalizer.finishing_thread != threading.get_ident():
             self._finalizer, self.finalized = Finalizer.ended(), True
 
     def begin(self) -> None:
@@ -133,11 +131,11 @@ class Pipeline:
         )
         if self.connections:
             self._draw_connections()
-        if self.agent_id is not None and (self.passive or not self._reader.name):
+        if self.agent_id is not None and (self.passive or not self.reader.name):
             # Otherwise the first event brings the id: a stream of our own events has its agents' ids.
             self.follow(self.agent_id, since=0 if self.passive else None)
         if self.spending is not None:
-            if (given := self._reader.adapter) is not None:
+            if (given := self.reader.adapter) is not None:
                 self.spending.check_source(given.name, tells_usage=given.tells_usage)
             self.spending.begin()
         if self.steering is not None:
@@ -147,6 +145,16 @@ class Pipeline:
     def is_shown(self) -> bool:
         """Return whether a user can see the stream."""
         return self.renderer != "none"
+
+    @property
+    def is_live(self) -> bool:
+        """Return whether the stream has begun and not ended."""
+        return self._output is not None and not self._finalizing
+
+    @property
+    def runs_here(self) -> bool:
+        """Return whether the agent's code runs in this process: a request can only be one of that code."""
+        return not (self.passive or self.connections or self.run_ids is None)
 
     def _controls(self) -> Controls:
         """Return the function of each click on the view: no other place names them."""
@@ -188,16 +196,16 @@ class Pipeline:
             return
         if self.steering is not None:
             self.steering.see(native)
-        for each in self._reader.ready(native):
-            events = self._reader.read(each)
-            self.dispatch(events, outranked=self._reader.chosen().name != "events")
+        for each in self.reader.ready(native):
+            events = self.reader.read(each)
+            self.dispatch(events, outranked=self.reader.chosen().name != "events")
 
     def exhausted(self, source: Any, *, is_cut: bool = False) -> None:
         """Dispatch the events that *source* itself holds after its stream has yielded all, unless it *is_cut*.
 
         Raises ``AdapterError`` if the stream was too short to know its SDK, or if the adapter understood none of it.
         """
-        reader = self._reader
+        reader = self.reader
         if reader.waits:
             reader.choose(is_last=True)
         elif is_cut:
@@ -208,11 +216,19 @@ class Pipeline:
             if not (self.passive or self.connections) and is_one_shot(source):
                 self.report("The stream gave no events. If it was read before, make a new one.")
         else:
-            self.dispatch(reader.call(reader.adapter, lambda adapter: adapter.exhausted(source)) or [])
+            self.dispatch(reader.exhausted(source))
 
-    def feed(self, adapter: Adapter, native: Any, understanding: Understanding | None = None) -> list[Event]:
-        """Return the events that an adapter makes of one native event, and count them in *understanding*."""
-        return self._reader.feed(adapter, native, understanding)
+    def resume(self, paused: Any) -> None:
+        """Let an interrupted run wait here for its answers; *paused* is the SDK's object of the part that ended."""
+        self.dispatch(self.reader.exhausted(paused))
+        if self.reader.adapter is not None:
+            self.reader.adapter.resume()
+
+    def fail(self, error: BaseException) -> None:
+        """Show that a request has no answer, and end a watch with this error. Any thread may call this."""
+        self.report(_describe(error))
+        if self.on_failure is not None:
+            self.on_failure(error)
 
     def dispatch(self, events: Iterable[Event], *, outranked: bool = False) -> None:
         """Dispatch the events that were made from one native event.
@@ -281,11 +297,6 @@ class Pipeline:
         """Show something else. Any thread may call this; a fault is logged."""
         self._show(show)
 
-    def result_of(self, source: Any, native: Any) -> Any:
-        """Return the SDK's own result, once *source* has given its last event *native*."""
-        adapter = self._reader.adapter
-        return native if adapter is None else adapter.native_result(source, native)
-
     def stopping(self) -> None:
         """Show that the stream was cancelled, and ends after its present step. Any thread may call this."""
         self._show(lambda output: output.stopping())
@@ -304,7 +315,15 @@ class Pipeline:
 
     def current(self) -> dict[str, Transcript]:
         """Return the transcripts of this watch's agents at this moment."""
+        if self.is_withdrawn:
+            return {}
         return {agent_id: self._transcript(agent_id) for agent_id in list(self._since)} or self.transcripts
+
+    def withdraw(self, words: str) -> None:
+        """End without a transcript, for a run that another view shows; *words* stay in this one's place."""
+        self.is_withdrawn = True
+        self.report(words)
+        self.finalize(later=True)
 
     def finalize(self, exc: BaseException | None = None, *, later: bool = False) -> None:
         """End the stream's runs, close the recording, show the final form. Idempotent.
@@ -316,17 +335,17 @@ class Pipeline:
         later = (
             later
             and host().in_own_task()
-            and (self._deferred or (output is not None and not output.is_alone))
+            and (self._finalizer.deferred or (output is not None and not output.is_alone))
         )
-        self._may_wait_for_lull = later or not in_loop()
+        self._finalizer.may_wait_for_lull = later or not in_loop()
         with defer_interrupt():
             # Not finalized: another thread is still ending the runs, so this one waits.
             if self._begin_finalizing(exc) and not (later and self.finalized and self._leave_to_cell()):
                 self._finalizer.wait()
 
     def _leave_to_cell(self) -> bool:
-        self._deferred = self._deferred or self._finalizer.leave_to_cell()
-        return self._deferred
+        self._finalizer.deferred = self._finalizer.deferred or self._finalizer.leave_to_cell()
+        return self._finalizer.deferred
 
     async def finalize_async(self, exc: BaseException | None = None) -> None:
         """Finalize as ``finalize`` does, but keep the loop free; raise a cancellation after the final form."""
@@ -343,10 +362,10 @@ class Pipeline:
             with self._lock:
                 if self._finalizing:
                     return (
-                        self._finishing_thread != threading.get_ident()
+                        self._finalizer.finishing_thread != threading.get_ident()
                     )  # a callback on the end itself cannot wait for the end
                 self._finalizing = True
-                self._finishing_thread = threading.get_ident()
+                self._finalizer.finishing_thread = threading.get_ident()
             failed: BaseException | None = None
             try:
                 if self.spending is not None:
@@ -370,7 +389,7 @@ class Pipeline:
 
     def _start_final_form(self) -> BaseException | None:
         """Start the final form in spite of failures before it; return the first one that the caller must get."""
-        self._finishing_thread = None
+        self._finalizer.finishing_thread = None
         failures: list[BaseException] = []
         raised: list[BaseException] = []
 
@@ -408,10 +427,10 @@ class Pipeline:
         host().remember(self.transcripts.values(), *self._place)
 
     def _show_final_form(self) -> None:
-        output, self._output, self._reader.adapter = self._output, None, None  # only a live view needs them
+        output, self._output, self.reader.adapter = self._output, None, None  # only a live view needs them
         try:
             if output is not None:
-                if self._may_wait_for_lull:
+                if self._finalizer.may_wait_for_lull:
                     output.wait_for_lull()
                 output.finish(self.transcripts)
         except Exception as error:
@@ -427,9 +446,12 @@ class Pipeline:
         holds, self._holds = self._holds, []
         for hold in holds:
             hold.release()
+        for agent_id in list(self._since) if self.is_withdrawn else ():
+            self.registry.unregister(agent_id)
+            self.registry.forget(agent_id)
 
     def _finish_runs(self, exc: BaseException | None) -> None:
-        reader = self._reader
+        reader = self.reader
         if self.passive or not reader.name:
             return
         adapter = reader.chosen()  # after no native event any adapter can report how the stream ended

@@ -42,6 +42,11 @@ class Question:
     schema: Any = None
     default: Any = None
     timeout: float | None = None
+    takes_args: bool = True
+    """False for an approval whose SDK cannot run the call with changed arguments."""
+    request_id: str | None = None
+    is_shown: bool = False
+    """True if an adapter has shown the request: only its answer is new."""
 
     def event(
         self, agent_id: str, run_id: str, tool_call_id: str | None
@@ -58,7 +63,7 @@ class Question:
         event = InputRequested(
             agent_id=agent_id,
             run_id=run_id,
-            request_id=uuid.uuid4().hex,
+            request_id=self.request_id or uuid.uuid4().hex,
             kind=self.kind,
             tool_call_id=tool_call_id,
             message=self.message,

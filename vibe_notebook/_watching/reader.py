@@ -89,6 +89,15 @@ class Reader:
         """Return the events of a native, and count whether it was understood."""
         return self.feed(self.chosen(), native, self._understanding)
 
+    def exhausted(self, source: Any) -> list[Event]:
+        """Return the events that *source* itself holds after its stream."""
+        adapter = self.adapter
+        return [] if adapter is None else self.call(adapter, lambda adapter: adapter.exhausted(source)) or []
+
+    def result_of(self, source: Any, native: Any) -> Any:
+        """Return the SDK's own result, once *source* has given its last event *native*."""
+        return native if self.adapter is None else self.adapter.native_result(source, native)
+
     def complaint(self) -> str | None:
         """Return why the natives so far make no transcript; ``None`` if some were understood."""
         return self._understanding.complaint(self.adapter.name) if self.adapter is not None else None

@@ -27,7 +27,7 @@ from .._forms.terminal_text import terminal_text
 from .._host import host
 from .._json_values import to_json_value
 from .._settings import answer_wait
-from ..events import Event, InputAnswered
+from ..events import Event, InputAnswered, InputRequested
 from ..exceptions import NoAnswerError
 from ..parts import Answer, RequestValue
 from .answers import Field, ask_in_lines, check_value, form_of
@@ -64,6 +64,7 @@ class Pending:
         self.then = then
         self.form = form
         self.model = model
+        self.takes_args = True
         self.future: Future[Answer] = Future()
         self.timer: threading.Timer | None = None
         self._desk = desk
@@ -110,17 +111,22 @@ class AnswerPayload(Payload):
     reason: str | None = None
 
 
+def _nothing(*_: object) -> None:
+    """Do nothing: no stream is there."""
+
+
 @dataclass(eq=False)
 class Desk:
     """Hold the open requests of one view.
 
     *dispatch* takes events, *show* a request's form (``None``: the request is settled), *refuse* the words about an
-    answer that does not fit.
+    answer that does not fit, *reserve* the events whose answers no other code may dispatch.
     """
 
     dispatch: Callable[[list[Event]], object]
     show: Callable[[str, dict[str, Any] | None], object]
     refuse: Callable[[str, str], object]
+    reserve: Callable[[InputRequested | InputAnswered], object] = _nothing
     on_request: Callable[[Request], object] | None = None
     is_reachable: bool = False
     """True if somebody who can answer was there when the view was made."""
@@ -164,14 +170,17 @@ class Desk:
         is_approval = request.kind == "approval"
         form = [] if is_approval else form_of(request.answer_schema, request.options, request.default)
         pending = Pending(self, request, form, model, then)
+        pending.takes_args = question.takes_args
         if not is_approval and request.default is not None:
             _checked(pending, "accept", request.default, None, None)
         with self._lock:
             is_late = self._closed
             if not is_late:
                 self._open[request.request_id] = pending
+        self.reserve(event)
         self.show(request.request_id, _shown(request, form))
-        self.dispatch([event])
+        if not question.is_shown:
+            self.dispatch([event])
         if is_late:
             self._settle(pending, Answer(action="cancel", by=ENDED))
         elif not self._is_anybody_there():
@@ -315,6 +324,7 @@ class Desk:
             reason=answer.reason,
             by=answer.by,
         )
+        self.reserve(event)
         try:
             self.dispatch([event])
             if pending.then is not None:
@@ -417,14 +427,15 @@ def _checked(pending: Pending, action: Action, value: Any, reason: str | None, b
             except Exception as error:  # a validator of the user's
                 msg = f"{type(error).__name__}: {error}"
                 raise ValueError(msg) from error
+    elif value is not None and not pending.takes_args:
+        msg = (
+            "This SDK runs a call only as the agent has written it: accept it without a value, or decline it."
+        )
+        raise ValueError(msg)
     elif value is not None and not isinstance(value, Mapping):
         msg = "The changed arguments have to be an object; without a change give None."
         raise ValueError(msg)
     return Answer(action=action, value=value, reason=reason, by=by)
-
-
-def _nothing(*_: object) -> None:
-    """Do nothing: the stream has ended."""
 
 
 CLOSED: Final = Desk(_nothing, _nothing, _nothing)

@@ -5,9 +5,12 @@ The base of watch, live view and handler, above the pipeline.
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from .._forks import in_child
 from .._host import host
 from ..exceptions import NotSupportedError
 from ..transcript import Transcript
@@ -19,7 +22,30 @@ if TYPE_CHECKING:
     from .requests import Desk
     from .steering import Steered, Steering
 
-__all__ = ["Transcribed"]
+__all__ = ["Transcribed", "live_streams", "pipeline_of"]
+
+_streams: weakref.WeakSet[Transcribed] = weakref.WeakSet()
+_lock: threading.Lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - in the child of a fork
+    _lock = threading.Lock()
+
+
+in_child(_renew_lock)
+
+
+def pipeline_of(stream: Transcribed) -> Pipeline:
+    """Return the pipeline of a watch, live view or handler."""
+    return stream._pipeline  # noqa: SLF001 - of the class below, for the approvers; users see no pipeline
+
+
+def live_streams() -> list[Transcribed]:
+    """Return the streams that have begun and not ended, and whose code runs in this process."""
+    with _lock:
+        known = list(_streams)
+    return [stream for stream in known if pipeline_of(stream).is_live and pipeline_of(stream).runs_here]
 
 
 class Transcribed:
@@ -28,6 +54,8 @@ class Transcribed:
     def __init__(self, pipeline: Pipeline, kind: str = "agent") -> None:
         self._pipeline = pipeline
         self._kind = kind
+        with _lock:
+            _streams.add(self)
 
     @property
     def agent_id(self) -> str | None:

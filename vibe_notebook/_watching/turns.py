@@ -18,9 +18,10 @@ from .._foreign_words import clean_logger
 from ..events import Custom, RunFinished, RunStarted
 from ..transcript import Transcript
 from .context import enter, leave
+from .entry import watch
 from .requests import ENDED
 from .stepper import END, Stepper, Ticker
-from .watch import Watch, watch
+from .watch import Watch
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline

@@ -1,4 +1,4 @@
-"""``watch``: the user API. Like tqdm, it passes the source's own objects through.
+"""Read a source and show it: the object that ``vibe.watch`` gives. Like tqdm, it passes the source's own objects through.
 
 At the top of the path. The stepper steps the source in the consumer's own task; the pipeline and the consumer
 get each native event, the consumer unchanged.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 import warnings
 import weakref
@@ -17,40 +16,30 @@ from functools import partial
 from types import AsyncGeneratorType, GeneratorType, TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from .. import adapters
 from .._foreign_words import clean_logger
 from .._host import host
 from ..exceptions import ConsumedError, NoAnswerError
-from ..logs import Log, names_a_log
-from ..recording import Recorder, Replay
-from ..registry import Registry, get_registry
 from ..transcript import Transcript
-from .budgets import Budget, open_question
-from .connections import connections_of
+from .budgets import open_question
 from .context import enter, leave
 from .pipeline import Pipeline
 from .sources import (
-    check,
     closer,
     discard,
-    events_until_run_ends,
     is_async,
     is_async_only,
     open_async,
     open_sync,
     source_name,
-    stream_in,
     type_name,
 )
-from .steering import steering_of
 from .stepper import END, Stepper, Ticker, close_when_dropped, in_thread
 from .transcribed import Transcribed
 
 if TYPE_CHECKING:
-    from ..adapters import Adapter
     from ..display import Output
 
-__all__ = ["Watch", "last", "live_watches", "watch", "watch_agent"]
+__all__ = ["Watch", "last", "live_watches"]
 
 
 log = clean_logger("vibe_notebook")
@@ -76,6 +65,8 @@ class Watch(Transcribed):
         self.is_asked_for = False  # by last(), to be displayed in whichever cell
         self._block_error: BaseException | None = None
         self._native_result: Any = None
+        self._unanswered: BaseException | None = None  # raised once the SDK has its no
+        pipeline.on_failure = self._fail
         self._open_steps: Callable[[], GeneratorType[Any, None, None] | None] = _no_steps
         self._open_asteps: Callable[[], AsyncGeneratorType[Any, None] | None] = _no_steps
 
@@ -128,6 +119,13 @@ class Watch(Transcribed):
             discard(self._source)
             self._finalize()
         return True
+
+    def _fail(self, error: BaseException) -> None:
+        self._unanswered = self._unanswered or error
+
+    def _check_answered(self) -> None:
+        if self._unanswered is not None:
+            raise self._unanswered
 
     def claim(self) -> None:
         """Reserve the watch for one consumer. Raises ``ConsumedError`` if it has one."""
@@ -296,11 +294,13 @@ class Watch(Transcribed):
                 newest: Any = None
                 while iterator is not END and (native := self._step(advance, close)) is not END:
                     self._pipeline.accept(native)
+                    self._check_answered()
                     if (question := open_question(self._pipeline.spending)) is not None:
                         with contextlib.suppress(NoAnswerError):  # the budget has ended the stream
                             self._stepper.step(question.result)
                     newest = native
                     yield native
+                self._check_answered()
                 self._exhausted(newest)
         except BaseException as error:
             failure = self._failure(error)
@@ -330,11 +330,13 @@ class Watch(Transcribed):
                 newest: Any = None
                 while iterator is not END and (native := await self._astep(advance)) is not END:
                     self._pipeline.accept(native)
+                    self._check_answered()
                     if (question := open_question(self._pipeline.spending)) is not None:
                         with contextlib.suppress(NoAnswerError):
                             await self._stepper.astep(question.wait)
                     newest = native
                     yield native
+                self._check_answered()
                 is_over = self._exhausted(newest)
         except BaseException as error:
             failure = self._failure(error)
@@ -348,7 +350,7 @@ class Watch(Transcribed):
         is_cut = self._stepper.end()
         self._pipeline.exhausted(self._source, is_cut=is_cut)
         if not is_cut:
-            self._native_result = self._pipeline.result_of(self._source, newest)
+            self._native_result = self._pipeline.reader.result_of(self._source, newest)
         return not is_cut
 
     def _step(self, call: Callable[[], Any], close: Callable[[], object] | None = None) -> Any:
@@ -396,104 +398,3 @@ def last() -> Watch | None:
         return _last[0]
     host().hint("No watch has begun yet: iterate or await vibe.watch(…), or write %vibe_stream.")
     return None
-
-
-def watch(  # noqa: PLR0913 - each is an option of its own
-    source: Any,
-    *,
-    title: str | None = None,
-    agent_id: str | None = None,
-    adapter: str | Adapter = "auto",
-    registry: Registry | None = None,
-    display: bool = True,
-    record: str | os.PathLike[str] | Recorder | None = None,
-    input: Any = None,  # noqa: A002 - the field's name
-    budget: Budget | None = None,
-    steer: Any = None,
-) -> Watch:
-    """Show an agent's work live while you consume its stream, which passes through unchanged.
-
-    ::
-
-        for event in vibe.watch(stream): ...
-        async for event in vibe.watch(stream): ...
-        transcript = await vibe.watch(stream)
-        async with vibe.watch(stream) as run: ...
-
-    ``source`` is a sync or async iterable of an SDK's events, an awaitable or (async) context
-    manager that yields one, or an object with ``stream_events()``. A path of a file, or ``"claude:latest"``, means an
-    agent's own log, or a recording, whose events the watch reads without waits. The watch reads and shows nothing before
-    the caller iterates, awaits or enters it. ``adapter`` names the SDK where the first few events do not
-    show it; ``record`` is the path of a recording to write; ``display=False`` shows nothing but still builds
-    ``.transcript``. ``input`` is what the user asked, shown where the stream itself does not tell it. ``budget`` ends the
-    run that uses more than it allows. ``steer`` says something to the agent while it works: a
-    function of the text, or the SDK's own run, client or connection.
-
-    Raises ``TypeError`` for an object that is no stream, ``AdapterError`` for an unknown adapter, ``OSError`` for a path
-    that cannot be read, ``NotSupportedError`` for an object that cannot steer.
-    """
-    source = stream_in(source)
-    if isinstance(source, os.PathLike) or (isinstance(source, str) and names_a_log(source)):
-        source = Log(source, agent_id=agent_id)
-    check(source)
-    if not isinstance(adapter, str) and agent_id not in (None, adapter.agent_id):
-        msg = f"agent_id={agent_id!r}, but the adapter has {adapter.agent_id!r}: give it to the adapter only."
-        raise ValueError(msg)
-    if isinstance(adapter, str) and adapter != "auto":
-        adapters.get(adapter)  # raises for an unknown name here, not in the middle of a stream
-    connections = connections_of(source)
-    if registry is None:
-        # A recording has the ids of its run, and a remote stream may show runs of this very kernel. In the
-        # default registry both would be duplicates.
-        registry = Registry() if isinstance(source, Replay | Log) or connections else get_registry()
-    pipeline = Pipeline(
-        registry,
-        agent_id=agent_id,
-        title=title,
-        adapter=adapter,
-        renderer=None if display else "none",
-        record=record,
-        input=input,
-        budget=budget,
-    )
-    if isinstance(source, Replay | Log) or connections:
-        pipeline.run_ids = None  # the reader knows them by the ids of their log
-        pipeline.displays.renders = False  # its own renderers made its displays
-    if isinstance(source, Replay | Log):
-        pipeline.find_title = lambda: source.title
-    pipeline.has_times = isinstance(source, Log)
-    if steer is not None:
-        pipeline.steering = steering_of(steer)
-    pipeline.title = title or ", ".join(connection.title for connection in connections) or None
-    pipeline.connections.show(connections)
-    return _new_watch(source, pipeline)
-
-
-def watch_agent(
-    agent_id: str,
-    *,
-    title: str | None = None,
-    registry: Registry | None = None,
-    display: bool = True,
-    record: str | os.PathLike[str] | Recorder | None = None,
-) -> Watch:
-    """Show an agent of the registry: its events so far, and those until its open run ends.
-
-    The watch only shows: its cancel does not end the agent's run.
-    """
-    registry = registry or get_registry()
-    pipeline = Pipeline(
-        registry,
-        agent_id=agent_id,
-        title=title or agent_id,
-        renderer=None if display else "none",
-        record=record,
-    )
-    pipeline.passive = True
-    return _new_watch(events_until_run_ends(registry, agent_id), pipeline)
-
-
-def _new_watch(source: Any, pipeline: Pipeline) -> Watch:
-    made = Watch(source, pipeline)
-    pipeline.on_stop = made.cancel
-    return made

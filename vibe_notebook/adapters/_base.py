@@ -7,11 +7,10 @@ of one native take one slot in the order.
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, get_args
+from typing import Any, ClassVar, Final
 
 from vibe_notebook._half_pairs import HalfPairs
 from vibe_notebook._json_values import bounded_repr, scrub
@@ -40,39 +39,18 @@ from ._call_ids import CALLS, CallIds, drop_oldest
 from ._fields import bounded, get, ident, lossless_text, parsed, text
 from ._files import said
 from ._finish_reasons import problem_of
+from ._own_events import damage_in, is_event, is_event_line
 from ._plans import TaskList, plan_in, speaks_of_plan
 from ._result_blocks import Result, read_result
 from ._streamed_text import Key, StreamedTexts
 from ._think_tags import ThinkTags, split_whole
 from ._tool_results import Report
-from ._written_calls import CUT, WrittenCalls
+from ._written_calls import WrittenCalls
 
 __all__ = ["Adapter", "is_event", "is_event_line"]
 
-_CLASSES: Final = get_args(get_args(Event)[0])
-_TYPES: Final = frozenset(cls.model_fields["type"].default for cls in _CLASSES)
 _TURNS: Final = {"developer": "system", "human": "user", "system": "system", "user": "user"}
 _CANCELLATIONS: Final = (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit)
-
-
-def is_event(native: object) -> bool:
-    """Return whether *native* is one of our own events, or the dict of such an event."""
-    if isinstance(native, _CLASSES):
-        return True
-    if not isinstance(native, Mapping):
-        return False
-    kind, *ids = (get(native, name) for name in ("type", "agent_id", "run_id"))
-    return isinstance(kind, str) and kind in _TYPES and all(isinstance(value, str) for value in ids)
-
-
-def is_event_line(native: object) -> bool:
-    """Return whether *native* is a line of a recording: the JSON text of one of our own events."""
-    if not isinstance(native, str | bytes) or native.strip()[:1] not in ("{", b"{"):
-        return False
-    try:
-        return is_event(json.loads(native))
-    except (ValueError, RecursionError):
-        return False
 
 
 class Adapter(ABC):
@@ -88,10 +66,10 @@ class Adapter(ABC):
     """The names of the SDK's exception classes that mean "the user stopped the run"."""
     tells_calls_apart: ClassVar[bool] = True
     """True if a call's id that comes again names another call; False for events that this package has made."""
-
     tells_usage: ClassVar[bool] = False
     """True if each model call of a run tells its usage; False if only the end of the stream does."""
-
+    keeps_texts: ClassVar[bool] = False
+    """True if a native may repeat a message after its end: then its words so far are needed."""
     has_think_tags: ClassVar[bool] = False
     """True if servers may pass a model's thinking on as ``<think>…</think>`` at the beginning of its text."""
 
@@ -141,13 +119,15 @@ class Adapter(ABC):
 
     def feed(self, native: object) -> list[Event]:
         """Return the events of one native, perhaps none. Never raises."""
+        self._envelope = {}
         if is_event(native):
-            own = self._own_event(native)
-            if own is not None:
+            if (own := self._own_event(native)) is not None:
                 renamed = self._call_ids.rename(own) if self.tells_calls_apart else own
                 self._written_calls.record(renamed)
                 return [renamed]
-        self._envelope = {}
+            if (damage := damage_in(native)) is not None:
+                self.end(**self.emit_damaged(native, damage))
+                return self._flush()
         self._read(native)
         return self._flush()
 
@@ -177,11 +157,11 @@ class Adapter(ABC):
         if exc is not None:
             self._end_by_exception(exc)
         self._envelope = {}
-        is_cut = bool(self._written_calls.cut_runs())  # before the calls that this adapter closes now
+        cut = self._written_calls.outcome()  # before the calls that this adapter closes now
         self._close()
         self._envelope = {}
         self._finish_texts()
-        self._outcome = self._outcome or self._last_problem or self._cut_outcome(is_cut=is_cut)
+        self._outcome = self._outcome or self._last_problem or cut
         self._out += map(parse_event, self._half_pairs.release())
         self.emit(RunFinished, usage=self._usage, result=self._result, **self._outcome)
         return self._flush()
@@ -223,6 +203,20 @@ class Adapter(ABC):
             for call_id in list(self._planners):
                 if self._args_keys.get(call_id, ("",))[0] == self._envelope.get("message_id"):
                     self._plan_of(call_id, None, None, cls)
+
+    def begin_message(self, message_id: str | None, **fields: Any) -> None:
+        """Emit a message's start; the events that follow belong to it."""
+        self._envelope = {"message_id": message_id}
+        self.emit(MessageStarted, **fields)
+
+    def end_message(self, message_id: str | None, **fields: Any) -> None:
+        """Emit a message's end, if there is one; the events that follow belong to no message."""
+        if message_id is not None:
+            self._envelope = {"message_id": message_id}
+            self.emit(MessageFinished, **fields)
+            if not self.keeps_texts:
+                self.streamed.forget(message_id)
+        self._envelope = {}
 
     def add_events(self, events: Iterable[Event]) -> None:
         """Append the events that another adapter has made for this run."""
@@ -433,6 +427,11 @@ class Adapter(ABC):
         if self._outcome.get("outcome", "success") == "success":
             self._outcome = {"outcome": outcome, "error": error, "code": code}
 
+    def resume(self) -> None:
+        """Forget the run's interruption: its source goes on after an answer."""
+        if self._outcome.get("outcome") == "interrupted":
+            self._outcome = {}
+
     def settle(self) -> None:
         """Store the SDK's own verdict that the run is a success: it outweighs the last message's reason."""
         self.end("success")
@@ -458,9 +457,10 @@ class Adapter(ABC):
         names = ("agent_name", "parent_run_id", "parent_tool_call_id")
         return {name: getattr(self, name) for name in names}
 
-    def _cut_outcome(self, *, is_cut: bool) -> dict[str, Any]:
-        """Return the outcome of a stream that has just stopped: an error if that was within a call's arguments."""
-        return {"outcome": "error", "error": CUT} if is_cut else {}
+    def emit_damaged(self, native: object, damage: str, **ids: Any) -> dict[str, Any]:
+        """Emit a line for one of our own events that cannot be read; return the outcome of its run: no success."""
+        self.emit_unknown(f"{damage} It was {bounded_repr(native)}", "damaged_event", shown=True, **ids)
+        return {"outcome": "error", "error": f"An event of the stream is damaged: {damage}"}
 
     def _own_event(self, native: object) -> Event | None:
         try:

@@ -8,7 +8,7 @@ is no sign of a cut: many protocols never report results.
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Any, Final
 
 from vibe_notebook.events import Event, MessageFinished, RunFinished, ToolCallDelta, ToolFinished, ToolStarted
 
@@ -44,9 +44,15 @@ class WrittenCalls:
                 if message is None or self._messages[key] in (None, message):
                     del self._pieces[key]
 
-    def cut_runs(self) -> set[tuple[str, str]]:
-        """Return the runs, each by its agent and its id, with a call whose arguments are not whole."""
-        return {key[:2] for key, pieces in self._pieces.items() if not _is_whole("".join(pieces))}
+    def outcome(self, ids: tuple[str, str] | None = None) -> dict[str, Any]:
+        """Return the outcome of a stream that stops now: an error within a call's arguments, else no fields.
+
+        *ids* are the agent and the id of one run; without them the calls of all runs count.
+        """
+        is_cut = any(
+            ids in (None, key[:2]) and not _is_whole("".join(pieces)) for key, pieces in self._pieces.items()
+        )
+        return {"outcome": "error", "error": CUT} if is_cut else {}
 
 
 def _key(event: ToolCallDelta | ToolStarted | ToolFinished) -> _Key:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from vibe_notebook.events import Artifact, InputAnswered, InputRequested, MessageFinished, MessageStarted
+from vibe_notebook.events import Artifact, InputAnswered, InputRequested
 
 from ._base import Adapter
 from ._fields import camel, get, ident, items, json_text, plain, reason, text
@@ -80,6 +80,7 @@ class A2AAdapter(Adapter):
     """Read the work of one remote agent on one message."""
 
     name = "a2a"
+    keeps_texts = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)
@@ -128,16 +129,12 @@ class A2AAdapter(Adapter):
         if self._open != message:
             self._end_message()
             self._open = message
-            self._envelope = {"message_id": message}
-            self.emit(MessageStarted)
+            self.begin_message(message)
         self._envelope = {"message_id": message}
 
     def _end_message(self) -> None:
         message, self._open = self._open, None
-        if message is not None:
-            self._envelope = {"message_id": message}
-            self.emit(MessageFinished)
-        self._envelope = {}
+        self.end_message(message)
 
     def _message(self, body: object) -> None:
         message, parts = ident(camel(body, "messageId")), _items(get(body, "parts"))

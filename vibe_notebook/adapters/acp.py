@@ -14,8 +14,6 @@ from typing import Any, Final
 
 from vibe_notebook.events import (
     Artifact,
-    MessageFinished,
-    MessageStarted,
     Plan,
     ToolProgress,
     ToolStarted,
@@ -169,17 +167,12 @@ class ACPAdapter(Adapter):
         self._message_end(None)
         self._message = named or f"{self.run_id}:{self._messages}"
         self._messages += 1
-        self._envelope = {"message_id": self._message}
-        self.emit(MessageStarted)
+        self.begin_message(self._message)
 
     def _message_end(self, reason: str | None) -> None:
         message, self._message = self._message, None
         self._is_over, self._part = False, ("", 0)
-        if message is not None:
-            self._envelope = {"message_id": message}
-            self.emit(MessageFinished, finish_reason=reason)
-            self.streamed.forget(message)
-        self._envelope = {}
+        self.end_message(message, finish_reason=reason)
 
     def _chunk(self, update: object, kind: str) -> None:
         content = get(update, "content")

@@ -13,8 +13,6 @@ from typing import Any, Final
 from vibe_notebook.events import (
     Artifact,
     InputRequested,
-    MessageFinished,
-    MessageStarted,
     ToolFinished,
     ToolProgress,
     ToolStarted,
@@ -199,16 +197,13 @@ class AgentFrameworkAdapter(Adapter):
             self._author = author or self._author
             message = self._messages[place] = _Message(f"{self.run_id}:{self._count}", native_id, author)
             self._count += 1
-            self._envelope = {"message_id": message.id}
-            self.emit(MessageStarted)
+            self.begin_message(message.id)
         self._envelope = {"message_id": message.id}
         return message
 
     def _end_message(self, place: str, **fields: Any) -> None:
         message = self._messages.pop(place)
-        self._envelope = {"message_id": message.id}
-        self.emit(MessageFinished, **fields)
-        self.streamed.forget(message.id)
+        self.end_message(message.id, **fields)
 
     def _response(self, native: object, place: str) -> None:
         for message in items(get(native, "messages")):

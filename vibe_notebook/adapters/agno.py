@@ -13,8 +13,6 @@ from typing import Any, Final
 
 from vibe_notebook.events import (
     Artifact,
-    MessageFinished,
-    MessageStarted,
     ToolProgress,
     ToolStarted,
     Usage,
@@ -192,15 +190,12 @@ class AgnoAdapter(Adapter):
         self._message_end(None)
         self._message = f"{self.run_id}:{self._messages}"
         self._messages += 1
-        self._envelope = {"message_id": self._message}
-        self.emit(MessageStarted, agent_name=self.agent_name)
+        self.begin_message(self._message, agent_name=self.agent_name)
 
     def _message_end(self, usage: Usage | None) -> None:
         message, self._message = self._message, None
         if message is not None:
-            self._envelope = {"message_id": message}
-            self.emit(MessageFinished, usage=usage)
-            self.streamed.forget(message)
+            self.end_message(message, usage=usage)
 
     def _content(self, native: object) -> None:
         content, thought = get(native, "content"), text(get(native, "reasoning_content"))

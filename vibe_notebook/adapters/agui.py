@@ -368,8 +368,7 @@ class AGUIAdapter(Adapter):
                 continue  # some servers give a message another id in the snapshot
             if role == "assistant" and message_id not in self._texts:
                 self._texts[message_id] = 0
-                self._envelope = {"message_id": message_id or None}
-                self.emit(MessageStarted, agent_name=ident(get(message, "name")))
+                self.begin_message(message_id or None, agent_name=ident(get(message, "name")))
                 self.emit_text("text", "0", content)
                 for call in items(camel(message, "toolCalls")):
                     call_id, name = ident(get(call, "id")), text(get(call, "function", "name")) or None

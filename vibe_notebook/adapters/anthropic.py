@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vibe_notebook.events import MessageFinished, MessageStarted, ToolStarted, Usage
+from vibe_notebook.events import MessageFinished, ToolStarted, Usage
 
 from ._base import Adapter
 from ._citations import citation_fields
@@ -152,8 +152,7 @@ class AnthropicAdapter(Adapter):
         self._used.add(message.id)
         message.counts |= token_counts(get(body, "usage"))
         self._message = message
-        self._envelope = {"message_id": message.id}
-        self.emit(MessageStarted)
+        self.begin_message(message.id)
         return message
 
     def _message_delta(self, native: object) -> None:

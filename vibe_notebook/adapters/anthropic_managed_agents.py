@@ -13,8 +13,6 @@ from vibe_notebook.events import (
     Custom,
     InputAnswered,
     InputRequested,
-    MessageFinished,
-    MessageStarted,
     ToolProgress,
     ToolStarted,
 )
@@ -170,17 +168,12 @@ class AnthropicManagedAgentsAdapter(Adapter):
         if self._message != message:
             self._finish_message()
             self._message = message
-            self._envelope = {"message_id": message}
-            self.emit(MessageStarted)
+            self.begin_message(message)
         self._envelope = {"message_id": message}
 
     def _finish_message(self) -> None:
         message, self._message = self._message, None
-        if message is not None:
-            self._envelope = {"message_id": message}
-            self.emit(MessageFinished)
-            self.streamed.forget(message)
-        self._envelope = {}
+        self.end_message(message)
 
     def _preview(self, event: object) -> None:
         event_id = ident(get(event, "id"))

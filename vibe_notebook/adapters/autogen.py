@@ -14,8 +14,6 @@ from vibe_notebook.events import (
     Artifact,
     InputAnswered,
     InputRequested,
-    MessageFinished,
-    MessageStarted,
     ToolStarted,
     Usage,
 )
@@ -132,16 +130,13 @@ class AutoGenAdapter(Adapter):
             self._source = source
             self._message = _Message(f"{self.run_id}:{self._count}", source, native_id)
             self._count += 1
-            self._envelope = {"message_id": self._message.id}
-            self.emit(MessageStarted)
+            self.begin_message(self._message.id)
         self._envelope = {"message_id": self._message.id}
 
     def _end_message(self, usage: Usage | None = None) -> None:
         message, self._message = self._message, None
         if message is not None:
-            self._envelope = {"message_id": message.id}
-            self.emit(MessageFinished, usage=usage)
-            self.streamed.forget(message.id)
+            self.end_message(message.id, usage=usage)
         self._envelope = {}
 
     def _said(self, native: object, content: object) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, Plan, ToolStarted
+from vibe_notebook.events import Artifact, MessageFinished, Plan, ToolStarted
 
 from ._base import Adapter
 from ._fields import fields_of, get, ident, integer, items, plain, text
@@ -56,8 +56,7 @@ class BrowserUseAdapter(Adapter):
 
     def _step(self, number: int, output: object, state: object) -> None:
         message = f"{self.run_id}:{number}"
-        self._envelope = {"message_id": message}
-        self.emit(MessageStarted)
+        self.begin_message(message)
         thoughts = (text(get(output, name)) for name in ("thinking", "evaluation_previous_goal", "memory"))
         self.emit_text("thinking", "0", "\n\n".join(filter(None, thoughts)))
         self.emit_text("text", "0", text(get(output, "next_goal")))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, ToolStarted
+from vibe_notebook.events import Artifact, ToolStarted
 
 from ._base import Adapter
 from ._fields import get, ident, json_text, parsed, plain, text
@@ -66,17 +66,12 @@ class ChatlasAdapter(Adapter):
         if self._message is None:
             self._message = f"{self.run_id}:chat:{self._count}"
             self._count += 1
-            self._envelope = {"message_id": self._message}
-            self.emit(MessageStarted)
+            self.begin_message(self._message)
         self._envelope = {"message_id": self._message}
 
     def _end_message(self) -> None:
         message, self._message, self._has_calls = self._message, None, False
-        if message is not None:
-            self._envelope = {"message_id": message}
-            self.emit(MessageFinished)
-            self.streamed.forget(message)
-        self._envelope = {}
+        self.end_message(message)
 
     def _content(self, native: object, kind: str) -> None:
         if kind == "tool_request":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from vibe_notebook.events import MessageFinished, MessageStarted, Usage
+from vibe_notebook.events import MessageFinished, Usage
 
 from ._base import Adapter
 from ._citations import cohere_citations
@@ -76,8 +76,7 @@ class CohereAdapter(Adapter):
         self._count += 1
         self._message = native_id if native_id and native_id not in self._used else made
         self._used.add(self._message)
-        self._envelope = {"message_id": self._message}
-        self.emit(MessageStarted)
+        self.begin_message(self._message)
 
     def _open(self) -> str:
         if self._message is None:  # a watch may start in the middle of a message

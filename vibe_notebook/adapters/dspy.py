@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from vibe_notebook.events import MessageFinished, MessageStarted, Usage
+from vibe_notebook.events import Usage
 
 from ._base import Adapter
 from ._fields import fields_of, get, ident, integer, items, json_text, plain, text
@@ -83,8 +83,7 @@ class DSPyAdapter(Adapter):
         if self._message is None:
             self._message = f"{self.run_id}:{self._count}", predictor
             self._count += 1
-            self._envelope = {"message_id": self._message[0]}
-            self.emit(MessageStarted)
+            self.begin_message(self._message[0])
             self._texts.pop(name, None)
         self._envelope = {"message_id": self._message[0]}
         if not self._texts.get(name):
@@ -97,9 +96,7 @@ class DSPyAdapter(Adapter):
         message, self._message = self._message, None
         self._fields.clear()
         if message is not None:
-            self._envelope = {"message_id": message[0]}
-            self.emit(MessageFinished)
-            self.streamed.forget(message[0])
+            self.end_message(message[0])
         self._envelope = {}
 
     def _prediction(self, native: object) -> None:

@@ -12,7 +12,9 @@ from vibe_notebook.events import Event, Outcome, RunFinished, RunStarted, read_e
 from vibe_notebook.exceptions import ProtocolError
 
 from ._base import Adapter, is_event, is_event_line
+from ._call_ids import drop_oldest
 from ._fields import get, ident
+from ._own_events import damage_in
 
 __all__ = ["EventsAdapter", "matches"]
 
@@ -40,6 +42,8 @@ class EventsAdapter(Adapter):
         super().__init__(**ids)
         self._open: dict[tuple[str, str], None] = {}
         self._ended: dict[tuple[str, str], Outcome] = {}
+        self._damaged: dict[tuple[str, str], dict[str, Any]] = {}
+        """The outcomes of runs that lack an event."""
 
     def feed(self, native: object) -> list[Event]:
         """Return the event, unchanged; a ``Custom`` for another native, nothing for an empty line."""
@@ -69,21 +73,28 @@ class EventsAdapter(Adapter):
         self._is_finished = True
         if exc is not None:
             self._end_by_exception(exc)
-        cut = self._written_calls.cut_runs()
         ends = [
-            RunFinished(
-                agent_id=ids[0], run_id=ids[1], **(self._outcome or self._cut_outcome(is_cut=ids in cut))
-            )
+            RunFinished(agent_id=ids[0], run_id=ids[1], **self._outcome_of(ids))
             for ids in reversed(self._open)
         ]
         return [*map(read_event, self._half_pairs.release()), *ends]
 
+    def _outcome_of(self, ids: tuple[str, str]) -> dict[str, Any]:
+        return self._outcome or self._damaged.get(ids) or self._written_calls.outcome(ids)
+
     def _read(self, native: object) -> None:
         ids = {name: value for name in ("agent_id", "run_id") if (value := ident(get(native, name)))}
+        if (damage := damage_in(native)) is not None:
+            run = ids.get("agent_id", self.agent_id), ids.get("run_id", self.run_id)
+            self._damaged.setdefault(run, self.emit_damaged(native, damage, **ids))
+            drop_oldest(self._damaged, _ENDED_LIMIT)
+            return
         self.emit_unknown(native, ident(get(native, "type")), **ids)
 
     def _remember(self, event: Event) -> Event:
         ids = (event.agent_id, event.run_id)
+        if isinstance(event, RunFinished) and event.outcome == "success" and ids in self._damaged:
+            event = event.model_copy(update=self._damaged[ids])
         if isinstance(event, RunFinished):
             self._open.pop(ids, None)
             self._ended[ids] = event.outcome

@@ -11,8 +11,6 @@ from typing import Any, Final
 from vibe_notebook.events import (
     InputAnswered,
     InputRequested,
-    MessageFinished,
-    MessageStarted,
     ToolProgress,
     ToolStarted,
     Usage,
@@ -50,6 +48,7 @@ class GitHubCopilotAdapter(Adapter):
     """Read one session, or the part of it that answers one message."""
 
     name = "github_copilot"
+    keeps_texts = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)
@@ -98,16 +97,12 @@ class GitHubCopilotAdapter(Adapter):
         if self._message != message:
             self._end_message()
             self._message = message
-            self._envelope = {"message_id": message}
-            self.emit(MessageStarted)
+            self.begin_message(message)
         self._envelope = {"message_id": message}
 
     def _end_message(self) -> None:
         message, self._message = self._message, None
-        if message is not None:
-            self._envelope = {"message_id": message}
-            self.emit(MessageFinished)
-        self._envelope = {}
+        self.end_message(message)
 
     def _piece(self, kind: str, data: object) -> None:
         is_text = kind == "assistant.message_delta"

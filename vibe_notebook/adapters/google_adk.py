@@ -15,7 +15,6 @@ from typing import Any, Final
 from vibe_notebook.events import (
     Artifact,
     MessageFinished,
-    MessageStarted,
     ToolFinished,
     ToolProgress,
     ToolStarted,
@@ -96,6 +95,11 @@ class GoogleADKAdapter(Adapter):
         if self._awaiting:
             self.end("interrupted")
 
+    def resume(self) -> None:
+        """Forget the confirmations that the run waited for: its source goes on after their answers."""
+        super().resume()
+        self._awaiting.clear()
+
     # Messages.
 
     def _turn(self, native: object, parts: list[Any]) -> None:
@@ -143,8 +147,7 @@ class GoogleADKAdapter(Adapter):
         if message is None:
             message = _Message(native_id or f"{self.run_id}:{len(self._known)}")
             self._known[message.id] = self._open[key] = message
-            self._envelope = {"message_id": message.id}
-            self.emit(MessageStarted, agent_name=key[0] or None)
+            self.begin_message(message.id, agent_name=key[0] or None)
         self._envelope = {"message_id": message.id}
         return message
 

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, ToolFinished, ToolStarted, Usage
+from vibe_notebook.events import Artifact, MessageFinished, ToolFinished, ToolStarted, Usage
 
 from ._base import Adapter
 from ._citations import grounding_citations
@@ -142,8 +142,7 @@ class GoogleGenAIAdapter(Adapter):
             self._used.add(message.id)
             self._count += 1
             self._message = message
-            self._envelope = {"message_id": message.id}
-            self.emit(MessageStarted)
+            self.begin_message(message.id)
         message.native_id = message.native_id or native_id
         self._envelope = {"message_id": message.id}
         return message

@@ -12,7 +12,7 @@ import binascii
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, ToolStarted, Usage
+from vibe_notebook.events import Artifact, MessageFinished, ToolStarted, Usage
 
 from ._base import Adapter
 from ._citations import byte_places
@@ -142,8 +142,7 @@ class GoogleInteractionsAdapter(Adapter):
         self._message = native_id if native_id and native_id not in self._used else made
         self._used.add(self._message)
         self._model = ident(get(interaction, "model")) or ident(get(interaction, "agent"))
-        self._envelope = {"message_id": self._message}
-        self.emit(MessageStarted)
+        self.begin_message(self._message)
 
     def _open(self) -> None:
         if self._message is None:  # a watch may start in the middle of an interaction

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from vibe_notebook.events import MessageFinished, MessageStarted, Usage
+from vibe_notebook.events import Usage
 
 from ._base import Adapter
 from ._fields import fields_of, get, ident, integer, items, text
@@ -75,17 +75,14 @@ class HaystackAdapter(Adapter):
         if self._message is None:
             self._message = _Message(f"{self.run_id}:{self._count}")
             self._count += 1
-            self._envelope = {"message_id": self._message.id}
-            self.emit(MessageStarted)
+            self.begin_message(self._message.id)
         self._envelope = {"message_id": self._message.id}
         return self._message
 
     def _end_message(self) -> None:
         message, self._message = self._message, None
         if message is not None:
-            self._envelope = {"message_id": message.id}
-            self.emit(MessageFinished, usage=message.usage, finish_reason=message.finish_reason)
-            self.streamed.forget(message.id)
+            self.end_message(message.id, usage=message.usage, finish_reason=message.finish_reason)
         self._envelope = {}
 
     def _call(self, message: _Message, call: object) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from vibe_notebook.events import MessageFinished, MessageStarted, ToolProgress, ToolStarted, Usage
+from vibe_notebook.events import MessageFinished, ToolProgress, ToolStarted, Usage
 
 from ._base import Adapter
 from ._fields import get, ident, integer, items, parsed, text
@@ -112,8 +112,7 @@ class LettaAdapter(Adapter):
         if found != self._message:
             self._finish_message()
             self._message = found
-            self._envelope = {"message_id": found}
-            self.emit(MessageStarted)
+            self.begin_message(found)
         self._envelope = {"message_id": found}
 
     def _finish_message(self) -> None:

@@ -14,8 +14,6 @@ from typing import Any, Final
 
 from vibe_notebook.events import (
     Custom,
-    MessageFinished,
-    MessageStarted,
     ToolStarted,
     Usage,
 )
@@ -160,8 +158,7 @@ class LlamaIndexAdapter(Adapter):
         if self._message is None:
             self._message = f"{self.run_id}:{self._messages}"
             self._messages += 1
-            self._envelope = {"message_id": self._message}
-            self.emit(MessageStarted, agent_name=self._agent)
+            self.begin_message(self._message, agent_name=self._agent)
         self._envelope = {"message_id": self._message}
 
     def _start_of(self, body: object) -> None:
@@ -187,9 +184,7 @@ class LlamaIndexAdapter(Adapter):
     def _message_end(self, usage: Usage | None) -> None:
         message, self._message = self._message, None
         if message is not None:
-            self._envelope = {"message_id": message}
-            self.emit(MessageFinished, usage=usage)
-            self.streamed.forget(message)
+            self.end_message(message, usage=usage)
         self._streamed_kinds.clear()
         self._snapshots.clear()
         # With some models, a call's id is its tool's name: the same id in the next turn is another call.

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, ToolStarted
+from vibe_notebook.events import Artifact, MessageFinished, ToolStarted
 
 from ._base import Adapter
 from ._fields import get, ident, items, parsed, plain, text
@@ -139,8 +139,7 @@ class MessagesAdapter(Adapter):
     def _assistant(self, native: object) -> None:
         message = ident(get(native, "id")) or f"{self.run_id}:message:{self._count}"
         self._count += 1
-        self._envelope = {"message_id": message}
-        self.emit(MessageStarted)
+        self.begin_message(message)
         beside = get(native, "reasoning_content") or get(native, "additional_kwargs", "reasoning_content")
         self.emit_text("thinking", "beside", text(beside or get(native, "reasoning")))
         content, written = get(native, "content"), set[str]()

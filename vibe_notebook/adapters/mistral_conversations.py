@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vibe_notebook.events import Artifact, Custom, MessageFinished, MessageStarted, ToolStarted, Usage
+from vibe_notebook.events import Artifact, Custom, ToolStarted, Usage
 
 from ._base import Adapter
 from ._fields import get, ident, integer, items, parsed, plain, text
@@ -124,17 +124,14 @@ class MistralConversationsAdapter(Adapter):
             self._finish_message()
             message = self._message = _Message(native_id or f"{self.run_id}:{self._count}")
             self._count += 1
-            self._envelope = {"message_id": message.id}
-            self.emit(MessageStarted, agent_name=self._agents.get(ident(get(body, "agent_id")) or ""))
+            self.begin_message(message.id, agent_name=self._agents.get(ident(get(body, "agent_id")) or ""))
         self._envelope = {"message_id": message.id}
         return message
 
     def _finish_message(self, usage: Usage | None = None) -> None:
         message, self._message = self._message, None
         if message is not None:
-            self._envelope = {"message_id": message.id}
-            self.emit(MessageFinished, usage=usage)
-            self.streamed.forget(message.id)
+            self.end_message(message.id, usage=usage)
         self._envelope = {}
 
     def _close(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vibe_notebook.events import Artifact, MessageFinished, MessageStarted, Usage
+from vibe_notebook.events import Artifact, Usage
 
 from ._base import Adapter
 from ._fields import get, ident, integer, items, json_text, plain, text
@@ -95,17 +95,14 @@ class OllamaAdapter(Adapter):
         if self._message is None:
             self._message = _Message(f"{self.run_id}:{self._count}")
             self._count += 1
-            self._envelope = {"message_id": self._message.id}
-            self.emit(MessageStarted)
+            self.begin_message(self._message.id)
         self._envelope = {"message_id": self._message.id}
         return self._message
 
     def _close(self, **fields: Any) -> None:
         message, self._message = self._message, None
         if message is not None:
-            self._envelope = {"message_id": message.id}
-            self.emit(MessageFinished, **fields)
-            self.streamed.forget(message.id)
+            self.end_message(message.id, **fields)
         self._envelope = {}
 
     def _image(self, message: _Message, image: object) -> None:

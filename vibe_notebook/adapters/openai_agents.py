@@ -126,8 +126,7 @@ class OpenAIAgentsAdapter(OpenAIResponsesAdapter):
             self._current = self._fresh(ident(get(data, "response", "id")))
             if verb != "created":  # a model that does not stream sends only the end
                 self._responses[self._current] = self._response_of({"response": {"id": self._current}}, None)
-                self._envelope = {"message_id": self._current}
-                self.emit(MessageStarted)
+                self.begin_message(self._current)
         super()._read(self._with_unique_ids(data))
         if verb in _OVER:
             self._current = ""

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from vibe_notebook.events import (
     MessageFinished,
-    MessageStarted,
     ToolStarted,
     Usage,
 )
@@ -172,8 +171,7 @@ class OpenAIChatAdapter(Adapter):
             self._message = message
             self._used.add(message.id)
             self._count += 1
-            self._envelope = {"message_id": message.id}
-            self.emit(MessageStarted)
+            self.begin_message(message.id)
         self._envelope = {"message_id": message.id}
         return message
 

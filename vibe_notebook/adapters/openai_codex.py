@@ -13,8 +13,6 @@ from typing import Any, Final
 from vibe_notebook.events import (
     InputAnswered,
     InputRequested,
-    MessageFinished,
-    MessageStarted,
     Plan,
     ToolFinished,
     ToolProgress,
@@ -58,6 +56,7 @@ class OpenAICodexAdapter(Adapter):
     """Read one turn of a thread, or several."""
 
     name = "openai_codex"
+    keeps_texts = True
 
     def __init__(self, **ids: Any) -> None:
         super().__init__(**ids)
@@ -120,16 +119,12 @@ class OpenAICodexAdapter(Adapter):
         if self._message != item_id:
             self._end_message()
             self._message = item_id
-            self._envelope = {"message_id": item_id}
-            self.emit(MessageStarted)
+            self.begin_message(item_id)
         self._envelope = {"message_id": item_id}
 
     def _end_message(self) -> None:
         message, self._message = self._message, None
-        if message is not None:
-            self._envelope = {"message_id": message}
-            self.emit(MessageFinished)
-        self._envelope = {}
+        self.end_message(message)
 
     def _text(self, kind: str, item_id: object, delta: object) -> None:
         if (found := ident(item_id)) is not None:

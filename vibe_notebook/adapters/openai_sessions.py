@@ -12,8 +12,6 @@ from typing import Any, Final
 from vibe_notebook.events import (
     Custom,
     InputRequested,
-    MessageFinished,
-    MessageStarted,
     ToolProgress,
     ToolStarted,
     Usage,
@@ -203,18 +201,13 @@ class OpenAISessionsAdapter(Adapter):
         if self._message != message:
             self._finish_message()
             self._message = message
-            self._envelope = {"message_id": message}
-            self.emit(MessageStarted)
+            self.begin_message(message)
         self._envelope = {"message_id": message}
         return message
 
     def _finish_message(self, usage: Usage | None = None) -> None:
         message, self._message = self._message, None
-        if message is not None:
-            self._envelope = {"message_id": message}
-            self.emit(MessageFinished, usage=usage)
-            self.streamed.forget(message)
-        self._envelope = {}
+        self.end_message(message, usage=usage)
 
     # Items.
 

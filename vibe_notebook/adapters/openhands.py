@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from vibe_notebook.events import MessageFinished, MessageStarted, ToolStarted
+from vibe_notebook.events import ToolStarted
 
 from ._base import Adapter
 from ._fields import get, ident, items, parsed, plain, text
@@ -88,18 +88,13 @@ class OpenHandsAdapter(Adapter):
         if self._message is None:
             self._message = f"{self.run_id}:{self._count}"
             self._count += 1
-            self._envelope = {"message_id": self._message}
-            self.emit(MessageStarted)
+            self.begin_message(self._message)
         self._response = response or self._response
         self._envelope = {"message_id": self._message}
 
     def _end_message(self) -> None:
         message, self._message, self._response = self._message, None, None
-        if message is not None:
-            self._envelope = {"message_id": message}
-            self.emit(MessageFinished)
-            self.streamed.forget(message)
-        self._envelope = {}
+        self.end_message(message)
 
     def _said(self, native: object) -> None:
         message = get(native, "llm_message")

@@ -14,7 +14,6 @@ from vibe_notebook.events import (
     Artifact,
     Event,
     MessageFinished,
-    MessageStarted,
     ToolProgress,
     ToolStarted,
 )
@@ -118,8 +117,7 @@ class PydanticAIAdapter(Adapter):
             self._close()
             self._message = _Message(f"{self.run_id}:{self._messages}")
             self._messages += 1
-            self._envelope = {"message_id": self._message.id}
-            self.emit(MessageStarted)
+            self.begin_message(self._message.id)
         return self._message
 
     def _finish_answered(self) -> None:

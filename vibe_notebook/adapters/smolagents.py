@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from vibe_notebook.events import MessageFinished, MessageStarted, ToolFinished, ToolStarted, Usage
+from vibe_notebook.events import ToolFinished, ToolStarted, Usage
 
 from ._base import Adapter
 from ._fields import fields_of, get, ident, integer, items, parsed, plain, text
@@ -108,16 +108,13 @@ class SmolagentsAdapter(Adapter):
         if self._message is None:
             self._message = f"{self.run_id}:{self._messages}"
             self._messages += 1
-            self._envelope = {"message_id": self._message}
-            self.emit(MessageStarted)
+            self.begin_message(self._message)
         self._envelope = {"message_id": self._message}
 
     def _message_end(self, usage: Usage | None) -> None:
         message, self._message = self._message, None
         if message is not None:
-            self._envelope = {"message_id": message}
-            self.emit(MessageFinished, usage=usage)
-            self.streamed.forget(message)
+            self.end_message(message, usage=usage)
         self._is_streamed, self._code, self._display, self._started = False, None, None, 0
         self._written.clear()
         self._running.clear()

@@ -15,8 +15,6 @@ from typing import Any, Final
 from vibe_notebook.events import (
     Custom,
     Event,
-    MessageFinished,
-    MessageStarted,
     ToolFinished,
     ToolProgress,
     ToolStarted,
@@ -203,17 +201,14 @@ class StrandsAdapter(Adapter):
         if self._message is None:
             self._message = _Message(f"{self.run_id}:{self._messages}")
             self._messages += 1
-            self._envelope = {"message_id": self._message.id}
-            self.emit(MessageStarted)
+            self.begin_message(self._message.id)
         self._envelope = {"message_id": self._message.id}
         return self._message
 
     def _message_over(self) -> None:
         message, self._message = self._message, None
         if message is not None:
-            self._envelope = {"message_id": message.id}
-            self.emit(MessageFinished, finish_reason=message.stop_reason, usage=message.usage)
-            self.streamed.forget(message.id)
+            self.end_message(message.id, finish_reason=message.stop_reason, usage=message.usage)
         self._envelope = {}
 
     def _whole_message(self, whole: object) -> None:

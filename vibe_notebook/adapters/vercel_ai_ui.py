@@ -12,7 +12,6 @@ from typing import Any, Final
 from vibe_notebook.events import (
     Artifact,
     MessageFinished,
-    MessageStarted,
     PartCompleted,
     ToolFinished,
     ToolProgress,
@@ -135,8 +134,7 @@ class VercelAIUIAdapter(Adapter):
         self._close_step()
         self._step = f"{self._name or self.run_id}:{self._steps}"
         self._steps += 1
-        self._envelope = {"message_id": self._step}
-        self.emit(MessageStarted)
+        self.begin_message(self._step)
 
     def _close_step(self, native: object = None) -> None:
         step, self._step = self._step, None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from vibe_notebook.events import MessageFinished, MessageStarted, Usage
+from vibe_notebook.events import MessageFinished, Usage
 
 from ._base import Adapter
 from ._fields import fields_of, get, ident, integer, items, text
@@ -132,8 +132,7 @@ class VLLMAdapter(Adapter):
             self._request = ident(get(native, "request_id"))
             self._message = f"{self.run_id}:{self._count}"
             self._count += 1
-            self._envelope = {"message_id": self._message}
-            self.emit(MessageStarted)
+            self.begin_message(self._message)
         self._envelope = {"message_id": self._message}
         outputs = items(get(native, "outputs"))
         output = next((one for one in outputs if (integer(get(one, "index")) or 0) == 0), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from vibe_notebook.events import MessageFinished, MessageStarted, ToolStarted, Usage
+from vibe_notebook.events import MessageFinished, ToolStarted, Usage
 
 from ._base import Adapter
 from ._fields import camel, get, ident, integer, parsed, text
@@ -138,8 +138,7 @@ class XAIAdapter(Adapter):
             self._message = native_id if native_id and native_id not in self._used else made
             self._native_id = native_id
             self._used.add(self._message)
-            self._envelope = {"message_id": self._message}
-            self.emit(MessageStarted)
+            self.begin_message(self._message)
         self._envelope = {"message_id": self._message}
 
     def _finish_message(self) -> None:

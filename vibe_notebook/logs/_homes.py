@@ -15,7 +15,7 @@ from typing import Final
 
 from .._forms.wording import name_in_line
 from .._limits import LOG_FILES
-from .._nearest import did_you_mean
+from .._nearest import did_you_mean, nearest
 from ..exceptions import ProtocolError, VibeNotebookError
 from ._database import split_path, stored_sessions
 
@@ -212,6 +212,13 @@ def names_a_log(words: str) -> bool:
         return False
 
 
+def meant_log(words: str) -> str | None:
+    """Return the name of a log that *words*, which name none, were probably meant to be: ``cluade:latest``."""
+    scheme, colon, rest = words.partition(":")
+    found = nearest(scheme.strip(), _BY_SCHEME) if colon and rest.strip() and "\n" not in words else None
+    return f"{found}:{nearest(rest.strip(), [_LATEST]) or rest.strip()}" if found is not None else None
+
+
 def resolve(words: str) -> Path:
     """Return the path of the log that *words* name, the newest of several.
 
@@ -233,7 +240,8 @@ def resolve(words: str) -> Path:
                 return place.path
     names = list(dict.fromkeys(place.folder for place in found))
     shown = ", ".join(name_in_line(name) for name in names[:_NAMED])
-    msg = f"{home.agent} has no project or session {name_in_line(wanted)!r}.{did_you_mean(wanted, names)} Newest: {shown}."
+    hint = did_you_mean(wanted, [_LATEST, *names])
+    msg = f"{home.agent} has no project or session {name_in_line(wanted)!r}.{hint} Newest: {shown}."
     raise ProtocolError(msg)
 
 

@@ -18,6 +18,10 @@ __all__ = ["GrowingLines", "Line", "Said"]
 
 CHUNK: Final = 256 * 1024
 """Bytes of one read."""
+_MARK: Final = 256
+"""Bytes from a file's beginning, and before the place up to which it was read, that tell it from another content."""
+
+_CUT: Final = "the file was cut, and is read from its beginning"
 
 
 class Line(NamedTuple):
@@ -60,6 +64,8 @@ class GrowingLines:
         self._held = 0
         self._skipped = 0
         self._number = 0
+        self._marks: tuple[bytes, bytes] | None = None
+        """The bytes at the beginning, and at the place up to which the file was read."""
 
     def close(self) -> None:
         """Close the file."""
@@ -67,19 +73,24 @@ class GrowingLines:
 
     def poll(self, *, follows: bool) -> Iterator[Line | Said]:
         """Yield the lines up to the present end. One that *follows* goes on with a file that was cut or replaced."""
+        words = self._rewritten() if follows else ""
         while not self._file.closed:
+            if words:
+                yield from self.rest()
+                self._start()
+                self.is_read_again = True
+                yield Said(words)
             chunk = self._file.read1(self._chunk)
             if chunk:
+                words = ""
                 self.bytes_read += len(chunk)
                 yield from self._split(chunk)
                 continue
             words = self._changed() if follows else ""
             if not words:
-                return
-            yield from self.rest()
-            self._start()
-            self.is_read_again = True
-            yield Said(words)
+                break
+        if follows and not self._file.closed:
+            self._marks = self._read_marks()
 
     def rest(self) -> Iterator[Line | Said]:
         """Yield the last line, which has no end: no more of it will come."""
@@ -113,6 +124,25 @@ class GrowingLines:
         elif data.strip():
             yield Line(data.removeprefix(b"\xef\xbb\xbf") if self._number == 1 else data, self._number)
 
+    def _read_marks(self) -> tuple[bytes, bytes] | None:
+        """Return the bytes by which this content is known; go back to the same place."""
+        if self.path is None:
+            return None
+        place = self._file.tell()
+        found = []
+        for start in (0, max(0, place - _MARK)):
+            self._file.seek(start)
+            found.append(self._file.read(min(_MARK, place - start)))
+        self._file.seek(place)
+        return found[0], found[1]
+
+    def _rewritten(self) -> str:
+        """Return words if the file was cut and has grown beyond the old place: then go on with its beginning."""
+        if self._marks is None or self._marks == self._read_marks():
+            return ""
+        self._file.seek(0)
+        return _CUT
+
     def _changed(self) -> str:
         """Return words if the file was cut, or another one has its name; then go on with its beginning."""
         if self.path is None:
@@ -129,5 +159,5 @@ class GrowingLines:
             return "the file was replaced by a new one, which is read from its beginning"
         if found.st_size < self._file.tell():
             self._file.seek(0)
-            return "the file was cut, and is read from its beginning"
+            return _CUT
         return ""

@@ -16,6 +16,7 @@ import anyio
 import anyio.lowlevel
 
 from .._files import check_path, open_to_read
+from .._forms.wording import name_in_line
 from .._limits import LOG_HEAD_BYTES, LOG_POLL_SECONDS
 from ..events import Custom, Event
 from ..exceptions import AdapterError, ProtocolError
@@ -23,7 +24,7 @@ from ..recording import Replay
 from ._database import split_path
 from ._dialects import Found
 from ._feeding import Feeder, damage_words
-from ._homes import is_scheme, resolve, session_id
+from ._homes import is_scheme, meant_log, resolve, session_id
 from ._opened import one_session, several_files, tell_file
 from ._sides import SideFinder
 from ._sources import DocumentSource, LineSource, Source
@@ -63,6 +64,9 @@ class Log:
         given = os.fspath(path)
         check_path(given, "A log")
         named = isinstance(given, str) and is_scheme(given) and not Path(given).exists()
+        if isinstance(given, str) and not named and (meant := meant_log(given)) and not Path(given).exists():
+            msg = f"There is no file {name_in_line(given)!r}, and no agent of this name. Did you mean {name_in_line(meant)!r}?"
+            raise ProtocolError(msg)
         self.path = resolve(given) if named else Path(given).expanduser()
         self.follow = follow
         self.bytes_read = 0

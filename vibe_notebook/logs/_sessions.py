@@ -5,7 +5,6 @@ Above ``_homes``, which finds the files. Of each file the list reads its first a
 
 from __future__ import annotations
 
-import datetime
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,14 +25,12 @@ from ._homes import HOMES, newest_first
 from ._opened import one_session, several_files, tell_file
 from ._sources import Entry, Item
 
-__all__ = ["Session", "glance", "session_lines", "sessions"]
+__all__ = ["Session", "glance", "sessions"]
 
 WORDS: Final = 200
 """Characters of the first words."""
 ENTRIES: Final = 8
 """Entries that are read of a log of several files: of an archive's samples, or of messages with their parts."""
-PROJECT: Final = 30
-"""Characters of a project's path that a line shows: its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,35 +102,6 @@ def glance(path: Path) -> Session:
     except Exception as error:  # noqa: BLE001 - one file must not hide the others: its line says the error
         return Session(path, changed_at=changed_at, problem=in_line(repr(error), WORDS))
     return seen.session(changed_at, is_partial=is_cut)
-
-
-def session_lines(found: Iterable[Session]) -> Iterator[str]:
-    """Yield a table of sessions, one line each, with nothing in it that a terminal would obey."""
-    rows: list[tuple[str, ...]] = [("LOG", "CHANGED", "PROJECT", "TURNS", "COST", "WORDS")]
-    for each in found:
-        turns = f"{each.turns}{'+' if each.is_partial else ''}" if each.turns or not each.problem else ""
-        cost = "" if each.cost is None else f"${each.cost:,.2f}{'+' if each.is_partial else ''}"
-        words = each.title or each.first_words or each.problem or each.agent
-        when = datetime.datetime.fromtimestamp(each.changed_at).astimezone()
-        row = (_name_of(each.path), f"{when:%Y-%m-%d %H:%M}", _end_of(each.project), turns, cost, words)
-        rows.append(row)
-    cells = [tuple(in_line(cell, WORDS) for cell in row) for row in rows]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(rows[0]) - 1)]
-    for line in cells:
-        aligned = [cell.ljust(width) for cell, width in zip(line, widths, strict=False)]
-        yield "  ".join([*aligned, line[-1]]).rstrip()
-
-
-def _name_of(path: Path) -> str:
-    """Return the shortest name that opens a log: its scheme with the beginning of the session's id, or its path."""
-    for home in HOMES:
-        if home.holds(path):
-            return f"{home.scheme}:{home.session_of(path)}"
-    return str(path)
-
-
-def _end_of(project: str) -> str:
-    return project if len(project) <= PROJECT else f"…{project[1 - PROJECT :]}"
 
 
 class _Seen:

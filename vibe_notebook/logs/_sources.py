@@ -19,7 +19,17 @@ from ._dialects import loaded
 from ._lines import GrowingLines, Line, Said
 from ._truncated_json import read_beginning
 
-__all__ = ["DocumentSource", "Entry", "Item", "LineSource", "Lost", "SideFile", "Source", "entries_of"]
+__all__ = [
+    "DocumentSource",
+    "Entry",
+    "Item",
+    "LineSource",
+    "Lost",
+    "RewrittenFile",
+    "SideFile",
+    "Source",
+    "entries_of",
+]
 
 
 class Entry(NamedTuple):
@@ -168,29 +178,40 @@ def entries_of(dialect: Dialect, data: bytes, name: str) -> Iterator[Item]:
         yield said
 
 
-class DocumentSource:
-    """Read a log that is one JSON value. The agent writes it anew for each message: its reader knows what is new."""
+class RewrittenFile:
+    """Know whether a file that its agent writes anew has changed since the last look."""
 
-    def __init__(self, path: Path, dialect: Dialect) -> None:
-        self._path, self._dialect = path, dialect
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._signature: tuple[int, ...] = ()
         self.bytes_read = 0
 
     def close(self) -> None:
         """Close nothing: the file is open only while it is read."""
 
-    def poll(self, *, follows: bool) -> Iterator[Item]:
-        """Yield the entries if the file has changed. One that is just being written is read the next time."""
+    def has_changed(self, *, follows: bool) -> bool:
+        """Return whether the file has changed; not while it is missing between the two steps of its replacement."""
         try:
             found = self._path.stat()
         except FileNotFoundError:
             if follows:
-                return  # between the two steps of its replacement
+                return False
             raise
-        signature = (found.st_ino, found.st_size, found.st_mtime_ns)
-        if signature == self._signature:
+        before, self._signature = self._signature, (found.st_ino, found.st_size, found.st_mtime_ns)
+        return before != self._signature
+
+
+class DocumentSource(RewrittenFile):
+    """Read a log that is one JSON value. The agent writes it anew for each message: its reader knows what is new."""
+
+    def __init__(self, path: Path, dialect: Dialect) -> None:
+        super().__init__(path)
+        self._dialect = dialect
+
+    def poll(self, *, follows: bool) -> Iterator[Item]:
+        """Yield the entries if the file has changed. One that is just being written is read the next time."""
+        if not self.has_changed(follows=follows):
             return
-        self._signature = signature
         with open_to_read(self._path, "A log") as file:
             data = file.read(LOG_DOCUMENT_BYTES + 1)
         self.bytes_read += len(data)

@@ -16,7 +16,7 @@ from .._limits import LOG_DOCUMENT_BYTES
 from ..exceptions import ProtocolError
 from ._dialects import loaded
 from ._lines import Said
-from ._sources import Entry, Item, Lost
+from ._sources import Entry, Item, Lost, RewrittenFile
 
 __all__ = ["ZippedSource"]
 
@@ -26,30 +26,17 @@ _WORDS: Final = 200
 """Characters of an error's words."""
 
 
-class ZippedSource:
+class ZippedSource(RewrittenFile):
     """Read an archive. Of one that is followed, each poll yields the samples that have come."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._signature: tuple[int, ...] = ()
+        super().__init__(path)
         self._seen: set[str] = set()
-        self.bytes_read = 0
-
-    def close(self) -> None:
-        """Close nothing: the archive is open only while it is read."""
 
     def poll(self, *, follows: bool) -> Iterator[Item]:
         """Yield the new entries. Raises ``ProtocolError`` for a damaged archive."""
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            if follows:
-                return  # between the two steps of its replacement
-            raise
-        signature = (found.st_ino, found.st_size, found.st_mtime_ns)
-        if signature == self._signature:
+        if not self.has_changed(follows=follows):
             return
-        self._signature = signature
         with open_to_read(self._path, "A log") as file:
             try:
                 archive = zipfile.ZipFile(file)

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from .._half_pairs import HalfPairs
-from ..events import Event, parse_event
+from ..events import EVENT_CLASSES, Event, InputAnswered, parse_event
+from ._reserved_answers import ReservedAnswers
 
-__all__ = ["Intake", "parse_all"]
+__all__ = ["UNCHECKED", "Intake", "parse_all"]
+
+UNCHECKED: Final = EVENT_CLASSES - {InputAnswered}
+"""Events that the registry takes as they are: there are thousands of deltas a second."""
 
 Parsed = list[tuple[dict[str, Any] | None, Event]]
 """Each event, with the dict that it was made of."""
@@ -37,11 +41,14 @@ class Intake:
 
     def __init__(self) -> None:
         self._half_pairs = HalfPairs()
+        self.answers = ReservedAnswers()
 
     def slots(self, parsed: Parsed) -> dict[str, list[Event]]:
         """Return the events of each agent, with whole characters."""
         slots: dict[str, list[Event]] = {}
         for given, event in parsed:
+            if not self.answers.accepts(event):
+                continue
             events = [event]
             if given is not None:
                 earlier, fields = self._half_pairs.join(event.type, given)

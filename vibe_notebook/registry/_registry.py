@@ -17,13 +17,13 @@ from typing import Any, Final, Self
 from .._forks import hold_during_fork
 from .._ordering.sequencer import Delivery, Retraction, Sequencer
 from .._reducer.agent_log import AgentLog
-from ..events import EVENT_CLASSES, Event
+from ..events import Event
 from ..exceptions import ClosedError
 from ..transcript import Transcript
 from ._agent import Agent, Hold, Shared, Stats, Totals, Watcher, stats_of
 from ._callbacks import Callback, Registration, call_each
 from ._deadlines import Alarm, Deadlines
-from ._intake import Intake, parse_all
+from ._intake import UNCHECKED, Intake, parse_all
 from ._retention import Retention
 from ._ring_buffer import RingBuffer
 from ._subscriptions import Subscription, Subscriptions
@@ -77,6 +77,7 @@ class Registry:
         self._retention = Retention(keep_runs, self._evict_agent)
         self._deadlines = Deadlines()
         self._intake = Intake()
+        self.answers = self._intake.answers
         self._alarm = Alarm(self._on_alarm) if clock is time.monotonic else None
         hold_during_fork(self)
 
@@ -109,7 +110,7 @@ class Registry:
         """
         if type(event) is list and len(event) == 1:
             event = event[0]  # adapters make one event of most natives
-        if type(event) not in EVENT_CLASSES:
+        if type(event) not in UNCHECKED:
             self._dispatch_slot(event)
             return
         one: Event = event  # type: ignore[assignment]  # a cast would be one more call for each event

@@ -97,6 +97,22 @@ def _of_instructor(value: Any) -> Any:
     return {"response_model": type(value).__name__, "partial": fields}
 
 
+def _of_opentelemetry(value: Any) -> Any:
+    """Return a span as the SDK writes it."""
+    return json.loads(value.to_json())
+
+
+def _of_openai_traces(value: Any) -> Any:
+    """Return a trace or a span as the SDK writes it, with the messages of a response, which it leaves out."""
+    fields = value.export()
+    data = getattr(value, "span_data", None)
+    if data is None:
+        return fields
+    names = ("input", "output", "response", "usage")
+    more = {name: as_json(found) for name in names if (found := getattr(data, name, None)) is not None}
+    return {**fields, "span_data": {**fields["span_data"], **more}}
+
+
 def _of_semantic_kernel(value: Any) -> Any:
     """Return a content; an item of an agent also has a thread, which has no JSON form."""
     if isinstance(value, enum.Enum):
@@ -111,8 +127,10 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "a2a.types": _of_a2a,
     "a2a_pb2": _of_a2a,
     "agent_framework": _of_agent_framework,
+    "agents.tracing": _of_openai_traces,
     "crewai.events": _of_crewai,
     "dspy.": _of_dspy,
+    "opentelemetry.sdk.trace": _of_opentelemetry,
     "record.instructor": _of_instructor,
     "semantic_kernel.": _of_semantic_kernel,
     "tests.samples.record.instructor": _of_instructor,

@@ -37,6 +37,8 @@ class Handler(Transcribed):
 
     adapter: str
     """Name of the adapter that reads the native events."""
+    ends_with_cell = True
+    """False for a handler that knows the end of its run: a run in a task may outlive the cell."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         super().__init__(pipeline)
@@ -54,6 +56,17 @@ class Handler(Transcribed):
         self._leave()
         if self._end_all(error):
             self._pipeline.finalize(error)
+
+    def withdraw(self, words: str) -> None:
+        """End without a transcript: another view shows the run, as *words* say. Idempotent."""
+        with self._turn():
+            if self.done():
+                return
+            self._runs.clear()
+            self._slots.clear()
+            self._rendering.clear()
+        if self._begun:
+            self._pipeline.withdraw(words)
 
     def _end_all(self, error: BaseException | None) -> bool:
         with self._turn():
@@ -107,7 +120,7 @@ class Handler(Transcribed):
         """Dispatch the events of one native event."""
         with self._turn():
             self._begin()
-            self._dispatch(run, self._pipeline.feed(run, native, self._understanding))
+            self._dispatch(run, self._pipeline.reader.feed(run, native, self._understanding))
 
     def _end(self, key: str, error: BaseException | None = None) -> None:
         """Finish one run, if it is open."""
@@ -169,4 +182,5 @@ class Handler(Transcribed):
         self._begun = True
         self._pipeline.begin()
         # No SDK sends a last event: the end of the cell is the nearest thing to it.
-        host().at_cell_end(self.close)
+        if self.ends_with_cell:
+            host().at_cell_end(self.close)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ..claims import claim
 from .base import Handler
 
 __all__ = ["LangChainHandler"]
@@ -26,6 +27,8 @@ class LangChainHandler(Handler):
     """
 
     adapter = "langgraph"
+    claims_runs = True
+    """False for the handler of an automatic view, which shows a run only if no other one does."""
     raise_error = False
     run_inline = True
     ignore_llm = ignore_chat_model = ignore_chain = ignore_custom_event = False
@@ -121,7 +124,10 @@ class LangChainHandler(Handler):
 
     def _started(self, kind: str, about: dict[str, Any], serialized: Any, data: dict[str, Any]) -> None:
         name = about.get("name") or (serialized.get("name") if isinstance(serialized, Mapping) else None)
-        self._names[self._path(about)[-1]] = {"name": name, "metadata": about.get("metadata") or {}}
+        path = self._path(about)
+        self._names[path[-1]] = {"name": name, "metadata": about.get("metadata") or {}}
+        if self.claims_runs:
+            claim(path[0])
         self._event(kind, about, data)
 
     def _ended(

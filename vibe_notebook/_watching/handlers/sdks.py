@@ -15,11 +15,13 @@ from ...events import ToolFinished, ToolStarted
 from ...exceptions import AdapterError
 from ...recording import Recorder
 from ...registry import Registration, Registry, get_registry
+from ..claims import claim
 from ..pipeline import Pipeline
 from .base import Handler
 from .crewai import CrewAIHandler
 from .langchain import LangChainHandler
 from .mcp import MCPHandler
+from .spans import OpenAIAgentsTracesHandler, OtelHandler
 
 if TYPE_CHECKING:
     from ...adapters import Adapter
@@ -59,6 +61,7 @@ class PydanticAIHandler(Handler):
         with self._turn():
             self._begin()
             run = self._runs.get(key) or self._run(key, **self._ids(key, ctx))
+        claim(key or None)
         before = _outer_run.set(key)
         try:
             async for event in events:
@@ -232,7 +235,10 @@ _HANDLERS: Final[dict[str, type[Handler]]] = {
     "langgraph": LangChainHandler,
     "mcp": MCPHandler,
     "openai_agents": OpenAIAgentsHandler,
+    "openai_agents_traces": OpenAIAgentsTracesHandler,
     "openhands": OpenHandsHandler,
+    "otel": OtelHandler,
+    "otel_spans": OtelHandler,
     "pydantic_ai": PydanticAIHandler,
     "strands": StrandsHandler,
 }
@@ -252,8 +258,8 @@ def handler(
     "pydantic_ai" makes an ``event_stream_handler``, "langchain" an entry of ``callbacks=[…]``, "openai_agents"
     an ``on_stream``, "strands" a ``callback_handler``, "crewai" a block around ``crew.kickoff()``, "haystack" a
     ``streaming_callback``, "mcp" a client's callbacks, "browser_use" and
-    "openhands" an agent's, "github_copilot" a session's. All have
-    ``close()``, ``transcript`` and ``show()``.
+    "openhands" an agent's, "github_copilot" a session's, "otel" a span processor, "openai_agents_traces" a trace
+    processor. All have ``close()``, ``transcript`` and ``show()``.
     Raises ``AdapterError`` for an SDK without a hook: wrap its stream with ``watch``.
     """
     key = name.strip().lower().replace("-", "_")

@@ -39,8 +39,6 @@ class LogReader(Adapter):
     """
 
     agent: ClassVar[str]
-    keeps_texts: ClassVar[bool] = False
-    """True if an entry may repeat a message with more words: then its words so far are needed."""
     subagents_end_with_their_call: ClassVar[bool] = True
 
     def __init__(self, **ids: Any) -> None:
