@@ -137,3 +137,32 @@ def test_a_cell_that_blocks_the_kernel_delays_a_message_and_a_restart_leaves_nob
     page.get_by_text("Nobody is there to read a message").wait_for()
     assert box.get_attribute("readonly") is not None
     book.wait_idle()  # the new kernel, which the test ends
+
+
+STEER = """heard = asyncio.Queue()
+
+async def agent():
+    yield "Working"
+    while (words := await heard.get()) != "stop":
+        yield f", {words}"
+
+run = vibe.watch(agent(), title="Run", input="Count.", steer=heard.put_nowait)
+t = await run
+print([turn.input for turn in t.turns])"""
+
+
+def test_a_running_agent_is_steered_from_the_box_below_its_view(notebook: Open) -> None:
+    book = notebook("import asyncio\nimport vibe_notebook as vibe", STEER)
+    page = book.page
+    book.run(0, 1)
+    box = page.get_by_label("Message to Run")
+    box.fill("shorter")
+    box.press("Enter")
+    said(page, "Working, shorter")
+    page.get_by_text("The agent has taken it.").wait_for()
+    box.fill("stop")
+    page.get_by_role("button", name="Steer", exact=True).click()
+    page.locator(".vibe:not(.vibe-live)").wait_for()
+    book.wait_idle()
+    assert "['Count.', 'shorter', 'stop']" in book.output(1).inner_text()
+    assert page.locator(".vibe-user").all_inner_texts() == ["Count.", "shorter", "stop"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pytest
 
@@ -224,6 +225,47 @@ async def test_a_client_is_asked_on_the_streams_own_loop_from_any_thread() -> No
         assert await steered
         assert await anext(steps) == ", shorter"
     assert threads == [threading.current_thread()]
+
+
+@dataclass
+class TextBlock:
+    text: str
+
+
+@dataclass
+class UserMessage:
+    """Be a message of Claude's SDK, as far as its adapter and steering read it."""
+
+    content: str | list[TextBlock]
+    uuid: str = "u"
+    parent_tool_use_id: str | None = None
+
+
+@pytest.mark.parametrize("content", ["shorter", [TextBlock("shorter")]])
+async def test_a_client_that_repeats_messages_has_taken_one_when_it_repeats_it_and_shows_it_once(
+    content: Any,
+) -> None:
+    class Client:
+        options: ClassVar[dict[str, Any]] = {"extra_args": {"replay-user-messages": None}}
+
+        async def query(self, text: str) -> None: ...
+        def receive_response(self) -> None: ...
+
+    states: list[str] = []
+
+    async def events() -> AsyncIterator[Any]:
+        yield {"type": "system", "subtype": "init", "session_id": "s"}
+        made = run.steer("shorter")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        states.append(made.state)
+        yield UserMessage(content)
+        states.append(made.state)
+
+    run = vibe.watch(events(), display=False, steer=Client(), adapter="claude_agent_sdk")
+    await run
+    assert states == ["pending", "taken"]
+    assert [words for role, words in said(run) if role == "user"] == ["shorter"]
 
 
 def test_a_stream_in_a_for_loop_is_steered_too() -> None:

@@ -275,6 +275,30 @@ class _Enqueued(Steering):
             yield ident(get(native, "enqueue_id")), "taken", None
 
 
+class _Client(Steering):
+    """Steer Claude Code by its client: with ``replay-user-messages`` it repeats each message that it takes up."""
+
+    def __init__(self, client: Any) -> None:
+        super().__init__()
+        self._client = client
+        self.shows_itself = "replay-user-messages" in (get(client, "options", "extra_args") or {})
+
+    def _send(self, words: str) -> Any:
+        return self._client.query(words)
+
+    def _sent_as(self, made: Steered, key: Any) -> None:
+        if self.shows_itself:
+            made.key = made.text
+        else:
+            super()._sent_as(made, key)
+
+    def _news(self, native: Any) -> Iterator[News]:
+        if self.shows_itself and type(native).__name__ == "UserMessage":
+            content = get(native, "content")
+            blocks = content if isinstance(content, list) else ()
+            yield text(content) or "".join(text(get(one, "text")) for one in blocks), "taken", None
+
+
 class _OnSocket(Steering):
     """Steer a response over OpenAI's WebSocket: the server owns an accepted message, and its next response has it."""
 
@@ -321,8 +345,8 @@ def steering_of(steer: Any) -> Steering:
         return _Enqueued(enqueue)
     if callable(getattr(getattr(steer, "response", None), "steer", None)):
         return _OnSocket(steer)
-    if hasattr(steer, "receive_response") and callable(query := getattr(steer, "query", None)):
-        return _Called(query)
+    if hasattr(steer, "receive_response") and hasattr(steer, "query"):
+        return _Client(steer)
     if callable(steer):
         return _Called(steer)
     msg = f"steer={type(steer).__name__} cannot be steered: {_WAYS}"
