@@ -14,7 +14,7 @@ from vibe_notebook.transcript import Transcript
 
 def price(model: str | None, provider: str | None = None, **counts: int | None) -> float | None:
     given: dict[str, int | None] = {"input_tokens": 1_000_000, "output_tokens": 0, **counts}
-    return _prices.price(model, provider, **given)  # type: ignore[arg-type]
+    return _prices.price(model, provider, **given)
 
 
 def listed(model: str, provider: str, **counts: int) -> float:

@@ -229,6 +229,9 @@ class _InView:
         """Offer to steer the turn in the chat's box."""
         self._view.draw(lambda output: output.steering(state))
 
+    def withdraw(self) -> None:
+        """Show nothing: no other view shows a turn."""
+
     def flush(self) -> None:
         """Return at once: the chat's view draws."""
 
