@@ -218,6 +218,15 @@ def test_an_answer_before_its_request_answers_nothing() -> None:
     assert request.is_open
 
 
+def test_a_request_after_an_early_answer_is_shown_also_if_somebody_looked_between() -> None:
+    registry = Registry()
+    for event in (RunStarted(**IDS), InputAnswered(**IDS, request_id="p", action="accept")):
+        registry.dispatch(event)
+        assert registry.transcript("a").parts == ()
+    registry.dispatch(InputRequested(**IDS, request_id="p", kind="approval"))
+    assert [part.kind for part in registry.transcript("a").parts] == ["input"]
+
+
 def test_a_run_with_an_input_and_no_message_of_the_user_begins_a_turn() -> None:
     transcript = read(
         TextDelta(**IDS, delta="before"),

@@ -400,6 +400,8 @@ class RunLog:
         former = self.call(before)
         if former is not None:
             former.version += 1
+        if isinstance(event, InputRequested):
+            self.version += 1  # after an early answer it stands among the parts only now
         if isinstance(event, InputRequested) and event.tool_call_id is not None:
             if not isinstance(self._requests_by_call, dict):
                 self._requests_by_call = {}
