@@ -166,8 +166,9 @@ async def test_a_queued_message_is_pending_until_its_event_and_stands_there_once
         made.extend([first, second])
 
     made: list[vibe.Steered] = []
-    run = vibe.watch(events(), display=False, steer=by(sdk))
+    run = vibe.watch(events(), display=False, steer=by(sdk), input="Go.")
     await run
+    assert run.transcript.turns[0].input == "Go."
     assert states == ["pending", "pending", "taken", "pending"]
     assert [one.state for one in made] == ["taken", "refused"]
     assert [words for role, words in said(run) if role == "user"] == ["of another caller", "shorter"]
