@@ -136,6 +136,8 @@ def try_version(name: str, requirements: list[str], age: str, resolution: str) -
     done = run(*pytest, *chosen)
     if done.returncode == 0 and name in APPROVERS:
         done = run(*pytest, "tests/live/test_approvers.py", "-k", APPROVERS[name])
+    if done.returncode == 0 and name in CHATS and age == "newest":  # older ones have no way to steer
+        done = run(*pytest, "tests/live/test_chat.py", "-k", CHATS[name])
     shutil.rmtree(folder)
     return found, "passed" if done.returncode == 0 else f"**failed**: {last_line(done.stdout)}"
 
@@ -152,6 +154,14 @@ APPROVERS = {
     "strands": "strands",
 }
 """By extra, the name of the SDK's approver."""
+CHATS = {
+    "claude-agent-sdk": "claudes_client",
+    "langchain": "langgraph",
+    "openai": "openais_responses",
+    "openai-agents": "openai_agents",
+    "pydantic-ai": "pydantic_ai",
+}
+"""By extra, the tests of a chat with the SDK."""
 TESTS = (
     "test_a_watched_sdk_gives_the_recorded_transcript",
     "test_live_objects_and_their_json_give_the_recorded_parts",

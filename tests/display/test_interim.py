@@ -240,3 +240,32 @@ def test_the_forms_at_the_ends_of_many_cells_are_bounded_and_the_final_one_is_sh
     cell.output.finish(cell.transcripts())
     cell.host.end_cell()
     assert "29" in states[-1]["text/plain"]
+
+
+def test_a_chat_at_rest_is_saved_as_open_and_not_as_an_agent_at_work(cell: Cell) -> None:
+    state = {"busy": True, "seen": ["m"], "alone": False}
+    cell.say("one ")
+    cell.output.chat(state)
+    assert cell.output.save()
+    assert "still at work" in cell.saved()[1]
+    cell.output.chat({**state, "busy": False})
+    cell.say("two")
+    assert cell.output.save()
+    assert "The chat was still open when this was saved." in cell.saved()[1]
+    assert "still at work" not in cell.saved()[1]
+
+
+def test_a_chat_that_nobody_sees_has_its_form_in_place_of_the_widget_once_something_was_said(
+    cell: Cell,
+) -> None:
+    widget = "application/vnd.jupyter.widget-view+json"
+    state: dict[str, Any] = {"busy": False, "seen": [], "alone": True}
+    cell.output.chat(state)
+    cell.host.end_cell()
+    (display,) = cell.host.outputs
+    assert widget in display.states[-1]
+    cell.output.chat({**state, "seen": ["m"]})
+    cell.say("one")
+    cell.host.end_cell()
+    assert widget not in display.states[-1]
+    assert "one" in display.states[-1]["text/plain"]

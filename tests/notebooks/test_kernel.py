@@ -526,3 +526,17 @@ def test_a_chat_that_nobody_sees_is_whole_in_its_cell_and_its_wait_ends_with_the
     (result,) = [m["content"]["data"] for m in messages if m["msg_type"] == "execute_result"]
     assert result["text/plain"] == "<transcript of 'Talk', shown above>"
     k.run("talk.close()")
+
+
+def test_an_interrupt_of_a_cell_that_waits_for_a_turn_stops_the_turn_and_not_the_chat(k: Kernel) -> None:
+    opened = k.send(f"{HANGS}\ntalk = vibe.chat(lambda text, chat: hangs() if text == 'hang' else text)")
+    k.wait(opened, idle)
+    sent = k.send("await talk.send('hang')")
+    k.wait(opened, contains("hanging"))  # what a turn prints lands in the cell of the chat
+    k.manager.interrupt_kernel()
+    k.wait(sent, idle)
+    assert errors(k.of(sent)) in (["CancelledError"], ["KeyboardInterrupt"])
+    k.run("t = await talk.send('next')")
+    said = printed(k.run("print([run.outcome for run in talk.transcript.runs], t.text)"))
+    assert said == "['cancelled', 'success'] next\n"
+    k.run("talk.close()")

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 import vibe_notebook as vibe
+from vibe_notebook._host import host
 from vibe_notebook._limits import CHAT_QUEUE
+from vibe_notebook._watching import chat as _chat
 from vibe_notebook._watching import pipeline as _pipeline
 from vibe_notebook.display._output import NoOutput
 from vibe_notebook.events import RunStarted, TextDelta
@@ -443,3 +445,36 @@ async def test_a_recording_has_all_turns(tmp_path: Path) -> None:
     assert [turn.input for turn in replayed.turns] == ["one", "two"]
     assert replayed.text == chat.transcript.text
     assert {json.loads(line)["agent_id"] for line in path.read_text().splitlines()} == {"talker"}
+
+
+async def test_a_terminal_has_a_prompt_until_its_end_and_goes_on_after_a_failed_turn(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = iter(["one", " ", "bad", "two"])
+
+    class Terminal:
+        asks_in_lines = True
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(host(), name)
+
+        def ask_line(self, prompt: str) -> str:
+            del prompt
+            try:
+                return next(lines)
+            except StopIteration:
+                raise EOFError from None
+
+    monkeypatch.setattr(_chat, "host", Terminal)
+
+    async def turn(text: str, chat: vibe.Chat) -> AsyncIterator[str]:
+        del chat
+        yield f"you said {text}"
+        if text == "bad":
+            raise ValueError(text)
+
+    chat = vibe.chat(turn)
+    transcript = await chat
+    assert [turn.input for turn in transcript.turns] == ["one", "bad", "two"]
+    assert chat.done()
+    assert "you said two" in capsys.readouterr().out

@@ -84,6 +84,27 @@ async def test_a_function_steers_and_the_message_is_a_turn_of_the_user(name: str
         run.steer("again")
 
 
+async def test_a_message_before_the_first_event_waits_for_the_run() -> None:
+    async def steps() -> AsyncIterator[str]:
+        assert await run.steer("early")
+        yield "one"
+        yield "two"
+
+    run = vibe.watch(steps(), display=False, steer=lambda _: None, input="Go.")
+    await run
+    assert [turn.input for turn in run.transcript.turns] == ["Go.", "early"]
+
+    silent = vibe.watch(aiter_of_nothing(lambda: silent.steer("early")), display=False, steer=lambda _: None)
+    await silent
+    assert [turn.input for turn in silent.transcript.turns] == ["early"]
+
+
+async def aiter_of_nothing(before: Callable[[], object]) -> AsyncIterator[str]:
+    before()
+    return
+    yield "never"
+
+
 async def test_what_cannot_be_steered_says_what_can() -> None:
     run = vibe.watch(["a"], display=False)
     assert not run.can_steer
@@ -145,8 +166,9 @@ async def test_a_queued_message_is_pending_until_its_event_and_stands_there_once
         made.extend([first, second])
 
     made: list[vibe.Steered] = []
-    run = vibe.watch(events(), display=False, steer=by(sdk))
+    run = vibe.watch(events(), display=False, steer=by(sdk), input="Go.")
     await run
+    assert run.transcript.turns[0].input == "Go."
     assert states == ["pending", "pending", "taken", "pending"]
     assert [one.state for one in made] == ["taken", "refused"]
     assert [words for role, words in said(run) if role == "user"] == ["of another caller", "shorter"]

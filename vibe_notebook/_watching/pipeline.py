@@ -370,8 +370,6 @@ class Pipeline:
             try:
                 if self.spending is not None:
                     self.spending.end()
-                if self.steering is not None:
-                    self.steering.close()
                 self.desk.close(ENDED)
                 self.desk = CLOSED  # hundreds of ended streams may be held
                 # The user's callbacks run in here: one interrupt passes, and ends them.
@@ -403,6 +401,8 @@ class Pipeline:
                 if is_value or not isinstance(error, Exception) or isinstance(error, MemoryError):
                     raised.append(error)
 
+        if self.steering is not None:
+            attempt(self.steering.close)
         attempt(self._keep_transcripts, is_value=True)
         self.finalized = True
         if self._recorder is not None and self._recorder is not self._record:

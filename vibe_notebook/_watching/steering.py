@@ -27,7 +27,7 @@ from ..exceptions import ClosedError, NotSupportedError
 if TYPE_CHECKING:
     from ..display import Output
     from ..events import Event
-    from ..registry import Registry
+    from ..transcript import Transcript
 
 __all__ = ["CANNOT", "SteerPayload", "Steered", "Steering", "steering_of"]
 
@@ -48,12 +48,11 @@ class Stream(Protocol):
     """Describe the pipeline, as steering knows it."""
 
     @property
-    def registry(self) -> Registry:
-        """Return where its events go."""
-
-    @property
     def agent_id(self) -> str | None:
         """Return the agent; ``None`` before the first event."""
+
+    def current(self) -> dict[str, Transcript]:
+        """Return the transcripts of this moment."""
 
     def dispatch(self, events: Iterable[Event]) -> object:
         """Dispatch events of the stream's run."""
@@ -93,6 +92,7 @@ class Steering:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._sent: list[Steered] = []
+        self._unplaced: list[Steered] = []  # settled before the run had an event
         self._pipeline: Stream | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -117,6 +117,7 @@ class Steering:
             pending = [one for one in self._sent if one.state == "pending"]
         for one in pending:
             self._settle(one, "refused", _ENDED)
+        self._place()
         with self._lock:
             self._draw(can=False)
             self._pipeline = None
@@ -164,6 +165,8 @@ class Steering:
 
     def see(self, native: Any) -> None:
         """Read an event of the stream: it may tell what becomes of a message."""
+        if self._unplaced:
+            self._place()
         for key, state, reason in self._news(native):
             with self._lock:
                 pending = [one for one in self._sent if one.state == "pending"]
@@ -213,18 +216,22 @@ class Steering:
             if made.state != "pending":
                 return
             made.state, made.reason = state, reason
-            pipeline = self._pipeline
+            self._unplaced.append(made)
             self._draw()
-        if pipeline is not None:
-            pipeline.dispatch(list(self._events(pipeline, made)))
+        self._place()
         made.future.set_result(state == "taken")
 
-    def _events(self, pipeline: Stream, made: Steered) -> Iterator[Any]:
-        agent_id = pipeline.agent_id
-        run_id = pipeline.registry.open_run(agent_id) if agent_id is not None else None
-        if agent_id is None or run_id is None:
-            return  # no event of the run has come: there is no place for the message
-        place: dict[str, Any] = {"agent_id": agent_id, "run_id": run_id}
+    def _place(self) -> None:
+        """Put the settled messages into the run; they wait for its first event."""
+        pipeline = self._pipeline
+        if pipeline is None or (place := _run_of(pipeline)) is None:
+            return
+        with self._lock:
+            placed, self._unplaced = self._unplaced, []
+        for made in placed:
+            pipeline.dispatch(list(self._events(made, dict(place))))
+
+    def _events(self, made: Steered, place: dict[str, Any]) -> Iterator[Any]:
         if made.state == "refused":
             value = f"{made.text}: {made.reason}"
             yield Custom(**place, name="Not taken", value=value, shown=True)
@@ -242,6 +249,14 @@ class Steering:
         with self._lock:
             sent = [[one.name, one.text[:CHAT_SHOWN], one.state, one.reason] for one in self._sent]
             pipeline.draw(lambda output: output.steering({"can": can, "sent": sent}))
+
+
+def _run_of(stream: Stream) -> dict[str, str] | None:
+    """Return the stream's run: the newest open one, else the newest; ``None`` before its first event."""
+    found = stream.current().get(stream.agent_id or "")
+    tops = [run for run in found.runs if run.parent_run_id is None] if found is not None else []
+    newest = next((run for run in reversed(tops) if run.outcome is None), tops[-1] if tops else None)
+    return None if newest is None else {"agent_id": stream.agent_id or "", "run_id": newest.run_id}
 
 
 class _Called(Steering):
