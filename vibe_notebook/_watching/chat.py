@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .._controls import Control, Payload
 from .._event_loops import wait_for
+from .._forks import renew_in_child
 from .._host import host
 from .._limits import CHAT_QUEUE, CHAT_SHOWN
 from ..exceptions import ClosedError, NoAnswerError, NotSupportedError
@@ -88,6 +89,14 @@ class Chat(Transcribed):
             Control("steer", self._click_steer, SteerPayload),
             Control("close", self.close),
         )
+
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Hold no message in the child of a fork: the parent's turns are the parent's."""
+        self._lock = threading.RLock()
+        self._queue.clear()
+        self._running, self._is_working, self._loop = None, False, None
 
     def begin(self) -> None:
         """Open the view. Raises the errors of the recording and of the output."""

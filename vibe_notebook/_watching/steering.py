@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from .._controls import Payload
 from .._event_loops import wait_for
 from .._foreign_words import clean_logger
+from .._forks import renew_in_child
 from .._limits import CHAT_QUEUE, CHAT_SHOWN
 from ..adapters.fields import get, ident, text
 from ..events import Custom, MessageFinished, MessageStarted, TextDelta
@@ -96,6 +97,13 @@ class Steering:
         self._pipeline: Stream | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+
+        renew_in_child(self)
+
+    def renew(self) -> None:
+        """Steer nothing in the child of a fork: the agent is the parent's."""
+        self._lock = threading.RLock()
+        self._sent, self._unplaced, self._pipeline = [], [], None
 
     @property
     def is_open(self) -> bool:
