@@ -252,3 +252,23 @@ def test_a_span_whose_attributes_come_late_still_has_its_view(registry: vibe.Reg
         ("B", "there"),
         (None, "alone"),
     ]
+
+
+def test_a_view_that_steps_back_shows_no_form_and_another_one_shows_one(
+    registry: vibe.Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "static")
+    made = Tracer(vibe.spans(registry=registry))
+    agent = made.start("invoke_agent A", gen_ai__operation__name="invoke_agent", gen_ai__agent__name="A")
+    chat = made.start("chat", agent, gen_ai__operation__name="chat")
+
+    def source() -> Iterator[str]:
+        yield "hi"
+        made.end(chat)
+
+    for _ in vibe.watch(source(), registry=registry, display=False):
+        pass
+    made.end(agent)
+    assert capsys.readouterr().out == ""
+    run_agent(made, "B", "there")
+    assert capsys.readouterr().out.count("B · ✓ success") == 1
