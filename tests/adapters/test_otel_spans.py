@@ -308,3 +308,54 @@ def test_a_file_of_otlp_lines_and_a_list_of_spans_are_watched(tmp_path: Any) -> 
             pass
         shown.append(run_of.transcript.text)
     assert shown == ["I ask.Sunny, they say."] * 2
+
+
+# Instrumentations that set attributes late
+
+
+def fed(*natives: dict[str, Any]) -> list[Any]:
+    """Return the events of spans that are seen when they begin, and again when they have ended, and of the finish."""
+    adapter = adapters.get(NAME, **IDS)
+    return [event for native in natives for event in adapter.feed(native)] + adapter.finish()
+
+
+def begun(native: dict[str, Any]) -> dict[str, Any]:
+    return {**native, "endTimeUnixNano": "0", "attributes": []}
+
+
+def test_spans_without_attributes_at_their_beginning_are_known_by_their_names() -> None:
+    root, look = agent(1, name="A"), tool(3, 1, name="execute_tool look")
+    root["name"] = "invoke_agent A"
+    events = fed(begun(root), begun(chat(2, 1)), chat(2, 1), begun(look), look, root)
+    assert events[0].agent_name == "A"
+    result = fold(events)
+    assert [(item["kind"], item.get("status")) for item in result["items"]] == [
+        ("text", None),
+        ("tool", "ok"),
+    ]
+    assert result["run"] == "success"
+
+
+def test_parallel_tools_that_lie_in_each_other_are_calls_side_by_side() -> None:
+    calls = [{"type": "tool_call", "id": id_, "name": "look", "arguments": "{}"} for id_ in ("c1", "c2")]
+    found = {"gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": calls}])}
+    model = chat(2, 1, attributes=found)
+    first = tool(3, 1, name="execute_tool look", attributes={"gen_ai.tool.call.id": "c1"})
+    second = tool(4, 3, name="execute_tool look", attributes={"gen_ai.tool.call.id": "c2"})
+    root = {**agent(1, at=(1, 9)), "name": "invoke_agent A"}
+    live = (begun(root), begun(model), model, begun(first), begun(second), second, first, root)
+    for events in (run(NAME, [model, second, first, root]), fed(*live)):
+        items = fold(events)["items"]
+        assert [(item["id"], item["status"]) for item in items] == [("c1", "ok"), ("c2", "ok")]
+
+
+def test_the_agents_of_a_workflow_are_one_run_one_after_the_other() -> None:
+    flow = span(
+        1, at=(1, 9), attributes={"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": "W"}
+    )
+    natives = [
+        *(chat(3, 2, "a", at=(2, 3)), agent(2, 1, name="A", at=(2, 4))),
+        *(chat(6, 5, "b", at=(5, 6)), agent(5, 1, name="B", at=(5, 7)), flow),
+    ]
+    assert texts(natives) == ["a", "b"]
+    assert [start.agent_name for start in starts(natives)] == ["A"]

@@ -233,3 +233,42 @@ def test_a_handler_shows_all_spans_of_its_block_in_one_view(registry: vibe.Regis
         ("B", "success"),
     ]
     assert made.processors[0].force_flush()
+
+
+def test_a_span_whose_attributes_come_late_still_has_its_view(registry: vibe.Registry) -> None:
+    made = tracer(registry)
+    with made.span("invoke_agent A"):
+        with made.span("call") as chat:
+            chat.set(gen_ai__operation__name="chat", gen_ai__output__messages=said("hi"))
+        assert len(registry.agents()) == 1
+    with made.span("handle") as agent:
+        agent.set(gen_ai__operation__name="invoke_agent", gen_ai__agent__name="B")
+        with made.chat(gen_ai__output__messages=said("there")):
+            pass
+    with made.span("lone") as chat:
+        chat.set(gen_ai__operation__name="chat", gen_ai__output__messages=said("alone"))
+    assert [(each.runs[0].agent_name, each.text) for each in transcripts(registry)] == [
+        ("A", "hi"),
+        ("B", "there"),
+        (None, "alone"),
+    ]
+
+
+def test_a_view_that_steps_back_shows_no_form_and_another_one_shows_one(
+    registry: vibe.Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VIBE_NOTEBOOK_RENDERER", "static")
+    made = Tracer(vibe.spans(registry=registry))
+    agent = made.start("invoke_agent A", gen_ai__operation__name="invoke_agent", gen_ai__agent__name="A")
+    chat = made.start("chat", agent, gen_ai__operation__name="chat")
+
+    def source() -> Iterator[str]:
+        yield "hi"
+        made.end(chat)
+
+    for _ in vibe.watch(source(), registry=registry, display=False):
+        pass
+    made.end(agent)
+    assert capsys.readouterr().out == ""
+    run_agent(made, "B", "there")
+    assert capsys.readouterr().out.count("B · ✓ success") == 1

@@ -112,6 +112,10 @@ class SpanViews:
             drop_oldest(_owners)
             above = self._entries.get((span.trace_id, span.parent_id or ""))
             entry = self._entries[key] = _Entry(span, native, above)
+            for one in reversed([*entry.chain][1:]):  # an SDK may set a span's attributes after it has begun
+                if one.view is None and not one.is_hidden and (found := self._read(one.native)) is not None:
+                    one.span = found
+                    self._place(one)
             self._place(entry)
             view = entry.view
         if view is not None and not entry.is_hidden:
@@ -165,6 +169,9 @@ class SpanViews:
             return
         with self._lock:
             entry = self._forget(span.trace_id, span.span_id)
+            if entry is not None and entry.view is None and not entry.is_hidden:
+                entry.span = span  # its attributes came after its beginning
+                self._place(entry)
         if entry is None or entry.is_hidden or entry.view is None:
             return
         view = entry.view

@@ -47,6 +47,7 @@ _CALLS: Final = frozenset(
 _FIELDS: Final = {
     "functionCall": "tool_call",
     "functionResponse": "tool_result",
+    "reasoningText": "reasoning",
     "toolResult": "tool_result",
     "toolUse": "tool_call",
 }
@@ -180,9 +181,10 @@ def _piece(block: object) -> Iterable[Piece]:
 
 def _of_cloud(block: object) -> object:
     """Return a block of Bedrock or Gemini, whose kind is the name of its only field, with that kind as its type."""
+    block = get(block, "reasoningContent") or block
     for field, kind in _FIELDS.items():
         if (inner := camel(block, field)) is not None and not isinstance(inner, str):
-            fields = ("toolUseId", "name", "input", "args", "id", "response", "content")
+            fields = ("toolUseId", "name", "input", "args", "id", "response", "content", "text")
             found = {name: one for name in fields if (one := camel(inner, name)) is not None}
             return {**found, "id": found.get("toolUseId") or found.get("id"), "type": kind}
     return block

@@ -70,6 +70,7 @@ class Node:
     has_begun: bool = False
     has_ended: bool = False
     has_spoken: bool = False
+    has_children: bool = False
     run: Any = None
     """The run that the span is."""
     home: Any = None
@@ -162,8 +163,13 @@ class SpanTree:
     def _seen_again(self, node: Node, span: Span) -> list[Point]:
         if node.is_placeholder or node.has_ended or not span.is_over:
             return []
-        node.span, node.has_ended = span, True
-        return [("end", node)]
+        began_as, node.span, node.has_ended = node.span.kind, span, True
+        if span.kind == began_as:
+            return [("end", node)]
+        if node.run is not None or node.has_children:  # what it contains is shown already
+            node.span.kind = began_as
+            return [("end", node)]
+        return [("begin", node), ("end", node)]
 
     def _place(self, spans: list[Span]) -> list[Node]:
         """Put spans into the tree, each below its parent if that is known."""
@@ -173,6 +179,8 @@ class SpanTree:
         for node in made:
             parent = self._nodes.get((node.span.trace_id, node.span.parent_id or ""))
             node.parent = None if parent is node else parent
+            if node.parent is not None:
+                node.parent.has_children = True
         drop_oldest(self._nodes, _KEPT)
         return made
 

@@ -41,6 +41,7 @@ class _Run:
 
     id: str
     node: Node
+    parent: _Run | None
     origin: dict[str, Any]
     agent: str | None = None
     has_input: bool = False
@@ -135,10 +136,16 @@ class SpansAdapter(Adapter):
             if above.span.kind in _RUNS:
                 return self._run_at(above)
             if above.span.kind == "tool":
+                if node.span.kind == "tool" and chain is node and above.home is not None:
+                    return self._home_of(above)  # beside it: parallel tools of some SDKs lie in each other
                 return self._inner(above) if chain is node else self._run_at(chain)
             chain = above if above.span.kind == "chain" else chain
             top = above
         return self._run_at(top if chain is node else chain)
+
+    def _home_of(self, tool: Node) -> _Run:
+        home: _Run = tool.home
+        return self._run_of(tool) if home.is_over else home
 
     def _run_at(self, node: Node) -> _Run:
         if node.run is None or node.run.is_over:
@@ -175,7 +182,7 @@ class SpansAdapter(Adapter):
         run_id = self.run_id if is_first else f"{self.run_id}/{span.trace_id[-8:]}:{span.span_id}"
         while any(one.id == run_id for one in self._runs):
             run_id += "'"
-        run = _Run(run_id, node, origin, agent=origin["agent_name"])
+        run = _Run(run_id, node, parent, origin, agent=origin["agent_name"])
         self._runs.append(run)
         self._is_started = self._is_started or is_first
         self._envelope = self._place(run, span.start)
@@ -195,10 +202,8 @@ class SpansAdapter(Adapter):
     # Agents.
 
     def _begin_agent(self, node: Node) -> None:
-        above = next(node.above, None)
-        while above is not None and above.span.kind in ("group", "chain"):
-            above = above.parent
-        if above is None or above.span.kind != "trace":
+        above = self._workflow_of(node)
+        if above is None:
             self._run_at(node)
             return
         run = above.run
@@ -210,6 +215,18 @@ class SpansAdapter(Adapter):
         else:
             run.members.append(node)
             node.run, run.agent = run, node.span.name
+
+    @staticmethod
+    def _workflow_of(node: Node) -> Node | None:
+        """Return the trace, the workflow or the outermost chain whose agents, one after the other, are one run."""
+        chain = None
+        for above in node.above:
+            if above.span.kind == "trace":
+                return above
+            if above.span.kind in ("agent", "tool"):
+                return None
+            chain = above if above.span.kind == "chain" else chain
+        return chain
 
     def _end_agent(self, node: Node) -> None:
         run = node.run
@@ -313,6 +330,8 @@ class SpansAdapter(Adapter):
         run.has_input = True
         self._envelope = self._place(run, None)
         self.emit(RunStarted, **run.origin, input=said.words)
+        if run.parent is not None and run.origin.get("parent_tool_call_id") is None:
+            self._hear_user(run.parent, said)  # its span tells nothing, and it has no model of its own before
         return True
 
     def _show_result(self, run: _Run, piece: Piece) -> None:
@@ -389,7 +408,14 @@ class SpansAdapter(Adapter):
         return next(iter(exact or fits), span.span_id)
 
     def _end_tool(self, node: Node) -> None:
-        run, span, call_id = node.home, node.span, node.call_id
+        run, span = node.home, node.span
+        run.taken.add(span.call_id or "")
+        is_guess = span.call_id is not None and node.call_id != span.span_id
+        call_id = span.call_id if is_guess else node.call_id
+        if call_id != node.call_id:  # the span tells its id only at its end, and the guess was wrong
+            self._envelope = self._place(run, span.start)
+            self.emit(ToolStarted, tool_call_id=call_id, tool_name=span.name, args=parsed(span.args))
+            node.args, node.call_id = span.args, call_id
         self._envelope = self._place(run, span.end)
         if span.args is not None and node.args is None and isinstance(parsed(span.args), dict):
             self.emit(ToolStarted, tool_call_id=call_id, tool_name=span.name, args=parsed(span.args))

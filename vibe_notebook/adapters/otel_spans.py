@@ -28,7 +28,7 @@ _OPERATIONS: Final[dict[str, Kind]] = {
     "execute_tool": "tool",
     "generate_content": "model",
     "invoke_agent": "agent",
-    "invoke_workflow": "agent",
+    "invoke_workflow": "trace",
     "text_completion": "model",
 }
 _KINDS: Final[dict[str, Kind]] = {
@@ -50,6 +50,8 @@ _KINDS: Final[dict[str, Kind]] = {
 }
 _ADK: Final = "gcp.vertex.agent.llm_response"
 _CANCELLED: Final = frozenset(("CancelledError", "GeneratorExit", "KeyboardInterrupt"))
+_MERGED: Final = "execute_tool (merged)"
+_NAMED: Final = frozenset(("execute_tool", "generate_content", "invoke_agent", "invoke_workflow"))
 _MESSAGES: Final = {
     "gen_ai.assistant.message": "assistant",
     "gen_ai.choice": "assistant",
@@ -141,7 +143,7 @@ def read_span(native: object) -> Span | None:
     attributes = attributes_in(get(native, "attributes"))
     _read_status(span, native, attributes)
     if span.kind == "tool":
-        _read_tool(span, attributes)
+        _read_tool(span, native, attributes)
     elif span.kind != "group":
         _read_messages(span, native, attributes)
         span.usage = _usage_of(attributes)
@@ -157,7 +159,7 @@ def read_head(native: object) -> Span | None:
     if ids is None or not isinstance(get(native, "name"), str):
         return None
     attributes = attributes_in(get(native, "attributes"))
-    kind = _kind_of(attributes)
+    kind = _kind_of(attributes, text(get(native, "name")))
     end = _time(native, "end_time", "endTimeUnixNano")
     span = Span(
         *ids,
@@ -171,13 +173,13 @@ def read_head(native: object) -> Span | None:
     return span
 
 
-def _kind_of(attributes: Mapping[str, Any]) -> Kind:
+def _kind_of(attributes: Mapping[str, Any], name: str) -> Kind:
     kind = text(attributes.get("openinference.span.kind")).upper()
     if kind in _KINDS:
         return _KINDS[kind]
     operation = text(attributes.get("gen_ai.operation.name"))
-    if operation in _OPERATIONS:
-        return _OPERATIONS[operation]
+    if operation in _OPERATIONS:  # Google's ADK tells several results in one more span
+        return "group" if attributes.get("gen_ai.tool.name") == "(merged tools)" else _OPERATIONS[operation]
     kind = text(attributes.get("traceloop.span.kind")).upper() + "_"
     if kind in _KINDS:
         return _KINDS[kind]
@@ -189,15 +191,18 @@ def _kind_of(attributes: Mapping[str, Any]) -> Kind:
         return "tool"
     if attributes.get("gen_ai.request.model") is not None:
         return "model"
-    # pydantic-ai's, in earlier versions
-    return "agent" if attributes.get("agent_name") is not None and "model_name" in attributes else "group"
+    if attributes.get("agent_name") is not None and "model_name" in attributes:
+        return "agent"  # pydantic-ai's, in earlier versions
+    # Some instrumentations set the attributes of a span after it has begun; its name is as the conventions say.
+    verb = name.partition(" ")[0]
+    return _OPERATIONS[verb] if not attributes and verb in _NAMED and name != _MERGED else "group"
 
 
 def _name_of(native: object, kind: Kind, attributes: Mapping[str, Any]) -> str | None:
     names: tuple[str, ...] = ()
     if kind == "tool":
         names = ("gen_ai.tool.name", "tool.name", "traceloop.entity.name")
-    elif kind == "agent":
+    elif kind in ("agent", "trace"):
         names = (
             "gen_ai.agent.name",
             "gen_ai.workflow.name",
@@ -349,7 +354,7 @@ def _inner_text(value: Any) -> str | None:
 # Tools, usage, status
 
 
-def _read_tool(span: Span, attributes: Mapping[str, Any]) -> None:
+def _read_tool(span: Span, native: object, attributes: Mapping[str, Any]) -> None:
     names = ("gen_ai.tool.call.id", "tool_call.id", "tool.id", "gen_ai.tool.call_id")
     span.call_id = next((found for name in names if (found := ident(attributes.get(name)))), None)
     given = (
@@ -368,8 +373,22 @@ def _read_tool(span: Span, attributes: Mapping[str, Any]) -> None:
     documents = numbered(attributes, "retrieval.documents")
     if span.result is None and documents:
         span.result = [get(one, "document") or one for one in documents]
+    for event in items(get(native, "events")):  # Strands tells both as messages
+        inner = attributes_in(get(event, "attributes"))
+        if get(event, "name") == "gen_ai.tool.message" and span.args is None:
+            span.args = inner.get("content")
+        elif get(event, "name") == "gen_ai.choice" and span.result is None:
+            span.result = _only_block(parsed(inner.get("message")))
     span.has_result = span.result is not None
     span.is_deferred = attributes.get("pydantic_ai.tool.deferral.name") is not None
+
+
+def _only_block(value: Any) -> Any:
+    """Return the value of a result that is one block of Bedrock's form: ``[{"json": …}]`` or ``[{"text": …}]``."""
+    only = items(value)[0] if len(items(value)) == 1 else None
+    if isinstance(only, dict) and len(only) == 1 and next(iter(only)) in ("json", "text"):
+        return next(iter(only.values()))
+    return value
 
 
 def _usage_of(attributes: Mapping[str, Any]) -> Usage | None:
@@ -454,7 +473,9 @@ def _read_status(span: Span, native: object, attributes: Mapping[str, Any]) -> N
             kind = ident(inner.get("exception.type")) or kind
             message = text(inner.get("exception.message"))
             words = words or (f"{kind.rpartition('.')[2]}: {message}" if kind and message else message)
-    span.is_failed = code in (2, "2", "ERROR", "STATUS_CODE_ERROR")
+    span.is_failed = code in (2, "2", "ERROR", "STATUS_CODE_ERROR") or (
+        attributes.get("error.type") is not None and span.kind != "group"
+    )
     if span.is_failed:
         span.error = words or text(attributes.get("error.message")) or kind or "The span has failed."
         span.is_cancelled = (kind or "").rpartition(".")[2] in _CANCELLED
