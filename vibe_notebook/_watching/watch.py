@@ -28,6 +28,7 @@ from ..transcript import Transcript
 from .connections import connections_of
 from .context import enter, leave
 from .pipeline import Pipeline
+from .runs_behind import NativeRuns
 from .sources import (
     check,
     closer,
@@ -269,11 +270,15 @@ class Watch(Transcribed):
             with contextlib.ExitStack() as stack:
                 report = self._pipeline.report
                 iterator = self._step(lambda: open_sync(self._source, stack, report))
+                runs, is_over = NativeRuns(), False
+                stack.callback(lambda: None if is_over else runs.end(report))
                 advance, close = partial(next, iterator, END), closer(self._source, iterator, report)
                 while iterator is not END and (native := self._step(advance, close)) is not END:
+                    runs.note(native)
                     self._pipeline.accept(native)
                     yield native
-                self._pipeline.exhausted(self._source, is_cut=self._stepper.end())
+                is_over = not (is_cut := self._stepper.end())
+                self._pipeline.exhausted(self._source, is_cut=is_cut)
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -289,9 +294,10 @@ class Watch(Transcribed):
             if self._stepper.cancelled:
                 return
             async with contextlib.AsyncExitStack() as stack:
-                iterator = await self._astep(
-                    lambda: open_async(self._source, stack, lambda: is_over, self._pipeline.report)
-                )
+                report = self._pipeline.report
+                iterator = await self._astep(lambda: open_async(self._source, stack, lambda: is_over, report))
+                runs = NativeRuns()
+                stack.callback(lambda: None if is_over else runs.end(report))
 
                 async def advance() -> Any:
                     try:
@@ -300,6 +306,7 @@ class Watch(Transcribed):
                         return END
 
                 while iterator is not END and (native := await self._astep(advance)) is not END:
+                    runs.note(native)
                     self._pipeline.accept(native)
                     yield native
                 is_over = not (is_cut := self._stepper.end())
