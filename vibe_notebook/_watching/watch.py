@@ -23,6 +23,7 @@ from ..transcript import Transcript
 from .budgets import open_question
 from .context import enter, leave
 from .pipeline import Pipeline
+from .runs_behind import NativeRuns
 from .sources import (
     closer,
     discard,
@@ -290,9 +291,12 @@ class Watch(Transcribed):
             with contextlib.ExitStack() as stack:
                 report = self._pipeline.report
                 iterator = self._step(lambda: open_sync(self._source, stack, report))
+                runs, is_over = NativeRuns(), False
+                stack.callback(lambda: None if is_over else runs.end(report))
                 advance, close = partial(next, iterator, END), closer(self._source, iterator, report)
                 newest: Any = None
                 while iterator is not END and (native := self._step(advance, close)) is not END:
+                    runs.note(native)
                     self._pipeline.accept(native)
                     self._check_answered()
                     if (question := open_question(self._pipeline.spending)) is not None:
@@ -301,7 +305,7 @@ class Watch(Transcribed):
                     newest = native
                     yield native
                 self._check_answered()
-                self._exhausted(newest)
+                is_over = self._exhausted(newest)
         except BaseException as error:
             failure = self._failure(error)
             if failure is not None:
@@ -317,9 +321,10 @@ class Watch(Transcribed):
             if self._stepper.cancelled:
                 return
             async with contextlib.AsyncExitStack() as stack:
-                iterator = await self._astep(
-                    lambda: open_async(self._source, stack, lambda: is_over, self._pipeline.report)
-                )
+                report = self._pipeline.report
+                iterator = await self._astep(lambda: open_async(self._source, stack, lambda: is_over, report))
+                runs = NativeRuns()
+                stack.callback(lambda: None if is_over else runs.end(report))
 
                 async def advance() -> Any:
                     try:
@@ -329,6 +334,7 @@ class Watch(Transcribed):
 
                 newest: Any = None
                 while iterator is not END and (native := await self._astep(advance)) is not END:
+                    runs.note(native)
                     self._pipeline.accept(native)
                     self._check_answered()
                     if (question := open_question(self._pipeline.spending)) is not None:
