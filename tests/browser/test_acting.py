@@ -144,3 +144,13 @@ def test_the_notebooks_agents_go_on_with_what_the_user_presses(acting: Notebook)
     words.press("Enter")
     cell.get_by_text("['5 days', 'Lima']").wait_for()
     book.wait_idle()
+
+
+def test_when_the_kernel_restarts_while_it_waits_the_view_says_that_nobody_waits(notebook: Open) -> None:
+    ask = 'async with vibe.live("ops") as live:\n    await live.ask("?")'
+    book = notebook(LOAD, ask)
+    book.run(0, 1)
+    book.page.get_by_role("button", name="Answer").wait_for()
+    book.page.evaluate("() => vibePages.kernel().restart()")
+    book.page.get_by_text("Nobody waits for this answer any more.").wait_for()
+    assert book.page.get_by_role("button", name="Answer").count() == 0

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
@@ -373,3 +374,36 @@ def test_an_answer_to_a_request_of_no_desk_is_shown_as_before() -> None:
         (part,) = registry.transcript("a").parts
     assert isinstance(part, InputPart)
     assert part.request.answer is not None
+
+
+def test_a_thread_asks_as_the_cell_that_made_the_view_whatever_message_came_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_cell = ContextVar("is_cell", default=False)  # a thread has the kernel's last message: a click, no cell
+
+    class Notebook:
+        is_notebook, asks_in_lines = True, False
+
+        @property
+        def asks(self) -> bool:
+            return is_cell.get()
+
+        def loop_turns(self, _: float) -> bool:
+            return False  # the cell joins the thread
+
+        def ask_line(self, _: str) -> str:
+            if not self.asks:
+                raise vibe.NoAnswerError
+            return "y"
+
+    monkeypatch.setattr(requests, "host", Notebook)
+    desk = requests.Desk(lambda _: None, lambda *_: None, lambda *_: None)
+    token = is_cell.set(True)
+    desk.shown(is_reachable=True)
+    is_cell.reset(token)
+    found: list[Any] = []
+    pending = desk.ask(Question("approval", "?"), ("a", "r"))
+    thread = threading.Thread(target=lambda: found.append(pending.result(10).action))
+    thread.start()
+    thread.join()
+    assert found == ["accept"]

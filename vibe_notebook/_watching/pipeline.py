@@ -120,7 +120,7 @@ class Pipeline:
         elif self._record is not None:
             self._recorder = Recorder(self._record)
         title = self.title or self.agent_id or "agent"
-        self.desk.is_reachable = self.is_shown and host().asks
+        self.desk.shown(is_reachable=self.is_shown and host().asks)
         self._place = host().current_cell() if self.is_shown else None, title
         self._output = (self._open_output or make_output)(
             self.registry,

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
@@ -130,6 +131,8 @@ class Desk:
     on_request: Callable[[Request], object] | None = None
     is_reachable: bool = False
     """True if somebody who can answer was there when the view was made."""
+    context: Context | None = None
+    """The context of the cell that made the view: a thread has none, and the kernel's last message may be a click."""
     _has_page: bool | None = None
     """True while a page shows the view; ``None`` before the first one."""
     _open: dict[str, Pending] = field(default_factory=dict)
@@ -224,6 +227,11 @@ class Desk:
         is_given = request.default is not None
         answer = self._default(pending, "timeout") if is_given else Answer(action="cancel", by="timeout")
         self._settle(pending, answer)
+
+    def shown(self, *, is_reachable: bool) -> None:
+        """Note that the view is made, in the cell whose request may allow an input."""
+        self.is_reachable = is_reachable
+        self.context = copy_context()
 
     def page_came(self) -> None:
         """Note that a page shows the view."""
@@ -372,6 +380,12 @@ class Desk:
             except NotInTime:
                 continue
 
+    def _read(self, prompt: str) -> str:
+        here = host()
+        if here.asks or self.context is None:
+            return here.ask_line(prompt)
+        return self.context.copy().run(here.ask_line, prompt)
+
     def _ask_line(self, pending: Pending) -> None:
         request = pending.request
         question = terminal_text(question_of(_value(request)))
@@ -379,7 +393,7 @@ class Desk:
             question = f"{terminal_text(request.tool)}: {question}"
         while not pending.done():
             try:
-                action, value = ask_in_lines(request.kind, question, pending.form, host().ask_line)
+                action, value = ask_in_lines(request.kind, question, pending.form, self._read)
             except NoAnswerError as error:
                 self._fail(pending, error)
                 return

@@ -26,6 +26,9 @@ import { div } from "./dom.js";
 const BUTTONS = 6;
 /** Name of the only field of an answer that is no object. */
 const ALONE = "value";
+/** State of a request whose kernel is gone. */
+const GONE = "\0gone";
+const NOBODY_WAITS = "Nobody waits for this answer any more.";
 let labels = 0;
 
 /** @param {string} name @param {Record<string, any>} props @param {(Node | string)[]} children */
@@ -189,8 +192,9 @@ function createAsk(el, send) {
     el.append(form, said);
   }
 
-  return (/** @type {Ask | undefined} */ ask) => {
-    const id = ask?.id ?? "";
+  return (/** @type {Ask | undefined} */ given, /** @type {boolean} */ isGone) => {
+    const ask = isGone ? undefined : given;
+    const id = ask?.id ?? (given ? GONE : "");
     if (id !== shown) {
       // The focus must not go to the page.
       const row = /** @type {HTMLElement | null | undefined} */ (
@@ -203,10 +207,11 @@ function createAsk(el, send) {
       shown = id;
       tries = 0;
       el.replaceChildren();
-      el.hidden = !ask;
+      el.hidden = !given;
       said.textContent = "";
       said.hidden = true;
       if (ask) draw(ask);
+      else if (given) el.append(NOBODY_WAITS);
     }
     if (ask && (ask.tries ?? 0) !== tries) {
       tries = ask.tries ?? 0;
@@ -219,12 +224,12 @@ function createAsk(el, send) {
  * Ask below an element. Few parts ask, so the others have no element for it.
  * @param {HTMLElement} above
  * @param {Send} send
- * @returns a function that shows what is asked, and nothing without it
+ * @returns a function that shows what is asked, that its kernel is gone, and nothing without it
  */
 export function asking(above, send) {
   /** @type {ReturnType<typeof createAsk> | undefined} */
   let show;
-  return (/** @type {Ask | undefined} */ ask) => {
+  return (/** @type {Ask | undefined} */ ask, /** @type {boolean} */ isGone) => {
     if (ask && !show) {
       const el = div();
       el.className = "vibe-ask";
@@ -233,6 +238,6 @@ export function asking(above, send) {
       above.after(el);
       show = createAsk(el, send);
     }
-    show?.(ask ?? undefined);
+    show?.(ask ?? undefined, isGone);
   };
 }

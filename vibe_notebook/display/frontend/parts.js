@@ -217,7 +217,7 @@ function createTool(el, at, part, store, view) {
     at.error.hidden = !error;
     showRequest(part.props.request);
     at.request.hidden = !part.props.request;
-    showAsk(store.live() && !store.gone() ? part.props.ask : undefined);
+    showAsk(store.live() ? part.props.ask : undefined, store.gone());
     fold(open ?? (!!opens || (state === "awaiting_approval" && !!part.props.request)));
     view.rows.add(at.row);
   };
@@ -265,7 +265,7 @@ function createCard(el, _, part, store) {
   const showAsk = asking(html, store.answer);
   return () => {
     showHtml(part.props.html);
-    showAsk(store.live() && !store.gone() ? part.props.ask : undefined);
+    showAsk(store.live() ? part.props.ask : undefined, store.gone());
   };
 }
 

@@ -277,7 +277,7 @@ export function createStore(model) {
   /** Record that the kernel is gone. */
   function leave() {
     gone = true;
-    for (const part of parts.values()) if (part.wholes.size) touch(part);
+    for (const part of parts.values()) if (part.wholes.size || part.props.ask) touch(part);
     checkNotebook();
     schedule();
     touch(root);
