@@ -165,6 +165,7 @@ CHATS = {
 TESTS = (
     "test_a_watched_sdk_gives_the_recorded_transcript",
     "test_live_objects_and_their_json_give_the_recorded_parts",
+    "test_no_tool_call_begins_after_the_end_of_a_watch",
 )
 
 

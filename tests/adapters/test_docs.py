@@ -22,7 +22,7 @@ DOC = (Path(__file__).parents[2] / "docs" / "adapters.md").read_text()
 def test_the_table_names_exactly_the_adapters() -> None:
     rows = [
         line.split("|")
-        for line in DOC.split("## What else can")[1].split("## Tools")[0].splitlines()
+        for line in DOC.split("## What else can")[1].split("## What Stop")[0].splitlines()
         if line.startswith("| ")
     ][1:]
     cells = [re.findall("`([^`]+)`", row[2]) for row in rows if "---" not in row[1]]

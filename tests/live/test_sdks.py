@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -84,3 +85,77 @@ def test_live_objects_and_their_json_give_the_recorded_parts(script: str) -> Non
         check_items(shown["items"], EXPECTED[name]["items"])
         assert shown["runs"] == EXPECTED[name].get("runs", {})
         assert [shown["run"]] == EXPECTED[name]["run"]
+
+
+GOES_ON = {
+    "agno_team": "a member that begins at that moment is not registered yet, and may make its first call",
+    "crewai_chunks": "kickoff_async() runs the crew in a thread, which nothing can end; akickoff() can be ended",
+}
+"""Runs that no SDK's method ends, and the reasons."""
+BY_BLOCK = {"dspy"}
+"""Scripts whose SDK has a task group in its stream: `break` leaves it in another task, and cancels the cell's."""
+
+
+_FIRST = 10
+"""The bytecode up to which a frame has just been entered."""
+
+
+class _Tools:
+    """Count the calls of the scripts' tool that begin, in every thread."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+
+    def __call__(self, frame: Any, event: str, _: Any) -> None:
+        code = frame.f_code
+        # A coroutine's frame is entered again after each pause: only its first entry begins the call.
+        is_first = frame.f_lasti <= _FIRST
+        if event == "call" and code.co_name == "get_weather" and "samples" in code.co_filename and is_first:
+            self.begun += 1
+
+
+async def _stopped(start: Start, at: int, how: str) -> Any:
+    with Registry() as registry:
+        one = watch(start(), display=False, registry=registry)
+        count = 0
+        if how == "block":
+            async with one:
+                async for _ in one:
+                    if (count := count + 1) == at:
+                        break
+        else:
+            async for _ in one:
+                if (count := count + 1) == at:
+                    if how == "cancel":
+                        one.cancel()
+                    else:
+                        break
+        while not one.done():  # noqa: ASYNC110 - a watch has no event for its end
+            await asyncio.sleep(0)
+        return one.transcript
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_tool_call_begins_after_the_end_of_a_watch(script: str) -> None:
+    tools = _Tools()
+
+    async def main(start: Start, at: int, how: str) -> tuple[int, int]:
+        await _stopped(start, at, how)
+        before = tools.begun
+        await asyncio.sleep(0.2)  # the time in which a run that goes on calls the next tool
+        return before, tools.begun
+
+    for name, start in scripted(script).items():
+        if name in GOES_ON:
+            continue
+        count = len(recording(name).natives)
+        for how in ("block", "cancel") if script in BY_BLOCK else ("break", "block", "cancel"):
+            for at in sorted({max(1, count * part // 4) for part in range(1, 4)}):
+                threading.setprofile(tools)
+                sys.setprofile(tools)
+                try:
+                    before, after = asyncio.run(main(start, at, how))
+                finally:
+                    sys.setprofile(None)
+                    threading.setprofile(None)  # type: ignore[arg-type]  # None ends it
+                assert after == before, (name, how, at)

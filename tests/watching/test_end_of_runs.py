@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -125,6 +125,44 @@ def test_a_run_that_was_read_to_its_end_is_not_cancelled(kind: type[Any]) -> Non
         assert (run.cancels, len(run.acted), transcript.outcome) == (0, 5, "success")
 
     asyncio.run(main())
+
+
+def yields_while_it_is_closed(seen: list[str]) -> Iterator[str]:
+    try:
+        yield "one"
+        yield "two"
+    finally:
+        yield "the step so far"  # as smolagents does
+        seen.append("never")
+
+
+async def yields_while_it_is_closed_too(seen: list[str]) -> AsyncIterator[str]:
+    try:
+        yield "one"
+        yield "two"
+    finally:
+        yield "the step so far"
+        seen.append("never")
+
+
+@pytest.mark.parametrize("how", ["for", "with", "await"])
+def test_a_generator_that_yields_while_it_is_closed_raises_nothing_and_goes_no_further(how: str) -> None:
+    seen: list[str] = []
+    watch = vibe.watch(yields_while_it_is_closed(seen), display=False, registry=Registry())
+    if how == "for":
+        for _ in watch:
+            break
+    elif how == "with":
+        with watch:
+            for _ in watch:
+                break
+    else:
+        other = vibe.watch(yields_while_it_is_closed_too(seen), display=False, registry=Registry())
+        asyncio.run(by_block(other))
+        assert other.transcript.outcome == "cancelled"
+        watch.cancel()
+    assert watch.transcript.outcome == "cancelled" or how == "await"
+    assert seen == []
 
 
 async def held_by_name(run: Run) -> AsyncIterator[str]:

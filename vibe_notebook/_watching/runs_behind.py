@@ -191,9 +191,12 @@ class NativeRuns:
 
     def end(self, report: Report = ignore) -> None:
         """End the runs."""
-        cancel = getattr(sys.modules.get("agno.run.cancel"), "cancel_run", None)
+        module = sys.modules.get("agno.run.cancel")
+        cancel, members = (getattr(module, name, None) for name in ("cancel_run", "get_member_run_ids"))
         if not callable(cancel):
             return
+        if callable(members):  # of a team, which may have begun without an event so far
+            self._ids |= dict.fromkeys(member for run_id in list(self._ids) for member in members(run_id))
         for run_id in self._ids:
             try:
                 cancel(run_id)

@@ -44,6 +44,10 @@ __all__ = [
 log = clean_logger("vibe_notebook")
 _DEPTH = 8
 """Steps from an awaitable to the context manager that it yields, and so on: more are a circle."""
+_CLOSES = 3
+"""Times that a generator is closed which yields instead of ending."""
+_IGNORED = "generator ignored GeneratorExit"
+"""Words of Python's error for such a generator."""
 _NEVER = (str, bytes, bytearray, dict, type, type(None))
 """Types that are no stream of events, though some of them can be iterated."""
 
@@ -137,10 +141,10 @@ def open_sync(source: Any, stack: contextlib.ExitStack, report: Report = ignore)
             break
         if _is_iterable(source):
             if (close := method_of(source, "close", report)) is not None:
-                stack.callback(close)
+                stack.callback(_close, close)
             iterator: Iterator[Any] = iter(source)
             if iterator is not source and (close := method_of(iterator, "close", report)) is not None:
-                stack.callback(close)
+                stack.callback(_close, close)
             _check_unread(iterator)
             return iterator
         if hasattr(source, "__enter__"):
@@ -150,6 +154,17 @@ def open_sync(source: Any, stack: contextlib.ExitStack, report: Report = ignore)
         else:
             break
     raise _not_a_stream(source)
+
+
+def _close(close: Callable[[], Any]) -> Any:
+    """Close a source. A generator that yields while it is closed, as smolagents' does, is closed once more."""
+    for _ in range(_CLOSES):
+        try:
+            return close()
+        except RuntimeError as error:
+            if _IGNORED not in str(error):
+                raise
+    return close()
 
 
 async def open_async(
@@ -298,9 +313,18 @@ def _close_with(source: Any, stack: contextlib.AsyncExitStack, report: Report) -
         return
 
     async def closing() -> None:
-        done = close()
-        if inspect.isawaitable(done):
-            await done
+        for _ in range(_CLOSES):
+            try:
+                done = close()
+                if inspect.isawaitable(done):
+                    await done
+            except StopAsyncIteration:
+                return  # Python closes an async generator once only: it stays where it is
+            except RuntimeError as error:
+                if _IGNORED not in str(error):
+                    raise
+            else:
+                return
 
     stack.push_async_callback(closing)
 

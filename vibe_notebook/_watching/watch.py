@@ -321,9 +321,8 @@ class Watch(Transcribed):
             if self._stepper.cancelled:
                 return
             async with contextlib.AsyncExitStack() as stack:
-                report = self._pipeline.report
+                report, runs = self._pipeline.report, NativeRuns()
                 iterator = await self._astep(lambda: open_async(self._source, stack, lambda: is_over, report))
-                runs = NativeRuns()
                 stack.callback(lambda: None if is_over else runs.end(report))
 
                 async def advance() -> Any:
