@@ -216,7 +216,8 @@ function createBox(el, store) {
     const { chat, title } = store.root.props;
     const isGone = store.gone();
     const { can } = steeringOf();
-    area.placeholder = `Enter ${kind()}s, Shift+Enter breaks the line`;
+    area.placeholder = `Message · Enter ${kind()}s`; // short: 360 px have to do
+    area.title = `Enter ${kind()}s, Shift+Enter breaks the line`;
     send.hidden = close.hidden = !chat;
     steer.hidden = !can;
     steer.disabled = isGone;
