@@ -142,3 +142,13 @@ def test_without_the_table_nothing_has_a_price(monkeypatch: pytest.MonkeyPatch) 
         assert _prices.table() is None
     finally:
         _prices._find.cache_clear()
+
+
+def test_a_stopped_run_that_said_nothing_makes_the_cost_of_others_partial() -> None:
+    registry = Registry()
+    registry.dispatch(RunStarted(agent_id="a", run_id="r"))
+    registry.dispatch(RunFinished(agent_id="a", run_id="r", outcome="success", usage=Usage(cost=0.1)))
+    registry.dispatch(RunStarted(agent_id="a", run_id="stopped"))
+    registry.dispatch(RunFinished(agent_id="a", run_id="stopped", outcome="cancelled"))
+    found = registry.transcript("a")
+    assert (found.cost, found.cost_is_partial) == (0.1, True)

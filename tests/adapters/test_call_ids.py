@@ -77,7 +77,7 @@ WITH_CALLS = [
     name
     for name in RECORDINGS
     if name not in OTHER
-    and recording(name).adapter != "otel_spans"  # a span that comes again is the same span
+    and recording(name).adapter not in ("openai_agents_traces", "otel_spans")  # the same span again
     and any(event.type == "tool_finished" for event in recording(name).events())
 ]
 

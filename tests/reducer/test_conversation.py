@@ -187,6 +187,16 @@ CALL = ToolStarted(**IDS, tool_call_id="t", tool_name="rm", args={})
         ([InputAnswered(**IDS, request_id="q", action="accept")], "running", False),
         ([InputAnswered(**IDS, request_id="q", action="decline")], "denied", False),
         ([InputAnswered(**IDS, request_id="q", action="cancel")], "cancelled", False),
+        (
+            [InputAnswered(**IDS, request_id="q", action="decline"), ToolFinished(**IDS, tool_call_id="t")],
+            "denied",
+            False,
+        ),
+        (
+            [InputAnswered(**IDS, request_id="q", action="accept"), ToolFinished(**IDS, tool_call_id="t")],
+            "ok",
+            False,
+        ),
         ([InputAnswered(**IDS, request_id="other", action="accept")], "awaiting_approval", True),
         ([ASKED, InputAnswered(**IDS, request_id="q", action="decline"), ASKED], "denied", False),
         ([RunFinished(**IDS, outcome="interrupted")], "awaiting_approval", True),

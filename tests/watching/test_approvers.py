@@ -328,3 +328,71 @@ def test_events_of_requests_name_the_call() -> None:
     asyncio.run(main())
     (asked,) = [event for event in events if isinstance(event, InputRequested)]
     assert (asked.agent_id, asked.run_id, asked.tool_call_id) == ("a", "a-run", "c")
+
+
+def card(name: str, seen: list[Any], ask: Any, shown: Any, later: Any = None) -> AsyncIterator[Any]:
+    """Return the stream of an agent whose card shows other arguments than the call that asks for leave."""
+
+    async def source() -> AsyncIterator[Any]:
+        ids = {"agent_id": name, "run_id": f"{name}-run"}
+        yield RunStarted(**ids)
+        yield ToolStarted(**ids, tool_call_id="c", tool_name="rm", args=shown)
+        asking = asyncio.create_task(ask(None, Requests([ToolCall("rm", RM, "c")])))
+        if later is not None:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            yield ToolStarted(**ids, tool_call_id="c", tool_name="rm", args=later)
+        seen.append((await asking)["c"])
+        yield RunFinished(**ids)
+
+    return source()
+
+
+@pytest.mark.anyio
+async def test_a_card_that_shows_another_call_is_not_what_the_request_speaks_of() -> None:
+    seen: list[Any] = []
+    run = watched(card("a", seen, hook(), {"path": "harmless"}))
+    asked = answer_with(run, "decline")
+    await run
+    assert [request.tool for request in asked] == ["rm"]
+    assert "May `rm` run?" in (asked[0].message or "")
+    assert '"path": "x"' in (asked[0].message or "")
+
+
+@pytest.mark.anyio
+async def test_a_yes_to_a_card_that_has_changed_meanwhile_is_a_no() -> None:
+    seen: list[Any] = []
+    run = watched(card("a", seen, hook(), RM, later={"path": "other"}))
+    run.on_request(lambda request: asyncio.get_running_loop().call_later(0.05, run.answer, request, "accept"))
+    with pytest.raises(Exception, match="changed while it waited"):
+        await run
+    assert [each.kind for each in seen] == ["ToolDenied"]
+
+
+@pytest.mark.anyio
+async def test_a_task_that_outlives_its_stream_asks_in_no_other_one() -> None:
+    ask, tasks, answers = hook(), [], []
+    is_over = asyncio.Event()
+
+    async def late() -> None:
+        await is_over.wait()
+        answers.append((await ask(None, Requests([ToolCall("rm", RM, "c")])))["c"])
+
+    async def first() -> AsyncIterator[Any]:
+        tasks.append(asyncio.create_task(late()))
+        yield RunStarted(agent_id="a", run_id="a-run")
+        yield RunFinished(agent_id="a", run_id="a-run")
+
+    async def second() -> AsyncIterator[Any]:
+        yield RunStarted(agent_id="b", run_id="b-run")
+        is_over.set()
+        await tasks[0]
+        yield RunFinished(agent_id="b", run_id="b-run")
+
+    await watched(first())
+    run = watched(second())
+    asked = answer_with(run, "accept")
+    await run
+    assert asked == []
+    assert run.transcript.outcome == "success"
+    assert [each.kind for each in answers] == ["ToolDenied"]

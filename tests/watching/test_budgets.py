@@ -46,8 +46,8 @@ def run(*groups: list[Event], budget: vibe.Budget, **options: Any) -> tuple[vibe
 
 
 def ended(watched: vibe.Watch) -> tuple[str | None, str | None, str | None]:
-    newest = watched.transcript.runs[-1]
-    return newest.outcome, newest.code, newest.error
+    first = watched.transcript.runs[0]
+    return first.outcome, first.code, first.error
 
 
 def test_the_call_that_uses_too_many_tokens_is_the_last() -> None:
@@ -294,3 +294,55 @@ def test_no_timer_is_left_behind() -> None:
     run(call(0, input_tokens=1), budget=vibe.Budget(seconds=1000))
     timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
     assert all(timer.finished.is_set() for timer in timers)
+
+
+def test_a_yes_to_a_use_far_beyond_the_limit_is_one_step() -> None:
+    answers = iter(["accept", "decline"])
+    watched = vibe.watch(
+        iter([RunStarted(**ID), *call(0, input_tokens=9_000_000_000), *call(1, input_tokens=1)]),
+        registry=Registry(),
+        display=False,
+        budget=vibe.Budget(tokens=1, ask=True),
+    )
+    watched.on_request(lambda request: watched.answer(request, next(answers)))  # type: ignore[arg-type]
+    for _ in watched:
+        pass
+    assert ended(watched)[1] == "budget"
+    assert watched.transcript.text == "0 1 "
+
+
+def test_no_report_gives_anything_back() -> None:
+    watched, _ = run(call(0, cost=-9.0), *(call(n, cost=0.5) for n in range(1, 9)), budget=vibe.Budget(usd=1))
+    assert ended(watched)[1] == "budget"
+    child: dict[str, Any] = {"agent_id": "a", "run_id": "child"}
+    events: list[Event] = [
+        RunStarted(**child, parent_run_id="r"),
+        MessageFinished(**child, message_id="1", usage=Usage(input_tokens=90)),
+        RunFinished(**child, outcome="success", usage=Usage(input_tokens=0)),
+    ]
+    watched, _ = run(events, call(1, input_tokens=20), budget=vibe.Budget(tokens=100))
+    assert ended(watched)[1] == "budget"
+
+
+def test_the_clock_goes_on_once_the_run_that_asked_has_ended() -> None:
+    child: dict[str, Any] = {"agent_id": "a", "run_id": "child"}
+
+    async def source() -> AsyncIterator[Event]:
+        yield RunStarted(**ID)
+        yield RunStarted(**child, parent_run_id="r")
+        yield InputRequested(**child, request_id="q", kind="approval")
+        yield RunFinished(**child, outcome="error")
+        await asyncio.Event().wait()
+
+    async def main() -> vibe.Watch:
+        watched = vibe.watch(source(), registry=Registry(), display=False, budget=vibe.Budget(seconds=0.05))
+        await watched
+        return watched
+
+    assert ended(asyncio.run(main()))[1] == "budget"
+
+
+@pytest.mark.parametrize("wrong", [5, {"usd": 1}])
+def test_what_is_no_budget_is_refused_at_once(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"vibe\.Budget"):
+        vibe.watch(iter(["a"]), budget=wrong)

@@ -478,3 +478,44 @@ async def test_a_terminal_has_a_prompt_until_its_end_and_goes_on_after_a_failed_
     assert [turn.input for turn in transcript.turns] == ["one", "bad", "two"]
     assert chat.done()
     assert "you said two" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, KeyboardInterrupt])
+async def test_a_turn_that_cancels_itself_costs_no_later_turn(error: type[BaseException]) -> None:
+    def turn(text: str, chat: vibe.Chat) -> str:
+        del chat
+        if text == "one":
+            raise error
+        return text
+
+    chat = vibe.chat(turn, display=False)
+    first, second = chat.send("one"), chat.send("two")
+    assert (await second).text == "two"
+    with pytest.raises(error):
+        await first
+
+
+async def test_the_reason_of_a_budgets_end_stands_in_its_turn() -> None:
+    def turn(text: str, chat: vibe.Chat) -> Any:
+        del chat
+        return vibe.watch(iter([text * 20, text]), adapter="text", budget=vibe.Budget(tokens=1))
+
+    chat = vibe.chat(turn, display=False)
+    await chat.send("word")
+    lines = [part for part in chat.transcript.parts if part.kind == "custom"]
+    assert [(line.name, line.value) for line in lines] == [
+        ("Stopped", "The budget of 1 tokens is used up (≈20 tokens).")
+    ]
+
+
+async def test_a_text_goes_on_below_what_was_asked_within_it() -> None:
+    async def turn(text: str, chat: vibe.Chat) -> AsyncIterator[str]:
+        yield text
+        chat.on_request(lambda request: chat.answer(request, "accept"))
+        await chat.approve("Sure?")
+        yield "after"
+
+    chat = vibe.chat(turn, display=False)
+    await chat.send("before")
+    kinds = [(part.kind, getattr(part, "text", None)) for part in chat.transcript.parts]
+    assert kinds == [("text", "before"), ("input", None), ("text", "after")]

@@ -268,7 +268,7 @@ def test_a_thread_waits_for_its_answer_and_no_longer_than_it_says() -> None:
 
 def test_a_request_waits_for_another_page_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "answer_wait", lambda: 0)
-    desk = requests.Desk(lambda _: None, lambda *_: None, lambda *_: None)
+    desk = requests.Desk(lambda _: None, lambda _: None)
     desk.page_came()
     question = requests.Question("approval", "?")
     before = desk.ask(question, ("a", "r"))
@@ -317,7 +317,8 @@ def forged(request: vibe.Request, **more: Any) -> list[Any]:
     ids = {"agent_id": request.agent_id, "run_id": request.run_id, "request_id": request.request_id}
     event = InputAnswered(**ids, action="accept", by="mallory", **more)
     later = InputAnswered(**{**ids, "run_id": "later"}, request_run_id=request.run_id, action="accept")
-    return [event, [event], event.model_dump(), [event.model_dump()], to_json(event), later]
+    astray = event.model_copy(update={"request_run_id": "no-run"})
+    return [event, [event], event.model_dump(), [event.model_dump()], to_json(event), later, astray]
 
 
 @pytest.mark.anyio
@@ -397,7 +398,7 @@ def test_a_thread_asks_as_the_cell_that_made_the_view_whatever_message_came_last
             return "y"
 
     monkeypatch.setattr(requests, "host", Notebook)
-    desk = requests.Desk(lambda _: None, lambda *_: None, lambda *_: None)
+    desk = requests.Desk(lambda _: None, lambda _: None)
     token = is_cell.set(True)
     desk.shown(is_reachable=True)
     is_cell.reset(token)

@@ -14,6 +14,7 @@ from .._foreign_words import clean_logger
 from .._watching.context import current
 from .._watching.handlers.base import Handler
 from .._watching.pipeline import Pipeline
+from .._watching.watch import Watch
 from ..registry import Registry, get_registry
 
 __all__ = ["MOVED", "RunHandler", "RunView", "Settings", "guarded", "is_within_watch"]
@@ -45,8 +46,11 @@ class Settings:
 
 
 def is_within_watch() -> bool:
-    """Return whether the present code runs within a watch, a live view or a handler that is not automatic."""
-    return current() is not None
+    """Return whether the present code runs within a watch or a handler that may show its runs.
+
+    A live view and a chat show what their own code gives them, and nothing of an SDK's run.
+    """
+    return isinstance(current(), Handler | Watch)
 
 
 class RunHandler(Handler):

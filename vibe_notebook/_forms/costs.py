@@ -7,7 +7,7 @@ sum here, so all say the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from .._limits import COUNT_LIMIT
@@ -57,7 +57,7 @@ def usage_text(document: Document) -> str:
 
 def run_cost(run: Usage | None, calls: Sequence[tuple[Usage, float | None]]) -> Cost:
     """Return the cost of one run: its own *run* usage, and that of its model *calls* with their times."""
-    if run is not None and run.cost is not None:
+    if run is not None and run.cost is not None and run.cost >= 0:
         return Cost(run.cost)
     costs = [_call_cost(usage, at) for usage, at in calls]
     if run is not None and not calls:
@@ -86,9 +86,14 @@ def cost_of(runs: Sequence[Run], messages: Sequence[Message]) -> Cost:
         if message.usage is not None:
             calls.setdefault(message.run_id, []).append((message.usage, message.started_at))
     by_id = {run.run_id: run for run in runs}
-    return add_costs(
-        run_cost(run.usage, calls.get(run.run_id, [])) for run in runs if not _is_included(run, by_id)
+    counted = [run for run in runs if not _is_included(run, by_id)]
+    cost = add_costs(run_cost(run.usage, calls.get(run.run_id, [])) for run in counted)
+    # A run that was stopped, or failed, often says nothing: it has cost something.
+    is_silent = any(
+        run.outcome in ("cancelled", "error") and run.usage is None and run.run_id not in calls
+        for run in counted
     )
+    return replace(cost, is_partial=True) if is_silent and cost.usd is not None else cost
 
 
 def _is_included(run: Run, by_id: dict[str, Run]) -> bool:
@@ -103,7 +108,7 @@ def _is_included(run: Run, by_id: dict[str, Run]) -> bool:
 
 
 def _call_cost(usage: Usage, at: float | None) -> Cost:
-    if usage.cost is not None:
+    if usage.cost is not None and usage.cost >= 0:  # a negative one is no cost
         return Cost(usage.cost)
     dollars = price(
         usage.model,

@@ -389,13 +389,17 @@ class CallState:
         self._asked_at = -1
         self._run: RunLog | None = None
         self._open: set[str] = set()  # requests without an answer
+        self._approvals: set[str] = set()
+        self._refused: ToolState | None = None  # by the newest answer to an approval
 
     def apply(self, builder: ToolBuilder) -> None:
         """Apply the next builder's events, and the requests about it."""
         self._run = builder.run
         for place, event in _with_requests(builder):
             if isinstance(event, ToolFinished):
-                self._status = event.status
+                # An SDK tells a refusal to its model as the call's result: it is none.
+                is_refusal = self._refused is not None and event.status in ("ok", "error")
+                self._status = self._refused if is_refusal else event.status
             elif isinstance(event, ToolStarted):
                 self._latest = "running"
             elif isinstance(event, ToolProgress):
@@ -405,9 +409,13 @@ class CallState:
             elif isinstance(event, InputRequested):
                 self._latest = "awaiting_approval"
                 self._open.add(event.request_id)
+                if event.kind == "approval":
+                    self._approvals.add(event.request_id)
                 self._asked_at = max(self._asked_at, position(place))
             elif isinstance(event, InputAnswered):
                 self._open.discard(event.request_id)
+                if event.request_id in self._approvals:
+                    self._refused = None if event.action == "accept" else _ANSWERS[event.action]
                 self._latest = "awaiting_approval" if self._open else _ANSWERS[event.action]
 
     @property

@@ -50,8 +50,9 @@ class Budget:
             value = getattr(self, one.name)
             if one.name not in _LIMITS or value is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-                msg = f"{one.name}={value!r}: give a number of 0 or more."
+            kinds = int if one.name in ("tokens", "tool_calls") else int | float
+            if isinstance(value, bool) or not isinstance(value, kinds) or not value >= 0:
+                msg = f"{one.name}={value!r}: give a {'whole ' if kinds is int else ''}number of 0 or more."
                 raise ValueError(msg)
 
 
@@ -197,8 +198,9 @@ class Spending:
             if not answer:
                 self._end(words)
                 return
-            while self._limits[name] <= self._spent(name):
-                self._limits[name] += getattr(self._budget, name) or 1
+            self._limits[name] = max(
+                self._limits[name] + (getattr(self._budget, name) or 1), self._spent(name)
+            )
             self._wind()
             self.check()
 

@@ -369,18 +369,32 @@ class Chat(Transcribed):
         task.add_done_callback(_tasks.discard)
 
     async def _work(self) -> None:
+        is_idle, idle = False, self._idle  # a later worker has another future
+        dropped: list[Sent] = []
         try:
             while (running := self._next()) is not None:
-                await running.run(self._ended)
+                try:
+                    await running.run(self._ended)
+                except (asyncio.CancelledError, KeyboardInterrupt):
+                    task = asyncio.current_task()
+                    if task is None or task.cancelling():
+                        raise  # else the turn's own code raised it: the next one has its turn
+            is_idle = True
         finally:
             with self._lock:
-                self._running, self._is_working = None, False
-                is_over = self._closed
+                if not is_idle:  # else another worker may be at it already
+                    self._running, self._is_working = None, False
+                    dropped, self._queue = list(self._queue), deque()
+                is_over = self._closed and not self._is_working
                 self._draw()
+            for sent in dropped:
+                sent.fail(ClosedError("The chat was interrupted before the message had its turn."))
             if is_over:
                 await self._pipeline.finalize_async()
-                self._over.set_result(None)
-            self._idle.set_result(None)
+                if not self._over.done():
+                    self._over.set_result(None)
+            if not idle.done():
+                idle.set_result(None)
 
     def _next(self) -> Turn | None:
         """Begin the next turn; ``None``: the queue is empty, and the work ends."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .transcribed import Transcribed
 
-__all__ = ["ContextToken", "current", "enter", "leave"]
+__all__ = ["ContextToken", "current", "enter", "is_left_over", "leave"]
 
 # Weak: the context of a task that goes on must not hold a stream that has ended.
 _current: ContextVar[weakref.ref[Transcribed] | None] = ContextVar("vibe_notebook.current", default=None)
@@ -26,6 +26,11 @@ def current() -> Transcribed | None:
     held = _current.get()
     found = None if held is None else held()
     return None if found is None or found.done() else found
+
+
+def is_left_over() -> bool:
+    """Return whether the present code began within a stream that has ended."""
+    return _current.get() is not None and current() is None
 
 
 def enter(shown: Transcribed) -> ContextToken:

@@ -69,6 +69,9 @@ def watch(  # noqa: PLR0913 - each is an option of its own
     if isinstance(source, str) and (meant := meant_log(source)) is not None:
         msg = f"{source!r} names no file, and no agent's log. Did you mean {meant!r}?"
         raise TypeError(msg)
+    if budget is not None and not isinstance(budget, Budget):
+        msg = f"budget={budget!r}: give vibe.Budget(tokens=…), for example."
+        raise TypeError(msg)
     check(source)
     claim_source(source)
     if not isinstance(adapter, str) and agent_id not in (None, adapter.agent_id):

@@ -5,7 +5,7 @@ Beside the pipeline, which passes every event of its stream. The header shows th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from .._forms.wording import name_in_line
 from .._prices import context_window, table
 from ..events import Event, Usage
 
-__all__ = ["Meter"]
+__all__ = ["ENDED", "Meter"]
 
 _WRITTEN: Final = {"text_delta": "delta", "thinking_delta": "delta", "tool_call_delta": "delta"}
 """The field of an event that holds new text of the model."""
@@ -35,8 +35,12 @@ class _Run:
 
     def tokens(self) -> tuple[int, int]:
         """Return the tokens in and out."""
-        said = [self.usage] if self.usage is not None else [usage for usage, _ in self.calls.values()]
-        return sum(one.input_tokens or 0 for one in said), sum(one.output_tokens or 0 for one in said)
+        calls = [usage for usage, _ in self.calls.values()]
+        own = self.usage or Usage()
+        return (
+            max(own.input_tokens or 0, sum(one.input_tokens or 0 for one in calls)),
+            max(own.output_tokens or 0, sum(one.output_tokens or 0 for one in calls)),
+        )
 
 
 class Meter:
@@ -53,8 +57,8 @@ class Meter:
         self._last: Usage | None = None
         self.is_estimating = False
         """True while text is counted: the source tells no usage before its end."""
-        self.requests: set[str] = set()
-        """The ids of the requests that wait for an answer."""
+        self.requests: dict[str, tuple[str, str, str | None]] = {}
+        """The requests that wait for an answer: by id, the agent, the run and the call."""
         self.run: tuple[str, str] | None = None
         """The agent and run of the newest event of a top-level run."""
 
@@ -169,8 +173,10 @@ class Meter:
         return True
 
     def _finished(self, event: Any) -> bool:
+        ended = (event.agent_id, event.run_id)
+        has_left = event.outcome != "interrupted" and self._leave(lambda asked: asked[:2] == ended)
         if event.usage is None:
-            return False
+            return has_left
         run = self._of(event)
         run.usage, run.cost = event.usage, None
         return True
@@ -181,19 +187,33 @@ class Meter:
         return len(self._calls) > before
 
     def _asked(self, event: Any) -> bool:
-        self.requests.add(event.request_id)
+        self.requests[event.request_id] = event.agent_id, event.run_id, event.tool_call_id
         return True
+
+    def _done(self, event: Any) -> bool:
+        call = (event.agent_id, event.run_id, event.tool_call_id)
+        return self._leave(lambda asked: asked == call)
+
+    def _leave(self, is_over: Callable[[tuple[str, str, str | None]], bool]) -> bool:
+        """Forget requests for which nothing waits any more."""
+        over = [request_id for request_id, asked in self.requests.items() if is_over(asked)]
+        for request_id in over:
+            del self.requests[request_id]
+        return bool(over)
 
     def _answered(self, event: Any) -> bool:
-        self.requests.discard(event.request_id)
+        self.requests.pop(event.request_id, None)
         return True
 
 
+ENDED: Final = Meter()
+"""The meter of all streams that have ended: hundreds of them may be held."""
 _CHANGES: Final = {
     "run_started": Meter._started,  # noqa: SLF001 - the table of this class's own methods
     "message_finished": Meter._message,  # noqa: SLF001
     "run_finished": Meter._finished,  # noqa: SLF001
     "tool_started": Meter._called,  # noqa: SLF001
+    "tool_finished": Meter._done,  # noqa: SLF001
     "input_requested": Meter._asked,  # noqa: SLF001
     "input_answered": Meter._answered,  # noqa: SLF001
 }

@@ -34,6 +34,7 @@ from .connections import Connections
 from .displays import Displays
 from .finalizer import Finalizer, defer_interrupt, shield_interrupts
 from .ids import RunIds, fresh_agent_id
+from .meter import ENDED as USED_UP
 from .meter import Meter
 from .reader import Reader
 from .requests import CLOSED, ENDED, AnswerPayload, Desk
@@ -52,6 +53,7 @@ class Pipeline:
     """Hold one watched stream's adapter, output and recording. ``renderer`` "none" shows nothing."""
 
     # Defaults of the class: hundreds of ended streams may be held, and few of them change these.
+    joined: Pipeline | None = None  # the newest turn, in the view of a chat
     find_title: Callable[[], str | None] | None = None  # a recording tells its title once it is opened
     has_times = False  # the source knows when its events were: an event without a time gets none
     is_withdrawn = False  # another view shows the run
@@ -95,7 +97,7 @@ class Pipeline:
         self._place: tuple[int | None, str] = None, ""  # the cell in which it is shown, and its title
         self._since: dict[str, int] = {}
         self._holds: list[Hold] = []  # the registry keeps the runs until the final form is shown
-        self.desk = Desk(self.dispatch, self._show_request, self._refuse_answer, registry.answers.reserve)
+        self.desk = Desk(self.interject, self.draw, registry.answers.reserve)
         self.meter = Meter()
         self.spending = Spending(budget, self.meter, self) if budget is not None else None
         self._lock = threading.Lock()
@@ -171,7 +173,7 @@ class Pipeline:
     def join(self, view: Pipeline, run_id: str, output: Output) -> None:
         """Show this stream by *output* in the view of another one: its first run is that one's run *run_id*."""
         self.agent_id, self.title, self.renderer = view.agent_id, view.title, view.renderer
-        self._input = None
+        self._input, view.joined = None, self
         if self.spending is None:
             self.meter = view.meter  # the header shows the sum of all turns
         self.run_ids = RunIds(self.registry, (view.agent_id or "", run_id))
@@ -187,7 +189,7 @@ class Pipeline:
         self.agent_id = self.agent_id or agent_id
         if self._recorder is not None:
             self._recorder.attach(self.registry, agent_id)
-        self._show(lambda output: output.watch(agent_id, hold.since))
+        self.draw(lambda output: output.watch(agent_id, hold.since))
 
     def accept(self, native: Any) -> None:
         """Pass one native event to the adapter. Raises ``AdapterError`` for a stream that no adapter knows."""
@@ -238,6 +240,13 @@ class Pipeline:
         """
         self.deliver(self.prepare(events, outranked=outranked))
 
+    def interject(self, events: Iterable[Event]) -> None:
+        """Dispatch events that are not the source's: its text goes on below them."""
+        for stream in (self, self.joined or self):
+            if stream.reader.adapter is not None:
+                stream.reader.adapter.is_interrupted = True
+        self.dispatch(events)
+
     def prepare(
         self, events: Iterable[Event], *, outranked: bool = False, renders: bool = True
     ) -> list[Event]:
@@ -261,9 +270,9 @@ class Pipeline:
                 self.registry.dispatch(self._with_time(self._faults.pop(0)))
 
     def _count(self, events: list[Event]) -> None:
-        if not self.meter.add(events):
+        if self.finalized or not self.meter.add(events):
             return
-        self._show(lambda output: output.usage(self.meter.shown()))
+        self.draw(lambda output: output.usage(self.meter.shown()))
         if self.spending is not None:
             self.spending.check()
 
@@ -285,27 +294,17 @@ class Pipeline:
 
     def report(self, text: str) -> None:
         """Show a failure in the view."""
-        self._show(lambda output: output.report(text))
-
-    def _show_request(self, request_id: str, form: dict[str, Any] | None) -> None:
-        self._show(lambda output: output.ask(request_id, form))
-
-    def _refuse_answer(self, request_id: str, words: str) -> None:
-        self._show(lambda output: output.refuse(request_id, words))
-
-    def draw(self, show: Callable[[Output], object]) -> None:
-        """Show something else. Any thread may call this; a fault is logged."""
-        self._show(show)
+        self.draw(lambda output: output.report(text))
 
     def stopping(self) -> None:
         """Show that the stream was cancelled, and ends after its present step. Any thread may call this."""
-        self._show(lambda output: output.stopping())
+        self.draw(lambda output: output.stopping())
 
     def _draw_connections(self) -> None:
-        self._show(lambda output: output.connection(self.connections.lines(), self.connections.last_words()))
+        self.draw(lambda output: output.connection(self.connections.lines(), self.connections.last_words()))
 
-    def _show(self, show: Callable[[Output], object]) -> None:
-        """Show something in the output. A fault of the output must not end the agent's work."""
+    def draw(self, show: Callable[[Output], object]) -> None:
+        """Show something in the output; any thread may call this. A fault of it must not end the agent's work."""
         output = self._output  # another thread may set it to None
         try:
             if output is not None:
@@ -446,6 +445,7 @@ class Pipeline:
             self._release_runs()
 
     def _release_runs(self) -> None:
+        self.meter = USED_UP
         holds, self._holds = self._holds, []
         for hold in holds:
             hold.release()

@@ -31,6 +31,8 @@ class Reader:
     *make* returns a new adapter by its name; *report* shows a line. ``name`` is "" for a stream without natives.
     """
 
+    __slots__ = ("_has_reported", "_make", "_report", "_understanding", "_waiting", "adapter", "name")
+
     def __init__(
         self, adapter: str | Adapter, make: Callable[[str], Adapter], report: Callable[[str], object]
     ) -> None:

@@ -28,6 +28,7 @@ from .._forms.terminal_text import terminal_text
 from .._host import host
 from .._json_values import to_json_value
 from .._settings import answer_wait
+from ..display import Output
 from ..events import Event, InputAnswered, InputRequested
 from ..exceptions import NoAnswerError
 from ..parts import Answer, RequestValue
@@ -120,13 +121,12 @@ def _nothing(*_: object) -> None:
 class Desk:
     """Hold the open requests of one view.
 
-    *dispatch* takes events, *show* a request's form (``None``: the request is settled), *refuse* the words about an
-    answer that does not fit, *reserve* the events whose answers no other code may dispatch.
+    *dispatch* takes events, *draw* shows something in the view's output, *reserve* takes the events whose answers no other
+    code may dispatch.
     """
 
     dispatch: Callable[[list[Event]], object]
-    show: Callable[[str, dict[str, Any] | None], object]
-    refuse: Callable[[str, str], object]
+    draw: Callable[[Callable[[Output], object]], object]
     reserve: Callable[[InputRequested | InputAnswered], object] = _nothing
     on_request: Callable[[Request], object] | None = None
     is_reachable: bool = False
@@ -178,10 +178,10 @@ class Desk:
             _checked(pending, "accept", request.default, None, None)
         with self._lock:
             is_late = self._closed
-            if not is_late:
-                self._open[request.request_id] = pending
+            self._open[request.request_id] = pending
         self.reserve(event)
-        self.show(request.request_id, _shown(request, form))
+        shown = _shown(request, form)
+        self.draw(lambda output: output.ask(request.request_id, shown))
         self.dispatch([event])
         if is_late:
             self._settle(pending, Answer(action="cancel", by=ENDED))
@@ -286,7 +286,8 @@ class Desk:
         try:
             self.answer(request_id, action, value, reason or None)
         except ValueError as error:
-            self.refuse(request_id, str(error))
+            words = str(error)
+            self.draw(lambda output: output.refuse(request_id, words))
 
     def close(self, by: str) -> None:
         """Settle what is open as cancelled, and ask nothing more."""
@@ -312,8 +313,7 @@ class Desk:
 
     def _take(self, pending: Pending) -> bool:
         with self._lock:
-            found = self._open.pop(pending.request.request_id, None)
-            if found is None and (pending.future.done() or not self._closed):
+            if self._open.pop(pending.request.request_id, None) is None:
                 return False
         if pending.timer is not None:
             pending.timer.cancel()
@@ -321,7 +321,7 @@ class Desk:
 
     def _tell(self, pending: Pending, answer: Answer) -> None:
         request = pending.request
-        self.show(request.request_id, None)
+        self.draw(lambda output: output.ask(request.request_id, None))
         event = InputAnswered(
             agent_id=request.agent_id,
             run_id=request.run_id,
@@ -451,6 +451,6 @@ def _checked(pending: Pending, action: Action, value: Any, reason: str | None, b
     return Answer(action=action, value=value, reason=reason, by=by)
 
 
-CLOSED: Final = Desk(_nothing, _nothing, _nothing)
+CLOSED: Final = Desk(_nothing, _nothing)
 """The desk of all streams that have ended: it asks nothing, and knows no request."""
 CLOSED.close(ENDED)

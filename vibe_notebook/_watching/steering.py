@@ -55,7 +55,7 @@ class Stream(Protocol):
     def current(self) -> dict[str, Transcript]:
         """Return the transcripts of this moment."""
 
-    def dispatch(self, events: Iterable[Event]) -> object:
+    def interject(self, events: Iterable[Event]) -> object:
         """Dispatch events of the stream's run."""
 
     def draw(self, show: Callable[[Output], object]) -> None:
@@ -237,7 +237,7 @@ class Steering:
         with self._lock:
             placed, self._unplaced = self._unplaced, []
         for made in placed:
-            pipeline.dispatch(list(self._events(made, dict(place))))
+            pipeline.interject(list(self._events(made, dict(place))))
 
     def _events(self, made: Steered, place: dict[str, Any]) -> Iterator[Any]:
         if made.state == "refused":

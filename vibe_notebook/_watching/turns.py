@@ -158,12 +158,13 @@ class Turn:
             view.desk.answer(request, "cancel", by=ENDED)
         transcript = made.transcript if made is not None else Transcript(agent_id=agent_id)
         outcome = transcript.outcome
+        words: str | None
         if isinstance(failure, Exception):
             outcome, words = "error", transcript.error or f"{type(failure).__name__}: {failure}"
             level = logging.DEBUG if view.is_shown else logging.ERROR
             log.log(level, "A turn of %r failed", view.title or agent_id, exc_info=failure)
         elif failure is not None or outcome == "cancelled":
-            outcome, words = "cancelled", None
+            outcome, words = "cancelled", made.transcript.error if made is not None else None
         else:
             words = transcript.error
         if not self._has_ended():

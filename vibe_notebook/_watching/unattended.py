@@ -23,8 +23,9 @@ def nobody(request: Request) -> str:
     """Return the words of the error where nobody can answer."""
     asked = f"the tool {request.tool!r}" if request.tool else repr((request.message or "the request")[:100])
     return (
-        f"Nobody is there to answer {asked}: no page, no terminal. Give default=, register on_request, "
-        f"or set {ANSWERS} to accept, decline or the path of a JSON file of answers."
+        f"Nobody is there to answer {asked}: no page, no terminal. Give default=, register on_request, or set {ANSWERS} "
+        + ("to accept, decline or " if request.kind == "approval" else "to ")
+        + "the path of a JSON file of answers by tool name or message."
     )
 
 
@@ -35,6 +36,9 @@ def of_environment(request: Request) -> tuple[Literal["accept", "decline", "canc
         return None
     if given in ("accept", "decline"):
         return (given, None) if request.kind == "approval" else None  # type: ignore[return-value]
+    if not Path(given).exists():
+        msg = "this is neither accept, decline nor a file"
+        raise ProtocolError(msg)
     answers = json.loads(Path(given).read_text(encoding="utf-8"))
     if not isinstance(answers, Mapping):
         msg = "the file holds no object of answers by tool name or message"

@@ -66,8 +66,7 @@ class Adapter(ABC):
     """The names of the SDK's exception classes that mean "the user stopped the run"."""
     tells_calls_apart: ClassVar[bool] = True
     """True if a call's id that comes again names another call; False for events that this package has made."""
-    tells_usage: ClassVar[bool] = False
-    """True if each model call of a run tells its usage; False if only the end of the stream does."""
+    tells_usage: ClassVar[bool] = False  # True: each model call tells its usage, not only the run's end
     keeps_texts: ClassVar[bool] = False
     """True if a native may repeat a message after its end: then its words so far are needed."""
     has_think_tags: ClassVar[bool] = False
@@ -88,6 +87,7 @@ class Adapter(ABC):
         self.parent_run_id = parent_run_id
         self.parent_tool_call_id = parent_tool_call_id
         self._is_started = False
+        self.is_interrupted = False  # True: the view has shown something else since, such as a request
         self._is_finished = False
         self._outcome: dict[str, Any] = {}
         self._last_problem: dict[str, Any] = {}

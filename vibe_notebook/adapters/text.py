@@ -38,6 +38,7 @@ class TextAdapter(Adapter):
         super().__init__(**ids)  # type: ignore[arg-type]  # the base checks none of them either
         self._so_far = so_far
         self._part = "0"
+        self._parts = 0
         self._pieces = None if so_far is False else TextSoFar(is_certain=so_far is True)
         self._is_revised = False
         self._whole = ""
@@ -60,12 +61,16 @@ class TextAdapter(Adapter):
         elif not isinstance(native, str):
             self.emit_unknown(native, ident(get(native, "type")))
         elif self._pieces is None:
-            self.emit_text("text", self._part, text(native))
+            self._emit("text", text(native))
         else:
             for kind, piece in self._pieces.feed(native):
                 self._emit(kind, piece)
 
     def _emit(self, kind: str, piece: str) -> None:
+        if self.is_interrupted and not self._is_revised:
+            self.is_interrupted = False
+            self._parts += 1
+            self._part = f"{self._turns}.{self._parts}"
         if kind == "whole":
             self._is_revised, self._whole = True, piece
         elif self._is_revised:

@@ -44,17 +44,16 @@ class ReservedAnswers:
                 if len(self._given) > KEPT:
                     for key in list(islice(self._given, KEPT // 2)):
                         del self._given[key]
-            elif (key := _key_of(event)) in self._given:
-                self._given[key] = event
+            else:
+                self._given |= {key: event for key in _keys_of(event) if key in self._given}
 
     def accepts(self, event: Event) -> bool:
         """Return False, and log it, for an answer that its desk has not given."""
         if not isinstance(event, InputAnswered):
             return True
-        key = _key_of(event)
         with self._lock:
-            is_reserved, given = key in self._given, self._given.get(key)
-        if not is_reserved or (given is not None and _said(given) == _said(event)):
+            reserved = [self._given[key] for key in _keys_of(event) if key in self._given]
+        if all(given is not None and _said(given) == _said(event) for given in reserved):
             return True
         log.warning(
             "An answer to the request %r did not come from its view, and is left out", event.request_id
@@ -62,8 +61,10 @@ class ReservedAnswers:
         return False
 
 
-def _key_of(event: InputAnswered) -> _Key:
-    return event.agent_id, event.request_run_id or event.run_id, event.request_id
+def _keys_of(event: InputAnswered) -> set[_Key]:
+    """Return the requests that the reducer may take an answer for: that of its own run, and that of the run it names."""
+    runs = {event.run_id, event.request_run_id or event.run_id}
+    return {(event.agent_id, run_id, event.request_id) for run_id in runs}
 
 
 def _said(event: InputAnswered) -> list[object]:

@@ -17,13 +17,13 @@ import anyio
 from ..._foreign_words import clean_logger
 from ..._forms.wording import clean, name_in_line
 from ..._json_values import to_json_value
-from ...exceptions import NoAnswerError
+from ...exceptions import NoAnswerError, ProtocolError
 from ...parts import Answer
 from ..live import Live, live
 from ..questions import Question
 from ..requests import Pending
 from ..transcribed import Transcribed, pipeline_of
-from .places import Call, Place, open_request, place_in, stream_for
+from .places import Call, Place, open_request, place_in, shows, stream_for
 
 __all__ = ["Asked", "Asker", "Call", "asked_words", "code_of", "json_of", "quoted", "reason_of"]
 
@@ -33,6 +33,7 @@ _TRIES: Final = 40
 """Looks for a call that its stream may be about to show: an SDK asks beside its stream, often before its events."""
 _PAUSE: Final = 0.025
 """Seconds between two looks: all together a second."""
+_CHANGED: Final = "The call was changed while it waited: the answer was to another one."
 WITHDRAWN: Final = "the agent"
 """Name in the answer to a request for which no code waits any more."""
 
@@ -44,6 +45,8 @@ class Asked:
     pending: Pending
     stream: Transcribed
     own: Live | None = None
+    at: tuple[Place, Call] | None = None
+    """The card at which the request stands, and the call that it has to show until the answer."""
 
 
 class Asker:
@@ -79,7 +82,7 @@ class Asker:
 
     async def _answer_of(self, asked: Asked) -> Answer:
         try:
-            return await asked.pending
+            return _checked(await asked.pending, asked)
         except Exception as error:  # noqa: BLE001 - reported to the view and the log
             return self._no(asked.stream, error)
 
@@ -88,8 +91,9 @@ class Asker:
             log.error("The request of %s has no answer", self.name, exc_info=error)
         if stream is not None:
             pipeline_of(stream).fail(error)
-        by = "nobody" if isinstance(error, NoAnswerError) else "an error"
-        return Answer(action="decline", reason=str(error) or type(error).__name__, by=by)
+        if isinstance(error, NoAnswerError):  # its words are for the developer, the reason is for the model
+            return Answer(action="decline", reason="Nobody was there to allow the call.", by="nobody")
+        return Answer(action="decline", reason=str(error) or type(error).__name__, by="an error")
 
     async def open(
         self, question: Question, call: Call | None = None, request_id: str | None = None
@@ -111,9 +115,14 @@ class Asker:
         place = None if stream is None else await self._wait_for_place(stream, call)
         if stream is None or place is None:
             return self._ask_apart(question, call)
-        if call is not None and not (place.is_found and place.call_id):
+        if call is None:
+            return self._ask(stream, place, question, None)
+        if place.call_id is None or not shows(
+            stream, place, call
+        ):  # the card says something else, or there is none
             question = replace(question, message=asked_words(call, question))
-        return self._ask(stream, place, question, None if call is None else call.name)
+            return self._ask(stream, place, question, call.name)
+        return replace(self._ask(stream, place, question, call.name), at=(place, call))
 
     async def _wait_for_place(self, stream: Transcribed, call: Call | None) -> Place | None:
         """Return the place in a stream, once it shows the call or cannot be waited for."""
@@ -161,6 +170,13 @@ class Asker:
         pipeline_of(asked.stream).desk.answer(asked.pending.request, "cancel", by=WITHDRAWN)
         if asked.own is not None:
             asked.own.close()
+
+
+def _checked(answer: Answer, asked: Asked) -> Answer:
+    """Return an answer to the call that was shown. Raises ``ProtocolError`` for a yes to a card that has changed."""
+    if answer and asked.at is not None and not shows(asked.stream, *asked.at):
+        raise ProtocolError(_CHANGED)
+    return answer
 
 
 def reason_of(answer: Answer) -> str:

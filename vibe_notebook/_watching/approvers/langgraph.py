@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from ...adapters.fields import get, ident
+from ...exceptions import AdapterError
 from ...parts import Answer
 from ..questions import Question
 from .asking import Asker, Call, json_of, reason_of
@@ -55,9 +56,15 @@ class _Run(Resumed):
     async def _events(self) -> AsyncIterator[Any]:
         given, left = self._given, set[str]()
         while True:
+            is_asking = False
             async for native in self._graph.astream(given, self._config, **self._options):
+                is_asking |= _asks(native)
                 yield native
-            waiting = {key: one for one in await self._interrupts() if (key := ident(get(one, "id")))}
+            waiting = {
+                key: one
+                for one in await self._interrupts(is_asking=is_asking)
+                if (key := ident(get(one, "id")))
+            }
             waiting = {key: one for key, one in waiting.items() if key not in left}
             if not waiting:
                 return
@@ -70,10 +77,13 @@ class _Run(Resumed):
                 return
             given = module_of("langgraph.types", "langgraph").Command(resume=given)
 
-    async def _interrupts(self) -> list[Any]:
+    async def _interrupts(self, *, is_asking: bool) -> list[Any]:
         try:
             state = await self._graph.aget_state(self._config)
-        except ValueError:  # no checkpointer: the graph has raised at its interrupt, or it has none
+        except ValueError as error:  # no checkpointer
+            if is_asking:
+                msg = "The graph waits for an answer, and has no checkpointer to go on from: compile it with one."
+                raise AdapterError(msg) from error
             return []
         found = getattr(state, "interrupts", None)  # older versions have only those of each task
         if found is None:
@@ -88,6 +98,12 @@ class _Run(Resumed):
             key: _resume(get(waiting[key], "value"), [next(rest) for _ in each])
             for key, each in asked.items()
         }
+
+
+def _asks(native: Any) -> bool:
+    """Return whether an event of the stream holds an interrupt."""
+    chunk = native[-1] if isinstance(native, tuple) and native else native
+    return isinstance(chunk, dict) and "__interrupt__" in chunk
 
 
 def _actions(value: Any) -> list[Any]:

@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 
 from ..._json_values import to_json_value
 from ...parts import InputPart, Part, RequestValue, ToolPart
-from ..context import current
+from ..context import current, is_left_over
 from ..transcribed import Transcribed, live_streams
 
-__all__ = ["Call", "Place", "open_request", "place_in", "stream_for"]
+__all__ = ["Call", "Place", "open_request", "place_in", "shows", "stream_for"]
 
 _OPEN: Final = frozenset(("preparing", "running", "awaiting_approval"))
 """States of a call without a result."""
@@ -40,6 +40,8 @@ class Place(NamedTuple):
     call_id: str | None
     is_found: bool
     """True if the stream shows the call, or there is none to show."""
+    card: ToolPart | None = None
+    """The call as it is shown."""
 
 
 def stream_for(run: Transcribed | None, call: Call | None) -> Transcribed | None:
@@ -48,6 +50,8 @@ def stream_for(run: Transcribed | None, call: Call | None) -> Transcribed | None
         return run
     if (found := current()) is not None:
         return found
+    if is_left_over():
+        return None  # a task that outlived its stream: another stream is not its own
     streams = live_streams()
     if call is not None and call.id is not None:
         fits = [one for one in streams if any(_is_same(part, call) for part in _open_calls(one, call))]
@@ -63,8 +67,11 @@ def place_in(stream: Transcribed, call: Call | None) -> Place | None:
     if call is not None and call.id is not None:
         open_calls = list(_open_calls(stream, call))
         if found := [part for part in open_calls if _is_same(part, call)] or open_calls:
-            agent_id = _agent_of(stream, found[-1].run_id)
-            return Place(agent_id, found[-1].run_id, found[-1].tool_call_id, is_found=True)
+            card = found[-1]
+            asks = card.request is not None and card.request.is_open
+            # A request of its own stream stands at the card: ours stands apart, or the page would offer no answer.
+            call_id = None if asks else card.tool_call_id
+            return Place(_agent_of(stream, card.run_id), card.run_id, call_id, is_found=True, card=card)
     run = _open_run(stream)
     if run is None:
         return None
@@ -108,6 +115,15 @@ def _has_id(part: ToolPart, native_id: str) -> bool:
 
 def _is_same(part: ToolPart, call: Call) -> bool:
     return call.args is None or bool(part.args == to_json_value(call.args))
+
+
+def shows(stream: Transcribed, place: Place, call: Call) -> bool:
+    """Return whether the card at a place says what the call is: its tool, and its arguments if they are known."""
+    if place.card is None:
+        return False
+    parts = (part for part in _tools(stream) if part.tool_call_id == place.card.tool_call_id)
+    card = next((part for part in parts if part.run_id == place.card.run_id), None)
+    return card is not None and card.tool_name == call.name and _is_same(card, call)
 
 
 def _tools(stream: Transcribed) -> Iterator[ToolPart]:

@@ -77,6 +77,7 @@ function createBox(el, store) {
     store.say({ type: "close" });
   });
   const said = div();
+  let isCounting = false; // it says how many messages wait
   said.className = "vibe-heard";
   said.setAttribute("role", "status");
   form.append(area, send, steer, close);
@@ -170,6 +171,7 @@ function createBox(el, store) {
       steered.delete(id);
       if (no?.[0] === id) putBack(sending.get(id) ?? "");
       else show(said, waits.has(id) ? waitingWords(queue.length) : "Sent.");
+      isCounting = waits.has(id);
       sending.delete(id);
     }
     for (const id of [...wanted]) {
@@ -189,6 +191,10 @@ function createBox(el, store) {
       if (state !== "pending") steered.delete(id);
       sending.delete(id);
       show(said, state === "refused" ? `Not taken: ${reason}` : STEER_WORDS[state]);
+    }
+    if (isCounting) {
+      isCounting = queue.length > 0;
+      show(said, isCounting ? waitingWords(queue.length) : "");
     }
     if (no && no[0] !== refused) {
       refused = no[0];
