@@ -49,7 +49,7 @@ def saved(chromium: BrowserContext, lab: str, lab_folder: Path) -> Saved:
 
 def test_the_file_holds_the_transcript_in_three_forms_and_no_widget(saved: Saved) -> None:
     outputs = saved.content["cells"][1]["outputs"]
-    assert [out["output_type"] for out in outputs] == ["display_data"]
+    assert [out["output_type"] for out in outputs] == ["display_data"], [out.get("text") for out in outputs]
     data = {name: "".join(text) for name, text in outputs[0]["data"].items()}
     assert sorted(data) == ["text/html", "text/markdown", "text/plain"]
     assert {name: sha256(text) for name, text in data.items()} == saved.forms

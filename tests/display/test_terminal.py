@@ -171,3 +171,11 @@ def test_what_the_user_said_and_plans_sources_requests_and_lines_are_lines() -> 
         "  ✓ yes",
         "? decline by ann: no",
     ]
+
+
+def test_the_input_of_a_run_stands_once_though_the_stream_tells_it_twice() -> None:
+    stream = io.StringIO()
+    printer = Printer(stream)
+    for run in ("r", "r", "s"):
+        printer(ev.RunStarted(agent_id="a", run_id=run, input="look"))
+    assert stream.getvalue().count("> user: look") == 2

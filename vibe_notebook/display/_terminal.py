@@ -34,6 +34,7 @@ from ..events import (
     MessageStarted,
     PartCompleted,
     RunFinished,
+    RunStarted,
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
@@ -75,6 +76,7 @@ class Printer:
         self._written: dict[tuple[str, ...], list[str]] = {}
         self._prose: dict[tuple[str, ...], LiveProse] = {}
         self._args: dict[tuple[str, ...], list[str]] = {}  # streamed arguments of calls that have not started
+        self._begun: set[tuple[str, str]] = set()  # the open runs whose input is written
         self._said: dict[
             tuple[str, str, str | None], str
         ] = {}  # by message: the role, if not the assistant's
@@ -145,12 +147,22 @@ class Printer:
                     self._write_line(event.agent_id, f"{outcome} {_indented(event.error or '')}".rstrip())
                 if self._open and self._open[1] == event.agent_id:
                     self._end_line()
+                self._begun.discard((event.agent_id, event.run_id))
             case _:
                 line = line_of(event)
-                if not line:
+                if not line or self._is_repeated(event):
                     return False
                 self._write_line(event.agent_id, line)
         return True
+
+    def _is_repeated(self, event: Event) -> bool:
+        """Return whether a run has said its input before: a stream may tell it once more at its end."""
+        if not isinstance(event, RunStarted):
+            return False
+        run = event.agent_id, event.run_id
+        is_known = run in self._begun
+        self._begun.add(run)
+        return is_known
 
     def end(self) -> None:
         """Write the held text, and end the line: no more events arrive."""
