@@ -304,7 +304,7 @@ def test_a_yes_to_a_use_far_beyond_the_limit_is_one_step() -> None:
         display=False,
         budget=vibe.Budget(tokens=1, ask=True),
     )
-    watched.on_request(lambda request: watched.answer(request, next(answers)))  # type: ignore[arg-type]
+    watched.on_request(lambda request: watched.answer(request, next(answers)))
     for _ in watched:
         pass
     assert ended(watched)[1] == "budget"
