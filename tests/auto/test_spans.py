@@ -13,6 +13,8 @@ import pytest
 import vibe_notebook as vibe
 from tests.auto.spans import Tracer, asked, said, words
 from vibe_notebook._auto.span_views import SpanViews
+from vibe_notebook._auto.views import Settings
+from vibe_notebook.adapters._span_tree import Span
 
 
 @pytest.fixture
@@ -279,3 +281,19 @@ def test_a_view_that_steps_back_shows_no_form_and_another_one_shows_one(
     assert capsys.readouterr().out == ""
     run_agent(made, "B", "there")
     assert capsys.readouterr().out.count("B · ✓ success") == 1
+
+
+def test_deeply_nested_spans_cost_no_square() -> None:
+    reads = 0
+
+    def read(span: Span) -> Span:
+        nonlocal reads
+        reads += 1
+        return span
+
+    views = SpanViews("otel_spans", read, Settings(display=False))
+    for depth in range(400):
+        views.begin(Span("t", str(depth), str(depth - 1) if depth else None, "group"))
+    for depth in reversed(range(400)):
+        views.end(Span("t", str(depth), str(depth - 1) if depth else None, "group"))
+    assert reads <= 400 * 35

@@ -23,6 +23,8 @@ _ROOTS: Final = frozenset(("agent", "chain", "trace"))
 _STEPS: Final = frozenset(("model", "tool"))
 _KEPT: Final = 20_000
 """Spans that have begun and not ended, at most: some never end."""
+_READ_AGAIN: Final = 32
+"""Spans around a new one that are read again: all of them would cost the square of a deep nesting."""
 _owners: dict[tuple[str, str], SpanViews] = {}
 """By span, the views that show it: a provider may have the processors of ``vibe.auto()`` and ``vibe.spans()``."""
 
@@ -112,7 +114,8 @@ class SpanViews:
             drop_oldest(_owners)
             above = self._entries.get((span.trace_id, span.parent_id or ""))
             entry = self._entries[key] = _Entry(span, native, above)
-            for one in reversed([*entry.chain][1:]):  # an SDK may set a span's attributes after it has begun
+            around = [*islice(entry.chain, 1, _READ_AGAIN + 1)]
+            for one in reversed(around):  # an SDK may set a span's attributes after it has begun
                 if one.view is None and not one.is_hidden and (found := self._read(one.native)) is not None:
                     one.span = found
                     self._place(one)
