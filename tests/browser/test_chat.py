@@ -158,7 +158,7 @@ def test_a_running_agent_is_steered_from_the_box_below_its_view(notebook: Open) 
     box = page.get_by_label("Message to Run")
     box.fill("shorter")
     box.press("Enter")
-    said(page, "Working, shorter")
+    said(page, ", shorter")  # below the message that it answers
     page.get_by_text("The agent has taken it.").wait_for()
     box.fill("stop")
     page.get_by_role("button", name="Steer", exact=True).click()
