@@ -11,6 +11,7 @@ import pytest
 
 import vibe_notebook as vibe
 from vibe_notebook import _prices
+from vibe_notebook._watching.meter import Meter
 from vibe_notebook.events import (
     Event,
     InputRequested,
@@ -346,3 +347,59 @@ def test_the_clock_goes_on_once_the_run_that_asked_has_ended() -> None:
 def test_what_is_no_budget_is_refused_at_once(wrong: Any) -> None:
     with pytest.raises(TypeError, match=r"vibe\.Budget"):
         vibe.watch(iter(["a"]), budget=wrong)
+
+
+def test_a_header_over_many_calls_costs_no_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    priced: list[int] = []
+    real = _prices.price
+
+    def price(*args: Any, **options: Any) -> float | None:
+        priced.append(1)
+        return real(*args, **options)
+
+    monkeypatch.setattr("vibe_notebook._forms.costs.price", price)
+    meter = Meter()
+    for n in range(300):
+        meter.add(call(n, input_tokens=10, model="gpt-4o"))
+        assert meter.shown()
+    assert len(priced) == 300
+    one = real("gpt-4o", None, input_tokens=10, output_tokens=None)
+    assert meter.cost.usd == pytest.approx(300 * (one or 0))
+
+
+def test_a_yes_to_one_limit_asks_about_the_next_and_the_source_waits_for_it() -> None:
+    stepped: list[int] = []
+
+    async def source() -> AsyncIterator[Event]:
+        yield RunStarted(**ID)
+        yield ToolStarted(**ID, tool_call_id="1", tool_name="t", args={})
+        yield MessageFinished(**ID, message_id="1", usage=Usage(input_tokens=60))
+        stepped.append(1)
+        yield RunFinished(**ID, outcome="success")
+
+    async def main() -> None:
+        watched = vibe.watch(
+            source(), registry=Registry(), display=False, budget=vibe.Budget(tokens=50, usd=0.1, ask=True)
+        )
+        asked: list[vibe.Request] = []
+        is_second = asyncio.Event()
+
+        def answer(request: vibe.Request) -> None:
+            asked.append(request)
+            if len(asked) > 1:
+                is_second.set()
+            else:
+                watched._pipeline.meter.add(call(9, cost=5.0))
+                watched.answer(request, "accept")
+
+        watched.on_request(answer)
+        reading = asyncio.ensure_future(watched)
+        await is_second.wait()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert stepped == []
+        watched.answer(asked[1], "decline")
+        await reading
+        assert ended(watched)[1] == "budget"
+
+    asyncio.run(main())

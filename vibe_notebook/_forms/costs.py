@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..events import Usage
     from ..parts import Message, Run
 
-__all__ = ["Cost", "add_costs", "cost_of", "run_cost", "usage_text"]
+__all__ = ["Cost", "add_costs", "call_cost", "cost_of", "run_cost", "usage_text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,14 @@ def usage_text(document: Document) -> str:
     return " · ".join(words)
 
 
-def run_cost(run: Usage | None, calls: Sequence[tuple[Usage, float | None]]) -> Cost:
-    """Return the cost of one run: its own *run* usage, and that of its model *calls* with their times."""
+def run_cost(run: Usage | None, calls: Sequence[tuple[Usage, Cost]]) -> Cost:
+    """Return the cost of one run: its own *run* usage, and that of its model *calls* with their costs."""
     if run is not None and run.cost is not None and run.cost >= 0:
         return Cost(run.cost)
-    costs = [_call_cost(usage, at) for usage, at in calls]
+    costs = [cost for _, cost in calls]
     if run is not None and not calls:
         # A sum over calls of an unknown size has a price only if no step depends on the size.
-        costs = [_call_cost(run, None)] if is_flat(run.model, run.provider) else [_unknown(run)]
+        costs = [call_cost(run, None)] if is_flat(run.model, run.provider) else [_unknown(run)]
     elif run is not None and _tokens(run) > sum(_tokens(usage) for usage, _ in calls):
         costs.append(_unknown(run))  # some calls did not say what they used
     return add_costs(costs)
@@ -81,10 +81,12 @@ def add_costs(costs: Iterable[Cost]) -> Cost:
 
 def cost_of(runs: Sequence[Run], messages: Sequence[Message]) -> Cost:
     """Return the cost of all runs; a run that includes its subagents' usage counts for them too."""
-    calls: dict[str, list[tuple[Usage, float | None]]] = {}
+    calls: dict[str, list[tuple[Usage, Cost]]] = {}
     for message in messages:
         if message.usage is not None:
-            calls.setdefault(message.run_id, []).append((message.usage, message.started_at))
+            calls.setdefault(message.run_id, []).append(
+                (message.usage, call_cost(message.usage, message.started_at))
+            )
     by_id = {run.run_id: run for run in runs}
     counted = [run for run in runs if not _is_included(run, by_id)]
     cost = add_costs(run_cost(run.usage, calls.get(run.run_id, [])) for run in counted)
@@ -107,7 +109,8 @@ def _is_included(run: Run, by_id: dict[str, Run]) -> bool:
     return False
 
 
-def _call_cost(usage: Usage, at: float | None) -> Cost:
+def call_cost(usage: Usage, at: float | None) -> Cost:
+    """Return the cost of one model call at a time in seconds since the epoch."""
     if usage.cost is not None and usage.cost >= 0:  # a negative one is no cost
         return Cost(usage.cost)
     dollars = price(

@@ -205,7 +205,9 @@ class Spending:
             self.check()
 
         question = Question("approval", f"{words} Go on with as much again?")
-        self.question = self._stream.desk.ask(question, run, then=answered)
+        asked = self._stream.desk.ask(question, run, then=answered)
+        if not asked.done():  # else its answer may have asked about another limit
+            self.question = asked
 
     def _used(self, name: str) -> str:
         if name == "seconds":

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .._forms.costs import Cost, add_costs, run_cost
+from .._forms.costs import Cost, add_costs, call_cost, run_cost
 from .._forms.wording import name_in_line
 from .._prices import context_window, table
 from ..events import Event, Usage
@@ -28,18 +28,49 @@ class _Run:
 
     parent: str | None = None
     usage: Usage | None = None
-    calls: dict[str | None, tuple[Usage, float | None]] = field(default_factory=dict)
+    calls: dict[str | None, tuple[Usage, Cost]] = field(default_factory=dict)
     characters: int = 0
-    cost: Cost | None = None
-    """``None``: to be summed again."""
+    # Sums over the calls, kept as calls come: to sum them anew at each call would cost the square.
+    tokens_in: int = 0
+    tokens_out: int = 0
+    usd: float = 0.0
+    priced: int = 0
+    unpriced: dict[str, int] = field(default_factory=dict)
+
+    def put(self, call: str | None, usage: Usage, at: float | None) -> None:
+        """Count a call; a later report of it REPLACES the earlier one."""
+        if call in self.calls:
+            self._add(*self.calls[call], -1)
+        self.calls[call] = usage, call_cost(usage, at)
+        self._add(*self.calls[call], 1)
+
+    def _add(self, usage: Usage, cost: Cost, sign: int) -> None:
+        self.tokens_in += sign * (usage.input_tokens or 0)
+        self.tokens_out += sign * (usage.output_tokens or 0)
+        if cost.usd is not None:
+            self.usd += sign * cost.usd
+            self.priced += sign
+        if cost.unpriced is not None:
+            left = self.unpriced.get(cost.unpriced, 0) + sign
+            self.unpriced[cost.unpriced] = left
+            if not left:
+                del self.unpriced[cost.unpriced]
 
     def tokens(self) -> tuple[int, int]:
         """Return the tokens in and out."""
-        calls = [usage for usage, _ in self.calls.values()]
-        own = self.usage or Usage()
-        return (
-            max(own.input_tokens or 0, sum(one.input_tokens or 0 for one in calls)),
-            max(own.output_tokens or 0, sum(one.output_tokens or 0 for one in calls)),
+        own = self.usage
+        if own is None:
+            return self.tokens_in, self.tokens_out
+        return max(own.input_tokens or 0, self.tokens_in), max(own.output_tokens or 0, self.tokens_out)
+
+    def cost(self) -> Cost:
+        """Return the cost of the run."""
+        if self.usage is not None:
+            return run_cost(self.usage, [(usage, cost) for usage, cost in self.calls.values()])
+        return Cost(
+            self.usd if self.priced else None,
+            is_partial=bool(self.unpriced),
+            unpriced=next(iter(self.unpriced), None),
         )
 
 
@@ -93,7 +124,7 @@ class Meter:
     @property
     def cost(self) -> Cost:
         """Return the cost of all runs."""
-        return add_costs(self._cost(run) for run in self._counted())
+        return add_costs(run.cost() for run in self._counted())
 
     def shown(self) -> dict[str, Any] | None:
         """Return what a header shows; ``None`` if nothing is known."""
@@ -121,12 +152,6 @@ class Meter:
 
     def _estimate(self, run: _Run) -> int:
         return -(-run.characters // _PER_TOKEN) if self.is_estimating else 0
-
-    @staticmethod
-    def _cost(run: _Run) -> Cost:
-        if run.cost is None:
-            run.cost = run_cost(run.usage, list(run.calls.values()))
-        return run.cost
 
     def _counted(self) -> list[_Run]:
         """Return the runs whose usage is not within that of a run above them."""
@@ -166,8 +191,7 @@ class Meter:
         if event.usage is None:
             return False
         run = self._of(event)
-        run.calls[event.message_id] = event.usage, event.ts
-        run.cost = None
+        run.put(event.message_id, event.usage, event.ts)
         if run.parent is None:  # a subagent has a context of its own
             self._last = event.usage
         return True
@@ -178,7 +202,7 @@ class Meter:
         if event.usage is None:
             return has_left
         run = self._of(event)
-        run.usage, run.cost = event.usage, None
+        run.usage = event.usage
         return True
 
     def _called(self, event: Any) -> bool:
