@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from .._foreign_words import clean_logger
 from .._forms.wording import in_line, name_in_line
 
 if TYPE_CHECKING:
     from ..events import Option
 
 __all__ = ["Field", "ask_in_lines", "check_value", "fields_of", "form_of"]
+
+log = clean_logger("vibe_notebook")
 
 FIELDS: Final = 50
 """Fields of one form; a larger schema is one JSON field."""
@@ -187,7 +190,8 @@ def _valid(schema: Mapping[str, Any], value: Any) -> Any:
     checker = package.validators.extend(package.Draft202012Validator, rules)
     try:
         error = next(checker(schema, registry=references.Registry()).iter_errors(value), None)
-    except Exception:  # noqa: BLE001 - the schema is at fault, in any way; the answer is not
+    except Exception:  # the schema is at fault, in any way; the answer is not
+        log.warning("The schema of a request cannot be read; its answer is not checked", exc_info=True)
         return value
     if error is not None:
         where = ".".join(map(str, error.absolute_path)) or "The answer"
